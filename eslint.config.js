@@ -1,0 +1,103 @@
+import tseslint from 'typescript-eslint'
+
+// Which folder may import from which (docs/source-code.md): main → cli → commands → operations → contracts →
+// model, errors. A folder not listed for a folder is forbidden to it. Operations see adapters only through
+// their contract.ts.
+const adapters = ['remote', 'archive', 'crypto', 'vault', 'secrets', 'config', 'services', 'sources']
+const contracts = adapters.map((name) => `${name}/contract`).concat('report/contract')
+const operationUses = [...contracts, 'retention']
+const allowed = {
+  model: [],
+  retention: [],
+  report: ['report'],
+  config: ['config'],
+  secrets: ['secrets'],
+  crypto: ['crypto', 'archive/contract'],
+  archive: ['archive', 'crypto/contract'],
+  vault: ['vault', 'crypto/contract'],
+  remote: ['remote'],
+  services: ['services', 'remote/contract', 'secrets/contract'],
+  sources: [
+    'sources',
+    'remote/contract',
+    'archive/contract',
+    'services/contract',
+    'secrets/contract',
+    'report/contract',
+  ],
+  pull: ['pull', ...operationUses],
+  verify: ['verify', ...operationUses],
+  restore: ['restore', ...operationUses],
+  migrate: ['migrate', 'pull', 'restore', ...operationUses],
+  demo: ['demo', 'remote'],
+}
+
+// The package that does a job stays in the folder that owns the job.
+const owned = {
+  ssh2: ['remote'],
+  openpgp: ['crypto'],
+  tar: ['archive', 'remote'],
+  listr2: ['report'],
+  pino: ['report'],
+  '@napi-rs/keyring': ['secrets'],
+  yaml: ['config'],
+  'fs-native-extensions': ['vault'],
+}
+
+const folders = [...new Set([...Object.keys(allowed), ...adapters, 'commands', 'cli'])]
+
+const rules = folders.map((folder) => {
+  const packages = Object.entries(owned)
+    .filter(([, owners]) => !owners.includes(folder))
+    .map(([name]) => ({
+      name,
+      message: `${name} belongs to ${owned[name].join(', ')} (docs/source-code.md).`,
+    }))
+  const uses = allowed[folder]
+  const inside = [folder, 'model', ...(uses ?? [])].map((name) => name.replace('/', '\\/'))
+  const patterns =
+    uses === undefined
+      ? [
+          {
+            regex: folder === 'commands' ? '\\/(cli|main)' : '\\/main',
+            message: 'Imports point inwards (docs/source-code.md).',
+          },
+        ]
+      : [
+          {
+            regex: `^\\.\\.\\/(\\.\\.\\/)*(?!\\.\\.)(?!(${inside.join('|')})(\\/|\\.ts$)|errors\\.ts$)(${[...folders].join('|')})\\/`,
+            message: `${folder}/ may import only from: ${[folder, 'model', 'errors', ...uses].join(', ')}.`,
+          },
+        ]
+  return {
+    files: [`src/${folder}/**/*.ts`],
+    rules: { 'no-restricted-imports': ['error', { paths: packages, patterns }] },
+  }
+})
+
+export default tseslint.config(
+  { ignores: ['dist/**', 'node_modules/**'] },
+  ...tseslint.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    languageOptions: {
+      parserOptions: { project: './tsconfig.test.json', tsconfigRootDir: import.meta.dirname },
+    },
+    rules: {
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-misused-promises': 'error',
+      '@typescript-eslint/await-thenable': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true },
+      ],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/only-throw-error': 'error',
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      'no-control-regex': 'off',
+      eqeqeq: 'error',
+    },
+  },
+  ...rules,
+)

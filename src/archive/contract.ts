@@ -1,0 +1,150 @@
+import type { Readable, Writable } from 'node:stream'
+import type { Encryptor } from '../crypto/contract.ts'
+import type { PathJson } from '../model/path-bytes.ts'
+import type { ArchiveFormat, Compression } from '../model/snapshot.ts'
+
+export type EntryType =
+  'file' | 'directory' | 'symlink' | 'hardlink' | 'fifo' | 'character-device' | 'block-device'
+
+/** One member of a tar as its headers say, byte-exact. */
+export interface TarEntry {
+  /** Member name as in the archive, without a trailing slash. */
+  readonly path: Buffer
+  readonly type: EntryType
+  /** Permission bits incl. setuid, setgid and sticky. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly uname: string
+  readonly gname: string
+  /** Content bytes; 0 for anything but a file. */
+  readonly size: number
+  /** ns since the epoch. */
+  readonly mtimeNs: bigint
+  /** Target of a symlink, or member name a hard link points to. */
+  readonly linkPath?: Buffer | undefined
+  /** Extended attributes from `SCHILY.xattr.*`, names without that prefix. */
+  readonly xattrs?: ReadonlyMap<string, Buffer> | undefined
+  readonly deviceMajor?: number | undefined
+  readonly deviceMinor?: number | undefined
+}
+
+/** A member whose content was read to its end. */
+export interface ReadEntry extends TarEntry {
+  /** Hex SHA-256 of the content; files only. */
+  readonly sha256?: string | undefined
+  /** Offset of the content in the plain tar, in bytes. */
+  readonly contentOffset: number
+}
+
+/** Sees bytes as they pass by; called synchronously and must not keep the buffer. */
+export interface ByteSink {
+  write(chunk: Buffer): void
+  /** The content ended where its header said. */
+  end(): void
+}
+
+/** Watches the read-back of an archive. What it throws fails the archive. */
+export interface ArchiveObserver {
+  /** Each tar member in order, after its content was read and hashed. */
+  entry?(entry: ReadEntry): void
+  /** Asked for each regular file: a sink when its content is to be seen. */
+  tap?(entry: TarEntry): ByteSink | undefined
+  /** For the format `stream`: the whole content. */
+  content?: ByteSink
+}
+
+/** An archive as it comes from the server. */
+export interface ArchiveInput {
+  readonly stream: Readable
+  readonly format: ArchiveFormat
+  /** How it is compressed on the wire. */
+  readonly wire: Compression
+  /** How it is to be stored. Equal to `wire`: passed through as it is; else `wire` must be `none`. */
+  readonly store: Compression
+  /** For local compression; undefined means the compressor's default (zstd 3, gzip 6). */
+  readonly level?: number | undefined
+  /** The stream is several tar archives one behind the other (`wire` is `none`): they are joined into one. */
+  readonly concatenated?: boolean | undefined
+}
+
+/** Where the encrypted archive goes: a file of the pending snapshot. */
+export interface ArchiveSink {
+  readonly stream: Writable
+}
+
+export interface ArchiveResult {
+  /** Encrypted bytes. */
+  readonly bytes: number
+  /** Bytes before compression and encryption. */
+  readonly plainBytes: number
+  /** Bytes that came over the wire. */
+  readonly wireBytes: number
+  /** Hex SHA-256 of the encrypted bytes. */
+  readonly sha256: string
+  /** Tar members; 0 for the format `stream`. */
+  readonly entries: number
+}
+
+/**
+ * The streaming pipe (design.md section 6): input → read-back of the structure, in parallel with encryption →
+ * ciphertext hash → sink. Constant memory; back-pressure reaches the server. It resolves only when the last
+ * compressed frame ended exactly at the end of input with its checksum right, the tar's end-of-archive was
+ * there with nothing behind it but zero padding, and the sink has taken every byte (ended, not yet fsynced).
+ * Throws DamageError with what is wrong and at which plain offset. The exit status of the remote side is the
+ * caller's to check: a clean structure with a failed `tar` is still a failure.
+ */
+export type WriteArchive = (
+  input: ArchiveInput,
+  options: {
+    readonly encryptor: Encryptor
+    readonly sink: ArchiveSink
+    readonly observer?: ArchiveObserver
+    /** Called now and then with the totals so far. */
+    readonly onProgress?: (progress: { readonly wireBytes: number; readonly plainBytes: number }) => void
+    readonly signal: AbortSignal
+  },
+) => Promise<ArchiveResult>
+
+/** Where a file's content is, in order; together they make the whole file. */
+export interface IndexSegment {
+  readonly snapshot: string
+  /** Archive file name in that snapshot. */
+  readonly archive: string
+  readonly member: PathJson
+  /** Offset inside the member's content. */
+  readonly offset: number
+  readonly length: number
+  readonly sha256: string
+}
+
+export type IndexFlag = 'torn' | 'sparse' | 'absolute'
+
+/** One line of an index (design.md section 5, "Index version 1"). */
+export interface IndexEntry {
+  readonly path: PathJson
+  readonly type: EntryType
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly owner: string
+  readonly group: string
+  readonly size: number
+  /** Decimal text: ns do not fit a JSON number. */
+  readonly mtimeNs: string
+  readonly link?: PathJson
+  /** Values in base64. */
+  readonly xattrs?: Readonly<Record<string, string>>
+  readonly device?: readonly [major: number, minor: number]
+  readonly sha256?: string
+  readonly segments?: readonly IndexSegment[]
+  readonly flags?: readonly IndexFlag[]
+}
+
+export interface IndexHeader {
+  readonly format: 1
+  readonly source: string
+  readonly snapshot: string
+  /** A source path that was itself a symlink on the server: followed once, recorded here. */
+  readonly roots?: readonly { readonly path: PathJson; readonly link: PathJson }[]
+}

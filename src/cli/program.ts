@@ -1,0 +1,68 @@
+import { Command } from 'commander'
+import type { CommandContext, CommandOutcome, GlobalOptions } from '../commands/context.ts'
+import { EXIT_CODE_HELP } from '../exit-codes.ts'
+import { declareConfigCommands } from './config.ts'
+import { declareHostsCommands } from './hosts.ts'
+import { declareKeyCommands } from './key.ts'
+import { declarePullCommands } from './pull.ts'
+import { declareSecretCommands } from './secret.ts'
+import { declareVaultCommands } from './vault.ts'
+
+/** Runs a command's module with its parsed options; given by main, called by the declarations. */
+export type Run = (
+  globals: GlobalOptions,
+  command: (context: CommandContext) => Promise<CommandOutcome>,
+) => Promise<void>
+
+/** The whole command line (design.md section 2). Declarations only: a command's module loads when it runs. */
+export function createProgram(version: string, run: Run): Command {
+  const program = new Command('relay-backup')
+  program
+    .description('Encrypted, verified backups of deployment servers over SSH, with nothing installed there')
+    .version(version, '--version', 'print the version')
+    .option(
+      '--config <file>',
+      'the config file (default: $RELAY_BACKUP_CONFIG, ./hosts.yaml, then the XDG config directory)',
+    )
+    .option('--json', 'one JSON document on stdout, progress as NDJSON on stderr', false)
+    .option('--quiet', 'no progress', false)
+    .option('--verbose', 'more detail', false)
+    .option('--no-color', 'no colours (also: NO_COLOR)')
+    .helpOption('--help', 'print this help')
+    .helpCommand(false)
+    .addHelpText('after', `\n${EXIT_CODE_HELP}`)
+    .showSuggestionAfterError(true)
+    .exitOverride()
+  const declare: Declare = (command, load) => {
+    command.action(async (...parameters: unknown[]) => {
+      const self = parameters.at(-1) as Command
+      await run(self.optsWithGlobals<GlobalOptions>(), async (context) => {
+        const module = await load()
+        return module(context, self.args, self.opts())
+      })
+    })
+  }
+  declarePullCommands(program, declare)
+  declareVaultCommands(program, declare)
+  declareHostsCommands(program, declare)
+  declareKeyCommands(program, declare)
+  declareSecretCommands(program, declare)
+  declareConfigCommands(program, declare)
+  return program
+}
+
+/**
+ * Connects a declared command with the module that runs it:
+ * `declare(program.command('list [host]'), async () => (await import('../commands/list.ts')).list)`.
+ * The function gets the positional arguments and the command's own options as commander parsed them.
+ */
+export type Declare = (
+  command: Command,
+  load: () => Promise<
+    (
+      context: CommandContext,
+      args: readonly string[],
+      options: Record<string, unknown>,
+    ) => Promise<CommandOutcome>
+  >,
+) => void

@@ -1,0 +1,37 @@
+import type { ExitCode } from '../exit-codes.ts'
+
+/** The global flags of every command. */
+export interface GlobalOptions {
+  readonly config?: string | undefined
+  readonly json: boolean
+  readonly quiet: boolean
+  readonly verbose: boolean
+  readonly color: boolean
+}
+
+/** What a command may use of the process it runs in. Commands return their result; they never print it. */
+export interface CommandContext {
+  readonly globals: GlobalOptions
+  /** Aborted by the first Ctrl-C or SIGTERM. */
+  readonly signal: AbortSignal
+  /** stdin and stderr are terminals and neither `--json` nor CI forbids to ask. */
+  readonly interactive: boolean
+  /** Columns of stdout, or undefined when it is not a terminal. */
+  readonly columns: number | undefined
+  /** Results may carry colour. */
+  readonly color: boolean
+  readonly env: NodeJS.ProcessEnv
+  readonly cwd: string
+  readonly now: () => Date
+}
+
+/** A command's result: main prints `text` for people or `json` for programs on stdout, and exits. */
+export interface CommandOutcome {
+  readonly exitCode: ExitCode
+  /** Without a trailing newline; '' prints nothing. */
+  readonly text: string
+  readonly json: unknown
+}
+
+/** One command: its own options are parsed already; it wires the parts, runs one operation, and reports. */
+export type Command<Options> = (context: CommandContext, options: Options) => Promise<CommandOutcome>

@@ -1,0 +1,19 @@
+import type { Readable, Transform } from 'node:stream'
+
+/** Encrypts archives to the configured recipients or passphrase. Made once a run; makes one stream an archive. */
+export interface Encryptor {
+  /** Fingerprints, upper-case hex; empty in passphrase mode. */
+  readonly recipients: readonly string[]
+  /** A new OpenPGP message: plain bytes in, binary message out. Constant memory, honours back-pressure. */
+  encrypt(): Promise<Transform>
+}
+
+/** Opens messages with the identity or the passphrase. */
+export interface Decryptor {
+  /**
+   * The plain bytes of a message, streaming and in constant memory. They are unauthenticated until the stream
+   * ended without error: hold back every lasting effect until then (design.md section 4). Errors: KeyError
+   * when the identity does not open it, DamageError when the message is damaged or cut.
+   */
+  decrypt(message: Readable): Promise<Readable>
+}

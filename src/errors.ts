@@ -1,0 +1,153 @@
+/**
+ * The errors a user can meet. Each says what failed, where, and what to do next; `src/exit-codes.ts` alone
+ * turns them into exit codes. Anything else that is thrown is a defect and keeps its stack.
+ */
+
+/** Where an expected error happened and what to do about it. Every field is optional but `next` nearly never is. */
+export interface ErrorDetails {
+  /** The configured or ad-hoc host name. */
+  readonly host?: string | undefined
+  readonly source?: string | undefined
+  /** What ran on the server, named for a person (`tar on the server`), never with a secret. */
+  readonly command?: string | undefined
+  readonly exitStatus?: number | undefined
+  /** The remote tool's own words, bounded in length. Control characters are escaped when shown. */
+  readonly stderr?: string | undefined
+  /** The next step: one imperative sentence, often a command to type. */
+  readonly next?: string | undefined
+  readonly cause?: unknown
+}
+
+/** Base of every expected error. `code` is stable and machine-readable (it is in `--json`). */
+export class RelayError extends Error {
+  readonly code: string
+  readonly details: ErrorDetails
+
+  constructor(code: string, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.name = new.target.name
+    this.code = code
+    this.details = details
+  }
+
+  /** The same error with details filled in where they were missing; the stack is kept. */
+  withDetails(details: ErrorDetails): this {
+    const known = Object.fromEntries(Object.entries(this.details).filter(([, value]) => value !== undefined))
+    Object.assign(this, { details: { ...details, ...known } })
+    return this
+  }
+}
+
+/** The command line or an argument is wrong; nothing was tried. */
+export class UsageError extends RelayError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super('usage', message, details)
+  }
+}
+
+/** One problem of the config file. */
+export interface ConfigProblem {
+  readonly file: string
+  /** 1-based; absent when the problem belongs to the file as a whole. */
+  readonly line?: number | undefined
+  readonly column?: number | undefined
+  /** Where in the document: `hosts.prod.sources.logs.kind`. */
+  readonly path: string
+  readonly message: string
+  readonly suggestion?: string | undefined
+}
+
+/** The config is wrong; carries all problems at once. Nothing was tried. */
+export class ConfigError extends RelayError {
+  readonly problems: readonly ConfigProblem[]
+
+  constructor(problems: readonly ConfigProblem[], details: ErrorDetails = {}) {
+    super(
+      'config',
+      problems.length === 1 ? 'The config has a problem' : `The config has ${problems.length} problems`,
+      {
+        next: 'Fix the lines above, then run: relay-backup config check',
+        ...details,
+      },
+    )
+    this.problems = problems
+  }
+}
+
+/** A secret could not be obtained or its file is readable by others. */
+export class SecretError extends RelayError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super('secret', message, details)
+  }
+}
+
+/** A key is missing, unusable, expired, locked, or can't be parsed. */
+export class KeyError extends RelayError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super('key', message, details)
+  }
+}
+
+/** Another run holds the lock; nothing was tried. */
+export class LockedError extends RelayError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super('locked', message, details)
+  }
+}
+
+/** The user or a signal stopped the run. */
+export class InterruptedError extends RelayError {
+  constructor(message = 'Interrupted', details: ErrorDetails = {}) {
+    super('interrupted', message, details)
+  }
+}
+
+/** The reasons a connection can't be had, or is lost. */
+export type ConnectionProblem =
+  | 'unresolved' // the name has no address
+  | 'unreachable' // no route, timeout
+  | 'refused' // nothing listens on the port
+  | 'auth' // wrong user, key or password
+  | 'host-key-unknown'
+  | 'host-key-changed'
+  | 'host-key-revoked'
+  | 'lost' // was connected, then cut or dead for too long
+  | 'protocol'
+
+/** No connection, or the connection was lost. */
+export class ConnectionError extends RelayError {
+  readonly problem: ConnectionProblem
+
+  constructor(problem: ConnectionProblem, message: string, details: ErrorDetails = {}) {
+    super(`connection-${problem}`, message, details)
+    this.problem = problem
+  }
+}
+
+/** A command on the server failed. */
+export class RemoteError extends RelayError {
+  constructor(code: string, message: string, details: ErrorDetails = {}) {
+    super(code, message, details)
+  }
+}
+
+/** A source can't be captured or restored as asked (no such path, unreadable, Redis refuses, …). */
+export class SourceError extends RelayError {
+  constructor(code: string, message: string, details: ErrorDetails = {}) {
+    super(code, message, details)
+  }
+}
+
+/** The stream or stored data is not what it must be: truncated, malformed, hash differs. */
+export class DamageError extends RelayError {
+  constructor(code: string, message: string, details: ErrorDetails = {}) {
+    super(code, message, details)
+  }
+}
+
+/** The vault can't be read or written (full disk, no permission, unknown format). */
+export class VaultError extends RelayError {
+  constructor(code: string, message: string, details: ErrorDetails = {}) {
+    super(code, message, details)
+  }
+}

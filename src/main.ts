@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs'
+import { CommanderError } from 'commander'
+import { createProgram } from './cli/program.ts'
+import type { CommandContext, CommandOutcome, GlobalOptions } from './commands/context.ts'
+import { InterruptedError, UsageError } from './errors.ts'
+import { ExitCode, exitCodeOf } from './exit-codes.ts'
+import { errorToJson, renderError } from './report/render-error.ts'
+
+/** The process's edge: signals, exit codes, rendering of results and errors. Never throws. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const controller = new AbortController()
+  let interrupts = 0
+  const interrupt = () => {
+    interrupts += 1
+    // The second Ctrl-C does not wait for the server: what is open there ends by its lease.
+    if (interrupts > 1) process.exit(ExitCode.interrupted)
+    controller.abort(new InterruptedError())
+  }
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGHUP', interrupt)
+  // A reader that went away (`| head`) ends us quietly, as it does any Unix tool.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0)
+  })
+
+  let json = argv.includes('--json')
+  let color = useColor(process.stderr)
+  try {
+    const program = createProgram(readVersion(), async (globals, command) => {
+      json = globals.json
+      color = globals.color && color
+      const outcome = await command(contextFor(globals, controller.signal))
+      await print(json ? `${JSON.stringify(outcome.json, null, 2)}\n` : withNewline(outcome))
+      process.exitCode = outcome.exitCode
+    })
+    await program.parseAsync([...argv])
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) {
+      // Commander has printed its own words already; --help and --version are no errors.
+      process.exitCode = thrown.exitCode === 0 ? ExitCode.done : ExitCode.usage
+      if (json && thrown.exitCode !== 0)
+        await print(`${JSON.stringify(errorToJson(new UsageError(thrown.message)))}\n`)
+    } else {
+      const error = controller.signal.aborted ? controller.signal.reason : thrown
+      if (json) await print(`${JSON.stringify(errorToJson(error), null, 2)}\n`)
+      process.stderr.write(renderError(error, { color }))
+      process.exitCode = exitCodeOf(error)
+    }
+  }
+  // Handles that a dead peer keeps open must not hold the process once its outcome is known.
+  await new Promise<void>((resolve) => process.stdout.write('', () => resolve()))
+  process.exit()
+}
+
+function contextFor(globals: GlobalOptions, signal: AbortSignal): CommandContext {
+  return {
+    globals,
+    signal,
+    interactive: Boolean(process.stdin.isTTY && process.stderr.isTTY) && !globals.json && !process.env['CI'],
+    columns: process.stdout.isTTY ? process.stdout.columns : undefined,
+    color: globals.color && useColor(process.stdout),
+    env: process.env,
+    cwd: process.cwd(),
+    now: () => new Date(),
+  }
+}
+
+/** https://no-color.org: any non-empty NO_COLOR turns colours off. */
+function useColor(stream: NodeJS.WriteStream): boolean {
+  return Boolean(stream.isTTY) && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
+}
+
+function withNewline(outcome: CommandOutcome): string {
+  return outcome.text === '' ? '' : `${outcome.text}\n`
+}
+
+function print(text: string): Promise<void> {
+  return new Promise((resolve) => process.stdout.write(text, () => resolve()))
+}
+
+function readVersion(): string {
+  const file = new URL('../package.json', import.meta.url)
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+}

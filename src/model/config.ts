@@ -1,0 +1,140 @@
+import type { RedisCaptureForm } from './facts.ts'
+import type { SecretReference } from './secret.ts'
+
+/** The config after validation and normalisation: defaults filled in, paths absolute, durations in ms, sizes in bytes. */
+export interface Config {
+  /** Absolute path of the file it was read from. */
+  readonly file: string
+  /** Absolute path of the vault directory. */
+  readonly vault: string
+  readonly encryption: EncryptionConfig
+  readonly compression: CompressionChoice
+  readonly retention: RetentionPolicy
+  /** Incrementals before the next full. */
+  readonly fullEvery: number
+  /** In the file's order. */
+  readonly hosts: readonly HostConfig[]
+}
+
+export type EncryptionConfig = {
+  /** The newer AEAD packet form, which GnuPG 2.2 can't open. */
+  readonly aead: boolean
+  readonly allowUnauthenticatedStream: boolean
+} & (
+  | {
+      readonly mode: 'recipients'
+      /** Absolute paths of armored or binary certificates. */
+      readonly recipients: readonly string[]
+      readonly identity?: { readonly file: string } | { readonly gpg: string } | undefined
+      readonly identityPassphrase?: SecretReference | undefined
+    }
+  | { readonly mode: 'passphrase'; readonly passphrase: SecretReference }
+)
+
+export type CompressionChoice =
+  | { readonly kind: 'auto' }
+  | { readonly kind: 'zstd'; readonly level: number }
+  | { readonly kind: 'gzip'; readonly level: number }
+  | { readonly kind: 'none' }
+
+/** How many snapshots stay. Counts of complete pull snapshots; absent keys keep nothing by that rule. */
+export interface RetentionPolicy {
+  readonly last?: number | undefined
+  readonly daily?: number | undefined
+  readonly weekly?: number | undefined
+  readonly monthly?: number | undefined
+  readonly yearly?: number | undefined
+  /** Everything younger than this, in ms. */
+  readonly within?: number | undefined
+  /** How long safety snapshots stay, in ms. */
+  readonly safety: number
+}
+
+export interface SshConfig {
+  readonly host: string
+  readonly port: number
+  /** Absent: the local user's name. */
+  readonly user?: string | undefined
+  readonly identityFile?: string | undefined
+  readonly identityPassphrase?: SecretReference | undefined
+  /** Path of an agent's socket; `true` means `$SSH_AUTH_SOCK`, `false` never. Absent: used when it is there. */
+  readonly agent?: string | boolean | undefined
+  readonly password?: SecretReference | undefined
+  /** Absolute path; absent: `~/.ssh/known_hosts`. */
+  readonly knownHosts?: string | undefined
+  /** ms between keep-alive messages; a peer that misses them is dead after 30 s. */
+  readonly keepAlive: number
+  /** ms */
+  readonly connectTimeout: number
+}
+
+export interface HostConfig {
+  readonly name: string
+  readonly ssh: SshConfig
+  /** As written, a leading `~/` means the remote user's home. */
+  readonly deployment: string
+  readonly sudo: boolean
+  readonly tags: readonly string[]
+  readonly retention: RetentionPolicy
+  readonly compression: CompressionChoice
+  readonly fullEvery: number
+  readonly services: ServicesConfig
+  readonly sources: readonly SourceConfig[]
+  /** The config names no sources: those of {@link sources} that exist on the server are meant. */
+  readonly sourcesByDefault: boolean
+}
+
+export interface HealthConfig {
+  readonly url: string
+  /** ms */
+  readonly timeout: number
+}
+
+export type ServicesConfig = { readonly health?: HealthConfig | undefined } & (
+  | { readonly manager: 'none' }
+  | {
+      readonly manager: 'compose'
+      readonly file?: string | undefined
+      readonly project?: string | undefined
+      readonly data: readonly string[]
+      readonly stop?: readonly string[] | undefined
+    }
+  | { readonly manager: 'docker'; readonly data: readonly string[]; readonly stop: readonly string[] }
+  | { readonly manager: 'systemd'; readonly data: readonly string[]; readonly stop: readonly string[] }
+  | {
+      readonly manager: 'command'
+      readonly stop: string
+      readonly start: string
+      readonly status?: string | undefined
+    }
+)
+
+interface SourceConfigBase {
+  readonly name: string
+  /** This source's own retention, when it differs from the host's. */
+  readonly retention?: RetentionPolicy | undefined
+}
+
+export interface FilesSourceConfig extends SourceConfigBase {
+  readonly kind: 'files'
+  /** Relative to the deployment, or absolute. No `..`, no trailing slash. */
+  readonly paths: readonly string[]
+  /** Patterns as GNU tar's `--exclude` with `--no-wildcards-match-slash`: a match of any trailing part of a path. */
+  readonly exclude: readonly string[]
+}
+
+export interface RedisSourceConfig extends SourceConfigBase {
+  readonly kind: 'redis'
+  /** The data directory, relative to the deployment, or absolute. */
+  readonly path: string
+  readonly capture: RedisCaptureForm
+  /** How the server is found; absent: 127.0.0.1:6379 as seen from the host. */
+  readonly at:
+    | { readonly service: string }
+    | { readonly container: string }
+    | { readonly address: string; readonly port: number; readonly tls: boolean }
+  readonly username?: string | undefined
+  readonly password?: SecretReference | undefined
+}
+
+export type SourceConfig = FilesSourceConfig | RedisSourceConfig

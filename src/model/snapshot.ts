@@ -1,0 +1,72 @@
+import type { Facts } from './facts.ts'
+
+export type SourceKind = 'files' | 'redis'
+export type Purpose = 'pull' | 'safety' | 'cutover'
+export type ArchiveFormat = 'tar' | 'stream'
+export type Compression = 'zstd' | 'gzip' | 'none'
+
+/** Something worth knowing that did not fail the source. Codes and counts only: file names are not public. */
+export interface SnapshotWarning {
+  /** For example `file-changed`, `file-vanished`, `socket-skipped`, `source-shrank`. */
+  readonly code: string
+  readonly count: number
+}
+
+export interface ManifestArchive {
+  /** File name inside the snapshot's directory. */
+  readonly file: string
+  /** Size of the encrypted file, in bytes. */
+  readonly bytes: number
+  /** Size of the archive before compression and encryption, in bytes. */
+  readonly plainBytes: number
+  /** SHA-256 of the encrypted file, hex. */
+  readonly sha256: string
+  readonly compression: Compression
+  /** Fingerprints of the certificates it is encrypted to, upper-case hex; empty in passphrase mode. */
+  readonly recipients: readonly string[]
+}
+
+export interface ManifestIndex {
+  readonly file: string
+  readonly bytes: number
+  readonly sha256: string
+}
+
+export interface ManifestSource {
+  readonly name: string
+  readonly kind: SourceKind
+  readonly format: ArchiveFormat
+  readonly mode: 'full' | 'incremental'
+  /** Snapshot ids that an incremental needs, oldest first; empty for a full. */
+  readonly parents: readonly string[]
+  readonly archives: readonly ManifestArchive[]
+  /** Absent for `stream` sources. */
+  readonly index?: ManifestIndex | undefined
+  readonly entries: number
+  readonly facts: Facts
+  readonly warnings: readonly SnapshotWarning[]
+}
+
+/** The snapshot's description: `manifest.json`, written once and never changed (design.md section 5). */
+export interface Manifest {
+  readonly format: 1
+  readonly id: string
+  readonly host: string
+  readonly purpose: Purpose
+  /** The sources asked for. */
+  readonly selection: readonly string[]
+  /** Every configured source is in it. */
+  readonly complete: boolean
+  /** ISO 8601, UTC. */
+  readonly createdAt: string
+  readonly finishedAt: string
+  readonly tool: { readonly name: string; readonly version: string }
+  /** SHA-256 of the manifest of the snapshot made before this one on the host; null for the first. */
+  readonly previous: string | null
+  readonly server: {
+    readonly os: string
+    readonly arch: string
+    readonly versions: Readonly<Record<string, string>>
+  }
+  readonly sources: readonly ManifestSource[]
+}

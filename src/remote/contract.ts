@@ -1,0 +1,117 @@
+import type { Duplex, Readable, Writable } from 'node:stream'
+
+/**
+ * What the rest of the program knows of a server: it can run our scripts there. Implemented over SSH.
+ *
+ * A script is a POSIX sh file of `src/remote/scripts/`, named without `.sh`. It gets its values as arguments
+ * or on stdin, never by string concatenation; `args` are quoted by the implementation. Arguments are visible
+ * to every user of the server (`ps`), so secrets go in through `stdin` only.
+ */
+export interface RemoteCommand {
+  readonly script: string
+  readonly args?: readonly string[]
+  /** Run as root by `sudo -n`. */
+  readonly sudo?: boolean
+  /** What a person calls this step in an error: `listing redis_data`. */
+  readonly title?: string
+}
+
+export interface CommandResult {
+  /** Exit status; 128 + n when a signal ended it, as a shell says. */
+  readonly status: number
+  readonly stdout: Buffer
+  /** Decoded leniently, cut after 64 KiB. */
+  readonly stderr: string
+}
+
+export interface ExitResult {
+  readonly status: number
+  readonly stderr: string
+}
+
+/** A script that is running. Its streams have back-pressure; whoever spawns it must consume stdout. */
+export interface RemoteProcess {
+  readonly stdin: Writable
+  readonly stdout: Readable
+  /**
+   * Settles after stdout ended and the exit status came. Rejects with ConnectionError `lost` when the
+   * connection went before that: a status that never came is never a success.
+   */
+  readonly exit: Promise<ExitResult>
+  /** Asks the server to end it (closes the channel); `exit` then settles. */
+  kill(): void
+}
+
+/**
+ * A script that holds server state and undoes it when this ends, however it ends: its stdin is a heartbeat
+ * (design.md, "The lease"). It speaks lines on stdout.
+ */
+export interface Lease extends AsyncDisposable {
+  /** The next line from the script; undefined when it ended. */
+  nextLine(signal: AbortSignal): Promise<string | undefined>
+  /** Sends one command line to the script, besides the heartbeat. */
+  send(line: string): void
+  /** Ends the lease in order; resolves with the script's exit after it undid what it changed. Idempotent. */
+  release(): Promise<ExitResult>
+}
+
+/** One connection to a server. Disposing it closes the connection; what still runs there ends by its lease. */
+export interface RemoteHost extends AsyncDisposable {
+  /** The configured or ad-hoc name, for errors. */
+  readonly name: string
+  /** Runs to the end and collects stdout (at most 64 MiB). A non-zero status is a result, not an error. */
+  run(
+    command: RemoteCommand,
+    options: { readonly stdin?: Uint8Array; readonly signal: AbortSignal },
+  ): Promise<CommandResult>
+  /** Starts a script and streams. */
+  spawn(command: RemoteCommand, options: { readonly signal: AbortSignal }): Promise<RemoteProcess>
+  /** Starts a leased script; `firstLines` (secrets, settings) go to its stdin before the first heartbeat. */
+  lease(
+    command: RemoteCommand,
+    options: { readonly firstLines?: readonly string[]; readonly signal: AbortSignal },
+  ): Promise<Lease>
+  /** A TCP connection made from the server's side (direct-tcpip). */
+  connectTcp(address: string, port: number, signal: AbortSignal): Promise<Duplex>
+}
+
+export type TarFlavour = 'gnu' | 'busybox' | 'bsd' | 'unknown'
+
+/** What one round trip after connecting found out about the server and the deployment. */
+export interface HostProbe {
+  readonly os: string
+  readonly kernel: string
+  readonly arch: string
+  readonly uid: number
+  readonly user: string
+  readonly home: string
+  /** The processors that are online. */
+  readonly cpus: number
+  /** The deployment as an absolute path with symlinks resolved; undefined when it does not exist. */
+  readonly deployment: string | undefined
+  readonly deploymentWritable: boolean
+  /** Bytes free for us on the deployment's file system, where known. */
+  readonly freeBytes: number | undefined
+  /** Names directly under the deployment that were asked about and exist. */
+  readonly existing: ReadonlySet<string>
+  readonly tar: TarFlavour | undefined
+  /** Versions as the tools print them (`1.34`); undefined when a tool is not there. */
+  readonly versions: Readonly<{
+    tar?: string
+    zstd?: string
+    gzip?: string
+    pigz?: string
+    find?: string
+    sha256sum?: string
+    nice?: string
+    ionice?: string
+    'redis-cli'?: string
+    docker?: string
+  }>
+  /** `find` has `-printf` and `-print0`. */
+  readonly findPrintf: boolean
+  /** Ids of restores whose journal is open in the deployment's `.relay-backup/`. */
+  readonly openJournals: readonly string[]
+  /** The groups the user is in, by name. */
+  readonly groups: readonly string[]
+}

@@ -1,0 +1,80 @@
+import type { ArchiveInput, ArchiveObserver, IndexFlag } from '../archive/contract.ts'
+import type { SourceConfig } from '../model/config.ts'
+import type { Facts } from '../model/facts.ts'
+import type { ArchiveFormat, SnapshotWarning, SourceKind } from '../model/snapshot.ts'
+import type { CompressionChoice } from '../model/config.ts'
+import type { HostProbe, RemoteHost } from '../remote/contract.ts'
+import type { ResolveSecret } from '../secrets/contract.ts'
+import type { Notice } from '../report/contract.ts'
+
+/** What a source needs to be captured. It owns nothing here. */
+export interface CaptureContext {
+  readonly host: RemoteHost
+  readonly probe: HostProbe
+  readonly sudo: boolean
+  readonly compression: CompressionChoice
+  readonly secret: ResolveSecret
+  /** A step a person may want to see: `waiting for BGSAVE`. */
+  readonly step: (text: string) => void
+  /** Details for the person; counts of them go to the manifest through {@link CaptureOutcome}. */
+  readonly notice: (notice: Omit<Notice, 'host' | 'source'>) => void
+  readonly signal: AbortSignal
+}
+
+/** One archive that a capture streams. Consume `input.stream` to its end, then await {@link finish}. */
+export interface CaptureArchive {
+  /** Distinguishes several archives of one source: '' for the only or first, `reread`, a database's name. */
+  readonly part: string
+  readonly format: ArchiveFormat
+  /** For `stream`: the extension before the compression's (`rdb`, `sql`). */
+  readonly extension?: string
+  readonly input: ArchiveInput
+  readonly observer: ArchiveObserver
+  /** Plain bytes to be expected, where known, for the progress bar. */
+  readonly expectedPlainBytes?: number | undefined
+  /**
+   * Waits for the remote side and judges it: every exit status counts. Throws SourceError when this archive
+   * must not be used. Call it also after the pipe failed: its error explains more than the pipe's.
+   */
+  finish(): Promise<void>
+  /** Stops the remote side early. Idempotent. */
+  abort(): void
+}
+
+/** What a capture found out, known when the last archive was finished. */
+export interface CaptureOutcome {
+  readonly facts: Facts
+  readonly warnings: readonly SnapshotWarning[]
+  /**
+   * Corrections to index entries, by archive part and member name in latin1 (one char a byte): `replaced` says
+   * that a later part holds this member again, so the earlier one is not indexed.
+   */
+  readonly amendments: ReadonlyMap<string, Amendment>
+  /** Members outside the deployment: their names lost the leading slash. Prefixes, latin1. */
+  readonly absolutePrefixes: readonly string[]
+  /** Source paths that were symlinks on the server: followed once and recorded in the index. */
+  readonly roots: readonly { readonly path: Buffer; readonly link: Buffer }[]
+}
+
+export interface Amendment {
+  readonly flags?: readonly IndexFlag[]
+  /** The part (see {@link CaptureArchive.part}) whose copy of the member counts. */
+  readonly replacedBy?: string
+}
+
+/**
+ * A source while it is being captured. Order of calls: iterate `archives()` to the end, finishing each one
+ * before asking for the next; then `finish()`; then dispose. Disposing puts back what was changed on the
+ * server and is safe at any moment, also after an error.
+ */
+export interface Capture extends AsyncDisposable {
+  archives(): AsyncIterable<CaptureArchive>
+  finish(): Promise<CaptureOutcome>
+}
+
+/** One kind of source, as pull knows it. */
+export interface CapturableSource<C extends SourceConfig = SourceConfig> {
+  readonly kind: SourceKind
+  /** Prepares and starts the capture. Throws SourceError when the source can't be captured as configured. */
+  capture(context: CaptureContext, config: C): Promise<Capture>
+}

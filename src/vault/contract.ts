@@ -1,0 +1,134 @@
+import type { Writable } from 'node:stream'
+import type { Manifest, Purpose } from '../model/snapshot.ts'
+
+/** A committed snapshot. */
+export interface Snapshot {
+  readonly host: string
+  readonly id: string
+  readonly manifest: Manifest
+  /** Hex SHA-256 of manifest.json as stored. */
+  readonly manifestHash: string
+  /** Archive and index file names that the ledger says were removed by per-source retention. */
+  readonly removedFiles: ReadonlySet<string>
+  /** Dropped by retention, on disk only because an incremental needs it; hidden from lists. */
+  readonly retired: boolean
+}
+
+/** One line of `ledger.jsonl`. `previous` is the hex SHA-256 of the line before (null for the first), newline excluded. */
+export type LedgerRecord = { readonly at: string; readonly previous: string | null } & (
+  | {
+      readonly event: 'made'
+      readonly snapshot: string
+      readonly manifest: string
+      readonly purpose: Purpose
+      readonly complete: boolean
+    }
+  | { readonly event: 'retired'; readonly snapshot: string; readonly manifest: string; readonly why: string }
+  | { readonly event: 'removed'; readonly snapshot: string; readonly manifest: string; readonly why: string }
+  | {
+      readonly event: 'archives-removed'
+      readonly snapshot: string
+      readonly manifest: string
+      readonly files: readonly string[]
+      readonly why: string
+    }
+  | { readonly event: 'rotation-paused'; readonly snapshot: string; readonly why: string }
+  | { readonly event: 'rotation-accepted'; readonly why: string }
+)
+
+/** One line of `runs.jsonl`: the history, good runs and bad. */
+export interface RunRecord {
+  readonly at: string
+  readonly finishedAt: string
+  readonly operation: 'pull' | 'prune' | 'restore' | 'rollback' | 'migrate'
+  readonly outcome: 'done' | 'partial' | 'failed' | 'interrupted'
+  readonly snapshot?: string | undefined
+  readonly bytes?: number | undefined
+  /** Bytes over the wire. */
+  readonly wireBytes?: number | undefined
+  readonly error?: { readonly code: string; readonly message: string } | undefined
+  readonly failedSources?: readonly string[] | undefined
+}
+
+/** A file being written into a pending snapshot. */
+export interface PendingFile {
+  readonly name: string
+  readonly stream: Writable
+  /** After the stream ended: fsyncs and returns the size on disk, in bytes. */
+  finish(): Promise<{ readonly bytes: number }>
+  /** Removes it: it will not be in the snapshot. */
+  discard(): Promise<void>
+}
+
+/** A snapshot being written. Disposing it without a commit leaves the vault as it was. */
+export interface PendingSnapshot extends AsyncDisposable {
+  readonly host: string
+  readonly id: string
+  readonly createdAt: Date
+  /** Hash of the manifest of the snapshot made before, for `previous`. */
+  readonly previous: string | null
+  /** A new file, mode 0600. Throws VaultError when the disk is full or not writable. */
+  createFile(name: string): Promise<PendingFile>
+  /** An absolute path in the provisional directory for scratch data that is gone before the commit. Encrypt what goes there. */
+  scratchPath(name: string): string
+  /** Writes SHA256SUMS and manifest, fsyncs, renames, fsyncs the parent, appends to the ledger. */
+  commit(manifest: Manifest): Promise<Snapshot>
+}
+
+export interface VaultProblem {
+  readonly host: string
+  readonly snapshot?: string | undefined
+  readonly file?: string | undefined
+  /** `missing-snapshot`, `missing-file`, `size-differs`, `hash-differs`, `ledger-broken`, `unknown-snapshot`, `manifest-differs`, … */
+  readonly code: string
+  readonly message: string
+}
+
+/** Holding it is the right to write for this host. */
+export interface HostLock extends AsyncDisposable {
+  readonly host: string
+}
+
+/** The local directory that holds all snapshots (design.md section 5). Made on first use. */
+export interface Vault {
+  readonly path: string
+  readonly id: string
+  /** Hosts that have a directory, sorted, as configured names or ad-hoc addresses. */
+  hosts(): Promise<string[]>
+  /** Committed snapshots of a host, oldest first; retired ones only when asked. Never a half-written one. */
+  snapshots(host: string, options?: { readonly retired?: boolean }): Promise<Snapshot[]>
+  /** Takes the host's lock at once or throws LockedError that says who holds it. The lock dies with the process. */
+  lock(host: string): Promise<HostLock>
+  /** Sweeps leftovers of dead runs, then starts a snapshot. A clash of ids waits for the next second. */
+  begin(lock: HostLock, now: () => Date, signal: AbortSignal): Promise<PendingSnapshot>
+  ledger(host: string): Promise<LedgerRecord[]>
+  runs(host: string): Promise<RunRecord[]>
+  recordRun(host: string, run: RunRecord): Promise<void>
+  /** Removes a snapshot: keeps its manifest under `removed/`, ledger line first, then the files. */
+  remove(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void>
+  retire(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void>
+  removeArchives(
+    lock: HostLock,
+    snapshot: Snapshot,
+    files: readonly string[],
+    why: string,
+    at: Date,
+  ): Promise<void>
+  /** Rotation stops until someone looked (design.md section 6). */
+  pauseRotation(lock: HostLock, snapshot: string, why: string, at: Date): Promise<void>
+  acceptRotation(lock: HostLock, why: string, at: Date): Promise<void>
+  /** Why rotation is paused, or undefined. */
+  rotationPaused(host: string): Promise<string | undefined>
+  /** An absolute path for reading a committed file. */
+  filePath(snapshot: Snapshot, file: string): string
+  /** Ledger chain, presence, sizes and, with `hashes`, the content of one host's snapshots (all, or those named). */
+  check(
+    host: string,
+    options: {
+      readonly snapshots?: readonly string[]
+      readonly hashes: boolean
+      readonly signal: AbortSignal
+      readonly onBytes?: (bytes: number) => void
+    },
+  ): Promise<VaultProblem[]>
+}
