@@ -148,3 +148,31 @@ export interface IndexHeader {
   /** A source path that was itself a symlink on the server: followed once, recorded here. */
   readonly roots?: readonly { readonly path: PathJson; readonly link: PathJson }[]
 }
+
+/**
+ * Collects a source's entries while its archives are read back, and writes the index once everything is known.
+ * Entries wait in an encrypted scratch file, so memory stays flat and no file name touches the disk in plain.
+ */
+export interface IndexBuilder extends AsyncDisposable {
+  /** Synchronous, in reading order. `part` and `archive` say where the content is. */
+  add(entry: ReadEntry, place: { readonly part: string; readonly archive: string }): void
+  /** Entries added so far. */
+  readonly count: number
+  /**
+   * The index as plain JSON lines. `amend` is asked for each entry by part and member name: `undefined` keeps
+   * it as it is, `drop` leaves it out, flags are added.
+   */
+  finish(
+    header: IndexHeader,
+    amend: (
+      part: string,
+      path: Buffer,
+    ) => { readonly drop?: boolean; readonly flags?: readonly IndexFlag[] } | undefined,
+  ): Readable
+}
+
+/** `scratchPath` is where the encrypted scratch file goes; it is removed on dispose. */
+export type CreateIndexBuilder = (scratchPath: string) => Promise<IndexBuilder>
+
+/** Limits what all streams that went through it carry together. */
+export type Throttle = (stream: Readable) => Readable
