@@ -1,0 +1,63 @@
+import type { RelayError } from '../errors.ts'
+import type { SnapshotWarning } from './snapshot.ts'
+
+/** What a run of `pull` did, for people (rendered by report/) and for `--json`. */
+export interface PullReport {
+  readonly hosts: readonly HostPullReport[]
+  /** ms */
+  readonly duration: number
+}
+
+export interface HostPullReport {
+  readonly host: string
+  readonly outcome: 'done' | 'partial' | 'failed' | 'locked' | 'interrupted' | 'skipped'
+  /** The committed snapshot; absent when nothing was committed. */
+  readonly snapshot?: string | undefined
+  readonly complete?: boolean | undefined
+  /** For `skipped`: the age of the newest complete snapshot, in ms. */
+  readonly age?: number | undefined
+  readonly sources: readonly SourcePullReport[]
+  readonly rotation?: RotationReport | undefined
+  /** Why nothing, or not everything, was done. */
+  readonly error?: RelayError | undefined
+  /** ms */
+  readonly duration: number
+}
+
+export interface SourcePullReport {
+  readonly source: string
+  readonly outcome: 'done' | 'failed'
+  readonly entries: number
+  /** Before compression and encryption, in bytes. */
+  readonly plainBytes: number
+  /** Encrypted, in bytes. */
+  readonly bytes: number
+  /** Over the wire, in bytes. */
+  readonly wireBytes: number
+  readonly warnings: readonly SnapshotWarning[]
+  readonly error?: RelayError | undefined
+}
+
+export interface RotationReport {
+  readonly kept: number
+  /** Snapshots whose files were deleted, with the reason. */
+  readonly removed: readonly { readonly snapshot: string; readonly why: string }[]
+  /** Snapshots hidden but still needed by an incremental. */
+  readonly retired: readonly { readonly snapshot: string; readonly why: string }[]
+  /** Set when rotation waits for a person. */
+  readonly paused?: string | undefined
+}
+
+/** What `pull --dry-run` would do on one host. */
+export interface PullPlanReport {
+  readonly host: string
+  readonly deployment: string
+  readonly server: string
+  readonly sources: readonly {
+    readonly source: string
+    readonly kind: string
+    readonly what: string
+    readonly compression: string
+  }[]
+  readonly notices: readonly string[]
+}
