@@ -1,0 +1,40 @@
+import type { CreateIndexBuilder, Throttle, WriteArchive } from '../archive/contract.ts'
+import type { Encryptor } from '../crypto/contract.ts'
+import type { HostConfig } from '../model/config.ts'
+import type { SourceKind } from '../model/snapshot.ts'
+import type { HostProbe, RemoteHost } from '../remote/contract.ts'
+import type { Reporter } from '../report/contract.ts'
+import type { ResolveSecret } from '../secrets/contract.ts'
+import type { CapturableSource } from '../sources/contract.ts'
+import type { Vault } from '../vault/contract.ts'
+
+/** The parts a pull is wired from, by `commands/pull.ts` and by `demo`. */
+export interface PullDependencies {
+  readonly vault: Vault
+  readonly encryptor: Encryptor
+  readonly writeArchive: WriteArchive
+  readonly createIndexBuilder: CreateIndexBuilder
+  readonly throttle: Throttle
+  readonly resolveSecret: ResolveSecret
+  readonly sourceOf: (kind: SourceKind) => Promise<CapturableSource>
+  readonly connect: (host: HostConfig, signal: AbortSignal) => Promise<RemoteHost>
+  readonly probe: (
+    host: RemoteHost,
+    question: { readonly deployment: string; readonly names: readonly string[] },
+    signal: AbortSignal,
+  ) => Promise<HostProbe>
+  /** Takes the lock of the deployment on the server; disposing it gives it back. */
+  readonly lockDeployment: (host: RemoteHost, deployment: string, signal: AbortSignal) => Promise<AsyncDisposable>
+  readonly reporter: Reporter
+  readonly now: () => Date
+  readonly tool: { readonly name: string; readonly version: string }
+}
+
+/** What the user asked of this pull, the same for every host. */
+export interface PullOptions {
+  /** Only these sources; undefined means all that are configured. */
+  readonly sources?: readonly string[] | undefined
+  /** Hosts whose newest complete snapshot is younger than this are skipped, in ms. */
+  readonly ifOlderThan?: number | undefined
+  readonly rotate: boolean
+}

@@ -1,0 +1,60 @@
+import { SourceError, UsageError } from '../errors.ts'
+import type { HostConfig, SourceConfig } from '../model/config.ts'
+import type { HostProbe } from '../remote/contract.ts'
+
+/** What a pull of one host captures. */
+export interface SourceSelection {
+  /** To be captured, in the config's order. */
+  readonly sources: readonly SourceConfig[]
+  /** Every configured source is among them. */
+  readonly everything: boolean
+}
+
+/** The first path component of each default source: what the probe is asked about. */
+export function namesToProbe(host: HostConfig): string[] {
+  return host.sourcesByDefault ? host.sources.flatMap(pathsOf) : []
+}
+
+/**
+ * The sources to capture: all that are configured, or those asked for. When the config names none, the default
+ * ones that exist on the server. Throws UsageError for a name that is not configured, SourceError when nothing
+ * of the defaults exists.
+ */
+export function selectSources(
+  host: HostConfig,
+  asked: readonly string[] | undefined,
+  existing: HostProbe['existing'],
+): SourceSelection {
+  const configured = host.sourcesByDefault ? existingDefaults(host, existing) : host.sources
+  if (configured.length === 0) {
+    throw new SourceError('no-sources', `none of the default sources exists under ${host.deployment}`, {
+      host: host.name,
+      next: `Name what to back up under hosts.${host.name}.sources in the config, or correct hosts.${host.name}.deployment.`,
+    })
+  }
+  if (asked === undefined || asked.length === 0) return { sources: configured, everything: true }
+  for (const name of asked) {
+    if (!configured.some((source) => source.name === name)) throw unknownSource(host.name, name, configured)
+  }
+  const sources = configured.filter((source) => asked.includes(source.name))
+  return { sources, everything: sources.length === configured.length }
+}
+
+function existingDefaults(host: HostConfig, existing: ReadonlySet<string>): SourceConfig[] {
+  return host.sources.flatMap((source): SourceConfig[] => {
+    if (source.kind === 'redis') return existing.has(source.path) ? [source] : []
+    const paths = source.paths.filter((path) => existing.has(path))
+    return paths.length === 0 ? [] : [{ ...source, paths }]
+  })
+}
+
+function pathsOf(source: SourceConfig): readonly string[] {
+  return source.kind === 'redis' ? [source.path] : source.paths
+}
+
+function unknownSource(host: string, name: string, configured: readonly SourceConfig[]): UsageError {
+  return new UsageError(`${host} has no source ${name}`, {
+    host,
+    next: `Its sources are: ${configured.map((source) => source.name).join(', ')}`,
+  })
+}
