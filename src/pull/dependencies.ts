@@ -24,7 +24,11 @@ export interface PullDependencies {
     signal: AbortSignal,
   ) => Promise<HostProbe>
   /** Takes the lock of the deployment on the server; disposing it gives it back. */
-  readonly lockDeployment: (host: RemoteHost, deployment: string, signal: AbortSignal) => Promise<AsyncDisposable>
+  readonly lockDeployment: (
+    host: RemoteHost,
+    deployment: string,
+    signal: AbortSignal,
+  ) => Promise<AsyncDisposable>
   readonly reporter: Reporter
   readonly now: () => Date
   readonly tool: { readonly name: string; readonly version: string }

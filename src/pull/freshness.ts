@@ -11,7 +11,11 @@ export function completePulls(snapshots: readonly Snapshot[]): Snapshot[] {
  * be skipped; undefined when a pull is due. A snapshot dated in the future counts as stale: a wrong clock must
  * not stop backups.
  */
-export function freshEnough(snapshots: readonly Snapshot[], ifOlderThan: number, now: Date): number | undefined {
+export function freshEnough(
+  snapshots: readonly Snapshot[],
+  ifOlderThan: number,
+  now: Date,
+): number | undefined {
   const ages = completePulls(snapshots)
     .map((snapshot) => now.getTime() - snapshotTime(snapshot.id).getTime())
     .filter((age) => age >= 0)

@@ -24,11 +24,15 @@ export function findShrinkage(
     if (notJudged.has(old.name)) return []
     const current = now.find((source) => source.name === old.name)
     if (current === undefined) {
-      return [{ source: old.name, code: 'source-gone', message: 'was in the last complete snapshot and is gone' }]
+      return [
+        { source: old.name, code: 'source-gone', message: 'was in the last complete snapshot and is gone' },
+      ]
     }
     const [was, is] = [volume(old.facts), volume(current.facts)]
     if (was.amount > 0 && is.amount === 0) {
-      return [{ source: old.name, code: 'source-empty', message: `had ${was.amount} ${was.unit} and is empty now` }]
+      return [
+        { source: old.name, code: 'source-empty', message: `had ${was.amount} ${was.unit} and is empty now` },
+      ]
     }
     if (was.unit === is.unit && is.amount < was.amount * REMAINDER) {
       const message = `shrank from ${was.amount} to ${is.amount} ${is.unit}`

@@ -1,0 +1,318 @@
+import { ConnectionError, InterruptedError, RelayError, VaultError } from '../errors.ts'
+import type { HostConfig, SourceConfig } from '../model/config.ts'
+import type { HostPullReport, RotationReport, SourcePullReport } from '../model/pull-report.ts'
+import type { Manifest, ManifestSource, Purpose, SnapshotWarning } from '../model/snapshot.ts'
+import type { HostProbe, RemoteHost } from '../remote/contract.ts'
+import type { HostLock, PendingSnapshot, RunRecord, Snapshot } from '../vault/contract.ts'
+import type { PullDependencies, PullOptions } from './dependencies.ts'
+import { completePulls, freshEnough } from './freshness.ts'
+import { pullSource } from './pull-source.ts'
+import { rotateHost } from './rotate.ts'
+import { namesToProbe, selectSources } from './select-sources.ts'
+import { findShrinkage } from './shrinkage.ts'
+
+type Ended = Omit<HostPullReport, 'host' | 'duration'>
+
+/**
+ * Pulls one host, start to end: lock → connect → probe → capture each source → commit → rotate → history.
+ * Always resolves, with what happened; what can't be expected (a defect) is thrown.
+ */
+export async function pullHost(
+  host: HostConfig,
+  options: PullOptions,
+  dependencies: PullDependencies,
+  signal: AbortSignal,
+): Promise<HostPullReport> {
+  const { reporter, now, vault } = dependencies
+  const started = now()
+  reporter.event({ type: 'host-started', host: host.name })
+  let ended: Ended
+  try {
+    ended = await lockAndPull(host, options, dependencies, signal)
+  } catch (thrown) {
+    const error = signal.aborted ? asInterrupted(signal) : thrown
+    if (!(error instanceof RelayError)) throw error
+    ended = { outcome: outcomeOf(error), sources: [], error: error.withDetails({ host: host.name }) }
+  }
+  const finished = now()
+  const report = { host: host.name, ...ended, duration: finished.getTime() - started.getTime() }
+  // A run that never held the lock is not this host's history: another run is writing there.
+  if (report.outcome !== 'locked' && report.outcome !== 'skipped') {
+    await vault.recordRun(host.name, runRecord(report, started, finished)).catch((error: unknown) => {
+      reporter.event({ type: 'warning', host: host.name, code: 'history', message: messageOf(error) })
+    })
+  }
+  if (report.error !== undefined)
+    reporter.event({ type: 'host-failed', host: host.name, error: report.error })
+  else reporter.event({ type: 'host-finished', host: host.name, message: report.snapshot ?? report.outcome })
+  return report
+}
+
+async function lockAndPull(
+  host: HostConfig,
+  options: PullOptions,
+  dependencies: PullDependencies,
+  signal: AbortSignal,
+): Promise<Ended> {
+  const { vault, now } = dependencies
+  await using lock = await vault.lock(host.name)
+  if (options.ifOlderThan !== undefined) {
+    const age = freshEnough(await vault.snapshots(host.name), options.ifOlderThan, now())
+    if (age !== undefined) return { outcome: 'skipped', age, sources: [] }
+  }
+  const captured = await captureHost(host, options, dependencies, lock, signal)
+  if (captured.snapshot === undefined) {
+    const error = captured.sources.find((source) => source.error !== undefined)?.error
+    return { outcome: error ? outcomeOf(error) : 'failed', sources: captured.sources, error }
+  }
+  const { snapshot, sources } = captured
+  const failed = sources.some((source) => source.outcome === 'failed')
+  return {
+    outcome: failed ? 'partial' : 'done',
+    snapshot: snapshot.id,
+    complete: snapshot.manifest.complete,
+    sources,
+    rotation: await rotate(host, options, dependencies, lock, snapshot),
+  }
+}
+
+interface CapturedHost {
+  readonly snapshot: Snapshot | undefined
+  readonly sources: readonly SourcePullReport[]
+}
+
+async function captureHost(
+  host: HostConfig,
+  options: PullOptions,
+  dependencies: PullDependencies,
+  lock: HostLock,
+  signal: AbortSignal,
+): Promise<CapturedHost> {
+  const { vault, now, reporter } = dependencies
+  const step = (text: string) => reporter.event({ type: 'host-step', host: host.name, step: text })
+
+  step('connecting')
+  await using remote = await dependencies.connect(host, signal)
+  step('looking around')
+  const probe = await dependencies.probe(
+    remote,
+    { deployment: host.deployment, names: namesToProbe(host) },
+    signal,
+  )
+  const deployment = requireDeployment(host, probe)
+  const selection = selectSources(host, options.sources, probe.existing)
+  await using _serverLock = await dependencies.lockDeployment(remote, deployment, signal)
+  const before = completePulls(await vault.snapshots(host.name)).at(-1)
+  await using pending = await vault.begin(lock, now, signal)
+
+  const captured = await captureSources(
+    { host, remote, probe, pending, signal },
+    selection.sources,
+    dependencies,
+  )
+  signal.throwIfAborted()
+  if (captured.manifests.length === 0) return { snapshot: undefined, sources: captured.reports }
+
+  const failed = captured.reports
+    .filter((report) => report.outcome === 'failed')
+    .map((report) => report.source)
+  const notJudged = new Set([...failed, ...notAsked(host, before, options.sources)])
+  const shrunk =
+    before === undefined ? [] : findShrinkage(before.manifest.sources, captured.manifests, notJudged)
+  const gone = shrunk.some((shrinkage) => shrinkage.code === 'source-gone' && host.sourcesByDefault)
+  for (const shrinkage of shrunk) {
+    reporter.event({
+      type: 'warning',
+      host: host.name,
+      source: shrinkage.source,
+      code: shrinkage.code,
+      message: `${shrinkage.message}; rotation pauses until a person looked`,
+      next: `If that is right, run: relay-backup prune ${host.name} --accept`,
+    })
+  }
+  step('committing')
+  const snapshot = await pending.commit(
+    manifestOf(pending, host, probe, dependencies, {
+      selection: selection.sources.map((source) => source.name),
+      complete: selection.everything && failed.length === 0 && !gone,
+      sources: captured.manifests.map((source) => withShrinkage(source, shrunk)),
+      purpose: 'pull',
+    }),
+  )
+  if (shrunk.length > 0) {
+    const why = shrunk.map((shrinkage) => `${shrinkage.source} ${shrinkage.message}`).join('; ')
+    await vault.pauseRotation(lock, snapshot.id, why, now())
+  }
+  return { snapshot, sources: captured.reports }
+}
+
+/** Captures the sources one after another; a failed one is reported and does not spoil the others. */
+async function captureSources(
+  context: {
+    readonly host: HostConfig
+    readonly remote: RemoteHost
+    readonly probe: HostProbe
+    readonly pending: PendingSnapshot
+    readonly signal: AbortSignal
+  },
+  sources: readonly SourceConfig[],
+  dependencies: PullDependencies,
+): Promise<{ readonly manifests: ManifestSource[]; readonly reports: SourcePullReport[] }> {
+  const { reporter } = dependencies
+  const manifests: ManifestSource[] = []
+  const reports: SourcePullReport[] = []
+  for (const source of sources) {
+    const names = { host: context.host.name, source: source.name }
+    reporter.event({ type: 'source-started', ...names })
+    try {
+      const { manifest, wireBytes } = await pullSource(context, source, dependencies)
+      manifests.push(manifest)
+      reports.push(sourceReport(manifest, wireBytes))
+      reporter.event({ type: 'source-finished', ...names, entries: manifest.entries })
+    } catch (error) {
+      // A full or broken vault fails every source alike: there is nothing to go on for.
+      if (!(error instanceof RelayError) || error instanceof VaultError || context.signal.aborted) throw error
+      reports.push(failedReport(source.name, error))
+      reporter.event({ type: 'source-failed', ...names, error })
+      if (error instanceof ConnectionError) {
+        const untried = sources.slice(sources.indexOf(source) + 1)
+        reports.push(...untried.map((next) => failedReport(next.name, error)))
+        break
+      }
+    }
+  }
+  return { manifests, reports }
+}
+
+async function rotate(
+  host: HostConfig,
+  options: PullOptions,
+  { vault, now, reporter }: PullDependencies,
+  lock: HostLock,
+  snapshot: Snapshot,
+): Promise<RotationReport | undefined> {
+  if (!options.rotate || !snapshot.manifest.complete) return undefined
+  reporter.event({ type: 'host-step', host: host.name, step: 'rotating' })
+  return rotateHost(vault, lock, host, now(), { dryRun: false })
+}
+
+function requireDeployment(host: HostConfig, probe: HostProbe): string {
+  if (probe.deployment !== undefined) return probe.deployment
+  throw new RelayError('no-deployment', `there is no directory ${host.deployment} on the server`, {
+    host: host.name,
+    next: `Correct hosts.${host.name}.deployment in the config; it is as seen by ${probe.user} (uid ${probe.uid}) on the server.`,
+  })
+}
+
+/** Sources of the last snapshot that this pull was not asked for or that are no longer configured. */
+function notAsked(
+  host: HostConfig,
+  before: Snapshot | undefined,
+  asked: readonly string[] | undefined,
+): string[] {
+  return (before?.manifest.sources ?? [])
+    .map((source) => source.name)
+    .filter((name) =>
+      asked !== undefined && asked.length > 0
+        ? !asked.includes(name)
+        : !host.sources.some((source) => source.name === name),
+    )
+}
+
+function withShrinkage(
+  source: ManifestSource,
+  shrunk: readonly { source: string; code: string }[],
+): ManifestSource {
+  const codes = shrunk
+    .filter((shrinkage) => shrinkage.source === source.name)
+    .map((shrinkage) => shrinkage.code)
+  if (codes.length === 0) return source
+  const warnings: SnapshotWarning[] = codes.map((code) => ({ code, count: 1 }))
+  return { ...source, warnings: [...source.warnings, ...warnings] }
+}
+
+function manifestOf(
+  pending: PendingSnapshot,
+  host: HostConfig,
+  probe: HostProbe,
+  { tool, now }: PullDependencies,
+  what: {
+    readonly selection: readonly string[]
+    readonly complete: boolean
+    readonly sources: readonly ManifestSource[]
+    readonly purpose: Purpose
+  },
+): Manifest {
+  return {
+    format: 1,
+    id: pending.id,
+    host: host.name,
+    purpose: what.purpose,
+    selection: what.selection,
+    complete: what.complete,
+    createdAt: pending.createdAt.toISOString(),
+    finishedAt: now().toISOString(),
+    tool,
+    previous: pending.previous,
+    server: { os: probe.os, arch: probe.arch, versions: serverVersions(probe) },
+    sources: what.sources,
+  }
+}
+
+function serverVersions(probe: HostProbe): Record<string, string> {
+  const known = Object.entries(probe.versions).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  )
+  return { kernel: probe.kernel, ...Object.fromEntries(known) }
+}
+
+function sourceReport(manifest: ManifestSource, wireBytes: number): SourcePullReport {
+  const sum = (of: (archive: ManifestSource['archives'][number]) => number) =>
+    manifest.archives.reduce((total, archive) => total + of(archive), 0)
+  return {
+    source: manifest.name,
+    outcome: 'done',
+    entries: manifest.entries,
+    plainBytes: sum((archive) => archive.plainBytes),
+    bytes: sum((archive) => archive.bytes),
+    wireBytes,
+    warnings: manifest.warnings,
+  }
+}
+
+function failedReport(source: string, error: RelayError): SourcePullReport {
+  return { source, outcome: 'failed', entries: 0, plainBytes: 0, bytes: 0, wireBytes: 0, warnings: [], error }
+}
+
+function outcomeOf(error: RelayError): 'failed' | 'locked' | 'interrupted' {
+  if (error instanceof InterruptedError) return 'interrupted'
+  return error.code === 'locked' ? 'locked' : 'failed'
+}
+
+function asInterrupted(signal: AbortSignal): RelayError {
+  return signal.reason instanceof RelayError ? signal.reason : new InterruptedError()
+}
+
+function runRecord(report: HostPullReport, started: Date, finished: Date): RunRecord {
+  const { outcome } = report
+  const sum = (of: (source: SourcePullReport) => number) =>
+    report.sources.reduce((total, source) => total + of(source), 0)
+  const failed = report.sources.filter((source) => source.outcome === 'failed').map((source) => source.source)
+  return {
+    at: started.toISOString(),
+    finishedAt: finished.toISOString(),
+    operation: 'pull',
+    outcome: outcome === 'locked' || outcome === 'skipped' ? 'failed' : outcome,
+    snapshot: report.snapshot,
+    bytes: sum((source) => source.bytes),
+    wireBytes: sum((source) => source.wireBytes),
+    ...(report.error === undefined
+      ? {}
+      : { error: { code: report.error.code, message: report.error.message } }),
+    ...(failed.length === 0 ? {} : { failedSources: failed }),
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
