@@ -38,7 +38,7 @@ export function createProgram(version: string, run: Run): Command {
       const self = parameters.at(-1) as Command
       await run(self.optsWithGlobals<GlobalOptions>(), async (context) => {
         const module = await load()
-        return module(context, self.args, self.opts())
+        return module(context, self.args, self.opts() as never)
       })
     })
   }

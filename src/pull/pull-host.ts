@@ -6,6 +6,7 @@ import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import type { HostLock, PendingSnapshot, RunRecord, Snapshot } from '../vault/contract.ts'
 import type { PullDependencies, PullOptions } from './dependencies.ts'
 import { completePulls, freshEnough } from './freshness.ts'
+import { requireDeployment } from './plan.ts'
 import { pullSource } from './pull-source.ts'
 import { rotateHost } from './rotate.ts'
 import { namesToProbe, selectSources } from './select-sources.ts'
@@ -100,6 +101,7 @@ async function captureHost(
     signal,
   )
   const deployment = requireDeployment(host, probe)
+  refuseOpenJournals(host, probe)
   const selection = selectSources(host, options.sources, probe.existing)
   await using _serverLock = await dependencies.lockDeployment(remote, deployment, signal)
   const before = completePulls(await vault.snapshots(host.name)).at(-1)
@@ -119,7 +121,6 @@ async function captureHost(
   const notJudged = new Set([...failed, ...notAsked(host, before, options.sources)])
   const shrunk =
     before === undefined ? [] : findShrinkage(before.manifest.sources, captured.manifests, notJudged)
-  const gone = shrunk.some((shrinkage) => shrinkage.code === 'source-gone' && host.sourcesByDefault)
   for (const shrinkage of shrunk) {
     reporter.event({
       type: 'warning',
@@ -130,19 +131,20 @@ async function captureHost(
       next: `If that is right, run: relay-backup prune ${host.name} --accept`,
     })
   }
+  if (shrunk.length > 0) {
+    // Before the commit: a crash in between must not leave a shrunk snapshot that rotation trusts.
+    const why = shrunk.map((shrinkage) => `${shrinkage.source} ${shrinkage.message}`).join('; ')
+    await vault.pauseRotation(lock, pending.id, why, now())
+  }
   step('committing')
   const snapshot = await pending.commit(
     manifestOf(pending, host, probe, dependencies, {
       selection: selection.sources.map((source) => source.name),
-      complete: selection.everything && failed.length === 0 && !gone,
+      complete: selection.everything && failed.length === 0,
       sources: captured.manifests.map((source) => withShrinkage(source, shrunk)),
       purpose: 'pull',
     }),
   )
-  if (shrunk.length > 0) {
-    const why = shrunk.map((shrinkage) => `${shrinkage.source} ${shrinkage.message}`).join('; ')
-    await vault.pauseRotation(lock, snapshot.id, why, now())
-  }
   return { snapshot, sources: captured.reports }
 }
 
@@ -196,12 +198,17 @@ async function rotate(
   return rotateHost(vault, lock, host, now(), { dryRun: false })
 }
 
-function requireDeployment(host: HostConfig, probe: HostProbe): string {
-  if (probe.deployment !== undefined) return probe.deployment
-  throw new RelayError('no-deployment', `there is no directory ${host.deployment} on the server`, {
-    host: host.name,
-    next: `Correct hosts.${host.name}.deployment in the config; it is as seen by ${probe.user} (uid ${probe.uid}) on the server.`,
-  })
+/** A deployment between two states is not worth a snapshot (design.md section 6). */
+function refuseOpenJournals(host: HostConfig, probe: HostProbe): void {
+  if (probe.openJournals.length === 0) return
+  throw new RelayError(
+    'open-journal',
+    `a restore is not settled on the server: ${probe.openJournals.join(', ')}`,
+    {
+      host: host.name,
+      next: `Wait for it to end, or settle it with: relay-backup rollback --host ${host.name}`,
+    },
+  )
 }
 
 /** Sources of the last snapshot that this pull was not asked for or that are no longer configured. */

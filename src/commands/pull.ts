@@ -1,0 +1,82 @@
+import { UsageError } from '../errors.ts'
+import { ExitCode } from '../exit-codes.ts'
+import type { HostPullReport } from '../model/pull-report.ts'
+import { parseDuration, parseSize } from '../model/units.ts'
+import { planPulls } from '../pull/plan.ts'
+import { pullHosts } from '../pull/pull-hosts.ts'
+import { renderPullPlans, renderPullReport } from '../report/pull-summary.ts'
+import { loadConfig } from '../config/load.ts'
+import { selectHosts } from '../config/select-hosts.ts'
+import type { CommandContext, CommandOutcome } from './context.ts'
+import { wirePlanning, wirePull } from './wire-pull.ts'
+
+/** How many hosts are pulled at a time when `--jobs` does not say. */
+const DEFAULT_JOBS = 4
+
+/** The flags of `pull` as commander hands them over. */
+export interface PullFlags {
+  readonly all?: boolean
+  readonly tag?: string
+  readonly source?: readonly string[]
+  readonly ifOlderThan?: string
+  readonly jobs?: string
+  readonly bandwidth?: string
+  readonly dryRun?: boolean
+  readonly rotate: boolean
+}
+
+/** `pull HOST… | --all | --tag T`: capture now. */
+export async function pull(
+  context: CommandContext,
+  names: readonly string[],
+  flags: PullFlags,
+): Promise<CommandOutcome> {
+  const ifOlderThan = flagValue('--if-older-than', flags.ifOlderThan, parseDuration, '20h')
+  const bandwidth = flagValue('--bandwidth', flags.bandwidth, parseRate, '10MiB/s')
+  const jobs = flagValue('--jobs', flags.jobs, parseCount, '4') ?? DEFAULT_JOBS
+  const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
+  const hosts = selectHosts(config, { names, all: flags.all ?? false, tag: flags.tag })
+
+  if (flags.dryRun === true) {
+    await using wired = await wirePlanning(context)
+    const plans = await planPulls(hosts, flags.source, wired.dependencies, context.signal)
+    return { exitCode: ExitCode.done, text: renderPullPlans(plans), json: { hosts: plans } }
+  }
+  await using wired = await wirePull(context, config, { bandwidth })
+  const options = { sources: flags.source, ifOlderThan, rotate: flags.rotate, jobs }
+  const report = await pullHosts(hosts, options, wired.dependencies, context.signal)
+  return { exitCode: pullExitCode(report.hosts), text: renderPullReport(report, context), json: report }
+}
+
+/** The exit code of a pull (design.md section 2): the first that applies. */
+export function pullExitCode(hosts: readonly HostPullReport[]): ExitCode {
+  const outcomes = new Set(hosts.map((host) => host.outcome))
+  if (outcomes.has('interrupted')) return ExitCode.interrupted
+  if (outcomes.size === 1 && outcomes.has('locked')) return ExitCode.locked
+  const good = hosts.filter((host) => host.outcome === 'done' || host.outcome === 'skipped').length
+  if (good === hosts.length) return ExitCode.done
+  return good === 0 && !outcomes.has('partial') ? ExitCode.failed : ExitCode.partial
+}
+
+function flagValue(
+  flag: string,
+  text: string | undefined,
+  parse: (text: string) => number | undefined,
+  example: string,
+): number | undefined {
+  if (text === undefined) return undefined
+  const value = parse(text)
+  if (value === undefined)
+    throw new UsageError(`${flag} ${text}: not understood`, { next: `Write it like ${flag} ${example}` })
+  return value
+}
+
+/** `10MiB/s` or `10MiB` in bytes per second. */
+function parseRate(text: string): number | undefined {
+  const bytes = parseSize(text.replace(/\/s$/, ''))
+  return bytes !== undefined && bytes > 0 ? bytes : undefined
+}
+
+function parseCount(text: string): number | undefined {
+  return /^[1-9]\d{0,3}$/.test(text) ? Number(text) : undefined
+}

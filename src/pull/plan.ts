@@ -1,0 +1,77 @@
+import type { HostConfig, SourceConfig } from '../model/config.ts'
+import type { PullPlanReport } from '../model/pull-report.ts'
+import { RelayError } from '../errors.ts'
+import type { HostProbe } from '../remote/contract.ts'
+import type { PullDependencies } from './dependencies.ts'
+import { namesToProbe, selectSources } from './select-sources.ts'
+
+/** The parts a plan needs: it connects and looks, and touches nothing. */
+export type PlanDependencies = Pick<PullDependencies, 'connect' | 'probe'> & {
+  /** How a source would be compressed, for a person. */
+  readonly describeCompression: (host: HostConfig, probe: HostProbe) => string
+}
+
+/** What `pull` would do on each host. Throws the first host's error: a plan that can't be made is no plan. */
+export async function planPulls(
+  hosts: readonly HostConfig[],
+  asked: readonly string[] | undefined,
+  dependencies: PlanDependencies,
+  signal: AbortSignal,
+): Promise<PullPlanReport[]> {
+  const plans: PullPlanReport[] = []
+  for (const host of hosts) plans.push(await planHost(host, asked, dependencies, signal))
+  return plans
+}
+
+async function planHost(
+  host: HostConfig,
+  asked: readonly string[] | undefined,
+  dependencies: PlanDependencies,
+  signal: AbortSignal,
+): Promise<PullPlanReport> {
+  await using remote = await dependencies.connect(host, signal)
+  const probe = await dependencies.probe(
+    remote,
+    { deployment: host.deployment, names: namesToProbe(host) },
+    signal,
+  )
+  const deployment = requireDeployment(host, probe)
+  const { sources } = selectSources(host, asked, probe.existing)
+  return {
+    host: host.name,
+    deployment,
+    server: `${probe.os} (${probe.arch}), ${probe.user} (uid ${probe.uid})${host.sudo ? ', with sudo' : ''}`,
+    sources: sources.map((source) => ({
+      source: source.name,
+      kind: source.kind,
+      what: describeSource(source),
+      compression: dependencies.describeCompression(host, probe),
+    })),
+    notices: probe.openJournals.map(
+      (id) => `restore ${id} is not settled on the server: pull refuses until it is`,
+    ),
+  }
+}
+
+/** The deployment as an absolute path on the server. Throws when it is not there. */
+export function requireDeployment(host: HostConfig, probe: HostProbe): string {
+  if (probe.deployment !== undefined) return probe.deployment
+  throw new RelayError('no-deployment', `there is no directory ${host.deployment} on the server`, {
+    host: host.name,
+    next: `Correct hosts.${host.name}.deployment in the config; it is as seen by ${probe.user} (uid ${probe.uid}) on the server.`,
+  })
+}
+
+function describeSource(source: SourceConfig): string {
+  switch (source.kind) {
+    case 'files': {
+      const excluded = source.exclude.length === 0 ? '' : `, without ${source.exclude.join(' ')}`
+      return `${source.paths.join(' ')}${excluded}`
+    }
+    case 'redis': {
+      const { at } = source
+      const place = 'address' in at ? `${at.address}:${at.port}` : 'service' in at ? at.service : at.container
+      return `${source.path}, as ${source.capture}, from Redis at ${place}`
+    }
+  }
+}
