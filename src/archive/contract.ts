@@ -145,6 +145,8 @@ export interface IndexHeader {
   readonly format: 1
   readonly source: string
   readonly snapshot: string
+  /** The source's paths as configured when it was captured: relative to the deployment, or absolute. */
+  readonly paths: readonly string[]
   /** A source path that was itself a symlink on the server: followed once, recorded here. */
   readonly roots?: readonly { readonly path: PathJson; readonly link: PathJson }[]
 }

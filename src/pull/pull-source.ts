@@ -196,6 +196,7 @@ async function writeIndex(
       format: 1,
       source: config.name,
       snapshot: context.pending.id,
+      paths: config.kind === 'redis' ? [config.path] : config.paths,
       ...(outcome.roots.length === 0
         ? {}
         : {
