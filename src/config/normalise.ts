@@ -1,0 +1,196 @@
+import type {
+  CompressionChoice,
+  Config,
+  EncryptionConfig,
+  HostConfig,
+  RedisSourceConfig,
+  RetentionPolicy,
+  ServicesConfig,
+  SourceConfig,
+  SshConfig,
+} from '../model/config.ts'
+import type { SecretReference } from '../model/secret.ts'
+import { parseTarget } from '../model/target.ts'
+import { parseDuration } from '../model/units.ts'
+import { parseAddress } from './address.ts'
+import { DEFAULT_DEPLOYMENT, DEFAULT_REDIS_ADDRESS, DEFAULT_SOURCES } from './default-sources.ts'
+import { mergeDefaults } from './merge-defaults.ts'
+import { normaliseRemotePath } from './remote-path.ts'
+import type { ConfigInput, HostInput, RetentionInput, ServicesInput, SourceInput } from './schema.ts'
+
+const DEFAULT_FULL_EVERY = 30
+const DEFAULT_ZSTD_LEVEL = 3
+const DEFAULT_GZIP_LEVEL = 6
+const DEFAULT_RETENTION: RetentionPolicy = { last: 7, safety: 14 * 86_400_000 }
+export const DEFAULT_KEEP_ALIVE = 10_000
+export const DEFAULT_CONNECT_TIMEOUT = 20_000
+const DEFAULT_HEALTH_TIMEOUT = 60_000
+
+/** Makes a local path absolute. */
+export type ResolvePath = (path: string) => string
+
+/** A valid config file as the program uses it: defaults filled in, paths absolute, units in ms. */
+export function normaliseConfig(input: ConfigInput, file: string, resolvePath: ResolvePath): Config {
+  const globals = {
+    compression: parseCompression(input.compression ?? 'auto'),
+    retention: resolveRetention(input.retention, DEFAULT_RETENTION),
+    fullEvery: input.fullEvery ?? DEFAULT_FULL_EVERY,
+  }
+  return {
+    file,
+    vault: resolvePath(input.vault),
+    encryption: normaliseEncryption(input.encryption, resolvePath),
+    ...globals,
+    hosts: Object.entries(input.hosts).map(([name, host]) =>
+      normaliseHost(name, mergeDefaults(input.defaults, host), globals, resolvePath),
+    ),
+  }
+}
+
+function normaliseHost(
+  name: string,
+  host: HostInput,
+  globals: Pick<Config, 'compression' | 'retention' | 'fullEvery'>,
+  resolvePath: ResolvePath,
+): HostConfig {
+  const retention = resolveRetention(host.retention, globals.retention)
+  return {
+    name,
+    ssh: normaliseSsh(host.ssh, resolvePath),
+    deployment: normaliseRemotePath(host.deployment ?? DEFAULT_DEPLOYMENT),
+    sudo: host.sudo ?? false,
+    tags: host.tags ?? [],
+    retention,
+    compression: host.compression === undefined ? globals.compression : parseCompression(host.compression),
+    fullEvery: host.fullEvery ?? globals.fullEvery,
+    services: normaliseServices(host.services),
+    sources:
+      host.sources === undefined
+        ? DEFAULT_SOURCES
+        : Object.entries(host.sources).map(([source, input]) =>
+            normaliseSource(source, input, retention, resolvePath),
+          ),
+    sourcesByDefault: host.sources === undefined,
+  }
+}
+
+function normaliseEncryption(input: ConfigInput['encryption'], resolvePath: ResolvePath): EncryptionConfig {
+  const common = {
+    aead: input.aead ?? false,
+    allowUnauthenticatedStream: input.allowUnauthenticatedStream ?? true,
+  }
+  if (input.passphrase !== undefined)
+    return { ...common, mode: 'passphrase', passphrase: normaliseSecret(input.passphrase, resolvePath) }
+  const { identity } = input
+  return {
+    ...common,
+    mode: 'recipients',
+    recipients: (input.recipients ?? []).map(resolvePath),
+    identity: typeof identity === 'string' ? { file: resolvePath(identity) } : identity,
+    identityPassphrase: input.identityPassphrase && normaliseSecret(input.identityPassphrase, resolvePath),
+  }
+}
+
+function normaliseSsh(ssh: HostInput['ssh'], resolvePath: ResolvePath): SshConfig {
+  const { keepAlive, connectTimeout, identityFile, knownHosts, agent, ...input } =
+    typeof ssh === 'string' ? { ...parseTarget(ssh) } : { ...ssh }
+  return {
+    host: input.host ?? '',
+    port: input.port ?? 22,
+    user: input.user,
+    identityFile: identityFile && resolvePath(identityFile),
+    identityPassphrase: input.identityPassphrase && normaliseSecret(input.identityPassphrase, resolvePath),
+    agent: typeof agent === 'string' ? resolvePath(agent) : agent,
+    password: input.password && normaliseSecret(input.password, resolvePath),
+    knownHosts: knownHosts && resolvePath(knownHosts),
+    keepAlive: milliseconds(keepAlive) ?? DEFAULT_KEEP_ALIVE,
+    connectTimeout: milliseconds(connectTimeout) ?? DEFAULT_CONNECT_TIMEOUT,
+  }
+}
+
+function normaliseServices(input: ServicesInput | undefined): ServicesConfig {
+  if (input === undefined) return { manager: 'none' }
+  const health = input.health && {
+    url: input.health.url,
+    timeout: milliseconds(input.health.timeout) ?? DEFAULT_HEALTH_TIMEOUT,
+  }
+  switch (input.manager) {
+    case 'compose':
+      return { ...input, health, data: input.data ?? [] }
+    case 'docker':
+    case 'systemd':
+      return { ...input, health, data: input.data ?? [], stop: input.stop ?? [] }
+    case 'command':
+    case 'none':
+      return { ...input, health }
+  }
+}
+
+function normaliseSource(
+  name: string,
+  input: SourceInput,
+  outer: RetentionPolicy,
+  resolvePath: ResolvePath,
+): SourceConfig {
+  const retention = input.retention && resolveRetention(input.retention, outer)
+  switch (input.kind) {
+    case 'files':
+      return {
+        name,
+        kind: 'files',
+        paths: (input.paths ?? [input.path ?? '']).map(normaliseRemotePath),
+        exclude: input.exclude ?? [],
+        retention,
+      }
+    case 'redis':
+      return {
+        name,
+        kind: 'redis',
+        path: normaliseRemotePath(input.path),
+        capture: input.capture ?? 'rdb',
+        at: redisPlace(input),
+        username: input.username,
+        password: input.password && normaliseSecret(input.password, resolvePath),
+        retention,
+      }
+  }
+}
+
+function redisPlace(input: Extract<SourceInput, { kind: 'redis' }>): RedisSourceConfig['at'] {
+  if (input.service !== undefined) return { service: input.service }
+  if (input.container !== undefined) return { container: input.container }
+  const address = input.address === undefined ? undefined : parseAddress(input.address)
+  return { ...DEFAULT_REDIS_ADDRESS, ...address, tls: input.tls ?? false }
+}
+
+function normaliseSecret(reference: SecretReference, resolvePath: ResolvePath): SecretReference {
+  return 'file' in reference ? { file: resolvePath(reference.file) } : reference
+}
+
+/** A policy stands as a whole: what it does not name keeps nothing. One that names only `safety` changes only that. */
+function resolveRetention(input: RetentionInput | undefined, outer: RetentionPolicy): RetentionPolicy {
+  const { safety, within, ...counts } = input ?? {}
+  const keeps =
+    within === undefined && Object.keys(counts).length === 0
+      ? outer
+      : { ...counts, within: milliseconds(within) }
+  return { ...keeps, safety: milliseconds(safety) ?? outer.safety }
+}
+
+function parseCompression(text: string): CompressionChoice {
+  const [kind, level] = text.split(':')
+  switch (kind) {
+    case 'zstd':
+      return { kind, level: level === undefined ? DEFAULT_ZSTD_LEVEL : Number(level) }
+    case 'gzip':
+      return { kind, level: level === undefined ? DEFAULT_GZIP_LEVEL : Number(level) }
+    case 'none':
+      return { kind }
+    default:
+      return { kind: 'auto' }
+  }
+}
+
+function milliseconds(duration: string | undefined): number | undefined {
+  return duration === undefined ? undefined : parseDuration(duration)
+}

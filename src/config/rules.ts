@@ -1,0 +1,217 @@
+import { NAME_PATTERN } from '../model/names.ts'
+import { parseDuration } from '../model/units.ts'
+import type { ConfigPath } from './document.ts'
+import type { Problem } from './problem.ts'
+import { normaliseRemotePath } from './remote-path.ts'
+
+// What spans several keys. Rules read the file's data as it is, valid or not, so that all problems are found
+// at once; a value of the wrong type is the schema's to report and is passed over here.
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** Every rule's problems with the file's data, in the file's order per rule. */
+export function ruleProblems(config: unknown): Problem[] {
+  const root = fields(config)
+  const defaults = fields(root['defaults'])
+  const hosts = Object.entries(fields(root['hosts']))
+  return [
+    ...encryptionRules(root['encryption']),
+    ...(isMap(root['hosts']) && hosts.length === 0
+      ? [{ path: ['hosts'], message: 'names no host', suggestion: 'Add one: `prod: { ssh: user@host }`' }]
+      : []),
+    ...sshRules(defaults, ['defaults']),
+    ...sourcesRules(defaults, ['defaults'], defaults),
+    ...hosts.flatMap(([name, host]) => hostRules(name, fields(host), defaults)),
+  ]
+}
+
+function hostRules(name: string, own: Fields, defaults: Fields): Problem[] {
+  const path = ['hosts', name]
+  const effective = { ...defaults, ...own }
+  return [
+    ...nameRule(path, name),
+    ...sshTargetRule(path, own, defaults),
+    ...sshRules(own, path),
+    ...sourcesRules(own, path, effective),
+    ...(own['sources'] === undefined ? serviceRules(effective, path) : []),
+  ]
+}
+
+function nameRule(path: ConfigPath, name: string): Problem[] {
+  if (NAME_PATTERN.test(name)) return []
+  const usable = name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9_-]/g, '-')
+    .replace(/^[_-]+/, '')
+    .slice(0, 64)
+  return [
+    {
+      path,
+      at: 'key',
+      message: 'names are 1 to 64 lower-case letters, digits, _ and -, and begin with a letter or digit',
+      ...(NAME_PATTERN.test(usable) ? { suggestion: `Call it "${usable}"` } : {}),
+    },
+  ]
+}
+
+function encryptionRules(value: unknown): Problem[] {
+  if (!isMap(value)) return []
+  const path = ['encryption']
+  const { recipients, passphrase } = value
+  if (recipients === undefined && passphrase === undefined)
+    return [
+      {
+        path,
+        at: 'key',
+        message: 'needs recipients or a passphrase',
+        suggestion: 'Make a key pair with: relay-backup key generate',
+      },
+    ]
+  if (passphrase === undefined) return []
+  return ['recipients', 'identity', 'identityPassphrase']
+    .filter((key) => value[key] !== undefined)
+    .map((key) => ({
+      path: [...path, key],
+      at: 'key',
+      message: 'does not go together with passphrase',
+      suggestion: 'Keep recipients (pulling needs no secret then), or keep passphrase; not both',
+    }))
+}
+
+function sshTargetRule(path: ConfigPath, own: Fields, defaults: Fields): Problem[] {
+  const named = [own['ssh'], defaults['ssh']].some(
+    (ssh) => typeof ssh === 'string' || (isMap(ssh) && ssh['host'] !== undefined),
+  )
+  // A value of another type is the schema's to report.
+  const judgeable = own['ssh'] === undefined || isMap(own['ssh'])
+  if (named || !judgeable) return []
+  return own['ssh'] === undefined
+    ? [{ path: [...path, 'ssh'], at: 'key', message: 'is required', suggestion: 'Add `ssh: user@host`' }]
+    : [{ path: [...path, 'ssh', 'host'], at: 'key', message: 'is required' }]
+}
+
+const KEEP_ALIVE_LIMITS = { min: 1000, max: 30_000 }
+const MIN_CONNECT_TIMEOUT = 1000
+
+function sshRules(host: Fields, path: ConfigPath): Problem[] {
+  const ssh = fields(host['ssh'])
+  const problems: Problem[] = []
+  const keepAlive = duration(ssh['keepAlive'])
+  if (keepAlive !== undefined && (keepAlive < KEEP_ALIVE_LIMITS.min || keepAlive > KEEP_ALIVE_LIMITS.max))
+    problems.push({
+      path: [...path, 'ssh', 'keepAlive'],
+      message: 'must be 1s to 30s: a dead server is noticed after 30 s',
+    })
+  const timeout = duration(ssh['connectTimeout'])
+  if (timeout !== undefined && timeout < MIN_CONNECT_TIMEOUT)
+    problems.push({ path: [...path, 'ssh', 'connectTimeout'], message: 'must be at least 1s' })
+  return problems
+}
+
+function sourcesRules(host: Fields, path: ConfigPath, effective: Fields): Problem[] {
+  if (!isMap(host['sources'])) return []
+  const sources = Object.entries(host['sources'])
+  const at = [...path, 'sources']
+  if (sources.length === 0)
+    return [
+      {
+        path: at,
+        message: 'names no source',
+        suggestion: 'Remove the key to get the default sources, or name one',
+      },
+    ]
+  return [
+    ...sources.flatMap(([name, source]) => [
+      ...nameRule([...at, name], name),
+      ...sourceRules(fields(source), [...at, name]),
+    ]),
+    ...identicalPaths(sources, at, effective['deployment']),
+    // Whether a `service` can be found depends on the host that inherits the sources.
+    ...(path[0] === 'hosts' ? serviceRules(effective, path) : []),
+  ]
+}
+
+function sourceRules(source: Fields, path: ConfigPath): Problem[] {
+  if (source['kind'] === 'files') {
+    const both = source['path'] !== undefined && source['paths'] !== undefined
+    if (both) return [{ path: [...path, 'paths'], at: 'key', message: 'write path or paths, not both' }]
+    if (source['path'] === undefined && source['paths'] === undefined)
+      return [
+        {
+          path: [...path, 'path'],
+          at: 'key',
+          message: 'is required',
+          suggestion: 'Add `path: logs` or `paths: [a, b]`',
+        },
+      ]
+    return []
+  }
+  if (source['kind'] !== 'redis') return []
+  const places = ['service', 'container', 'address'].filter((key) => source[key] !== undefined)
+  const problems: Problem[] = places.slice(1).map((key) => ({
+    path: [...path, key],
+    at: 'key',
+    message: `the server is named by ${places[0]} already; write only one of service, container and address`,
+  }))
+  if (source['tls'] === true && places.some((place) => place !== 'address'))
+    problems.push({ path: [...path, 'tls'], at: 'key', message: 'works only with address' })
+  return problems
+}
+
+/** The same path in two places would be captured, and restored, twice. One inside another is allowed. */
+function identicalPaths(
+  sources: readonly (readonly [string, unknown])[],
+  at: ConfigPath,
+  deployment: unknown,
+): Problem[] {
+  const seen = new Map<string, ConfigPath>()
+  const problems: Problem[] = []
+  for (const [name, value] of sources) {
+    for (const { path, text } of pathsOf(fields(value), [...at, name])) {
+      const absolute = text.startsWith('/') || typeof deployment !== 'string' ? text : `${deployment}/${text}`
+      const key = normaliseRemotePath(absolute)
+      const first = seen.get(key)
+      if (first === undefined) seen.set(key, path)
+      else
+        problems.push({
+          path,
+          message: 'is the same path as another of this host',
+          suggestion: `See sources.${first.slice(at.length).join('.')}; keep one of the two`,
+        })
+    }
+  }
+  return problems
+}
+
+function pathsOf(source: Fields, at: ConfigPath): { path: ConfigPath; text: string }[] {
+  const listed = Array.isArray(source['paths']) ? (source['paths'] as unknown[]) : []
+  const written: [ConfigPath, unknown][] = [
+    [[...at, 'path'], source['path']],
+    ...listed.map((text, index): [ConfigPath, unknown] => [[...at, 'paths', index], text]),
+  ]
+  return written.flatMap(([path, text]) => (typeof text === 'string' ? [{ path, text }] : []))
+}
+
+function serviceRules(host: Fields, path: ConfigPath): Problem[] {
+  if (fields(host['services'])['manager'] === 'compose') return []
+  return Object.entries(fields(host['sources']))
+    .filter(([, source]) => fields(source)['kind'] === 'redis' && fields(source)['service'] !== undefined)
+    .map(([name]) => ({
+      path: [...path, 'sources', name, 'service'],
+      at: 'key',
+      message: 'is a Compose service, but services.manager is not compose',
+      suggestion: 'Set `services: { manager: compose }`, or use container or address',
+    }))
+}
+
+function duration(value: unknown): number | undefined {
+  return typeof value === 'string' ? parseDuration(value) : undefined
+}
+
+function isMap(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function fields(value: unknown): Fields {
+  return isMap(value) ? value : {}
+}

@@ -1,0 +1,60 @@
+import { UsageError } from '../errors.ts'
+import type { Config, HostConfig } from '../model/config.ts'
+import { adHocHost } from './ad-hoc-host.ts'
+import { didYouMean } from './problem.ts'
+
+export interface HostSelection {
+  /** Configured names, or ad-hoc targets with an `@`. */
+  readonly names: readonly string[]
+  readonly all?: boolean | undefined
+  readonly tag?: string | undefined
+  /** The deployment of ad-hoc targets. */
+  readonly deployment?: string | undefined
+}
+
+/**
+ * The hosts that a command line means, each once, in the order asked. Without any choice the only host is
+ * meant; with several, that is a usage error that lists them.
+ *
+ * @throws UsageError
+ */
+export function selectHosts(config: Config, selection: HostSelection): readonly HostConfig[] {
+  const { names, all = false, tag } = selection
+  if ([names.length > 0, all, tag !== undefined].filter(Boolean).length > 1)
+    throw new UsageError('Host names, --all and --tag exclude each other', { next: 'Use one of them' })
+  if (all) return config.hosts
+  if (tag !== undefined) return taggedHosts(config, tag)
+  if (names.length === 0) return onlyHost(config)
+  return [...new Set(names)].map((name) => namedHost(config, name, selection.deployment))
+}
+
+function namedHost(config: Config, name: string, deployment: string | undefined): HostConfig {
+  const host = config.hosts.find((candidate) => candidate.name === name)
+  if (host !== undefined) return host
+  if (name.includes('@')) return adHocHost(name, config, { deployment })
+  const known = config.hosts.map((candidate) => candidate.name)
+  const meant = didYouMean(name, known)
+  throw new UsageError(`Unknown host "${name}"`, {
+    next: `${meant === undefined ? '' : `Did you mean "${meant}"? `}Configured: ${known.join(', ')}`,
+  })
+}
+
+function taggedHosts(config: Config, tag: string): readonly HostConfig[] {
+  const hosts = config.hosts.filter((host) => host.tags.includes(tag))
+  if (hosts.length > 0) return hosts
+  const known = [...new Set(config.hosts.flatMap((host) => host.tags))]
+  const meant = didYouMean(tag, known)
+  throw new UsageError(`No host has the tag "${tag}"`, {
+    next:
+      known.length === 0
+        ? `Give hosts tags in ${config.file}: tags: [${tag}]`
+        : `${meant === undefined ? '' : `Did you mean "${meant}"? `}Tags: ${known.join(', ')}`,
+  })
+}
+
+function onlyHost(config: Config): readonly HostConfig[] {
+  if (config.hosts.length === 1) return config.hosts
+  throw new UsageError(`Several hosts are configured: ${config.hosts.map((host) => host.name).join(', ')}`, {
+    next: 'Name those you mean, or use --all or --tag',
+  })
+}
