@@ -79,7 +79,7 @@ const SYNTAX: Partial<Record<ErrorCode, { message: string; suggestion?: string }
     suggestion: 'Use single quotes to write a backslash as it is',
   },
   BAD_INDENT: {
-    message: 'is indented wrongly',
+    message: 'is indented wrongly, or lacks a closing bracket',
     suggestion: 'Keys of the same map begin in the same column',
   },
   BAD_SCALAR_START: { message: 'begins with a character that YAML reserves', suggestion: QUOTE },

@@ -22,7 +22,7 @@ export function didYouMean(written: string, known: readonly string[]): string | 
   if (known.length === 0) return undefined
   const candidates = known.map((name) => name.toLowerCase())
   const nearest = closest(written.toLowerCase(), candidates)
-  const limit = Math.max(1, Math.floor(Math.max(written.length, nearest.length) / 3))
+  const limit = Math.ceil(Math.max(written.length, nearest.length) / 3)
   if (distance(written.toLowerCase(), nearest) > limit) return undefined
   return known[candidates.indexOf(nearest)]
 }

@@ -21,7 +21,10 @@ export function ruleProblems(config: unknown): Problem[] {
       : []),
     ...sshRules(defaults, ['defaults']),
     ...sourcesRules(defaults, ['defaults'], defaults),
-    ...hosts.flatMap(([name, host]) => hostRules(name, fields(host), defaults)),
+    ...hosts.flatMap(([name, host]) => [
+      ...nameRule(['hosts', name], name),
+      ...(isMap(host) ? hostRules(name, host, defaults) : []),
+    ]),
   ]
 }
 
@@ -29,7 +32,6 @@ function hostRules(name: string, own: Fields, defaults: Fields): Problem[] {
   const path = ['hosts', name]
   const effective = { ...defaults, ...own }
   return [
-    ...nameRule(path, name),
     ...sshTargetRule(path, own, defaults),
     ...sshRules(own, path),
     ...sourcesRules(own, path, effective),

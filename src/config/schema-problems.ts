@@ -24,7 +24,9 @@ function problemsOf(schema: Schema, value: unknown, issue: Issue): Problem[] {
     case 'invalid_union':
       return unionProblems(schema, value, issue, path)
     default:
-      return [{ path, message: issue.message }]
+      return valueAt(value, path) === undefined
+        ? [{ path, at: 'key', message: 'is required' }]
+        : [{ path, message: issue.message }]
   }
 }
 
@@ -79,7 +81,7 @@ function unionProblems(
   if (issue.discriminator !== undefined) return [discriminatorProblem(schema, value, path)]
   const union = schemaAt(schema, path, value)
   const actual = valueAt(value, path)
-  if (isSecret(union)) return [{ path, message: issue.message }]
+  if (isSecret(union)) return [secretProblem(path, actual)]
   const meant = issue.errors.filter(
     (branch) => !branch.some((inner) => inner.path.length === 0 && inner.code === 'invalid_type'),
   )
@@ -87,6 +89,18 @@ function unionProblems(
   return (meant[0] ?? []).flatMap((inner) =>
     problemsOf(schema, value, { ...inner, path: [...path, ...inner.path] } as Issue),
   )
+}
+
+function secretProblem(path: ConfigPath, actual: unknown): Problem {
+  const literal = typeof actual !== 'object'
+  return {
+    path,
+    message: literal
+      ? 'never write a secret into this file; say where it is to be found'
+      : 'is not one of the four ways to name a secret',
+    suggestion:
+      'Write { keychain: service/account }, { env: NAME }, { file: PATH } or { command: "pass show x" }',
+  }
 }
 
 /** zod's path ends with the key that tells the branches apart. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { NAME_PATTERN } from '../model/names.ts'
+import { parseDuration } from '../model/units.ts'
 import { addressProblem, targetProblem } from './address.ts'
 import { deploymentProblem, sourcePathProblem } from './remote-path.ts'
 
@@ -9,12 +10,6 @@ import { deploymentProblem, sourcePathProblem } from './remote-path.ts'
 const DURATION = /^(\d+(\.\d+)?(ms|s|m|h|d|w))+$/
 const COMPRESSION = /^(auto|none|zstd(:([1-9]|1[0-9]))?|gzip(:[1-9])?)$/
 
-const text = (what: string) =>
-  z
-    .string()
-    .min(1, `${what} must not be empty`)
-    .regex(/^[^\0]*$/, `${what} must not contain a NUL character`)
-
 /** A text with a rule that a pattern can't say: `problemOf` returns what is wrong, or undefined. */
 const checked = (base: z.ZodString, problemOf: (value: string) => string | undefined) =>
   base.superRefine((value, context) => {
@@ -22,7 +17,19 @@ const checked = (base: z.ZodString, problemOf: (value: string) => string | undef
     if (message !== undefined) context.addIssue({ code: 'custom', message })
   })
 
-const duration = () => z.string().regex(DURATION, 'not a duration; write it like 90s, 20h, 7d or 1h30m')
+const text = (what: string) =>
+  checked(z.string().min(1, `${what} must not be empty`), (value) =>
+    value.includes('\0') ? `${what} must not contain a NUL character` : undefined,
+  )
+
+const MAX_DURATION = 100 * 365 * 86_400_000
+const duration = () =>
+  checked(z.string().regex(DURATION, 'not a duration; write it like 90s, 20h, 7d or 1h30m'), (value) => {
+    const ms = parseDuration(value)
+    return ms !== undefined && (ms === 0 || ms > MAX_DURATION)
+      ? 'must be more than nothing and at most 100 years'
+      : undefined
+  })
 const count = () => z.int('must be a whole number').min(1, 'must be at least 1').max(100_000)
 
 /** A file on this machine. */
@@ -30,10 +37,6 @@ const localPath = () => text('the path')
 
 /** The id in the registry by which schema-problems.ts knows a secret. */
 export const SECRET_ID = 'secret'
-const LITERAL_SECRET =
-  'a secret is expected here as one of { keychain: service/account }, { env: NAME }, { file: PATH } or ' +
-  '{ command: "pass show x" }; never write the secret itself into this file'
-
 /** One instance, so that the JSON Schema defines it once. Its message is fixed: a literal is never repeated. */
 const secret = z
   .union(
@@ -51,7 +54,7 @@ const secret = z
         .strictObject({ command: text('the command') })
         .describe('A command of this machine that prints the secret.'),
     ],
-    { error: LITERAL_SECRET },
+    { error: 'not a secret reference' },
   )
   .meta({ id: SECRET_ID })
 
@@ -100,7 +103,7 @@ const sshObject = z.strictObject({
     .describe('The SSH private key. Default: the agent, then the usual keys of ~/.ssh.'),
   identityPassphrase: secret.optional().describe("The private key's passphrase."),
   agent: z
-    .union([z.boolean(), localPath()], { error: 'write true, false, or the path of the agent’s socket' })
+    .union([z.boolean(), localPath()], { error: "write true, false, or the path of the agent's socket" })
     .optional()
     .describe(
       'true: the agent of $SSH_AUTH_SOCK; false: never; a path: that socket. Default: used when there is one.',
@@ -124,7 +127,7 @@ const health = () =>
       url: z
         .string()
         .regex(/^https?:\/\/./, 'must begin with http:// or https://')
-        .describe('Asked from the server’s side, through the SSH connection.'),
+        .describe("Asked from the server's side, through the SSH connection."),
       timeout: duration().optional().describe('How long it may take to become healthy. Default 60s.'),
     })
     .optional()
@@ -267,7 +270,7 @@ const encryption = z
     aead: z
       .boolean()
       .optional()
-      .describe('The newer, faster AEAD form, which GnuPG 2.2 can’t open. Default false.'),
+      .describe("The newer, faster AEAD form, which GnuPG 2.2 can't open. Default false."),
     allowUnauthenticatedStream: z
       .boolean()
       .optional()
@@ -279,7 +282,7 @@ const encryption = z
 
 /** The config file as people write it. Its JSON Schema is `hosts.schema.json`. */
 export const configSchema = z.strictObject({
-  version: z.literal(1, { error: 'must be 1' }).describe('The version of this file’s format: 1.'),
+  version: z.literal(1, { error: 'must be 1' }).describe("The version of this file's format: 1."),
   vault: localPath().describe(
     'The local directory that holds all snapshots. ~ and paths relative to this file work.',
   ),
@@ -290,7 +293,7 @@ export const configSchema = z.strictObject({
   defaults: z
     .strictObject(hostShape)
     .optional()
-    .describe('Keys for every host. A host’s own key replaces it; the keys of `ssh` are merged one by one.'),
+    .describe("Keys for every host. A host's own key replaces it; the keys of `ssh` are merged one by one."),
   hosts: z
     .record(z.string(), z.strictObject(hostShape))
     .describe('The servers, by name.')
