@@ -12,6 +12,11 @@ export interface Snapshot {
   readonly removedFiles: ReadonlySet<string>
   /** Dropped by retention, on disk only because an incremental needs it; hidden from lists. */
   readonly retired: boolean
+  /**
+   * The ledger does not know it: a crash came right before its line (the next run adopts it then), or the
+   * directory was copied in. It can be read and restored, never counts for retention, and is never removed.
+   */
+  readonly unrecorded?: boolean
 }
 
 /** One line of `ledger.jsonl`. `previous` is the hex SHA-256 of the line before (null for the first), newline excluded. */

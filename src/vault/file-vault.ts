@@ -1,0 +1,208 @@
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { SNAPSHOT_ID_PATTERN, snapshotId } from '../model/names.ts'
+import { checkHost, type CheckOptions } from './check.ts'
+import type {
+  HostLock,
+  LedgerRecord,
+  PendingSnapshot,
+  RunRecord,
+  Snapshot,
+  Vault,
+  VaultProblem,
+} from './contract.ts'
+import { onDisk } from './disk-error.ts'
+import { makeDirectory, syncDirectory } from './durable.ts'
+import { appendRun, readRuns } from './history.ts'
+import { appendLedger, readLedger } from './ledger.ts'
+import { ledgerState } from './ledger-state.ts'
+import { HeldLock } from './lock.ts'
+import { newSnapshotTime, usedIds } from './new-id.ts'
+import {
+  FILE_NAME_PATTERN,
+  hostDirectory,
+  hostOfDirectory,
+  ledgerFile,
+  lockFile,
+  partialDirectory,
+  runsFile,
+  snapshotDirectory,
+} from './paths.ts'
+import { PartialSnapshot } from './pending-snapshot.ts'
+import { readSnapshots } from './read-snapshots.ts'
+import { removeArchiveFiles, removeFiles } from './remove.ts'
+import { adoptUnrecorded, sweepLeftovers } from './sweep.ts'
+
+export interface VaultOptions {
+  /** The clock; for the lock's owner note. */
+  readonly now?: () => Date
+  /** What the lock's owner note calls this run: `relay-backup pull`. */
+  readonly command?: string
+}
+
+/** A vault in a local directory, whose vault.json was read already. */
+export class FileVault implements Vault {
+  readonly path: string
+  readonly id: string
+  readonly #now: () => Date
+  readonly #command: string
+
+  constructor(path: string, id: string, options: VaultOptions = {}) {
+    this.path = path
+    this.id = id
+    this.#now = options.now ?? (() => new Date())
+    this.#command = options.command ?? 'relay-backup'
+  }
+
+  async hosts(): Promise<string[]> {
+    const entries = await onDisk(this.path, () => readdir(this.path, { withFileTypes: true }))
+    return entries
+      .flatMap((entry) => (entry.isDirectory() ? [hostOfDirectory(entry.name)] : []))
+      .filter((host) => host !== undefined)
+      .sort()
+  }
+
+  async snapshots(host: string, options: { readonly retired?: boolean } = {}): Promise<Snapshot[]> {
+    const all = await readSnapshots(this.#hostDir(host), host)
+    return options.retired === true ? all : all.filter(({ retired }) => !retired)
+  }
+
+  async lock(host: string): Promise<HostLock> {
+    const hostDir = await this.#makeHostDir(host)
+    return onDisk(hostDir, async () => {
+      const lock = await HeldLock.take(lockFile(hostDir), host, {
+        since: this.#now(),
+        command: this.#command,
+      })
+      try {
+        await sweepLeftovers(hostDir)
+        return lock
+      } catch (error) {
+        await lock[Symbol.asyncDispose]()
+        throw error
+      }
+    })
+  }
+
+  async begin(lock: HostLock, now: () => Date, signal: AbortSignal): Promise<PendingSnapshot> {
+    signal.throwIfAborted()
+    const held = insistOnLock(lock)
+    const { host } = lock
+    const hostDir = this.#hostDir(host)
+    return onDisk(hostDir, async () => {
+      const swept = await sweepLeftovers(hostDir)
+      const state = await adoptUnrecorded(hostDir, host, swept, now())
+      const createdAt = await newSnapshotTime(await usedIds(hostDir, state), now, signal)
+      const id = snapshotId(createdAt)
+      try {
+        await makeDirectory(partialDirectory(hostDir, id))
+      } catch (error) {
+        await rm(partialDirectory(hostDir, id), { recursive: true, force: true })
+        throw error
+      }
+      return new PartialSnapshot({ host, hostDir, id, createdAt, previous: state.newestManifest, lock: held })
+    })
+  }
+
+  async ledger(host: string): Promise<LedgerRecord[]> {
+    return [...(await readLedger(ledgerFile(this.#hostDir(host)))).records]
+  }
+
+  runs(host: string): Promise<RunRecord[]> {
+    return readRuns(runsFile(this.#hostDir(host)))
+  }
+
+  async recordRun(host: string, run: RunRecord): Promise<void> {
+    await appendRun(runsFile(await this.#makeHostDir(host)), run)
+  }
+
+  async remove(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void> {
+    const hostDir = this.#lockedDir(lock, snapshot)
+    await this.#append(hostDir, { event: 'removed', ...about(snapshot), why, at: at.toISOString() })
+    await onDisk(hostDir, () => removeFiles(hostDir, snapshot.id))
+  }
+
+  async retire(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void> {
+    const hostDir = this.#lockedDir(lock, snapshot)
+    await this.#append(hostDir, { event: 'retired', ...about(snapshot), why, at: at.toISOString() })
+  }
+
+  async removeArchives(
+    lock: HostLock,
+    snapshot: Snapshot,
+    files: readonly string[],
+    why: string,
+    at: Date,
+  ): Promise<void> {
+    const hostDir = this.#lockedDir(lock, snapshot)
+    const paths = files.map((file) => this.filePath(snapshot, file))
+    if (paths.length === 0) return
+    await this.#append(hostDir, {
+      event: 'archives-removed',
+      ...about(snapshot),
+      files,
+      why,
+      at: at.toISOString(),
+    })
+    await onDisk(hostDir, () => removeArchiveFiles(snapshotDirectory(hostDir, snapshot.id), new Set(files)))
+  }
+
+  async pauseRotation(lock: HostLock, snapshot: string, why: string, at: Date): Promise<void> {
+    insistOnLock(lock)
+    const hostDir = this.#hostDir(lock.host)
+    await this.#append(hostDir, { event: 'rotation-paused', snapshot, why, at: at.toISOString() })
+  }
+
+  async acceptRotation(lock: HostLock, why: string, at: Date): Promise<void> {
+    insistOnLock(lock)
+    await this.#append(this.#hostDir(lock.host), { event: 'rotation-accepted', why, at: at.toISOString() })
+  }
+
+  async rotationPaused(host: string): Promise<string | undefined> {
+    return ledgerState(await this.ledger(host)).paused
+  }
+
+  filePath(snapshot: Snapshot, file: string): string {
+    if (!SNAPSHOT_ID_PATTERN.test(snapshot.id) || !FILE_NAME_PATTERN.test(file)) {
+      throw new Error(`not a file of a snapshot: ${JSON.stringify(file)}`)
+    }
+    return join(snapshotDirectory(this.#hostDir(snapshot.host), snapshot.id), file)
+  }
+
+  check(host: string, options: CheckOptions): Promise<VaultProblem[]> {
+    return checkHost(this.#hostDir(host), host, options)
+  }
+
+  #hostDir(host: string): string {
+    return hostDirectory(this.path, host)
+  }
+
+  async #makeHostDir(host: string): Promise<string> {
+    const hostDir = this.#hostDir(host)
+    await onDisk(hostDir, async () => {
+      if (await makeDirectory(hostDir)) await syncDirectory(this.path)
+    })
+    return hostDir
+  }
+
+  #append(hostDir: string, entry: Parameters<typeof appendLedger>[1]): Promise<void> {
+    return appendLedger(ledgerFile(hostDir), entry)
+  }
+
+  /** The directory of a snapshot's host, for whoever holds its lock. Only recorded snapshots are ever changed. */
+  #lockedDir(lock: HostLock, snapshot: Snapshot): string {
+    insistOnLock(lock)
+    if (lock.host !== snapshot.host) throw new Error(`the lock is for ${lock.host}, not ${snapshot.host}`)
+    if (snapshot.unrecorded === true) throw new Error(`${snapshot.id} is not in the ledger`)
+    return this.#hostDir(lock.host)
+  }
+}
+
+function about(snapshot: Snapshot): { readonly snapshot: string; readonly manifest: string } {
+  return { snapshot: snapshot.id, manifest: snapshot.manifestHash }
+}
+
+function insistOnLock(lock: HostLock): HeldLock {
+  if (!(lock instanceof HeldLock) || !lock.held) throw new Error('the lock is not held')
+  return lock
+}

@@ -1,0 +1,64 @@
+import type { LedgerRecord } from './contract.ts'
+
+/** What the ledger knows of one snapshot. */
+export interface LedgerSnapshot {
+  readonly id: string
+  /** Hex SHA-256 of its manifest. */
+  readonly manifest: string
+  /** The manifest hash of the snapshot made before it. */
+  readonly previous: string | null
+  retired: boolean
+  removed: boolean
+  readonly removedFiles: Set<string>
+}
+
+/** The sum of a host's ledger. */
+export interface LedgerState {
+  /** In the order they were made, removed ones included. */
+  readonly snapshots: ReadonlyMap<string, LedgerSnapshot>
+  /** Manifest hash of the snapshot made last, null before the first. */
+  readonly newestManifest: string | null
+  /** Why rotation is paused. */
+  readonly paused: string | undefined
+}
+
+export function ledgerState(records: readonly LedgerRecord[]): LedgerState {
+  const snapshots = new Map<string, LedgerSnapshot>()
+  let newestManifest: string | null = null
+  let paused: string | undefined
+  for (const record of records) {
+    switch (record.event) {
+      case 'made':
+        snapshots.set(record.snapshot, {
+          id: record.snapshot,
+          manifest: record.manifest,
+          previous: newestManifest,
+          retired: false,
+          removed: false,
+          removedFiles: new Set(),
+        })
+        newestManifest = record.manifest
+        break
+      case 'retired': {
+        const known = snapshots.get(record.snapshot)
+        if (known) known.retired = true
+        break
+      }
+      case 'removed': {
+        const known = snapshots.get(record.snapshot)
+        if (known) known.removed = true
+        break
+      }
+      case 'archives-removed':
+        for (const file of record.files) snapshots.get(record.snapshot)?.removedFiles.add(file)
+        break
+      case 'rotation-paused':
+        paused = record.why
+        break
+      case 'rotation-accepted':
+        paused = undefined
+        break
+    }
+  }
+  return { snapshots, newestManifest, paused }
+}

@@ -1,0 +1,99 @@
+import { open, type FileHandle } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { LockedError, VaultError } from '../errors.ts'
+import { printable } from '../model/path-bytes.ts'
+import type { HostLock } from './contract.ts'
+import { FILE_MODE } from './durable.ts'
+
+/** What the holder writes into the lock file, for people. */
+export interface LockOwner {
+  readonly pid: number
+  readonly machine: string
+  /** ISO 8601, UTC. */
+  readonly since: string
+  readonly command: string
+}
+
+/**
+ * A kernel lock of an open file: it ends with the process, however that dies, so no lock is ever stale
+ * (docs/decisions/0002-kernel-file-lock.md). Two holders in one process exclude each other too.
+ */
+export class HeldLock implements HostLock {
+  readonly host: string
+  readonly #handle: FileHandle
+  #held = true
+
+  private constructor(host: string, handle: FileHandle) {
+    this.host = host
+    this.#handle = handle
+  }
+
+  get held(): boolean {
+    return this.#held
+  }
+
+  /** Takes the lock at once. Throws LockedError that says who holds it. */
+  static async take(file: string, host: string, owner: { since: Date; command: string }): Promise<HeldLock> {
+    const tryLock = await loadTryLock()
+    // The lock file is never removed: a name that comes and goes could be locked twice.
+    const handle = await open(file, 'a+', FILE_MODE)
+    try {
+      if (!tryLock(handle.fd)) throw lockedBy(host, await readOwner(handle))
+      await handle.chmod(FILE_MODE)
+      await handle.truncate(0)
+      const note: LockOwner = {
+        pid: process.pid,
+        machine: hostname(),
+        since: owner.since.toISOString(),
+        command: owner.command,
+      }
+      await handle.writeFile(`${JSON.stringify(note)}\n`)
+      return new HeldLock(host, handle)
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#held) return
+    this.#held = false
+    await this.#handle.truncate(0).catch(() => undefined)
+    await this.#handle.close()
+  }
+}
+
+async function loadTryLock(): Promise<(fd: number) => boolean> {
+  try {
+    const { tryLock } = await import('fs-native-extensions')
+    return tryLock
+  } catch (cause) {
+    throw new VaultError('no-file-lock', 'File locks are not available on this system', {
+      next: 'Install again with: npm ci (the package fs-native-extensions brings the locks).',
+      cause,
+    })
+  }
+}
+
+async function readOwner(handle: FileHandle): Promise<Partial<LockOwner>> {
+  try {
+    const buffer = Buffer.alloc(4096)
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0)
+    const note: unknown = JSON.parse(buffer.toString('utf8', 0, bytesRead))
+    return typeof note === 'object' && note !== null ? note : {}
+  } catch {
+    // Between taking the lock and writing the note there is a moment without one.
+    return {}
+  }
+}
+
+function lockedBy(host: string, owner: Partial<LockOwner>): LockedError {
+  const who =
+    owner.pid === undefined
+      ? 'another run'
+      : `${printable(String(owner.command ?? 'relay-backup'))} (process ${owner.pid} on ${printable(String(owner.machine))}, since ${printable(String(owner.since))})`
+  return new LockedError(`${host} is locked by ${who}`, {
+    host,
+    next: 'Wait until that run has ended, then run this again.',
+  })
+}

@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { DamageError, VaultError } from '../errors.ts'
+import { SNAPSHOT_ID_PATTERN } from '../model/names.ts'
+import type { Manifest } from '../model/snapshot.ts'
+import { FILE_NAME_PATTERN, MANIFEST_FILE, SUMS_FILE } from './paths.ts'
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
+const count = z.number().int().nonnegative()
+/** Names a file inside the snapshot's directory; it is used as a path, so nothing else may pass. */
+const fileName = z
+  .string()
+  .regex(FILE_NAME_PATTERN)
+  .refine((name) => name !== MANIFEST_FILE && name !== SUMS_FILE)
+const snapshotId = z.string().regex(SNAPSHOT_ID_PATTERN)
+
+const archive = z.looseObject({
+  file: fileName,
+  bytes: count,
+  plainBytes: count,
+  sha256,
+  compression: z.enum(['zstd', 'gzip', 'none']),
+  recipients: z.array(z.string()),
+})
+
+const source = z.looseObject({
+  name: z.string().min(1),
+  // A kind (and its facts) that a later version added passes through: listing and verifying need not know it.
+  kind: z.string().min(1),
+  format: z.enum(['tar', 'stream']),
+  mode: z.enum(['full', 'incremental']),
+  parents: z.array(snapshotId),
+  archives: z.array(archive),
+  index: z.looseObject({ file: fileName, bytes: count, sha256 }).optional(),
+  entries: count,
+  facts: z.looseObject({ kind: z.string() }),
+  warnings: z.array(z.looseObject({ code: z.string(), count })),
+})
+
+const manifest = z.looseObject({
+  format: z.literal(1),
+  id: snapshotId,
+  host: z.string().min(1),
+  purpose: z.enum(['pull', 'safety', 'cutover']),
+  selection: z.array(z.string()),
+  complete: z.boolean(),
+  createdAt: z.iso.datetime(),
+  finishedAt: z.iso.datetime(),
+  tool: z.looseObject({ name: z.string(), version: z.string() }),
+  previous: sha256.nullable(),
+  server: z.looseObject({ os: z.string(), arch: z.string(), versions: z.record(z.string(), z.string()) }),
+  sources: z.array(source),
+})
+
+/**
+ * Reads manifest.json. Fields this version does not know are kept. Throws VaultError for a newer format and
+ * DamageError for anything that is not a manifest.
+ */
+export function parseManifest(bytes: Uint8Array): Manifest {
+  let json: unknown
+  try {
+    json = JSON.parse(Buffer.from(bytes).toString('utf8'))
+  } catch (cause) {
+    throw new DamageError('manifest-damaged', 'The manifest is not JSON', { cause })
+  }
+  const format = z.looseObject({ format: z.number() }).safeParse(json)
+  if (format.success && format.data.format > 1) {
+    throw new VaultError(
+      'newer-format',
+      `The manifest has format ${format.data.format}; this version reads 1`,
+      {
+        next: 'Use the newer version of relay-backup that wrote it.',
+      },
+    )
+  }
+  return checkManifest(json)
+}
+
+/** The same checks for a manifest that is about to be written. */
+export function checkManifest(json: unknown): Manifest {
+  const result = manifest.safeParse(json)
+  if (!result.success) {
+    throw new DamageError('manifest-damaged', `The manifest is not valid: ${firstIssue(result.error)}`)
+  }
+  // The schema is wider than the type only in the kinds that a later version may add.
+  return result.data as unknown as Manifest
+}
+
+/** The bytes that are stored; their hash is what ledger and successors refer to. */
+export function serializeManifest(value: Manifest): Buffer {
+  return Buffer.from(`${JSON.stringify(value, null, 2)}\n`, 'utf8')
+}
+
+export function hashOf(bytes: Uint8Array | string): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** A file of a snapshot as the manifest promises it. */
+export interface ManifestFile {
+  readonly file: string
+  readonly bytes: number
+  readonly sha256: string
+}
+
+/** Every archive and index of a snapshot. */
+export function manifestFiles(value: Manifest): ManifestFile[] {
+  return value.sources.flatMap((one) => [...one.archives, ...(one.index === undefined ? [] : [one.index])])
+}
+
+function firstIssue(error: z.ZodError): string {
+  const issue = error.issues[0]
+  return issue === undefined ? 'unknown' : `${issue.path.join('.')}: ${issue.message}`
+}

@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { z } from 'zod'
+import { DamageError, VaultError } from '../errors.ts'
+import type { Vault } from './contract.ts'
+import { onDisk } from './disk-error.ts'
+import { ifPresent, makeDirectory, replaceFile, syncDirectory } from './durable.ts'
+import { FileVault, type VaultOptions } from './file-vault.ts'
+import { vaultFile } from './paths.ts'
+
+const vaultJson = z.looseObject({ format: z.number().int().positive(), id: z.string().min(1) })
+
+/**
+ * Opens the vault at this absolute path and makes it on first use. Throws VaultError when the directory holds
+ * something else, when a newer version made it, or when the disk refuses.
+ */
+export async function openVault(path: string, options: VaultOptions = {}): Promise<Vault> {
+  return onDisk(path, async () => {
+    const id = (await readVaultId(path)) ?? (await makeVault(path, options.now?.() ?? new Date()))
+    return new FileVault(path, id, options)
+  })
+}
+
+/** Opens a vault for reading; undefined when there is none yet. Makes nothing. Throws as {@link openVault}. */
+export async function openExistingVault(
+  path: string,
+  options: VaultOptions = {},
+): Promise<Vault | undefined> {
+  return onDisk(path, async () => {
+    const id = await readVaultId(path)
+    if (id === undefined) await insistOnNothingElse(path)
+    return id === undefined ? undefined : new FileVault(path, id, options)
+  })
+}
+
+async function readVaultId(path: string): Promise<string | undefined> {
+  const text = await ifPresent(readFile(vaultFile(path), 'utf8'))
+  if (text === undefined) return undefined
+  const result = vaultJson.safeParse(parseJson(text))
+  if (!result.success) {
+    throw new DamageError('vault-damaged', `${vaultFile(path)} can't be read`, {
+      next: 'Put the file back from a copy of the vault; the snapshots beside it are not touched.',
+    })
+  }
+  if (result.data.format !== 1) {
+    throw new VaultError(
+      'newer-format',
+      `The vault ${path} has format ${result.data.format}; this version reads format 1`,
+      { next: 'Install the newer version of relay-backup that made it.' },
+    )
+  }
+  return result.data.id
+}
+
+async function makeVault(path: string, created: Date): Promise<string> {
+  await mkdir(dirname(path), { recursive: true })
+  const isNew = await makeDirectory(path)
+  if (isNew) await syncDirectory(dirname(path))
+  else await insistOnNothingElse(path)
+  const text = JSON.stringify({ format: 1, id: randomUUID(), created: created.toISOString() }, null, 2)
+  await replaceFile(vaultFile(path), `${text}\n`)
+  // Two first runs at once: the file that stayed gives the id to both.
+  const id = await readVaultId(path)
+  if (id === undefined) throw new VaultError('vault-path', `${vaultFile(path)} vanished`)
+  return id
+}
+
+/** A vault is never made among other files, nor where one has lost its vault.json. */
+async function insistOnNothingElse(path: string): Promise<void> {
+  const names = (await ifPresent(readdir(path))) ?? []
+  // A fresh mount has lost+found, a Mac's folder its .DS_Store, a first run that died its temporary file.
+  const others = names.filter((name) => !/^(\..*|lost\+found|vault\.json.*)$/.test(name))
+  if (others.length === 0) return
+  throw new VaultError(
+    'not-a-vault',
+    `${path} has other files in it and no vault.json, so it is not a vault`,
+    {
+      next: 'Set `vault` to a new or empty directory, or put vault.json back from a copy of the vault.',
+    },
+  )
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

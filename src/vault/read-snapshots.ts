@@ -1,0 +1,54 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import pLimit from 'p-limit'
+import { RelayError } from '../errors.ts'
+import type { Manifest } from '../model/snapshot.ts'
+import type { Snapshot } from './contract.ts'
+import { onDisk } from './disk-error.ts'
+import { ifPresent } from './durable.ts'
+import { readLedger } from './ledger.ts'
+import { ledgerState } from './ledger-state.ts'
+import { hashOf, parseManifest } from './manifest.ts'
+import { isSnapshotName, ledgerFile, MANIFEST_FILE, snapshotDirectory } from './paths.ts'
+
+/** Manifests read at the same time: enough to keep a disk busy, far from the limit of open files. */
+const READERS = 32
+
+/**
+ * Every committed snapshot of a host, oldest first, retired ones included; needs no lock. Directories first,
+ * the ledger after: what is removed in between is then known to be. A directory without a readable manifest
+ * is not shown; `check` reports it.
+ */
+export async function readSnapshots(hostDir: string, host: string): Promise<Snapshot[]> {
+  return onDisk(hostDir, async () => {
+    const names = (await ifPresent(readdir(hostDir))) ?? []
+    const { snapshots: known } = ledgerState((await readLedger(ledgerFile(hostDir))).records)
+    const ids = names.filter((name) => isSnapshotName(name) && known.get(name)?.removed !== true).sort()
+    const limit = pLimit(READERS)
+    const read = await limit.map(ids, async (id): Promise<Snapshot | undefined> => {
+      const stored = await readManifest(snapshotDirectory(hostDir, id)).catch((error: unknown) => {
+        if (error instanceof RelayError) return undefined
+        throw error
+      })
+      if (stored === undefined || stored.manifest.id !== id) return undefined
+      const entry = known.get(id)
+      return {
+        host,
+        id,
+        ...stored,
+        removedFiles: entry?.removedFiles ?? new Set(),
+        retired: entry?.retired ?? false,
+        ...(entry === undefined ? { unrecorded: true } : {}),
+      }
+    })
+    return read.filter((snapshot) => snapshot !== undefined)
+  })
+}
+
+/** A directory's manifest and its hash; undefined when there is none. Throws as `parseManifest` does. */
+export async function readManifest(
+  directory: string,
+): Promise<{ readonly manifest: Manifest; readonly manifestHash: string } | undefined> {
+  const bytes = await ifPresent(readFile(join(directory, MANIFEST_FILE)))
+  return bytes === undefined ? undefined : { manifest: parseManifest(bytes), manifestHash: hashOf(bytes) }
+}

@@ -1,0 +1,92 @@
+import { readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { RelayError } from '../errors.ts'
+import type { Manifest } from '../model/snapshot.ts'
+import { ifPresent } from './durable.ts'
+import { appendLedger, readLedger } from './ledger.ts'
+import { ledgerState, type LedgerState } from './ledger-state.ts'
+import { manifestFiles } from './manifest.ts'
+import { isSnapshotName, ledgerFile, PARTIAL_PREFIX, REMOVING_PREFIX, snapshotDirectory } from './paths.ts'
+import { readManifest } from './read-snapshots.ts'
+import { finishRemoval, removeArchiveFiles, removeFiles } from './remove.ts'
+
+/**
+ * Removes what dead runs left, under the host's lock: provisional directories go, and removals that the
+ * ledger knows are finished. It deletes nothing but `.partial-*`, `.removing-*` and what the ledger says was
+ * removed. Returns the ledger's state.
+ */
+export async function sweepLeftovers(hostDir: string): Promise<LedgerState> {
+  const names = await readdir(hostDir)
+  for (const name of names) {
+    if (isLeftover(name, PARTIAL_PREFIX)) await rm(join(hostDir, name), { recursive: true, force: true })
+    if (isLeftover(name, REMOVING_PREFIX)) await finishRemoval(hostDir, name.slice(REMOVING_PREFIX.length))
+  }
+  const state = ledgerState((await readLedger(ledgerFile(hostDir))).records)
+  for (const id of names.filter(isSnapshotName)) {
+    const known = state.snapshots.get(id)
+    if (known?.removed === true) await removeFiles(hostDir, id)
+    else if (known !== undefined && known.removedFiles.size > 0) {
+      await removeArchiveFiles(snapshotDirectory(hostDir, id), known.removedFiles)
+    }
+  }
+  return state
+}
+
+/**
+ * Writes the ledger line of a snapshot that a crash left renamed into place but not recorded. Returns the
+ * ledger's state after it.
+ */
+export async function adoptUnrecorded(
+  hostDir: string,
+  host: string,
+  before: LedgerState,
+  at: Date,
+): Promise<LedgerState> {
+  let state = before
+  const ids = (await readdir(hostDir)).filter((name) => isSnapshotName(name) && !before.snapshots.has(name))
+  for (const id of ids.sort()) {
+    if (await adopt(hostDir, host, id, state, at)) {
+      state = ledgerState((await readLedger(ledgerFile(hostDir))).records)
+    }
+  }
+  return state
+}
+
+function isLeftover(name: string, prefix: string): boolean {
+  return name.startsWith(prefix) && isSnapshotName(name.slice(prefix.length))
+}
+
+/** Only the very next snapshot after the ledger's last one can be what a crash left. Others are for a person. */
+async function adopt(
+  hostDir: string,
+  host: string,
+  id: string,
+  state: LedgerState,
+  at: Date,
+): Promise<boolean> {
+  const directory = snapshotDirectory(hostDir, id)
+  const stored = await readManifest(directory).catch((error: unknown) => {
+    if (error instanceof RelayError) return undefined
+    throw error
+  })
+  if (stored === undefined) return false
+  const { manifest, manifestHash } = stored
+  if (manifest.id !== id || manifest.host !== host || manifest.previous !== state.newestManifest) return false
+  if (!(await isWhole(directory, manifest))) return false
+  await appendLedger(ledgerFile(hostDir), {
+    at: at.toISOString(),
+    event: 'made',
+    snapshot: id,
+    manifest: manifestHash,
+    purpose: manifest.purpose,
+    complete: manifest.complete,
+  })
+  return true
+}
+
+async function isWhole(directory: string, manifest: Manifest): Promise<boolean> {
+  for (const { file, bytes } of manifestFiles(manifest)) {
+    if ((await ifPresent(stat(join(directory, file))))?.size !== bytes) return false
+  }
+  return true
+}
