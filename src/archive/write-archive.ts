@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto'
+import type { Transform } from 'node:stream'
+import { DamageError, RelayError, VaultError } from '../errors.ts'
+import { createCompress } from './compression.ts'
+import type { ArchiveInput, WriteArchive } from './contract.ts'
+import type { ByteWriter } from './pump.ts'
+import { ClosedEarlyError, StreamWriter, pump, tee } from './pump.ts'
+import { startReadBack } from './read-back.ts'
+import { StreamScope } from './stream-scope.ts'
+import { createTarJoin } from './tar-join.ts'
+
+/** At most this often, in ms. */
+const PROGRESS_INTERVAL = 100
+
+/**
+ * The streaming pipe; the promises are those of {@link WriteArchive}. It takes over both streams: on any
+ * failure, or when the signal fires, both are destroyed at once and the first error alone is thrown.
+ */
+export const writeArchive: WriteArchive = async (
+  input,
+  { encryptor, sink, observer = {}, onProgress, signal },
+) => {
+  if (input.wire !== 'none' && input.wire !== input.store) {
+    throw new TypeError(`can't store a ${input.wire} stream as ${input.store}`)
+  }
+  using scope = new StreamScope(signal)
+  const source = scope.own(input.stream, 'readable', explainInput)
+  const file = new StreamWriter(scope.own(sink.stream, 'writable', explainSink))
+  const cipher = await scope.acquire(encryptor.encrypt(), 'readable')
+
+  const readBack = startReadBack({ format: input.format, compression: input.store }, observer, (stream) =>
+    scope.own(stream, 'readable', explainReadBack),
+  )
+  let wireBytes = 0
+  let progressAt = 0
+  const count = (chunk: Buffer) => {
+    wireBytes += chunk.length
+    if (!onProgress || performance.now() - progressAt < PROGRESS_INTERVAL) return
+    progressAt = performance.now()
+    onProgress({ wireBytes, plainBytes: readBack.totals.plainBytes })
+  }
+
+  const stored = tee(readBack.input, new StreamWriter(cipher))
+  const { entrance, tasks } = chain(stagesFor(input, scope), stored)
+  const sha256 = createHash('sha256')
+  let bytes = 0
+  const [totals] = await Promise.all([
+    scope.run(readBack.result, explainReadBack),
+    scope.run(
+      pump(
+        source,
+        (chunk) => {
+          count(chunk)
+          return entrance.write(chunk)
+        },
+        () => entrance.end(),
+      ),
+      explainInput,
+    ),
+    scope.run(
+      pump(
+        cipher,
+        (chunk) => {
+          bytes += chunk.length
+          sha256.update(chunk)
+          return file.write(chunk)
+        },
+        () => file.end(),
+      ),
+      explainSink,
+    ),
+    ...tasks.map((task) => scope.run(task)),
+  ])
+  scope.done()
+  onProgress?.({ wireBytes, plainBytes: totals.plainBytes })
+  return { ...totals, bytes, wireBytes, sha256: sha256.digest('hex') }
+}
+
+/** What has to be done to the stream before it is as it will be stored. */
+function stagesFor(input: ArchiveInput, scope: StreamScope): Transform[] {
+  const stages: Transform[] = []
+  if (input.concatenated) stages.push(scope.own(createTarJoin(), 'readable', explainReadBack))
+  if (input.wire !== input.store) stages.push(scope.own(createCompress(input.store, input.level), 'readable'))
+  return stages
+}
+
+/** Chains stages in front of the last writer; returns what to write to, and the tasks that move the bytes. */
+function chain(stages: readonly Transform[], last: ByteWriter) {
+  let entrance = last
+  const tasks: Promise<void>[] = []
+  for (const stage of stages.toReversed()) {
+    const next = entrance
+    tasks.push(
+      pump(
+        stage,
+        (chunk) => next.write(chunk),
+        () => next.end(),
+      ),
+    )
+    entrance = new StreamWriter(stage)
+  }
+  return { entrance, tasks }
+}
+
+function explainInput(error: unknown): unknown {
+  if (!(error instanceof ClosedEarlyError)) return error
+  return new DamageError('input-closed', 'The stream from the server was closed before its end', {
+    next: 'Run the pull again.',
+    cause: error,
+  })
+}
+
+function explainReadBack(error: unknown): unknown {
+  if (!(error instanceof DamageError)) return error
+  return error.withDetails({
+    next: 'Run the pull again. If it happens again, check the disk and the tar of the server.',
+  })
+}
+
+const FULL = new Set(['ENOSPC', 'EDQUOT'])
+const NOT_WRITABLE = new Set(['EACCES', 'EPERM', 'EROFS'])
+
+function explainSink(error: unknown): unknown {
+  if (error instanceof RelayError || !(error instanceof Error)) return error
+  const code = (error as NodeJS.ErrnoException).code ?? ''
+  if (FULL.has(code)) {
+    return new VaultError('vault-full', 'The disk that holds the vault is full', {
+      next: 'Free space on it, or remove old snapshots: relay-backup prune',
+      cause: error,
+    })
+  }
+  if (NOT_WRITABLE.has(code)) {
+    return new VaultError('vault-not-writable', `The vault can't be written to: ${error.message}`, {
+      next: 'Check the permissions of the vault directory and that its disk is not read-only.',
+      cause: error,
+    })
+  }
+  if (error instanceof ClosedEarlyError || /^E[A-Z]+$/.test(code)) {
+    return new VaultError('vault-write', `Writing to the vault failed: ${error.message}`, {
+      next: 'Check the disk that holds the vault.',
+      cause: error,
+    })
+  }
+  return error
+}
