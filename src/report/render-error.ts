@@ -1,37 +1,77 @@
 import { ConfigError, RelayError } from '../errors.ts'
-import { printableLines } from '../model/path-bytes.ts'
+import { printable, printableLines } from '../model/path-bytes.ts'
+import { createPaint } from './paint.ts'
+import type { Paint } from './paint.ts'
+
+export interface ErrorStyle {
+  readonly color: boolean
+  /** Adds what lay beneath: the chain of causes, with stacks. */
+  readonly verbose?: boolean | undefined
+}
+
+/** Deeper chains of causes are cut: they say nothing new, and may go in a circle. */
+const MAX_CAUSES = 8
 
 /** An error for a person: what, where, the remote tool's words, the next step. Ends with a newline. */
-export function renderError(error: unknown, style: { readonly color: boolean }): string {
-  const paint = (code: number, text: string) => (style.color ? `\x1b[${code}m${text}\x1b[0m` : text)
-  if (!(error instanceof RelayError)) {
-    const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    return `${paint(31, 'internal error:')} ${stack}\nNext: this is a defect of relay-backup; please report it with the lines above.\n`
+export function renderError(error: unknown, style: ErrorStyle): string {
+  const paint = createPaint(style.color)
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    return error.errors.map((inner: unknown) => renderError(inner, style)).join('')
   }
-  const { host, source, command, exitStatus, stderr, next } = error.details
-  const where = [host, source].filter((part) => part !== undefined).join('/')
-  const lines = [`${paint(31, 'error:')} ${where === '' ? '' : `${where}: `}${printableLines(error.message)}`]
+  const lines = error instanceof RelayError ? expectedLines(error, paint) : defectLines(error, paint)
+  if (style.verbose === true) lines.push(...causeLines(error, paint))
+  const next =
+    error instanceof RelayError
+      ? error.details.next
+      : 'this is a defect of relay-backup; please report it with the lines above.'
+  if (next !== undefined) lines.push(`${paint.cyan('Next:')} ${printableLines(next)}`)
+  return `${lines.join('\n')}\n`
+}
+
+function expectedLines(error: RelayError, paint: Paint): string[] {
+  const { host, source, command, exitStatus, stderr } = error.details
+  const where = [host, source]
+    .filter((part) => part !== undefined)
+    .map(printable)
+    .join('/')
+  const lines = [`${paint.red('error:')} ${where === '' ? '' : `${where}: `}${printableLines(error.message)}`]
   if (error instanceof ConfigError) {
     for (const problem of error.problems) {
       const at = [problem.file, problem.line, problem.column].filter((part) => part !== undefined).join(':')
-      lines.push(`  ${at}: ${problem.path === '' ? '' : `${problem.path}: `}${problem.message}`)
-      if (problem.suggestion !== undefined) lines.push(`    ${problem.suggestion}`)
+      const path = problem.path === '' ? '' : `${printable(problem.path)}: `
+      lines.push(`  ${printable(at)}: ${path}${printable(problem.message)}`)
+      if (problem.suggestion !== undefined) lines.push(`    ${printable(problem.suggestion)}`)
     }
   }
   if (command !== undefined) {
     lines.push(
-      `  ran: ${printableLines(command)}${exitStatus === undefined ? '' : ` (exit status ${exitStatus})`}`,
+      `  ran: ${printable(command)}${exitStatus === undefined ? '' : ` (exit status ${exitStatus})`}`,
     )
   }
   for (const line of (stderr ?? '').trim().split('\n')) {
     if (line !== '') lines.push(`  | ${printableLines(line)}`)
   }
-  if (next !== undefined) lines.push(`${paint(36, 'Next:')} ${next}`)
-  return `${lines.join('\n')}\n`
+  return lines
+}
+
+function defectLines(error: unknown, paint: Paint): string[] {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return [`${paint.red('internal error:')} ${printableLines(stack)}`]
+}
+
+function causeLines(error: unknown, paint: Paint): string[] {
+  const lines: string[] = []
+  let cause: unknown = error instanceof Error ? error.cause : undefined
+  for (let depth = 0; depth < MAX_CAUSES && cause !== undefined && cause !== null; depth += 1) {
+    const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
+    lines.push(`  ${paint.dim('caused by:')} ${printableLines(text).replaceAll('\n', '\n  ')}`)
+    cause = cause instanceof Error ? cause.cause : undefined
+  }
+  return lines
 }
 
 /** An error for a program: the same facts. */
-export function errorToJson(error: unknown): unknown {
+export function errorToJson(error: unknown): { readonly error: Readonly<Record<string, unknown>> } {
   if (!(error instanceof RelayError)) {
     return { error: { code: 'internal', message: error instanceof Error ? error.message : String(error) } }
   }

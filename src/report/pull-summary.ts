@@ -1,0 +1,130 @@
+import type { RelayError } from '../errors.ts'
+import type {
+  HostPullReport,
+  PullPlanReport,
+  PullReport,
+  RotationReport,
+  SourcePullReport,
+} from '../model/pull-report.ts'
+import { printable } from '../model/path-bytes.ts'
+import { formatDuration, formatSize } from '../model/units.ts'
+import { codeWords, formatAge, formatCount } from './format.ts'
+import { createPaint } from './paint.ts'
+import type { Paint } from './paint.ts'
+import { errorToJson } from './render-error.ts'
+
+/** What a pull did, for a person; without a trailing newline. */
+export function renderPullReport(report: PullReport, style: { readonly color: boolean }): string {
+  const paint = createPaint(style.color)
+  const blocks = report.hosts.map((host) => hostLines(host, paint).join('\n'))
+  if (report.hosts.length > 1) blocks.push(totalLine(report))
+  return blocks.join('\n')
+}
+
+/** The same for a program: errors as plain data. */
+export function pullReportToJson(report: PullReport): unknown {
+  const plain = <T extends { readonly error?: RelayError | undefined }>(part: T) =>
+    part.error === undefined ? part : { ...part, ...errorToJson(part.error) }
+  return {
+    ...report,
+    hosts: report.hosts.map((host) => ({ ...plain(host), sources: host.sources.map(plain) })),
+  }
+}
+
+/** What `pull --dry-run` would do, for a person; without a trailing newline. */
+export function renderPullPlans(plans: readonly PullPlanReport[]): string {
+  return plans
+    .map((plan) => {
+      const width = Math.max(0, ...plan.sources.map((source) => source.source.length))
+      return [
+        `${printable(plan.host)}: would capture ${printable(plan.deployment)} (${printable(plan.server)})`,
+        ...plan.sources.map(
+          (source) =>
+            `  ${printable(source.source).padEnd(width)}  ${printable(source.kind)}  ${printable(source.what)}  ` +
+            `(${printable(source.compression)})`,
+        ),
+        ...plan.notices.map((notice) => `  note: ${printable(notice)}`),
+      ].join('\n')
+    })
+    .join('\n')
+}
+
+function hostLines(host: HostPullReport, paint: Paint): string[] {
+  const width = Math.max(0, ...host.sources.map((source) => source.source.length))
+  return [
+    headline(host, paint),
+    ...host.sources.flatMap((source) => sourceLines(source, width, paint)),
+    ...(host.error === undefined ? [] : errorLines(host.error, '  ', paint)),
+    ...(host.rotation === undefined ? [] : rotationLines(host.rotation, paint)),
+  ]
+}
+
+function headline(host: HostPullReport, paint: Paint): string {
+  const name = printable(host.host)
+  const written = host.snapshot === undefined ? name : `${name}/${host.snapshot}`
+  const took = formatDuration(host.duration)
+  switch (host.outcome) {
+    case 'done':
+      return `${written}: ${paint.green('done')} in ${took}${host.complete === false ? ' (not complete: only some sources were asked for)' : ''}`
+    case 'partial':
+      return `${written}: ${paint.yellow('done in part')} in ${took}`
+    case 'failed':
+      return `${written}: ${paint.red('failed')} after ${took}`
+    case 'locked':
+      return `${name}: ${paint.yellow('locked')}, another run works on it`
+    case 'interrupted':
+      return `${name}: ${paint.yellow('interrupted')}`
+    case 'skipped':
+      return `${name}: skipped, ${host.age === undefined ? 'fresh enough' : `the last snapshot was made ${formatAge(host.age)}`}`
+  }
+}
+
+function sourceLines(source: SourcePullReport, width: number, paint: Paint): string[] {
+  const name = printable(source.source).padEnd(width)
+  const lines =
+    source.outcome === 'failed'
+      ? [`  ${name}  ${paint.red('failed')}`]
+      : [
+          `  ${name}  ${formatCount(source.entries, 'entry', 'entries')}, ${formatSize(source.plainBytes)}; ` +
+            `${formatSize(source.bytes)} encrypted, ${formatSize(source.wireBytes)} over the wire`,
+        ]
+  for (const { code, count } of source.warnings)
+    lines.push(
+      `    ${paint.yellow('warning:')} ${printable(codeWords(code))}: ${count.toLocaleString('en-US')}`,
+    )
+  if (source.error !== undefined) lines.push(...errorLines(source.error, '    ', paint))
+  return lines
+}
+
+function errorLines(error: RelayError, indent: string, paint: Paint): string[] {
+  const { next } = error.details
+  return [
+    `${indent}${printable(error.message)}`,
+    ...(next === undefined ? [] : [`${indent}${paint.cyan('Next:')} ${printable(next)}`]),
+  ]
+}
+
+function rotationLines(rotation: RotationReport, paint: Paint): string[] {
+  if (rotation.paused !== undefined)
+    return [`  ${paint.yellow('rotation paused:')} ${printable(rotation.paused)}; nothing was removed`]
+  const { kept, removed, retired } = rotation
+  const counts = [
+    `${kept} kept`,
+    ...(removed.length === 0 ? [] : [`${removed.length} removed`]),
+    ...(retired.length === 0 ? [] : [`${retired.length} retired`]),
+  ]
+  return [
+    `  rotation: ${counts.join(', ')}`,
+    ...removed.map(({ snapshot, why }) => `    removed ${snapshot}: ${printable(why)}`),
+    ...retired.map(({ snapshot, why }) => `    retired ${snapshot}: ${printable(why)}`),
+  ]
+}
+
+function totalLine(report: PullReport): string {
+  const outcomes = ['done', 'skipped', 'partial', 'failed', 'locked', 'interrupted'] as const
+  const counts = outcomes
+    .map((outcome) => [outcome, report.hosts.filter((host) => host.outcome === outcome).length] as const)
+    .filter(([, count]) => count > 0)
+    .map(([outcome, count]) => `${count} ${outcome === 'partial' ? 'in part' : outcome}`)
+  return `${formatCount(report.hosts.length, 'host')} in ${formatDuration(report.duration)}: ${counts.join(', ')}`
+}
