@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { CommanderError } from 'commander'
 import { createProgram } from './cli/program.ts'
-import type { CommandContext, CommandOutcome, GlobalOptions } from './commands/context.ts'
+import type { CommandContext, CommandOutcome, GlobalOptions, ProgressOutput } from './commands/context.ts'
 import { InterruptedError, UsageError } from './errors.ts'
 import { ExitCode, exitCodeOf } from './exit-codes.ts'
 import { errorToJson, renderError } from './report/render-error.ts'
+import { TOOL } from './version.ts'
 
 /** The process's edge: signals, exit codes, rendering of results and errors. Never throws. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -25,7 +25,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   let json = argv.includes('--json')
   let color = useColor(process.stderr)
   try {
-    const program = createProgram(readVersion(), async (globals, command) => {
+    const program = createProgram(TOOL.version, async (globals, command) => {
       json = globals.json
       color = globals.color && color
       const outcome = await command(contextFor(globals, controller.signal))
@@ -56,12 +56,24 @@ function contextFor(globals: GlobalOptions, signal: AbortSignal): CommandContext
     globals,
     signal,
     interactive: Boolean(process.stdin.isTTY && process.stderr.isTTY) && !globals.json && !process.env['CI'],
+    progress: {
+      mode: progressMode(globals),
+      stream: process.stderr,
+      verbose: globals.verbose,
+      color: globals.color && useColor(process.stderr),
+    },
     columns: process.stdout.isTTY ? process.stdout.columns : undefined,
     color: globals.color && useColor(process.stdout),
     env: process.env,
     cwd: process.cwd(),
     now: () => new Date(),
   }
+}
+
+function progressMode(globals: GlobalOptions): ProgressOutput['mode'] {
+  if (globals.quiet) return 'quiet'
+  if (globals.json) return 'json'
+  return process.stderr.isTTY && process.env['TERM'] !== 'dumb' ? 'tty' : 'plain'
 }
 
 /** https://no-color.org: any non-empty NO_COLOR turns colours off. */
@@ -75,9 +87,4 @@ function withNewline(outcome: CommandOutcome): string {
 
 function print(text: string): Promise<void> {
   return new Promise((resolve) => process.stdout.write(text, () => resolve()))
-}
-
-function readVersion(): string {
-  const file = new URL('../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
 }

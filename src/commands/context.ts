@@ -9,6 +9,14 @@ export interface GlobalOptions {
   readonly color: boolean
 }
 
+/** Where progress goes (stderr) and in which form. */
+export interface ProgressOutput {
+  readonly mode: 'tty' | 'plain' | 'json' | 'quiet'
+  readonly stream: NodeJS.WriteStream
+  readonly verbose: boolean
+  readonly color: boolean
+}
+
 /** What a command may use of the process it runs in. Commands return their result; they never print it. */
 export interface CommandContext {
   readonly globals: GlobalOptions
@@ -18,6 +26,7 @@ export interface CommandContext {
   readonly interactive: boolean
   /** Columns of stdout, or undefined when it is not a terminal. */
   readonly columns: number | undefined
+  readonly progress: ProgressOutput
   /** Results may carry colour. */
   readonly color: boolean
   readonly env: NodeJS.ProcessEnv

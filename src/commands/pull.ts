@@ -38,8 +38,7 @@ export async function pull(
   const hosts = selectHosts(config, { names, all: flags.all ?? false, tag: flags.tag })
 
   if (flags.dryRun === true) {
-    await using wired = await wirePlanning(context)
-    const plans = await planPulls(hosts, flags.source, wired.dependencies, context.signal)
+    const plans = await planPulls(hosts, flags.source, wirePlanning(), context.signal)
     return { exitCode: ExitCode.done, text: renderPullPlans(plans), json: { hosts: plans } }
   }
   await using wired = await wirePull(context, config, { bandwidth })

@@ -1,0 +1,88 @@
+import { createIndexBuilder } from '../archive/index-builder.ts'
+import { createThrottle } from '../archive/throttle.ts'
+import { writeArchive } from '../archive/write-archive.ts'
+import { createEncryptor } from '../crypto/encryptor.ts'
+import { exportWarning } from '../crypto/export-record.ts'
+import type { Config } from '../model/config.ts'
+import type { PlanDependencies } from '../pull/plan.ts'
+import type { PullDependencies } from '../pull/dependencies.ts'
+import { lockDeployment } from '../remote/deployment-lock.ts'
+import { probeHost } from '../remote/probe.ts'
+import { connectSsh } from '../remote/ssh.ts'
+import { createReporter } from '../report/reporter.ts'
+import { openLog } from '../report/log.ts'
+import { resolveSecret } from '../secrets/resolve.ts'
+import { chooseCompression } from '../sources/compression-choice.ts'
+import { sourceOf } from '../sources/registry.ts'
+import { openVault } from '../vault/open-vault.ts'
+import { TOOL } from '../version.ts'
+import type { CommandContext } from './context.ts'
+
+interface Wired<D> extends AsyncDisposable {
+  readonly dependencies: D
+}
+
+/** The parts of a pull, from the config. Disposing them ends the progress display and the log. */
+export async function wirePull(
+  context: CommandContext,
+  config: Config,
+  limits: { readonly bandwidth: number | undefined },
+): Promise<Wired<PullDependencies>> {
+  const secrets = { resolveSecret, now: context.now(), signal: context.signal }
+  const { encryptor, findings } = await createEncryptor(config.encryption, secrets)
+  const vault = await openVault(config.vault, { now: context.now, command: 'relay-backup pull' })
+  const reporter = createReporter({
+    ...context.progress,
+    logger: await openLog(context.env, context.globals.verbose),
+  })
+  for (const finding of findings) {
+    if (finding.outcome === 'ok') continue
+    reporter.event({ type: 'warning', code: finding.check, message: finding.message, next: finding.next })
+  }
+  const notExported = await exportWarning(context.env, encryptor.recipients)
+  if (notExported !== undefined) {
+    reporter.event({
+      type: 'warning',
+      code: 'identity-not-exported',
+      message: notExported,
+      next: 'Keep a copy of the identity elsewhere: relay-backup key export --to FILE',
+    })
+  }
+  const throttle = limits.bandwidth === undefined ? undefined : createThrottle(limits.bandwidth)
+  return {
+    dependencies: {
+      ...remoteParts(),
+      vault,
+      encryptor,
+      writeArchive,
+      createIndexBuilder,
+      throttle: (stream) => throttle?.(stream) ?? stream,
+      resolveSecret,
+      sourceOf,
+      lockDeployment,
+      reporter,
+      now: context.now,
+      tool: TOOL,
+    },
+    [Symbol.asyncDispose]: () => reporter[Symbol.asyncDispose](),
+  }
+}
+
+/** The parts of `pull --dry-run`: they connect and look. */
+export function wirePlanning(): PlanDependencies {
+  return {
+    ...remoteParts(),
+    describeCompression: (host, probe) => {
+      const { wire, store } = chooseCompression(host.compression, probe)
+      if (store === 'none') return 'not compressed'
+      return wire === store ? `${store} on the server` : `${store} on this machine`
+    },
+  }
+}
+
+function remoteParts(): Pick<PullDependencies, 'connect' | 'probe'> {
+  return {
+    connect: (host, signal) => connectSsh(host, { resolveSecret, signal }),
+    probe: (remote, question, signal) => probeHost(remote, question, signal),
+  }
+}
