@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto'
+import { createMessage, encrypt, enums } from 'openpgp'
+import type { EncryptOptions } from 'openpgp'
+import type { EncryptionConfig } from '../model/config.ts'
+import type { Finding } from '../model/finding.ts'
+import type { Secret, SecretReference } from '../model/secret.ts'
+import type { Encryptor } from './contract.ts'
+import { gnuPG22Findings, loadRecipients } from './recipients.ts'
+import { webTransform } from './web-transform.ts'
+
+/** AES-256; the session key's bytes. */
+const SESSION_KEY_BYTES = 32
+
+const messageConfig = {
+  preferredCompressionAlgorithm: enums.compression.uncompressed,
+  // The strongest count there is (65,011,712 bytes hashed), in the form that GnuPG knows.
+  s2kType: enums.s2k.iterated as enums.s2k.iterated,
+  s2kIterationCountByte: 255,
+}
+
+/**
+ * Makes the encryptor that the config asks for. Every recipient must be usable at `now`, else KeyError. The
+ * findings are warnings about recipients. Messages open with GnuPG 2.2 (AES-256, SEIPD version 1, no
+ * compression) unless `aead` is set (SEIPD version 2, AES-256-GCM).
+ */
+export async function createEncryptor(
+  config: EncryptionConfig,
+  deps: {
+    readonly resolveSecret: (reference: SecretReference, signal: AbortSignal) => Promise<Secret>
+    readonly now: Date
+    readonly signal: AbortSignal
+  },
+): Promise<{ readonly encryptor: Encryptor; readonly findings: Finding[] }> {
+  if (config.mode === 'passphrase') {
+    const passphrase = await deps.resolveSecret(config.passphrase, deps.signal)
+    // Revealed a message at a time, so that the text is nowhere else.
+    return {
+      encryptor: encryptorFor([], config.aead, () => ({ passwords: passphrase.reveal() })),
+      findings: [],
+    }
+  }
+  const recipients = await loadRecipients(config.recipients, deps.now)
+  const encryptionKeys = recipients.map(({ key }) => key)
+  return {
+    encryptor: encryptorFor(
+      recipients.map(({ fingerprint }) => fingerprint),
+      config.aead,
+      () => ({ encryptionKeys, date: deps.now }),
+    ),
+    findings: gnuPG22Findings(recipients),
+  }
+}
+
+function encryptorFor(
+  recipients: readonly string[],
+  aead: boolean,
+  to: () => Pick<EncryptOptions, 'passwords' | 'encryptionKeys' | 'date'>,
+): Encryptor {
+  return {
+    recipients,
+    encrypt: () =>
+      webTransform(async (input) =>
+        encrypt({
+          ...to(),
+          message: await createMessage({ binary: input }),
+          // Given rather than negotiated: a key's preferences could lower the cipher or turn AEAD on or off.
+          sessionKey: {
+            data: randomBytes(SESSION_KEY_BYTES),
+            algorithm: 'aes256',
+            ...(aead ? { aeadAlgorithm: 'gcm' as const } : {}),
+          },
+          format: 'binary',
+          config: messageConfig,
+        }),
+      ),
+  }
+}
