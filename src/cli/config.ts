@@ -1,4 +1,14 @@
 import type { Command } from 'commander'
 import type { Declare } from './program.ts'
 
-export function declareConfigCommands(_program: Command, _declare: Declare): void {}
+export function declareConfigCommands(program: Command, declare: Declare): void {
+  const config = program.command('config').description('check the config file, or print its schema')
+  declare(
+    config.command('check').description('say whether the config is good, with every problem and its line'),
+    async () => (await import('../commands/config-check.ts')).configCheck,
+  )
+  declare(
+    config.command('schema').description('print the JSON Schema of hosts.yaml, for editors'),
+    async () => (await import('../commands/config-schema.ts')).configSchemaCommand,
+  )
+}

@@ -49,7 +49,7 @@ const secret = z
         .describe('The name of an environment variable that holds the secret.'),
       z
         .strictObject({ file: localPath() })
-        .describe('A file whose first line is the secret. Nobody else may be able to read it (chmod 600).'),
+        .describe('A file that holds the secret and that only you can read (chmod 600).'),
       z
         .strictObject({ command: text('the command') })
         .describe('A command of this machine that prints the secret.'),
