@@ -23,6 +23,17 @@ report_status() {
   printf '\nrelay-backup:%s:status %s\n' "$report_nonce" "$*" >&2
 }
 
+# messages_up_to BYTES NONCE: passes the beginning of stdin on, counts the rest and says so in a line of its own:
+#   relay-backup:<nonce>:cut <bytes>
+messages_up_to() {
+  head -c "$1"
+  messages_rest=$(wc -c)
+  if [ "$messages_rest" -gt 0 ]; then
+    # $((...)) because some wc pad the number.
+    printf '\nrelay-backup:%s:cut %s\n' "$2" "$((messages_rest))"
+  fi
+}
+
 # gently COMMAND [ARG...]: behind everything else on the server, in processor and disk, as far as it has the tools.
 gently() {
   if [ -z "${gently_with+set}" ]; then
