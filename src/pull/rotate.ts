@@ -1,0 +1,144 @@
+import type { RetentionPolicy } from '../model/config.ts'
+import { snapshotTime } from '../model/names.ts'
+import type { RotationReport } from '../model/pull-report.ts'
+import type { RetentionDecision } from '../retention/apply.ts'
+import {
+  applyPolicies,
+  applySourceRetention,
+  type ArchiveDecision,
+  type HostPolicies,
+  type SourceRetentionInput,
+} from '../retention/per-source.ts'
+import type { HostLock, Snapshot, Vault } from '../vault/contract.ts'
+
+/** A host's policies as the config has them; a host that is no longer configured has the global one. */
+export interface RotatedHost {
+  readonly name: string
+  readonly retention: RetentionPolicy
+  readonly sources: readonly { readonly name: string; readonly retention?: RetentionPolicy | undefined }[]
+}
+
+/** The report of a pull's rotation, and every decision with its reasons for `prune`. */
+export interface RotationOutcome extends RotationReport {
+  /** Every snapshot on disk, oldest first. */
+  readonly decisions: readonly RetentionDecision[]
+  /** Archives removed from snapshots that stay. */
+  readonly archives: readonly ArchiveDecision[]
+}
+
+/**
+ * Applies the retention policy to a host: retire, then single archives, then whole snapshots, newest first so
+ * that no incremental outlives what it needs. Stopping anywhere leaves a vault that the next run continues
+ * with. Does nothing while rotation is paused, and pauses (in the report) when a snapshot that is to stay is
+ * not whole on disk: nothing is deleted before its replacement is proven. A dry run needs no lock.
+ */
+export async function rotateHost(
+  vault: Vault,
+  lock: HostLock | undefined,
+  host: RotatedHost,
+  now: Date,
+  { dryRun }: { readonly dryRun: boolean },
+): Promise<RotationOutcome> {
+  const snapshots = await vault.snapshots(host.name, { retired: true })
+  const plan = await planRotation(vault, host, snapshots, now)
+  const paused = (await vault.rotationPaused(host.name)) ?? (await damageOfKept(vault, host.name, plan))
+  if (paused !== undefined) return { ...report(plan), paused }
+  if (dryRun) return report(plan)
+  if (lock === undefined) throw new Error('rotation needs the lock of the host')
+
+  const byId = new Map(snapshots.map((snapshot) => [snapshot.id, snapshot]))
+  for (const { id, action, reasons } of plan.decisions) {
+    const snapshot = byId.get(id)
+    if (action === 'retire' && snapshot?.retired === false) {
+      await vault.retire(lock, snapshot, reasons.join('; '), now)
+    }
+  }
+  for (const { id, source, reasons } of plan.archives) {
+    const snapshot = byId.get(id)
+    const files = snapshot === undefined ? [] : presentFiles(snapshot, source)
+    if (snapshot !== undefined) await vault.removeArchives(lock, snapshot, files, reasons.join('; '), now)
+  }
+  for (const { id, action, reasons } of plan.decisions.toReversed()) {
+    const snapshot = byId.get(id)
+    if (action === 'remove' && snapshot !== undefined) {
+      await vault.remove(lock, snapshot, reasons.join('; '), now)
+    }
+  }
+  return report(plan)
+}
+
+interface RotationPlan {
+  readonly decisions: readonly RetentionDecision[]
+  readonly archives: readonly ArchiveDecision[]
+}
+
+async function planRotation(
+  vault: Vault,
+  host: RotatedHost,
+  snapshots: readonly Snapshot[],
+  now: Date,
+): Promise<RotationPlan> {
+  const own = host.sources.flatMap(({ name, retention }) =>
+    retention === undefined ? [] : [[name, retention] as const],
+  )
+  const policies: HostPolicies = { host: host.retention, sources: new Map(own) }
+  const goodRestores = (await vault.runs(host.name))
+    .filter(({ operation, outcome }) => operation === 'restore' && outcome === 'done')
+    .map(({ at }) => new Date(at))
+  const inputs = snapshots.map(retentionInput)
+  const decisions = applyPolicies(inputs, policies, now, goodRestores)
+  return { decisions, archives: applySourceRetention(inputs, decisions, policies, now) }
+}
+
+function retentionInput(snapshot: Snapshot): SourceRetentionInput {
+  const { manifest } = snapshot
+  const sources = manifest.sources.filter(({ name }) => presentFiles(snapshot, name).length > 0)
+  return {
+    id: snapshot.id,
+    time: snapshotTime(snapshot.id),
+    purpose: manifest.purpose,
+    complete: manifest.complete,
+    retired: snapshot.retired,
+    held: snapshot.unrecorded === true ? 'the ledger does not know it' : undefined,
+    parents: sources.flatMap(({ parents }) => parents),
+    sources: sources.map(({ name, parents }) => ({ name, parents })),
+  }
+}
+
+/** Files of a source that per-source retention has not removed yet. */
+function presentFiles(snapshot: Snapshot, source: string): string[] {
+  const found = snapshot.manifest.sources.find(({ name }) => name === source)
+  if (found === undefined) return []
+  const files = [...found.archives, ...(found.index === undefined ? [] : [found.index])]
+  return files.map(({ file }) => file).filter((file) => !snapshot.removedFiles.has(file))
+}
+
+/** What is wrong with a snapshot that stays while others are to go; hashes are not read, that takes too long. */
+async function damageOfKept(vault: Vault, host: string, plan: RotationPlan): Promise<string | undefined> {
+  const goes = plan.archives.length > 0 || plan.decisions.some(({ action }) => action === 'remove')
+  if (!goes) return undefined
+  const stays = plan.decisions.filter(({ action }) => action !== 'remove').map(({ id }) => id)
+  const problems = await vault.check(host, {
+    snapshots: stays,
+    hashes: false,
+    signal: new AbortController().signal,
+  })
+  const problem = problems.find(({ snapshot, code }) => snapshot !== undefined && code !== 'unknown-snapshot')
+  if (problem === undefined) return undefined
+  const where = [problem.snapshot, problem.file].filter((part) => part !== undefined).join('/')
+  return `a snapshot that is to stay is damaged (${where}: ${problem.message})`
+}
+
+function report({ decisions, archives }: RotationPlan): RotationOutcome {
+  const of = (wanted: RetentionDecision['action']) =>
+    decisions
+      .filter(({ action }) => action === wanted)
+      .map(({ id, reasons }) => ({ snapshot: id, why: reasons.join('; ') }))
+  return {
+    kept: of('keep').length,
+    removed: of('remove'),
+    retired: of('retire'),
+    decisions,
+    archives,
+  }
+}

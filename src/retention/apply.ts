@@ -1,0 +1,69 @@
+import type { RetentionPolicy } from '../model/config.ts'
+import { judge, type RetentionInput, type Verdict } from './judge.ts'
+
+export interface RetentionDecision {
+  readonly id: string
+  /** `retire`: the policy drops it, but a kept incremental needs it: hidden, and whole on disk. */
+  readonly action: 'keep' | 'retire' | 'remove'
+  /** Why, for people; at least one. */
+  readonly reasons: readonly string[]
+}
+
+/**
+ * Decides for every snapshot of a host whether it stays. Pure: `now` comes in, nothing is touched. Decisions
+ * are in the order of the input.
+ *
+ * - Only complete `pull` snapshots count. Partial ones, failed runs, safety and cutover snapshots never use up
+ *   a place, and so never push a good one out. The newest complete one always stays.
+ * - `last` keeps the newest n; `daily`, `weekly` (ISO), `monthly`, `yearly` the newest of each of the last n
+ *   UTC periods that have one; `within` everything younger than that, measured from the newest. A snapshot
+ *   stays when any rule keeps it. A policy without a rule keeps everything.
+ * - A partial snapshot goes once a newer complete one exists, unless `within` keeps it.
+ * - A safety snapshot goes when it is older than `safety` and a good restore began, or a complete pull was
+ *   made, after it. A cutover snapshot likewise, but only a later complete pull counts.
+ * - A snapshot dated in the future stays and counts for nothing: the clock was wrong then or is wrong now.
+ * - What a kept incremental needs is retired instead of removed.
+ */
+export function applyRetention(
+  snapshots: readonly RetentionInput[],
+  policy: RetentionPolicy,
+  now: Date,
+  goodRestores: readonly Date[] = [],
+): RetentionDecision[] {
+  return settle(snapshots, judge(snapshots, policy, now, goodRestores))
+}
+
+/** Turns verdicts into decisions: parents of what is kept are never removed. */
+export function settle(
+  snapshots: readonly RetentionInput[],
+  verdicts: ReadonlyMap<string, Verdict>,
+): RetentionDecision[] {
+  const kept = snapshots.filter(({ id }) => verdicts.get(id)?.keep !== false)
+  const neededBy = neededFor(snapshots, kept)
+  return snapshots.map(({ id }) => {
+    const verdict = verdicts.get(id)
+    if (verdict?.keep !== false) return { id, action: 'keep', reasons: verdict?.reasons ?? ['not judged'] }
+    const child = neededBy.get(id)
+    if (child === undefined) return { id, action: 'remove', reasons: verdict.reasons }
+    return { id, action: 'retire', reasons: [...verdict.reasons, `${child} needs it`] }
+  })
+}
+
+/** Every snapshot that the kept ones need, directly or not, with one that needs it. */
+function neededFor(
+  snapshots: readonly RetentionInput[],
+  kept: readonly RetentionInput[],
+): Map<string, string> {
+  const byId = new Map(snapshots.map((one) => [one.id, one]))
+  const neededBy = new Map<string, string>()
+  const open = [...kept]
+  for (let one = open.pop(); one !== undefined; one = open.pop()) {
+    for (const parent of one.parents) {
+      if (neededBy.has(parent)) continue
+      neededBy.set(parent, one.id)
+      const next = byId.get(parent)
+      if (next !== undefined) open.push(next)
+    }
+  }
+  return neededBy
+}

@@ -1,0 +1,173 @@
+import type { RetentionPolicy } from '../model/config.ts'
+import type { Purpose } from '../model/snapshot.ts'
+import { formatDuration } from '../model/units.ts'
+import { PERIODS } from './periods.ts'
+
+/** A snapshot as retention sees it. */
+export interface RetentionInput {
+  readonly id: string
+  readonly time: Date
+  readonly purpose: Purpose
+  readonly complete: boolean
+  /** Ids of the snapshots that its incremental archives need. */
+  readonly parents: readonly string[]
+  /** Dropped before, on disk only because another needs it. */
+  readonly retired?: boolean
+  /** It stays whatever the policy says, and this is why. It counts for no rule. */
+  readonly held?: string | undefined
+}
+
+export interface Verdict {
+  readonly keep: boolean
+  readonly reasons: readonly string[]
+}
+
+const PERIOD_NAMES = { daily: 'day', weekly: 'week', monthly: 'month', yearly: 'year' } as const
+type Period = keyof typeof PERIODS
+const PERIOD_RULES = Object.keys(PERIODS) as Period[]
+
+/** True when the policy has a rule of its own; without one everything stays. */
+export function hasRules(policy: RetentionPolicy): boolean {
+  return describeRules(policy) !== ''
+}
+
+/** `last 7, daily 14, within 30d`; '' when there is no rule. */
+export function describeRules(policy: RetentionPolicy): string {
+  const counts = (['last', ...PERIOD_RULES] as const).flatMap((rule) => {
+    const count = policy[rule]
+    return count === undefined ? [] : [`${rule} ${count}`]
+  })
+  return [
+    ...counts,
+    ...(policy.within === undefined ? [] : [`within ${formatDuration(policy.within)}`]),
+  ].join(', ')
+}
+
+/** What counts for the rules: complete pulls that are not dropped, not held, and not dated in the future. */
+export function counted<T extends RetentionInput>(snapshots: readonly T[], now: Date): T[] {
+  return snapshots
+    .filter(
+      (one) =>
+        one.purpose === 'pull' &&
+        one.complete &&
+        one.retired !== true &&
+        one.held === undefined &&
+        one.time.getTime() <= now.getTime(),
+    )
+    .sort(newestFirst)
+}
+
+/**
+ * Which snapshots the policy keeps, each by itself: what they need of others is not looked at here. Rules are
+ * those of `applyRetention`.
+ */
+export function judge(
+  snapshots: readonly RetentionInput[],
+  policy: RetentionPolicy,
+  now: Date,
+  goodRestores: readonly Date[] = [],
+): Map<string, Verdict> {
+  const candidates = counted(snapshots, now)
+  const reasons = countedReasons(candidates, policy)
+  const newest = candidates[0]
+  const context = { policy, now, newestComplete: newest?.time, goodRestores }
+  return new Map(
+    snapshots.map((one) => {
+      const own = reasons.get(one.id)
+      return [one.id, own === undefined ? judgeOther(one, context) : judgeCounted(own, policy)]
+    }),
+  )
+}
+
+function judgeCounted(reasons: readonly string[], policy: RetentionPolicy): Verdict {
+  if (reasons.length > 0) return { keep: true, reasons }
+  return { keep: false, reasons: [`outside of ${describeRules(policy)}`] }
+}
+
+/** The rules that keep each counted snapshot; newest first in, possibly none out. */
+function countedReasons(
+  candidates: readonly RetentionInput[],
+  policy: RetentionPolicy,
+): Map<string, string[]> {
+  const reasons = new Map(candidates.map((one) => [one.id, [] as string[]]))
+  const keep = (one: RetentionInput, why: string) => reasons.get(one.id)?.push(why)
+  const [newest] = candidates
+  if (newest === undefined) return reasons
+  if (!hasRules(policy)) {
+    for (const one of candidates) keep(one, 'the policy has no rule')
+    return reasons
+  }
+  candidates
+    .slice(0, policy.last ?? 0)
+    .forEach((one, index) => keep(one, `last ${index + 1} of ${policy.last}`))
+  for (const rule of PERIOD_RULES) {
+    for (const { one, why } of periodKeeps(candidates, rule, policy[rule] ?? 0)) keep(one, why)
+  }
+  // Measured from the newest one, not from now: a server that was away for long must not cost its history.
+  const oldest = newest.time.getTime() - (policy.within ?? 0)
+  for (const one of policy.within === undefined ? [] : candidates) {
+    if (one.time.getTime() > oldest) keep(one, `within ${formatDuration(policy.within ?? 0)} of the newest`)
+  }
+  if (reasons.get(newest.id)?.length === 0) keep(newest, 'the newest complete snapshot always stays')
+  return reasons
+}
+
+/**
+ * The newest of each of the last `count` periods that have a snapshot. While fewer periods than that have
+ * passed, the very oldest stays too, so that the history reaches back as far as it can.
+ */
+function periodKeeps(
+  candidates: readonly RetentionInput[],
+  rule: Period,
+  count: number,
+): { readonly one: RetentionInput; readonly why: string }[] {
+  const kept: { one: RetentionInput; why: string }[] = []
+  let last: string | undefined
+  for (const one of candidates) {
+    if (kept.length >= count) break
+    const period = PERIODS[rule](one.time)
+    const number = `${rule} ${kept.length + 1} of ${count}`
+    if (period !== last) kept.push({ one, why: `newest of ${PERIOD_NAMES[rule]} ${period} (${number})` })
+    else if (one === candidates.at(-1)) kept.push({ one, why: `the oldest (${number})` })
+    last = period
+  }
+  return kept
+}
+
+/** Snapshots that count for no rule. */
+function judgeOther(
+  one: RetentionInput,
+  context: {
+    readonly policy: RetentionPolicy
+    readonly now: Date
+    readonly newestComplete: Date | undefined
+    readonly goodRestores: readonly Date[]
+  },
+): Verdict {
+  const { policy, now, newestComplete, goodRestores } = context
+  const keep = (why: string): Verdict => ({ keep: true, reasons: [why] })
+  const drop = (why: string): Verdict => ({ keep: false, reasons: [why] })
+  if (one.held !== undefined) return keep(one.held)
+  if (one.retired === true) return drop('dropped before, and no incremental needs it any more')
+  if (one.time.getTime() > now.getTime()) return keep('dated in the future')
+  if (!hasRules(policy)) return keep('the policy has no rule')
+  const laterPull = newestComplete !== undefined && newestComplete.getTime() > one.time.getTime()
+  if (one.purpose === 'pull') {
+    if (!laterPull) return keep('no newer complete snapshot yet')
+    const oldest = newestComplete.getTime() - (policy.within ?? 0)
+    if (policy.within !== undefined && one.time.getTime() > oldest) {
+      return keep(`within ${formatDuration(policy.within)} of the newest`)
+    }
+    return drop('not complete, and a newer complete snapshot exists')
+  }
+  const age = formatDuration(policy.safety)
+  if (now.getTime() - one.time.getTime() <= policy.safety) return keep(`${one.purpose}, younger than ${age}`)
+  const laterRestore =
+    one.purpose === 'safety' && goodRestores.some((at) => at.getTime() > one.time.getTime())
+  if (laterPull || laterRestore) return drop(`${one.purpose}, older than ${age}, and a later good run exists`)
+  return keep(`${one.purpose}, and no later good run exists`)
+}
+
+export function newestFirst(a: { readonly time: Date; readonly id: string }, b: typeof a): number {
+  return b.time.getTime() - a.time.getTime() || (a.id < b.id ? 1 : -1)
+}
