@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { Transform } from 'node:stream'
-import { DamageError, RelayError, VaultError } from '../errors.ts'
+import { DamageError } from '../errors.ts'
 import { createCompress } from './compression.ts'
 import type { ArchiveInput, WriteArchive } from './contract.ts'
 import type { ByteWriter } from './pump.ts'
+import { explainDisk } from './disk-error.ts'
 import { ClosedEarlyError, StreamWriter, pump, tee } from './pump.ts'
 import { startReadBack } from './read-back.ts'
 import { StreamScope } from './stream-scope.ts'
@@ -25,7 +26,7 @@ export const writeArchive: WriteArchive = async (
   }
   using scope = new StreamScope(signal)
   const source = scope.own(input.stream, 'readable', explainInput)
-  const file = new StreamWriter(scope.own(sink.stream, 'writable', explainSink))
+  const file = new StreamWriter(scope.own(sink.stream, 'writable', explainDisk))
   const cipher = await scope.acquire(encryptor.encrypt(), 'readable')
 
   const readBack = startReadBack({ format: input.format, compression: input.store }, observer, (stream) =>
@@ -67,7 +68,7 @@ export const writeArchive: WriteArchive = async (
         },
         () => file.end(),
       ),
-      explainSink,
+      explainDisk,
     ),
     ...tasks.map((task) => scope.run(task)),
   ])
@@ -115,31 +116,4 @@ function explainReadBack(error: unknown): unknown {
   return error.withDetails({
     next: 'Run the pull again. If it happens again, check the disk and the tar of the server.',
   })
-}
-
-const FULL = new Set(['ENOSPC', 'EDQUOT'])
-const NOT_WRITABLE = new Set(['EACCES', 'EPERM', 'EROFS'])
-
-function explainSink(error: unknown): unknown {
-  if (error instanceof RelayError || !(error instanceof Error)) return error
-  const code = (error as NodeJS.ErrnoException).code ?? ''
-  if (FULL.has(code)) {
-    return new VaultError('vault-full', 'The disk that holds the vault is full', {
-      next: 'Free space on it, or remove old snapshots: relay-backup prune',
-      cause: error,
-    })
-  }
-  if (NOT_WRITABLE.has(code)) {
-    return new VaultError('vault-not-writable', `The vault can't be written to: ${error.message}`, {
-      next: 'Check the permissions of the vault directory and that its disk is not read-only.',
-      cause: error,
-    })
-  }
-  if (error instanceof ClosedEarlyError || /^E[A-Z]+$/.test(code)) {
-    return new VaultError('vault-write', `Writing to the vault failed: ${error.message}`, {
-      next: 'Check the disk that holds the vault.',
-      cause: error,
-    })
-  }
-  return error
 }
