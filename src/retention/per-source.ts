@@ -49,7 +49,8 @@ export function applyPolicies(
 /**
  * Which archives of kept snapshots may go because their source's policy (or the host's, for sources without
  * one) does not keep them. Only archives of complete pulls; never the newest of a source, and never one that
- * another snapshot's incremental of that source needs. Without policies of sources the answer is empty.
+ * another snapshot's incremental of that source needs. Newest first, so that no incremental outlives what it
+ * needs. Without policies of sources the answer is empty.
  */
 export function applySourceRetention(
   snapshots: readonly SourceRetentionInput[],
