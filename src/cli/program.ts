@@ -62,7 +62,7 @@ export type Declare = (
     (
       context: CommandContext,
       args: readonly string[],
-      options: Record<string, unknown>,
+      options: never,
     ) => Promise<CommandOutcome>
   >,
 ) => void

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { ExitCode } from '../exit-codes.ts'
 import { startEmbeddedServer } from '../remote/embedded-server.ts'
 import { generateSshKeyPair } from '../remote/ssh-key-pair.ts'
 import { createSampleDeployment, placeSampleRdb, SAMPLE_DEPLOYMENT } from './sample-deployment.ts'
@@ -7,7 +8,7 @@ import { startSampleRedis } from './sample-redis.ts'
 
 /** A command's outcome, as far as the tour shows it. */
 interface Shown {
-  readonly exitCode: number
+  readonly exitCode: ExitCode
   readonly text: string
   readonly json: unknown
 }
@@ -30,7 +31,7 @@ export interface TourParts {
 /** One station of the tour, for `--json`. */
 export interface TourStep {
   readonly command: string
-  readonly exitCode: number
+  readonly exitCode: ExitCode
   readonly result: unknown
 }
 
