@@ -12,5 +12,10 @@ export function mergeDefaults(defaults: ConfigInput['defaults'], host: HostInput
 type LongForm = Exclude<NonNullable<HostInput['ssh']>, string>
 
 function longForm(ssh: NonNullable<HostInput['ssh']>): LongForm {
-  return typeof ssh === 'string' ? { ...parseTarget(ssh) } : ssh
+  if (typeof ssh !== 'string') return ssh
+  const { port, ...target } = { ...parseTarget(ssh) }
+  // A short form without a port leaves that to the defaults.
+  return port !== undefined && EXPLICIT_PORT.test(ssh) ? { ...target, port } : target
 }
+
+const EXPLICIT_PORT = /[^:]:\d+$/

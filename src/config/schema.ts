@@ -18,7 +18,7 @@ const checked = (base: z.ZodString, problemOf: (value: string) => string | undef
   })
 
 const text = (what: string) =>
-  checked(z.string().min(1, `${what} must not be empty`), (value) =>
+  checked(z.string().min(1, { error: `${what} must not be empty`, abort: true }), (value) =>
     value.includes('\0') ? `${what} must not contain a NUL character` : undefined,
   )
 
@@ -42,10 +42,10 @@ const secret = z
   .union(
     [
       z
-        .strictObject({ keychain: z.string().regex(/^[^/\0]+\/[^\0]+$/) })
+        .strictObject({ keychain: z.string().regex(/^[^/]+\/.+$/, 'write it as service/account') })
         .describe("The operating system's keychain: service/account. Store it with: relay-backup secret set"),
       z
-        .strictObject({ env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/) })
+        .strictObject({ env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'not a name of a variable') })
         .describe('The name of an environment variable that holds the secret.'),
       z
         .strictObject({ file: localPath() })
