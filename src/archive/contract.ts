@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
-import type { Encryptor } from '../crypto/contract.ts'
+import type { Decryptor, Encryptor } from '../crypto/contract.ts'
 import type { PathJson } from '../model/path-bytes.ts'
 import type { ArchiveFormat, Compression } from '../model/snapshot.ts'
 
@@ -178,3 +178,50 @@ export type CreateIndexBuilder = (scratchPath: string) => Promise<IndexBuilder>
 
 /** Limits what all streams that went through it carry together. */
 export type Throttle = (stream: Readable) => Readable
+
+/** The tar that will unpack a stream: GNU tar takes pax headers, busybox ignores them and needs GNU's own. */
+export type TarDialect = 'pax' | 'gnu'
+
+/** What becomes of a member on its way to a target; undefined leaves it out. */
+export type SelectMember = (
+  entry: TarEntry,
+) => { readonly path: Buffer; readonly linkPath?: Buffer | undefined } | undefined
+
+export interface RewriteTotals {
+  /** Members that were passed on. */
+  readonly entries: number
+  /** Content bytes that were passed on. */
+  readonly bytes: number
+}
+
+/**
+ * Opens a stored archive: decrypts, decompresses with every frame and checksum checked, and gives the plain
+ * bytes. They are proven only when the stream ended without error.
+ */
+export type OpenArchive = (archive: {
+  readonly path: string
+  readonly compression: Compression
+  readonly decryptor: Decryptor
+}) => Promise<Readable>
+
+/**
+ * Passes a plain tar on member by member, filtered and renamed, for the target's tar. Refuses whatever a hostile
+ * archive may try (DamageError `hostile-…`): names that are absolute or hold `..`, members below a symlink of the
+ * archive, hard links to what is not in it, device nodes, one member twice, more plain bytes than `maxBytes`.
+ * The stream fails when the input was not whole.
+ */
+export type RewriteTar = (
+  plain: Readable,
+  options: {
+    readonly select: SelectMember
+    readonly dialect: TarDialect
+    readonly maxBytes: number
+    readonly onEnd?: (totals: RewriteTotals) => void
+  },
+) => Readable
+
+/** Reads an archive's index; entries are proven when the generator ended without error. */
+export type ReadIndex = (
+  plain: Readable,
+  options?: { readonly onHeader?: (header: IndexHeader) => void },
+) => AsyncGenerator<IndexEntry>

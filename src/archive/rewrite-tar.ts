@@ -1,0 +1,89 @@
+import { Transform, type TransformCallback, pipeline } from 'node:stream'
+import { DamageError } from '../errors.ts'
+import type { RewriteTar, SelectMember, TarDialect, TarEntry } from './contract.ts'
+import { encodeGnuHeader } from './gnu-header.ts'
+import { MemberGuard } from './member-guard.ts'
+import { END_OF_ARCHIVE } from './tar-header.ts'
+import { type TarHandler, TarReader } from './tar-reader.ts'
+import { encodeTarHeader, tarPadding } from './tar-writer.ts'
+
+/** See {@link RewriteTar}. */
+export const rewriteTar: RewriteTar = (plain, { select, dialect, maxBytes, onEnd }) => {
+  const rewriter = new Rewriter(select, dialect, maxBytes)
+  if (onEnd !== undefined)
+    rewriter.once('end', () => onEnd({ entries: rewriter.entries, bytes: rewriter.bytes }))
+  // The error reaches the reader through the rewriter, which pipeline destroys with it.
+  pipeline(plain, rewriter, () => undefined)
+  return rewriter
+}
+
+class Rewriter extends Transform implements TarHandler {
+  entries = 0
+  bytes = 0
+  readonly #reader = new TarReader(this)
+  readonly #guard = new MemberGuard()
+  readonly #select: SelectMember
+  readonly #encode: (entry: TarEntry) => Buffer
+  readonly #maxBytes: number
+  #taken = 0
+  #passing = false
+  #padding: Buffer = Buffer.alloc(0)
+
+  constructor(select: SelectMember, dialect: TarDialect, maxBytes: number) {
+    super({ readableHighWaterMark: 1024 * 1024, writableHighWaterMark: 1024 * 1024 })
+    this.#select = select
+    this.#encode = dialect === 'pax' ? encodeTarHeader : encodeGnuHeader
+    this.#maxBytes = maxBytes
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    try {
+      this.#taken += chunk.length
+      if (this.#taken > this.#maxBytes) throw bomb(this.#maxBytes)
+      this.#reader.write(chunk)
+      done()
+    } catch (error) {
+      done(error as Error)
+    }
+  }
+
+  override _flush(done: TransformCallback): void {
+    try {
+      this.#reader.end()
+      this.push(END_OF_ARCHIVE)
+      done()
+    } catch (error) {
+      done(error as Error)
+    }
+  }
+
+  entry(entry: TarEntry): void {
+    this.#guard.check(entry)
+    const selected = this.#select(entry)
+    this.#passing = selected !== undefined
+    if (selected === undefined) return
+    this.entries += 1
+    this.#padding = tarPadding(entry.size)
+    this.push(this.#encode({ ...entry, path: selected.path, linkPath: selected.linkPath ?? entry.linkPath }))
+  }
+
+  content(chunk: Buffer): void {
+    if (!this.#passing) return
+    this.bytes += chunk.length
+    this.push(chunk)
+  }
+
+  endEntry(): void {
+    if (this.#passing && this.#padding.length > 0) this.push(this.#padding)
+  }
+}
+
+function bomb(maxBytes: number): DamageError {
+  return new DamageError(
+    'hostile-size',
+    `The archive holds more than the ${maxBytes} bytes that its manifest says`,
+    {
+      next: 'relay-backup writes no such archive. Find out who could write to the vault before you trust it.',
+    },
+  )
+}
