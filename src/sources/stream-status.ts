@@ -4,8 +4,12 @@ import { randomBytes } from 'node:crypto'
 export interface StreamStatus {
   /** Exit status by stage name, in the pipeline's order of ending; 128 + n for a signal. */
   readonly statuses: ReadonlyMap<string, number>
-  /** stderr without the status lines. */
+  /** stderr without our own lines. */
   readonly messages: string
+  /** Bytes of messages that `messages_up_to` held back on the server. */
+  readonly cut: number
+  /** Other lines of ours, `relay-backup:<nonce>:<key> <value>`, in order. */
+  readonly notes: readonly { readonly key: string; readonly value: string }[]
 }
 
 /** 128 + SIGPIPE: the stage was cut off by the one behind it, or by us. */
@@ -39,7 +43,16 @@ export function parseStreamStatus(stderr: string, nonce: string): StreamStatus |
     statuses.set(match[1], Number(match[2]))
   }
   if (statuses.size === 0) return undefined
-  return { statuses, messages: stderr.slice(0, start) + stderr.slice(end + 1) }
+  const notes: { readonly key: string; readonly value: string }[] = []
+  const rest = (stderr.slice(0, start) + stderr.slice(end + 1)).replaceAll(
+    new RegExp(`^relay-backup:${nonce}:([a-z-]+) ?(.*)\n`, 'gm'),
+    (_line, key: string, value: string) => {
+      notes.push({ key, value })
+      return ''
+    },
+  )
+  const cut = notes.filter((note) => note.key === 'cut').reduce((sum, note) => sum + Number(note.value), 0)
+  return { statuses, messages: rest, cut, notes: notes.filter((note) => note.key !== 'cut') }
 }
 
 /**

@@ -10,7 +10,7 @@ function run(shell: readonly string[], body: string): { stdout: string; stderr: 
   return { stdout: result.stdout, stderr: result.stderr }
 }
 
-const shells = [['dash'], ['busybox', 'sh']] as const
+const shells: [string, ...string[]][] = [['dash'], ['busybox', 'sh']]
 
 describe.each(shells)('pipeline.sh under %s', (...shell) => {
   it('reports every stage and passes the data on', () => {

@@ -1,0 +1,345 @@
+import { Readable } from 'node:stream'
+import { SourceError } from '../../errors.ts'
+import type { ExitResult, RemoteProcess } from '../../remote/contract.ts'
+import { chooseCompression } from '../compression-choice.ts'
+import type { CaptureContext } from '../contract.ts'
+import { parseStreamStatus, streamNonce } from '../stream-status.ts'
+import type { StreamStatus } from '../stream-status.ts'
+import { allExcludes, findExcludes, slashExcluder } from './exclude.ts'
+import { noTar, unreadable, vanishedSource } from './failures.ts'
+import { NOTHING_SAID } from './pass.ts'
+import type { Packer, Pass, PassReport } from './pass.ts'
+import { commandFailed } from './resolve.ts'
+import type { Root } from './roots.ts'
+import { TarTracker } from './tar-tracker.ts'
+
+/** Names of one batch: what fits one run of xargs, and what its report fits into. */
+const MOST_NAMES = 2000
+const MOST_BYTES = 60_000
+
+const END_OF_ARCHIVE = Buffer.alloc(1024)
+
+/** Names (latin1) below one directory of the server. */
+interface Batch {
+  readonly directory: string
+  readonly names: readonly string[]
+  /** Follow symlinks among the names. */
+  readonly follow: boolean
+}
+
+interface Findings {
+  readonly changed: string[]
+  readonly vanished: string[]
+  readonly sockets: string[]
+  readonly remarks: string[]
+}
+
+/**
+ * Packs with a tar that has neither name lists nor excludes, nor says when a file changed under it, and that ends
+ * in the middle of the archive when a file shrank (busybox): find lists the names, and each batch of them is a tar
+ * of its own. A member that was cut is filled up with zeros here, and the batch goes on behind it. Plain on the
+ * wire, compressed here. What busybox tar can't say is lost: fractions of a second, times before 1970, extended
+ * attributes.
+ */
+export function batchPacker(
+  context: CaptureContext,
+  roots: readonly Root[],
+  exclude: readonly string[],
+): Packer {
+  const { store, level } = chooseCompression(context.compression, context.probe)
+  const directoryOf = (base: Root['base']): string =>
+    base === 'root' ? '/' : (context.probe.deployment ?? '/')
+
+  return {
+    compression: level === undefined ? { wire: 'none', store } : { wire: 'none', store, level },
+    concatenated: true,
+    all: () => Promise.resolve(batchPass(context, roots, (run) => listed(run))),
+    again: (members) => Promise.resolve(batchPass(context, roots, () => named(members))),
+  }
+
+  async function* listed(run: Run): AsyncGenerator<Batch> {
+    const patterns = allExcludes(exclude)
+    const isExcluded = slashExcluder(patterns)
+    for (const base of ['deployment', 'root'] as const) {
+      const here = roots.filter((root) => root.base === base)
+      if (here.length === 0) continue
+      const directory = directoryOf(base)
+      const followed = here.filter((root) => root.link !== undefined).map((root) => latin1(root.name))
+      if (followed.length > 0) yield { directory, names: followed, follow: true }
+      // Directories last: a tar that unpacks sets their times when it is done with what follows them at once.
+      for (const which of ['linked', 'single'] as const) {
+        const args = [
+          directory,
+          which,
+          String(here.length),
+          ...here.map((root) => (root.name === '' ? '.' : `./${root.name}`)),
+          ...findExcludes(patterns),
+        ]
+        let batches = 0
+        for await (const names of inBatches(
+          run.names(args),
+          (name) => !isExcluded(name) && !followed.includes(name),
+        )) {
+          batches += 1
+          yield { directory, names, follow: false }
+        }
+        if (which === 'linked' && batches > 1) {
+          run.findings.remarks.push('too many hard links for one batch: some were packed as copies')
+        }
+      }
+    }
+  }
+
+  async function* named(members: readonly string[]): AsyncGenerator<Batch> {
+    for (const base of ['deployment', 'root'] as const) {
+      const here = roots.filter((root) => root.base === base)
+      const mine = members.filter((name) => here.some((root) => isBelow(name, latin1(root.name))))
+      const followed = here.filter((root) => root.link !== undefined).map((root) => latin1(root.name))
+      for (const follow of [true, false]) {
+        const names = mine.filter((name) => followed.includes(name) === follow)
+        for await (const batch of inBatches(names, () => true)) {
+          yield { directory: directoryOf(base), names: batch, follow }
+        }
+      }
+    }
+  }
+}
+
+/** The running side of a pass: what it starts on the server, and what it found. */
+interface Run {
+  readonly findings: Findings
+  /** The names that `files-list.sh` finds. */
+  names(args: readonly string[]): AsyncGenerator<string>
+}
+
+function batchPass(
+  context: CaptureContext,
+  roots: readonly Root[],
+  plan: (run: Run) => AsyncIterable<Batch>,
+): Pass {
+  const findings: Findings = { changed: [], vanished: [], sockets: [], remarks: [] }
+  const running = new Set<RemoteProcess>()
+  let aborted = false
+  let failure: unknown
+
+  async function start(script: string, args: readonly string[], stdin?: Buffer): Promise<Started> {
+    const nonce = streamNonce()
+    const process = await context.host.spawn(
+      { script, args: [nonce, ...args], sudo: context.sudo, title: `${script} on the server` },
+      { signal: context.signal },
+    )
+    running.add(process)
+    process.exit.catch(() => {})
+    process.stdin.on('error', () => {})
+    process.stdin.end(stdin)
+    return {
+      stdout: process.stdout as AsyncIterable<Buffer>,
+      ended: async () => {
+        const exit = await process.exit
+        running.delete(process)
+        const status = parseStreamStatus(exit.stderr, nonce)
+        if (status === undefined) throw commandFailed(exit)
+        return { exit, status }
+      },
+    }
+  }
+
+  async function* names(args: readonly string[]): AsyncGenerator<string> {
+    const list = await start('files-list', args)
+    let rest: Buffer = Buffer.alloc(0)
+    for await (const chunk of list.stdout) {
+      const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+      let from = 0
+      for (let end = bytes.indexOf(0); end !== -1; end = bytes.indexOf(0, from)) {
+        yield bytes.toString('latin1', from, end).replace(/^\.\/(?=.)/s, '')
+        from = end + 1
+      }
+      rest = bytes.subarray(from)
+    }
+    const { status } = await list.ended()
+    judgeListing(status, findings)
+  }
+
+  async function* packed(): AsyncGenerator<Buffer> {
+    try {
+      let any = false
+      for await (const batch of plan({ findings, names })) {
+        let { names: rest } = batch
+        while (rest.length > 0) {
+          const report: BatchReport = yield* pack(batch, rest)
+          any = true
+          rest = rest.slice(report.next)
+        }
+      }
+      // The reader insists on an archive, and one without members is one.
+      if (!any) yield END_OF_ARCHIVE
+    } catch (error) {
+      failure = error
+      throw error
+    } finally {
+      for (const process of running) process.kill()
+    }
+  }
+
+  async function* pack(batch: Batch, names: readonly string[]): AsyncGenerator<Buffer, BatchReport> {
+    const seen = new Set<number>()
+    let last = -1
+    const tracker = new TarTracker((member) => {
+      const name = member.toString('latin1').replace(/(?<=.)\/+$/s, '')
+      const index = names.indexOf(name, last + 1)
+      if (index === -1) {
+        throw new SourceError('capture-failed', 'tar on the server packed a file it was not asked for', {
+          next: 'Pull again; if it comes back, install GNU tar on the server.',
+        })
+      }
+      last = index
+      seen.add(index)
+    })
+    const stdin = Buffer.from(names.map((name) => `${name}\0`).join(''), 'latin1')
+    const tar = await start('files-batch', [batch.directory, batch.follow ? 'yes' : 'no'], stdin)
+    for await (const chunk of tar.stdout) {
+      tracker.write(chunk)
+      yield chunk
+    }
+    const { status, exit } = await tar.ended()
+    const noted = (key: string): number[] =>
+      status.notes
+        .filter((note) => note.key === key)
+        .flatMap((note) => note.value.split(' '))
+        .filter((value) => value !== '')
+        .map(Number)
+    const pick = (key: string): string[] => noted(key).flatMap((index) => names[index] ?? [])
+    const code = status.statuses.get('tar') ?? 255
+    if (code === 127) throw noTar()
+
+    const cut = code !== 0 && tracker.inContent
+    if (cut) {
+      yield* zeros(tracker.lacking)
+      yield END_OF_ARCHIVE
+    }
+    const until = cut ? last + 1 : names.length
+    const before = (index: number): boolean => index < until
+    const denied = noted('unreadable').filter(before)
+    if (denied.length > 0) {
+      throw await unreadable(
+        context,
+        denied.flatMap((index) => names[index] ?? []),
+      )
+    }
+    const explained = new Set([...seen, ...noted('socket'), ...noted('gone')])
+    const unexplained = names.findIndex((_name, index) => before(index) && !explained.has(index))
+    // busybox tar ends with 1 for each of the above, and xargs makes 123 of it.
+    const known = code === 0 || cut || explained.size > seen.size
+    if (unexplained !== -1 || !known || tracker.inHeader || (tracker.inContent && !cut)) {
+      throw new SourceError('capture-failed', `tar on the server failed with status ${code}`, {
+        command: 'tar on the server',
+        exitStatus: code,
+        stderr: status.messages.trim() || exit.stderr,
+        next: 'Look into the message above on the server, then pull again.',
+      })
+    }
+    const gone = noted('gone').filter((index) => before(index) && !seen.has(index))
+    const lost = roots.find((root) => gone.some((index) => names[index] === latin1(root.name)))
+    if (lost !== undefined) throw vanishedSource(lost)
+    findings.vanished.push(...gone.flatMap((index) => names[index] ?? []))
+    findings.sockets.push(
+      ...noted('socket')
+        .filter(before)
+        .flatMap((index) => names[index] ?? []),
+    )
+    findings.changed.push(...pick('changed').filter((name) => before(names.indexOf(name))))
+    if (cut) findings.changed.push(...names.slice(last, last + 1))
+    return { next: until }
+  }
+
+  const stream = Readable.from(packed(), { objectMode: false, highWaterMark: 1024 * 1024 })
+  const abort = (): void => {
+    aborted = true
+    for (const process of running) process.kill()
+    stream.destroy()
+  }
+  return {
+    stream,
+    abort,
+    finish: (): Promise<PassReport> => {
+      if (failure !== undefined && !aborted) return Promise.reject(failure as Error)
+      if (!stream.readableEnded) {
+        abort()
+        return Promise.resolve(NOTHING_SAID)
+      }
+      return Promise.resolve({
+        changed: [...new Set(findings.changed)],
+        changedUnlisted: false,
+        vanished: findings.vanished,
+        sockets: findings.sockets,
+        attributes: 0,
+        remarks: findings.remarks,
+      })
+    },
+  }
+}
+
+interface Started {
+  readonly stdout: AsyncIterable<Buffer>
+  ended(): Promise<{ readonly exit: ExitResult; readonly status: StreamStatus }>
+}
+
+interface BatchReport {
+  /** How many of the names are settled. */
+  readonly next: number
+}
+
+/** Judges `files-list.sh`. A directory that vanished meanwhile is no failure; one we may not read is. */
+function judgeListing(status: StreamStatus, findings: Findings): void {
+  const lines = status.messages.split('\n').filter((line) => line !== '')
+  const vanished = lines.filter((line) => line.endsWith(': No such file or directory'))
+  const code = status.statuses.get('find') ?? 255
+  findings.vanished.push(...vanished.map((line) => line.replace(/^find: /, '').replace(/: [^:]*$/, '')))
+  if (code === 0 || (vanished.length === lines.length && lines.length > 0)) return
+  const denied = lines.some((line) => line.endsWith(': Permission denied'))
+  throw new SourceError(
+    denied ? 'unreadable' : 'capture-failed',
+    denied ? "Some directories can't be read" : `find on the server failed with status ${code}`,
+    {
+      command: 'find on the server',
+      exitStatus: code,
+      stderr: status.messages.trim(),
+      next: denied
+        ? 'Set `sudo: true` for the host (sudo must not ask for a password), or give this user read access.'
+        : 'Look into the message above on the server, then pull again.',
+    },
+  )
+}
+
+async function* inBatches(
+  names: AsyncIterable<string> | Iterable<string>,
+  isWanted: (name: string) => boolean,
+): AsyncGenerator<readonly string[]> {
+  let batch: string[] = []
+  let bytes = 0
+  for await (const name of names) {
+    if (!isWanted(name)) continue
+    if (batch.length === MOST_NAMES || (batch.length > 0 && bytes + name.length > MOST_BYTES)) {
+      yield batch
+      batch = []
+      bytes = 0
+    }
+    batch.push(name)
+    bytes += name.length + 1
+  }
+  if (batch.length > 0) yield batch
+}
+
+function* zeros(length: number): Generator<Buffer> {
+  const block = Buffer.alloc(64 * 1024)
+  for (let left = length; left > 0; left -= block.length)
+    yield block.subarray(0, Math.min(left, block.length))
+}
+
+function isBelow(name: string, root: string): boolean {
+  return root === '' || name === root || name.startsWith(`${root}/`)
+}
+
+function latin1(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1')
+}

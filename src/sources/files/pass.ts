@@ -1,0 +1,44 @@
+import type { Readable } from 'node:stream'
+import type { ChosenCompression } from '../compression-choice.ts'
+
+/** What the server said of one walk over the files. Names are members', in latin1. */
+export interface PassReport {
+  /** Members that were written to while they were read. */
+  readonly changed: readonly string[]
+  /** More members changed than could be listed. */
+  readonly changedUnlisted: boolean
+  readonly vanished: readonly string[]
+  readonly sockets: readonly string[]
+  /** Files whose extended attributes could not be read. */
+  readonly attributes: number
+  /** Other words of the tool that did not stop it. */
+  readonly remarks: readonly string[]
+}
+
+/** One tar stream on its way. */
+export interface Pass {
+  readonly stream: Readable
+  /** Waits for the server and judges it. Throws SourceError or RemoteError; quiet after {@link abort}. */
+  finish(): Promise<PassReport>
+  abort(): void
+}
+
+/** How the files of a source are packed on this server. */
+export interface Packer {
+  readonly compression: ChosenCompression
+  /** The stream is several tar archives one behind the other. */
+  readonly concatenated: boolean
+  /** Everything below the roots. */
+  all(): Promise<Pass>
+  /** Just these members, directories without what is in them. */
+  again(members: readonly string[]): Promise<Pass>
+}
+
+export const NOTHING_SAID: PassReport = {
+  changed: [],
+  changedUnlisted: false,
+  vanished: [],
+  sockets: [],
+  attributes: 0,
+  remarks: [],
+}

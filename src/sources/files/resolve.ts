@@ -1,0 +1,191 @@
+import { RemoteError, SourceError } from '../../errors.ts'
+import { printable } from '../../model/path-bytes.ts'
+import type { CommandResult, ExitResult } from '../../remote/contract.ts'
+import type { CaptureContext } from '../contract.ts'
+import { normaliseRoots } from './roots.ts'
+import type { Root } from './roots.ts'
+
+/** What `files-resolve.sh` says of a path. */
+export interface PathReport {
+  readonly type: 'missing' | 'denied' | 'dangling' | 'directory' | 'file' | 'fifo' | 'socket' | 'device'
+  readonly link: Buffer
+  readonly real: Buffer
+  readonly readable: boolean
+  readonly owner: string
+  readonly mode: string
+  readonly near: Buffer
+  readonly names: readonly Buffer[]
+}
+
+type Where = Pick<CaptureContext, 'host' | 'probe' | 'sudo' | 'signal'>
+
+/**
+ * Finds out what each configured path is and refuses what can't be captured: SourceError `no-such-path`,
+ * `dangling-link`, `unreadable`, `not-a-file`, each naming the path and what to do.
+ */
+export async function resolveRoots(context: Where, paths: readonly string[]): Promise<readonly Root[]> {
+  const { deployment } = context.probe
+  const roots = normaliseRoots(paths, deployment)
+  if (deployment === undefined && roots.some((root) => root.base === 'deployment')) {
+    throw new SourceError('no-such-path', 'The deployment directory is not there', {
+      next: "Check the host's `deployment` in the config.",
+    })
+  }
+  const { uid, reports } = await inspectPaths(context, roots.map(pathOf))
+  return roots.map((root, at) => {
+    const report = reports[at]
+    if (report === undefined) throw incomplete()
+    return judge(context, root, report, uid)
+  })
+}
+
+/** The roots that are not there any more. */
+export async function lostRoots(context: Where, roots: readonly Root[]): Promise<readonly Root[]> {
+  const { reports } = await inspectPaths(context, roots.map(pathOf))
+  return roots.filter((_root, at) =>
+    ['missing', 'denied', 'dangling'].includes(reports[at]?.type ?? 'missing'),
+  )
+}
+
+/** Asks the server what these paths are; relative ones are under the deployment. */
+export async function inspectPaths(
+  { host, probe, sudo, signal }: Where,
+  paths: readonly string[],
+): Promise<{ readonly uid: number; readonly reports: readonly PathReport[] }> {
+  const result = await host.run(
+    {
+      script: 'files-resolve',
+      args: [probe.deployment ?? '/', ...paths],
+      sudo,
+      title: 'looking at the paths',
+    },
+    { signal },
+  )
+  if (result.status !== 0) throw commandFailed(result)
+  return parseReports(result.stdout)
+}
+
+/** Reads the output of `files-resolve.sh`. Throws RemoteError when it is cut. */
+export function parseReports(output: Buffer): {
+  readonly uid: number
+  readonly reports: readonly PathReport[]
+} {
+  const fields: Buffer[] = []
+  let start = 0
+  for (let end = output.indexOf(0); end !== -1; end = output.indexOf(0, start)) {
+    fields.push(output.subarray(start, end))
+    start = end + 1
+  }
+  let at = 0
+  const next = (): Buffer => {
+    const field = fields[at]
+    if (field === undefined) throw incomplete()
+    at += 1
+    return field
+  }
+  const uid = Number(next().toString())
+  const reports: PathReport[] = []
+  while (at < fields.length) {
+    const type = next().toString() as PathReport['type']
+    const link = next()
+    const real = next()
+    const readable = next().toString() === 'yes'
+    const owner = next().toString()
+    const mode = next().toString()
+    const near = next()
+    const names: Buffer[] = []
+    for (let name = next(); name.length > 0; name = next()) names.push(name)
+    reports.push({ type, link, real, readable, owner, mode, near, names })
+  }
+  return { uid, reports }
+}
+
+function judge(
+  context: Where,
+  root: Root | Pick<Root, 'name' | 'base'>,
+  report: PathReport,
+  uid: number,
+): Root {
+  const path = printable(pathOf(root))
+  const who = `uid ${uid}${uid === context.probe.uid ? ` (${printable(context.probe.user)})` : ''}`
+  switch (report.type) {
+    case 'missing': {
+      const names = report.names.map(printable)
+      throw new SourceError(
+        'no-such-path',
+        `${path} does not exist on the server; ${printable(report.near)} has ${
+          names.length === 0 ? 'nothing in it' : names.join(', ')
+        }`,
+        { next: "Correct the source's path in the config, or remove the source." },
+      )
+    }
+    case 'denied':
+      throw new SourceError(
+        'unreadable',
+        `${path} can't be looked at by ${who}: ${printable(report.near)} belongs to uid ${report.owner}, mode ${report.mode}`,
+        { next: readAccess(context, report.owner) },
+      )
+    case 'dangling':
+      throw new SourceError(
+        'dangling-link',
+        `${path} is a symlink to ${printable(report.link)}, which does not exist`,
+        { next: 'Repair the symlink on the server, or correct the path in the config.' },
+      )
+    case 'socket':
+      throw new SourceError('not-a-file', `${path} is a socket: there is nothing in it to back up`, {
+        next: "Correct the source's path in the config.",
+      })
+    case 'directory':
+    case 'file':
+    case 'fifo':
+    case 'device':
+      if (!report.readable) {
+        throw new SourceError(
+          'unreadable',
+          `${path} can't be read by ${who}: it belongs to uid ${report.owner}, mode ${report.mode}`,
+          { next: readAccess(context, report.owner) },
+        )
+      }
+      return {
+        name: root.name,
+        base: root.base,
+        type: report.type,
+        link: report.link.length === 0 ? undefined : { target: report.link, real: report.real },
+      }
+  }
+}
+
+/** What to do about files that we may not read. */
+export function readAccess(context: Pick<CaptureContext, 'probe' | 'sudo'>, owner?: string): string {
+  if (context.sudo) return 'Not even root may read this: look at the file system on the server.'
+  const someone = owner === undefined || owner === '' ? 'a user who may read them' : `uid ${owner}`
+  return `Set \`sudo: true\` for the host (sudo must not ask for a password), connect as ${someone}, or give ${printable(context.probe.user)} read access on the server.`
+}
+
+/** The path as configured: relative to the deployment, or absolute. */
+export function pathOf(root: Pick<Root, 'name' | 'base'>): string {
+  return root.base === 'root' ? `/${root.name}` : root.name
+}
+
+/** A script that did not even begin: usually sudo that wants a password. */
+export function commandFailed(result: Pick<CommandResult & ExitResult, 'status' | 'stderr'>): RemoteError {
+  if (/^sudo: /m.test(result.stderr)) {
+    return new RemoteError('sudo', 'sudo on the server refused to run without a password', {
+      command: 'sudo -n',
+      exitStatus: result.status,
+      stderr: result.stderr,
+      next: 'Allow this user passwordless sudo on the server, or set `sudo: false` for the host.',
+    })
+  }
+  return new RemoteError('script', 'A script on the server ended early', {
+    exitStatus: result.status,
+    stderr: result.stderr,
+    next: 'Try again; with --verbose the log has the details.',
+  })
+}
+
+function incomplete(): RemoteError {
+  return new RemoteError('script', "The server's answer about the paths is incomplete", {
+    next: 'Try again; with --verbose the log has the details.',
+  })
+}
