@@ -1,0 +1,173 @@
+# What the restore scripts share. Lines they read and write have fields parted by one TAB each. A field that came
+# from the client is encoded: every byte outside printable ASCII, and the backslash, as \0ooo (printf's %b), so it
+# holds any name; an empty one is `-`. Text of our own (reasons, notes) has no control characters and is not
+# encoded.
+
+tab=$(printf '\t')
+newline='
+'
+
+# say FIELD...: one line on stdout. When nobody listens any more the work goes on.
+say() {
+  say_line=$1
+  shift
+  for say_field; do say_line=$say_line$tab$say_field; done
+  printf '%s\n' "$say_line" 2>/dev/null || :
+}
+
+# decode FIELD: its value in $decoded.
+decode() {
+  decoded=$(printf '%b.' "$1")
+  decoded=${decoded%.}
+}
+
+# plain TEXT: on one line and short, in $plain.
+plain() {
+  plain=$(printf '%s' "$1" | tr '\000-\037\177' ' ' | cut -c 1-600)
+}
+
+exists() {
+  [ -e "$1" ] || [ -L "$1" ]
+}
+
+# inode PATH: device and inode of the thing itself, on stdout; nothing when it is not there.
+inode() {
+  stat -c %d:%i -- "$1" 2>/dev/null
+}
+
+# sync_path PATH: on the disk when this returns. Where sync takes no name, everything is.
+sync_path() {
+  sync "$1" 2>/dev/null || sync
+}
+
+# parent PATH: in $parent.
+parent() {
+  parent=${1%/*}
+  parent=${parent:-/}
+}
+
+# nearest PATH: its nearest ancestor that is there, or itself, in $near; how many levels are missing in $missing.
+nearest() {
+  near=$1
+  missing=0
+  while ! exists "$near"; do
+    parent "$near"
+    near=$parent
+    missing=$((missing + 1))
+  done
+}
+
+# physical DIRECTORY: the same without symlinks, in $physical; fails when it can't be entered.
+physical() {
+  physical=$(cd -P -- "$1" 2>/dev/null && pwd -P && echo .) || return 1
+  physical=${physical%"$newline".}
+}
+
+# mount_find PATH: about the mount that holds this path (absolute, no symlinks): $mount_id, $mount_device,
+# $mount_root and $mount_at as in mountinfo; $mount_is: it is a mount point itself; $mount_below: a mount point
+# below it, or nothing.
+mount_find() {
+  mount_path=$(printf '%s.' "$1" | sed -e 's/\\/\\134/g' -e 's/ /\\040/g' -e "s/$tab/\\\\011/g")
+  mount_path=${mount_path%.}
+  mount_id='' mount_device='' mount_root='' mount_at='' mount_is=no mount_below=''
+  [ -r /proc/self/mountinfo ] || return 0
+  while read -r m_id m_parent m_device m_root m_at m_rest; do
+    case $m_at in
+      "$mount_path") mount_is=yes ;;
+      "${mount_path%/}"/*)
+        mount_below=$m_at
+        continue
+        ;;
+    esac
+    case $mount_path/ in
+      # The last of those on one mount point is the one on top.
+      "${m_at%/}"/*)
+        [ "${#m_at}" -lt "${#mount_at}" ] ||
+          mount_id=$m_id mount_device=$m_device mount_root=$m_root mount_at=$m_at
+        ;;
+    esac
+  done </proc/self/mountinfo
+}
+
+# same_mount DIRECTORY DIRECTORY: a rename from one into the other is possible. Two bind mounts of one file system
+# have the same device, and still mv would copy.
+same_mount() {
+  [ "$(stat -L -c %d -- "$1" 2>/dev/null)" = "$(stat -L -c %d -- "$2" 2>/dev/null)" ] || return 1
+  physical "$1" || return 1
+  mount_find "$physical"
+  mount_first=$mount_id
+  physical "$2" || return 1
+  mount_find "$physical"
+  [ "$mount_first" = "$mount_id" ]
+}
+
+# make_home DIRECTORY: makes this .relay-backup, private to us; fails with $why when what is there is not ours.
+make_home() {
+  case $1 in
+    /*/.relay-backup | /.relay-backup) ;;
+    *)
+      why="$1 is no .relay-backup directory"
+      return 1
+      ;;
+  esac
+  mkdir -m 700 -- "$1" 2>/dev/null || :
+  if [ -L "$1" ] || ! [ -d "$1" ]; then
+    why="$1 can't be made"
+    exists "$1" && why="$1 is not a directory"
+    return 1
+  fi
+  if [ "$(stat -c %u -- "$1")" != "$(id -u)" ]; then
+    why="$1 belongs to uid $(stat -c %u -- "$1")"
+    return 1
+  fi
+}
+
+# make_parents PATH: makes the missing ancestors of a path, with the owner and group of the nearest one that is
+# there. They are for services to pass through: 0755.
+make_parents() {
+  parent "$1"
+  nearest "$parent"
+  [ "$missing" -gt 0 ] || return 0
+  made_owner=$(stat -L -c %u:%g -- "$near") || return 1
+  made_rest=${parent#"${near%/}"/}
+  made_path=${near%/}
+  while [ -n "$made_rest" ]; do
+    made_path=$made_path/${made_rest%%/*}
+    case $made_rest in
+      */*) made_rest=${made_rest#*/} ;;
+      *) made_rest= ;;
+    esac
+    why=$(mkdir -m 755 -- "$made_path" 2>&1) || return 1
+    [ "$(stat -c %u:%g -- "$made_path")" = "$made_owner" ] ||
+      why=$(chown -- "$made_owner" "$made_path" 2>&1) || return 1
+  done
+}
+
+# valid_id ID: usable as part of a directory's name.
+valid_id() {
+  case $1 in
+    '' | *[!A-Za-z0-9_-]*) return 1 ;;
+  esac
+}
+
+# remove_tree PATH: rm -rf for our own directories alone, and never into a mounted file system.
+remove_tree() {
+  case $1 in
+    */.relay-backup/restore-* | */.relay-backup/rollback-* | */.relay-backup/failed-*) ;;
+    *)
+      why="$1 is not ours to remove"
+      return 1
+      ;;
+  esac
+  exists "$1" || return 0
+  mount_find "$1"
+  if [ -n "$mount_below" ] || [ "$mount_is" = yes ]; then
+    why="a file system is mounted in $1"
+    return 1
+  fi
+  # Directories without write permission keep rm out; whoever may not change modes fails at rm.
+  rm -rf -- "$1" 2>/dev/null || {
+    find "$1" -type d ! -perm -700 -exec chmod u+rwx {} + 2>/dev/null
+    why=$(rm -rf -- "$1" 2>&1)
+  }
+}

@@ -1,0 +1,199 @@
+# The journal of a restore: what is to be put in place, and how far it has come. Every line is on the disk before
+# the step it names is taken, and ends with a field `.`: one that was cut off by a crash is none.
+#
+#   journal 1 ID SECONDS         the first line; seconds since the epoch
+#   unit N KIND TARGET STAGED ASIDE
+#                                KIND is rename or children; STAGED may be -
+#   carry N MEMBER PATTERN       carry-name N NAME
+#   services MANAGER VALUE...    service data|rest NAME
+#   begun                        stopping, running NAME (one a service that ran), stopped, swapping
+#   made N COUNT                 that many missing ancestors of the target are made
+#   out N INODE                  the old is moved aside; INODE is - when there was none
+#   carried N                    what is to be carried is marked, and now moved
+#   in N                         the new is moved in
+#   swapped                      starting data|rest, started data|rest
+#   closed HOW                   done, rolled-back or abandoned: nothing is left to do
+#   reopened                     a done restore is undone after all; the services that run now follow
+#   undoing                      undo-carry N, undo-out N, undo-in N, undone N
+#   stuck REASON                 undoing could not go on
+#   note TEXT                    what happened, for people
+#
+# In memory: $id, $epoch, $state, $how, $units (their number), unit_N_kind, _target, _staged, _aside, _home, _made,
+# _inode, _phase, _emptied (the old was all moved out), _placed; carry_N_member, _patterns, _names;
+# $manager, manager_1 ..., $service_data, $service_rest, $service_before (names parted by spaces).
+# include lib/restore-base.sh
+
+journal_reset() {
+  id='' epoch='' state=none how='' units=0
+  manager=none manager_1=- manager_2=- manager_3=-
+  service_data='' service_rest='' service_before=''
+  stuck='' refused='' journal_cut=no
+}
+
+# journal_add FIELD...: appends a line and sees it to the disk. Fails when it can't.
+journal_add() {
+  journal_line=
+  for journal_field; do journal_line=$journal_line$journal_field$tab; done
+  # After a line that was cut off, by a full disk or a crash, the next one begins anew.
+  [ "$journal_cut" = no ] || journal_line=$newline$journal_line
+  if printf '%s.\n' "$journal_line" 2>/dev/null >>"$journal" && sync_path "$journal"; then
+    journal_cut=no
+    journal_take "$journal_line."
+    return 0
+  fi
+  journal_cut=yes
+  why="the journal $journal can't be written"
+  return 1
+}
+
+# journal_load FILE: reads a journal into memory; fails when it is none.
+journal_load() {
+  journal=$1
+  journal_reset
+  [ -f "$journal" ] && [ ! -L "$journal" ] || return 1
+  while IFS= read -r journal_line; do
+    case $journal_line in
+      *"$tab".) journal_take "$journal_line" ;;
+    esac
+  done <"$journal"
+  [ -z "$(tail -c 1 -- "$journal")" ] || journal_cut=yes
+  valid_id "$id"
+}
+
+# take_unit N: N is a number of a unit that is known.
+known_unit() {
+  case $1 in
+    '' | *[!0-9]* | ??????*) return 1 ;;
+  esac
+  [ "$1" -ge 1 ] && [ "$1" -le "$units" ]
+}
+
+# safe_name NAME: a service's name that needs no quoting and is no option.
+safe_name() {
+  case $1 in
+    '' | -* | *[!A-Za-z0-9@:._\\-]*) return 1 ;;
+  esac
+}
+
+# journal_take LINE: keeps in memory what a line says, those of the client too. What can't be is remembered in
+# $refused.
+journal_take() {
+  taken=${1#"$newline"}
+  set -f
+  IFS=$tab
+  # shellcheck disable=SC2086
+  set -- $taken
+  unset IFS
+  set +f
+  verb=${1-}
+  case $verb in
+    journal) id=${3-} epoch=${4-} ;;
+    unit)
+      if [ $# -lt 6 ] || [ "$2" != $((units + 1)) ]; then
+        refused="a unit out of order"
+        return 0
+      fi
+      units=$2
+      eval "unit_${units}_made=0 unit_${units}_inode=- unit_${units}_phase= unit_${units}_emptied=no \
+        unit_${units}_placed=no carry_${units}_member= carry_${units}_patterns= carry_${units}_names="
+      eval "unit_${units}_kind=\$3"
+      decode "$4"
+      eval "unit_${units}_target=\$decoded"
+      decode "$5"
+      eval "unit_${units}_staged=\$decoded"
+      decode "$6"
+      eval "unit_${units}_aside=\$decoded unit_${units}_home=\${decoded%%/.relay-backup/rollback-*}/.relay-backup"
+      ;;
+    carry)
+      known_unit "${2-}" && [ $# -ge 4 ] || refused="a carry of no unit"
+      [ -z "$refused" ] || return 0
+      decode "$3"
+      eval "carry_${2}_member=\$decoded"
+      decode "$4"
+      case $decoded in
+        *"$newline"* | '') refused="a pattern that is no line" ;;
+        *) eval "carry_${2}_patterns=\$carry_${2}_patterns\$decoded\$newline" ;;
+      esac
+      ;;
+    carry-name)
+      known_unit "${2-}" && [ $# -ge 3 ] || refused="a carry of no unit"
+      [ -n "$refused" ] || eval "carry_${2}_names=\$carry_${2}_names\$3\$newline"
+      ;;
+    services)
+      manager=${2-}
+      decode "${3--}" && manager_1=$decoded
+      decode "${4--}" && manager_2=$decoded
+      decode "${5--}" && manager_3=$decoded
+      ;;
+    service)
+      decode "${3-}"
+      if ! safe_name "$decoded"; then
+        refused="a service's name"
+        return 0
+      fi
+      case ${2-} in
+        data) service_data="$service_data $decoded" ;;
+        rest) service_rest="$service_rest $decoded" ;;
+        *) refused="a service of no kind" ;;
+      esac
+      ;;
+    running) safe_name "${2-}" && service_before="$service_before $2" ;;
+    begun | stopping | stopped | swapping | swapped) state=$verb ;;
+    starting | started) state=$verb-${2-} ;;
+    undoing) state=undoing stuck='' ;;
+    stuck) stuck=${2-} ;;
+    closed) state=closed how=${2-} ;;
+    reopened) state=reopened service_before='' ;;
+    made) known_unit "${2-}" && eval "unit_${2}_made=\${3-0}" ;;
+    out) known_unit "${2-}" && eval "unit_${2}_phase=out unit_${2}_inode=\${3--}" ;;
+    carried) known_unit "${2-}" && eval "unit_${2}_phase=carried unit_${2}_emptied=yes" ;;
+    in) known_unit "${2-}" && eval "unit_${2}_phase=in unit_${2}_emptied=yes unit_${2}_placed=yes" ;;
+    undo-carry | undo-out | undo-in | undone) known_unit "${2-}" && eval "unit_${2}_phase=$verb" ;;
+    note) ;;
+    *) refused="the line $verb" ;;
+  esac
+  return 0
+}
+
+# unit_load N: $kind, $target, $staged, $aside, $home, $old_inode, $phase, $emptied, $placed, $made of a unit, and
+# $marks, where its carried names are marked.
+unit_load() {
+  eval "kind=\$unit_${1}_kind target=\$unit_${1}_target staged=\$unit_${1}_staged aside=\$unit_${1}_aside \
+    home=\$unit_${1}_home old_inode=\$unit_${1}_inode phase=\$unit_${1}_phase emptied=\$unit_${1}_emptied \
+    placed=\$unit_${1}_placed made=\$unit_${1}_made"
+  marks=${journal%/*}/carried-$1
+  failed=$home/failed-$id/$1
+}
+
+# tell TEXT: what happened: to the client, and for whoever reads the journal later.
+tell() {
+  plain "$1"
+  say note "$plain"
+  journal_add note "$plain"
+}
+
+# homes: the .relay-backup directories of all units besides the deployment's, one a line.
+homes() {
+  homes_n=0
+  while [ "$homes_n" -lt "$units" ]; do
+    homes_n=$((homes_n + 1))
+    eval "homes_one=\$unit_${homes_n}_home"
+    [ "$homes_one/restore-$id/journal" = "$journal" ] || printf '%s\n' "$homes_one"
+  done | sort -u
+}
+
+# remove_staging: what was unpacked and not put in place. The journal and the marks stay.
+remove_staging() {
+  for leftover in "${journal%/*}"/* "${journal%/*}"/.[!.]* "${journal%/*}"/..?*; do
+    case ${leftover##*/} in
+      journal | carried-*) ;;
+      *) ! exists "$leftover" || remove_tree "$leftover" ;;
+    esac
+  done
+  homes | while IFS= read -r leftover; do
+    remove_tree "$leftover/restore-$id"
+    rmdir -- "$leftover/rollback-$id" 2>/dev/null
+    rmdir -- "$leftover" 2>/dev/null
+  done
+  rmdir -- "${journal%/restore-*}/rollback-$id" 2>/dev/null
+}
