@@ -1,0 +1,73 @@
+import { stat } from 'node:fs/promises'
+import { decryptKey } from 'openpgp'
+import type { PrivateKey } from 'openpgp'
+import { KeyError } from '../errors.ts'
+import type { EncryptionConfig } from '../model/config.ts'
+import type { Secret, SecretReference } from '../model/secret.ts'
+import { fingerprintOf, readKeyFile } from './key-file.ts'
+
+/** Where an identity's passphrase comes from. */
+export interface PassphraseSources {
+  readonly resolveSecret: (reference: SecretReference, signal: AbortSignal) => Promise<Secret>
+  /** Asks at a terminal; absent where nobody can be asked. */
+  readonly askPassphrase?: ((prompt: string) => Promise<Secret>) | undefined
+  readonly signal: AbortSignal
+}
+
+/** The passphrase form or the public-key form of the config. */
+export type RecipientsConfig = Extract<EncryptionConfig, { mode: 'recipients' }>
+
+/** Private keys as they lie in the file, perhaps locked. Refuses a file that others can read. Throws KeyError. */
+export async function readIdentityFile(file: string): Promise<PrivateKey[]> {
+  const keys = await readKeyFile(file)
+  const privateKeys = keys.filter((key): key is PrivateKey => key.isPrivate())
+  if (privateKeys.length === 0)
+    throw new KeyError(`The identity file ${file} holds only a public key`, {
+      next: 'Name the private key under encryption.identity, or export it: gpg --export-secret-keys --armor KEYID',
+    })
+  const { mode } = await stat(file)
+  if ((mode & 0o077) !== 0)
+    throw new KeyError(
+      `The identity file ${file} can be read by others (mode ${(mode & 0o777).toString(8)})`,
+      {
+        next: `chmod 600 ${file}`,
+      },
+    )
+  return privateKeys
+}
+
+/** The keys of the identity file, unlocked in memory. Throws KeyError. */
+export async function unlockIdentity(
+  file: string,
+  passphrase: SecretReference | undefined,
+  sources: PassphraseSources,
+): Promise<PrivateKey[]> {
+  const keys = await readIdentityFile(file)
+  if (keys.every((key) => key.isDecrypted())) return keys
+  const secret = await findPassphrase(file, passphrase, sources)
+  return await Promise.all(keys.map((key) => unlock(key, secret, file)))
+}
+
+async function findPassphrase(
+  file: string,
+  reference: SecretReference | undefined,
+  { resolveSecret, askPassphrase, signal }: PassphraseSources,
+): Promise<Secret> {
+  if (reference !== undefined) return await resolveSecret(reference, signal)
+  if (askPassphrase !== undefined) return await askPassphrase(`Passphrase of ${file}`)
+  throw new KeyError(`The identity ${file} is locked by a passphrase and nobody can be asked for it`, {
+    next: 'Set encryption.identityPassphrase in the config, for example to { keychain: relay-backup/identity }',
+  })
+}
+
+async function unlock(key: PrivateKey, passphrase: Secret, file: string): Promise<PrivateKey> {
+  if (key.isDecrypted()) return key
+  try {
+    return await decryptKey({ privateKey: key, passphrase: passphrase.reveal() })
+  } catch {
+    // The cause is left out: openpgp.js has nothing to add, and nothing may carry the passphrase along.
+    throw new KeyError(`The passphrase does not unlock the identity ${fingerprintOf(key)} (${file})`, {
+      next: 'Check encryption.identityPassphrase, then run: relay-backup key check',
+    })
+  }
+}

@@ -1,0 +1,275 @@
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { createDecryptor } from '../../src/crypto/decryptor.ts'
+import { createEncryptor } from '../../src/crypto/encryptor.ts'
+import { DamageError, KeyError } from '../../src/errors.ts'
+import type { EncryptionConfig } from '../../src/model/config.ts'
+import { Secret } from '../../src/model/secret.ts'
+import { Gpg } from './crypto-gpg.ts'
+
+let gpg: Gpg
+let dir: string
+let certificate: string
+let identity: string
+let fingerprint: string
+const unhandled: unknown[] = []
+const note = (error: unknown) => unhandled.push(error)
+
+beforeAll(async () => {
+  process.on('unhandledRejection', note)
+  gpg = await Gpg.create()
+  dir = await mkdtemp(join(tmpdir(), 'crypto-'))
+  fingerprint = await gpg.makeKey('backup')
+  certificate = await save('backup.pub.asc', await gpg.run(['--armor', '--export', fingerprint]))
+  identity = await save('backup.key.asc', await gpg.run(['--armor', '--export-secret-keys', fingerprint]))
+})
+afterEach(() => vi.unstubAllEnvs())
+afterAll(async () => {
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  process.off('unhandledRejection', note)
+  await gpg[Symbol.asyncDispose]()
+  await rm(dir, { recursive: true })
+  expect(unhandled).toEqual([])
+})
+
+async function save(name: string, bytes: Buffer | string): Promise<string> {
+  await writeFile(join(dir, name), bytes, { mode: 0o600 })
+  return join(dir, name)
+}
+
+const sources = (passphrase = 'open sesame', signal = new AbortController().signal) => ({
+  resolveSecret: async () => new Secret(passphrase),
+  now: new Date(),
+  signal,
+})
+const withDefaults = (config: object) =>
+  ({ aead: false, allowUnauthenticatedStream: true, ...config }) as unknown as EncryptionConfig
+const own = (more: object = {}) =>
+  withDefaults({ mode: 'recipients', recipients: [certificate], identity: { file: identity }, ...more })
+const phrase = withDefaults({ mode: 'passphrase', passphrase: { env: 'X' } })
+
+async function encryptAll(config: EncryptionConfig, plain: Buffer): Promise<Buffer> {
+  const { encryptor } = await createEncryptor(config, sources())
+  return await buffer(Readable.from([plain]).pipe(await encryptor.encrypt()))
+}
+
+/** In pieces of a few sizes, as a disk gives them. */
+function pieces(bytes: Buffer, size = 64 * 1024): Readable {
+  const cut = function* () {
+    for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+  }
+  return Readable.from(cut(), { objectMode: false })
+}
+
+async function decryptAll(config: EncryptionConfig, message: Buffer, size?: number, passphrase?: string) {
+  const decryptor = await createDecryptor(config, sources(passphrase))
+  return await buffer(await decryptor.decrypt(pieces(message, size)))
+}
+
+async function failure(action: Promise<unknown>): Promise<unknown> {
+  return await action.then(
+    () => 'no failure',
+    (error: unknown) => error,
+  )
+}
+
+test.each([0, 1, 511, 512, 513, 65_535, 65_537, 1_048_577, 10_485_760])(
+  '%i bytes come back, from us and from gpg, compressed or not',
+  async (size) => {
+    const plain = randomBytes(size)
+    expect((await decryptAll(own(), await encryptAll(own(), plain))).equals(plain)).toBe(true)
+    for (const more of [[], ['--compress-algo', 'none']]) {
+      const args = ['--trust-model', 'always', ...more, '--encrypt', '-r', fingerprint]
+      expect((await decryptAll(own(), await gpg.run(args, plain))).equals(plain)).toBe(true)
+    }
+  },
+)
+
+test('a message in pieces of one byte opens', async () => {
+  const plain = randomBytes(3000)
+  expect((await decryptAll(own(), await encryptAll(own(), plain), 1)).equals(plain)).toBe(true)
+})
+
+test('the AEAD form and passphrases of ours and of gpg open', async () => {
+  const plain = randomBytes(300_000)
+  for (const config of [own({ aead: true }), phrase, { ...phrase, aead: true }])
+    expect((await decryptAll(config, await encryptAll(config, plain))).equals(plain)).toBe(true)
+  const file = await save('plain', plain)
+  const symmetric = ['--passphrase-fd', '0', '-o', `${file}.gpg`, '--symmetric', file]
+  await gpg.run(symmetric, 'open sesame')
+  expect((await decryptAll(phrase, await readFile(`${file}.gpg`))).equals(plain)).toBe(true)
+})
+
+describe('the wrong key is not damage', () => {
+  test('another identity', async () => {
+    const other = await gpg.makeKey('other')
+    const file = await save('other.key.asc', await gpg.run(['--armor', '--export-secret-keys', other]))
+    const message = await encryptAll(own(), randomBytes(1000))
+    const error = await failure(decryptAll(own({ identity: { file } }), message))
+    expect(error).toBeInstanceOf(KeyError)
+    expect((error as KeyError).message).toBe(`The identity ${file} does not open this archive`)
+  })
+
+  test('a wrong passphrase', async () => {
+    const message = await encryptAll(phrase, randomBytes(1000))
+    const error = await failure(decryptAll(phrase, message, 100, 'wrong horse'))
+    expect(error).toBeInstanceOf(KeyError)
+    expect(String(error)).not.toContain('wrong horse')
+  })
+
+  test('a message for the other mode', async () => {
+    const plain = randomBytes(1000)
+    expect(await failure(decryptAll(own(), await encryptAll(phrase, plain)))).toBeInstanceOf(KeyError)
+    expect(await failure(decryptAll(phrase, await encryptAll(own(), plain)))).toBeInstanceOf(KeyError)
+  })
+})
+
+describe('damage', () => {
+  test.each([
+    ['to recipients', () => own()],
+    ['with AEAD', () => own({ aead: true })],
+  ])('every truncation of a small message %s fails', async (_name, config) => {
+    const message = await encryptAll(config(), randomBytes(1200))
+    for (let length = 0; length < message.length; length++)
+      expect(await failure(decryptAll(config(), message.subarray(0, length))), `${length}`).toBeInstanceOf(
+        DamageError,
+      )
+  })
+
+  test('every flipped bit of the data fails, and bytes behind the end do', async () => {
+    const plain = randomBytes(600)
+    const message = await encryptAll(own(), plain)
+    for (let at = 0; at < message.length; at++) {
+      const changed = Buffer.from(message)
+      changed[at]! ^= 1 << (at % 8)
+      const outcome = await decryptAll(own(), changed).catch((error: unknown) => error)
+      if (outcome instanceof Buffer) expect(outcome.equals(plain), `byte ${at}`).toBe(true)
+      else
+        expect(outcome instanceof DamageError || outcome instanceof KeyError, `byte ${at}: ${outcome}`).toBe(
+          true,
+        )
+    }
+    const behind = Buffer.concat([message, Buffer.from('x')])
+    expect(await failure(decryptAll(own(), behind))).toBeInstanceOf(DamageError)
+    expect(await failure(decryptAll(own(), Buffer.concat([message, message])))).toBeInstanceOf(DamageError)
+  })
+
+  test('damage in the middle of a large message ends the stream with the code for it', async () => {
+    const message = await encryptAll(own(), randomBytes(3_000_000))
+    message[1_500_000]! ^= 4
+    expect(await failure(decryptAll(own(), message))).toMatchObject({ code: 'message-mdc' })
+    const cut = message.subarray(0, 2_000_000)
+    expect(await failure(decryptAll(own(), cut))).toMatchObject({ code: 'message-truncated' })
+  })
+
+  test('what is no message at all is damage', async () => {
+    for (const bytes of [Buffer.alloc(0), Buffer.from('hello'), Buffer.alloc(1000)])
+      expect(await failure(decryptAll(own(), bytes))).toBeInstanceOf(DamageError)
+  })
+
+  test('a disk that fails is reported as itself', async () => {
+    const message = await encryptAll(own(), randomBytes(500_000))
+    const read = async function* () {
+      yield message.subarray(0, 200_000)
+      throw new Error('disk on fire')
+    }
+    const { decrypt } = await createDecryptor(own(), sources())
+    const error = await failure(decrypt(Readable.from(read())).then(buffer))
+    expect(error).toMatchObject({ message: 'disk on fire' })
+  })
+})
+
+test('closing the output early closes the input', async () => {
+  const message = await encryptAll(own(), randomBytes(2_000_000))
+  for (const started of [false, true]) {
+    const input = pieces(message, 1000)
+    const output = await (await createDecryptor(own(), sources())).decrypt(input)
+    if (started) await new Promise((resolve) => output.once('data', resolve))
+    const closed = new Promise((resolve) => input.once('close', resolve))
+    output.destroy()
+    await closed
+  }
+})
+
+describe('the identity file', () => {
+  test('is refused when others can read it', async () => {
+    const open = await save('open.key.asc', await gpg.run(['--armor', '--export-secret-keys', fingerprint]))
+    await chmod(open, 0o640)
+    const error = await failure(createDecryptor(own({ identity: { file: open } }), sources()))
+    expect(error).toBeInstanceOf(KeyError)
+    expect((error as KeyError).details.next).toBe(`chmod 600 ${open}`)
+  })
+
+  test('that is locked opens with the configured passphrase or by asking, else says what to set', async () => {
+    await using locker = await Gpg.create()
+    await locker.run([
+      '--passphrase',
+      'swordfish',
+      '--quick-gen-key',
+      'locked',
+      'rsa2048',
+      'default',
+      'never',
+    ])
+    await locker.run(['--passphrase', 'swordfish', '-o', join(dir, 'locked.key'), '--export-secret-keys'])
+    await chmod(join(dir, 'locked.key'), 0o600)
+    const pub = await save('locked.pub', await locker.run(['--export']))
+    const file = join(dir, 'locked.key')
+    const config = own({ recipients: [pub], identity: { file } })
+    const configured = own({ recipients: [pub], identity: { file }, identityPassphrase: { env: 'X' } })
+    const message = await encryptAll(config, Buffer.from('secret'))
+
+    expect((await decryptAll(configured, message, 100, 'swordfish')).toString()).toBe('secret')
+    const asking = { ...sources(), askPassphrase: async () => new Secret('swordfish') }
+    const asked = await createDecryptor(config, asking)
+    expect((await buffer(await asked.decrypt(pieces(message)))).toString()).toBe('secret')
+    const wrong = await failure(decryptAll(configured, message, 100, 'sw0rdfish'))
+    expect(wrong).toBeInstanceOf(KeyError)
+    expect((wrong as KeyError).message).toContain('does not unlock')
+    expect(JSON.stringify(wrong) + String(wrong)).not.toContain('sw0rdfish')
+    expect(await failure(decryptAll(config, message))).toMatchObject({
+      details: { next: expect.stringContaining('identityPassphrase') },
+    })
+  })
+
+  test('must hold a private key', async () => {
+    const error = await failure(createDecryptor(own({ identity: { file: certificate } }), sources()))
+    expect(error).toBeInstanceOf(KeyError)
+    expect((error as KeyError).message).toContain('only a public key')
+  })
+})
+
+describe('through gpg', () => {
+  const byGpg = () => own({ identity: { gpg: fingerprint } })
+
+  test('opens what was encrypted to its key', async () => {
+    vi.stubEnv('GNUPGHOME', gpg.home)
+    const plain = randomBytes(5_000_000)
+    expect((await decryptAll(byGpg(), await encryptAll(own(), plain))).equals(plain)).toBe(true)
+  })
+
+  test('damage and a missing key are told apart', async () => {
+    const message = await encryptAll(own(), randomBytes(500_000))
+    await using empty = await Gpg.create()
+    vi.stubEnv('GNUPGHOME', empty.home)
+    expect(await failure(decryptAll(byGpg(), message))).toBeInstanceOf(KeyError)
+    vi.stubEnv('GNUPGHOME', gpg.home)
+    const cut = message.subarray(0, 300_000)
+    expect(await failure(decryptAll(byGpg(), cut))).toBeInstanceOf(DamageError)
+    message[300_000]! ^= 1
+    expect(await failure(decryptAll(byGpg(), message))).toBeInstanceOf(DamageError)
+    expect(await failure(decryptAll(byGpg(), Buffer.from('hello')))).toBeInstanceOf(DamageError)
+  })
+
+  test('no gpg installed says so', async () => {
+    vi.stubEnv('PATH', dir)
+    const error = await failure(decryptAll(byGpg(), Buffer.from('x')))
+    expect(error).toBeInstanceOf(KeyError)
+    expect((error as KeyError).message).toContain('not installed')
+  })
+})
