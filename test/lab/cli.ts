@@ -1,0 +1,46 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { join } from 'node:path'
+
+const BIN = join(import.meta.dirname, '../../bin/relay-backup.js')
+
+export interface CliResult {
+  /** 128 + n when signal n ended it. */
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface RunningCli {
+  readonly child: ChildProcess
+  readonly result: Promise<CliResult>
+  /** stderr so far. */
+  stderr(): string
+}
+
+/** Starts the built program as a user would, without a terminal. */
+export function startCli(
+  args: readonly string[],
+  options: { readonly cwd: string; readonly env?: Record<string, string>; readonly input?: string },
+): RunningCli {
+  const child = spawn(process.execPath, [BIN, ...args], {
+    cwd: options.cwd,
+    env: { ...process.env, CI: '', RELAY_BACKUP_CONFIG: '', XDG_STATE_HOME: join(options.cwd, 'state'), ...options.env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  child.stdin.end(options.input ?? '')
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  const result = new Promise<CliResult>((resolve) => {
+    child.once('close', (code, signal) =>
+      resolve({ code: code ?? (signal === 'SIGKILL' ? 137 : 143), stdout, stderr }),
+    )
+  })
+  return { child, result, stderr: () => stderr }
+}
+
+/** Runs the built program to its end. */
+export function runCli(...parameters: Parameters<typeof startCli>): Promise<CliResult> {
+  return startCli(...parameters).result
+}
