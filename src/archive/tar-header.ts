@@ -114,14 +114,20 @@ export function verifyChecksum(block: Buffer, blockOffset: number): void {
 }
 
 /** Both sums of a header, its checksum field counted as spaces. */
-export function checksums(block: Buffer): { readonly unsigned: number; readonly signed: number } {
+export function checksums(block: Uint8Array): { readonly unsigned: number; readonly signed: number } {
   const [start, length] = FIELDS.checksum
-  let unsigned = 0
-  let high = 0
+  let unsigned = SPACE * length
+  let negative = 0
+  // Once a header, so a million times: no test for the field inside the loop, it is taken out after it.
   for (let at = 0; at < BLOCK; at += 1) {
-    const byte = at >= start && at < start + length ? SPACE : (block[at] ?? 0)
+    const byte = block[at] as number
     unsigned += byte
-    high += byte >> 7
+    negative += byte >> 7
   }
-  return { unsigned, signed: unsigned - 256 * high }
+  for (let at = start; at < start + length; at += 1) {
+    const byte = block[at] as number
+    unsigned -= byte
+    negative -= byte >> 7
+  }
+  return { unsigned, signed: unsigned - 256 * negative }
 }
