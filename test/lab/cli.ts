@@ -24,7 +24,13 @@ export function startCli(
 ): RunningCli {
   const child = spawn(process.execPath, [BIN, ...args], {
     cwd: options.cwd,
-    env: { ...process.env, CI: '', RELAY_BACKUP_CONFIG: '', XDG_STATE_HOME: join(options.cwd, 'state'), ...options.env },
+    env: {
+      ...process.env,
+      CI: '',
+      RELAY_BACKUP_CONFIG: '',
+      XDG_STATE_HOME: join(options.cwd, 'state'),
+      ...options.env,
+    },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
   child.stdin.end(options.input ?? '')

@@ -39,7 +39,14 @@ export interface WorldConfig {
   vault: string
   encryption: Record<string, unknown>
   retention: Record<string, unknown>
-  hosts: Record<string, { ssh: Record<string, unknown>; deployment: string; sources: Record<string, Record<string, unknown>> } & Record<string, unknown>>
+  hosts: Record<
+    string,
+    {
+      ssh: Record<string, unknown>
+      deployment: string
+      sources: Record<string, Record<string, unknown>>
+    } & Record<string, unknown>
+  >
   [key: string]: unknown
 }
 
@@ -111,7 +118,12 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       cli: (...args) => runCli(args, { cwd: home }),
       start: (...args) => startCli(args, { cwd: home }),
       snapshots: async (host = 'prod') => {
-        const { stdout } = await run('sh', ['-c', 'cd "$1" 2>/dev/null && ls -d 2* 2>/dev/null || :', 'sh', join(vault, host)])
+        const { stdout } = await run('sh', [
+          '-c',
+          'cd "$1" 2>/dev/null && ls -d 2* 2>/dev/null || :',
+          'sh',
+          join(vault, host),
+        ])
         return stdout.split('\n').filter((line) => line !== '')
       },
       manifest: async (id, host = 'prod') =>
@@ -120,12 +132,17 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         const manifest = (await world.manifest(id, host)) as {
           sources: { format: string; archives: { file: string; compression: string }[] }[]
         }
-        const pipe = 'set -e; gpg --batch --quiet -d "$1" | $3 | tar -x -p --numeric-owner --xattrs --xattrs-include="*" -C "$2"'
+        const pipe =
+          'set -e; gpg --batch --quiet -d "$1" | $3 | tar -x -p --numeric-owner --xattrs --xattrs-include="*" -C "$2"'
         const unpackers: Record<string, string> = { zstd: 'zstd -d -q', gzip: 'gzip -d', none: 'cat' }
         for (const source of manifest.sources) {
           for (const archive of source.format === 'tar' ? source.archives : []) {
             const file = join(vault, host, id, archive.file)
-            await run('bash', ['-o', 'pipefail', '-c', pipe, 'sh', file, to, unpackers[archive.compression] ?? ''], { env: gpg.env })
+            await run(
+              'bash',
+              ['-o', 'pipefail', '-c', pipe, 'sh', file, to, unpackers[archive.compression] ?? ''],
+              { env: gpg.env },
+            )
           }
         }
       },

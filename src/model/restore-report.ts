@@ -1,0 +1,72 @@
+import type { RelayError } from '../errors.ts'
+import type { Finding } from './finding.ts'
+
+export type RestoreStrategy = 'replace' | 'merge'
+
+/** One path that a restore puts in place. */
+export interface RestoreUnit {
+  readonly source: string
+  /** Name of the unit's root in the archive. */
+  readonly member: string
+  /** Absolute path on the target. */
+  readonly target: string
+  /** How the old makes room: renamed as a whole, or its children one by one (a mount point). */
+  readonly kind: 'rename' | 'children'
+  /** Something is there now and will be set aside. */
+  readonly exists: boolean
+  /** What is there now, in bytes as the disk counts. */
+  readonly existingBytes: number
+  /** Under which `.relay-backup/` directory it is staged and the old is kept: on the target's file system. */
+  readonly base: string
+  /** Excluded from the capture, so carried over from what is there now. Patterns. */
+  readonly carry: readonly string[]
+}
+
+/** What a restore would do (`--dry-run`), and what it was asked to confirm. */
+export interface RestorePlan {
+  readonly id: string
+  /** The host that is restored to. */
+  readonly host: string
+  readonly snapshot: {
+    readonly host: string
+    readonly id: string
+    /** ms */ readonly age: number
+    readonly purpose: string
+  }
+  readonly strategy: RestoreStrategy
+  readonly units: readonly RestoreUnit[]
+  readonly sources: readonly {
+    readonly source: string
+    readonly kind: string
+    readonly entries: number
+    /** Plain bytes to be sent. */
+    readonly bytes: number
+    /** What happens beyond putting files in place, a sentence each. */
+    readonly notes: readonly string[]
+  }[]
+  /** Services that stop, in order; those that run are started again. */
+  readonly services: {
+    readonly manager: string
+    readonly stop: readonly string[]
+    readonly data: readonly string[]
+  }
+  readonly safety: boolean
+  /** Rough time the services are down, in ms. */
+  readonly downtime: number
+  readonly findings: readonly Finding[]
+}
+
+/** What a restore did, in order. */
+export interface RestoreReport {
+  readonly plan: RestorePlan
+  readonly outcome: 'planned' | 'done' | 'rolled-back' | 'failed' | 'stuck'
+  /** Steps in the order they happened, for the report. */
+  readonly steps: readonly { readonly at: string; readonly text: string }[]
+  readonly restored: readonly { readonly source: string; readonly entries: number; readonly bytes: number }[]
+  /** The safety snapshot of what was replaced. */
+  readonly safetySnapshot?: string | undefined
+  readonly findings: readonly Finding[]
+  readonly error?: RelayError | undefined
+  /** ms */
+  readonly duration: number
+}
