@@ -1,4 +1,38 @@
 import type { Command } from 'commander'
 import type { Declare } from './program.ts'
 
-export function declareVaultCommands(_program: Command, _declare: Declare): void {}
+const SNAPSHOT_HELP = 'prod/20251120T020000Z, prod/latest, prod/latest~1; without the host when there is one'
+
+export function declareVaultCommands(program: Command, declare: Declare): void {
+  declare(
+    program
+      .command('list')
+      .description('the snapshots in the vault')
+      .argument('[host]', 'only those of this host'),
+    async () => (await import('../commands/list.ts')).list,
+  )
+  declare(
+    program
+      .command('show')
+      .description('all that is known of one snapshot')
+      .argument('<snapshot>', SNAPSHOT_HELP),
+    async () => (await import('../commands/show.ts')).show,
+  )
+  declare(
+    program
+      .command('verify')
+      .description('compare snapshots with their checksums and the ledger; needs no secret')
+      .argument('[what...]', `hosts, or snapshots: ${SNAPSHOT_HELP}`)
+      .option('--all', 'everything in the vault'),
+    async () => (await import('../commands/verify.ts')).verify,
+  )
+  declare(
+    program
+      .command('prune')
+      .description('apply retention now, and say why each snapshot stays or goes')
+      .argument('[host...]', 'only these hosts')
+      .option('--dry-run', 'only say what would be done')
+      .option('--accept', 'you have looked at why rotation is paused: let it go on'),
+    async () => (await import('../commands/prune.ts')).prune,
+  )
+}

@@ -24,6 +24,8 @@ export interface RotationOutcome extends RotationReport {
   readonly decisions: readonly RetentionDecision[]
   /** Archives removed from snapshots that stay. */
   readonly archives: readonly ArchiveDecision[]
+  /** With `paused`: a snapshot that is to stay is damaged, so no person's word lets rotation go on. */
+  readonly damaged?: boolean
 }
 
 /**
@@ -41,8 +43,10 @@ export async function rotateHost(
 ): Promise<RotationOutcome> {
   const snapshots = await vault.snapshots(host.name, { retired: true })
   const plan = await planRotation(vault, host, snapshots, now)
-  const paused = (await vault.rotationPaused(host.name)) ?? (await damageOfKept(vault, host.name, plan))
+  const paused = await vault.rotationPaused(host.name)
   if (paused !== undefined) return { ...report(plan), paused }
+  const damage = await damageOfKept(vault, host.name, plan)
+  if (damage !== undefined) return { ...report(plan), paused: damage, damaged: true }
   if (dryRun) return report(plan)
   if (lock === undefined) throw new Error('rotation needs the lock of the host')
 

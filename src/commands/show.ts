@@ -1,0 +1,111 @@
+import { loadConfig } from '../config/load.ts'
+import { UsageError } from '../errors.ts'
+import { ExitCode } from '../exit-codes.ts'
+import type { Facts } from '../model/facts.ts'
+import { snapshotTime } from '../model/names.ts'
+import { printable } from '../model/path-bytes.ts'
+import type { ManifestIndex, ManifestSource } from '../model/snapshot.ts'
+import { formatDuration, formatSize } from '../model/units.ts'
+import { codeWords, formatAge, formatCount } from '../report/format.ts'
+import { renderTable } from '../report/table.ts'
+import type { Snapshot } from '../vault/contract.ts'
+import { openExistingVault } from '../vault/open-vault.ts'
+import { resolveSnapshot } from '../vault/resolve-snapshot.ts'
+import { storedBytes } from '../verify/verify-vault.ts'
+import type { CommandContext, CommandOutcome } from './context.ts'
+
+/** `show SNAPSHOT`: all that the manifest and the ledger say of one snapshot. */
+export async function show(context: CommandContext, args: readonly string[]): Promise<CommandOutcome> {
+  const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
+  const vault = await openExistingVault(config.vault)
+  if (vault === undefined) {
+    throw new UsageError('There is no vault yet', { next: 'Make a first snapshot with: relay-backup pull' })
+  }
+  const snapshot = await resolveSnapshot(vault, args[0] ?? 'latest')
+  return {
+    exitCode: ExitCode.done,
+    text: renderSnapshot(snapshot, context),
+    json: {
+      snapshot: `${snapshot.host}/${snapshot.id}`,
+      manifestHash: snapshot.manifestHash,
+      retired: snapshot.retired,
+      removedFiles: [...snapshot.removedFiles],
+      bytes: storedBytes(snapshot),
+      manifest: snapshot.manifest,
+    },
+  }
+}
+
+/** The page that `show` prints. */
+export function renderSnapshot(
+  snapshot: Snapshot,
+  { now, color }: Pick<CommandContext, 'now' | 'color'>,
+): string {
+  const { host, id, manifest, manifestHash, retired, unrecorded } = snapshot
+  const made = new Set(manifest.sources.map(({ name }) => name))
+  const missing = manifest.selection.filter((name) => !made.has(name))
+  const took = Date.parse(manifest.finishedAt) - Date.parse(manifest.createdAt)
+  const lines: [string, string][] = [
+    ['snapshot', `${host}/${id}`],
+    ['made', `${manifest.createdAt} (${formatAge(now().getTime() - snapshotTime(id).getTime())})`],
+    ['took', formatDuration(Math.max(0, took))],
+    ['purpose', manifest.purpose],
+    [
+      'complete',
+      manifest.complete ? 'yes' : `no${missing.length === 0 ? '' : `, without ${missing.join(' ')}`}`,
+    ],
+    ['size', formatSize(storedBytes(snapshot))],
+    ['server', `${manifest.server.os} (${manifest.server.arch})`],
+    [
+      'versions',
+      Object.entries(manifest.server.versions)
+        .map((pair) => pair.join(' '))
+        .join(', '),
+    ],
+    ['made by', `${manifest.tool.name} ${manifest.tool.version}`],
+    ['manifest', manifestHash],
+  ]
+  if (retired) lines.push(['retired', 'dropped by retention; an incremental needs it'])
+  if (unrecorded === true) lines.push(['unrecorded', 'the ledger does not know it'])
+  const table = renderTable(
+    lines.filter(([, value]) => value !== '').map(([name, value]) => [name, printable(value)]),
+  )
+  return [table, ...manifest.sources.map((source) => renderSource(source, snapshot, color))].join('\n\n')
+}
+
+function renderSource(source: ManifestSource, { removedFiles }: Snapshot, color: boolean): string {
+  const row = ({ file, bytes, sha256 }: ManifestIndex, plainBytes?: number) => [
+    printable(file),
+    removedFiles.has(file) ? 'removed' : formatSize(bytes),
+    plainBytes === undefined ? '' : formatSize(plainBytes),
+    sha256,
+  ]
+  const rows = [
+    ...source.archives.map((archive) => row(archive, archive.plainBytes)),
+    ...(source.index === undefined ? [] : [row(source.index)]),
+  ]
+  const head = ['file', 'size', 'plain', 'sha256']
+  const keys = new Set(source.archives.flatMap(({ recipients }) => recipients))
+  return [
+    `${printable(source.name)}: ${source.kind}, ${source.mode}, ${describeFacts(source.facts)}`,
+    renderTable(rows, { head, align: ['left', 'right', 'right', 'left'], color }),
+    ...(source.parents.length === 0 ? [] : [`needs ${source.parents.join(' ')}`]),
+    keys.size === 0 ? 'encrypted with a passphrase' : `encrypted to ${[...keys].join(' ')}`,
+    ...source.warnings.map(({ code, count }) => `warning: ${printable(codeWords(code))} (${count})`),
+  ].join('\n')
+}
+
+function describeFacts(facts: Facts): string {
+  switch (facts.kind) {
+    case 'files':
+      return `${formatCount(facts.files, 'file')}, ${formatCount(facts.directories, 'directory', 'directories')}, ${formatSize(facts.bytes)}`
+    case 'redis': {
+      const keys = facts.rdb?.databases.reduce((sum, database) => sum + database.keys, 0)
+      const version = facts.serverVersion === undefined ? '' : `Redis ${printable(facts.serverVersion)}, `
+      return `${version}${keys === undefined ? facts.form : formatCount(keys, 'key')}`
+    }
+    // Facts of a kind that a later version wrote.
+    default:
+      return 'facts of a newer version'
+  }
+}

@@ -1,0 +1,82 @@
+import { loadConfig } from '../config/load.ts'
+import { UsageError } from '../errors.ts'
+import { ExitCode } from '../exit-codes.ts'
+import { printable } from '../model/path-bytes.ts'
+import { formatSize } from '../model/units.ts'
+import { formatCount } from '../report/format.ts'
+import { createReporter } from '../report/reporter.ts'
+import type { Vault } from '../vault/contract.ts'
+import { openExistingVault } from '../vault/open-vault.ts'
+import { isSnapshotReference, onlyHost, resolveHost, resolveSnapshot } from '../vault/resolve-snapshot.ts'
+import { verifyVault, type VerifyReport, type VerifyTarget } from '../verify/verify-vault.ts'
+import type { CommandContext, CommandOutcome } from './context.ts'
+
+/** `verify [SNAPSHOT… | host…] [--all]`: checksums and ledger. Exit 4 when anything is wrong. */
+export async function verify(
+  context: CommandContext,
+  args: readonly string[],
+  options: { readonly all?: boolean },
+): Promise<CommandOutcome> {
+  if (options.all === true && args.length > 0) {
+    throw new UsageError('--all and names exclude each other', { next: 'Use one of them.' })
+  }
+  const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
+  const vault = await openExistingVault(config.vault)
+  if (vault === undefined) {
+    throw new UsageError('There is no vault yet', { next: 'Make a first snapshot with: relay-backup pull' })
+  }
+  const targets = options.all === true ? await everyHost(vault) : await targetsOf(vault, args)
+  await using reporter = await createReporter(context.progress)
+  const report = await verifyVault(vault, targets, { reporter, signal: context.signal })
+  return {
+    exitCode: report.ok ? ExitCode.done : ExitCode.damage,
+    text: renderVerifyReport(report),
+    json: report,
+  }
+}
+
+async function everyHost(vault: Vault): Promise<VerifyTarget[]> {
+  return (await vault.hosts()).map((host) => ({ host }))
+}
+
+/** A host means all its snapshots; several snapshots of a host are verified together. */
+async function targetsOf(vault: Vault, args: readonly string[]): Promise<VerifyTarget[]> {
+  if (args.length === 0) return [{ host: await onlyHost(vault) }]
+  const wanted = new Map<string, Set<string> | 'all'>()
+  for (const arg of args) {
+    if (!isSnapshotReference(arg)) {
+      wanted.set(await resolveHost(vault, arg), 'all')
+      continue
+    }
+    const { host, id } = await referenced(vault, arg)
+    const ids = wanted.get(host) ?? new Set<string>()
+    if (ids !== 'all') wanted.set(host, ids.add(id))
+  }
+  return [...wanted].map(([host, ids]) => (ids === 'all' ? { host } : { host, snapshots: [...ids] }))
+}
+
+/** A snapshot that the ledger knows is verified also when its directory is gone or can't be read. */
+async function referenced(
+  vault: Vault,
+  arg: string,
+): Promise<{ readonly host: string; readonly id: string }> {
+  const slash = arg.lastIndexOf('/')
+  const id = arg.slice(slash + 1)
+  const host = slash < 0 ? await onlyHost(vault) : await resolveHost(vault, arg.slice(0, slash))
+  const known = (await vault.ledger(host)).some((record) => record.event === 'made' && record.snapshot === id)
+  return known ? { host, id } : resolveSnapshot(vault, arg)
+}
+
+/** What `verify` prints: one line a host, and each problem with its next step. */
+export function renderVerifyReport({ hosts }: VerifyReport): string {
+  if (hosts.length === 0) return 'The vault is empty: nothing to verify.'
+  return hosts
+    .flatMap(({ host, snapshots, bytes, problems }) => [
+      `${host}: ${formatCount(snapshots, 'snapshot')}, ${formatSize(bytes)} read, ${problems.length === 0 ? 'all as recorded' : formatCount(problems.length, 'problem')}`,
+      ...problems.flatMap(({ snapshot, file, message, next }) => [
+        `  ${printable([host, snapshot, file].filter((part) => part !== undefined).join('/'))}: ${printable(message)}`,
+        `    Next: ${next}`,
+      ]),
+    ])
+    .join('\n')
+}

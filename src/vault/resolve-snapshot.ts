@@ -1,0 +1,84 @@
+import { closest, distance } from 'fastest-levenshtein'
+import { UsageError } from '../errors.ts'
+import { SNAPSHOT_ID_PATTERN } from '../model/names.ts'
+import { printable } from '../model/path-bytes.ts'
+import type { Snapshot, Vault } from './contract.ts'
+
+const LATEST = /^latest(?:~(\d{1,6}))?$/
+
+/** What `latest` counts: complete `pull` snapshots. Keeps the order. */
+export function completePulls(snapshots: readonly Snapshot[]): Snapshot[] {
+  return snapshots.filter(
+    ({ manifest, retired }) => manifest.complete && manifest.purpose === 'pull' && !retired,
+  )
+}
+
+/** True when an argument can only mean a snapshot: `prod/latest`, `latest~1`, an id. */
+export function isSnapshotReference(text: string): boolean {
+  return text.includes('/') || LATEST.test(text) || SNAPSHOT_ID_PATTERN.test(text)
+}
+
+/**
+ * The snapshot that a person means: `prod/20251120T020000Z`, `prod/latest`, `prod/latest~1` (the one before),
+ * `prod` (its latest); without a host when the vault has only one. `latest` is the newest by id, which is the
+ * clock's order. A retired snapshot is found by its id.
+ *
+ * @throws UsageError with a suggestion when there is no such host or snapshot.
+ */
+export async function resolveSnapshot(vault: Vault, text: string): Promise<Snapshot> {
+  const slash = text.lastIndexOf('/')
+  const bare = slash < 0 && isSnapshotReference(text)
+  const host = bare
+    ? await onlyHost(vault)
+    : await resolveHost(vault, slash < 0 ? text : text.slice(0, slash))
+  const wanted = slash < 0 && !bare ? 'latest' : text.slice(slash + 1)
+  const snapshots = await vault.snapshots(host, { retired: true })
+  const back = LATEST.exec(wanted)
+  if (back !== null) return nthLatest(host, completePulls(snapshots), Number(back[1] ?? 0))
+  const found = snapshots.find(({ id }) => id === wanted)
+  if (found !== undefined) return found
+  const ids = snapshots.map(({ id }) => id)
+  throw new UsageError(`${host} has no snapshot ${printable(wanted)}`, {
+    host,
+    next: `${suggestion(wanted, ids)}See those there are with: relay-backup list ${host}`,
+  })
+}
+
+/** A host of the vault by its name. @throws UsageError with a suggestion. */
+export async function resolveHost(vault: Vault, name: string): Promise<string> {
+  const hosts = await vault.hosts()
+  if (hosts.includes(name)) return name
+  throw new UsageError(`The vault has no host ${printable(name)}`, {
+    next:
+      hosts.length === 0
+        ? 'The vault is empty; make a first snapshot with: relay-backup pull'
+        : `${suggestion(name, hosts)}Hosts in the vault: ${hosts.join(', ')}`,
+  })
+}
+
+/** The vault's only host. @throws UsageError when there is none or several. */
+export async function onlyHost(vault: Vault): Promise<string> {
+  const hosts = await vault.hosts()
+  const [host] = hosts
+  if (host !== undefined && hosts.length === 1) return host
+  if (host === undefined) {
+    throw new UsageError('The vault is empty', { next: 'Make a first snapshot with: relay-backup pull' })
+  }
+  throw new UsageError('The vault has several hosts', { next: `Name one of them: ${hosts.join(', ')}` })
+}
+
+function nthLatest(host: string, complete: readonly Snapshot[], back: number): Snapshot {
+  const found = complete.at(-1 - back)
+  if (found !== undefined) return found
+  const count = complete.length === 0 ? 'no complete snapshot' : `only ${complete.length} complete`
+  throw new UsageError(`${host} has ${count}`, {
+    host,
+    next: `See what there is with: relay-backup list ${host}`,
+  })
+}
+
+function suggestion(written: string, known: readonly string[]): string {
+  if (known.length === 0) return ''
+  const nearest = closest(written, known)
+  return distance(written, nearest) > Math.ceil(nearest.length / 3) ? '' : `Did you mean "${nearest}"? `
+}

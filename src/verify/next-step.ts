@@ -1,0 +1,26 @@
+import type { VaultProblem } from '../vault/contract.ts'
+
+const FROM_A_COPY = 'Put it back from a copy of the vault.'
+const DAMAGED = 'Put the file back from a copy of the vault, or pull again and do not rely on this snapshot.'
+
+const STEPS: Readonly<Record<string, string>> = {
+  'ledger-broken':
+    'Put ledger.jsonl back from a copy of the vault; what it says of removed snapshots can no longer be trusted.',
+  'missing-snapshot': FROM_A_COPY,
+  'missing-record': FROM_A_COPY,
+  'missing-file': DAMAGED,
+  'size-differs': DAMAGED,
+  'hash-differs': DAMAGED,
+  'manifest-differs': DAMAGED,
+  'manifest-damaged': DAMAGED,
+  'sums-differ': DAMAGED,
+  'chain-broken': 'Find out who changed the vault; compare it with a copy.',
+  'unknown-snapshot':
+    'Pull again: what a crash left is taken in then. If it stays unknown, it was copied here: move it out of the vault.',
+  unreadable: 'Check the disk of the vault (the system log names it), then put the file back from a copy.',
+}
+
+/** What to do about a problem. */
+export function nextStep(problem: Pick<VaultProblem, 'code'>): string {
+  return STEPS[problem.code] ?? FROM_A_COPY
+}

@@ -1,0 +1,82 @@
+import { formatSize } from '../model/units.ts'
+import type { Reporter } from '../report/contract.ts'
+import type { Snapshot, Vault, VaultProblem } from '../vault/contract.ts'
+import { nextStep } from './next-step.ts'
+
+/** What to verify of one host. */
+export interface VerifyTarget {
+  readonly host: string
+  /** Ids; absent means all of the host's, also those that are gone. */
+  readonly snapshots?: readonly string[] | undefined
+}
+
+export interface VerifiedHost {
+  readonly host: string
+  /** Snapshots whose files were read, retired ones included. */
+  readonly snapshots: number
+  readonly bytes: number
+  readonly problems: readonly (VaultProblem & { readonly next: string })[]
+}
+
+export interface VerifyReport {
+  readonly ok: boolean
+  readonly hosts: readonly VerifiedHost[]
+}
+
+/** A step is reported each time this much more was read. */
+const STEP_BYTES = 64 * 1024 * 1024
+
+/**
+ * Compares snapshots with their checksums and with the ledger. No secret is needed; nothing is changed, and
+ * other runs may go on meanwhile. Damage is a result, not an error.
+ */
+export async function verifyVault(
+  vault: Vault,
+  targets: readonly VerifyTarget[],
+  options: { readonly reporter: Reporter; readonly signal: AbortSignal },
+): Promise<VerifyReport> {
+  const hosts: VerifiedHost[] = []
+  for (const target of targets) hosts.push(await verifyHost(vault, target, options))
+  return { ok: hosts.every(({ problems }) => problems.length === 0), hosts }
+}
+
+async function verifyHost(
+  vault: Vault,
+  { host, snapshots: ids }: VerifyTarget,
+  { reporter, signal }: { readonly reporter: Reporter; readonly signal: AbortSignal },
+): Promise<VerifiedHost> {
+  const all = await vault.snapshots(host, { retired: true })
+  const chosen = ids === undefined ? all : all.filter(({ id }) => ids.includes(id))
+  const total = chosen.reduce((sum, snapshot) => sum + storedBytes(snapshot), 0)
+  let bytes = 0
+  let told = 0
+  reporter.event({ type: 'host-started', host })
+  const problems = await vault.check(host, {
+    ...(ids === undefined ? {} : { snapshots: ids }),
+    hashes: true,
+    signal,
+    onBytes: (read) => {
+      bytes += read
+      if (bytes - told < STEP_BYTES) return
+      told = bytes
+      const step = `verified ${formatSize(bytes)} of ${formatSize(total)}`
+      reporter.event({ type: 'host-step', host, step })
+    },
+  })
+  const message = problems.length === 0 ? 'verified' : `${problems.length} problems`
+  reporter.event({ type: 'host-finished', host, message })
+  return {
+    host,
+    snapshots: chosen.length,
+    bytes,
+    problems: problems.map((problem) => ({ ...problem, next: nextStep(problem) })),
+  }
+}
+
+/** Bytes of a snapshot's archives and indexes that are still there. */
+export function storedBytes({ manifest, removedFiles }: Snapshot): number {
+  return manifest.sources
+    .flatMap(({ archives, index }) => [...archives, ...(index === undefined ? [] : [index])])
+    .filter(({ file }) => !removedFiles.has(file))
+    .reduce((sum, { bytes }) => sum + bytes, 0)
+}

@@ -1,0 +1,267 @@
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import type { CommandContext } from '../../../src/commands/context.ts'
+import { list, type ListedHost } from '../../../src/commands/list.ts'
+import { prune } from '../../../src/commands/prune.ts'
+import { show } from '../../../src/commands/show.ts'
+import { verify } from '../../../src/commands/verify.ts'
+import { UsageError } from '../../../src/errors.ts'
+import type { Snapshot, Vault } from '../../../src/vault/contract.ts'
+import { openVault } from '../../../src/vault/open-vault.ts'
+import { resolveSnapshot } from '../../../src/vault/resolve-snapshot.ts'
+import { makeDays, makeSnapshot, never, temporaryDirectory } from '../vault/fixtures.ts'
+
+const monday = new Date('2025-11-17T02:00:00Z')
+const now = new Date('2025-11-22T02:00:00Z')
+
+interface Lab extends AsyncDisposable {
+  readonly vault: Vault
+  readonly path: string
+  readonly context: CommandContext
+}
+
+/** A config with the hosts prod and stage, keeping the last 2, and a vault that is not made yet. */
+async function lab(): Promise<Omit<Lab, 'vault'>> {
+  const directory = await temporaryDirectory()
+  const path = join(directory.path, 'vault')
+  const config = join(directory.path, 'hosts.yaml')
+  await writeFile(
+    config,
+    `version: 1
+vault: vault
+encryption: { recipients: [backup.asc] }
+retention: { last: 2 }
+hosts:
+  prod: { ssh: ubuntu@prod.example.com, deployment: ~/app }
+  stage: { ssh: ubuntu@stage.example.com, deployment: ~/app }
+`,
+  )
+  const context: CommandContext = {
+    globals: { config, json: false, quiet: true, verbose: false, color: false },
+    signal: never,
+    interactive: false,
+    columns: undefined,
+    progress: { mode: 'quiet', stream: process.stderr, verbose: false, color: false },
+    color: false,
+    env: {},
+    cwd: directory.path,
+    now: () => now,
+  }
+  return { path, context, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() }
+}
+
+async function labWithDays(days: number): Promise<Lab & { readonly made: Snapshot[] }> {
+  const bare = await lab()
+  const vault = await openVault(bare.path)
+  return { ...bare, vault, made: await makeDays(vault, 'prod', monday, days) }
+}
+
+describe('list', () => {
+  test('a vault that is not there yet is no error and is not made', async () => {
+    await using bare = await lab()
+    const outcome = await list(bare.context, [])
+    expect(outcome.exitCode).toBe(0)
+    expect(outcome.text).toMatch(/^No snapshots in .* yet\. Make the first with: relay-backup pull$/)
+    await expect(readFile(join(bare.path, 'vault.json'))).rejects.toThrow('ENOENT')
+  })
+
+  test('shows age, state, size, sources, the latest one, totals, and hides retired ones', async () => {
+    await using made = await labWithDays(3)
+    {
+      await using lock = await made.vault.lock('prod')
+      await made.vault.retire(lock, made.made[0] as Snapshot, 'test', now)
+      await makeSnapshot(made.vault, lock, new Date('2025-11-20T02:00:00Z'), { complete: false })
+    }
+    const outcome = await list(made.context, [])
+    expect(outcome.text.split('\n')).toEqual([
+      'snapshot                  age  purpose  state       size  sources',
+      'prod/20251118T020000Z  4d ago  pull     complete  1000 B  logs',
+      'prod/20251119T020000Z  3d ago  pull     complete  1000 B  logs     latest',
+      'prod/20251120T020000Z  2d ago  pull     partial   1000 B  logs',
+      '',
+      '3 snapshots of 1 host, 2.9 KiB',
+    ])
+    const [host] = (outcome.json as { hosts: ListedHost[] }).hosts
+    expect(host?.snapshots.map(({ latest }) => latest)).toEqual([false, true, false])
+    expect(host?.bytes).toBe(3000)
+  })
+
+  test('an unknown host is a usage error with a suggestion', async () => {
+    await using made = await labWithDays(1)
+    await expect(list(made.context, ['prid'])).rejects.toMatchObject({
+      code: 'usage',
+      details: { next: 'Did you mean "prod"? Hosts in the vault: prod' },
+    })
+  })
+
+  test('hosts that are no longer configured are listed', async () => {
+    await using made = await labWithDays(1)
+    await makeDays(made.vault, 'old-one', monday, 1)
+    expect((await list(made.context, ['old-one'])).text).toContain('old-one/20251117T020000Z')
+  })
+})
+
+describe('resolveSnapshot', () => {
+  test('latest, one before it, an id, a host, with and without the host', async () => {
+    await using made = await labWithDays(3)
+    {
+      await using lock = await made.vault.lock('prod')
+      await makeSnapshot(made.vault, lock, new Date('2025-11-21T02:00:00Z'), { complete: false })
+      await makeSnapshot(made.vault, lock, new Date('2025-11-21T03:00:00Z'), { purpose: 'safety' })
+    }
+    const id = async (text: string) => (await resolveSnapshot(made.vault, text)).id
+    for (const text of ['prod/latest', 'latest', 'prod', 'prod/latest~0']) {
+      expect(await id(text), text).toBe('20251119T020000Z')
+    }
+    expect(await id('latest~2')).toBe('20251117T020000Z')
+    expect(await id('prod/20251121T030000Z')).toBe('20251121T030000Z')
+    expect(await id('20251121T020000Z')).toBe('20251121T020000Z')
+    await expect(id('latest~3')).rejects.toThrow('prod has only 3 complete')
+    await expect(id('prod/20251119T020001Z')).rejects.toMatchObject({
+      details: { next: expect.stringContaining('Did you mean "20251119T020000Z"?') as string },
+    })
+    await makeDays(made.vault, 'stage', monday, 1)
+    await expect(id('latest')).rejects.toThrow(UsageError)
+    expect(await id('stage/latest')).toBe('20251117T020000Z')
+  })
+})
+
+describe('show', () => {
+  test('tells what the manifest says', async () => {
+    await using made = await labWithDays(1)
+    const { text, json } = await show(made.context, ['prod/latest'])
+    for (const part of [
+      'prod/20251117T020000Z',
+      '(5d ago)',
+      'Debian GNU/Linux 12 (x86_64)',
+      'logs: files, full, 2 files, 1 directory, 3.9 KiB',
+      'logs.tar.zst.gpg',
+      'encrypted to AB12',
+    ]) {
+      expect(text).toContain(part)
+    }
+    expect(json).toMatchObject({ snapshot: 'prod/20251117T020000Z', manifest: made.made[0]?.manifest })
+  })
+})
+
+describe('verify', () => {
+  test('a good vault is 0', async () => {
+    await using made = await labWithDays(2)
+    const outcome = await verify(made.context, [], {})
+    expect(outcome.exitCode).toBe(0)
+    expect(outcome.text).toBe('prod: 2 snapshots, 2.0 KiB read, all as recorded')
+  })
+
+  const damages: readonly [string, string, (dir: string, snapshot: Snapshot) => Promise<void>][] = [
+    [
+      'a flipped bit',
+      'hash-differs',
+      async (dir, { id }) => {
+        const file = join(dir, id, 'logs.tar.zst.gpg')
+        const bytes = await readFile(file)
+        bytes[999] = (bytes[999] ?? 0) ^ 0x80
+        await writeFile(file, bytes)
+      },
+    ],
+    ['a missing file', 'missing-file', (dir, { id }) => rm(join(dir, id, 'logs.tar.zst.gpg'))],
+    [
+      'an edited ledger line',
+      'ledger-broken',
+      async (dir) => {
+        const file = join(dir, 'ledger.jsonl')
+        await writeFile(file, (await readFile(file, 'utf8')).replace('"complete":true', '"complete":false'))
+      },
+    ],
+    ['a deleted snapshot', 'missing-snapshot', (dir, { id }) => rm(join(dir, id), { recursive: true })],
+  ]
+  test.each(damages)('%s is damage, with a next step', async (_what, code, damage) => {
+    await using made = await labWithDays(2)
+    const [snapshot] = made.made
+    if (!snapshot) throw new Error('no snapshot')
+    await damage(join(made.path, 'prod'), snapshot)
+    for (const [args, flags] of [
+      [[], {}],
+      [[`prod/${snapshot.id}`], {}],
+      [[], { all: true }],
+    ] as const) {
+      const outcome = await verify(made.context, args, flags)
+      expect(outcome.exitCode).toBe(4)
+      expect(outcome.text).toContain('Next: ')
+      expect(outcome.json).toMatchObject({ ok: false, hosts: [{ problems: [{ code }] }] })
+    }
+    if (code !== 'ledger-broken') expect((await verify(made.context, ['latest'], {})).exitCode).toBe(0)
+  })
+
+  test('only what was asked for is read', async () => {
+    await using made = await labWithDays(3)
+    const outcome = await verify(made.context, ['prod/latest', 'latest~1', 'prod/latest'], {})
+    expect(outcome.json).toMatchObject({ hosts: [{ snapshots: 2, bytes: 2000 }] })
+  })
+})
+
+describe('prune', () => {
+  test('a dry run says why and changes nothing, also while another run holds the lock', async () => {
+    await using made = await labWithDays(3)
+    await using _lock = await made.vault.lock('prod')
+    const outcome = await prune(made.context, [], { dryRun: true })
+    expect(outcome.exitCode).toBe(0)
+    expect(outcome.text.split('\n')).toEqual([
+      'snapshot               action  why',
+      'prod/20251117T020000Z  remove  outside of last 2',
+      'prod/20251118T020000Z  keep    last 2 of 2',
+      'prod/20251119T020000Z  keep    last 1 of 2',
+      '',
+      'prod: 2 snapshots would stay, 1 would be removed',
+    ])
+    expect(await made.vault.snapshots('prod')).toHaveLength(3)
+    expect(await made.vault.runs('prod')).toEqual([])
+  })
+
+  test('removes, records the run, and leaves a vault that verifies', async () => {
+    await using made = await labWithDays(4)
+    expect((await prune(made.context, ['prod'], {})).exitCode).toBe(0)
+    expect(await made.vault.snapshots('prod')).toHaveLength(2)
+    expect(await made.vault.runs('prod')).toMatchObject([{ operation: 'prune', outcome: 'done' }])
+    expect((await verify(made.context, [], {})).exitCode).toBe(0)
+  })
+
+  test('a held lock is 5', async () => {
+    await using made = await labWithDays(3)
+    await using _lock = await made.vault.lock('prod')
+    const outcome = await prune(made.context, [], {})
+    expect(outcome.exitCode).toBe(5)
+    expect(outcome.text).toContain('prod is locked by')
+    expect(await made.vault.snapshots('prod')).toHaveLength(3)
+  })
+
+  test('while rotation is paused nothing goes, until it is accepted', async () => {
+    await using made = await labWithDays(3)
+    {
+      await using lock = await made.vault.lock('prod')
+      await made.vault.pauseRotation(lock, '20251119T020000Z', 'logs is gone', now)
+    }
+    const paused = await prune(made.context, [], {})
+    expect(paused.exitCode).toBe(1)
+    expect(paused.text).toContain('prune prod --accept')
+    expect(await made.vault.snapshots('prod')).toHaveLength(3)
+    expect((await prune(made.context, [], { accept: true })).exitCode).toBe(0)
+    expect(await made.vault.snapshots('prod')).toHaveLength(2)
+  })
+
+  test('nothing is deleted while a snapshot that is to stay is not whole', async () => {
+    await using made = await labWithDays(3)
+    await rm(made.vault.filePath(made.made[2] as Snapshot, 'logs.tar.zst.gpg'))
+    const outcome = await prune(made.context, [], { accept: true })
+    expect(outcome.exitCode).toBe(1)
+    expect(outcome.text).toContain('Next: See all of it with: relay-backup verify prod')
+    expect(await made.vault.snapshots('prod')).toHaveLength(3)
+  })
+
+  test('a host that is no longer configured is pruned by the global policy', async () => {
+    await using made = await labWithDays(1)
+    await makeDays(made.vault, 'old-one', monday, 3)
+    expect((await prune(made.context, ['old-one'], {})).exitCode).toBe(0)
+    expect(await made.vault.snapshots('old-one')).toHaveLength(2)
+  })
+})
