@@ -8,7 +8,8 @@
 #   gone        it is not there any more
 #   unreadable  we may not read it
 #   changed     it was written to while it was read
-# and last the status line with the stage tar.
+# a line `relay-backup:<nonce>:exit <status>` with tar's own exit status,
+# and last the status line with the stage tar, which is xargs's.
 # include lib/prelude.sh
 # include lib/pipeline.sh
 
@@ -37,6 +38,8 @@ flags=
 # shellcheck disable=SC2086
 tar c $flags --no-recursion -f - -- "$@"
 status=$?
+# xargs makes 123 of it.
+say exit " $status"
 after=$(states "$@")
 
 if [ "$before" != "$after" ]; then

@@ -209,7 +209,7 @@ function batchPass(
         .filter((value) => value !== '')
         .map(Number)
     const pick = (key: string): string[] => noted(key).flatMap((index) => names[index] ?? [])
-    const code = status.statuses.get('tar') ?? 255
+    const code = noted('exit').findLast((each) => each !== 0) ?? status.statuses.get('tar') ?? 255
     if (code === 127) throw noTar()
 
     const cut = code !== 0 && tracker.inContent
@@ -228,7 +228,7 @@ function batchPass(
     }
     const explained = new Set([...seen, ...noted('socket'), ...noted('gone')])
     const unexplained = names.findIndex((_name, index) => before(index) && !explained.has(index))
-    // busybox tar ends with 1 for each of the above, and xargs makes 123 of it.
+    // busybox tar ends with 1 for each of the above.
     const known = code === 0 || cut || explained.size > seen.size
     if (unexplained !== -1 || !known || tracker.inHeader || (tracker.inContent && !cut)) {
       throw new SourceError('capture-failed', `tar on the server failed with status ${code}`, {

@@ -9,6 +9,7 @@ import type { Packer, Pass, PassReport } from './pass.ts'
 import { commandFailed } from './resolve.ts'
 import type { Root } from './roots.ts'
 import { parseTarMessages } from './tar-messages.ts'
+import type { StreamStatus } from '../stream-status.ts'
 import { noTar, unreadable, vanishedSource } from './failures.ts'
 
 /** Packs with GNU tar: one stream, compressed on the server when it can. */
@@ -60,7 +61,7 @@ export function gnuPacker(
           throw commandFailed(exit)
         }
         if (status.statuses.get('tar') === 127) throw noTar()
-        const messages = parseTarMessages(status.messages)
+        const messages = parseTarMessages(whole(status))
         const member = (name: string): string => memberOf(name, roots, rereading ? deployment : undefined)
         if (messages.denied.length > 0) {
           throw await unreadable(context, messages.denied.map(member))
@@ -106,6 +107,11 @@ export function gnuPacker(
         members.map((name) => rereadName(name, roots, deployment)),
       ),
   }
+}
+
+/** The messages without the line that the limit cut in two. */
+function whole({ messages, cut }: StreamStatus): string {
+  return cut === 0 ? messages : messages.trimEnd().replace(/\n[^\n]*$/, '')
 }
 
 /** 1 is "some files changed"; 2 is fine only when nothing but names that are gone made it so. */

@@ -1,6 +1,7 @@
 import { appendFile, link, mkdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import type { RemoteHost } from '../../../../src/remote/contract.ts'
 import type { CaptureArchive } from '../../../../src/sources/contract.ts'
 import { busyboxTools } from '../../../lab/busybox.ts'
 import { readTree } from '../../../lab/hostile-tree.ts'
@@ -159,5 +160,33 @@ describe.each([{ tar: 'gnu' as const }, { tar: 'busybox' as const }])('with $tar
       code: 'source-vanished',
       message: expect.stringContaining('second') as unknown,
     })
+  })
+
+  it('stops the server when it is aborted in the middle, and says nothing of it', async () => {
+    await using temp = await tempDir()
+    const { context } = await setUp(temp.path)
+    let exits = 0
+    const spawn: RemoteHost['spawn'] = async (command, options) => {
+      const process = await context.host.spawn(command, options)
+      exits -= 1
+      void process.exit.then(() => {
+        exits += 1
+      })
+      return process
+    }
+    const broken = drain(
+      { ...context, host: { ...context.host, run: context.host.run.bind(context.host), spawn } },
+      filesConfig(['logs']),
+      temp.path,
+      async (archive) => {
+        await during('', async () => {})(archive)
+        archive.abort()
+        archive.abort()
+        await archive.finish()
+        throw new Error('the pipe broke')
+      },
+    )
+    await expect(broken).rejects.toThrow('the pipe broke')
+    await vi.waitFor(() => expect(exits).toBe(0))
   })
 })
