@@ -24,8 +24,6 @@ import { createPaint } from './paint.ts'
 import { ProgressText } from './progress-text.ts'
 import type { EventRenderer } from './renderer.ts'
 
-const SHOW_CURSOR = '\x1b[?25h'
-
 export interface TtyOptions {
   readonly stream: NodeJS.WriteStream
   readonly color: boolean
@@ -60,9 +58,16 @@ export function createTtyRenderer({ stream, color, now }: TtyOptions): EventRend
   const hosts = new Map<string, HostTask>()
   const notices: string[] = []
   const root: List = new Listr<unknown, 'default', 'default'>([], LIST_OPTIONS)
-  const renderer = new DefaultRenderer(root.tasks, rendererOptions(stream, color), root.events)
-  const restoreCursor = () => void stream.write(SHOW_CURSOR)
-  process.once('exit', restoreCursor)
+  // Only `stream` is drawn on and held back; listr2 would otherwise also take hold of the process's stderr.
+  const nowhere = createWritable(() => {}) as NodeJS.WriteStream
+  const output = new ProcessOutput(stream, nowhere, { dump: ['stdout'] })
+  const renderer = new DefaultRenderer(root.tasks, rendererOptions(output, color), root.events)
+  const giveBack = () => {
+    // Shows the cursor and writes the lines of others that were held back.
+    output.release()
+    for (const line of notices) stream.write(`${line}\n`)
+  }
+  process.once('exit', giveBack)
   const drawing = renderer.render()
 
   const hostTask = (name: string): HostTask => {
@@ -138,8 +143,8 @@ export function createTtyRenderer({ stream, color, now }: TtyOptions): EventRend
         for (const source of sources.values()) stop(source.task)
         stop(task)
       }
+      process.off('exit', giveBack)
       renderer.end()
-      process.off('exit', restoreCursor)
       for (const line of notices) stream.write(`${line}\n`)
     },
   }
@@ -152,10 +157,7 @@ const LIST_OPTIONS = {
   registerSignalListeners: false,
 } as const
 
-function rendererOptions(stream: NodeJS.WriteStream, color: boolean): ListrDefaultRendererOptions {
-  // Only `stream` is drawn on and held back; listr2 would otherwise also take hold of the process's stderr.
-  const nowhere = createWritable(() => {})
-  const processOutput = new ProcessOutput(stream, nowhere as NodeJS.WriteStream, { dump: ['stdout'] })
+function rendererOptions(processOutput: ProcessOutput, color: boolean): ListrDefaultRendererOptions {
   return {
     logger: new ListrLogger<ListrDefaultRendererLogLevels>({ processOutput }),
     collapseErrors: false,

@@ -155,15 +155,18 @@ describe('at a terminal', () => {
   })
 })
 
-test.each(['tty', 'plain', 'json', 'quiet'] as const)('%s copes with any events in any order', async (mode) => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(anyEvent, { maxLength: 30 }), async (events) => {
-      const stream = await report(mode, { verbose: true }, events)
-      if (mode !== 'tty') expect(stream.text).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f]/)
-    }),
-    { numRuns: mode === 'tty' ? 20 : 100 },
-  )
-})
+test.each(['tty', 'plain', 'json', 'quiet'] as const)(
+  '%s copes with any events in any order',
+  async (mode) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyEvent, { maxLength: 30 }), async (events) => {
+        const stream = await report(mode, { verbose: true }, events)
+        if (mode !== 'tty') expect(stream.text).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f]/)
+      }),
+      { numRuns: mode === 'tty' ? 20 : 100 },
+    )
+  },
+)
 
 test('a reader of stderr that went away does not end the run', async () => {
   const stream = fakeStream({ tty: false })
