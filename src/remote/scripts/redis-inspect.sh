@@ -1,0 +1,74 @@
+# What a Redis source is: its directory, and what the server says of itself. Changes nothing, but settles what an
+# earlier run that is gone has left behind.
+# Arguments: HOST PORT USER TLS DIRECTORY (absolute)
+# stdin: the password, one line, empty for none.
+# stdout: records of a name and a value, each ended by NUL.
+# include lib/prelude.sh
+# include lib/redis.sh
+
+IFS= read -r password || :
+redis_use "$1" "$2" "$3" "$4" "$password"
+directory=$5
+
+tell() { printf '%s\0%s\0' "$1" "$2"; }
+
+real_path() {
+  (cd "$1" 2>/dev/null && pwd -P) || readlink -f -- "$1" 2>/dev/null || printf '%s\n' "$1"
+}
+
+tell uid "$(id -u)"
+[ ! -L "$directory" ] || tell link "$(readlink -- "$directory")"
+if [ ! -d "$directory" ]; then
+  if [ -e "$directory" ]; then tell type other; else tell type missing; fi
+else
+  tell type directory
+  tell real "$(real_path "$directory")"
+  # The owner, by number, for the advice in an error.
+  set -f
+  # shellcheck disable=SC2046
+  set -- $(ls -lndL -- "$directory" 2>/dev/null | sed 1q)
+  set +f
+  tell owner "${3-}"
+  if [ -r "$directory" ] && [ -x "$directory" ]; then tell readable yes; fi
+  if [ -w "$directory" ]; then tell writable yes; fi
+  count=0
+  for file in "$directory"/* "$directory"/.[!.]*; do
+    [ -e "$file" ] || [ -L "$file" ] || continue
+    # Enough to know a Redis directory by.
+    [ "$count" -lt 500 ] || break
+    count=$((count + 1))
+    name=${file##*/}
+    if [ -d "$file" ]; then
+      tell directory "$name"
+      for manifest in "$file"/*.aof.manifest; do
+        [ ! -f "$manifest" ] || tell manifest "$name"
+      done
+    elif [ -f "$file" ]; then
+      tell file "$name"
+      [ -r "$file" ] || tell unreadable "$name"
+    fi
+  done
+fi
+
+if ! command -v redis-cli >/dev/null 2>&1; then
+  tell cli missing
+  exit 0
+fi
+tell cli "$(redis-cli --version 2>/dev/null)"
+ask PING
+tell ping-status "$ask_status"
+tell ping "$answer"
+tell auth "$ask_auth"
+[ "$ask_status" -eq 0 ] || exit 0
+ask INFO
+tell info "$answer"
+for name in dir dbfilename appendonly appenddirname appendfilename save; do
+  if config_get "$name"; then
+    tell "config $name" "$value"
+    if [ "$name" = dir ]; then tell dir-real "$(real_path "$value")"; fi
+  else
+    tell "refused $name" "$answer"
+  fi
+done
+leftovers "$directory"
+tell settled "$settled"

@@ -1,0 +1,110 @@
+# Has Redis save itself, and waits until that ended well.
+# Arguments: HOST PORT USER TLS FILE STALL POLL
+#   FILE is the RDB as an absolute path, empty when it is not known
+#   STALL is after how many seconds without progress to give up, POLL the seconds between two looks
+# stdin: the password, one line, empty for none.
+# stdout: lines
+#   wait REASON        something else has to end first
+#   saving KEYS ALL    how far it is, where the server tells
+#   saved TIME SIZE    done: Unix time of the save, and the size of FILE in bytes where known
+#   failed CODE TEXT   not done. CODE: answer, space, child, stalled, elsewhere
+# include lib/prelude.sh
+# include lib/redis.sh
+
+IFS= read -r password || :
+redis_use "$1" "$2" "$3" "$4" "$password"
+file=$5 stall=$6 poll=$7
+
+failed() {
+  printf 'failed %s %s\n' "$1" "$(printf '%s' "$2" | tr '\n' ' ')"
+  exit 0
+}
+
+look() {
+  persistence || failed answer "$answer"
+}
+
+# Anything that moves while a child works.
+progress() {
+  printf '%s\n' "$info" | grep -E '^current_|^rdb_saves' || :
+  ls -l "${file%/*}"/temp-* 2>/dev/null || :
+}
+
+# pause: between two looks; gives up when nothing moves.
+pause() {
+  pause_now=$(progress)
+  if [ "$pause_now" = "$pause_last" ]; then
+    pause_still=$((pause_still + pause_each))
+    [ "$pause_still" -lt "$stall" ] || failed stalled "no progress for $stall seconds"
+  else
+    pause_last=$pause_now
+    pause_still=0
+  fi
+  sleep "$poll"
+}
+pause_each=${poll%%.*}
+[ "${pause_each:-0}" -ge 1 ] || pause_each=1
+pause_last=
+pause_still=0
+
+# Redis forks one child at a time.
+wait_for_children() {
+  while :; do
+    look
+    if [ "$(info_value rdb_bgsave_in_progress)" = 1 ]; then
+      echo 'wait a save that is running'
+    elif [ "$(info_value aof_rewrite_in_progress)" = 1 ]; then
+      echo 'wait an AOF rewrite that is running'
+    elif [ "$(info_value module_fork_in_progress)" = 1 ]; then
+      echo 'wait a child of a module'
+    else
+      return
+    fi
+    pause
+  done
+}
+
+attempts=0
+while :; do
+  wait_for_children
+  before=
+  if [ -n "$file" ]; then
+    before=$(file_identity "$file")
+    size=$(stat -c %s "$file" 2>/dev/null)
+    free=$(df -Pk "${file%/*}" 2>/dev/null | awk 'NR == 2 { print $4 }')
+    # A save that fails can make Redis refuse writes (stop-writes-on-bgsave-error), so it is not even tried.
+    if [ -n "$size" ] && [ -n "$free" ] && [ "$((size / 1024))" -gt "$free" ]; then
+      failed space "$size $((free * 1024))"
+    fi
+  fi
+  ask BGSAVE
+  case $answer in
+    'Background saving started'*) break ;;
+    *[Aa]'lready in progress'* | *'rewriting in progress'* | *'child process is active'* | *'scheduled'*)
+      # Somebody else was faster. Theirs may have begun before we looked, so it does not count as ours.
+      attempts=$((attempts + 1))
+      [ "$attempts" -lt 20 ] || failed stalled 'another save was always running'
+      sleep "$poll"
+      ;;
+    *) failed answer "${ask_auth:-$answer}" ;;
+  esac
+done
+
+pause_still=0
+while :; do
+  look
+  [ "$(info_value rdb_bgsave_in_progress)" = 1 ] || break
+  echo "saving $(info_value current_save_keys_processed) $(info_value current_save_keys_total)"
+  pause
+done
+if [ "$(info_value rdb_last_bgsave_status)" != ok ]; then
+  free=
+  [ -z "$file" ] || free=$(df -Pk "${file%/*}" 2>/dev/null | awk 'NR == 2 { print $4 }')
+  failed child "${free:-unknown}"
+fi
+if [ -n "$file" ] && [ "$(file_identity "$file")" = "$before" ]; then
+  failed elsewhere "$file"
+fi
+size=
+[ -z "$file" ] || size=$(stat -c %s "$file" 2>/dev/null)
+echo "saved $(info_value rdb_last_save_time) $size"

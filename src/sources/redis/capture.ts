@@ -1,0 +1,306 @@
+import { SourceError } from '../../errors.ts'
+import type { RdbFacts, RedisCaptureForm, RedisFacts } from '../../model/facts.ts'
+import type { RedisSourceConfig } from '../../model/config.ts'
+import { printable } from '../../model/path-bytes.ts'
+import type { SnapshotWarning } from '../../model/snapshot.ts'
+import type { Amendment, Capture, CaptureArchive, CaptureContext, CaptureOutcome } from '../contract.ts'
+import { holdAof } from './aof-hold.ts'
+import type { AofHold } from './aof-hold.ts'
+import { openSession } from './connection.ts'
+import type { Session } from './connection.ts'
+import { DirectoryWatch } from './directory-watch.ts'
+import { addressOf } from './failures.ts'
+import { checkDirectory, inspect } from './inspect.ts'
+import type { Inspection } from './inspection.ts'
+import { TEMPORARY, aofNames, foundFiles, ownFiles } from './own-files.ts'
+import { save } from './save.ts'
+import type { Saved } from './save.ts'
+import { streamArchive } from './stream-archive.ts'
+import { literalPattern, readAccess, tarArchive } from './tar-archive.ts'
+import type { TarReport } from './tar-archive.ts'
+
+/** The part that holds the append-only files of a running server. */
+export const AOF_PART = 'aof'
+
+/** How it is done, decided once before anything is changed on the server. */
+type Way = 'files' | 'stream' | 'stopped'
+
+/**
+ * Captures a Redis (design.md, "Redis, done right"). One archive with the directory: the RDB that was just saved,
+ * and whatever else lies there but the other persistence form. For `aof` and `both` a second one, `aof`, with the
+ * append-only files. Where the files can't be read, one archive with the RDB as a stream.
+ */
+export async function captureRedis(context: CaptureContext, config: RedisSourceConfig): Promise<Capture> {
+  const session = await openSession(context, config)
+  const { inspection, state } = await inspect(session)
+  const tally = new Tally(context)
+  if (inspection.settled > 0) {
+    context.notice({
+      code: 'redis-settled',
+      message: `A pull that died had left AOF rewrites of Redis at ${addressOf(config)} switched off; they are on again`,
+    })
+  }
+  if (state === 'stopped') {
+    if (!inspection.directory.readable) throw unreadable(session, inspection)
+    tally.warn(
+      'redis-stopped',
+      `Nothing listens at ${addressOf(config)}: the files are taken as they lie in ${session.location.directory}`,
+      'If Redis does run, correct `address` of this source.',
+    )
+    return new RedisCapture(session, inspection, 'stopped', config.capture, {}, tally)
+  }
+  checkDirectory(session, inspection)
+  tellOfReplica(session, inspection, tally)
+  const form = checkForm(session, inspection, tally)
+  const own = ownFiles(inspection)
+  const readable = inspection.directory.readable && !inspection.directory.unreadable.includes(own.rdb)
+  if (!readable && form !== 'rdb') throw unreadable(session, inspection)
+  if (!readable) {
+    tally.warn(
+      'redis-stream',
+      `uid ${inspection.uid} can't read ${session.location.directory}: the RDB is taken as a replica gets it, without other files of the directory`,
+      readAccess(session),
+    )
+    return new RedisCapture(session, inspection, 'stream', form, {}, tally)
+  }
+  if (form === 'aof') return new RedisCapture(session, inspection, 'files', form, {}, tally)
+  context.step('asking Redis to save')
+  try {
+    const saved = await save(session, `${inspection.directory.real}/${own.rdb}`)
+    return new RedisCapture(session, inspection, 'files', form, saved, tally)
+  } catch (error) {
+    const forbidden = error instanceof SourceError && /^redis-no-(?:permission|command)$/.test(error.code)
+    if (!forbidden || form !== 'rdb') throw error
+    tally.warn(
+      'redis-stream',
+      `Redis at ${addressOf(config)} does not let us save: the RDB is taken as a replica gets it, without other files of the directory`,
+      error.details.next,
+    )
+    return new RedisCapture(session, inspection, 'stream', form, {}, tally)
+  }
+}
+
+function tellOfReplica({ config }: Session, { info }: Inspection, tally: Tally): void {
+  if (info.get('role') !== 'slave') return
+  const down = info.get('master_link_status') !== 'up'
+  tally.warn(
+    down ? 'redis-replica-stale' : 'redis-replica',
+    `Redis at ${addressOf(config)} is a replica of ${info.get('master_host')}:${info.get('master_port')}${
+      down ? ', and the link to it is down: what it has may be old' : ''
+    }`,
+    'Point this source at the master when a backup must have the last write.',
+  )
+}
+
+/** What is asked for must be there: an AOF that is off can't be captured. */
+function checkForm({ config }: Session, { settings }: Inspection, tally: Tally): RedisCaptureForm {
+  if (config.capture === 'rdb' || settings.appendonly !== 'no') return config.capture
+  if (config.capture === 'aof') {
+    throw new SourceError('redis-aof-off', `Redis at ${addressOf(config)} has appendonly off`, {
+      next: 'Set `capture: rdb` for this source, or turn it on: redis-cli CONFIG SET appendonly yes',
+    })
+  }
+  tally.warn(
+    'redis-aof-off',
+    `Redis at ${addressOf(config)} has appendonly off: only its RDB is captured`,
+    'Set `capture: rdb` for this source.',
+  )
+  return 'rdb'
+}
+
+function unreadable(session: Session, inspection: Inspection): SourceError {
+  const owner = inspection.directory.owner
+  return new SourceError(
+    'unreadable',
+    `uid ${inspection.uid} can't read ${session.location.directory}${owner === undefined ? '' : ` (its owner is uid ${owner})`}`,
+    { next: readAccess(session) },
+  )
+}
+
+/** Warnings for the manifest, each told to the person too. */
+class Tally {
+  readonly #context: CaptureContext
+  readonly #counts = new Map<string, number>()
+
+  constructor(context: CaptureContext) {
+    this.#context = context
+  }
+
+  warn(code: string, message: string, next?: string, count = 1): void {
+    this.#counts.set(code, (this.#counts.get(code) ?? 0) + count)
+    this.#context.notice({ code, message, ...(next === undefined ? {} : { next }) })
+  }
+
+  get warnings(): readonly SnapshotWarning[] {
+    return [...this.#counts].map(([code, count]) => ({ code, count }))
+  }
+}
+
+class RedisCapture implements Capture {
+  readonly #session: Session
+  readonly #inspection: Inspection
+  readonly #way: Way
+  readonly #form: RedisCaptureForm
+  readonly #saved: Saved
+  readonly #tally: Tally
+  readonly #watch: DirectoryWatch
+  readonly #amendments = new Map<string, Amendment>()
+  #streamed: RdbFacts | undefined
+  #current: CaptureArchive | undefined
+  #hold: AofHold | undefined
+
+  constructor(
+    session: Session,
+    inspection: Inspection,
+    way: Way,
+    form: RedisCaptureForm,
+    saved: Saved,
+    tally: Tally,
+  ) {
+    this.#session = session
+    this.#inspection = inspection
+    this.#way = way
+    this.#form = form
+    this.#saved = saved
+    this.#tally = tally
+    const own = way === 'stopped' ? foundFiles(inspection) : ownFiles(inspection)
+    this.#watch = new DirectoryWatch(session.location.member, {
+      rdb: form === 'aof' && way === 'files' ? undefined : own.rdb,
+      aof: own.aof,
+    })
+  }
+
+  async *archives(): AsyncGenerator<CaptureArchive> {
+    if (this.#way === 'stream') {
+      yield (this.#current = await streamArchive(this.#session, (facts) => (this.#streamed = facts)))
+      return
+    }
+    const { location } = this.#session
+    const { directory } = this.#inspection
+    yield (this.#current = await tarArchive(
+      this.#session,
+      {
+        part: '',
+        base: location.base,
+        name: location.member,
+        linkTo: directory.link === undefined ? undefined : directory.real,
+        exclude: [...TEMPORARY, ...this.#otherForm().map(literalPattern)],
+        expectedPlainBytes: this.#saved.bytes,
+      },
+      this.#watch,
+      (report) => this.#tell('', report),
+    ))
+    if (this.#form === 'rdb' || this.#way === 'stopped') return
+    const own = ownFiles(this.#inspection)
+    this.#session.context.step('holding AOF rewrites')
+    this.#hold = await holdAof(this.#session, directory.real, own.aof.name)
+    yield (this.#current = await tarArchive(
+      this.#session,
+      {
+        part: AOF_PART,
+        base: this.#hold.tree,
+        name: `${location.member}/${own.aof.name}`,
+        exclude: [],
+        expectedPlainBytes: this.#hold.bytes,
+      },
+      this.#watch,
+      (report) => this.#tell(AOF_PART, report),
+    ))
+    await this.#hold.release()
+  }
+
+  /** Names that do not belong into the first archive: what is not asked for, or comes by itself. */
+  #otherForm(): readonly string[] {
+    if (this.#way === 'stopped') return []
+    const own = ownFiles(this.#inspection)
+    return [...aofNames(this.#inspection), ...(this.#form === 'aof' ? [own.rdb] : [])]
+  }
+
+  #tell(part: string, report: TarReport): void {
+    const member = this.#session.location.member
+    // An RDB that is replaced while it is read, and a growing AOF, are whole by their own proof.
+    const changed = report.changed
+      .map((name) => name.replace(/^\.(?=\/)/, Buffer.from(member, 'utf8').toString('latin1')))
+      .filter((name) => this.#watch.files.has(name) && !this.#watch.isOwn(name))
+    for (const name of changed) this.#amendments.set(`${part}\0${name}`, { flags: ['torn'] })
+    if (changed.length > 0) {
+      this.#tally.warn(
+        'file-changed',
+        `Changed while they were read: ${changed.slice(0, 5).map(printable).join(', ')}`,
+        undefined,
+        changed.length,
+      )
+    }
+    if (report.vanished.length > 0) {
+      this.#tally.warn(
+        'file-vanished',
+        `Vanished while they were read: ${report.vanished.slice(0, 5).map(printable).join(', ')}`,
+        undefined,
+        report.vanished.length,
+      )
+    }
+    if (report.sockets > 0) {
+      this.#tally.warn('socket-skipped', 'Sockets are not captured', undefined, report.sockets)
+    }
+  }
+
+  async finish(): Promise<CaptureOutcome> {
+    const { location } = this.#session
+    const { directory } = this.#inspection
+    return Promise.resolve({
+      facts: this.#facts(),
+      warnings: this.#tally.warnings,
+      amendments: this.#amendments,
+      absolutePrefixes: location.absolute ? [Buffer.from(location.member, 'utf8').toString('latin1')] : [],
+      roots:
+        directory.link === undefined || this.#way === 'stream'
+          ? []
+          : [{ path: Buffer.from(location.member, 'utf8'), link: Buffer.from(directory.link, 'utf8') }],
+    })
+  }
+
+  #facts(): RedisFacts {
+    const { info, settings } = this.#inspection
+    const rdb = this.#streamed ?? this.#watch.rdb
+    const own = this.#way === 'stopped' ? foundFiles(this.#inspection) : ownFiles(this.#inspection)
+    const wantsAof = this.#way === 'stopped' ? !this.#watch.aof.isEmpty : this.#form !== 'rdb'
+    const aof = wantsAof && own.aof !== undefined ? this.#watch.aof.facts(own.aof.layout) : undefined
+    if (rdb === undefined && this.#way !== 'stopped' && this.#form !== 'aof') {
+      throw new SourceError(
+        'redis-rdb-missing',
+        `Redis saved, but ${own.rdb ?? 'its RDB'} is not in what was captured`,
+        { next: 'Compare redis-cli CONFIG GET dir and CONFIG GET dbfilename with `path` of this source.' },
+      )
+    }
+    const lastSave = this.#saved.time ?? Number(info.get('rdb_last_save_time') ?? Number.NaN)
+    const version = info.get('redis_version') ?? rdb?.redisVersion ?? aof?.base?.redisVersion
+    return {
+      kind: 'redis',
+      form:
+        this.#way !== 'stopped' ? this.#form : aof === undefined ? 'rdb' : rdb === undefined ? 'aof' : 'both',
+      loads: this.#loads(rdb !== undefined, aof !== undefined),
+      ...(version === undefined ? {} : { serverVersion: version }),
+      pointInTime: true,
+      stopped: this.#way === 'stopped',
+      ...(rdb === undefined ? {} : { rdb }),
+      ...(aof === undefined ? {} : { aof }),
+      settings: { ...settings },
+      ...(Number.isFinite(lastSave) ? { lastSave } : {}),
+    }
+  }
+
+  /**
+   * Of a running server its setting says it. Of a stopped one the files do: the form that was written last holds
+   * all that the other one does. (A dump.rdb beside a newer AOF is stale.)
+   */
+  #loads(rdb: boolean, aof: boolean): RedisFacts['loads'] {
+    if (!rdb || !aof) return rdb ? 'rdb' : aof ? 'aof' : 'nothing'
+    if (this.#way !== 'stopped') return this.#inspection.settings.appendonly === 'no' ? 'rdb' : 'aof'
+    return this.#watch.aof.newestNs >= this.#watch.rdbMtimeNs ? 'aof' : 'rdb'
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#current?.abort()
+    await this.#hold?.[Symbol.asyncDispose]()
+  }
+}

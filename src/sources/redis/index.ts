@@ -1,0 +1,6 @@
+import type { RedisSourceConfig } from '../../model/config.ts'
+import type { CapturableSource } from '../contract.ts'
+import { captureRedis } from './capture.ts'
+
+/** A Redis server and its data directory. */
+export const redisSource: CapturableSource<RedisSourceConfig> = { kind: 'redis', capture: captureRedis }

@@ -1,0 +1,109 @@
+/** The settings that say how a Redis persists. */
+export const SETTINGS = [
+  'dir',
+  'dbfilename',
+  'appendonly',
+  'appenddirname',
+  'appendfilename',
+  'save',
+] as const
+export type Setting = (typeof SETTINGS)[number]
+
+/** What `redis-inspect.sh` found. */
+export interface Inspection {
+  /** Who we are on the server. */
+  readonly uid: number
+  readonly directory: {
+    readonly type: 'missing' | 'directory' | 'other'
+    /** With symlinks resolved. */
+    readonly real: string
+    /** What the path says when it is itself a symlink. */
+    readonly link?: string | undefined
+    readonly readable: boolean
+    readonly writable: boolean
+    /** uid */
+    readonly owner?: string | undefined
+    /** Names directly in it. */
+    readonly files: readonly string[]
+    readonly unreadable: readonly string[]
+    readonly directories: readonly string[]
+    /** A directory in it that holds the manifest of a multi-part AOF. */
+    readonly manifestDirectory?: string | undefined
+  }
+  /** What redis-cli says of its version; undefined when it is not there. */
+  readonly cli: string | undefined
+  /** redis-cli's answer to PING; undefined when it was not asked. */
+  readonly ping?: { readonly status: number; readonly answer: string; readonly auth: string } | undefined
+  /** Fields of INFO, or why there are none. */
+  readonly info: ReadonlyMap<string, string>
+  readonly infoRefused?: string | undefined
+  readonly settings: Readonly<Partial<Record<Setting, string>>>
+  /** Why a setting is not known, as the server said. */
+  readonly refused: Readonly<Partial<Record<Setting, string>>>
+  /** `dir` with symlinks resolved as seen from the host. */
+  readonly dirReal?: string | undefined
+  /** Captures that had died were cleared away: how many. */
+  readonly settled: number
+}
+
+/** Reads the records of `redis-inspect.sh`; undefined when they are not whole. */
+export function parseInspection(stdout: Buffer): Inspection | undefined {
+  const fields = stdout.toString('utf8').split('\0')
+  if (fields.pop() !== '' || fields.length % 2 !== 0) return undefined
+  const first = new Map<string, string>()
+  const all = new Map<string, string[]>()
+  for (let at = 0; at < fields.length; at += 2) {
+    const name = fields[at] ?? ''
+    const value = fields[at + 1] ?? ''
+    if (!first.has(name)) first.set(name, value)
+    all.set(name, [...(all.get(name) ?? []), value])
+  }
+  const type = first.get('type')
+  const cli = first.get('cli')
+  if (!first.has('uid') || type === undefined || cli === undefined) return undefined
+  const ping = first.get('ping')
+  const info = first.get('info') ?? ''
+  const known = info.startsWith('#')
+  const named = (prefix: string): Partial<Record<Setting, string>> =>
+    Object.fromEntries(
+      SETTINGS.flatMap((name) => {
+        const value = first.get(`${prefix} ${name}`)
+        return value === undefined ? [] : [[name, value]]
+      }),
+    )
+  return {
+    uid: Number(first.get('uid')),
+    directory: {
+      type: type === 'directory' || type === 'missing' ? type : 'other',
+      real: first.get('real') ?? '',
+      link: first.get('link'),
+      readable: first.get('readable') === 'yes',
+      writable: first.get('writable') === 'yes',
+      owner: first.get('owner') || undefined,
+      files: all.get('file') ?? [],
+      unreadable: all.get('unreadable') ?? [],
+      directories: all.get('directory') ?? [],
+      manifestDirectory: first.get('manifest'),
+    },
+    cli: cli === 'missing' ? undefined : cli,
+    ping:
+      ping === undefined
+        ? undefined
+        : { status: Number(first.get('ping-status')), answer: ping, auth: first.get('auth') ?? '' },
+    info: known ? parseInfo(info) : new Map(),
+    infoRefused: known || !first.has('info') ? undefined : info,
+    settings: named('config'),
+    refused: named('refused'),
+    dirReal: first.get('dir-real'),
+    settled: Number(first.get('settled') ?? 0),
+  }
+}
+
+function parseInfo(text: string): ReadonlyMap<string, string> {
+  const fields = new Map<string, string>()
+  for (const line of text.split(/\r?\n/)) {
+    const colon = line.indexOf(':')
+    if (colon > 0 && !line.startsWith('#')) fields.set(line.slice(0, colon), line.slice(colon + 1))
+  }
+  return fields
+}

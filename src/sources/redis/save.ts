@@ -1,0 +1,125 @@
+import { SourceError } from '../../errors.ts'
+import { formatSize } from '../../model/units.ts'
+import { addressOf, refusal } from './failures.ts'
+import type { Session } from './connection.ts'
+
+export interface Saved {
+  /** Unix time in seconds, where the server tells. */
+  readonly time?: number | undefined
+  /** Size of the RDB, where it can be seen. */
+  readonly bytes?: number | undefined
+}
+
+/** A save or a rewrite that moves nothing for so long is given up, in s. */
+const STALL = 600
+const POLL = 1
+
+/**
+ * Has Redis save itself and waits until that ended well and `file` (absolute; empty when it is not known) was
+ * replaced. Throws SourceError with the server's reason.
+ */
+export async function save(session: Session, file: string): Promise<Saved> {
+  const { context } = session
+  const process = await context.host.spawn(
+    {
+      script: 'redis-save',
+      args: [...session.server, file, String(STALL), String(POLL)],
+      sudo: context.sudo,
+      title: 'saving Redis on the server',
+    },
+    { signal: context.signal },
+  )
+  // Judged below; an abort may come before.
+  process.exit.catch(() => {})
+  const stop = (): void => process.kill()
+  context.signal.addEventListener('abort', stop)
+  try {
+    // A script that ended early has closed its stdin; what it said tells why.
+    process.stdin.on('error', () => {})
+    process.stdin.end(`${session.password}\n`)
+    let last = ''
+    let rest = ''
+    for await (const chunk of process.stdout) {
+      const lines = (rest + (chunk as Buffer).toString('utf8')).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) {
+        last = line
+        tell(session, line)
+      }
+    }
+    const exit = await process.exit
+    context.signal.throwIfAborted()
+    return judge(session, last, exit)
+  } finally {
+    context.signal.removeEventListener('abort', stop)
+  }
+}
+
+function tell({ context }: Session, line: string): void {
+  const wait = /^wait (.*)$/.exec(line)
+  if (wait) context.step(`waiting for ${wait[1]}`)
+  const saving = /^saving (\d*) (\d*)$/.exec(line)
+  if (saving) {
+    const [, keys, all] = saving
+    context.step(keys && all && all !== '0' ? `Redis is saving: ${keys} of ${all} keys` : 'Redis is saving')
+  }
+}
+
+function judge(
+  { config }: Session,
+  last: string,
+  exit: { readonly status: number; readonly stderr: string },
+): Saved {
+  const at = addressOf(config)
+  const saved = /^saved (\d*) (\d*)$/.exec(last)
+  if (saved && exit.status === 0) {
+    return {
+      ...(saved[1] ? { time: Number(saved[1]) } : {}),
+      ...(saved[2] ? { bytes: Number(saved[2]) } : {}),
+    }
+  }
+  const failed = /^failed (\w+) ?(.*)$/.exec(last)
+  const text = failed?.[2] ?? ''
+  switch (failed?.[1]) {
+    case 'answer':
+      throw refusal(config, 'save', text)
+    case 'space': {
+      const [needed, free] = text.split(' ').map(Number)
+      throw new SourceError(
+        'redis-no-space',
+        `Redis at ${at} has no room to save: the last RDB has ${formatSize(needed ?? 0)}, free are ${formatSize(free ?? 0)}`,
+        { next: 'Make room on the file system of `dir`, then pull again.' },
+      )
+    }
+    case 'child': {
+      const free = Number(text)
+      throw new SourceError(
+        'redis-save-failed',
+        `Redis at ${at} could not save: its BGSAVE failed${
+          Number.isFinite(free) && text !== '' ? ` (free where it writes: ${formatSize(free * 1024)})` : ''
+        }`,
+        {
+          next: "Look into the log of Redis on the server. Most often the disk is full, `dir` is not writable for Redis' user, or there is too little memory to fork (vm.overcommit_memory=1 helps).",
+        },
+      )
+    }
+    case 'stalled':
+      throw new SourceError(
+        'redis-save-stalled',
+        `The save of Redis at ${at} does not come to an end: ${text}`,
+        {
+          next: 'Look on the server what its child process is doing (redis-cli INFO persistence), then pull again.',
+        },
+      )
+    case 'elsewhere':
+      throw new SourceError('redis-saved-elsewhere', `Redis at ${at} saved, but not to ${text}`, {
+        next: 'Compare redis-cli CONFIG GET dir and CONFIG GET dbfilename with `path` of this source.',
+      })
+    default:
+      throw new SourceError('redis-save-failed', `Saving Redis at ${at} was cut off on the server`, {
+        exitStatus: exit.status,
+        stderr: exit.stderr,
+        next: 'Pull again.',
+      })
+  }
+}

@@ -1,0 +1,225 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { ConnectionError } from '../../src/errors.ts'
+import type {
+  CommandResult,
+  ExitResult,
+  HostProbe,
+  Lease,
+  RemoteCommand,
+  RemoteHost,
+  RemoteProcess,
+} from '../../src/remote/contract.ts'
+import { loadScript } from '../../src/remote/scripts.ts'
+
+export interface LocalHostOptions {
+  /** The shell that runs the scripts, with its arguments up to `-c`. Default: `['dash']`. */
+  readonly shell?: readonly string[]
+  /** PATH of the scripts. */
+  readonly path?: string
+  /** Run as this user; needs root. `sudo` commands run as the test's own user. */
+  readonly uid?: number
+  readonly gid?: number
+  /** Seconds of silence after which a leased script undoes. Default 60. */
+  readonly silence?: number
+}
+
+/** A RemoteHost that runs the server's scripts on this machine, without SSH. */
+export class LocalHost implements RemoteHost {
+  readonly name = 'local'
+  readonly #options: LocalHostOptions
+  /** Processes that were started and have not ended. */
+  readonly running = new Set<ChildProcess>()
+  /** What was run, in order. */
+  readonly commands: RemoteCommand[] = []
+
+  constructor(options: LocalHostOptions = {}) {
+    this.#options = options
+  }
+
+  async run(
+    command: RemoteCommand,
+    options: { readonly stdin?: Uint8Array; readonly signal: AbortSignal },
+  ): Promise<CommandResult> {
+    const child = await this.#start(command, command.args ?? [], options.signal)
+    const stdout: Buffer[] = []
+    child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk))
+    const stderr = collect(child)
+    child.stdin?.on('error', () => {})
+    child.stdin?.end(options.stdin)
+    const status = await ended(child)
+    options.signal.throwIfAborted()
+    return { status, stdout: Buffer.concat(stdout), stderr: stderr() }
+  }
+
+  async spawn(command: RemoteCommand, options: { readonly signal: AbortSignal }): Promise<RemoteProcess> {
+    const child = await this.#start(command, command.args ?? [], options.signal)
+    const stderr = collect(child)
+    if (child.stdin === null || child.stdout === null) throw new Error('no pipes')
+    return {
+      stdin: child.stdin,
+      stdout: child.stdout,
+      exit: ended(child).then((status) => ({ status, stderr: stderr() })),
+      // As sshd does: the channel goes, and no signal comes.
+      kill: () => {
+        child.stdin?.destroy()
+        child.stdout?.destroy()
+      },
+    }
+  }
+
+  async lease(
+    command: RemoteCommand,
+    options: { readonly firstLines?: readonly string[]; readonly signal: AbortSignal },
+  ): Promise<Lease> {
+    const silence = this.#options.silence ?? 60
+    const child = await this.#start(command, [String(silence), ...(command.args ?? [])], options.signal)
+    return new LocalLease(child, options.firstLines ?? [])
+  }
+
+  async connectTcp(address: string, port: number, signal: AbortSignal): Promise<Duplex> {
+    const socket = connect(port, address)
+    try {
+      await once(socket, 'connect', { signal })
+    } catch (error) {
+      socket.destroy()
+      if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED') {
+        throw new ConnectionError('refused', `nothing listens on port ${port}`)
+      }
+      throw error
+    }
+    return socket
+  }
+
+  /** Cuts everything off as a lost connection does: the scripts' stdin and stdout go, and no signal comes. */
+  cut(): void {
+    for (const child of this.running) {
+      child.stdin?.destroy()
+      child.stdout?.destroy()
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const left = [...this.running]
+    this.cut()
+    await Promise.all(left.map((child) => once(child, 'close')))
+  }
+
+  async #start(command: RemoteCommand, args: readonly string[], signal: AbortSignal): Promise<ChildProcess> {
+    signal.throwIfAborted()
+    this.commands.push(command)
+    const script = await loadScript(command.script)
+    const [shell = 'dash', ...shellArgs] = this.#options.shell ?? ['dash']
+    const asRoot = command.sudo === true
+    const child = spawn(shell, [...shellArgs, '-c', script, 'relay-backup', ...args], {
+      stdio: 'pipe',
+      cwd: '/',
+      env: { ...process.env, ...(this.#options.path === undefined ? {} : { PATH: this.#options.path }) },
+      ...(this.#options.uid === undefined || asRoot ? {} : { uid: this.#options.uid }),
+      ...(this.#options.gid === undefined || asRoot ? {} : { gid: this.#options.gid }),
+    })
+    this.running.add(child)
+    child.once('close', () => this.running.delete(child))
+    return child
+  }
+}
+
+class LocalLease implements Lease {
+  readonly #child: ChildProcess
+  readonly #lines: string[] = []
+  readonly #beat: NodeJS.Timeout
+  readonly #exit: Promise<ExitResult>
+  #rest = ''
+  #ended = false
+  #wake: () => void = () => {}
+  #released = false
+
+  constructor(child: ChildProcess, firstLines: readonly string[]) {
+    this.#child = child
+    const stderr = collect(child)
+    child.stdin?.on('error', () => {})
+    for (const line of firstLines) child.stdin?.write(`${line}\n`)
+    this.#beat = setInterval(() => child.stdin?.write('beat\n'), 1000)
+    child.stdout?.on('data', (chunk: Buffer) => {
+      const lines = (this.#rest + chunk.toString()).split('\n')
+      this.#rest = lines.pop() ?? ''
+      this.#lines.push(...lines)
+      this.#wake()
+    })
+    this.#exit = ended(child).then((status) => {
+      clearInterval(this.#beat)
+      this.#ended = true
+      this.#wake()
+      return { status, stderr: stderr() }
+    })
+  }
+
+  async nextLine(signal: AbortSignal): Promise<string | undefined> {
+    for (;;) {
+      signal.throwIfAborted()
+      const line = this.#lines.shift()
+      if (line !== undefined) return line
+      if (this.#ended) return undefined
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+        signal.addEventListener('abort', () => resolve(), { once: true })
+      })
+    }
+  }
+
+  send(line: string): void {
+    this.#child.stdin?.write(`${line}\n`)
+  }
+
+  release(): Promise<ExitResult> {
+    if (!this.#released && !this.#ended) this.send('release')
+    this.#released = true
+    return this.#exit
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release()
+  }
+}
+
+/** What a probe of this machine says, as far as captures need it. */
+export function localProbe(
+  probe: Partial<HostProbe> & { readonly deployment: string | undefined },
+): HostProbe {
+  return {
+    os: 'Linux',
+    kernel: '6',
+    arch: 'x86_64',
+    uid: process.getuid?.() ?? 0,
+    user: 'root',
+    home: '/root',
+    cpus: 2,
+    deploymentWritable: true,
+    freeBytes: undefined,
+    existing: new Set(),
+    tar: 'gnu',
+    versions: { tar: '1.34', zstd: '1.5.4', gzip: '1.12' },
+    findPrintf: true,
+    openJournals: [],
+    groups: [],
+    ...probe,
+  }
+}
+
+function collect(child: ChildProcess): () => string {
+  const chunks: Buffer[] = []
+  child.stderr?.on('data', (chunk: Buffer) => chunks.push(chunk))
+  return () => Buffer.concat(chunks).toString().slice(0, 65_536)
+}
+
+/** The exit status, after the pipes were read to their end or cut. */
+function ended(child: ChildProcess): Promise<number> {
+  const status = (): number => child.exitCode ?? 128 + 9
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', () => resolve(status()))
+  })
+}
