@@ -60,7 +60,8 @@ export function parseConfigDocument(text: string): ConfigDocument {
     // Aliases that multiply without end, or nesting deeper than the stack.
     if (error instanceof ReferenceError)
       return failed({ message: 'has too many aliases (&name, *name) or an alias inside itself' })
-    if (error instanceof RangeError) return failed({ message: 'is nested too deeply' })
+    if (error instanceof RangeError)
+      return failed({ message: 'is nested too deeply, or has an alias inside itself' })
     throw error
   }
 }
@@ -102,24 +103,35 @@ const SYNTAX: Partial<Record<ErrorCode, { message: string; suggestion?: string }
   UNEXPECTED_TOKEN: { message: 'is not expected here', suggestion: QUOTE },
 }
 
-/** Keys that are no plain text, and `__proto__`, which JavaScript objects can't hold safely. */
+/**
+ * Keys that are no plain text; `__proto__`, which JavaScript objects can't hold safely; and merge keys (`<<`)
+ * of what is no map.
+ */
 function unusableKeys(document: Document, place: (offset: number) => Position): SyntaxProblem[] {
   const problems: SyntaxProblem[] = []
   visit(document, {
-    Pair(_, pair) {
-      const { key } = pair
-      const usable = isScalar(key) && key.value !== null && key.value !== '__proto__'
-      const merge = isScalar(key) && (key.value === '<<' || typeof key.value === 'symbol')
-      if (!usable && !merge) {
-        const offset = isNode(key) ? key.range?.[0] : undefined
-        problems.push({
-          position: offset === undefined ? undefined : place(offset),
-          message: 'is a key that is no plain text, or not allowed',
-        })
-      }
+    Pair(_, { key, value }) {
+      const message = keyProblem(document, key, value)
+      if (message === undefined) return
+      const offset = isNode(key) ? key.range?.[0] : undefined
+      problems.push({ position: offset === undefined ? undefined : place(offset), message })
     },
   })
   return problems
+}
+
+function keyProblem(document: Document, key: unknown, value: unknown): string | undefined {
+  if (!isScalar(key)) return 'is a key that is no plain text'
+  if (key.value === '<<' || typeof key.value === 'symbol')
+    return isMergeSource(document, value) ? undefined : 'takes an alias of a map (<<: *name)'
+  if (key.value === null || key.value === '__proto__') return 'is not allowed as a key'
+  return undefined
+}
+
+function isMergeSource(document: Document, value: unknown): boolean {
+  const source = isAlias(value) ? value.resolve(document) : value
+  if (!isSeq(source)) return isMap(source)
+  return source.items.every((item) => isMap(isAlias(item) ? item.resolve(document) : item))
 }
 
 function offsetOf(document: Document, path: ConfigPath, at: 'key' | 'value'): number | undefined {

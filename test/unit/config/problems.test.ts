@@ -15,8 +15,10 @@ describe('the file', () => {
       ['2:1 : is a key that was written before in the same map (Remove one of the two)'],
     ],
     ['a: 1\n---\nb: 1\n', ['2:1 : begins a second document (---) (Keep only one)']],
-    ['__proto__: 1\n', ['1:1 : is a key that is no plain text, or not allowed']],
-    ['[a]: 1\n', ['1:1 : is a key that is no plain text, or not allowed']],
+    ['__proto__: 1\n', ['1:1 : is not allowed as a key']],
+    ['[a]: 1\n', ['1:1 : is a key that is no plain text']],
+    ['<<: 3\n', ['1:1 : takes an alias of a map (<<: *name)']],
+    ['a: &a { <<: *a }\n', ['-:- : is nested too deeply, or has an alias inside itself']],
   ])('%j', (text, expected) => {
     expect(shown(text)).toEqual(expected)
   })
