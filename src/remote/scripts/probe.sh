@@ -67,6 +67,10 @@ if cd "$deployment" 2>/dev/null; then
   done
   for journal in .relay-backup/restore-*/journal; do
     [ -e "$journal" ] || continue
+    # lib/restore-journal.sh: a journal is settled when it was closed and not reopened since.
+    case $(grep -E '^(closed|reopened)' "$journal" 2>/dev/null | tail -n 1) in
+      closed*) continue ;;
+    esac
     journal=${journal#.relay-backup/restore-}
     say journal "${journal%/journal}"
   done
