@@ -18,20 +18,17 @@ export interface RunLog extends Disposable {
   error(message: string, fields?: object): void
 }
 
-export interface LogOptions {
-  readonly env: NodeJS.ProcessEnv
-  /** Logs at debug level. */
-  readonly verbose: boolean
-}
-
 /** `$XDG_STATE_HOME/relay-backup/log`, where the log files are. */
 export function logDirectory(env: NodeJS.ProcessEnv): string {
   const state = env['XDG_STATE_HOME'] || join(env['HOME'] || homedir(), '.local', 'state')
   return join(state, 'relay-backup', 'log')
 }
 
-/** Opens the log file, JSON lines, each written before the call returns. Never throws: then nothing is logged. */
-export async function openLog({ env, verbose }: LogOptions): Promise<RunLog> {
+/**
+ * Opens the log file: JSON lines, each written before the call returns, `verbose` at debug level. Never throws;
+ * when the file can't be had, nothing is logged.
+ */
+export async function openLog(env: NodeJS.ProcessEnv, verbose: boolean): Promise<RunLog> {
   try {
     const directory = logDirectory(env)
     mkdirSync(directory, { recursive: true, mode: 0o700 })

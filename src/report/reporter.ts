@@ -19,24 +19,12 @@ export interface ReporterOptions {
   readonly now?: (() => number) | undefined
 }
 
-/** How a run reports, from the global flags and the stream it reports to. */
-export function chooseReportMode(
-  flags: { readonly json: boolean; readonly quiet: boolean },
-  stream: { readonly isTTY?: boolean | undefined },
-  env: NodeJS.ProcessEnv,
-): ReportMode {
-  if (flags.quiet) return 'quiet'
-  if (flags.json) return 'json'
-  const dumb = env['TERM'] === 'dumb' || Boolean(env['CI'])
-  return stream.isTTY === true && !dumb ? 'tty' : 'plain'
-}
-
 /** Shows a run's events. Dispose it when the run is over, before the result is printed: that ends the drawing. */
-export async function createReporter(options: ReporterOptions): Promise<Reporter & AsyncDisposable> {
+export function createReporter(options: ReporterOptions): Reporter & AsyncDisposable {
   const { stream, logger } = options
   // A reader of stderr that went away must not end a backup.
   stream.on('error', ignore)
-  const renderer = await createRenderer(options)
+  const renderer = createRenderer(options)
   let closed = false
   return {
     event(event) {
@@ -51,21 +39,42 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
   }
 }
 
-async function createRenderer(options: ReporterOptions): Promise<EventRenderer> {
+function createRenderer(options: ReporterOptions): EventRenderer {
   const { mode, stream, verbose, color, now = () => performance.now() } = options
   const write = (text: string) => void stream.write(text)
   switch (mode) {
-    case 'tty': {
-      // listr2 is worth its loading time only where it draws.
-      const { createTtyRenderer } = await import('./tty-renderer.ts')
-      return createTtyRenderer({ stream, color, now })
-    }
+    case 'tty':
+      return createLazyRenderer(async () => {
+        // listr2 is worth its loading time only where it draws.
+        const { createTtyRenderer } = await import('./tty-renderer.ts')
+        return createTtyRenderer({ stream, color, now })
+      })
     case 'plain':
       return createPlainRenderer({ write, paint: createPaint(color), verbose, now })
     case 'quiet':
       return createQuietRenderer({ write, paint: createPaint(color), verbose, now })
     case 'json':
       return createJsonRenderer({ write, now })
+  }
+}
+
+/** A renderer that is still being loaded; it gets the events of that time when it is there. */
+function createLazyRenderer(load: () => Promise<EventRenderer>): EventRenderer {
+  const early: ProgressEvent[] = []
+  let loaded: EventRenderer | undefined
+  const loading = load().then((renderer) => {
+    for (const event of early) renderer.event(event)
+    loaded = renderer
+  })
+  return {
+    event(event) {
+      if (loaded === undefined) early.push(event)
+      else loaded.event(event)
+    },
+    async close() {
+      await loading
+      await loaded?.close()
+    },
   }
 }
 

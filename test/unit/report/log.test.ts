@@ -44,7 +44,7 @@ async function lines(): Promise<Record<string, unknown>[]> {
 }
 
 test('a line is on disk when the call returns, only for us to read', async () => {
-  using log = await openLog({ env, verbose: false })
+  using log = await openLog(env, false)
   log.info('hello', { host: 'prod' })
   expect(await lines()).toMatchObject([{ level: 'info', msg: 'hello', host: 'prod' }])
   expect((await stat(file)).mode & 0o777).toBe(0o600)
@@ -55,13 +55,13 @@ test('a log that others could read is closed to them', async () => {
   await mkdir(join(file, '..'), { recursive: true })
   await writeFile(file, '')
   await chmod(file, 0o644)
-  using _log = await openLog({ env, verbose: false })
+  using _log = await openLog(env, false)
   expect((await stat(file)).mode & 0o777).toBe(0o600)
 })
 
 test('debug lines only with --verbose', async () => {
   for (const verbose of [false, true]) {
-    using log = await openLog({ env, verbose })
+    using log = await openLog(env, verbose)
     log.debug(`debug ${verbose}`)
     log.info(`info ${verbose}`)
   }
@@ -69,7 +69,7 @@ test('debug lines only with --verbose', async () => {
 })
 
 test('secrets are masked by type and by key, however deep; errors keep their causes', async () => {
-  using log = await openLog({ env, verbose: false })
+  using log = await openLog(env, false)
   const cause = Object.assign(new Error('inner'), { password: 'hunter2' })
   log.error('bad', {
     password: 'hunter2',
@@ -90,7 +90,7 @@ test('secrets are masked by type and by key, however deep; errors keep their cau
 })
 
 test('what goes in a circle does not end the run', async () => {
-  using log = await openLog({ env, verbose: false })
+  using log = await openLog(env, false)
   const circle: Record<string, unknown> = {}
   circle['self'] = circle
   log.info('round', circle)
@@ -102,7 +102,7 @@ test('a large log moves aside; three old ones stay', async () => {
   for (let run = 0; run < 5; run += 1) {
     await writeFile(file, `run ${run}\n`)
     await truncate(file, 5 * 1024 * 1024)
-    using log = await openLog({ env, verbose: false })
+    using log = await openLog(env, false)
     log.info('new')
   }
   expect((await readdir(join(file, '..'))).sort()).toEqual(
@@ -115,13 +115,13 @@ test('a large log moves aside; three old ones stay', async () => {
 
 test('a log that can’t be written fails nothing', async () => {
   await writeFile(join(root, 'relay-backup'), 'a file where the directory should be')
-  using log = await openLog({ env, verbose: false })
+  using log = await openLog(env, false)
   expect(log.file).toBeUndefined()
   expect(() => log.error('lost')).not.toThrow()
 })
 
 test('a log that breaks while we run fails nothing', async () => {
-  using log = await openLog({ env, verbose: false })
+  using log = await openLog(env, false)
   // As a full disk or a lost mount would, this makes every write fail.
   for (const descriptor of await readdir('/proc/self/fd')) {
     const target = await readlink(`/proc/self/fd/${descriptor}`).catch(() => '')
@@ -136,7 +136,7 @@ test('a log that breaks while we run fails nothing', async () => {
 })
 
 test('after it was closed nothing is written to whatever has its descriptor then', async () => {
-  const log = await openLog({ env, verbose: false })
+  const log = await openLog(env, false)
   log[Symbol.dispose]()
   log.info('late')
   expect(await readFile(file, 'utf8')).toBe('')
@@ -147,10 +147,10 @@ test('where it is', () => {
 })
 
 test('the reporter logs a run’s events but not the progress of bytes', async () => {
-  using logger = await openLog({ env, verbose: false })
+  using logger = await openLog(env, false)
   {
     const stream = fakeStream({ tty: false })
-    await using reporter = await createReporter({
+    await using reporter = createReporter({
       mode: 'quiet',
       stream,
       verbose: false,

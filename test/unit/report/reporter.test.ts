@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { chooseReportMode, createReporter } from '../../../src/report/reporter.ts'
+import { createReporter } from '../../../src/report/reporter.ts'
 import type { ReporterOptions } from '../../../src/report/reporter.ts'
 import { anyEvent, progress, RUN } from './events.ts'
 import { fakeStream } from './fake-stream.ts'
@@ -12,21 +12,10 @@ async function report(
   events = RUN,
 ): Promise<FakeStream> {
   const stream = fakeStream({ tty: mode === 'tty' })
-  await using reporter = await createReporter({ mode, stream, verbose: false, color: false, ...more })
+  await using reporter = createReporter({ mode, stream, verbose: false, color: false, ...more })
   for (const event of events) reporter.event(event)
   return stream
 }
-
-test('the mode', () => {
-  const flags = { json: false, quiet: false }
-  const tty = { isTTY: true }
-  expect(chooseReportMode(flags, tty, {})).toBe('tty')
-  expect(chooseReportMode(flags, {}, {})).toBe('plain')
-  expect(chooseReportMode(flags, tty, { TERM: 'dumb' })).toBe('plain')
-  expect(chooseReportMode(flags, tty, { CI: 'true' })).toBe('plain')
-  expect(chooseReportMode({ json: true, quiet: false }, tty, {})).toBe('json')
-  expect(chooseReportMode({ json: true, quiet: true }, tty, {})).toBe('quiet')
-})
 
 describe('plain lines', () => {
   test('one an event, and nothing that drives a terminal', async () => {
@@ -52,7 +41,7 @@ prod: prod/20251120T020000Z
   test('an archive tells how far it is at most every 10 s', async () => {
     let time = 0
     const stream = fakeStream({ tty: false })
-    await using reporter = await createReporter({
+    await using reporter = createReporter({
       mode: 'plain',
       stream,
       verbose: false,
@@ -110,7 +99,7 @@ describe('at a terminal', () => {
 
   test('what goes on is redrawn in place', async () => {
     const stream = fakeStream({ tty: true })
-    await using reporter = await createReporter({ mode: 'tty', stream, verbose: false, color: false })
+    await using reporter = createReporter({ mode: 'tty', stream, verbose: false, color: false })
     reporter.event({ type: 'source-started', host: 'b', source: 'x' })
     reporter.event(progress(1_048_576, 4_194_304))
     await expect.poll(() => stream.screen).toMatch(/ logs {2}1\.0 MiB of 4\.0 MiB/)
@@ -122,7 +111,7 @@ describe('at a terminal', () => {
   test('lines of others come out below, whole', async () => {
     const stream = fakeStream({ tty: true })
     {
-      await using reporter = await createReporter({ mode: 'tty', stream, verbose: false, color: false })
+      await using reporter = createReporter({ mode: 'tty', stream, verbose: false, color: false })
       reporter.event({ type: 'host-started', host: 'a' })
       await expect.poll(() => stream.screen).toContain(' a')
       stream.write('(node) a warning of somebody else\n')
@@ -140,7 +129,7 @@ describe('at a terminal', () => {
     const listeners = process.listeners('exit')
     const stream = fakeStream({ tty: true })
     const shown = () => stream.text.lastIndexOf('\x1b[?25h') > stream.text.lastIndexOf('\x1b[?25l')
-    const reporter = await createReporter({ mode: 'tty', stream, verbose: false, color: false })
+    const reporter = createReporter({ mode: 'tty', stream, verbose: false, color: false })
     await expect.poll(() => stream.text).toContain('\x1b[?25l')
     expect(shown()).toBe(false)
     const added = process.listeners('exit').filter((listener) => !listeners.includes(listener))
@@ -170,7 +159,7 @@ test.each(['tty', 'plain', 'json', 'quiet'] as const)(
 
 test('a reader of stderr that went away does not end the run', async () => {
   const stream = fakeStream({ tty: false })
-  await using reporter = await createReporter({ mode: 'plain', stream, verbose: false, color: false })
+  await using reporter = createReporter({ mode: 'plain', stream, verbose: false, color: false })
   stream.destroy(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
   await new Promise((resolve) => setImmediate(resolve))
   reporter.event({ type: 'host-started', host: 'a' })
