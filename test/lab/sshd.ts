@@ -162,7 +162,19 @@ export async function generateKey(
 ): Promise<void> {
   const form = options.pem === true ? ['-m', 'PEM'] : []
   const bits = type === 'rsa' ? ['-b', '2048'] : []
-  await run('ssh-keygen', ['-q', '-t', type, ...bits, ...form, '-N', options.passphrase ?? '', '-C', '', '-f', file])
+  await run('ssh-keygen', [
+    '-q',
+    '-t',
+    type,
+    ...bits,
+    ...form,
+    '-N',
+    options.passphrase ?? '',
+    '-C',
+    '',
+    '-f',
+    file,
+  ])
 }
 
 /** A system user of its own for one test; needs root. */
@@ -232,7 +244,7 @@ export async function descendants(roots: readonly number[]): Promise<number[]> {
     if (parent !== undefined) parents.set(pid, parent)
   }
   const found = new Set<number>(roots)
-  for (let grew = true; grew; ) {
+  for (let grew = true; grew;) {
     grew = false
     for (const [pid, parent] of parents) {
       if (found.has(parent) && !found.has(pid)) {

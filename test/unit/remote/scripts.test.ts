@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { commandLine, loadScript } from '../../../src/remote/scripts.ts'
 
-const LOGIN_SHELLS = [['dash'], ['bash'], ['busybox', 'sh']] as const
+const LOGIN_SHELLS = ['dash', 'bash', 'busybox sh']
 const SCRIPT = `# a comment with 'quotes' and "more"
 cat <<'END'
 $HOME \\n \\\\ 100% !
@@ -12,9 +12,9 @@ cat
 exit 7
 `
 
-describe.each(LOGIN_SHELLS)('a script under the login shell %s', (...shell) => {
+describe.each(LOGIN_SHELLS)('a script under the login shell %s', (shell) => {
   it('gets its text, its arguments and its stdin unchanged, and its exit status counts', () => {
-    const [program = '', ...args] = shell
+    const [program = '', ...args] = shell.split(' ')
     let failure: { status?: number; stdout?: string } = {}
     try {
       execFileSync(program, [...args, '-c', commandLine(SCRIPT, ["a'b\n", '', '\\n!'])], {

@@ -1,0 +1,45 @@
+import { ConnectionError } from '../errors.ts'
+import type { SshConfig } from '../model/config.ts'
+import { fingerprint, keyType } from './known-hosts.ts'
+import type { HostKeyCheck } from './known-hosts.ts'
+import { at } from './socket.ts'
+
+/** Why a server's key is not accepted, and what a person does about it. */
+export function hostKeyError(
+  host: { readonly name: string; readonly ssh: SshConfig },
+  key: Buffer,
+  check: Exclude<HostKeyCheck, { readonly status: 'ok' }>,
+): ConnectionError {
+  const shown = `${keyType(key)} ${fingerprint(key)}`
+  const trust = `relay-backup hosts trust ${host.name}`
+  const details = { host: host.name }
+  switch (check.status) {
+    case 'unknown':
+      return new ConnectionError(
+        'host-key-unknown',
+        `The key of ${at(host.ssh)} is not known: ${shown}` +
+          (check.authority === undefined
+            ? ''
+            : ` (${check.authority.file}:${check.authority.line} trusts an authority for it; certificates are not supported)`),
+        { ...details, next: `Compare the fingerprint with the server's own, then: ${trust}` },
+      )
+    case 'changed': {
+      const { entry } = check
+      return new ConnectionError(
+        'host-key-changed',
+        `THE KEY OF ${at(host.ssh)} HAS CHANGED. Somebody may be reading and altering this connection. ` +
+          `It shows ${shown}; known is ${entry.keyType} ${fingerprint(Buffer.from(entry.key, 'base64'))} (${entry.file}:${entry.line})`,
+        {
+          ...details,
+          next: `Ask the server's administrator whether its key was replaced. Only if the new fingerprint is confirmed: ${trust}`,
+        },
+      )
+    }
+    case 'revoked':
+      return new ConnectionError(
+        'host-key-revoked',
+        `The key of ${at(host.ssh)} is revoked in ${check.entry.file}:${check.entry.line}: ${shown}`,
+        { ...details, next: 'Do not connect; ask who revoked the key, and have the server get a new one' },
+      )
+  }
+}

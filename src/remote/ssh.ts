@@ -1,0 +1,192 @@
+import type { Client, ClientChannel } from 'ssh2'
+import { ConnectionError, RemoteError } from '../errors.ts'
+import type { Duplex } from 'node:stream'
+import type { SshConfig } from '../model/config.ts'
+import { printable } from '../model/path-bytes.ts'
+import { ChannelSlots } from './channel-slots.ts'
+import type { CommandResult, Lease, RemoteCommand, RemoteHost, RemoteProcess } from './contract.ts'
+import { openLease, SILENCE_LIMIT } from './lease.ts'
+import { createProcess } from './remote-process.ts'
+import type { SshProcess } from './remote-process.ts'
+import { commandLine, loadScript } from './scripts.ts'
+import { connectClient, endClient } from './ssh-client.ts'
+import type { ConnectOptions } from './ssh-client.ts'
+
+/** Below OpenSSH's MaxSessions of 10, so that a person's own sessions over the same connection limits still fit. */
+const SESSIONS = 8
+const OUTPUT_LIMIT = 64 * 1024 * 1024
+
+/**
+ * Connects to a host, checks its key against known_hosts, and logs in. Throws ConnectionError that says what
+ * went wrong; an abort rejects with the signal's reason. The signal is for connecting only.
+ */
+export async function connectSsh(
+  host: { readonly name: string; readonly ssh: SshConfig },
+  options: ConnectOptions,
+): Promise<RemoteHost> {
+  return new SshHost(host.name, await connectClient(host, options))
+}
+
+class SshHost implements RemoteHost {
+  readonly name: string
+  readonly #client: Client
+  readonly #slots = new ChannelSlots(SESSIONS)
+  readonly #processes = new Set<SshProcess>()
+  #closed = false
+  #cause: Error | undefined
+
+  constructor(name: string, client: Client) {
+    this.name = name
+    this.#client = client
+    client.on('error', (error) => (this.#cause = error))
+    client.once('close', () => {
+      this.#closed = true
+      for (const process of this.#processes) process.connectionLost(this.#lost())
+    })
+  }
+
+  async run(
+    command: RemoteCommand,
+    options: { readonly stdin?: Uint8Array; readonly signal: AbortSignal },
+  ): Promise<CommandResult> {
+    const process = await this.spawn(command, options)
+    process.stdin.end(options.stdin ?? new Uint8Array())
+    const chunks: Buffer[] = []
+    let bytes = 0
+    let tooMuch = false
+    process.stdout.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes <= OUTPUT_LIMIT) chunks.push(chunk)
+      else if (!tooMuch) {
+        tooMuch = true
+        process.kill()
+      }
+    })
+    const exit = await process.exit.catch((error: unknown) => {
+      if (!tooMuch) throw error
+      return undefined
+    })
+    if (tooMuch || exit === undefined) {
+      throw new RemoteError('output-too-long', 'A command on the server said more than 64 MiB', {
+        host: this.name,
+        command: command.title ?? command.script,
+      })
+    }
+    return { ...exit, stdout: Buffer.concat(chunks) }
+  }
+
+  async spawn(command: RemoteCommand, options: { readonly signal: AbortSignal }): Promise<RemoteProcess> {
+    const script = await loadScript(command.script)
+    const line = commandLine(script, command.args ?? [], { sudo: command.sudo === true })
+    const channel = await this.#open(line, command, options.signal)
+    const process = createProcess(channel, { signal: options.signal, lost: () => this.#lost(command) })
+    this.#processes.add(process)
+    channel.once('close', () => {
+      this.#processes.delete(process)
+      this.#slots.release()
+    })
+    if (this.#closed) process.connectionLost(this.#lost(command))
+    return process
+  }
+
+  async lease(
+    command: RemoteCommand,
+    options: { readonly firstLines?: readonly string[]; readonly signal: AbortSignal },
+  ): Promise<Lease> {
+    // An abort must not cut the lease: what the script changed is undone in order, by its release.
+    const process = await this.spawn(
+      { ...command, args: [String(SILENCE_LIMIT), ...(command.args ?? [])] },
+      { signal: new AbortController().signal },
+    )
+    return openLease(process, options.firstLines ?? [])
+  }
+
+  connectTcp(address: string, port: number, signal: AbortSignal): Promise<Duplex> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason as Error)
+      if (this.#closed) return reject(this.#lost())
+      const abort = () => reject(signal.reason as Error)
+      signal.addEventListener('abort', abort, { once: true })
+      this.#client.forwardOut('127.0.0.1', 0, address, port, (error, channel) => {
+        signal.removeEventListener('abort', abort)
+        if (error !== undefined) {
+          return reject(
+            this.#closed
+              ? this.#lost()
+              : new RemoteError(
+                  'tcp-refused',
+                  `The server can't connect to ${address} port ${port}: ${printable(error.message)}`,
+                  { host: this.name },
+                ),
+          )
+        }
+        channel.on('error', () => {})
+        if (signal.aborted) return channel.close()
+        const cut = () => channel.destroy()
+        signal.addEventListener('abort', cut, { once: true })
+        channel.once('close', () => signal.removeEventListener('abort', cut))
+        resolve(channel)
+      })
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return
+    await endClient(this.#client)
+  }
+
+  async #open(line: string, command: RemoteCommand, signal: AbortSignal): Promise<ClientChannel> {
+    for (;;) {
+      await this.#slots.acquire(signal)
+      try {
+        return await this.#exec(line, command, signal)
+      } catch (error) {
+        const retry = !this.#closed && isRefusedSession(error) && this.#slots.refused()
+        this.#slots.release()
+        if (retry) continue
+        if (error instanceof Error && isRefusedSession(error) && !this.#closed) {
+          throw new RemoteError(
+            'session-refused',
+            `The server opens no session: ${printable(error.message)}`,
+            {
+              host: this.name,
+              command: command.title ?? command.script,
+              next: "Check MaxSessions and ForceCommand in the server's sshd_config",
+              cause: error,
+            },
+          )
+        }
+        throw error
+      }
+    }
+  }
+
+  #exec(line: string, command: RemoteCommand, signal: AbortSignal): Promise<ClientChannel> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(this.#lost(command))
+      const abort = () => reject(signal.reason as Error)
+      signal.addEventListener('abort', abort, { once: true })
+      this.#client.exec(line, (error, channel) => {
+        signal.removeEventListener('abort', abort)
+        if (error !== undefined) reject(this.#closed ? this.#lost(command) : error)
+        else if (signal.aborted) channel.close()
+        else resolve(channel)
+      })
+    })
+  }
+
+  #lost(command?: RemoteCommand): ConnectionError {
+    const during = command === undefined ? '' : ` during ${command.title ?? command.script}`
+    const why = this.#cause === undefined ? '' : `: ${printable(this.#cause.message)}`
+    return new ConnectionError('lost', `The connection was lost${during}${why}`, {
+      host: this.name,
+      next: 'Check the network and that the server is still up, then run the command again',
+      cause: this.#cause,
+    })
+  }
+}
+
+/** ssh2's own words for SSH_MSG_CHANNEL_OPEN_FAILURE and for a refused exec request. */
+function isRefusedSession(error: unknown): error is Error {
+  return error instanceof Error && /channel open failure|unable to exec/i.test(error.message)
+}
