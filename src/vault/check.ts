@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { open, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RelayError } from '../errors.ts'
 import type { Manifest } from '../model/snapshot.ts'
@@ -30,6 +29,9 @@ export interface CheckOptions {
   /** Called with the size of each piece that was read and hashed. */
   readonly onBytes?: (bytes: number) => void
 }
+
+/** Read at a time; small files take no more memory than they need. */
+const READ_BYTES = 1024 * 1024
 
 type Found = Omit<VaultProblem, 'host' | 'snapshot'>
 
@@ -158,7 +160,7 @@ async function checkFile(directory: string, expected: ManifestFile, options: Che
     return [{ code: 'size-differs', file, message: `The file has ${size} bytes, not ${expected.bytes}` }]
   }
   if (!options.hashes) return []
-  const hash = await hashFile(path, options)
+  const hash = await hashFile(path, size, options)
   if (typeof hash !== 'string') {
     return [{ code: 'unreadable', file, message: `The file can't be read (${hash.unreadable})` }]
   }
@@ -170,14 +172,19 @@ async function checkFile(directory: string, expected: ManifestFile, options: Che
 /** Hex SHA-256, or why the file can't be read: a bad sector is a finding and must not end the check. */
 async function hashFile(
   path: string,
+  bytes: number,
   options: CheckOptions,
 ): Promise<string | { readonly unreadable: string }> {
   const hash = createHash('sha256')
-  const stream = createReadStream(path, { highWaterMark: 1024 * 1024, signal: options.signal })
   try {
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
-      hash.update(chunk)
-      options.onBytes?.(chunk.length)
+    await using handle = await open(path, 'r')
+    const buffer = Buffer.allocUnsafe(Math.min(bytes, READ_BYTES) + 1)
+    for (;;) {
+      options.signal.throwIfAborted()
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length)
+      if (bytesRead === 0) return hash.digest('hex')
+      hash.update(buffer.subarray(0, bytesRead))
+      options.onBytes?.(bytesRead)
     }
   } catch (error) {
     options.signal.throwIfAborted()
@@ -185,7 +192,6 @@ async function hashFile(
     if (code === undefined) throw error
     return { unreadable: code }
   }
-  return hash.digest('hex')
 }
 
 /** SHA256SUMS has the right line for every file. Lines of removed archives are dropped a moment after them. */

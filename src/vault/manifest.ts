@@ -14,6 +14,8 @@ const fileName = z
   .refine((name) => name !== MANIFEST_FILE && name !== SUMS_FILE)
 const snapshotId = z.string().regex(SNAPSHOT_ID_PATTERN)
 
+const anyFormat = z.looseObject({ format: z.number() })
+
 const archive = z.looseObject({
   file: fileName,
   bytes: count,
@@ -59,11 +61,11 @@ const manifest = z.looseObject({
 export function parseManifest(bytes: Uint8Array): Manifest {
   let json: unknown
   try {
-    json = JSON.parse(Buffer.from(bytes).toString('utf8'))
+    json = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'))
   } catch (cause) {
     throw new DamageError('manifest-damaged', 'The manifest is not JSON', { cause })
   }
-  const format = z.looseObject({ format: z.number() }).safeParse(json)
+  const format = anyFormat.safeParse(json)
   if (format.success && format.data.format > 1) {
     throw new VaultError(
       'newer-format',

@@ -28,3 +28,14 @@ test('colour only when asked for, and none of it is counted as width', () => {
 test('an empty table is empty', () => {
   expect(renderTable([])).toBe('')
 })
+
+test('plain tables and tables with wide characters are laid out alike', () => {
+  const options = { head: ['name', 'n', 'state'], align: ['left', 'right'], color: true } as const
+  const rows = [
+    ['one', '1', ''],
+    ['twenty', '20', '\x1b[31mgone\x1b[0m'],
+  ]
+  const wide = renderTable([...rows, ['\u00e9', '3', 'ok']], options).split('\n')
+  expect(renderTable(rows, options).split('\n')).toEqual(wide.slice(0, 3))
+  expect(wide[3]).toBe('\u00e9        3  ok')
+})
