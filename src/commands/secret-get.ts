@@ -1,0 +1,16 @@
+import { SecretError } from '../errors.ts'
+import { ExitCode } from '../exit-codes.ts'
+import { printable } from '../model/path-bytes.ts'
+import { readKeychain, systemKeychain } from '../secrets/keychain.ts'
+import type { CommandContext, CommandOutcome } from './context.ts'
+
+/** `secret get NAME`: the secret itself on stdout, because that is what was asked for. */
+export async function secretGet(_context: CommandContext, args: readonly string[]): Promise<CommandOutcome> {
+  const name = args[0] ?? ''
+  const secret = await readKeychain(systemKeychain, name)
+  if (secret === undefined)
+    throw new SecretError(`The keychain has no entry ${printable(name)}`, {
+      next: `relay-backup secret set ${printable(name)}`,
+    })
+  return { exitCode: ExitCode.done, text: secret.reveal(), json: { name, value: secret.reveal() } }
+}
