@@ -1,8 +1,6 @@
 import { RemoteError } from '../errors.ts'
 import type { HostProbe, RemoteHost, TarFlavour } from './contract.ts'
 
-type Versions = { -readonly [tool in keyof HostProbe['versions']]: HostProbe['versions'][tool] }
-
 const TOOLS = [
   'tar',
   'zstd',
@@ -14,84 +12,85 @@ const TOOLS = [
   'ionice',
   'redis-cli',
   'docker',
-] as const satisfies readonly (keyof Versions)[]
+] as const
 
 /**
- * Asks the server in one round trip what it has and what is in the deployment. `names` are looked for directly
- * below it. Throws RemoteError when the server can't run a shell script.
+ * Asks the server in one round trip what it has and what the deployment looks like. `deployment` is as
+ * configured (`~/…` is the remote home); `names` are looked for directly under it, or where they are absolute.
+ *
+ * Throws RemoteError when the answer is not one: a login message on stdout, no sh.
  */
 export async function probeHost(
   host: RemoteHost,
   question: { readonly deployment: string; readonly names: readonly string[] },
   signal: AbortSignal,
 ): Promise<HostProbe> {
-  const result = await host.run(
-    { script: 'probe', args: [question.deployment, ...question.names], title: 'looking around' },
+  const { status, stdout, stderr } = await host.run(
+    { script: 'probe', args: [question.deployment, ...question.names], title: 'looking at the server' },
     { signal },
   )
-  const probe = parseProbe(result.stdout.toString('utf8'))
-  if (probe === undefined) {
-    throw new RemoteError('no-shell', 'the server does not run shell scripts as it should', {
-      host: host.name,
-      command: 'a POSIX sh script that looks around',
-      exitStatus: result.status,
-      stderr: result.stderr,
-      next: "Log in by ssh and run 'sh -c true': a login message, a restricted shell or an SFTP-only account is in the way.",
-    })
-  }
-  return probe
+  const probe = parseProbe(stdout.toString('utf8'))
+  if (probe !== undefined) return probe
+  throw new RemoteError('probe-failed', 'The server did not answer as a POSIX shell does', {
+    host: host.name,
+    command: 'looking at the server',
+    exitStatus: status,
+    stderr: stderr === '' ? stdout.toString('utf8', 0, 500) : stderr,
+    next: "Log in by hand and run: sh -c 'uname -a'. A login shell or ForceCommand that runs something else is in the way",
+  })
 }
 
-/** The answer of probe.sh; undefined when it is not whole. */
+/** The answer of `probe.sh`; undefined when it is incomplete. Lines before it (a login message) are skipped. */
 export function parseProbe(text: string): HostProbe | undefined {
   const values = new Map<string, string[]>()
   for (const line of text.split('\n')) {
-    const equals = line.indexOf('=')
-    if (equals > 0)
-      values.set(line.slice(0, equals), [
-        ...(values.get(line.slice(0, equals)) ?? []),
-        line.slice(equals + 1),
-      ])
+    const match = /^([a-z][a-z0-9.-]*)=(.*)$/.exec(line)
+    if (!match) continue
+    const [, key = '', value = ''] = match
+    values.set(key, [...(values.get(key) ?? []), unescape(value)])
   }
-  const one = (key: string) => values.get(key)?.[0] ?? ''
-  if (one('done') !== 'yes') return undefined
-  const freeKib = /^\d+$/.test(one('free-kib')) ? Number(one('free-kib')) : undefined
-  const tar = values.get('version.tar')?.[0]
-  const versions: Versions = {}
+  if (!values.has('end')) return undefined
+  const one = (key: string) => values.get(key)?.at(-1) ?? ''
+  const number = (key: string) => (/^\d+$/.test(one(key)) ? Number(one(key)) : undefined)
+  const freeKib = number('free-kib')
+  const versions: Record<string, string> = {}
   for (const tool of TOOLS) {
-    const line = values.get(`version.${tool}`)?.[0]
-    if (line !== undefined) versions[tool] = versionIn(line)
+    const said = values.get(`version.${tool}`)?.at(-1)
+    if (said !== undefined) versions[tool] = versionIn(said)
   }
   return {
     os: one('os'),
     kernel: one('kernel'),
     arch: one('arch'),
-    uid: Number(one('uid')),
+    // An unknown uid is never root's.
+    uid: number('uid') ?? -1,
     user: one('user'),
     home: one('home'),
-    cpus: Math.max(1, Number(one('cpus')) || 1),
-    deployment: values.get('deployment')?.[0],
+    cpus: Math.max(1, number('cpus') ?? 1),
+    deployment: values.get('deployment')?.at(-1),
     deploymentWritable: one('writable') === 'yes',
     freeBytes: freeKib === undefined ? undefined : freeKib * 1024,
-    existing: new Set(values.get('exists') ?? []),
-    tar: tar === undefined ? undefined : flavourOf(tar),
+    existing: new Set(values.get('exists')),
+    tar: values.has('version.tar') ? tarFlavour(one('version.tar')) : undefined,
     versions,
     findPrintf: one('find-printf') === 'yes',
     openJournals: values.get('journal') ?? [],
-    groups: one('groups')
-      .split(' ')
-      .filter((group) => group !== ''),
+    groups: values.get('group') ?? [],
   }
 }
 
-/** `tar (GNU tar) 1.34` → `1.34`; a tool that is there and names no version is `?`. */
-function versionIn(line: string): string {
-  return /\d+(?:\.\d+)+(?:[-+~.\w]*)?/.exec(line)?.[0] ?? '?'
+/** The first thing that looks like a version; a tool that does not tell is there all the same. */
+function versionIn(said: string): string {
+  return /\d+(?:\.\d+)+/.exec(said)?.[0] ?? 'unknown'
 }
 
-function flavourOf(line: string): TarFlavour {
-  if (/GNU tar/.test(line)) return 'gnu'
-  if (/busybox/i.test(line)) return 'busybox'
-  if (/bsdtar/.test(line)) return 'bsd'
+function tarFlavour(said: string): TarFlavour {
+  if (/gnu tar/i.test(said)) return 'gnu'
+  if (/busybox/i.test(said)) return 'busybox'
+  if (/bsdtar/i.test(said)) return 'bsd'
   return 'unknown'
+}
+
+function unescape(value: string): string {
+  return value.replaceAll(/\\([\\n])/g, (_, char: string) => (char === 'n' ? '\n' : '\\'))
 }

@@ -1,14 +1,14 @@
 import ssh2 from 'ssh2'
 
 export interface SshKeyPair {
-  /** OpenSSH private key file, without a passphrase. */
-  readonly privateKey: string
-  /** One line: type, key. */
+  /** `ssh-ed25519 AAAA…` */
   readonly publicKey: string
+  /** OpenSSH's own format, without a passphrase. */
+  readonly privateKey: string
 }
 
-/** A new ed25519 key pair in OpenSSH's formats. */
+/** A new ed25519 key pair. */
 export function generateSshKeyPair(): SshKeyPair {
-  const { private: privateKey, public: publicKey } = ssh2.utils.generateKeyPairSync('ed25519')
-  return { privateKey, publicKey }
+  const { public: publicKey, private: privateKey } = ssh2.utils.generateKeyPairSync('ed25519')
+  return { publicKey: publicKey.trim(), privateKey }
 }

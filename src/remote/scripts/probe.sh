@@ -1,78 +1,120 @@
+# What this server has and what the deployment looks like. Changes nothing; needs no tool but sh.
+# Arguments: DEPLOYMENT NAME…
+#   DEPLOYMENT absolute, or ~/… for a place below the home; NAMEs are looked for under it, or where they are absolute
+# stdout: lines KEY=VALUE. In a VALUE a backslash is \\ and a newline \n.
 # include lib/prelude.sh
 
-# One round trip: what is there on this server. Answers lines `key=value`; a value never holds a line break.
-# $1: the deployment as configured (`~/…` means the home); the others: names below it to look for.
+newline='
+'
 
 say() {
-  # tr: nothing of the server's may look like a line of ours.
-  printf '%s=%s\n' "$1" "$(printf '%s' "$2" | tr '\n\r\t' '   ')"
+  rest=$2
+  case $rest in
+    *\\*)
+      done=
+      while :; do
+        case $rest in
+          *\\*)
+            done=$done${rest%%\\*}'\\'
+            rest=${rest#*\\}
+            ;;
+          *) break ;;
+        esac
+      done
+      rest=$done$rest
+      ;;
+  esac
+  done=
+  while :; do
+    case $rest in
+      *"$newline"*)
+        done=$done${rest%%"$newline"*}'\n'
+        rest=${rest#*"$newline"}
+        ;;
+      *) break ;;
+    esac
+  done
+  printf '%s=%s\n' "$1" "$done$rest"
 }
 
+has() {
+  command -v "$1" >/dev/null 2>&1
+}
+
+# first_line COMMAND…: some print their version on stderr, some fail when asked
 first_line() {
-  "$@" 2>&1 </dev/null | head -n 1
+  "$@" </dev/null 2>&1 | {
+    IFS= read -r first || :
+    printf '%s' "$first"
+  }
 }
 
-# version TOOL COMMAND…: says TOOL's first line, when the tool is there.
 version() {
-  if command -v "$1" >/dev/null 2>&1; then
-    tool=$1
-    shift
-    say "version.$tool" "$(first_line "$@")"
-  fi
+  if has "$1"; then say "version.$1" "$(first_line "$@")"; fi
 }
-
-deployment=$1
-shift
-case $deployment in
-  '~') deployment=$HOME ;;
-  '~/'*) deployment=$HOME/${deployment#'~/'} ;;
-  /*) ;;
-  *) deployment=$HOME/$deployment ;;
-esac
 
 os=
 if [ -r /etc/os-release ]; then
-  os=$(. /etc/os-release 2>/dev/null && printf '%s' "${PRETTY_NAME-}")
+  os=$(. /etc/os-release 2>/dev/null && printf '%s' "${PRETTY_NAME:-${NAME:-}}")
 fi
-say os "${os:-$(uname -s)}"
-say kernel "$(uname -r)"
-say arch "$(uname -m)"
-say uid "$(id -u)"
-say user "$(id -un 2>/dev/null)"
-say groups "$(id -Gn 2>/dev/null)"
-say home "$HOME"
-say cpus "$(getconf _NPROCESSORS_ONLN 2>/dev/null || nproc 2>/dev/null || grep -c '^processor' /proc/cpuinfo 2>/dev/null)"
+[ -n "$os" ] || os=$(uname -s 2>/dev/null)
+say os "$os"
+say kernel "$(uname -sr 2>/dev/null)"
+say arch "$(uname -m 2>/dev/null)"
+say uid "$(id -u 2>/dev/null)"
+say user "$(id -un 2>/dev/null || printf '%s' "${USER:-}")"
+say home "${HOME:-}"
+cpus=$(getconf _NPROCESSORS_ONLN 2>/dev/null || nproc 2>/dev/null) || cpus=
+if [ -z "$cpus" ] && [ -r /proc/cpuinfo ]; then
+  cpus=0
+  while read -r word _; do
+    [ "$word" != processor ] || cpus=$((cpus + 1))
+  done </proc/cpuinfo
+fi
+say cpus "$cpus"
+for group in $(id -Gn 2>/dev/null); do say group "$group"; done
 
-version tar tar --version
-version zstd zstd --version
-version gzip gzip --version
-version pigz pigz --version
-version find find --version
-version sha256sum sha256sum --version
-version nice nice true
-version ionice ionice true
-version redis-cli redis-cli --version
-version docker docker --version
+version tar --version
+version zstd --version
+version gzip --version
+version pigz --version
+version find --version
+version sha256sum --version
+version nice --version
+version ionice --version
+version redis-cli --version
+version docker --version
+if [ -n "$(find / -prune -printf x 2>/dev/null)" ] && find / -prune -print0 >/dev/null 2>&1; then
+  say find-printf yes
+fi
 
-# GNU find has -printf; busybox find says that it does not know it.
-if find / -maxdepth 0 -printf '' >/dev/null 2>&1; then say find-printf yes; fi
-
-if cd "$deployment" 2>/dev/null; then
-  say deployment "$(pwd -P)"
+case $1 in
+  '~') deployment=${HOME:-} ;;
+  '~/'*) deployment=${HOME:-}/${1#'~/'} ;;
+  *) deployment=$1 ;;
+esac
+shift
+if cd -P -- "$deployment" 2>/dev/null; then
+  # The dot keeps newlines at the end of a name.
+  deployment=$(pwd; printf .)
+  deployment=${deployment%"$newline".}
+  say deployment "$deployment"
   if [ -w . ]; then say writable yes; fi
-  # The fourth column from the end: a long device name may have its own line.
-  say free-kib "$(df -Pk . 2>/dev/null | awk 'END { print $(NF - 2) }')"
+  # The second line; a long device name makes it two (without -P).
+  free=$(df -Pk . 2>/dev/null | {
+    read -r _
+    read -r _ _ _ available _
+    printf '%s' "${available:-}"
+  })
+  say free-kib "$free"
   for name; do
-    if [ -e "$name" ] || [ -L "$name" ]; then say exists "$name"; fi
+    case $name in /*) found=$name ;; *) found=./$name ;; esac
+    if [ -e "$found" ] || [ -L "$found" ]; then say exists "$name"; fi
   done
   for journal in .relay-backup/restore-*/journal; do
     [ -e "$journal" ] || continue
-    # lib/restore-journal.sh: a journal is settled when it was closed and not reopened since.
-    case $(grep -E '^(closed|reopened)' "$journal" 2>/dev/null | tail -n 1) in
-      closed*) continue ;;
-    esac
-    journal=${journal#.relay-backup/restore-}
-    say journal "${journal%/journal}"
+    journal=${journal%/journal}
+    say journal "${journal#.relay-backup/restore-}"
   done
 fi
-say done yes
+say end yes

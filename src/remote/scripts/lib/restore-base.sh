@@ -21,6 +21,11 @@ decode() {
   decoded=${decoded%.}
 }
 
+# encode TEXT: the same as a field, on stdout; every byte is, for simplicity.
+encode() {
+  printf '%s' "$1" | od -An -v -to1 | tr -d '\n' | sed 's/ /\\0/g'
+}
+
 # plain TEXT: on one line and short, in $plain.
 plain() {
   plain=$(printf '%s' "$1" | tr '\000-\037\177' ' ' | cut -c 1-600)
@@ -110,7 +115,7 @@ make_home() {
       return 1
       ;;
   esac
-  mkdir -m 700 -- "$1" 2>/dev/null || :
+  exists "$1" || keep_time "${1%/*}/" mkdir -m 700 -- "$1" 2>/dev/null
   if [ -L "$1" ] || ! [ -d "$1" ]; then
     why="$1 can't be made"
     exists "$1" && why="$1 is not a directory"
@@ -120,6 +125,29 @@ make_home() {
     why="$1 belongs to uid $(stat -c %u -- "$1")"
     return 1
   fi
+}
+
+# keep_time DIRECTORY COMMAND...: runs the command, which changes what is in the directory, and puts the
+# directory's time back.
+keep_time() {
+  keep_directory=$1
+  shift
+  keep_reference=$(mktemp 2>/dev/null) || {
+    "$@"
+    return
+  }
+  touch -r "$keep_directory" -- "$keep_reference"
+  "$@"
+  keep_status=$?
+  touch -r "$keep_reference" -- "$keep_directory" 2>/dev/null
+  rm -f -- "$keep_reference"
+  return "$keep_status"
+}
+
+# drop_home DIRECTORY: removes a .relay-backup that holds nothing any more.
+drop_home() {
+  [ -d "$1" ] && [ ! -L "$1" ] && [ -z "$(ls -A -- "$1" 2>/dev/null)" ] || return 0
+  keep_time "${1%/*}/" rmdir -- "$1" 2>/dev/null
 }
 
 # make_parents PATH: makes the missing ancestors of a path, with the owner and group of the nearest one that is

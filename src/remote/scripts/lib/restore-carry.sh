@@ -50,7 +50,7 @@ mark() {
   # Below something that is carried whole there is nothing to do.
   [ -d "$carry_marks/$directory" ] || mkdir -p -- "$carry_marks/$directory" 2>/dev/null || return 0
   # What the snapshot has wins, and what has no place in it stays in the old tree.
-  if exists "$carry_new/$1" || ! make_directories "$directory" || ! : >"$carry_marks/$1"; then
+  if exists "$carry_new/$1" || ! make_directories "$directory" || ! printf "" >"$carry_marks/$1"; then
     echo left >>"$carry_marks.left"
   fi
 }

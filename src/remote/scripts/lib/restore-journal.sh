@@ -121,6 +121,8 @@ journal_take() {
       ;;
     services)
       manager=${2-}
+      # It is all one service.
+      [ "$manager" != command ] || service_data=' command'
       decode "${3--}" && manager_1=$decoded
       decode "${4--}" && manager_2=$decoded
       decode "${5--}" && manager_3=$decoded
@@ -156,12 +158,13 @@ journal_take() {
 }
 
 # unit_load N: $kind, $target, $staged, $aside, $home, $old_inode, $phase, $emptied, $placed, $made of a unit, and
-# $marks, where its carried names are marked.
+# $marks, where its carried names are marked, and $parent_time, which has the time of its target's parent.
 unit_load() {
   eval "kind=\$unit_${1}_kind target=\$unit_${1}_target staged=\$unit_${1}_staged aside=\$unit_${1}_aside \
     home=\$unit_${1}_home old_inode=\$unit_${1}_inode phase=\$unit_${1}_phase emptied=\$unit_${1}_emptied \
     placed=\$unit_${1}_placed made=\$unit_${1}_made"
   marks=${journal%/*}/carried-$1
+  parent_time=${journal%/*}/parent-$1
   failed=$home/failed-$id/$1
 }
 
@@ -186,14 +189,14 @@ homes() {
 remove_staging() {
   for leftover in "${journal%/*}"/* "${journal%/*}"/.[!.]* "${journal%/*}"/..?*; do
     case ${leftover##*/} in
-      journal | carried-*) ;;
+      journal | carried-* | parent-*) ;;
       *) ! exists "$leftover" || remove_tree "$leftover" ;;
     esac
   done
   homes | while IFS= read -r leftover; do
     remove_tree "$leftover/restore-$id"
     rmdir -- "$leftover/rollback-$id" 2>/dev/null
-    rmdir -- "$leftover" 2>/dev/null
+    drop_home "$leftover"
   done
   rmdir -- "${journal%/restore-*}/rollback-$id" 2>/dev/null
 }

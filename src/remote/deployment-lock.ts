@@ -1,0 +1,62 @@
+import { hostname, userInfo } from 'node:os'
+import { LockedError, RemoteError } from '../errors.ts'
+import { printable } from '../model/path-bytes.ts'
+import type { RemoteHost } from './contract.ts'
+
+/** Minutes without a beat after which a lock was left by a dead run. */
+const STALE_MINUTES = 2
+const BEAT_EVERY = 20_000
+
+/**
+ * Takes the lock of a deployment on the server; disposing it gives it back. It lasts as long as the connection
+ * and this process do. Throws LockedError that says who holds it and since when.
+ */
+export async function lockDeployment(
+  host: RemoteHost,
+  deployment: string,
+  signal: AbortSignal,
+  who: string = ourselves(),
+): Promise<AsyncDisposable> {
+  const lease = await host.lease(
+    { script: 'lock', args: [deployment, String(STALE_MINUTES)], title: 'locking the deployment' },
+    { firstLines: [who.replaceAll(/[\n\0]/g, ' ')], signal },
+  )
+  try {
+    const answer = await lease.nextLine(signal)
+    const locked = /^(locked|held|failed) (.*)$/.exec(answer ?? '')
+    if (locked?.[1] !== 'locked') throw refusal(host.name, deployment, locked?.[1], locked?.[2] ?? '')
+  } catch (error) {
+    await lease[Symbol.asyncDispose]()
+    throw error
+  }
+  const timer = setInterval(() => lease.send('refresh'), BEAT_EVERY)
+  return {
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer)
+      await lease[Symbol.asyncDispose]()
+    },
+  }
+}
+
+function refusal(host: string, deployment: string, kind: string | undefined, text: string): Error {
+  if (kind === 'held') {
+    const [since = '', ...who] = text.split(' ')
+    const at = /^\d+$/.test(since) ? ` since ${new Date(Number(since) * 1000).toISOString()}` : ''
+    return new LockedError(`${deployment} is locked by ${printable(who.join(' '))}${at}`, {
+      host,
+      next: 'Wait until that run has ended; a lock that a dead run left is taken over after 2 minutes',
+    })
+  }
+  return new RemoteError(
+    'lock-failed',
+    `The deployment ${deployment} can't be locked${text === '' ? '' : `: ${printable(text)}`}`,
+    {
+      host,
+      next: 'Check that the path exists on the server and that the disk is not full',
+    },
+  )
+}
+
+function ourselves(): string {
+  return `${userInfo().username}@${hostname()} (pid ${process.pid})`
+}

@@ -1,0 +1,206 @@
+# Undoing a restore from its journal: the old data back where it was, what was put there kept under failed-ID, the
+# services that ran run again. It may be ended at any moment and begun anew.
+# include lib/restore-journal.sh
+# include lib/restore-move.sh
+# include lib/restore-carry.sh
+# include lib/services-manager.sh
+
+# any_moved: something of any unit may have been moved.
+any_moved() {
+  any_n=0
+  while [ "$any_n" -lt "$units" ]; do
+    any_n=$((any_n + 1))
+    eval "[ -z \"\$unit_${any_n}_phase\" ]" || return 0
+  done
+  return 1
+}
+
+# Puts what a unit has at its target out of the way.
+set_failed() {
+  parent "$target"
+  unused "$failed"
+  why=$(mkdir -p -- "${unused%/*}" 2>&1) || return 1
+  same_mount "$parent" "${unused%/*}" || {
+    why="$target and $home are no longer on one file system"
+    return 1
+  }
+  move "$target" "$unused" || return 1
+  tell "what was put at $target is now $unused"
+}
+
+undo_rename() {
+  parent "$target"
+  if [ "$old_inode" = - ]; then
+    # Nothing was there. While the staged is still in its place, what is at the target is not ours.
+    if [ "$placed" = yes ] && ! exists "$staged" && exists "$target"; then
+      journal_add undo-out "$1"
+      set_failed || return 1
+      sync_path "$parent"
+    fi
+    return 0
+  fi
+  # What mv may have copied in part is not the old: that is known by its inode.
+  [ "$(inode "$target")" != "$old_inode" ] || return 0
+  if ! exists "$aside"; then
+    why="the old $target is not at $aside"
+    return 1
+  fi
+  case $phase in
+    carried | in | undo-carry)
+      journal_add undo-carry "$1"
+      undo_placed=-
+      [ "$placed" = no ] || exists "$staged" || undo_placed=$target
+      carry_back "$1" "$aside" "$staged" "$undo_placed" "$marks" || return 1
+      ;;
+  esac
+  if exists "$target"; then
+    journal_add undo-out "$1"
+    set_failed || return 1
+  fi
+  journal_add undo-in "$1"
+  same_mount "${aside%/*}" "$parent" || {
+    why="$target and $home are no longer on one file system"
+    return 1
+  }
+  move "$aside" "$target" || return 1
+  sync_path "$parent"
+}
+
+undo_children() {
+  if ! [ -d "$aside" ]; then
+    # Before anything was moved, or after all was moved back.
+    return 0
+  fi
+  same_mount "$target" "$aside" || {
+    why="$target and $aside are not on one file system"
+    return 1
+  }
+  case $phase in
+    carried | in | undo-carry)
+      journal_add undo-carry "$1" || return 1
+      undo_placed=-
+      [ "$placed" = no ] || undo_placed=$target
+      carry_back "$1" "$aside" "$staged" "$undo_placed" "$marks" || return 1
+      ;;
+  esac
+  case $phase in
+    out | undo-in) ;;
+    *)
+      # Once all of the old is out, whatever is there is new. Without a line in the journal the next attempt
+      # could take the old that is back for the new.
+      journal_add undo-out "$1" || return 1
+      unused "$failed"
+      undo_failed=$unused
+      why=$(mkdir -p -- "$undo_failed" 2>&1) || return 1
+      move_children "$target" "$undo_failed" "$undo_failed.same" || return 1
+      rmdir -- "$undo_failed" 2>/dev/null || tell "what was put in $target is now in $undo_failed"
+      ;;
+  esac
+  journal_add undo-in "$1" || return 1
+  unused "$failed"
+  move_children "$aside" "$target" "$unused" || return 1
+  copy_attributes "$aside" "$target" && touch -r "$parent_time.old" -- "$target" || return 1
+  sync_path "$target"
+  rmdir -- "$aside" 2>/dev/null
+}
+
+# undo_unit N: fails with $why when the old can't be put back.
+undo_unit() {
+  unit_load "$1"
+  case $phase in
+    '' | undone) ;;
+    *)
+      "undo_$kind" "$1" || return 1
+      parent "$target"
+      [ ! -e "$parent_time" ] || touch -r "$parent_time" -- "$parent" 2>/dev/null
+      tell "$target is as it was"
+      journal_add undone "$1"
+      ;;
+  esac
+  # Directories that were made for it; one that somebody uses stays.
+  parent "$target"
+  while [ "$made" -gt 0 ]; do
+    rmdir -- "$parent" 2>/dev/null || break
+    parent "$parent"
+    made=$((made - 1))
+  done
+  return 0
+}
+
+# Stops whatever came up or was started since: it would write to data that is about to be moved.
+undo_stop() {
+  # shellcheck disable=SC2086
+  undo_names=$(svc_running $service_before)
+  [ -n "$undo_names" ] || return 0
+  # shellcheck disable=SC2086
+  if svc_stop $undo_names; then
+    tell "stopped: $undo_names"
+  else
+    tell "could not be stopped: $why"
+  fi
+}
+
+# Starts what ran before and does not run now.
+undo_start() {
+  undo_names=
+  for undo_one in $service_before; do
+    # A command that can't be asked is started: it was stopped, or at least told to.
+    if [ "$manager" = command ] && [ "$manager_3" = - ] || [ -z "$(svc_running "$undo_one")" ]; then
+      undo_names="$undo_names $undo_one"
+    fi
+  done
+  [ -n "$undo_names" ] || return 0
+  # shellcheck disable=SC2086
+  if ! svc_start $undo_names; then
+    why="the old data is back, but the services did not start: $why"
+    return 1
+  fi
+  tell "started:$undo_names"
+}
+
+undo_stuck() {
+  plain "$why"
+  journal_add stuck "$plain"
+  say failed rollback "$plain"
+  return 1
+}
+
+# undo_restore: undoes what the journal says. Says `ok rollback HOW`, HOW being abandoned or rolled-back, or
+# `failed rollback REASON`, and then fails.
+undo_restore() {
+  case $state in
+    none | closed) return 0 ;;
+    begun)
+      journal_add closed abandoned
+      remove_staging
+      remove_tree "${journal%/*}"
+      drop_home "${journal%/restore-*}"
+      say ok rollback abandoned
+      return 0
+      ;;
+  esac
+  # The space that was kept for the journal when the disk is full.
+  rm -f -- "${journal%/*}/reserve"
+  [ "$state" = undoing ] || journal_add undoing
+  if any_moved; then
+    undo_stop
+    undo_n=$units
+    while [ "$undo_n" -gt 0 ]; do
+      undo_unit "$undo_n" || {
+        undo_stuck
+        return 1
+      }
+      undo_n=$((undo_n - 1))
+    done
+  fi
+  undo_start || {
+    undo_stuck
+    return 1
+  }
+  if ! journal_add closed rolled-back; then
+    undo_stuck
+    return 1
+  fi
+  remove_staging
+  say ok rollback rolled-back
+}

@@ -1,0 +1,18 @@
+# Services that are stopped, started and looked at by one command line of sh each: `services command STOP START
+# STATUS`, STATUS being - where there is none. They are one service, named `command`.
+
+svc_command_running() {
+  if [ "$manager_3" = - ] || svc_quiet sh -c "$manager_3"; then echo "$1"; fi
+}
+
+svc_command_stop() {
+  svc_do sh -c "$manager_1"
+}
+
+svc_command_start() {
+  svc_do sh -c "$manager_2"
+}
+
+svc_command_fit() {
+  svc_command_running "$1"
+}

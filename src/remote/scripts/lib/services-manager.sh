@@ -1,0 +1,103 @@
+# Services, whatever manages them. A manager is a file lib/services-MANAGER.sh with
+#     svc_MANAGER_running NAME...   prints those that run, or would come up by themselves; one a line
+#     svc_MANAGER_stop NAME...      stops them; does not fail for one that is stopped already
+#     svc_MANAGER_start NAME...     starts them
+#     svc_MANAGER_fit NAME...       prints those that run and have run all the time since their start
+# They run their tools by svc_do (its output becomes the reason of a failure; in _stop and _start only), svc_quiet
+# (only its status counts) or svc_ask (its stdout counts). $manager_1 and so on are the manager's own values from the `services` line.
+# include lib/services-none.sh
+# include lib/services-command.sh
+# include lib/services-systemd.sh
+
+svc_known() {
+  case $manager in
+    none | command | systemd) ;;
+    *) return 1 ;;
+  esac
+}
+
+svc_running() { [ $# -eq 0 ] || "svc_${manager}_running" "$@"; }
+svc_stop() { [ $# -eq 0 ] || "svc_${manager}_stop" "$@"; }
+svc_start() { [ $# -eq 0 ] || "svc_${manager}_start" "$@"; }
+svc_fit() { [ $# -eq 0 ] || "svc_${manager}_fit" "$@"; }
+
+svc_pid=''
+svc_session='' svc_timeout='' svc_signals=''
+# In work, a command that takes long is waited for with lease_sleep; undo sets this to no.
+svc_leased=yes
+
+# svc_prepare: finds out what a command can be wrapped in. setsid: it can be ended with all that it started.
+# timeout: one that hangs does not keep the old data away for ever. env: a daemon that it starts ignores no signal
+# that this shell ignores.
+svc_prepare() {
+  if setsid true 2>/dev/null; then svc_session=setsid; fi
+  if timeout -k 10 5 true 2>/dev/null; then svc_timeout='timeout -k 10'; fi
+  if env --default-signal=HUP,INT,QUIT,PIPE,TERM true 2>/dev/null; then
+    svc_signals='env --default-signal=HUP,INT,QUIT,PIPE,TERM'
+  fi
+}
+
+# svc_job SECONDS COMMAND...: becomes the command. A daemon must not keep our channels open; 4 is the lease's.
+svc_job() {
+  trap - HUP INT TERM PIPE
+  svc_seconds=$1
+  shift
+  # shellcheck disable=SC2086
+  exec $svc_session ${svc_timeout:+$svc_timeout $svc_seconds} $svc_signals "$@" </dev/null 3>&- 4>&-
+}
+
+# svc_do COMMAND...: runs it; fails with $why. Only in work and undo themselves, not in a subshell of them.
+svc_do() {
+  svc_log=${journal%/*}/services.log
+  rm -f -- "$svc_log.status"
+  printf '' >"$svc_log"
+  # The status goes through a file: a child that has ended and was not waited for looks alive.
+  # shellcheck disable=SC2016
+  svc_job 900 sh -c 'status=$0; "$@"; echo $? >"$status.new"; mv -- "$status.new" "$status"' \
+    "$svc_log.status" "$@" >>"$svc_log" 2>&1 &
+  svc_pid=$!
+  svc_polls=0
+  while [ "$svc_leased" = yes ] && ! [ -e "$svc_log.status" ] && kill -0 "$svc_pid" 2>/dev/null; do
+    svc_polls=$((svc_polls + 1))
+    if [ "$svc_polls" -gt 20 ] || ! sleep 0.1 2>/dev/null; then lease_sleep 1; fi
+    # Ended by its time limit: nobody writes the status.
+    [ "$svc_polls" -le 930 ] || break
+  done
+  wait "$svc_pid"
+  svc_status=$?
+  svc_pid=
+  [ ! -e "$svc_log.status" ] || svc_status=$(cat "$svc_log.status")
+  [ "$svc_status" != 0 ] || return 0
+  plain "$(tail -c 400 -- "$svc_log" 2>/dev/null)"
+  why="exit status $svc_status${plain:+: $plain}"
+  return 1
+}
+
+# svc_quiet COMMAND...: runs it for its status.
+svc_quiet() {
+  (svc_job 60 "$@") >/dev/null 2>&1
+}
+
+# svc_ask COMMAND...: runs it for its stdout.
+svc_ask() {
+  (svc_job 60 "$@") 2>/dev/null
+}
+
+# svc_end_job: ends a command that still runs, with all that it started.
+svc_end_job() {
+  svc_leased=no
+  [ -n "$svc_pid" ] || return 0
+  svc_signal TERM
+  svc_patience=10
+  while ! [ -e "$svc_log.status" ] && svc_signal 0 && [ "$svc_patience" -gt 0 ]; do
+    sleep 1
+    svc_patience=$((svc_patience - 1))
+  done
+  svc_signal KILL
+  wait "$svc_pid" 2>/dev/null
+  svc_pid=
+}
+
+svc_signal() {
+  kill -s "$1" -- "${svc_session:+-}$svc_pid" 2>/dev/null
+}
