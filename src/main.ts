@@ -24,10 +24,12 @@ export async function main(argv: readonly string[]): Promise<void> {
 
   let json = argv.includes('--json')
   let color = useColor(process.stderr)
+  let verbose = argv.includes('--verbose')
   try {
     const program = createProgram(TOOL.version, async (globals, command) => {
       json = globals.json
       color = globals.color && color
+      verbose = globals.verbose
       const outcome = await command(contextFor(globals, controller.signal))
       await print(json ? `${JSON.stringify(outcome.json, null, 2)}\n` : withNewline(outcome))
       process.exitCode = outcome.exitCode
@@ -42,7 +44,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     } else {
       const error = controller.signal.aborted ? controller.signal.reason : thrown
       if (json) await print(`${JSON.stringify(errorToJson(error), null, 2)}\n`)
-      process.stderr.write(renderError(error, { color }))
+      process.stderr.write(renderError(error, { color, verbose }))
       process.exitCode = exitCodeOf(error)
     }
   }
@@ -73,7 +75,8 @@ function contextFor(globals: GlobalOptions, signal: AbortSignal): CommandContext
 function progressMode(globals: GlobalOptions): ProgressOutput['mode'] {
   if (globals.quiet) return 'quiet'
   if (globals.json) return 'json'
-  return process.stderr.isTTY && process.env['TERM'] !== 'dumb' ? 'tty' : 'plain'
+  const live = process.stderr.isTTY && process.env['TERM'] !== 'dumb' && !process.env['CI']
+  return live ? 'tty' : 'plain'
 }
 
 /** https://no-color.org: any non-empty NO_COLOR turns colours off. */

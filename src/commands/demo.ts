@@ -33,9 +33,9 @@ export async function demo(
         const { mode, stream } = context.progress
         if (mode === 'tty' || mode === 'plain') stream.write(`${text}\n`)
       },
-      generateIdentity: (keys) => generateDemoIdentity(keys, context),
+      generateIdentity: (keys) => generateDemoIdentity(keys, context.now()),
       pull: (config) => pull(withConfig(config), ['sample'], { rotate: true }),
-      list: (config) => list(withConfig(config), [], {}),
+      list: (config) => list(withConfig(config), []),
       verify: (config) => verify(withConfig(config), [], { all: true }),
     })
     const kept = flags.keep === undefined ? '' : `Everything is in ${directory}`

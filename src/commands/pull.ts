@@ -4,7 +4,7 @@ import type { HostPullReport } from '../model/pull-report.ts'
 import { parseDuration, parseSize } from '../model/units.ts'
 import { planPulls } from '../pull/plan.ts'
 import { pullHosts } from '../pull/pull-hosts.ts'
-import { renderPullPlans, renderPullReport } from '../report/pull-summary.ts'
+import { pullReportToJson, renderPullPlans, renderPullReport } from '../report/pull-summary.ts'
 import { loadConfig } from '../config/load.ts'
 import { selectHosts } from '../config/select-hosts.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
@@ -44,7 +44,11 @@ export async function pull(
   await using wired = await wirePull(context, config, { bandwidth })
   const options = { sources: flags.source, ifOlderThan, rotate: flags.rotate, jobs }
   const report = await pullHosts(hosts, options, wired.dependencies, context.signal)
-  return { exitCode: pullExitCode(report.hosts), text: renderPullReport(report, context), json: report }
+  return {
+    exitCode: pullExitCode(report.hosts),
+    text: renderPullReport(report, context),
+    json: pullReportToJson(report),
+  }
 }
 
 /** The exit code of a pull (design.md section 2): the first that applies. */
