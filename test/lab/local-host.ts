@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { PassThrough, pipeline } from 'node:stream'
 import type { Duplex } from 'node:stream'
 import { ConnectionError } from '../../src/errors.ts'
 import type {
@@ -59,9 +60,13 @@ export class LocalHost implements RemoteHost {
     const child = await this.#start(command, command.args ?? [], options.signal)
     const stderr = collect(child)
     if (child.stdin === null || child.stdout === null) throw new Error('no pipes')
+    // Of its own: what a child has written and nobody read yet is thrown away by Node when the child exits.
+    const stdout = new PassThrough()
+    pipeline(child.stdout, stdout, () => {})
+    stdout.on('error', () => {})
     return {
       stdin: child.stdin,
-      stdout: child.stdout,
+      stdout,
       exit: ended(child).then((status) => ({ status, stderr: stderr() })),
       // As sshd does: the channel goes, and no signal comes.
       kill: () => {
@@ -114,13 +119,18 @@ export class LocalHost implements RemoteHost {
     const script = await loadScript(command.script)
     const [shell = 'dash', ...shellArgs] = this.#options.shell ?? ['dash']
     const asRoot = command.sudo === true
-    const child = spawn(shell, [...shellArgs, '-c', script, 'relay-backup', ...args], {
-      stdio: 'pipe',
-      cwd: '/',
-      env: { ...process.env, ...(this.#options.path === undefined ? {} : { PATH: this.#options.path }) },
-      ...(this.#options.uid === undefined || asRoot ? {} : { uid: this.#options.uid }),
-      ...(this.#options.gid === undefined || asRoot ? {} : { gid: this.#options.gid }),
-    })
+    // The PATH given may not lead to it.
+    const child = spawn(
+      shell.includes('/') ? shell : `/bin/${shell}`,
+      [...shellArgs, '-c', script, 'relay-backup', ...args],
+      {
+        stdio: 'pipe',
+        cwd: '/',
+        env: { ...process.env, ...(this.#options.path === undefined ? {} : { PATH: this.#options.path }) },
+        ...(this.#options.uid === undefined || asRoot ? {} : { uid: this.#options.uid }),
+        ...(this.#options.gid === undefined || asRoot ? {} : { gid: this.#options.gid }),
+      },
+    )
     this.running.add(child)
     child.once('close', () => this.running.delete(child))
     return child

@@ -50,6 +50,10 @@ export async function save(session: Session, file: string): Promise<Saved> {
     const exit = await process.exit
     context.signal.throwIfAborted()
     return judge(session, last, exit)
+  } catch (error) {
+    // What was cut off by us says so, not how the stream ended.
+    context.signal.throwIfAborted()
+    throw error
   } finally {
     context.signal.removeEventListener('abort', stop)
   }

@@ -11,7 +11,10 @@ export function serverState(inspection: Inspection, config: RedisSourceConfig): 
   const { ping } = inspection
   const at = addressOf(config)
   if (ping === undefined) throw new Error('the server was not asked')
-  if (ping.auth !== '' && ping.answer !== 'PONG') throw refusal(config, 'in', ping.auth)
+  // A password for a server that has none does no harm; one that is refused does, even where PING works without.
+  if (ping.auth !== '' && (ping.answer !== 'PONG' || /WRONGPASS/.test(ping.auth))) {
+    throw refusal(config, 'in', ping.auth)
+  }
   if (ping.answer === 'PONG' && ping.status === 0) {
     if (inspection.infoRefused !== undefined) throw refusal(config, 'ask for INFO', inspection.infoRefused)
     if (inspection.info.get('loading') === '1') throw refusal(config, 'save', 'LOADING')
@@ -20,7 +23,10 @@ export function serverState(inspection: Inspection, config: RedisSourceConfig): 
   if (/Connection refused|No such file or directory/.test(ping.answer)) return 'stopped'
   if (ping.status === 124 || ping.status === 143) {
     throw new SourceError('redis-silent', `Redis at ${at} takes the connection and does not answer`, {
-      next: 'Look on the server what Redis is busy with: redis-cli SLOWLOG GET, and its log.',
+      next:
+        'tls' in config.at && config.at.tls
+          ? 'Check `tls` of this source; if Redis does speak TLS there, look into its log.'
+          : 'Check `tls` of this source, and what Redis is busy with: redis-cli SLOWLOG GET, and its log.',
     })
   }
   if (
