@@ -9,6 +9,13 @@ export interface SshKeyPair {
 
 /** A new ed25519 key pair. */
 export function generateSshKeyPair(): SshKeyPair {
-  const { public: publicKey, private: privateKey } = ssh2.utils.generateKeyPairSync('ed25519')
-  return { publicKey: publicKey.trim(), privateKey }
+  for (;;) {
+    const { public: publicKey, private: privateKey } = ssh2.utils.generateKeyPairSync('ed25519')
+    // ssh2 writes about one key in two hundred so that it can't be read again itself.
+    if (isReadable(publicKey) && isReadable(privateKey)) return { publicKey: publicKey.trim(), privateKey }
+  }
+}
+
+function isReadable(key: string): boolean {
+  return !(ssh2.utils.parseKey(key) instanceof Error)
 }
