@@ -56,8 +56,8 @@ nearest() {
   near=$1
   missing=0
   while ! exists "$near"; do
-    parent "$near"
-    near=$parent
+    near=${near%/*}
+    near=${near:-/}
     missing=$((missing + 1))
   done
 }

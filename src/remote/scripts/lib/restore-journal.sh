@@ -108,6 +108,7 @@ journal_take() {
       known_unit "${2-}" && [ $# -ge 4 ] || refused="a carry of no unit"
       [ -z "$refused" ] || return 0
       decode "$3"
+      [ "$3" != - ] || decoded=
       eval "carry_${2}_member=\$decoded"
       decode "$4"
       case $decoded in
@@ -198,5 +199,5 @@ remove_staging() {
     rmdir -- "$leftover/rollback-$id" 2>/dev/null
     drop_home "$leftover"
   done
-  rmdir -- "${journal%/restore-*}/rollback-$id" 2>/dev/null
+  rmdir -- "${journal%/restore-*}/rollback-$id" 2>/dev/null || :
 }

@@ -10,6 +10,10 @@ process_start() {
   # shellcheck disable=SC2086
   set -- ${started##*)}
   set +f
+  # One that has ended and that nobody has waited for.
+  case $1 in
+    Z | X) return 1 ;;
+  esac
   started=${20}
 }
 

@@ -131,8 +131,9 @@ swap_unit() {
     case $kind in
       rename) move "$staged" "$target" || return 1 ;;
       children)
+        touch -r "$staged" -- "$parent_time.new"
         move_children "$staged" "$target" - || return 1
-        copy_attributes "$staged" "$target" || return 1
+        copy_attributes "$staged" "$target" && touch -r "$parent_time.new" -- "$target" || return 1
         ;;
     esac
   fi

@@ -1,0 +1,120 @@
+# What restores have left in a deployment's .relay-backup directories, and removing it. Nothing that a journal still
+# needs is removed.
+# Arguments: DEPLOYMENT status
+#            DEPLOYMENT discard [ID...]      what was set aside by closed restores: these, or all
+#            DEPLOYMENT sweep [HOME...]      what was unpacked for restores that have no open journal, here and in
+#                                            these other .relay-backup directories
+# stdout, status: `lock PID` (- when nobody holds it); a restore's `journal ID SECONDS STATE HOW` (HOW - while it is
+#   open), then its lines `unit`, `note`, `running` and `stuck` as they are in the journal, with the ID as the first
+#   field behind the verb; `kept ID WHAT KIB PATH`, WHAT being rollback or failed, PATH encoded.
+# stdout, the others: `removed PATH` (encoded), `left REASON`.
+# Exit status: 0; 5 when a restore runs.
+# include lib/prelude.sh
+# include lib/restore-lock.sh
+# include lib/restore-journal.sh
+
+journals_home() {
+  for journals_what in rollback failed; do
+    ! exists "$1/$journals_what-$id" ||
+      say kept "$id" "$journals_what" "$(du -sk -- "$1/$journals_what-$id" 2>/dev/null | cut -f 1)" \
+        "$(encode "$1/$journals_what-$id")"
+  done
+}
+
+journals_status() {
+  lock_read
+  say lock "${lock_holder:--}"
+  for journals_one in "$own_home"/restore-*/journal; do
+    journal_load "$journals_one" || continue
+    say journal "$id" "${epoch:-0}" "$state" "${how:--}"
+    ID=$id awk -F "$tab" '$NF == "." && ($1 == "unit" || $1 == "note" || $1 == "running" || $1 == "stuck") {
+      line = $1 FS ENVIRON["ID"]
+      for (n = 2; n < NF; n++) line = line FS $n
+      print line
+    }' "$journals_one"
+    journals_home "$own_home"
+    homes | while IFS= read -r journals_one; do journals_home "$journals_one"; done
+  done
+}
+
+journals_remove() {
+  exists "$1" || return 0
+  if remove_tree "$1"; then
+    say removed "$(encode "$1")"
+  else
+    plain "$why"
+    say left "$plain"
+    return 1
+  fi
+}
+
+journals_discard() {
+  for journals_one in "$own_home"/restore-*/journal; do
+    journal_load "$journals_one" && [ "$state" = closed ] || continue
+    if [ $# -gt 0 ]; then
+      case "$newline$*$newline" in
+        *"$newline$id$newline"*) ;;
+        *) continue ;;
+      esac
+    fi
+    # The journal last: without it nobody knows the other places.
+    homes | {
+      journals_left=0
+      while IFS= read -r journals_elsewhere; do
+        for journals_what in rollback failed restore; do
+          journals_remove "$journals_elsewhere/$journals_what-$id" || journals_left=1
+        done
+        drop_home "$journals_elsewhere"
+      done
+      exit "$journals_left"
+    } && journals_remove "$own_home/rollback-$id" && journals_remove "$own_home/failed-$id" &&
+      journals_remove "$own_home/restore-$id"
+  done
+}
+
+journals_sweep() {
+  for journals_home; do
+    case $journals_home in
+      */.relay-backup) ;;
+      *) continue ;;
+    esac
+    [ -d "$journals_home" ] && [ ! -L "$journals_home" ] || continue
+    for journals_one in "$journals_home"/restore-*; do
+      exists "$journals_one" || continue
+      journals_id=${journals_one##*/restore-}
+      if ! journal_load "$own_home/restore-$journals_id/journal"; then
+        journals_remove "$journals_one"
+      elif [ "$state" = closed ]; then
+        if [ "$journals_home" = "$own_home" ]; then remove_staging; else journals_remove "$journals_one"; fi
+      fi
+    done
+    drop_home "$journals_home"
+  done
+}
+
+cd /
+deployment=$1 verb_asked=$2
+shift 2
+own_home=$deployment/.relay-backup
+lock=$own_home/lock
+journal_reset
+if [ "$verb_asked" = status ]; then
+  journals_status
+  exit 0
+fi
+[ -d "$own_home" ] && [ ! -L "$own_home" ] || exit 0
+if ! lock_take; then
+  say left "process $lock_holder of a restore runs"
+  exit 5
+fi
+trap lock_drop EXIT
+trap 'exit 1' HUP INT TERM PIPE
+case $verb_asked in
+  discard)
+    IFS=$newline
+    journals_discard "$@"
+    ;;
+  sweep) journals_sweep "$own_home" "$@" ;;
+esac
+lock_drop
+drop_home "$own_home"

@@ -1,0 +1,232 @@
+# Puts a restore in place, under a lease: until `commit`, its end puts back what was there.
+# Arguments: DEPLOYMENT ID
+# stdin: first the lines `unit`, `carry`, `carry-name`, `services` and `service` of lib/restore-journal.sh, without
+# an answer; then commands. Each is answered by `ok COMMAND ...` or `failed COMMAND REASON`, with lines
+# `note TEXT` and `user N PID NAME` before it:
+#   begin           opens the journal
+#   stop            stops the services that run; `user` lines name processes that still use unit N
+#   swap            the old aside, the new in its place
+#   start-data, start-rest
+#                   starts those that ran before
+#   check-running   fails when one that was started does not run, or has died in between
+#   commit          the new data stays; ends the script
+#   rollback        ends the script like any other end before the commit: a restore that has not stopped anything
+#                   leaves nothing, any other is undone by lib/restore-undo.sh
+# The first line says that the deployment is locked for this script: `ok lock`, or `failed lock REASON`.
+# Exit status: 0; 3 when undoing is stuck; 5 when the lock is another's; 91 when the lease was lost and all is
+# undone.
+# include lib/prelude.sh
+# include lib/lease.sh
+# include lib/restore-lock.sh
+# include lib/restore-undo.sh
+# include lib/restore-swap.sh
+# include lib/restore-users.sh
+
+run_reply() {
+  run_command=$1
+  shift
+  if "$@"; then
+    say ok "$run_command"
+  else
+    plain "$why"
+    say failed "$run_command" "$plain"
+  fi
+}
+
+run_begin() {
+  [ "$state" = none ] || {
+    why='it has begun already'
+    return 1
+  }
+  mkdir -p -- "${journal%/*}"
+  if exists "$journal"; then
+    why="there is a restore $id already"
+    return 1
+  fi
+  {
+    printf 'journal\t1\t%s\t%s\t.\n' "$id" "$(date +%s)"
+    printf '%s' "$declared"
+  } >"$journal.new" || {
+    why="$journal.new can't be written"
+    return 1
+  }
+  journal_load "$journal.new" && [ -z "$refused" ] && svc_known && [ "$units" -gt 0 ] && check_units || {
+    [ -z "$refused" ] || why="what was asked for is not understood: $refused"
+    svc_known || why="no service manager is called $manager"
+    why=${why:-nothing to put in place}
+    rm -f -- "$run_journal.new"
+    journal_reset
+    id=$run_id journal=$run_journal
+    return 1
+  }
+  journal=$run_journal
+  # Given back when the disk is full and something is to be undone.
+  dd if=/dev/zero of="${journal%/*}/reserve" bs=4096 count=16 2>/dev/null
+  sync_path "$journal.new"
+  mv -- "$journal.new" "$journal" && sync_path "${journal%/*}" && journal_add begun
+}
+
+run_stop() {
+  [ "$state" = begun ] || {
+    why='it has not begun, or has stopped already'
+    return 1
+  }
+  # shellcheck disable=SC2086
+  for stop_one in $(svc_running $service_data $service_rest); do
+    journal_add running "$stop_one" || return 1
+  done
+  journal_add stopping || return 1
+  # shellcheck disable=SC2086
+  svc_stop $service_before || return 1
+  stop_left=
+  if [ "$manager" != command ] || [ "$manager_3" != - ]; then
+    # shellcheck disable=SC2086
+    stop_left=$(svc_running $service_before)
+  fi
+  if [ -n "$stop_left" ]; then
+    why="still running: $stop_left"
+    return 1
+  fi
+  journal_add stopped || return 1
+  for stop_one in $service_before; do tell "stopped: $stop_one"; done
+  set --
+  stop_n=0
+  while [ "$stop_n" -lt "$units" ]; do
+    stop_n=$((stop_n + 1))
+    eval "set -- \"\$@\" \"\$unit_${stop_n}_target\""
+  done
+  users "$@" | while IFS= read -r stop_one; do say user "$stop_one"; done
+}
+
+run_swap() {
+  [ "$state" = stopped ] || {
+    why='the services are not stopped, or it is swapped already'
+    return 1
+  }
+  if [ "$manager" != command ] || [ "$manager_3" != - ]; then
+    # shellcheck disable=SC2086
+    swap_left=$(svc_running $service_before)
+    if [ -n "$swap_left" ]; then
+      why="running again: $swap_left"
+      return 1
+    fi
+  fi
+  swap_units
+}
+
+# run_start data|rest
+run_start() {
+  case $state:$1 in
+    swapped:data | started-data:rest) ;;
+    *)
+      why='this is not the time to start them'
+      return 1
+      ;;
+  esac
+  start_names=
+  eval "start_all=\$service_$1"
+  for start_one in $start_all; do
+    # Those that were stopped before stay stopped.
+    case " $service_before " in *" $start_one "*) start_names="$start_names $start_one" ;; esac
+  done
+  journal_add starting "$1" || return 1
+  # shellcheck disable=SC2086
+  svc_start $start_names || return 1
+  run_started="$run_started$start_names"
+  journal_add started "$1" || return 1
+  for start_one in $start_names; do tell "started: $start_one"; done
+}
+
+run_check() {
+  # shellcheck disable=SC2086
+  check_fit=$(svc_fit $run_started)
+  check_unfit=
+  for check_one in $run_started; do
+    case $newline$check_fit$newline in
+      *"$newline$check_one$newline"*) ;;
+      *) check_unfit="$check_unfit $check_one" ;;
+    esac
+  done
+  [ -n "$check_unfit" ] || return 0
+  why="not running any more:$check_unfit"
+  return 1
+}
+
+run_commit() {
+  case $state in
+    swapped | started-*) ;;
+    *)
+      why='nothing is in place yet'
+      return 1
+      ;;
+  esac
+  journal_add closed 'done' || return 1
+  remove_staging
+}
+
+work() {
+  cd /
+  deployment=$1 id=$2 run_id=$2
+  if ! valid_id "$id"; then
+    say failed lock 'the id is none'
+    return 2
+  fi
+  why=
+  make_parents "$deployment/.relay-backup" && make_home "$deployment/.relay-backup" || {
+    plain "$why"
+    say failed lock "$plain"
+    return 1
+  }
+  lock=$deployment/.relay-backup/lock
+  if ! lock_take; then
+    lock=
+    say failed lock "process $lock_holder of another restore holds it"
+    return 5
+  fi
+  run_journal=$deployment/.relay-backup/restore-$id/journal
+  journal=$run_journal
+  svc_prepare
+  say ok lock
+  while lease_next; do
+    why=
+    case $line in
+      begin) run_reply begin run_begin ;;
+      stop) run_reply stop run_stop ;;
+      swap) run_reply swap run_swap ;;
+      start-data) run_reply start-data run_start data ;;
+      start-rest) run_reply start-rest run_start rest ;;
+      check-running) run_reply check-running run_check ;;
+      commit)
+        run_reply commit run_commit
+        [ "$state" != closed ] || return 0
+        ;;
+      rollback) return 0 ;;
+      *) declared=$declared$line$tab.$newline ;;
+    esac
+  done
+}
+
+# Whatever ends the script before the commit comes here.
+undo() {
+  [ -n "$lock" ] || return 0
+  svc_end_job
+  if [ "$state" = none ]; then
+    remove_staging_of_nothing
+    say ok rollback abandoned
+  else
+    undo_restore || run_stuck=yes
+  fi
+  lock_drop
+  drop_home "$deployment/.relay-backup"
+  [ "$run_stuck" = no ] || exit 3
+}
+
+# Nothing has begun: what was unpacked by now is in directories that only the client knows, and in this one.
+remove_staging_of_nothing() {
+  rm -f -- "$run_journal.new"
+  exists "$run_journal" || remove_tree "${run_journal%/*}"
+}
+
+lock='' declared='' run_started='' run_stuck=no run_id='' deployment='' why=''
+journal_reset
+lease_run work undo "$@"

@@ -1,0 +1,128 @@
+# Settles a restore whose script is gone, by its journal, under a lease.
+# Arguments: DEPLOYMENT ID rollback|finish
+#   rollback  undoes it, or goes on with undoing it, whatever becomes of the lease; one that was done is undone too
+#   finish    the new data is in place: starts what ran before, and keeps it
+# stdout: lines `note TEXT`, then `ok rollback HOW`, `ok finish`, or `failed COMMAND REASON`.
+# Exit status: 0; 1 when nothing was changed; 3 when undoing is stuck; 5 when the lock is another's.
+# include lib/prelude.sh
+# include lib/lease.sh
+# include lib/restore-lock.sh
+# include lib/restore-undo.sh
+
+settle_fail() {
+  plain "$1"
+  say failed "$command" "$plain"
+}
+
+# A later restore of the same path would be undone half.
+settle_newer() {
+  settle_targets=$(settle_list | sort)
+  settle_id=$id settle_epoch=$epoch
+  for settle_journal in "$deployment"/.relay-backup/restore-*/journal; do
+    journal_load "$settle_journal" || continue
+    [ "$id" != "$settle_id" ] && [ "$state:$how" = closed:done ] && [ "$epoch" -gt "$settle_epoch" ] || continue
+    settle_both=$(printf '%s\n' "$settle_targets" "$(settle_list)" | sort | uniq -d)
+    [ -z "$settle_both" ] || return 0
+  done
+  return 1
+}
+
+settle_list() {
+  settle_n=0
+  while [ "$settle_n" -lt "$units" ]; do
+    settle_n=$((settle_n + 1))
+    eval "encode \"\$unit_${settle_n}_target\""
+    echo
+  done | sort -u
+}
+
+settle_reopen() {
+  if settle_newer; then
+    settle_fail "restore $id replaced the same data later: undo that one first"
+    return 1
+  fi
+  journal_load "$journal_of"
+  unset settle_first
+  # shellcheck disable=SC2086
+  settle_first=$(svc_running $service_data $service_rest)
+  journal_add reopened || {
+    settle_fail "$why"
+    return 1
+  }
+  for settle_one in $settle_first; do journal_add running "$settle_one"; done
+}
+
+settle_finish() {
+  case $state in
+    swapped | starting-* | started-*) ;;
+    closed)
+      [ "$how" = 'done' ] && return 0
+      why="it is $how already"
+      return 1
+      ;;
+    *)
+      why='its new data is not in place'
+      return 1
+      ;;
+  esac
+  for settle_one in $service_before; do
+    [ -n "$(svc_running "$settle_one")" ] || svc_start "$settle_one" || return 1
+    [ -n "$(svc_fit "$settle_one")" ] || {
+      why="$settle_one does not run"
+      return 1
+    }
+  done
+  journal_add closed 'done' && remove_staging
+}
+
+work() {
+  cd /
+  deployment=$1 command=$3
+  journal_of=$deployment/.relay-backup/restore-$2/journal
+  why=
+  if ! valid_id "$2" || ! journal_load "$journal_of" || [ -n "$refused" ] || ! svc_known; then
+    settle_fail "there is no journal of a restore $2"
+    return 1
+  fi
+  lock=$deployment/.relay-backup/lock
+  if ! lock_take; then
+    lock=
+    settle_fail "process $lock_holder of a restore still runs"
+    return 5
+  fi
+  # It may have gone on until the lock was ours.
+  journal_load "$journal_of"
+  svc_prepare
+  case $command in
+    finish)
+      if settle_finish; then
+        say ok finish
+      else
+        settle_fail "$why"
+        return 1
+      fi
+      ;;
+    rollback)
+      case $state:$how in
+        closed:done) settle_reopen || return 1 ;;
+        closed:*) say ok rollback "$how" ;;
+      esac
+      settle_undo=yes
+      ;;
+  esac
+}
+
+# The undoing itself is here because nothing ends it any more.
+undo() {
+  [ -n "$lock" ] || return 0
+  svc_end_job
+  settle_stuck=no
+  [ "$settle_undo" = no ] || undo_restore || settle_stuck=yes
+  lock_drop
+  drop_home "$deployment/.relay-backup"
+  [ "$settle_stuck" = no ] || exit 3
+}
+
+lock='' settle_undo=no
+journal_reset
+lease_run work undo "$@"

@@ -1,0 +1,230 @@
+import { ConnectionError, LockedError, RemoteError } from '../../errors.ts'
+import { printable } from '../../model/path-bytes.ts'
+import type { Lease, RemoteHost } from '../../remote/contract.ts'
+import { encodeField, fieldLine } from './field.ts'
+import type { RestoreUnit } from './layout.ts'
+import type { PathUser } from './look.ts'
+import { nextReply } from './replies.ts'
+import type { Reply } from './replies.ts'
+
+/** What of the old tree is moved into the new one, because the snapshot leaves it out. */
+export interface UnitCarry {
+  /** The unit's own name as a member of an archive (`logs`): patterns are matched against `logs/app.log`. */
+  readonly member: string
+  /** As the source's `exclude`. */
+  readonly patterns: readonly string[]
+  /** Names relative to the unit, parents before what is in them. */
+  readonly names?: readonly Uint8Array[]
+}
+
+/** What stops and starts the services during the swap, as the script knows it. */
+export type ServerServices =
+  | { readonly manager: 'none' }
+  | {
+      readonly manager: 'command'
+      readonly stop: string
+      readonly start: string
+      readonly status?: string | undefined
+    }
+  | { readonly manager: 'systemd'; readonly data: readonly string[]; readonly rest: readonly string[] }
+
+export interface RestorePlacement {
+  /** Absolute, symlinks resolved. */
+  readonly deployment: string
+  /** `[A-Za-z0-9_-]+`, used once. */
+  readonly id: string
+  readonly units: readonly (RestoreUnit & { readonly carry?: UnitCarry | undefined })[]
+  readonly services: ServerServices
+  readonly sudo: boolean
+}
+
+export type StepResult =
+  | { readonly ok: true; readonly notes: readonly string[] }
+  | { readonly ok: false; readonly reason: string; readonly notes: readonly string[] }
+
+/** How undoing went. `stuck`: the journal stays open, and a later {@link settleRestore} goes on. */
+export type UndoResult =
+  | { readonly outcome: 'abandoned' | 'rolled-back'; readonly notes: readonly string[] }
+  | { readonly outcome: 'stuck'; readonly reason: string; readonly notes: readonly string[] }
+
+/**
+ * The script that puts a restore in place (scripts/restore-run.sh), over its lease. The order of calls: start,
+ * begin, stop, swap, startData, startRest, checkRunning as often as wanted, commit. A step that failed says so and
+ * leaves everything to `rollback`, which is possible at any time before the commit; so does disposing of the driver,
+ * and losing the connection: before `stop` what was unpacked is removed, after it the old data and the services
+ * are put back.
+ *
+ * Every step throws ConnectionError `lost` when the script's end came instead of an answer.
+ */
+export class RestoreDriver implements AsyncDisposable {
+  readonly #host: RemoteHost
+  readonly #lease: Lease
+  #ended = false
+
+  private constructor(host: RemoteHost, lease: Lease) {
+    this.#host = host
+    this.#lease = lease
+  }
+
+  /** Starts the script and locks the deployment. Throws LockedError when another restore has it. */
+  static async start(
+    host: RemoteHost,
+    placement: RestorePlacement,
+    signal: AbortSignal,
+  ): Promise<RestoreDriver> {
+    const lease = await host.lease(
+      {
+        script: 'restore-run',
+        args: [placement.deployment, placement.id],
+        sudo: placement.sudo,
+        title: 'putting the restore in place',
+      },
+      { firstLines: placementLines(placement), signal },
+    )
+    try {
+      const driver = new RestoreDriver(host, lease)
+      const locked = await driver.#reply('lock', signal)
+      if (locked.outcome === 'ok') return driver
+      const { status } = await lease.release()
+      const details = { host: host.name, next: 'Wait for it to end, or run: relay-backup rollback' }
+      if (status === 5) throw new LockedError(`A restore runs on ${host.name}`, details)
+      throw new RemoteError('restore-home', `${host.name} can't be restored to: ${printable(locked.text)}`, {
+        host: host.name,
+        next: 'Make the place writable for the SSH user, or set sudo: true',
+      })
+    } catch (error) {
+      await lease[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  /** Opens the journal, and checks every unit's place. */
+  async begin(signal: AbortSignal): Promise<StepResult> {
+    return this.#step('begin', signal)
+  }
+
+  /** Stops the services that run. `users` are the processes that use a target even so. */
+  async stop(
+    signal: AbortSignal,
+  ): Promise<StepResult & { readonly users: readonly (PathUser & { readonly unit: number })[] }> {
+    const reply = await this.#ask('stop', signal)
+    const users = reply.users.map(([unit, pid, name]) => ({
+      unit: Number(unit),
+      pid: Number(pid),
+      name: name ?? '?',
+    }))
+    return { ...stepResult(reply), users }
+  }
+
+  /** The old aside, the new in its place. */
+  async swap(signal: AbortSignal): Promise<StepResult> {
+    return this.#step('swap', signal)
+  }
+
+  /** Starts those of the data services that ran before. */
+  async startData(signal: AbortSignal): Promise<StepResult> {
+    return this.#step('start-data', signal)
+  }
+
+  /** Starts those of the other services that ran before. */
+  async startRest(signal: AbortSignal): Promise<StepResult> {
+    return this.#step('start-rest', signal)
+  }
+
+  /** Fails when a service that was started does not run, or has died in between. */
+  async checkRunning(signal: AbortSignal): Promise<StepResult> {
+    return this.#step('check-running', signal)
+  }
+
+  /** Keeps the new data: from here on nothing undoes it by itself. Ends the script when it went well. */
+  async commit(signal: AbortSignal): Promise<StepResult> {
+    const result = await this.#step('commit', signal)
+    if (result.ok) await this.#end()
+    return result
+  }
+
+  /** Undoes everything, and ends the script. Not interruptible: the server finishes it in any case. */
+  async rollback(): Promise<UndoResult> {
+    // A signal that has come must not keep us from hearing how it went.
+    const patient = new AbortController().signal
+    const reply = await this.#ask('rollback', patient)
+    await this.#end()
+    return reply.outcome === 'ok'
+      ? { outcome: reply.text === 'abandoned' ? 'abandoned' : 'rolled-back', notes: reply.notes }
+      : { outcome: 'stuck', reason: reply.text, notes: reply.notes }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end()
+  }
+
+  async #end(): Promise<void> {
+    this.#ended = true
+    await this.#lease[Symbol.asyncDispose]()
+  }
+
+  async #step(command: string, signal: AbortSignal): Promise<StepResult> {
+    return stepResult(await this.#ask(command, signal))
+  }
+
+  async #ask(command: string, signal: AbortSignal): Promise<Reply> {
+    if (this.#ended) throw new Error(`${command} after the end`)
+    this.#lease.send(command)
+    return this.#reply(command, signal)
+  }
+
+  async #reply(command: string, signal: AbortSignal): Promise<Reply> {
+    const reply = await nextReply(this.#lease, command, signal)
+    if (reply !== undefined) return reply
+    throw new ConnectionError('lost', `The restore on ${this.#host.name} ended before it answered`, {
+      host: this.#host.name,
+      command,
+      next: `Run: relay-backup rollback --host ${this.#host.name}`,
+    })
+  }
+}
+
+function stepResult(reply: Reply): StepResult {
+  return reply.outcome === 'ok'
+    ? { ok: true, notes: reply.notes }
+    : { ok: false, reason: reply.text, notes: reply.notes }
+}
+
+/** The lines that tell the script what to do, before its first command. */
+export function placementLines(placement: Pick<RestorePlacement, 'units' | 'services'>): readonly string[] {
+  const units = placement.units.flatMap(({ kind, target, staged, aside, carry }, at) => {
+    const number = String(at + 1)
+    const paths = [target, staged, aside].map((path) => (path === undefined ? '-' : encodeField(path)))
+    return [
+      fieldLine('unit', number, kind, ...paths),
+      ...(carry?.patterns ?? []).map((pattern) =>
+        fieldLine(
+          'carry',
+          number,
+          carry?.member === '' ? '-' : encodeField(carry?.member ?? ''),
+          encodeField(pattern),
+        ),
+      ),
+      ...(carry?.names ?? []).map((name) => fieldLine('carry-name', number, encodeField(name))),
+    ]
+  })
+  return [...units, ...serviceLines(placement.services)]
+}
+
+function serviceLines(services: ServerServices): readonly string[] {
+  switch (services.manager) {
+    case 'none':
+      return [fieldLine('services', 'none')]
+    case 'command': {
+      const { stop, start, status } = services
+      const values = [stop, start, status].map((line) => (line === undefined ? '-' : encodeField(line)))
+      return [fieldLine('services', 'command', ...values)]
+    }
+    case 'systemd':
+      return [
+        fieldLine('services', 'systemd'),
+        ...services.data.map((unit) => fieldLine('service', 'data', encodeField(unit))),
+        ...services.rest.map((unit) => fieldLine('service', 'rest', encodeField(unit))),
+      ]
+  }
+}

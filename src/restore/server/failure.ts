@@ -1,0 +1,20 @@
+import { RemoteError } from '../../errors.ts'
+import { printable } from '../../model/path-bytes.ts'
+import type { CommandResult, RemoteHost } from '../../remote/contract.ts'
+
+/** A restore script that ended badly, with its own reason where it gave one on stdout. */
+export function scriptFailure(
+  host: RemoteHost,
+  what: string,
+  result: Pick<CommandResult, 'status' | 'stderr'> & { readonly reason?: string },
+): RemoteError {
+  const reason = result.reason?.trim()
+  const said = reason === undefined || reason === '' ? '' : `: ${printable(reason)}`
+  return new RemoteError('restore-server', `${what} failed on ${host.name}${said}`, {
+    host: host.name,
+    command: what,
+    exitStatus: result.status,
+    stderr: result.stderr,
+    next: `Look at what the server said, and run: relay-backup check ${host.name}`,
+  })
+}

@@ -1,0 +1,155 @@
+import { LockedError } from '../../errors.ts'
+import type { RemoteHost } from '../../remote/contract.ts'
+import { scriptFailure } from './failure.ts'
+import { decodeField, fieldLines } from './field.ts'
+
+/** How far a restore has come. `begun`: nothing was stopped; `swapped` and what follows it: the new is in place. */
+export type JournalState =
+  | 'begun'
+  | 'stopping'
+  | 'stopped'
+  | 'swapping'
+  | 'swapped'
+  | 'starting-data'
+  | 'started-data'
+  | 'starting-rest'
+  | 'started-rest'
+  | 'reopened'
+  | 'undoing'
+  | 'closed'
+
+/** A restore that left a journal on the server. */
+export interface RestoreJournal {
+  readonly id: string
+  readonly begunAt: Date
+  readonly state: JournalState
+  /** Only when it is closed. */
+  readonly how: 'done' | 'rolled-back' | 'abandoned' | undefined
+  /** Why undoing could not go on. */
+  readonly stuck: string | undefined
+  readonly targets: readonly string[]
+  /** The services that ran before. */
+  readonly services: readonly string[]
+  /** What happened, in order. */
+  readonly notes: readonly string[]
+  /** What it set aside and is still there. */
+  readonly kept: readonly {
+    readonly what: 'rollback' | 'failed'
+    readonly path: string
+    readonly bytes: number
+  }[]
+}
+
+export interface JournalList {
+  /** The process of a restore that runs now. */
+  readonly lockedBy: number | undefined
+  /** The oldest first. */
+  readonly journals: readonly RestoreJournal[]
+}
+
+interface Options {
+  readonly deployment: string
+  readonly sudo: boolean
+  readonly signal: AbortSignal
+}
+
+/** What restores have left in a deployment. Throws RemoteError. */
+export async function listJournals(host: RemoteHost, options: Options): Promise<JournalList> {
+  const result = await host.run(
+    {
+      script: 'restore-journals',
+      args: [options.deployment, 'status'],
+      sudo: options.sudo,
+      title: 'reading journals',
+    },
+    { signal: options.signal },
+  )
+  if (result.status !== 0) throw scriptFailure(host, 'reading the journals of restores', result)
+  return parseJournals(result.stdout)
+}
+
+/** Reads what restore-journals.sh prints. */
+export function parseJournals(stdout: Buffer): JournalList {
+  const lines = fieldLines(stdout)
+  const lock = lines.find(([verb]) => verb === 'lock')?.[1]
+  const journals = lines
+    .filter(([verb]) => verb === 'journal')
+    .map(([, id = '', seconds, state, how]): RestoreJournal => {
+      const of = (verb: string): string[] =>
+        lines.flatMap((line) => (line[0] === verb && line[1] === id ? [line.slice(2).join(' ')] : []))
+      return {
+        id,
+        begunAt: new Date(Number(seconds) * 1000),
+        state: state as JournalState,
+        how: how === '-' ? undefined : (how as RestoreJournal['how']),
+        stuck: state === 'closed' ? undefined : of('stuck').at(-1),
+        targets: lines.flatMap((line) =>
+          line[0] === 'unit' && line[1] === id ? [decodeField(line[4] ?? '').toString('utf8')] : [],
+        ),
+        services: [...new Set(of('running'))],
+        notes: of('note'),
+        kept: lines.flatMap((line) =>
+          line[0] === 'kept' && line[1] === id
+            ? [
+                {
+                  what: line[2] === 'rollback' ? ('rollback' as const) : ('failed' as const),
+                  bytes: Number(line[3]) * 1024,
+                  path: decodeField(line[4] ?? '').toString('utf8'),
+                },
+              ]
+            : [],
+        ),
+      }
+    })
+    .sort((left, right) => left.begunAt.getTime() - right.begunAt.getTime())
+  return { lockedBy: lock === undefined || lock === '-' ? undefined : Number(lock), journals }
+}
+
+export interface Removal {
+  readonly removed: readonly string[]
+  /** Why something stayed. */
+  readonly left: readonly string[]
+}
+
+/** Removes for good what closed restores have set aside: these, or all. Throws LockedError while one runs. */
+export async function discardRestores(
+  host: RemoteHost,
+  options: Options & { readonly ids?: readonly string[] },
+): Promise<Removal> {
+  return remove(host, options, ['discard', ...(options.ids ?? [])])
+}
+
+/**
+ * Removes what was unpacked for restores that have no open journal; `homes` are other `.relay-backup` directories
+ * than the deployment's. Data that was set aside stays. Throws LockedError while a restore runs.
+ */
+export async function sweepStaging(
+  host: RemoteHost,
+  options: Options & { readonly homes?: readonly string[] },
+): Promise<Removal> {
+  return remove(host, options, ['sweep', ...(options.homes ?? [])])
+}
+
+async function remove(host: RemoteHost, options: Options, args: readonly string[]): Promise<Removal> {
+  const result = await host.run(
+    {
+      script: 'restore-journals',
+      args: [options.deployment, ...args],
+      sudo: options.sudo,
+      title: 'removing what restores left',
+    },
+    { signal: options.signal },
+  )
+  const lines = fieldLines(result.stdout)
+  const left = lines.flatMap(([verb, reason]) => (verb === 'left' ? [reason ?? ''] : []))
+  if (result.status === 5) {
+    throw new LockedError(`A restore runs on ${host.name}`, { host: host.name, next: 'Wait for it to end' })
+  }
+  if (result.status !== 0) throw scriptFailure(host, 'removing what restores left', result)
+  return {
+    removed: lines.flatMap(([verb, path]) =>
+      verb === 'removed' ? [decodeField(path ?? '').toString('utf8')] : [],
+    ),
+    left,
+  }
+}

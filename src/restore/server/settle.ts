@@ -1,0 +1,74 @@
+import { ConnectionError, LockedError, RemoteError } from '../../errors.ts'
+import { printable } from '../../model/path-bytes.ts'
+import type { RemoteHost } from '../../remote/contract.ts'
+import type { UndoResult } from './driver.ts'
+import { nextReply } from './replies.ts'
+
+export interface SettleOptions {
+  readonly deployment: string
+  readonly id: string
+  readonly sudo: boolean
+  readonly signal: AbortSignal
+}
+
+/**
+ * Undoes a restore from its journal, or goes on with undoing it; one that was done is undone too, unless a later one
+ * has replaced the same data. May be repeated. Throws LockedError while the restore's own script still runs, and
+ * RemoteError when it was refused.
+ */
+export async function rollbackRestore(host: RemoteHost, options: SettleOptions): Promise<UndoResult> {
+  const { outcome, text, notes, status } = await settle(host, 'rollback', options)
+  if (outcome === 'ok') return { outcome: text === 'abandoned' ? 'abandoned' : 'rolled-back', notes }
+  if (status === 3) return { outcome: 'stuck', reason: text, notes }
+  throw refusal(host, text, status)
+}
+
+/**
+ * Keeps the new data of a restore that has put it in place and was not committed: starts what ran before. Throws as
+ * {@link rollbackRestore} does, and leaves the journal open then.
+ */
+export async function finishRestore(host: RemoteHost, options: SettleOptions): Promise<void> {
+  const { outcome, text, status } = await settle(host, 'finish', options)
+  if (outcome !== 'ok') throw refusal(host, text, status)
+}
+
+async function settle(
+  host: RemoteHost,
+  command: 'rollback' | 'finish',
+  options: SettleOptions,
+): Promise<{ outcome: 'ok' | 'failed'; text: string; notes: readonly string[]; status: number }> {
+  await using lease = await host.lease(
+    {
+      script: 'restore-settle',
+      args: [options.deployment, options.id, command],
+      sudo: options.sudo,
+      title: 'settling the restore',
+    },
+    { signal: options.signal },
+  )
+  const reply = await nextReply(lease, command, options.signal)
+  const { status } = await lease.release()
+  if (reply === undefined) {
+    throw new ConnectionError('lost', `Settling the restore on ${host.name} ended before it answered`, {
+      host: host.name,
+      exitStatus: status,
+      next: `Run it again: relay-backup rollback --host ${host.name}`,
+    })
+  }
+  return { outcome: reply.outcome, text: reply.text, notes: reply.notes, status }
+}
+
+function refusal(host: RemoteHost, reason: string, status: number): Error {
+  const message = `The restore on ${host.name} is not settled: ${printable(reason)}`
+  if (status === 5) {
+    return new LockedError(message, {
+      host: host.name,
+      next: 'Wait until it has ended, a minute or two, and try again',
+    })
+  }
+  return new RemoteError('restore-settle', message, {
+    host: host.name,
+    exitStatus: status,
+    next: `See what is there: relay-backup check ${host.name}`,
+  })
+}

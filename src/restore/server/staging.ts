@@ -1,0 +1,177 @@
+import type { Readable, Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { RemoteHost } from '../../remote/contract.ts'
+import { scriptFailure } from './failure.ts'
+
+/**
+ * Makes the directories that a restore is unpacked into, 0700, and what of the deployment's own path is missing.
+ * Refuses what is there already. Throws RemoteError; the restore's end removes what was made by then.
+ */
+export async function prepareStaging(
+  host: RemoteHost,
+  options: {
+    readonly deployment: string
+    readonly id: string
+    readonly directories: readonly string[]
+    readonly sudo: boolean
+    readonly signal: AbortSignal
+  },
+): Promise<void> {
+  const result = await host.run(
+    {
+      script: 'restore-prepare',
+      args: [options.deployment, options.id, ...options.directories],
+      sudo: options.sudo,
+      title: 'making room for the restore',
+    },
+    { signal: options.signal },
+  )
+  if (result.status !== 0) {
+    throw scriptFailure(host, 'making room for the restore', { ...result, reason: result.stdout.toString() })
+  }
+}
+
+export interface UnpackOptions {
+  /** From {@link prepareStaging}; empty. */
+  readonly directory: string
+  readonly compression: 'zstd' | 'gzip' | 'none'
+  /** Numeric owners as in the archive; needs root there. */
+  readonly owners: boolean
+  /** xattrs and ACLs; GNU tar only. */
+  readonly extras: boolean
+  readonly sudo: boolean
+  readonly signal: AbortSignal
+}
+
+/** A tar that is running on the server. */
+export interface Unpack {
+  /** The archive goes in here. It fails with EPIPE when tar ended early; `done` then says why. */
+  readonly stdin: Writable
+  /** Settles after stdin was ended and every stage has. Rejects with RemoteError, or ConnectionError `lost`. */
+  readonly done: Promise<void>
+  kill(): void
+}
+
+/**
+ * Starts unpacking a tar stream into a staging directory. For a tar other than GNU's, the stream must carry the
+ * directories a second time at its end, deepest first: they get their modes and times there.
+ */
+export async function spawnUnpack(host: RemoteHost, options: UnpackOptions): Promise<Unpack> {
+  const process = await host.spawn(
+    {
+      script: 'restore-unpack',
+      args: [
+        options.directory,
+        options.compression,
+        options.owners ? 'owner' : 'mine',
+        options.extras ? 'extras' : 'plain',
+      ],
+      sudo: options.sudo,
+      title: 'unpacking',
+    },
+    { signal: options.signal },
+  )
+  const finish = async (): Promise<void> => {
+    const [stdout, exit] = await Promise.all([collect(process.stdout), process.exit])
+    const statuses = new Map(
+      [...(/^status (.*)$/m.exec(stdout.toString())?.[1] ?? '').matchAll(/([a-z]+)=(\d+)/g)].map(
+        ([, stage = '', status]) => [stage, Number(status)],
+      ),
+    )
+    // A cut-off decompressor only followed tar.
+    const bad = ['tar', 'decompress'].find((stage) => statuses.get(stage) !== 0)
+    if (bad === undefined && exit.status === 0) return
+    throw scriptFailure(host, 'unpacking', {
+      status: statuses.get(bad ?? '') ?? exit.status,
+      stderr: exit.stderr,
+      reason: exit.stderr.split('\n').find((line) => line !== '') ?? '',
+    })
+  }
+  const done = finish()
+  // Awaited by the caller after the stream: until then a rejection is not unhandled.
+  done.catch(() => {})
+  return { stdin: process.stdin, done, kill: () => process.kill() }
+}
+
+/** What stands where a file was asked for. */
+export type StagedHash = { readonly sha256: string } | 'missing' | 'other' | 'unreadable'
+
+/**
+ * The SHA-256 of files below a directory, computed on the server, in the order of the names (bytes, relative).
+ * Yields exactly one result a name, or throws RemoteError.
+ */
+export async function* hashStaged(
+  host: RemoteHost,
+  options: {
+    readonly directory: string
+    readonly names: Iterable<Uint8Array> | AsyncIterable<Uint8Array>
+    readonly sudo: boolean
+    readonly signal: AbortSignal
+  },
+): AsyncGenerator<StagedHash, void, undefined> {
+  const process = await host.spawn(
+    { script: 'restore-hash', args: [options.directory], sudo: options.sudo, title: 'checking hashes' },
+    { signal: options.signal },
+  )
+  let asked = 0
+  async function* ended(): AsyncGenerator<Buffer> {
+    for await (const name of options.names) {
+      asked += 1
+      yield Buffer.concat([name, Buffer.from([0])])
+    }
+  }
+  const sent = pipeline(ended, process.stdin, { signal: options.signal })
+  // Its failure is told by the count; an early end of the script by its status.
+  sent.catch(() => {})
+  let answered = 0
+  try {
+    let rest = ''
+    for await (const chunk of process.stdout as AsyncIterable<Buffer>) {
+      const lines = (rest + chunk.toString('latin1')).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) {
+        answered += 1
+        yield parseHash(line)
+      }
+    }
+    const exit = await process.exit
+    if (exit.status !== 0 || answered !== asked) throw scriptFailure(host, 'checking hashes', exit)
+    await sent
+  } finally {
+    if (answered === 0 || answered !== asked) process.kill()
+  }
+}
+
+function parseHash(line: string): StagedHash {
+  if (/^[0-9a-f]{64}$/.test(line)) return { sha256: line }
+  return line === 'missing' || line === 'other' ? line : 'unreadable'
+}
+
+/** Digs the holes of these sparse files again; returns how many were treated. One that can't be stays as it is. */
+export async function digHoles(
+  host: RemoteHost,
+  options: {
+    readonly directory: string
+    readonly names: readonly Uint8Array[]
+    readonly sudo: boolean
+    readonly signal: AbortSignal
+  },
+): Promise<number> {
+  if (options.names.length === 0) return 0
+  const result = await host.run(
+    { script: 'restore-dig', args: [options.directory], sudo: options.sudo, title: 'digging holes' },
+    {
+      stdin: Buffer.concat(options.names.flatMap((name) => [name, Buffer.from([0])])),
+      signal: options.signal,
+    },
+  )
+  const dug = /^dug (\d+)$/m.exec(result.stdout.toString())?.[1]
+  if (dug === undefined) throw scriptFailure(host, 'digging holes', result)
+  return Number(dug)
+}
+
+async function collect(stream: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}

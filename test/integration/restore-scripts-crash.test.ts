@@ -1,0 +1,118 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { RestoreDriver } from '../../src/restore/server/driver.ts'
+import type { RestorePlacement } from '../../src/restore/server/driver.ts'
+import { listJournals, sweepStaging } from '../../src/restore/server/journals.ts'
+import { rollbackRestore } from '../../src/restore/server/settle.ts'
+import { compareTrees } from '../lab/hostile-tree.ts'
+import type { LocalHost } from '../lab/local-host.ts'
+import { crash, MACHINES, quiet, RestoreLab, treeOf } from './restore-scripts-lab.ts'
+
+const STEPS = ['begin', 'stop', 'swap', 'startData', 'startRest'] as const
+
+/** A whole restore; ends early, without an error, when the server's side is gone. */
+async function restoreAll(host: LocalHost, placement: RestorePlacement): Promise<void> {
+  try {
+    await using driver = await RestoreDriver.start(host, placement, quiet())
+    for (const step of STEPS) {
+      const result = await driver[step](quiet())
+      if (!result.ok) throw new Error(`${step}: ${result.reason}`)
+    }
+    await driver.commit(quiet())
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'connection-lost') throw error
+  }
+}
+
+// Of these, some hit every step: a whole restore takes a second or two.
+const MOMENTS = 20
+
+describe.each(MACHINES)('a server with %s that goes down in a restore', (machine) => {
+  it.each(['rename', 'children'] as const)(
+    'is settled to the old or the new tree, whole (%s)',
+    async (kind) => {
+      await using lab = await RestoreLab.make(machine)
+      await using service = lab.service()
+      const target = kind === 'children' ? join(lab.root, 'mounted') : lab.data
+      if (kind === 'children') {
+        await lab.mount(target)
+        await lab.makeOld(target)
+      }
+      const home = kind === 'children' ? `${target}/.relay-backup` : `${lab.deployment}/.relay-backup`
+      // How long a whole one takes here, for moments that are spread over it.
+      let duration = 0
+      const seen = new Set<string>()
+      for (let moment = 0; moment <= MOMENTS; moment += 1) {
+        await service[Symbol.asyncDispose]()
+        await service.begin()
+        const host = lab.host()
+        const placement = await lab.stage(host, {
+          home,
+          unit: { kind, target },
+          carry: { member: 'data', patterns: ['*.tmp', 'cache'] },
+          services: { ...service.services, start: `sleep 0.2; ${service.start}` } as typeof service.services,
+        })
+        const old = await treeOf(target)
+        const begun = performance.now()
+        const restoring = restoreAll(host, placement)
+        if (moment === 0) {
+          await restoring
+          duration = performance.now() - begun
+          const settled = lab.host()
+          await rollbackRestore(settled, { ...placement, signal: quiet() })
+        } else {
+          await new Promise((resolve) => setTimeout(resolve, (duration * moment) / MOMENTS))
+          await crash(host)
+          await restoring
+        }
+        const after = lab.host()
+        const options = { deployment: lab.deployment, sudo: false, signal: quiet() }
+        const open = (await listJournals(after, options)).journals.filter(({ state }) => state !== 'closed')
+        for (const { id, state } of open) {
+          seen.add(state)
+          expect(id).toBe(placement.id)
+          // The undoing goes down too, now and then.
+          if (moment % 3 === 0) {
+            const dying = lab.host()
+            const undoing = rollbackRestore(dying, { ...placement, signal: quiet() }).catch(() => {})
+            await new Promise((resolve) => setTimeout(resolve, 50 + moment * 20))
+            await crash(dying)
+            await undoing
+          }
+          expect(await rollbackRestore(after, { ...placement, signal: quiet() })).not.toMatchObject({
+            outcome: 'stuck',
+          })
+        }
+        const { journals } = await listJournals(after, options)
+        const journal = journals.find(({ id }) => id === placement.id)
+        if (journal?.how === 'done') {
+          expect(await readFile(join(target, 'both'), 'utf8')).toBe('the new one')
+          expect(await readFile(join(target, 'cache/one'), 'utf8')).toBe('cached')
+          await rollbackRestore(after, { ...placement, signal: quiet() })
+        }
+        expect(compareTrees(old, await treeOf(target)), `moment ${moment}, ${journal?.state}`).toEqual([])
+        expect(await service.runs()).toBe(true)
+        await sweepStaging(after, { ...options, homes: [home] })
+      }
+      // Else nothing was tried.
+      expect(seen.size).toBeGreaterThan(2)
+    },
+  )
+
+  it('ignores a line of the journal that was cut off', async () => {
+    await using lab = await RestoreLab.make(machine)
+    const host = lab.host()
+    const old = await treeOf(lab.data)
+    const placement = await lab.stage(host)
+    const driver = await RestoreDriver.start(host, placement, quiet())
+    for (const step of ['begin', 'stop', 'swap'] as const) await driver[step](quiet())
+    await crash(host)
+    const journal = `${lab.deployment}/.relay-backup/restore-${placement.id}/journal`
+    await writeFile(journal, 'closed\tdo', { flag: 'a' })
+    expect(await rollbackRestore(lab.host(), { ...placement, signal: quiet() })).toMatchObject({
+      outcome: 'rolled-back',
+    })
+    expect(compareTrees(old, await treeOf(lab.data))).toEqual([])
+  })
+})
