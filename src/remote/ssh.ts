@@ -78,13 +78,7 @@ class SshHost implements RemoteHost {
   async spawn(command: RemoteCommand, options: { readonly signal: AbortSignal }): Promise<RemoteProcess> {
     const script = await loadScript(command.script)
     const line = commandLine(script, command.args ?? [], { sudo: command.sudo === true })
-    const channel = await this.#open(line, command, options.signal)
-    const process = createProcess(channel, { signal: options.signal, lost: () => this.#lost(command) })
-    this.#processes.add(process)
-    channel.once('close', () => {
-      this.#processes.delete(process)
-      this.#slots.release()
-    })
+    const process = await this.#open(line, command, options.signal)
     if (this.#closed) process.connectionLost(this.#lost(command))
     return process
   }
@@ -135,7 +129,17 @@ class SshHost implements RemoteHost {
     await endClient(this.#client)
   }
 
-  async #open(line: string, command: RemoteCommand, signal: AbortSignal): Promise<ClientChannel> {
+  #track(channel: ClientChannel, command: RemoteCommand, signal: AbortSignal): SshProcess {
+    const process = createProcess(channel, { signal, lost: () => this.#lost(command) })
+    this.#processes.add(process)
+    channel.once('close', () => {
+      this.#processes.delete(process)
+      this.#slots.release()
+    })
+    return process
+  }
+
+  async #open(line: string, command: RemoteCommand, signal: AbortSignal): Promise<SshProcess> {
     for (;;) {
       await this.#slots.acquire(signal)
       try {
@@ -161,7 +165,7 @@ class SshHost implements RemoteHost {
     }
   }
 
-  #exec(line: string, command: RemoteCommand, signal: AbortSignal): Promise<ClientChannel> {
+  #exec(line: string, command: RemoteCommand, signal: AbortSignal): Promise<SshProcess> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(this.#lost(command))
       const abort = () => reject(signal.reason as Error)
@@ -170,7 +174,8 @@ class SshHost implements RemoteHost {
         signal.removeEventListener('abort', abort)
         if (error !== undefined) reject(this.#closed ? this.#lost(command) : error)
         else if (signal.aborted) channel.close()
-        else resolve(channel)
+        // At once: a short command's status and end may come in the same packet as the answer to exec.
+        else resolve(this.#track(channel, command, signal))
       })
     })
   }

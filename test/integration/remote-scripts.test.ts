@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { commandLine, loadScript } from '../../../src/remote/scripts.ts'
+import { commandLine, loadScript } from '../../src/remote/scripts.ts'
 
 const LOGIN_SHELLS = ['dash', 'bash', 'busybox sh']
 const SCRIPT = `# a comment with 'quotes' and "more"
