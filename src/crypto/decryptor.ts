@@ -1,14 +1,26 @@
 import { Readable } from 'node:stream'
-import { decrypt, decryptSessionKeys, readMessage } from 'openpgp'
+import { decryptSessionKeys, readMessage } from 'openpgp'
 import type { DecryptOptions } from 'openpgp'
-import { DamageError, KeyError } from '../errors.ts'
+import { KeyError } from '../errors.ts'
 import type { EncryptionConfig } from '../model/config.ts'
+import { openAeadData, readAeadParameters } from './aead-data.ts'
+import { ByteReader } from './byte-reader.ts'
 import type { Decryptor } from './contract.ts'
+import { messageDamage } from './damage.ts'
 import { gnuPGDecryptor } from './gnupg-decryptor.ts'
 import { unlockIdentity } from './identity.ts'
 import type { PassphraseSources } from './identity.ts'
+import { literalContent } from './literal-content.ts'
+import { encodePacket, readPacket, Tag } from './packets.ts'
+import { fittingSessionKey, openProtectedData, SESSION_KEY_TEST_BYTES } from './protected-data.ts'
+import type { SessionKey } from './session-key.ts'
 
 type Openers = Pick<DecryptOptions, 'decryptionKeys' | 'passwords'>
+
+/** Bytes of a packet that carries the session key; ours have fewer than 100, those of large RSA keys 2,000. */
+const HEAD_PACKET_LIMIT = 16 * 1024
+/** Recipients of one message that are looked through. */
+const HEAD_PACKETS = 1000
 
 /**
  * Makes the decryptor that the config describes: from the identity file (mode 0600, its passphrase from the
@@ -40,135 +52,100 @@ export async function createDecryptor(
 
 function streamDecryptor(openers: () => Openers, notOurs: string): Decryptor {
   return {
-    async decrypt(message) {
-      const source = new WholeSource(message)
-      try {
-        const plain = await openMessage(source, openers(), notOurs)
-        const output = Readable.from(untilTheEnd(plain, source), {
-          objectMode: false,
-          highWaterMark: 256 * 1024,
-        })
-        return output.once('close', () => message.destroy())
-      } catch (error) {
-        message.destroy()
-        throw source.failure ?? error
-      }
+    decrypt: async (message) => {
+      const plain = openMessage(new ByteReader(message), openers, notOurs)
+      const output = Readable.from(plain, { objectMode: false, highWaterMark: 256 * 1024 })
+      return output.once('close', () => message.destroy())
     },
   }
 }
 
-/** The session key first: who can't have it holds the wrong key, whatever fails later is the message's fault. */
-async function openMessage(
-  source: WholeSource,
-  openers: Openers,
+/** The session key first: who can't have it holds the wrong key; whatever fails later is the message's fault. */
+async function* openMessage(
+  reader: ByteReader,
+  openers: () => Openers,
   notOurs: string,
-): Promise<AsyncIterable<Uint8Array>> {
-  const message = await damageIfThrown(() => readMessage({ binaryMessage: source.stream }))
-  const sessionKeys = await sessionKeysOf(message, openers, notOurs)
-  return await damageIfThrown(async () => {
-    const { data } = await decrypt({
-      message,
-      sessionKeys,
-      format: 'binary',
-      // Else the whole message is held in memory (design.md section 4).
-      config: { allowUnauthenticatedStream: true },
-    })
-    return data as unknown as AsyncIterable<Uint8Array>
-  })
-}
-
-async function sessionKeysOf(
-  message: Parameters<typeof decryptSessionKeys>[0]['message'],
-  openers: Openers,
-  notOurs: string,
-) {
-  if (message.getEncryptionKeyIDs().length === 0 && message.packets.length < 2)
-    throw damage(new Error('it does not begin with an encrypted session key'))
-  try {
-    return (await decryptSessionKeys({ message, ...openers })).map(({ data, algorithm }) => ({
-      data,
-      algorithm: algorithm as NonNullable<typeof algorithm>,
-    }))
-  } catch {
-    const ids = message.getEncryptionKeyIDs().map((id) => id.toHex().toUpperCase())
-    throw new KeyError(notOurs, {
-      next:
-        ids.length === 0
-          ? 'It was encrypted with a passphrase: configure encryption.passphrase with the right one'
-          : `It was encrypted to the key ids ${ids.join(', ')}: configure the identity of one of them`,
-    })
-  }
-}
-
-/** Ends without error only when the message was whole and nothing lay behind it. */
-async function* untilTheEnd(
-  plain: AsyncIterable<Uint8Array>,
-  source: WholeSource,
 ): AsyncGenerator<Uint8Array> {
-  try {
-    yield* plain
-  } catch (error) {
-    throw source.failure ?? damage(error)
+  const head: Buffer[] = []
+  for (;;) {
+    const { tag, body } = await readPacket(reader)
+    const content = new ByteReader(body)
+    if (tag === Tag.seipd) {
+      yield* openBody(Buffer.concat(head), content, openers(), notOurs)
+      break
+    }
+    const isHead = tag === Tag.pkesk || tag === Tag.skesk || tag === Tag.marker || tag === Tag.padding
+    if (!isHead || head.length === HEAD_PACKETS) throw messageDamage('malformed')
+    head.push(encodePacket(tag, await headPacket(content)))
   }
-  if (!(await source.ended())) throw damage(new Error('there are bytes behind its end'))
+  if (!(await reader.atEnd())) throw messageDamage('malformed', 'there are bytes behind its end')
 }
 
-/** The encrypted bytes as a web stream that reads only when asked, and what became of them. */
-class WholeSource {
-  /** The source's own failure, which is no damage of the message. */
-  failure: Error | undefined
-  readonly stream: ReadableStream<Uint8Array>
-  readonly #iterator: AsyncIterator<Uint8Array>
+async function headPacket(content: ByteReader): Promise<Buffer> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const part of content.rest()) {
+    parts.push(part)
+    length += part.length
+    if (length > HEAD_PACKET_LIMIT) throw messageDamage('malformed')
+  }
+  return Buffer.concat(parts)
+}
 
-  constructor(source: Readable) {
-    this.#iterator = source[Symbol.asyncIterator]()
-    this.stream = new ReadableStream<Uint8Array>(
-      {
-        pull: async (controller) => {
-          const chunk = await this.#next()
-          if (chunk === undefined) controller.close()
-          else controller.enqueue(chunk)
-        },
-        cancel: () => void source.destroy(),
-      },
-      { highWaterMark: 0 },
+async function* openBody(
+  head: Buffer,
+  body: ByteReader,
+  openers: Openers,
+  notOurs: string,
+): AsyncGenerator<Uint8Array> {
+  const version = await body.byte()
+  if (version === 2) {
+    const parameters = await readAeadParameters(body)
+    const keys = await sessionKeys(head, parameters.bytes, openers, notOurs)
+    yield* literalContent(new ByteReader(openAeadData(body, parameters, keys)))
+  } else if (version === 1) {
+    const start = await body.exactly(SESSION_KEY_TEST_BYTES)
+    const keys = await sessionKeys(head, Buffer.from([version]), openers, notOurs)
+    const key = fittingSessionKey(keys, start)
+    // A wrong passphrase yields a key, a wrong private key does not.
+    if (key === undefined)
+      throw openers.passwords === undefined ? messageDamage('mdc') : wrongKey(notOurs, [])
+    yield* openProtectedData(startingWith(start, body), key)
+  } else throw messageDamage('malformed', `its form (version ${version}) is not known here`)
+}
+
+async function* startingWith(start: Uint8Array, rest: ByteReader): AsyncGenerator<Uint8Array> {
+  yield start
+  yield* rest.rest()
+}
+
+/** openpgp.js opens the session key of a message whose data begins with `dataStart` and is left out. */
+async function sessionKeys(
+  head: Buffer,
+  dataStart: Uint8Array,
+  openers: Openers,
+  notOurs: string,
+): Promise<SessionKey[]> {
+  const bytes = Buffer.concat([head, encodePacket(Tag.seipd, dataStart)])
+  const message = await readMessage({ binaryMessage: bytes }).catch((cause: unknown) => {
+    throw messageDamage('malformed', undefined, cause)
+  })
+  try {
+    const keys = await decryptSessionKeys({ message, ...openers })
+    return keys.map(({ data, algorithm }) => ({ data, algorithm: algorithm ?? '' }))
+  } catch {
+    throw wrongKey(
+      notOurs,
+      message.getEncryptionKeyIDs().map((id) => id.toHex().toUpperCase()),
     )
   }
-
-  /** Whether every byte was taken. */
-  async ended(): Promise<boolean> {
-    return (await this.#next()) === undefined
-  }
-
-  async #next(): Promise<Uint8Array | undefined> {
-    try {
-      const result = await this.#iterator.next()
-      return result.done === true ? undefined : result.value
-    } catch (error) {
-      this.failure = error instanceof Error ? error : new Error(String(error))
-      throw error
-    }
-  }
 }
 
-async function damageIfThrown<T>(action: () => Promise<T>): Promise<T> {
-  try {
-    return await action()
-  } catch (error) {
-    throw damage(error)
-  }
-}
-
-/** openpgp.js tells its failures apart by their text alone. */
-function damage(cause: unknown): DamageError {
-  const text = cause instanceof Error ? cause.message : String(cause)
-  const [code, what] = /modification detected|authentication|unable to authenticate/i.test(text)
-    ? ['mdc', 'its content was changed']
-    : /unexpected end|premature|length/i.test(text)
-      ? ['truncated', 'it was cut off']
-      : ['malformed', text]
-  return new DamageError(`message-${code}`, `The encrypted archive is damaged: ${what}`, {
-    next: 'Check the vault: relay-backup verify; then use another snapshot or another copy of it',
-    cause,
+function wrongKey(notOurs: string, ids: readonly string[]): KeyError {
+  return new KeyError(notOurs, {
+    next:
+      ids.length === 0
+        ? 'It was encrypted with a passphrase: configure encryption.passphrase with the right one'
+        : `It was encrypted to the key ids ${ids.join(', ')}: configure the identity of one of them`,
   })
 }
