@@ -50,7 +50,8 @@ export function pump(
     }
     source.once('error', stop)
     source.once('close', () => {
-      if (!ended) stop(new ClosedEarlyError())
+      // ssh2 emits close from its own listener of end, which may come before ours.
+      if (!ended && !source.readableEnded) stop(new ClosedEarlyError())
     })
     source.once('end', () => {
       ended = true

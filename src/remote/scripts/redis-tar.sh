@@ -15,7 +15,7 @@ pack_gnu() {
   # Names and messages as in files-tar.sh.
   gently tar -c -f - --format=posix \
     '--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime' \
-    --xattrs '--xattrs-include=*' --quoting-style=escape --blocking-factor=256 \
+    --xattrs '--xattrs-include=*' --quoting-style=escape \
     --anchored --wildcards --no-wildcards-match-slash "$@" \
     -C "$base" -- "$name"
 }
