@@ -1,7 +1,7 @@
 # Has Redis save itself, and waits until that ended well.
-# Arguments: HOST PORT USER TLS FILE STALL POLL
+# Arguments: HOST PORT USER TLS FILE STALL
 #   FILE is the RDB as an absolute path, empty when it is not known
-#   STALL is after how many seconds without progress to give up, POLL the seconds between two looks
+#   STALL is after how many seconds without progress to give up
 # stdin: the password, one line, empty for none.
 # stdout: lines
 #   wait REASON        something else has to end first
@@ -13,7 +13,7 @@
 
 IFS= read -r password || :
 redis_use "$1" "$2" "$3" "$4" "$password"
-file=$5 stall=$6 poll=$7
+file=$5 stall=$6
 
 failed() {
   printf 'failed %s %s\n' "$1" "$(printf '%s' "$2" | tr '\n' ' ')"
@@ -40,10 +40,22 @@ pause() {
     pause_last=$pause_now
     pause_still=0
   fi
-  sleep "$poll"
+  nap
 }
-pause_each=${poll%%.*}
-[ "${pause_each:-0}" -ge 1 ] || pause_each=1
+
+# nap: a second; the first ones are short, for a small data set is saved at once.
+nap() {
+  naps=$((naps + 1))
+  if [ "$naps" -le 20 ] && sleep 0.1 2>/dev/null; then
+    pause_each=0
+  else
+    pause_each=1
+    sleep 1
+  fi
+}
+
+naps=0
+pause_each=0
 pause_last=
 pause_still=0
 
@@ -84,7 +96,7 @@ while :; do
       # Somebody else was faster. Theirs may have begun before we looked, so it does not count as ours.
       attempts=$((attempts + 1))
       [ "$attempts" -lt 20 ] || failed stalled 'another save was always running'
-      sleep "$poll"
+      nap
       ;;
     *) failed answer "${ask_auth:-$answer}" ;;
   esac

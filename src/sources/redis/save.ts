@@ -12,7 +12,6 @@ export interface Saved {
 
 /** A save or a rewrite that moves nothing for so long is given up, in s. */
 const STALL = 600
-const POLL = 1
 
 /**
  * Has Redis save itself and waits until that ended well and `file` (absolute; empty when it is not known) was
@@ -23,7 +22,7 @@ export async function save(session: Session, file: string): Promise<Saved> {
   const process = await context.host.spawn(
     {
       script: 'redis-save',
-      args: [...session.server, file, String(STALL), String(POLL)],
+      args: [...session.server, file, String(STALL)],
       sudo: context.sudo,
       title: 'saving Redis on the server',
     },

@@ -37,16 +37,16 @@ export function serverState(inspection: Inspection, config: RedisSourceConfig): 
       next: 'Set `address` of this source to one that works on the server, for example 127.0.0.1:6379.',
     })
   }
+  if (/SSL_|TLS|certificate/i.test(ping.answer)) {
+    throw new SourceError('redis-tls', `No TLS connection to Redis at ${at}`, {
+      stderr: ping.answer,
+      next: 'Check `tls` of this source, and that the server trusts the certificate.',
+    })
+  }
   if (/Could not connect/.test(ping.answer)) {
     throw new SourceError('redis-unreachable', `The server can't reach Redis at ${at}`, {
       stderr: ping.answer,
       next: 'Check `address` of this source: it is as seen from the server itself.',
-    })
-  }
-  if (/SSL|TLS|certificate/i.test(ping.answer)) {
-    throw new SourceError('redis-tls', `No TLS connection to Redis at ${at}`, {
-      stderr: ping.answer,
-      next: 'Check `tls` of this source, and that the server trusts the certificate.',
     })
   }
   if (
