@@ -1,6 +1,7 @@
 import type { ArchiveInput, ArchiveObserver, IndexFlag } from '../archive/contract.ts'
 import type { SourceConfig } from '../model/config.ts'
 import type { Facts } from '../model/facts.ts'
+import type { Finding } from '../model/finding.ts'
 import type { ArchiveFormat, SnapshotWarning, SourceKind } from '../model/snapshot.ts'
 import type { CompressionChoice } from '../model/config.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
@@ -77,4 +78,43 @@ export interface CapturableSource<C extends SourceConfig = SourceConfig> {
   readonly kind: SourceKind
   /** Prepares and starts the capture. Throws SourceError when the source can't be captured as configured. */
   capture(context: CaptureContext, config: C): Promise<Capture>
+}
+
+/** What a source needs to be put back. It owns nothing here. */
+export interface RestoreContext {
+  readonly host: RemoteHost
+  readonly probe: HostProbe
+  readonly sudo: boolean
+  readonly secret: ResolveSecret
+  readonly step: (text: string) => void
+  readonly signal: AbortSignal
+}
+
+/** What a source has to say before a restore of it begins. */
+export interface RestorePreflight {
+  /** A `failed` one stops the restore before anything is touched. */
+  readonly findings: readonly Finding[]
+  /** For the plan, a sentence each: which persistence form is written, and why. */
+  readonly notes: readonly string[]
+}
+
+/** The whole of a source's directory, unpacked and proven beside the target, not yet in place. */
+export interface StagedSource {
+  /** Absolute path of the staged root, the directory that will become the target. */
+  readonly staged: string
+  /** Absolute path it will have. */
+  readonly target: string
+}
+
+/**
+ * How a kind is put back beyond its files. Order of calls: `preflight` before anything is touched; `arrange` when
+ * the files are staged and their hashes proven; `check` when the data services run again.
+ */
+export interface RestorableSource<C extends SourceConfig = SourceConfig> {
+  readonly kind: SourceKind
+  preflight(context: RestoreContext, config: C, facts: Facts): Promise<RestorePreflight>
+  /** Brings the staged tree into the form that the target's next start loads. Touches nothing outside `staged`. */
+  arrange(context: RestoreContext, config: C, facts: Facts, place: StagedSource): Promise<void>
+  /** Compares what runs with the facts; a `failed` finding rolls the restore back. */
+  check(context: RestoreContext, config: C, facts: Facts): Promise<readonly Finding[]>
 }
