@@ -68,7 +68,7 @@ describe('the server', () => {
       'Could not connect to Redis at x:6379: SSL_connect failed: wrong version number',
       1,
       '',
-      'redis-unreachable',
+      'redis-tls',
     ],
     ['Error: Protocol error, got "H" as reply type byte', 1, '', 'redis-not-redis'],
     ['Error: Server closed the connection', 1, '', 'redis-not-redis'],
