@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { SourceError } from '../../src/errors.ts'
 import { LocalHost } from '../lab/local-host.ts'
 import { freePort, resp, startRedis } from '../lab/redis.ts'
@@ -270,8 +270,8 @@ async function busyboxPath(): Promise<string> {
   return folder
 }
 const bins: string[] = []
-process.on('exit', () => {
-  for (const bin of bins) void rm(bin, { recursive: true, force: true })
+afterAll(async () => {
+  await Promise.all(bins.map((bin) => rm(bin, { recursive: true, force: true })))
 })
 
 describe('a stopped server', () => {

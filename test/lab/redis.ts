@@ -2,7 +2,7 @@ import { execFile, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, realpath, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, realpath, rm } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -164,7 +164,16 @@ class Server implements LabRedis {
   async kill(): Promise<void> {
     if (this.#ended()) return
     const closed = once(this.#child, 'exit')
+    // A child that saves would go on without its server.
+    const children = await readFile(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8').catch(() => '')
     this.#child.kill('SIGKILL')
+    for (const pid of children.split(' ').filter((text) => text.trim() !== '')) {
+      try {
+        process.kill(Number(pid), 'SIGKILL')
+      } catch {
+        // It has ended.
+      }
+    }
     await closed
   }
 
