@@ -27,7 +27,7 @@ const allowed = {
   ],
   pull: ['pull', ...operationUses],
   verify: ['verify', ...operationUses],
-  restore: ['restore', ...operationUses],
+  restore: ['restore', 'pull', ...operationUses],
   migrate: ['migrate', 'pull', 'restore', ...operationUses],
   demo: ['demo', 'remote'],
 }

@@ -9,8 +9,8 @@ import { completePulls, freshEnough } from './freshness.ts'
 import { requireDeployment } from './plan.ts'
 import { pullSource } from './pull-source.ts'
 import { rotateHost } from './rotate.ts'
-import { namesToProbe, selectSources } from './select-sources.ts'
-import { findShrinkage } from './shrinkage.ts'
+import { namesToProbe, selectSources, type SourceSelection } from './select-sources.ts'
+import { findShrinkage, type Shrinkage } from './shrinkage.ts'
 
 type Ended = Omit<HostPullReport, 'host' | 'duration'>
 
@@ -77,7 +77,9 @@ async function lockAndPull(
   }
 }
 
-interface CapturedHost {
+/** What taking one snapshot of a host came to. */
+export interface CapturedHost {
+  /** Undefined when no source could be captured. */
   readonly snapshot: Snapshot | undefined
   readonly sources: readonly SourcePullReport[]
 }
@@ -89,7 +91,7 @@ async function captureHost(
   lock: HostLock,
   signal: AbortSignal,
 ): Promise<CapturedHost> {
-  const { vault, now, reporter } = dependencies
+  const { reporter } = dependencies
   const step = (text: string) => reporter.event({ type: 'host-step', host: host.name, step: text })
 
   step('connecting')
@@ -104,6 +106,31 @@ async function captureHost(
   refuseOpenJournals(host, probe)
   const selection = selectSources(host, options.sources, probe.existing)
   await using _serverLock = await dependencies.lockDeployment(remote, deployment, signal)
+  return await takeSnapshot({ host, remote, probe, lock, selection, purpose: 'pull' }, dependencies, signal)
+}
+
+/** What {@link takeSnapshot} captures, from where, and what for. */
+export interface SnapshotRequest {
+  readonly host: HostConfig
+  readonly remote: RemoteHost
+  readonly probe: HostProbe
+  readonly lock: HostLock
+  readonly selection: SourceSelection
+  readonly purpose: Purpose
+}
+
+/**
+ * Captures the selected sources over a connection and commits them as one snapshot; a failed source is in the
+ * report and the snapshot is not complete. Throws what concerns all sources alike. A pull's snapshot that shrank
+ * pauses rotation.
+ */
+export async function takeSnapshot(
+  request: SnapshotRequest,
+  dependencies: PullDependencies,
+  signal: AbortSignal,
+): Promise<CapturedHost> {
+  const { host, remote, probe, lock, selection, purpose } = request
+  const { vault, now, reporter } = dependencies
   const before = completePulls(await vault.snapshots(host.name)).at(-1)
   await using pending = await vault.begin(lock, now, signal)
 
@@ -118,9 +145,8 @@ async function captureHost(
   const failed = captured.reports
     .filter((report) => report.outcome === 'failed')
     .map((report) => report.source)
-  const notJudged = new Set([...failed, ...notAsked(host, before, options.sources)])
-  const shrunk =
-    before === undefined ? [] : findShrinkage(before.manifest.sources, captured.manifests, notJudged)
+  const complete = selection.everything && failed.length === 0
+  const shrunk = purpose === 'pull' ? shrinkageSince(before, captured, host, selection, failed) : []
   for (const shrinkage of shrunk) {
     reporter.event({
       type: 'warning',
@@ -136,16 +162,34 @@ async function captureHost(
     const why = shrunk.map((shrinkage) => `${shrinkage.source} ${shrinkage.message}`).join('; ')
     await vault.pauseRotation(lock, pending.id, why, now())
   }
-  step('committing')
+  reporter.event({ type: 'host-step', host: host.name, step: 'committing' })
   const snapshot = await pending.commit(
     manifestOf(pending, host, probe, dependencies, {
       selection: selection.sources.map((source) => source.name),
-      complete: selection.everything && failed.length === 0,
+      complete,
       sources: captured.manifests.map((source) => withShrinkage(source, shrunk)),
-      purpose: 'pull',
+      purpose,
     }),
   )
   return { snapshot, sources: captured.reports }
+}
+
+/** Compared with the last complete snapshot: what was asked for, did not fail, and is still configured. */
+function shrinkageSince(
+  before: Snapshot | undefined,
+  captured: { readonly manifests: readonly ManifestSource[] },
+  host: HostConfig,
+  selection: SourceSelection,
+  failed: readonly string[],
+): Shrinkage[] {
+  if (before === undefined) return []
+  const judged = selection.everything
+    ? host.sources.map((source) => source.name)
+    : selection.sources.map((source) => source.name)
+  const notJudged = before.manifest.sources
+    .map((source) => source.name)
+    .filter((name) => failed.includes(name) || !judged.includes(name))
+  return findShrinkage(before.manifest.sources, captured.manifests, new Set(notJudged))
 }
 
 /** Captures the sources one after another; a failed one is reported and does not spoil the others. */
@@ -209,21 +253,6 @@ function refuseOpenJournals(host: HostConfig, probe: HostProbe): void {
       next: `Wait for it to end, or settle it with: relay-backup rollback --host ${host.name}`,
     },
   )
-}
-
-/** Sources of the last snapshot that this pull was not asked for or that are no longer configured. */
-function notAsked(
-  host: HostConfig,
-  before: Snapshot | undefined,
-  asked: readonly string[] | undefined,
-): string[] {
-  return (before?.manifest.sources ?? [])
-    .map((source) => source.name)
-    .filter((name) =>
-      asked !== undefined && asked.length > 0
-        ? !asked.includes(name)
-        : !host.sources.some((source) => source.name === name),
-    )
 }
 
 function withShrinkage(

@@ -196,7 +196,7 @@ async function writeIndex(
       format: 1,
       source: config.name,
       snapshot: context.pending.id,
-      paths: config.kind === 'redis' ? [config.path] : config.paths,
+      paths: pathsInArchive(config, context.probe.deployment),
       ...(outcome.roots.length === 0
         ? {}
         : {
@@ -224,6 +224,14 @@ async function writeIndex(
   )
   const { bytes } = await file.finish()
   return { manifest: { file: file.name, bytes, sha256: result.sha256 }, entries }
+}
+
+/** The source's paths as its members are named: what lies inside the deployment is relative to it. */
+function pathsInArchive(config: SourceConfig, deployment: string | undefined): string[] {
+  const paths = config.kind === 'redis' ? [config.path] : config.paths
+  return paths.map((path) =>
+    deployment !== undefined && path.startsWith(`${deployment}/`) ? path.slice(deployment.length + 1) : path,
+  )
 }
 
 function manifestArchive(
