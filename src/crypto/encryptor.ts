@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { createMessage, encrypt, enums } from 'openpgp'
+import type { Transform } from 'node:stream'
+import { createMessage, encrypt, encryptSessionKey, enums } from 'openpgp'
 import type { EncryptOptions } from 'openpgp'
 import type { EncryptionConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { Secret, SecretReference } from '../model/secret.ts'
+import { encryptBody } from './body-encryption.ts'
 import type { Encryptor } from './contract.ts'
 import { gnuPG22Findings, loadRecipients } from './recipients.ts'
 import { webTransform } from './web-transform.ts'
@@ -51,27 +53,33 @@ export async function createEncryptor(
   }
 }
 
-function encryptorFor(
-  recipients: readonly string[],
-  aead: boolean,
-  to: () => Pick<EncryptOptions, 'passwords' | 'encryptionKeys' | 'date'>,
-): Encryptor {
-  return {
-    recipients,
-    encrypt: () =>
-      webTransform(async (input) =>
-        encrypt({
-          ...to(),
-          message: await createMessage({ binary: input }),
-          // Given rather than negotiated: a key's preferences could lower the cipher or turn AEAD on or off.
-          sessionKey: {
-            data: randomBytes(SESSION_KEY_BYTES),
-            algorithm: 'aes256',
-            ...(aead ? { aeadAlgorithm: 'gcm' as const } : {}),
-          },
-          format: 'binary',
-          config: messageConfig,
-        }),
-      ),
-  }
+type To = Pick<EncryptOptions, 'passwords' | 'encryptionKeys' | 'date'>
+
+function encryptorFor(recipients: readonly string[], aead: boolean, to: () => To): Encryptor {
+  return { recipients, encrypt: () => (aead ? encryptAead(to()) : encryptWithMdc(to())) }
+}
+
+/** openpgp.js makes the packets with the session key, Node's crypto the rest. */
+async function encryptWithMdc(to: To): Promise<Transform> {
+  const sessionKey = newSessionKey()
+  const head = await encryptSessionKey({ ...to, ...sessionKey, format: 'binary', config: messageConfig })
+  return encryptBody(head, sessionKey.data)
+}
+
+async function encryptAead(to: To): Promise<Transform> {
+  return await webTransform(async (input) =>
+    encrypt({
+      ...to,
+      message: await createMessage({ binary: input }),
+      // GCM: openpgp.js computes OCB by itself, a hundred times slower.
+      sessionKey: { ...newSessionKey(), aeadAlgorithm: 'gcm' },
+      format: 'binary',
+      config: messageConfig,
+    }),
+  )
+}
+
+/** Ours rather than negotiated: a key's preferences could lower the cipher or turn AEAD on or off. */
+function newSessionKey() {
+  return { data: randomBytes(SESSION_KEY_BYTES), algorithm: 'aes256' as const }
 }

@@ -62,9 +62,14 @@ async function* take(reader: ByteReader, length: number): AsyncGenerator<Uint8Ar
   }
 }
 
+/** The type octet of a packet in the current format; its length follows. */
+export function currentHeader(tag: number): Buffer {
+  return Buffer.from([0xc0 | tag])
+}
+
 /** A packet with a definite length, in the current format. */
 export function encodePacket(tag: number, body: Uint8Array): Buffer {
-  const header = Buffer.from([0xc0 | tag, 0xff, 0, 0, 0, 0])
-  header.writeUInt32BE(body.length, 2)
-  return Buffer.concat([header, body])
+  const length = Buffer.from([0xff, 0, 0, 0, 0])
+  length.writeUInt32BE(body.length, 1)
+  return Buffer.concat([currentHeader(tag), length, body])
 }
