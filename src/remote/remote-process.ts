@@ -10,11 +10,11 @@ const STDERR_LIMIT = 64 * 1024
 
 /** A {@link RemoteProcess} whose connection can be declared dead. */
 export interface SshProcess extends RemoteProcess {
-  /** The connection went: the exit rejects with this unless the server had closed the channel before. */
-  connectionLost(error: ConnectionError): void
+  /** The connection went: the exit rejects as lost unless the server had closed the channel before. */
+  connectionLost(): void
 }
 
-/** Makes a process of an exec channel. `lost` makes the error for a channel that ends without a status. */
+/** Makes a process of an exec channel. `lost` makes the error for one that ends without a status. */
 export function createProcess(
   channel: ClientChannel,
   options: { readonly lost: () => ConnectionError; readonly signal: AbortSignal },
@@ -57,10 +57,11 @@ export function createProcess(
     stdout: channel,
     exit,
     kill,
-    connectionLost(error) {
+    connectionLost() {
       // A status may come before the last output: only the channel's own close says that all was received.
       if (isClosed(channel)) return
       signal.removeEventListener('abort', abort)
+      const error = options.lost()
       stdin.destroy(error)
       reject(error)
     },

@@ -41,7 +41,7 @@ class SshHost implements RemoteHost {
     client.on('error', (error) => (this.#cause = error))
     client.once('close', () => {
       this.#closed = true
-      for (const process of this.#processes) process.connectionLost(this.#lost())
+      for (const process of this.#processes) process.connectionLost()
     })
   }
 
@@ -79,7 +79,7 @@ class SshHost implements RemoteHost {
     const script = await loadScript(command.script)
     const line = commandLine(script, command.args ?? [], { sudo: command.sudo === true })
     const process = await this.#open(line, command, options.signal)
-    if (this.#closed) process.connectionLost(this.#lost(command))
+    if (this.#closed) process.connectionLost()
     return process
   }
 

@@ -1,0 +1,17 @@
+// A client of its own process that holds a lease until it is killed: node hold-lease.ts '<ssh config>' FILE
+import { SILENCE_LIMIT } from '../../src/remote/lease.ts'
+import { connectSsh } from '../../src/remote/ssh.ts'
+import type { SshConfig } from '../../src/model/config.ts'
+
+const [, , ssh = '{}', file = ''] = process.argv
+const signal = new AbortController().signal
+const host = await connectSsh(
+  { name: 'lab', ssh: JSON.parse(ssh) as SshConfig },
+  { resolveSecret: () => Promise.reject(new Error('no secrets here')), signal },
+)
+const lease = await host.lease(
+  { script: '../../../test/lab/scripts/leased', args: [file] },
+  { firstLines: ['by the client'], signal },
+)
+process.stdout.write(`${await lease.nextLine(signal)} ${SILENCE_LIMIT}\n`)
+setInterval(() => {}, 1000)

@@ -1,0 +1,3 @@
+# Says its pid, then waits until stdin ends.
+echo $$
+cat >/dev/null

@@ -1,0 +1,2 @@
+# Says $1 bytes.
+head -c "$1" /dev/zero
