@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { text } from 'node:stream/consumers'
-import { DamageError, KeyError } from '../errors.ts'
+import { KeyError } from '../errors.ts'
 import type { Decryptor } from './contract.ts'
+import { messageDamage } from './damage.ts'
 
 /** Bytes of gpg's stderr that an error shows. */
 const STDERR_SHOWN = 2000
@@ -64,14 +65,7 @@ function failure(keyId: string, status: number | null, lines: string, words: str
   const details = { exitStatus: status ?? undefined, stderr: words.slice(-STDERR_SHOWN), command: 'gpg' }
   const hadSessionKey = hasStatus(lines, 'DECRYPTION_KEY') || hasStatus(lines, 'DECRYPTION_INFO')
   if (hadSessionKey || !hasStatus(lines, 'ENC_TO'))
-    return new DamageError(
-      'message-mdc',
-      'The encrypted archive is damaged: gpg can not read it to its end',
-      {
-        ...details,
-        next: 'Check the vault: relay-backup verify; then use another snapshot or another copy of it',
-      },
-    )
+    return messageDamage('mdc', 'gpg can not read it to its end').withDetails(details)
   return new KeyError(`gpg does not open this archive with the identity ${keyId}`, {
     ...details,
     next: `See whether gpg has the private key and its passphrase: gpg --list-secret-keys ${keyId}`,
