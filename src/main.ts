@@ -39,8 +39,14 @@ export async function main(argv: readonly string[]): Promise<void> {
     if (thrown instanceof CommanderError) {
       // Commander has printed its own words already; --help and --version are no errors.
       process.exitCode = thrown.exitCode === 0 ? ExitCode.done : ExitCode.usage
-      if (json && thrown.exitCode !== 0)
-        await print(`${JSON.stringify(errorToJson(new UsageError(thrown.message)))}\n`)
+      const next = 'relay-backup --help'
+      // Without any command the help itself was printed.
+      if (thrown.exitCode !== 0 && thrown.code !== 'commander.help')
+        process.stderr.write(`Next: ${next}\n`)
+      if (json && thrown.exitCode !== 0) {
+        const error = new UsageError(thrown.message.replace(/^error: /, ''), { next })
+        await print(`${JSON.stringify(errorToJson(error), null, 2)}\n`)
+      }
     } else {
       const error = controller.signal.aborted ? controller.signal.reason : thrown
       if (json) await print(`${JSON.stringify(errorToJson(error), null, 2)}\n`)

@@ -6,7 +6,7 @@ import { planPulls } from '../pull/plan.ts'
 import { pullHosts } from '../pull/pull-hosts.ts'
 import { pullReportToJson, renderPullPlans, renderPullReport } from '../report/pull-summary.ts'
 import { loadConfig } from '../config/load.ts'
-import { selectHosts } from '../config/select-hosts.ts'
+import { requireKnownSources, selectHosts } from '../config/select-hosts.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { wirePlanning, wirePull } from './wire-pull.ts'
 
@@ -36,6 +36,7 @@ export async function pull(
   const jobs = flagValue('--jobs', flags.jobs, parseCount, '4') ?? DEFAULT_JOBS
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
   const hosts = selectHosts(config, { names, all: flags.all ?? false, tag: flags.tag })
+  requireKnownSources(hosts, flags.source ?? [])
 
   if (flags.dryRun === true) {
     const plans = await planPulls(hosts, flags.source, wirePlanning(), context.signal)

@@ -28,6 +28,22 @@ export function selectHosts(config: Config, selection: HostSelection): readonly 
   return [...new Set(names)].map((name) => namedHost(config, name, selection.deployment))
 }
 
+/**
+ * Refuses names of sources that none of these hosts has, before anything is tried.
+ *
+ * @throws UsageError
+ */
+export function requireKnownSources(hosts: readonly HostConfig[], asked: readonly string[]): void {
+  const known = [...new Set(hosts.flatMap((host) => host.sources.map((source) => source.name)))]
+  for (const name of asked) {
+    if (known.includes(name)) continue
+    const meant = didYouMean(name, known)
+    throw new UsageError(`Unknown source "${name}"`, {
+      next: `${meant === undefined ? '' : `Did you mean "${meant}"? `}Configured: ${known.join(', ')}`,
+    })
+  }
+}
+
 function namedHost(config: Config, name: string, deployment: string | undefined): HostConfig {
   const host = config.hosts.find((candidate) => candidate.name === name)
   if (host !== undefined) return host

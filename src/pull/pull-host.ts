@@ -63,7 +63,7 @@ async function lockAndPull(
   }
   const captured = await captureHost(host, options, dependencies, lock, signal)
   if (captured.snapshot === undefined) {
-    const error = captured.sources.find((source) => source.error !== undefined)?.error
+    const error = errorOfAll(captured.sources)
     return { outcome: error ? outcomeOf(error) : 'failed', sources: captured.sources, error }
   }
   const { snapshot, sources } = captured
@@ -78,7 +78,17 @@ async function lockAndPull(
 }
 
 /** What taking one snapshot of a host came to. */
-export interface CapturedHost {
+export /** Why nothing was captured: the sources' common reason, or that each has its own. */
+function errorOfAll(sources: readonly SourcePullReport[]): RelayError | undefined {
+  const errors = sources.flatMap((source) => source.error ?? [])
+  const [first] = errors
+  if (first === undefined || errors.every((error) => error.message === first.message)) return first
+  return new RelayError('nothing-captured', `none of the ${errors.length} sources could be captured`, {
+    next: 'Do what each source says, then pull again.',
+  })
+}
+
+interface CapturedHost {
   /** Undefined when no source could be captured. */
   readonly snapshot: Snapshot | undefined
   readonly sources: readonly SourcePullReport[]

@@ -1,4 +1,4 @@
-import { SourceError, UsageError } from '../errors.ts'
+import { SourceError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { HostProbe } from '../remote/contract.ts'
 
@@ -17,8 +17,7 @@ export function namesToProbe(host: HostConfig): string[] {
 
 /**
  * The sources to capture: all that are configured, or those asked for. When the config names none, the default
- * ones that exist on the server. Throws UsageError for a name that is not configured, SourceError when nothing
- * of the defaults exists.
+ * ones that exist on the server. Throws SourceError when one that was asked for, or every default one, is not there.
  */
 export function selectSources(
   host: HostConfig,
@@ -34,7 +33,7 @@ export function selectSources(
   }
   if (asked === undefined || asked.length === 0) return { sources: configured, everything: true }
   for (const name of asked) {
-    if (!configured.some((source) => source.name === name)) throw unknownSource(host.name, name, configured)
+    if (!configured.some((source) => source.name === name)) throw absentSource(host, name, configured)
   }
   const sources = configured.filter((source) => asked.includes(source.name))
   return { sources, everything: sources.length === configured.length }
@@ -52,9 +51,9 @@ function pathsOf(source: SourceConfig): readonly string[] {
   return source.kind === 'redis' ? [source.path] : source.paths
 }
 
-function unknownSource(host: string, name: string, configured: readonly SourceConfig[]): UsageError {
-  return new UsageError(`${host} has no source ${name}`, {
-    host,
-    next: `Its sources are: ${configured.map((source) => source.name).join(', ')}`,
+function absentSource(host: HostConfig, name: string, there: readonly SourceConfig[]): SourceError {
+  return new SourceError('no-source', `${host.name} has no source ${name}`, {
+    host: host.name,
+    next: `Its sources are: ${there.map((source) => source.name).join(', ')}`,
   })
 }

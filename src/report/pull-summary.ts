@@ -54,9 +54,14 @@ function hostLines(host: HostPullReport, paint: Paint): string[] {
   return [
     headline(host, paint),
     ...host.sources.flatMap((source) => sourceLines(source, width, paint)),
-    ...(host.error === undefined ? [] : errorLines(host.error, '  ', paint)),
+    ...(host.error === undefined || isTold(host.error, host) ? [] : errorLines(host.error, '  ', paint)),
     ...(host.rotation === undefined ? [] : rotationLines(host.rotation, paint)),
   ]
+}
+
+/** A source has failed for this very reason, and says so already. */
+function isTold(error: RelayError, host: HostPullReport): boolean {
+  return host.sources.some((source) => source.error?.message === error.message)
 }
 
 function headline(host: HostPullReport, paint: Paint): string {

@@ -8,7 +8,7 @@
 #   owner     uid of the owner (of what it points to), or of the directory that keeps us out
 #   mode      as ls shows it
 #   near      for missing and denied: the nearest directory that exists, else empty
-#   names     up to ten names in it, each a field, then an empty field
+#   names     up to ten names in it (our own directory aside), each a field, then an empty field
 # include lib/prelude.sh
 
 field() { printf '%s\0' "$1"; }
@@ -42,6 +42,7 @@ names_in() {
   names_left=10
   for name in "$1"/* "$1"/.[!.]*; do
     [ -e "$name" ] || [ -L "$name" ] || continue
+    [ "${name##*/}" != .relay-backup ] || continue
     [ "$names_left" -gt 0 ] || break
     names_left=$((names_left - 1))
     field "${name##*/}"
