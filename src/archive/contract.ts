@@ -1,4 +1,4 @@
-import type { Readable, Writable } from 'node:stream'
+import type { Readable, Transform, Writable } from 'node:stream'
 import type { Decryptor, Encryptor } from '../crypto/contract.ts'
 import type { PathJson } from '../model/path-bytes.ts'
 import type { ArchiveFormat, Compression } from '../model/snapshot.ts'
@@ -217,8 +217,25 @@ export type RewriteTar = (
     readonly dialect: TarDialect
     readonly maxBytes: number
     readonly onEnd?: (totals: RewriteTotals) => void
+    /** A file with long runs of zeros, by its new name: a hole may be dug there again. */
+    readonly onZeros?: (path: Buffer) => void
   },
 ) => Readable
+
+/** Makes a tar of one file out of a stream of known length. The stream fails when the length is another. */
+export type WrapInTar = (
+  content: Readable,
+  file: {
+    readonly path: Buffer
+    readonly size: number
+    readonly mode: number
+    readonly mtimeMs: number
+    readonly dialect: TarDialect
+  },
+) => Readable
+
+/** A compressor for the way to a target; the level is low, the wire is the bottleneck at most. */
+export type CompressForWire = (compression: Compression) => Transform
 
 /** Reads an archive's index; entries are proven when the generator ended without error. */
 export type ReadIndex = (

@@ -8,8 +8,8 @@ import { type TarHandler, TarReader } from './tar-reader.ts'
 import { encodeTarHeader, tarPadding } from './tar-writer.ts'
 
 /** See {@link RewriteTar}. */
-export const rewriteTar: RewriteTar = (plain, { select, dialect, maxBytes, onEnd }) => {
-  const rewriter = new Rewriter(select, dialect, maxBytes)
+export const rewriteTar: RewriteTar = (plain, { select, dialect, maxBytes, onEnd, onZeros }) => {
+  const rewriter = new Rewriter(select, dialect, maxBytes, onZeros)
   if (onEnd !== undefined)
     rewriter.once('end', () => onEnd({ entries: rewriter.entries, bytes: rewriter.bytes }))
   // The error reaches the reader through the rewriter, which pipeline destroys with it.
@@ -25,15 +25,26 @@ class Rewriter extends Transform implements TarHandler {
   readonly #select: SelectMember
   readonly #encode: (entry: TarEntry) => Buffer
   readonly #maxBytes: number
+  readonly #onZeros: ((path: Buffer) => void) | undefined
+  /** For a tar other than GNU's, which sets a directory's mode and time before it writes into it. */
+  readonly #directories: Buffer[] | undefined
+  #path: Buffer | undefined
   #taken = 0
   #passing = false
   #padding: Buffer = Buffer.alloc(0)
 
-  constructor(select: SelectMember, dialect: TarDialect, maxBytes: number) {
+  constructor(
+    select: SelectMember,
+    dialect: TarDialect,
+    maxBytes: number,
+    onZeros: ((path: Buffer) => void) | undefined,
+  ) {
     super({ readableHighWaterMark: 1024 * 1024, writableHighWaterMark: 1024 * 1024 })
     this.#select = select
     this.#encode = dialect === 'pax' ? encodeTarHeader : encodeGnuHeader
     this.#maxBytes = maxBytes
+    this.#onZeros = onZeros
+    this.#directories = dialect === 'gnu' ? [] : undefined
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
@@ -50,6 +61,8 @@ class Rewriter extends Transform implements TarHandler {
   override _flush(done: TransformCallback): void {
     try {
       this.#reader.end()
+      // Deepest first, so that each gets its own mode and time last.
+      for (const header of this.#directories?.reverse() ?? []) this.push(header)
       this.push(END_OF_ARCHIVE)
       done()
     } catch (error) {
@@ -64,18 +77,37 @@ class Rewriter extends Transform implements TarHandler {
     if (selected === undefined) return
     this.entries += 1
     this.#padding = tarPadding(entry.size)
-    this.push(this.#encode({ ...entry, path: selected.path, linkPath: selected.linkPath ?? entry.linkPath }))
+    const header = this.#encode({
+      ...entry,
+      path: selected.path,
+      linkPath: selected.linkPath ?? entry.linkPath,
+    })
+    if (entry.type === 'directory') this.#directories?.push(header)
+    this.#path = entry.type === 'file' ? selected.path : undefined
+    this.push(header)
   }
 
   content(chunk: Buffer): void {
     if (!this.#passing) return
     this.bytes += chunk.length
+    if (this.#path !== undefined && isLongZeros(chunk)) {
+      this.#onZeros?.(this.#path)
+      this.#path = undefined
+    }
     this.push(chunk)
   }
 
   endEntry(): void {
     if (this.#passing && this.#padding.length > 0) this.push(this.#padding)
   }
+}
+
+const ZEROS = Buffer.alloc(256 * 1024)
+
+/** A hole is worth digging from a few pages on; most chunks are told apart by their first byte. */
+function isLongZeros(chunk: Buffer): boolean {
+  const length = Math.min(chunk.length, ZEROS.length)
+  return length >= 16 * 1024 && chunk[0] === 0 && ZEROS.compare(chunk, 0, length, 0, length) === 0
 }
 
 function bomb(maxBytes: number): DamageError {

@@ -1,0 +1,94 @@
+import type { Readable } from 'node:stream'
+import type { EntryType, IndexEntry, IndexHeader } from '../archive/contract.ts'
+import { DamageError, UsageError } from '../errors.ts'
+import { pathFromJson } from '../model/path-bytes.ts'
+import type { ManifestSource } from '../model/snapshot.ts'
+import type { Snapshot } from '../vault/contract.ts'
+import type { RestoreDependencies } from './dependencies.ts'
+
+/** What a source of a snapshot holds, from its index. */
+export interface SourceContents {
+  readonly header: IndexHeader
+  /** Of what is to be restored. */
+  readonly entries: number
+  /** Content bytes of what is to be restored. */
+  readonly bytes: number
+  /** Types of the entries asked for by name: the source's paths, or those of `--path`; latin1. */
+  readonly types: ReadonlyMap<string, EntryType>
+}
+
+type Parts = Pick<RestoreDependencies, 'decryptor' | 'openArchive' | 'readIndex'> & {
+  readonly filePath: (snapshot: Snapshot, file: string) => string
+}
+
+/** The entries of a source's index, proven when the generator ended. `onHeader` sees the header first. */
+export async function* sourceIndex(
+  snapshot: Snapshot,
+  source: ManifestSource,
+  parts: Parts,
+  onHeader?: (header: IndexHeader) => void,
+): AsyncGenerator<IndexEntry> {
+  if (source.index === undefined) return
+  const plain: Readable = await parts.openArchive({
+    path: parts.filePath(snapshot, source.index.file),
+    compression: 'zstd',
+    decryptor: parts.decryptor,
+  })
+  yield* parts.readIndex(plain, onHeader === undefined ? {} : { onHeader })
+}
+
+/**
+ * Reads a source's whole index: proves that the identity opens it, that it is whole, and that every path asked for
+ * is in it. Throws UsageError for one that is not.
+ */
+export async function readContents(
+  snapshot: Snapshot,
+  source: ManifestSource,
+  paths: readonly string[] | undefined,
+  parts: Parts,
+): Promise<SourceContents> {
+  let header: IndexHeader | undefined
+  let entries = 0
+  let bytes = 0
+  const types = new Map<string, EntryType>()
+  const asked = paths?.map((path) => Buffer.from(path).toString('latin1'))
+  for await (const entry of sourceIndex(snapshot, source, parts, (seen) => (header = seen))) {
+    const name = pathFromJson(entry.path).toString('latin1')
+    const roots =
+      asked ?? header?.paths.map(memberOf).map((path) => Buffer.from(path).toString('latin1')) ?? []
+    const root = roots.find((one) => isInside(name, one))
+    if (root === undefined) continue
+    if (name === root) types.set(root, entry.type)
+    entries += 1
+    bytes += entry.size
+  }
+  const missing = paths?.find((path) => !types.has(Buffer.from(path).toString('latin1')))
+  if (missing !== undefined) {
+    throw new UsageError(`${source.name} of ${snapshot.host}/${snapshot.id} has no ${missing}`, {
+      source: source.name,
+      next: `Name it as it is in the archive, for example ${source.name}:${header?.paths[0] ?? 'path'}/file`,
+    })
+  }
+  if (source.index !== undefined && header?.snapshot !== snapshot.id) {
+    throw new DamageError('index-of-another', `The index of ${source.name} is not of this snapshot`, {
+      source: source.name,
+      next: 'Restore another snapshot, and run: relay-backup verify --all',
+    })
+  }
+  return {
+    header: header ?? { format: 1, source: source.name, snapshot: snapshot.id, paths: [] },
+    entries,
+    bytes: source.index === undefined ? (source.archives[0]?.plainBytes ?? 0) : bytes,
+    types,
+  }
+}
+
+/** How a configured path is named in an archive: absolute ones lose their leading slash. */
+export function memberOf(path: string): string {
+  return path.startsWith('/') ? path.slice(1) : path
+}
+
+/** `name` is `root` or lies below it. */
+export function isInside(name: string, root: string): boolean {
+  return name === root || name.startsWith(`${root}/`)
+}

@@ -1,0 +1,22 @@
+import type { CompressForWire, OpenArchive, ReadIndex, RewriteTar, WrapInTar } from '../archive/contract.ts'
+import type { Decryptor } from '../crypto/contract.ts'
+import type { RestorePlan } from '../model/restore-report.ts'
+import type { SourceKind } from '../model/snapshot.ts'
+import type { PullDependencies } from '../pull/dependencies.ts'
+import type { WaitHealthy } from '../services/contract.ts'
+import type { RestorableSource } from '../sources/contract.ts'
+
+/** The parts a restore is wired from; it pulls, too, to have a safety snapshot. */
+export interface RestoreDependencies {
+  readonly pull: PullDependencies
+  readonly decryptor: Decryptor
+  readonly openArchive: OpenArchive
+  readonly readIndex: ReadIndex
+  readonly rewriteTar: RewriteTar
+  readonly wrapInTar: WrapInTar
+  readonly compress: CompressForWire
+  readonly restorableOf: (kind: SourceKind) => Promise<RestorableSource>
+  readonly waitHealthy: WaitHealthy
+  /** Shows the plan and asks; resolves with whether to go on. */
+  readonly confirm: (plan: RestorePlan) => Promise<boolean>
+}
