@@ -3,10 +3,6 @@ import { LockedError, RemoteError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { RemoteHost } from './contract.ts'
 
-/** Minutes without a beat after which a lock was left by a dead run. */
-const STALE_MINUTES = 2
-const BEAT_EVERY = 20_000
-
 /**
  * Takes the lock of a deployment on the server; disposing it gives it back. It lasts as long as the connection
  * and this process do. Throws LockedError that says who holds it and since when.
@@ -18,7 +14,7 @@ export async function lockDeployment(
   who: string = ourselves(),
 ): Promise<AsyncDisposable> {
   const lease = await host.lease(
-    { script: 'lock', args: [deployment, String(STALE_MINUTES)], title: 'locking the deployment' },
+    { script: 'lock', args: [deployment], title: 'locking the deployment' },
     { firstLines: [who.replaceAll(/[\n\0]/g, ' ')], signal },
   )
   try {
@@ -29,13 +25,7 @@ export async function lockDeployment(
     await lease[Symbol.asyncDispose]()
     throw error
   }
-  const timer = setInterval(() => lease.send('refresh'), BEAT_EVERY)
-  return {
-    async [Symbol.asyncDispose]() {
-      clearInterval(timer)
-      await lease[Symbol.asyncDispose]()
-    },
-  }
+  return lease
 }
 
 function refusal(host: string, deployment: string, kind: string | undefined, text: string): Error {
@@ -44,7 +34,7 @@ function refusal(host: string, deployment: string, kind: string | undefined, tex
     const at = /^\d+$/.test(since) ? ` since ${new Date(Number(since) * 1000).toISOString()}` : ''
     return new LockedError(`${deployment} is locked by ${printable(who.join(' '))}${at}`, {
       host,
-      next: 'Wait until that run has ended; a lock that a dead run left is taken over after 2 minutes',
+      next: 'Wait until that run has ended; the lock of a dead run is free a minute later at the latest',
     })
   }
   return new RemoteError(

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readFile, readdir, symlink, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -230,23 +230,26 @@ describe.each(SERVERS)('a host behind %s', (kind) => {
       expect(await readdir(temp.path)).toEqual([])
     })
 
-    it('takes over from a run that died long ago, and not from one that lives', async () => {
+    it('takes over from a run that is dead, and not from one that lives', async () => {
       await using temp = await tempDir()
-      const place = join(temp.path, '.relay-backup', 'lock')
-      await mkdir(place, { recursive: true })
-      await writeFile(join(place, 'owner'), '1763604000 1-1 somebody@laptop\n')
-      await writeFile(join(place, 'beat'), '')
-      const old = new Date(Date.now() - 110_000)
-      await utimes(join(place, 'beat'), old, old)
+      const parent = join(temp.path, '.relay-backup')
+      await mkdir(parent, { mode: 0o700 })
+      const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
+      const start = (await readFile('/proc/self/stat', 'utf8')).split(') ')[1]?.split(' ')[19] ?? ''
+      await symlink(`${process.pid}.${start}.${boot}`, join(parent, 'lock'))
+      await writeFile(join(parent, 'lock-note'), '1763604000 somebody@laptop\n')
       await expect(lockDeployment(host, temp.path, signal)).rejects.toThrow(
         /somebody@laptop since 2025-11-20T02:00/,
       )
-      const older = new Date(Date.now() - 300_000)
-      await utimes(join(place, 'beat'), older, older)
-      {
-        await using _lock = await lockDeployment(host, temp.path, signal)
+      for (const dead of [`${process.pid}.1.${boot}`, `${process.pid}.${start}.another-boot`]) {
+        await mkdir(parent, { recursive: true, mode: 0o700 })
+        await rm(join(parent, 'lock'), { force: true })
+        await symlink(dead, join(parent, 'lock'))
+        {
+          await using _lock = await lockDeployment(host, temp.path, signal)
+        }
+        expect(await readdir(temp.path)).toEqual([])
       }
-      expect(await readdir(temp.path)).toEqual([])
     })
 
     it('says so when there is nothing to lock', async () => {

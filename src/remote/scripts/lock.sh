@@ -1,5 +1,5 @@
 # Holds the lock of a deployment. A leased script (lib/lease.sh).
-# Arguments (behind the lease's): DEPLOYMENT STALE_MINUTES
+# Arguments (behind the lease's): DEPLOYMENT
 #   DEPLOYMENT absolute, or ~/… for a place below the home
 # stdin: first who takes the lock, one line
 # stdout: lines
@@ -7,25 +7,23 @@
 #   held SINCE WHO       another run holds it, since that Unix time
 #   failed TEXT          it can't be taken
 #
-# The lock is a directory, made by mkdir: of two that try at once one succeeds. While it is held a beat file in
-# it is touched; a lock whose beat is older than STALE_MINUTES belongs to a script that died without undoing (a
-# power cut), and is taken over.
+# It is the same lock that a restore takes (lib/lock.sh); beside it lies a note for people, who has it.
 # include lib/prelude.sh
+# include lib/lock.sh
 # include lib/lease.sh
 
-place=
-made=
+lock=
+note=
 
 undo() {
-  [ -n "$made" ] || return 0
-  # Only what is still ours: after a long standstill (a laptop lid, a stopped VM) it may be another's by now.
-  [ "$(cat "$place/owner" 2>/dev/null)" = "$owner" ] || return 0
-  rm -f "$place/owner" "$place/beat"
-  rmdir "$place" 2>/dev/null && rmdir "${place%/*}" 2>/dev/null
+  [ -n "$note" ] || return 0
+  lock_drop
+  drop_home "${lock%/*}"
 }
 
-failed() {
-  printf 'failed %s\n' "$1"
+# refuse LINE: says why not, and waits for the client to go.
+refuse() {
+  printf '%s\n' "$1"
   while lease_next; do :; done
   exit 0
 }
@@ -38,70 +36,33 @@ absolute() {
   esac
 }
 
-# Is the beat recent? A lock just being made has none yet; then its directory counts.
-alive() {
-  beaten=$1/beat
-  [ -e "$beaten" ] || beaten=$1
-  [ -n "$(find "$beaten" -prune -mmin "-$2" 2>/dev/null)" ]
-}
-
-# Removes a stale lock, under a lock of its own: of two that found it stale the slower one must not remove what
-# the faster one has made since.
-take_over() {
-  if mkdir "$place.takeover" 2>/dev/null; then
-    alive "$place" "$stale" || { mv "$place" "$place.stale-$$" && rm -rf "$place.stale-$$"; } 2>/dev/null
-    rmdir "$place.takeover"
-  elif alive "$place.takeover" "$stale"; then
-    lease_sleep 1
-  else
-    rmdir "$place.takeover" 2>/dev/null
-  fi
-}
-
 work() {
-  stale=$2
   lease_next || exit 0
-  now=$(date +%s)
-  # What comes before the name makes it ours alone.
-  owner="$now $$-$now $line"
-  deployment=$(cd -P -- "$(absolute "$1")" 2>/dev/null && pwd) || failed "there is no directory $1"
-  parent=$deployment/.relay-backup
-  if ! mkdir -p "$parent" 2>/dev/null || [ ! -w "$parent" ]; then
-    rmdir "$parent" 2>/dev/null
-    # Somebody who may only read there: those with the same home exclude each other.
-    parent=$HOME/.relay-backup
-    mkdir -p "$parent" 2>/dev/null || failed "neither $deployment nor $HOME can be written to"
-    place=$parent/lock-$(printf '%s' "$deployment" | cksum | cut -d ' ' -f 1)
+  who=$line
+  deployment=$(cd -P -- "$(absolute "$1")" 2>/dev/null && pwd) || refuse "failed there is no directory $1"
+  if make_home "$deployment/.relay-backup" && [ -w "$deployment/.relay-backup" ]; then
+    lock=$deployment/.relay-backup/lock
   else
-    place=$parent/lock
+    # Somebody who may only read there: those with the same home exclude each other.
+    make_home "$HOME/.relay-backup" || refuse "failed neither $deployment nor $HOME can be written to"
+    lock=$HOME/.relay-backup/lock-$(printf '%s' "$deployment" | cksum | cut -d ' ' -f 1)
   fi
   attempts=0
-  until mkdir "$place" 2>/dev/null; do
+  until lock_take; do
     attempts=$((attempts + 1))
-    [ "$attempts" -le 5 ] || failed "$place can't be made"
-    if [ ! -d "$place" ]; then
-      # It was given back at this moment, and its parent with it.
-      mkdir -p "$parent" 2>/dev/null
-      continue
+    if [ -n "$lock_holder" ]; then
+      read -r since holder 2>/dev/null <"$lock-note"
+      refuse "held ${since:--} ${holder:-process $lock_holder on the server}"
     fi
-    if alive "$place" "$stale"; then
-      holder=$(cat "$place/owner" 2>/dev/null)
-      since=${holder%% *}
-      holder=${holder#* }
-      printf 'held %s %s\n' "${since:-$now}" "${holder#* }"
-      while lease_next; do :; done
-      exit 0
-    fi
-    take_over
+    [ "$attempts" -le 3 ] || refuse "failed $lock can't be made"
+    # Whoever gave it back at this moment took the empty directory away, too.
+    make_home "${lock%/*}"
   done
-  made=yes
-  printf '%s\n' "$owner" >"$place/owner" && : >"$place/beat" || failed "$place can't be written to"
-  printf 'locked %s\n' "$place"
-  while lease_next; do
-    # The client sends a line now and then: the beat of the lock is the client's own.
-    [ "$(cat "$place/owner" 2>/dev/null)" = "$owner" ] || exit 1
-    : >"$place/beat"
-  done
+  note=$lock-note
+  printf '%s %s\n' "$(date +%s)" "$who" >"$note" || refuse "failed $note can't be written"
+  printf 'locked %s\n' "$lock"
+  while lease_next; do :; done
 }
 
+since='' holder='' why=''
 lease_run work undo "$@"

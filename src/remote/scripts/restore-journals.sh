@@ -10,7 +10,7 @@
 # stdout, the others: `removed PATH` (encoded), `left REASON`.
 # Exit status: 0; 5 when a restore runs.
 # include lib/prelude.sh
-# include lib/restore-lock.sh
+# include lib/lock.sh
 # include lib/restore-journal.sh
 
 journals_home() {

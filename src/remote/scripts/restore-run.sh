@@ -17,7 +17,7 @@
 # undone.
 # include lib/prelude.sh
 # include lib/lease.sh
-# include lib/restore-lock.sh
+# include lib/lock.sh
 # include lib/restore-undo.sh
 # include lib/restore-swap.sh
 # include lib/restore-users.sh

@@ -6,7 +6,7 @@
 # Exit status: 0; 1 when nothing was changed; 3 when undoing is stuck; 5 when the lock is another's.
 # include lib/prelude.sh
 # include lib/lease.sh
-# include lib/restore-lock.sh
+# include lib/lock.sh
 # include lib/restore-undo.sh
 
 settle_fail() {

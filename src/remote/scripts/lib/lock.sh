@@ -56,6 +56,7 @@ lock_take() {
   done
 }
 
+# lock_drop: gives it back, with the note beside it that says for people who has it.
 lock_drop() {
-  [ "$(readlink "$lock")" != "$lock_own" ] || rm -f -- "$lock"
+  [ "$(readlink "$lock")" != "$lock_own" ] || rm -f -- "$lock-note" "$lock"
 }
