@@ -98,7 +98,7 @@ export class LockedError extends RelayError {
 /** The user or a signal stopped the run. */
 export class InterruptedError extends RelayError {
   constructor(message = 'Interrupted', details: ErrorDetails = {}) {
-    super('interrupted', message, details)
+    super('interrupted', message, { next: 'What was there before is untouched; run it again.', ...details })
   }
 }
 

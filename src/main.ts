@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs'
 import { CommanderError } from 'commander'
 import { createProgram } from './cli/program.ts'
 import type { CommandContext, CommandOutcome, GlobalOptions, ProgressOutput } from './commands/context.ts'
@@ -8,13 +9,21 @@ import { TOOL } from './version.ts'
 
 /** The process's edge: signals, exit codes, rendering of results and errors. Never throws. */
 export async function main(argv: readonly string[]): Promise<void> {
+  let json = argv.includes('--json')
+  let color = useColor(process.stderr)
+  let verbose = argv.includes('--verbose')
   const controller = new AbortController()
   let interrupts = 0
   const interrupt = () => {
     interrupts += 1
+    const error = new InterruptedError()
     // The second Ctrl-C does not wait for the server: what is open there ends by its lease.
-    if (interrupts > 1) process.exit(ExitCode.interrupted)
-    controller.abort(new InterruptedError())
+    if (interrupts > 1) {
+      if (json) writeSync(1, `${JSON.stringify(errorToJson(error), null, 2)}\n`)
+      writeSync(2, renderError(error, { color, verbose }))
+      process.exit(ExitCode.interrupted)
+    }
+    controller.abort(error)
   }
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGHUP', interrupt)
   // A reader that went away (`| head`) ends us quietly, as it does any Unix tool.
@@ -22,9 +31,6 @@ export async function main(argv: readonly string[]): Promise<void> {
     if (error.code === 'EPIPE') process.exit(0)
   })
 
-  let json = argv.includes('--json')
-  let color = useColor(process.stderr)
-  let verbose = argv.includes('--verbose')
   try {
     const program = createProgram(TOOL.version, async (globals, command) => {
       json = globals.json
@@ -41,8 +47,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       process.exitCode = thrown.exitCode === 0 ? ExitCode.done : ExitCode.usage
       const next = 'relay-backup --help'
       // Without any command the help itself was printed.
-      if (thrown.exitCode !== 0 && thrown.code !== 'commander.help')
-        process.stderr.write(`Next: ${next}\n`)
+      if (thrown.exitCode !== 0 && thrown.code !== 'commander.help') process.stderr.write(`Next: ${next}\n`)
       if (json && thrown.exitCode !== 0) {
         const error = new UsageError(thrown.message.replace(/^error: /, ''), { next })
         await print(`${JSON.stringify(errorToJson(error), null, 2)}\n`)

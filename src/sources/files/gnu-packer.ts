@@ -2,6 +2,7 @@ import { SourceError } from '../../errors.ts'
 import type { RemoteProcess } from '../../remote/contract.ts'
 import { chooseCompression, compressorArgs } from '../compression-choice.ts'
 import type { CaptureContext } from '../contract.ts'
+import { watchExit } from '../cut-exit.ts'
 import { SIGPIPE_STATUS, failedStage, parseStreamStatus, streamNonce } from '../stream-status.ts'
 import { gnuRereadArguments, gnuTarArguments, memberOf, rereadName } from './gnu-tar.ts'
 import { NOTHING_SAID } from './pass.ts'
@@ -40,8 +41,8 @@ export function gnuPacker(
 
   function tarPass(process: RemoteProcess, nonce: string, rereading: boolean): Pass {
     let aborted = false
-    // Judged in finish(); until then nobody may be waiting for it.
-    process.exit.catch(() => {})
+    // Judged in finish().
+    const exited = watchExit(process, () => aborted)
     const abort = (): void => {
       aborted = true
       process.kill()
@@ -51,10 +52,7 @@ export function gnuPacker(
       abort,
       finish: async () => {
         if (!process.stdout.readableEnded && !aborted) abort()
-        const exit = await process.exit.catch((error: unknown) => {
-          if (aborted) return undefined
-          throw error
-        })
+        const exit = await exited()
         const status = exit && parseStreamStatus(exit.stderr, nonce)
         if (status === undefined) {
           if (aborted || exit === undefined) return NOTHING_SAID

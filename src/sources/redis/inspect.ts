@@ -78,6 +78,15 @@ export function checkDirectory(session: Session, inspection: Inspection): void {
     })
     return
   }
+  if (dir === '') {
+    throw new SourceError(
+      'redis-dir-gone',
+      `The directory that Redis at ${addressOf(config)} writes to was moved or removed beneath it: what it saves is lost`,
+      {
+        next: `Do not restart Redis, its data is only in memory. On the server run: redis-cli CONFIG SET dir ${location.directory}; then pull again.`,
+      },
+    )
+  }
   if (inspection.dirReal === inspection.directory.real || dir === location.directory) return
   throw new SourceError(
     'redis-other-directory',

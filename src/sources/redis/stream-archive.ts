@@ -2,6 +2,7 @@ import { pipeline } from 'node:stream'
 import { SourceError } from '../../errors.ts'
 import type { RdbFacts } from '../../model/facts.ts'
 import { chooseCompression } from '../compression-choice.ts'
+import { watchExit } from '../cut-exit.ts'
 import type { CaptureArchive } from '../contract.ts'
 import { parseStreamStatus, streamNonce } from '../stream-status.ts'
 import type { Session } from './connection.ts'
@@ -30,13 +31,13 @@ export async function streamArchive(
   )
   process.stdin.on('error', () => {})
   process.stdin.end(`${session.password}\n`)
-  process.exit.catch(() => {})
   const cut = new RdbCut()
   let broken: Error | null | undefined
   // Errors reach whoever reads the stream, and finish().
   pipeline(process.stdout, cut, (error) => (broken = error))
   cut.on('error', () => {})
   let aborted = false
+  const exited = watchExit(process, () => aborted)
   const abort = (): void => {
     aborted = true
     process.kill()
@@ -52,10 +53,7 @@ export async function streamArchive(
     abort,
     finish: async () => {
       if (!cut.readableEnded && !aborted) abort()
-      const exit = await process.exit.catch((error: unknown) => {
-        if (aborted) return undefined
-        throw error
-      })
+      const exit = await exited()
       const status = exit && parseStreamStatus(exit.stderr, nonce)
       const said = (status?.messages ?? exit?.stderr ?? '').trim()
       if (cut.facts !== undefined && status?.statuses.get('redis') === 0) {

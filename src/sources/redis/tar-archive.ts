@@ -1,6 +1,7 @@
 import type { ArchiveObserver } from '../../archive/contract.ts'
 import { SourceError } from '../../errors.ts'
 import { chooseCompression, compressorArgs } from '../compression-choice.ts'
+import { watchExit } from '../cut-exit.ts'
 import type { CaptureArchive } from '../contract.ts'
 import { SIGPIPE_STATUS, failedStage, parseStreamStatus, streamNonce } from '../stream-status.ts'
 import type { StreamStatus } from '../stream-status.ts'
@@ -57,9 +58,9 @@ export async function tarArchive(
   )
   process.stdin.on('error', () => {})
   process.stdin.end()
-  // Judged in finish(); until then nobody may be waiting for it.
-  process.exit.catch(() => {})
   let aborted = false
+  // Judged in finish().
+  const exited = watchExit(process, () => aborted)
   const abort = (): void => {
     aborted = true
     process.kill()
@@ -73,10 +74,7 @@ export async function tarArchive(
     abort,
     finish: async () => {
       if (!process.stdout.readableEnded && !aborted) abort()
-      const exit = await process.exit.catch((error: unknown) => {
-        if (aborted) return undefined
-        throw error
-      })
+      const exit = await exited()
       const status = exit && parseStreamStatus(exit.stderr, nonce)
       if (
         aborted &&
