@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { RelayError, RemoteError } from '../errors.ts'
+import type { HealthConfig, SourceConfig } from '../model/config.ts'
+import type { Facts } from '../model/facts.ts'
+import type { Finding } from '../model/finding.ts'
+import { printable } from '../model/path-bytes.ts'
+import type { RemoteHost } from '../remote/contract.ts'
+import type { RestorableSource, RestoreContext } from '../sources/contract.ts'
+import type { WaitHealthy } from '../services/contract.ts'
+import type { RestoreDriver, StepResult } from './server/driver.ts'
+
+/** Without a health URL: ms in which a service that was started must not die. */
+const SETTLE = 3000
+
+/** A source whose facts are compared once its service runs again. */
+export interface SourceToCheck {
+  readonly restorable: RestorableSource
+  readonly config: SourceConfig
+  readonly facts: Facts
+}
+
+export interface PlaceContext {
+  readonly driver: RestoreDriver
+  readonly remote: RemoteHost
+  readonly restore: RestoreContext
+  readonly checks: readonly SourceToCheck[]
+  readonly health: HealthConfig | undefined
+  readonly waitHealthy: WaitHealthy
+  readonly start: boolean
+  /** Says what happened, for the report. */
+  readonly step: (text: string) => void
+  readonly signal: AbortSignal
+}
+
+/**
+ * From the stop on: stop → swap → start the data services → compare facts → start the rest → health → commit.
+ * Throws when any of it failed; undoing is the caller's. Returns what is worth knowing of a good one.
+ */
+export async function putInPlace(context: PlaceContext): Promise<Finding[]> {
+  const { driver, step, signal } = context
+  insist('checking the places', await driver.begin(signal), step)
+  step('stopping services')
+  const stopped = await driver.stop(signal)
+  insist('stopping services', stopped, step)
+  if (stopped.users.length > 0) {
+    const names = [...new Set(stopped.users.map((user) => `${printable(user.name)} (process ${user.pid})`))]
+    throw new RemoteError('still-in-use', `${names.join(', ')} still uses what is to be replaced`, {
+      next: 'Add to services.stop what runs it, or stop it by hand.',
+    })
+  }
+  step('swapping')
+  insist('swapping', await driver.swap(signal), step)
+  const findings = context.start ? await startAndCheck(context) : []
+  insist('committing', await driver.commit(signal), step)
+  return findings
+}
+
+async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
+  const { driver, step, signal } = context
+  const findings: Finding[] = []
+  step('starting data services')
+  insist('starting data services', await driver.startData(signal), step)
+  for (const { restorable, config, facts } of context.checks) {
+    step(`comparing ${config.name} with its facts`)
+    const found = await restorable.check(context.restore, config, facts)
+    findings.push(...found)
+    const failed = found.find((finding) => finding.outcome === 'failed')
+    if (failed !== undefined) {
+      throw new RelayError('facts-differ', failed.message, { source: config.name, next: failed.next })
+    }
+  }
+  step('starting services')
+  insist('starting services', await driver.startRest(signal), step)
+  if (context.health === undefined) await sleep(SETTLE, undefined, { signal })
+  else await insistOnHealth(context, context.health)
+  insist('checking that services run', await driver.checkRunning(signal), step)
+  return findings
+}
+
+async function insistOnHealth(context: PlaceContext, health: HealthConfig): Promise<void> {
+  context.step(`waiting for ${health.url}`)
+  const problem = await context.waitHealthy(context.remote, health, context.signal)
+  if (problem === undefined) return
+  throw new RelayError('unhealthy', `the health check failed: ${printable(problem)}`, {
+    next: "Look at the services' logs; the data that failed lies in .relay-backup/failed-… on the server.",
+  })
+}
+
+function insist(what: string, result: StepResult, step: (text: string) => void): void {
+  for (const note of result.notes) step(printable(note))
+  if (!result.ok) {
+    throw new RemoteError('restore-step', `${what} failed: ${printable(result.reason)}`, {
+      next: 'Correct that on the server, then restore again.',
+    })
+  }
+}

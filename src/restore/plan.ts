@@ -1,0 +1,218 @@
+import type { HostConfig, ServicesConfig } from '../model/config.ts'
+import type { Finding } from '../model/finding.ts'
+import { snapshotTime } from '../model/names.ts'
+import { printable } from '../model/path-bytes.ts'
+import type { RestorePlan, RestoreStrategy, RestoreUnit } from '../model/restore-report.ts'
+import type { ManifestSource } from '../model/snapshot.ts'
+import { formatSize } from '../model/units.ts'
+import type { HostProbe } from '../remote/contract.ts'
+import type { Snapshot } from '../vault/contract.ts'
+import type { SourceContents } from './contents.ts'
+import { homeOf } from './server/layout.ts'
+import type { ServerLook, TargetLook } from './server/look.ts'
+import type { WantedPath } from './wanted.ts'
+
+/** One source to be restored, with all that was found out about it. */
+export interface SourceToRestore {
+  readonly source: ManifestSource
+  readonly contents: SourceContents
+  readonly wanted: readonly WantedPath[]
+  readonly notes: readonly string[]
+  readonly findings: readonly Finding[]
+}
+
+/** What {@link planRestore} decides from. */
+export interface PlanInput {
+  readonly id: string
+  readonly host: HostConfig
+  readonly snapshot: Snapshot
+  readonly strategy: RestoreStrategy
+  readonly sources: readonly SourceToRestore[]
+  readonly look: ServerLook
+  readonly probe: HostProbe
+  readonly safety: boolean
+  readonly start: boolean
+  readonly now: Date
+}
+
+/** How fast a server reads data back when its services start: bytes per ms, low on purpose. */
+const START_RATE = 50_000
+const SWAP_MS = 2000
+
+/** The plan of a restore, from data alone. A `failed` finding in it stops the restore before anything is touched. */
+export function planRestore(input: PlanInput): RestorePlan {
+  const { id, host, snapshot, sources, look } = input
+  const units: RestoreUnit[] = []
+  const findings: Finding[] = sources.flatMap((source) => source.findings)
+  for (const { wanted } of sources) {
+    for (const path of wanted) {
+      const target = look.targets.find((one) => one.asked === path.target)
+      if (target === undefined) throw new Error(`${path.target} was not looked at`)
+      const problem = targetProblem(target, host)
+      if (problem !== undefined) {
+        findings.push(problem)
+        continue
+      }
+      const home = homeOf(target, look.deployment.path)
+      units.push({
+        source: path.source.name,
+        member: path.member,
+        target: target.path,
+        kind: home.kind,
+        exists: target.type !== 'absent',
+        existingBytes: target.bytes,
+        base: home.home,
+        carry: path.config.kind === 'files' ? path.config.exclude : [],
+      })
+    }
+  }
+  const bytes = sources.reduce((sum, source) => sum + source.contents.bytes, 0)
+  findings.push(...serverFindings(input, units, bytes))
+  return {
+    id,
+    host: host.name,
+    snapshot: {
+      host: snapshot.host,
+      id: snapshot.id,
+      age: input.now.getTime() - snapshotTime(snapshot.id).getTime(),
+      purpose: snapshot.manifest.purpose,
+    },
+    strategy: input.strategy,
+    units,
+    sources: sources.map(({ source, contents, notes }) => ({
+      source: source.name,
+      kind: source.kind,
+      entries: contents.entries,
+      bytes: contents.bytes,
+      notes,
+    })),
+    services: serviceNames(host.services),
+    safety: input.safety && units.some((unit) => unit.exists),
+    downtime: SWAP_MS + Math.round(bytes / START_RATE),
+    findings,
+  }
+}
+
+function targetProblem(target: TargetLook, host: HostConfig): Finding | undefined {
+  const failed = (check: string, message: string, next: string): Finding => ({
+    check,
+    outcome: 'failed',
+    message,
+    next,
+  })
+  const path = printable(target.path)
+  if (target.type === 'symlink') {
+    return failed(
+      'target-symlink',
+      `${path} is a symbolic link`,
+      `Name the path it points to in the config of ${host.name}, or remove the link.`,
+    )
+  }
+  if (target.type === 'other') {
+    return failed(
+      'target-type',
+      `${path} is neither a file nor a directory`,
+      'Move it away by hand, then restore again.',
+    )
+  }
+  if (!target.parentWritable) {
+    return failed(
+      'target-not-writable',
+      `${path} can't be replaced: its directory is not writable for us`,
+      `Set hosts.${host.name}.sudo: true, or give the SSH user the right to write there.`,
+    )
+  }
+  return undefined
+}
+
+/** What concerns the server as a whole. */
+function serverFindings(input: PlanInput, units: readonly RestoreUnit[], bytes: number): Finding[] {
+  const { host, look, probe, sources } = input
+  const findings: Finding[] = []
+  if (look.lockedBy !== undefined) {
+    findings.push({
+      check: 'restore-runs',
+      outcome: 'failed',
+      message: `another restore runs there (process ${look.lockedBy})`,
+      next: 'Wait until it has ended.',
+    })
+  } else if (look.openRestores.length > 0) {
+    findings.push({
+      check: 'open-journal',
+      outcome: 'failed',
+      message: `restore ${look.openRestores.join(', ')} is not settled`,
+      next: `Settle it first: relay-backup rollback --host ${host.name}`,
+    })
+  }
+  if (host.sudo && !look.sudo) {
+    findings.push({
+      check: 'sudo',
+      outcome: 'failed',
+      message: 'sudo asks for a password or is not there',
+      next: `Allow it without a password for this user, or set hosts.${host.name}.sudo: false.`,
+    })
+  }
+  const free = minimum(look.targets.map((target) => target.freeBytes))
+  // Room for the new beside the old, and some for journals and directories.
+  if (free !== undefined && free < bytes * 1.02 + 1024 * 1024) {
+    findings.push({
+      check: 'space',
+      outcome: 'failed',
+      message: `${formatSize(free)} are free on the target, ${formatSize(bytes)} are needed beside what is there`,
+      next: 'Free space there, or discard what an earlier restore set aside: relay-backup rollback --discard',
+    })
+  }
+  if (probe.tar === undefined) {
+    findings.push({
+      check: 'tar',
+      outcome: 'failed',
+      message: 'there is no tar on the server',
+      next: 'Install tar there.',
+    })
+  } else if (probe.tar !== 'gnu') {
+    findings.push({
+      check: 'metadata',
+      outcome: 'warning',
+      message: `its tar (${probe.tar}) keeps no fractions of a second, extended attributes or ACLs`,
+    })
+  }
+  const root = probe.uid === 0 || host.sudo
+  if (!root && sources.length > 0) {
+    findings.push({
+      check: 'ownership',
+      outcome: 'warning',
+      message: `without root all files will belong to ${probe.user} (uid ${probe.uid})`,
+      next: `Set hosts.${host.name}.sudo: true to keep owners.`,
+    })
+  }
+  const users = look.targets.flatMap((target) => target.users)
+  if (users.length > 0 && host.services.manager === 'none') {
+    findings.push({
+      check: 'in-use',
+      outcome: 'failed',
+      message: `${[...new Set(users.map((user) => `${printable(user.name)} (process ${user.pid})`))].join(', ')} uses what is to be replaced`,
+      next: `Stop it, or say under hosts.${host.name}.services how it is stopped and started.`,
+    })
+  }
+  if (units.length === 0 && findings.length === 0) throw new Error('a restore of nothing')
+  return findings
+}
+
+function minimum(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((value) => value !== undefined)
+  return known.length === 0 ? undefined : Math.min(...known)
+}
+
+function serviceNames(services: ServicesConfig): RestorePlan['services'] {
+  switch (services.manager) {
+    case 'none':
+      return { manager: 'none', stop: [], data: [] }
+    case 'command':
+      return { manager: 'command', stop: [services.stop], data: [] }
+    case 'systemd':
+    case 'docker':
+      return { manager: services.manager, stop: services.stop, data: services.data }
+    case 'compose':
+      return { manager: 'compose', stop: services.stop ?? [], data: services.data }
+  }
+}

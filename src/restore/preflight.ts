@@ -1,0 +1,129 @@
+import { RelayError, UsageError } from '../errors.ts'
+import type { HostConfig } from '../model/config.ts'
+import { snapshotId } from '../model/names.ts'
+import type { RestorePlan, RestoreStrategy } from '../model/restore-report.ts'
+import type { HostProbe, RemoteHost } from '../remote/contract.ts'
+import type { RestoreContext } from '../sources/contract.ts'
+import type { Snapshot } from '../vault/contract.ts'
+import { readContents } from './contents.ts'
+import type { RestoreDependencies } from './dependencies.ts'
+import { planRestore, type SourceToRestore } from './plan.ts'
+import { lookAtTargets } from './server/look.ts'
+import { targetConfig, wantedPaths, wantedSources, type PathSelection } from './wanted.ts'
+
+/** What is restored where. */
+export interface RestoreRequest {
+  readonly host: HostConfig
+  readonly snapshot: Snapshot
+  readonly sources?: readonly string[] | undefined
+  readonly paths: readonly PathSelection[]
+  readonly strategy: RestoreStrategy
+  readonly dryRun: boolean
+  /** Start services again, and judge them. */
+  readonly start: boolean
+  /** Take a snapshot of what is replaced first. */
+  readonly safety: boolean
+}
+
+/** The target, connected to. */
+export interface Connected {
+  readonly remote: RemoteHost
+  readonly probe: HostProbe
+  /** Absolute; need not be there yet. */
+  readonly deployment: string
+  readonly sudo: boolean
+}
+
+/** Reads, looks and plans; changes nothing. */
+export async function preflight(
+  request: RestoreRequest,
+  connected: Connected,
+  dependencies: RestoreDependencies,
+  step: (text: string) => void,
+  signal: AbortSignal,
+): Promise<{ plan: RestorePlan; sources: SourceToRestore[] }> {
+  const { host, snapshot } = request
+  const { remote, probe, deployment, sudo } = connected
+  const parts = { ...dependencies, filePath: dependencies.pull.vault.filePath.bind(dependencies.pull.vault) }
+  const restore = restoreContext(connected, dependencies, step, signal)
+  const sources: SourceToRestore[] = []
+  for (const source of wantedSources(snapshot.manifest.sources, request)) {
+    refuseRemoved(snapshot, source.archives)
+    const selected = request.paths.filter((path) => path.source === source.name).map((path) => path.path)
+    const whole = selected.length === 0 || (request.sources ?? []).includes(source.name)
+    step(`reading the index of ${source.name}`)
+    const contents = await readContents(snapshot, source, whole ? undefined : selected, parts)
+    const known = host.sources.find((one) => one.name === source.name)
+    const paths =
+      contents.header.paths.length > 0 ? contents.header.paths : known?.kind === 'redis' ? [known.path] : []
+    const config = targetConfig(source, paths, host)
+    const wanted = wantedPaths(source, config, paths, whole ? undefined : selected, deployment)
+    const restorable = await dependencies.restorableOf(source.kind)
+    const { findings, notes } = await restorable.preflight(restore, config, source.facts)
+    sources.push({ source, contents, wanted, findings, notes })
+  }
+  step('looking at the targets')
+  const targets = sources.flatMap((source) => source.wanted.map((path) => path.target))
+  const look = await lookAtTargets(remote, { deployment, targets, sudo, signal })
+  const now = dependencies.pull.now()
+  const plan = planRestore({
+    id: snapshotId(now),
+    host,
+    snapshot,
+    strategy: request.strategy,
+    sources,
+    look,
+    probe,
+    safety: request.safety,
+    start: request.start,
+    now,
+  })
+  return { plan, sources }
+}
+
+function refuseRemoved(snapshot: Snapshot, archives: readonly { readonly file: string }[]): void {
+  const gone = archives.find((archive) => snapshot.removedFiles.has(archive.file))
+  if (gone === undefined) return
+  throw new UsageError(`${gone.file} of ${snapshot.host}/${snapshot.id} was removed by retention`, {
+    next: 'Choose another snapshot: relay-backup list',
+  })
+}
+
+/** Throws the failed findings of a plan. */
+export function refuseFailed(plan: RestorePlan): void {
+  const failed = plan.findings.filter((finding) => finding.outcome === 'failed')
+  const [first] = failed
+  if (first === undefined) return
+  throw new RelayError(`preflight-${first.check}`, failed.map((finding) => finding.message).join('; '), {
+    host: plan.host,
+    next: first.next ?? 'Correct that, then restore again.',
+  })
+}
+
+/** Every file of the snapshot against its manifest: a flipped bit is found before anything is stopped. */
+export async function checkArchives(
+  snapshot: Snapshot,
+  { pull }: RestoreDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  const problems = await pull.vault.check(snapshot.host, { snapshots: [snapshot.id], hashes: true, signal })
+  const [first] = problems.filter((problem) => problem.snapshot === snapshot.id)
+  if (first === undefined) return
+  throw new RelayError(
+    'archive-damaged',
+    `${snapshot.host}/${snapshot.id}: ${first.file ?? ''} ${first.message}`,
+    {
+      next: `Nothing was changed. Restore another snapshot: relay-backup list ${snapshot.host}`,
+    },
+  )
+}
+
+/** What the kinds of sources need on the target. */
+export function restoreContext(
+  { remote, probe, sudo }: Connected,
+  { pull }: RestoreDependencies,
+  step: (text: string) => void,
+  signal: AbortSignal,
+): RestoreContext {
+  return { host: remote, probe, sudo, secret: pull.resolveSecret, step, signal }
+}
