@@ -3,7 +3,7 @@ import { CommanderError } from 'commander'
 import { createProgram } from './cli/program.ts'
 import type { CommandContext, CommandOutcome, GlobalOptions, ProgressOutput } from './commands/context.ts'
 import { InterruptedError, UsageError } from './errors.ts'
-import { ExitCode, exitCodeOf } from './exit-codes.ts'
+import { ExitCode, exitCodeOf, isExpected } from './exit-codes.ts'
 import { errorToJson, renderError } from './report/render-error.ts'
 import { TOOL } from './version.ts'
 
@@ -20,7 +20,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     // The second Ctrl-C does not wait for the server: what is open there ends by its lease.
     if (interrupts > 1) {
       if (json) writeSync(1, `${JSON.stringify(errorToJson(error), null, 2)}\n`)
-      writeSync(2, renderError(error, { color, verbose }))
+      else writeSync(2, renderError(error, { color, verbose }))
       process.exit(ExitCode.interrupted)
     }
     controller.abort(error)
@@ -42,20 +42,14 @@ export async function main(argv: readonly string[]): Promise<void> {
     })
     await program.parseAsync([...argv])
   } catch (thrown) {
-    if (thrown instanceof CommanderError) {
-      // Commander has printed its own words already; --help and --version are no errors.
+    if (thrown instanceof CommanderError && (thrown.exitCode === 0 || thrown.code === 'commander.help')) {
+      // --help and --version are no errors; without any command the help was printed.
       process.exitCode = thrown.exitCode === 0 ? ExitCode.done : ExitCode.usage
-      const next = 'relay-backup --help'
-      // Without any command the help itself was printed.
-      if (thrown.exitCode !== 0 && thrown.code !== 'commander.help') process.stderr.write(`Next: ${next}\n`)
-      if (json && thrown.exitCode !== 0) {
-        const error = new UsageError(thrown.message.replace(/^error: /, ''), { next })
-        await print(`${JSON.stringify(errorToJson(error), null, 2)}\n`)
-      }
     } else {
-      const error = controller.signal.aborted ? controller.signal.reason : thrown
+      const error = controller.signal.aborted ? controller.signal.reason : asUsage(thrown)
+      // stderr is NDJSON then; what a defect's stack says is worth more.
+      if (!json || !isExpected(error)) process.stderr.write(renderError(error, { color, verbose }))
       if (json) await print(`${JSON.stringify(errorToJson(error), null, 2)}\n`)
-      process.stderr.write(renderError(error, { color, verbose }))
       process.exitCode = exitCodeOf(error)
     }
   }
@@ -88,6 +82,13 @@ function progressMode(globals: GlobalOptions): ProgressOutput['mode'] {
   if (globals.json) return 'json'
   const live = process.stderr.isTTY && process.env['TERM'] !== 'dumb' && !process.env['CI']
   return live ? 'tty' : 'plain'
+}
+
+/** What commander refuses is wrong usage. */
+function asUsage(thrown: unknown): unknown {
+  if (!(thrown instanceof CommanderError)) return thrown
+  const [message = '', hint = ''] = thrown.message.replace(/^error: /, '').split('\n')
+  return new UsageError(message, { next: `${hint.replace(/^\((.*)\)$/, '$1 ')}See: relay-backup --help` })
 }
 
 /** https://no-color.org: any non-empty NO_COLOR turns colours off. */

@@ -5,6 +5,7 @@ import { declareConfigCommands } from './config.ts'
 import { declareHostsCommands } from './hosts.ts'
 import { declareKeyCommands } from './key.ts'
 import { declarePullCommands } from './pull.ts'
+import { declareRestoreCommands } from './restore.ts'
 import { declareSecretCommands } from './secret.ts'
 import { declareVaultCommands } from './vault.ts'
 
@@ -32,6 +33,8 @@ export function createProgram(version: string, run: Run): Command {
     .helpCommand(false)
     .addHelpText('after', `\n${EXIT_CODE_HELP}`)
     .showSuggestionAfterError(true)
+    // Wrong usage is rendered as every other error is, by main.
+    .configureOutput({ outputError: () => {} })
     .exitOverride()
   const declare: Declare = (command, load) => {
     command.action(async (...parameters: unknown[]) => {
@@ -43,6 +46,7 @@ export function createProgram(version: string, run: Run): Command {
     })
   }
   declarePullCommands(program, declare)
+  declareRestoreCommands(program, declare)
   declareVaultCommands(program, declare)
   declareHostsCommands(program, declare)
   declareKeyCommands(program, declare)
@@ -59,10 +63,6 @@ export function createProgram(version: string, run: Run): Command {
 export type Declare = (
   command: Command,
   load: () => Promise<
-    (
-      context: CommandContext,
-      args: readonly string[],
-      options: never,
-    ) => Promise<CommandOutcome>
+    (context: CommandContext, args: readonly string[], options: never) => Promise<CommandOutcome>
   >,
 ) => void

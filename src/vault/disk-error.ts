@@ -35,6 +35,11 @@ const WORDS: Record<string, Words> = {
     message: 'The vault is on a read-only file system',
     next: 'Mount it writable, or set `vault` to another directory.',
   },
+  ENOENT: {
+    code: 'vault-gone',
+    message: 'The vault, or a part of it, is not there',
+    next: 'Check that its disk is mounted and that `vault` in the config is right, then run again.',
+  },
   ENOTDIR: {
     code: 'vault-path',
     message: 'A part of the vault path is not a directory',
