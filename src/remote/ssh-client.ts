@@ -184,10 +184,16 @@ function handshakeError(
     {
       next:
         skipped[0]?.next ??
+        passwordRefused(host.ssh, authentication) ??
         `Check the user name, and that your public key is in ~/.ssh/authorized_keys of ${printable(user)} on the server`,
       cause: error,
     },
   )
+}
+
+function passwordRefused(ssh: SshConfig, { tried, accepted }: Authentication): string | undefined {
+  if (ssh.password === undefined || tried.length > 0 || accepted.length === 0) return undefined
+  return 'The server takes no password: set ssh.identityFile to a key that it lets in'
 }
 
 function protocolError(ssh: SshConfig, error: Error): ConnectionError {
