@@ -1,17 +1,14 @@
-import { InterruptedError, UsageError } from '../errors.ts'
+import { UsageError } from '../errors.ts'
 import { Secret } from '../model/secret.ts'
+import { ask } from './question.ts'
 
 /** Asks for a secret at the terminal; nothing of it is shown. Throws InterruptedError on Ctrl-C. */
 export async function askSecret(prompt: string, signal: AbortSignal): Promise<Secret> {
   const { password } = await import('@inquirer/prompts')
-  try {
-    // On stderr: stdout is for results.
-    return new Secret(await password({ message: prompt, mask: false }, { signal, output: process.stderr }))
-  } catch (error) {
-    if (error instanceof Error && /^(ExitPromptError|AbortPromptError)$/.test(error.name))
-      throw new InterruptedError()
-    throw error
-  }
+  // On stderr: stdout is for results.
+  return new Secret(
+    await ask(() => password({ message: prompt, mask: false }, { signal, output: process.stderr })),
+  )
 }
 
 /** {@link askSecret} twice, for a secret that is set: a slip of the finger must not lock anyone out. */

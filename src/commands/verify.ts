@@ -26,7 +26,7 @@ export async function verify(
     throw new UsageError('There is no vault yet', { next: 'Make a first snapshot with: relay-backup pull' })
   }
   const targets = options.all === true ? await everyHost(vault) : await targetsOf(vault, args)
-  await using reporter = await createReporter(context.progress)
+  await using reporter = createReporter(context.progress)
   const report = await verifyVault(vault, targets, { reporter, signal: context.signal })
   return {
     exitCode: report.ok ? ExitCode.done : ExitCode.damage,

@@ -18,7 +18,8 @@ import { openVault } from '../vault/open-vault.ts'
 import { TOOL } from '../version.ts'
 import type { CommandContext } from './context.ts'
 
-interface Wired<D> extends AsyncDisposable {
+/** Parts that are wired; disposing them ends what they hold. */
+export interface Wired<D> extends AsyncDisposable {
   readonly dependencies: D
 }
 

@@ -18,6 +18,8 @@ export interface RestoreRequest {
   readonly sources?: readonly string[] | undefined
   readonly paths: readonly PathSelection[]
   readonly strategy: RestoreStrategy
+  /** The source of the host that the one source asked for goes into; default: the one of its name. */
+  readonly target?: string | undefined
   readonly dryRun: boolean
   /** Start services again, and judge them. */
   readonly start: boolean
@@ -53,10 +55,11 @@ export async function preflight(
     const whole = selected.length === 0 || (request.sources ?? []).includes(source.name)
     step(`reading the index of ${source.name}`)
     const contents = await readContents(snapshot, source, whole ? undefined : selected, parts)
-    const known = host.sources.find((one) => one.name === source.name)
+    const name = request.target ?? source.name
+    const known = host.sources.find((one) => one.name === name)
     const paths =
       contents.header.paths.length > 0 ? contents.header.paths : known?.kind === 'redis' ? [known.path] : []
-    const config = targetConfig(source, paths, host)
+    const config = targetConfig(source, name, paths, host)
     const wanted = wantedPaths(source, config, paths, whole ? undefined : selected, deployment)
     const restorable = await dependencies.restorableOf(source.kind)
     const { findings, notes } = await restorable.preflight(restore, config, source.facts)

@@ -57,10 +57,11 @@ export function wantedSources(
 /** How the target has a source configured; what it does not know is taken as the snapshot has it. */
 export function targetConfig(
   source: ManifestSource,
+  name: string,
   paths: readonly string[],
   target: HostConfig,
 ): SourceConfig {
-  const config = target.sources.find((one) => one.name === source.name)
+  const config = target.sources.find((one) => one.name === name)
   if (config !== undefined) {
     if (config.kind === source.kind) return config
     throw new SourceError(

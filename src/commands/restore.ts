@@ -1,0 +1,136 @@
+import { loadConfig } from '../config/load.ts'
+import { selectHosts } from '../config/select-hosts.ts'
+import { InterruptedError, UsageError } from '../errors.ts'
+import { ExitCode } from '../exit-codes.ts'
+import { snapshotTime } from '../model/names.ts'
+import type { RestorePlan, RestoreReport, RestoreStrategy } from '../model/restore-report.ts'
+import { formatSize } from '../model/units.ts'
+import { formatAge } from '../report/format.ts'
+import { renderRestorePlan, renderRestoreReport, restoreReportToJson } from '../report/restore-summary.ts'
+import { restoreHost } from '../restore/restore-host.ts'
+import { parsePathSelection } from '../restore/wanted.ts'
+import type { Snapshot, Vault } from '../vault/contract.ts'
+import { openExistingVault } from '../vault/open-vault.ts'
+import { resolveHost, resolveSnapshot } from '../vault/resolve-snapshot.ts'
+import type { CommandContext, CommandOutcome } from './context.ts'
+import { ask } from './question.ts'
+import { wireRestore } from './wire-restore.ts'
+
+/** The flags of `restore` as commander hands them over. */
+export interface RestoreFlags {
+  readonly host: string
+  readonly deployment?: string
+  readonly from?: string
+  readonly source?: readonly string[]
+  readonly path?: readonly string[]
+  readonly strategy: RestoreStrategy
+  readonly target?: string
+  readonly dryRun?: boolean
+  readonly yes?: boolean
+  readonly start: boolean
+  readonly safety: boolean
+}
+
+/** `restore [SNAPSHOT] --host HOST`: puts a snapshot back. */
+export async function restore(
+  context: CommandContext,
+  args: readonly string[],
+  flags: RestoreFlags,
+): Promise<CommandOutcome> {
+  const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
+  const [host] = selectHosts(config, { names: [flags.host], deployment: flags.deployment })
+  if (host === undefined) throw new UsageError('--host names no host')
+  if (flags.target !== undefined && flags.source?.length !== 1) {
+    throw new UsageError('--target needs the one source that goes there', { next: 'Add --source NAME.' })
+  }
+  if (!context.interactive && flags.yes !== true && flags.dryRun !== true) {
+    throw new UsageError('Nobody can be asked to confirm the restore', {
+      host: host.name,
+      next: 'Look at the plan with --dry-run, then add --yes.',
+    })
+  }
+  const paths = (flags.path ?? []).map(parsePathSelection)
+  const vault = await openExistingVault(config.vault)
+  if (vault === undefined) {
+    throw new UsageError('There is no vault yet', { next: 'Make a first snapshot with: relay-backup pull' })
+  }
+  const snapshot = await chooseSnapshot(context, vault, args[0], flags)
+  const confirm = (plan: RestorePlan) => confirmPlan(context, plan, flags.yes === true)
+  await using wired = await wireRestore(context, config, confirm)
+  const report = await restoreHost(
+    {
+      host,
+      snapshot,
+      sources: flags.source,
+      paths,
+      strategy: flags.strategy,
+      target: flags.target,
+      dryRun: flags.dryRun === true,
+      start: flags.start,
+      safety: flags.safety,
+    },
+    wired.dependencies,
+    context.signal,
+  )
+  return {
+    exitCode: exitCodeOf(report),
+    text: renderRestoreReport(report, { color: context.color }),
+    json: restoreReportToJson(report),
+  }
+}
+
+/** A restore that was rolled back did nothing that was asked for. */
+function exitCodeOf(report: RestoreReport): ExitCode {
+  if (report.outcome === 'planned' || report.outcome === 'done') return ExitCode.done
+  return report.error instanceof InterruptedError ? ExitCode.interrupted : ExitCode.failed
+}
+
+async function chooseSnapshot(
+  context: CommandContext,
+  vault: Vault,
+  named: string | undefined,
+  flags: RestoreFlags,
+): Promise<Snapshot> {
+  if (named !== undefined) return resolveSnapshot(vault, named)
+  const from = await resolveHost(vault, flags.from ?? flags.host)
+  if (!context.interactive || flags.yes === true) return resolveSnapshot(vault, `${from}/latest`)
+  const snapshots = (await vault.snapshots(from)).toReversed()
+  if (snapshots.length === 0) return resolveSnapshot(vault, `${from}/latest`)
+  const { select } = await import('@inquirer/prompts')
+  return ask(() =>
+    select(
+      {
+        message: `Which snapshot of ${from}?`,
+        choices: snapshots.map((snapshot) => ({ value: snapshot, name: describe(snapshot, context.now()) })),
+        pageSize: 15,
+      },
+      { signal: context.signal, output: process.stderr },
+    ),
+  )
+}
+
+function describe({ id, manifest }: Snapshot, now: Date): string {
+  const bytes = manifest.sources
+    .flatMap((source) => source.archives)
+    .reduce((sum, archive) => sum + archive.bytes, 0)
+  const names = manifest.sources.map((source) => source.name).join(' ')
+  const kind =
+    manifest.purpose === 'pull' ? (manifest.complete ? '' : ', not complete') : `, ${manifest.purpose}`
+  return `${id}  ${formatAge(now.getTime() - snapshotTime(id).getTime())}  ${formatSize(bytes)}  ${names}${kind}`
+}
+
+/** At a terminal the host's name has to be typed: a reflex must not replace a server's data. */
+async function confirmPlan(context: CommandContext, plan: RestorePlan, yes: boolean): Promise<boolean> {
+  const { mode, stream } = context.progress
+  if (mode !== 'json' && mode !== 'quiet')
+    stream.write(`${renderRestorePlan(plan, { color: context.color })}\n`)
+  if (yes) return true
+  const { input } = await import('@inquirer/prompts')
+  const typed = await ask(() =>
+    input(
+      { message: `To replace this data, type the host's name (${plan.host}):` },
+      { signal: context.signal, output: process.stderr },
+    ),
+  )
+  return typed.trim() === plan.host
+}

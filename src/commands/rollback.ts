@@ -1,0 +1,176 @@
+import { loadConfig } from '../config/load.ts'
+import { selectHosts } from '../config/select-hosts.ts'
+import { InterruptedError, RelayError, UsageError } from '../errors.ts'
+import { ExitCode } from '../exit-codes.ts'
+import type { HostConfig } from '../model/config.ts'
+import { printable } from '../model/path-bytes.ts'
+import { formatSize } from '../model/units.ts'
+import { probeHost } from '../remote/probe.ts'
+import { connectSsh } from '../remote/ssh.ts'
+import type { RemoteHost } from '../remote/contract.ts'
+import { formatAge } from '../report/format.ts'
+import { discardRestores, listJournals, type RestoreJournal } from '../restore/server/journals.ts'
+import { rollbackRestore } from '../restore/server/settle.ts'
+import { resolveSecret } from '../secrets/resolve.ts'
+import type { CommandContext, CommandOutcome } from './context.ts'
+import { ask } from './question.ts'
+
+export interface RollbackFlags {
+  readonly host: string
+  readonly deployment?: string
+  readonly restore?: string
+  readonly discard?: boolean
+  readonly yes?: boolean
+}
+
+/** Where the journals lie. */
+interface Place {
+  readonly remote: RemoteHost
+  readonly deployment: string
+  readonly sudo: boolean
+  readonly signal: AbortSignal
+}
+
+/** `rollback --host HOST`: settles the last restore from its journal, from any workstation with the config. */
+export async function rollback(
+  context: CommandContext,
+  _args: readonly string[],
+  flags: RollbackFlags,
+): Promise<CommandOutcome> {
+  const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
+  const [host] = selectHosts(config, { names: [flags.host], deployment: flags.deployment })
+  if (host === undefined) throw new UsageError('--host names no host')
+  const { signal } = context
+  await using remote = await connectSsh(host, { resolveSecret, signal })
+  const { deployment } = await probeHost(remote, { deployment: host.deployment, names: [] }, signal)
+  if (deployment === undefined) {
+    return {
+      exitCode: ExitCode.done,
+      text: `${host.name}: there is no deployment, so nothing to roll back`,
+      json: { journals: [] },
+    }
+  }
+  const place: Place = { remote, deployment, sudo: host.sudo, signal }
+  const { journals } = await listJournals(remote, place)
+  return flags.discard === true
+    ? discard(context, host, place, journals, flags)
+    : undo(context, host, place, journals, flags)
+}
+
+async function undo(
+  context: CommandContext,
+  host: HostConfig,
+  place: Place,
+  journals: readonly RestoreJournal[],
+  flags: RollbackFlags,
+): Promise<CommandOutcome> {
+  const journal = chooseJournal(host, journals, flags.restore)
+  if (journal === undefined) {
+    return { exitCode: ExitCode.done, text: `${host.name}: no restore to roll back`, json: { journals } }
+  }
+  const now = context.now().getTime()
+  const what = `restore ${journal.id} of ${formatAge(now - journal.begunAt.getTime())} (${describeState(journal)})`
+  await confirm(context, flags, host, `Undo ${what}: ${journal.targets.map(printable).join(', ')}`)
+  const result = await rollbackRestore(place.remote, { ...place, id: journal.id })
+  if (result.outcome === 'stuck') {
+    throw new RelayError(
+      'rollback-stuck',
+      `restore ${journal.id} can't be undone further: ${printable(result.reason)}`,
+      {
+        host: host.name,
+        next: 'Correct that on the server, then run this again; it goes on where it stopped.',
+      },
+    )
+  }
+  const lines = [
+    `${host.name}: ${result.outcome === 'abandoned' ? 'nothing had been replaced' : 'the old data is back, services as before'} (restore ${journal.id})`,
+    ...result.notes.map((note) => `  ${printable(note)}`),
+  ]
+  return { exitCode: ExitCode.done, text: lines.join('\n'), json: { restore: journal.id, ...result } }
+}
+
+async function discard(
+  context: CommandContext,
+  host: HostConfig,
+  place: Place,
+  journals: readonly RestoreJournal[],
+  flags: RollbackFlags,
+): Promise<CommandOutcome> {
+  const closed = journals.filter((journal) => journal.state === 'closed')
+  const chosen =
+    flags.restore === undefined ? closed : closed.filter((journal) => journal.id === flags.restore)
+  const kept = chosen.flatMap((journal) => journal.kept)
+  if (kept.length === 0) {
+    return {
+      exitCode: ExitCode.done,
+      text: `${host.name}: nothing was set aside`,
+      json: { removed: [], left: [] },
+    }
+  }
+  const bytes = kept.reduce((sum, one) => sum + one.bytes, 0)
+  await confirm(
+    context,
+    flags,
+    host,
+    `Remove what ${chosen.length} restores have set aside, ${formatSize(bytes)}, for good`,
+  )
+  const ids = chosen.map((journal) => journal.id)
+  const removal = await discardRestores(place.remote, { ...place, ids })
+  const lines = [
+    `${host.name}: removed ${formatSize(bytes)}`,
+    ...removal.removed.map((path) => `  ${printable(path)}`),
+    ...removal.left.map((reason) => `  left: ${printable(reason)}`),
+  ]
+  return {
+    exitCode: removal.left.length === 0 ? ExitCode.done : ExitCode.partial,
+    text: lines.join('\n'),
+    json: removal,
+  }
+}
+
+/** The one asked for; else one that is open, else the last that was done. */
+function chooseJournal(
+  host: HostConfig,
+  journals: readonly RestoreJournal[],
+  id: string | undefined,
+): RestoreJournal | undefined {
+  if (id !== undefined) {
+    const found = journals.find((journal) => journal.id === id)
+    if (found !== undefined) return found
+    throw new UsageError(`${host.name} has no restore ${printable(id)}`, {
+      host: host.name,
+      next:
+        journals.length === 0
+          ? 'No restore has left a journal there.'
+          : `There are: ${journals.map((one) => one.id).join(', ')}`,
+    })
+  }
+  return (
+    journals.findLast((journal) => journal.state !== 'closed') ??
+    journals.findLast((journal) => journal.how === 'done')
+  )
+}
+
+function describeState(journal: RestoreJournal): string {
+  return journal.state === 'closed' ? (journal.how ?? 'closed') : `left at: ${journal.state}`
+}
+
+async function confirm(
+  context: CommandContext,
+  flags: RollbackFlags,
+  host: HostConfig,
+  what: string,
+): Promise<void> {
+  if (flags.yes === true) return
+  if (!context.interactive) {
+    throw new UsageError('Nobody can be asked to confirm', {
+      host: host.name,
+      next: `It would be: ${what}. Add --yes.`,
+    })
+  }
+  const { confirm: question } = await import('@inquirer/prompts')
+  const agreed = await ask(() =>
+    question({ message: `${what}?`, default: false }, { signal: context.signal, output: process.stderr }),
+  )
+  if (!agreed) throw new InterruptedError('Not confirmed; nothing was changed', { host: host.name })
+}

@@ -1,0 +1,48 @@
+import { createCompress } from '../archive/compression.ts'
+import { readIndex } from '../archive/index-file.ts'
+import { openArchive } from '../archive/open-archive.ts'
+import { rewriteTar } from '../archive/rewrite-tar.ts'
+import { wrapInTar } from '../archive/wrap-in-tar.ts'
+import { createDecryptor } from '../crypto/decryptor.ts'
+import type { Config } from '../model/config.ts'
+import type { RestorePlan } from '../model/restore-report.ts'
+import type { RestoreDependencies } from '../restore/dependencies.ts'
+import { resolveSecret } from '../secrets/resolve.ts'
+import { waitHealthy } from '../services/health.ts'
+import { restorableOf } from '../sources/registry.ts'
+import type { CommandContext } from './context.ts'
+import { askSecret } from './secret-prompt.ts'
+import { wirePull, type Wired } from './wire-pull.ts'
+
+/** The parts of a restore, from the config. Disposing them ends the progress display and the log. */
+export async function wireRestore(
+  context: CommandContext,
+  config: Config,
+  confirm: (plan: RestorePlan) => Promise<boolean>,
+): Promise<Wired<RestoreDependencies>> {
+  const decryptor = await createDecryptor(config.encryption, {
+    resolveSecret,
+    signal: context.signal,
+    ...(context.interactive ? { askPassphrase: (prompt: string) => askSecret(prompt, context.signal) } : {}),
+  })
+  // Questions and a live list do not share a terminal.
+  const mode = context.progress.mode === 'tty' ? 'plain' : context.progress.mode
+  const plain: CommandContext = { ...context, progress: { ...context.progress, mode } }
+  const pull = await wirePull(plain, config, { bandwidth: undefined })
+  return {
+    dependencies: {
+      pull: pull.dependencies,
+      decryptor,
+      openArchive,
+      readIndex,
+      rewriteTar,
+      wrapInTar,
+      // zstd 1 keeps up with any wire.
+      compress: (compression) => createCompress(compression, compression === 'zstd' ? 1 : undefined),
+      restorableOf,
+      waitHealthy,
+      confirm,
+    },
+    [Symbol.asyncDispose]: () => pull[Symbol.asyncDispose](),
+  }
+}

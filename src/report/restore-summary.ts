@@ -1,0 +1,108 @@
+import type { Finding } from '../model/finding.ts'
+import { printable } from '../model/path-bytes.ts'
+import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
+import { formatDuration, formatSize } from '../model/units.ts'
+import { formatAge, formatCount } from './format.ts'
+import { createPaint, type Paint } from './paint.ts'
+import { errorToJson } from './render-error.ts'
+
+interface Style {
+  readonly color: boolean
+}
+
+/** A restore's plan for a person: what is replaced, how much, which services stop. */
+export function renderRestorePlan(plan: RestorePlan, style: Style): string {
+  const paint = createPaint(style.color)
+  const { snapshot } = plan
+  const lines = [
+    `Restore ${printable(snapshot.host)}/${snapshot.id} (${formatAge(snapshot.age)}) to ${printable(plan.host)}, ${plan.strategy}:`,
+  ]
+  for (const source of plan.sources) {
+    lines.push(
+      `  ${source.source} (${source.kind}): ${formatCount(source.entries, 'entry', 'entries')}, ${formatSize(source.bytes)}`,
+    )
+    for (const unit of plan.units.filter((one) => one.source === source.source)) {
+      const now = unit.exists
+        ? `replaces ${formatSize(unit.existingBytes)}, kept under ${printable(unit.base)}`
+        : 'new'
+      lines.push(
+        `    ${printable(unit.target)}: ${now}${unit.kind === 'children' ? ', a mount point: its children move' : ''}`,
+      )
+      if (unit.exists && unit.carry.length > 0)
+        lines.push(`      stays as it is there: ${unit.carry.map(printable).join(' ')}`)
+    }
+    for (const note of source.notes) lines.push(`    ${printable(note)}`)
+  }
+  lines.push(`  ${servicesLine(plan)}`)
+  lines.push(
+    `  safety snapshot first: ${plan.safety ? 'yes' : 'no'}; services down for about ${formatDuration(plan.downtime)}`,
+  )
+  lines.push(...plan.findings.map((finding) => findingLine(finding, paint)))
+  return lines.join('\n')
+}
+
+function servicesLine(plan: RestorePlan): string {
+  const { manager, stop, data } = plan.services
+  if (manager === 'none') return 'services: none are stopped'
+  const names = [...new Set([...stop, ...data])].map(printable).join(', ')
+  return `services (${manager}): ${names === '' ? 'those that use the sources' : names} stop; those that run are started again`
+}
+
+function findingLine(finding: Finding, paint: Paint): string {
+  const mark = { ok: paint.green('ok:'), warning: paint.yellow('warning:'), failed: paint.red('failed:') }[
+    finding.outcome
+  ]
+  return `  ${mark} ${printable(finding.message)}${finding.next === undefined ? '' : `\n    Next: ${printable(finding.next)}`}`
+}
+
+/** What a restore did, in order, for a person. */
+export function renderRestoreReport(report: RestoreReport, style: Style): string {
+  const paint = createPaint(style.color)
+  const { plan, error } = report
+  if (report.outcome === 'planned') return renderRestorePlan(plan, style)
+  const lines = [
+    `${printable(plan.host)}: ${headline(report, paint)} in ${formatDuration(report.duration)} (restore ${plan.id})`,
+  ]
+  for (const source of report.restored) {
+    lines.push(
+      `  ${source.source}: ${formatCount(source.entries, 'entry', 'entries')}, ${formatSize(source.bytes)}`,
+    )
+  }
+  if (report.outcome !== 'done')
+    lines.push(...report.steps.map((step) => `  ${step.at.slice(11, 19)} ${printable(step.text)}`))
+  lines.push(
+    ...report.findings
+      .filter((finding) => finding.outcome !== 'ok')
+      .map((finding) => findingLine(finding, paint)),
+  )
+  if (report.safetySnapshot !== undefined) {
+    lines.push(`  what was there before: safety snapshot ${printable(plan.host)}/${report.safetySnapshot}`)
+  }
+  if (report.outcome === 'done' && plan.units.some((unit) => unit.exists)) {
+    lines.push(`  and on the server until: relay-backup rollback --host ${printable(plan.host)} --discard`)
+  }
+  if (error !== undefined) {
+    lines.push(`  ${paint.red('error:')} ${printable(error.message)}`)
+    if (error.details.next !== undefined) lines.push(`  Next: ${printable(error.details.next)}`)
+  }
+  return lines.join('\n')
+}
+
+function headline(report: RestoreReport, paint: Paint): string {
+  switch (report.outcome) {
+    case 'planned':
+    case 'done':
+      return paint.green('restored')
+    case 'rolled-back':
+      return paint.red('failed and rolled back: the old data is in place')
+    case 'failed':
+      return paint.red('failed')
+    case 'stuck':
+      return paint.red('failed, and undoing it is stuck')
+  }
+}
+
+/** The same for a program: errors as plain data. */
+export function restoreReportToJson(report: RestoreReport): unknown {
+  return report.error === undefined ? report : { ...report, ...errorToJson(report.error) }
+}
