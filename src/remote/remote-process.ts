@@ -4,6 +4,7 @@ import type { ClientChannel } from 'ssh2'
 import type { ConnectionError } from '../errors.ts'
 import type { ExitResult, RemoteProcess } from './contract.ts'
 import { deferred } from './deferred.ts'
+import { SCRIPT_BEGINS } from './scripts.ts'
 import { HeadAndTail } from './tail-buffer.ts'
 
 const STDERR_LIMIT = 64 * 1024
@@ -50,7 +51,7 @@ export function createProcess(
     signal.removeEventListener('abort', abort)
     stdin.destroy()
     if (status === undefined) reject(options.lost())
-    else resolve({ status, stderr: stderr.toString() })
+    else resolve({ status, stderr: ofScript(stderr.toString()) })
   })
   return {
     stdin,
@@ -104,6 +105,12 @@ function createStdin(channel: ClientChannel): Writable {
 function isClosed(channel: ClientChannel): boolean {
   const { incoming } = channel as unknown as { readonly incoming: { readonly state: string } }
   return incoming.state === 'closed'
+}
+
+/** What the script said; all there is when it never began. */
+function ofScript(stderr: string): string {
+  const begin = stderr.indexOf(SCRIPT_BEGINS)
+  return begin === -1 ? stderr : stderr.slice(begin + SCRIPT_BEGINS.length)
 }
 
 function signalNumber(name: string | undefined): number {

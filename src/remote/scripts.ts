@@ -32,8 +32,11 @@ async function expand(file: string, included: Set<string>): Promise<string> {
   return expanded.join('\n')
 }
 
+/** The line on stderr behind which the script speaks; before it the login shell may have (a noisy .bashrc). */
+export const SCRIPT_BEGINS = 'relay-backup:begin\n'
+
 // The script travels in one line: csh, as a login shell, ends a quoted argument at a newline.
-const BOOTSTRAP = 'relay_script=$1; shift; eval "$(printf %b "$relay_script")"'
+const BOOTSTRAP = 'relay_script=$1; shift; echo relay-backup:begin >&2; eval "$(printf %b "$relay_script")"'
 
 /**
  * The command line that runs a script with these arguments on the server, whatever the login shell is. The
