@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { RestoreDriver } from '../../src/restore/server/driver.ts'
@@ -7,7 +7,8 @@ import { listJournals, sweepStaging } from '../../src/restore/server/journals.ts
 import { rollbackRestore } from '../../src/restore/server/settle.ts'
 import { compareTrees } from '../lab/hostile-tree.ts'
 import type { LocalHost } from '../lab/local-host.ts'
-import { crash, MACHINES, quiet, RestoreLab, treeOf } from './restore-scripts-lab.ts'
+import { crash, MACHINES, processesOf, quiet, RestoreLab, treeOf } from './restore-scripts-lab.ts'
+import type { Running } from './restore-scripts-lab.ts'
 
 const STEPS = ['begin', 'stop', 'swap', 'startData', 'startRest'] as const
 
@@ -25,11 +26,25 @@ async function restoreAll(host: LocalHost, placement: RestorePlacement): Promise
   }
 }
 
-// Of these, some hit every step: a whole restore takes a second or two.
-const MOMENTS = 20
+/** The journal's lines by now. */
+async function linesOf(journal: string): Promise<number> {
+  return (await readFile(journal, 'latin1').catch(() => '')).split('\n').length - 1
+}
+
+/** Halts the server as soon as the journal has this many lines. */
+async function crashAt(host: LocalHost, journal: string, lines: number, ended: () => boolean): Promise<void> {
+  let known: readonly Running[] = []
+  for (;;) {
+    const now = await linesOf(journal)
+    if (now >= lines || ended()) break
+    if (now > 0 && known.length === 0) known = processesOf(host)
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+  await crash(host, known)
+}
 
 describe.each(MACHINES)('a server with %s that goes down in a restore', (machine) => {
-  it.each(['rename', 'children'] as const)(
+  it.each((process.env.KIND ?? 'rename children').split(' ') as ('rename' | 'children')[])(
     'is settled to the old or the new tree, whole (%s)',
     async (kind) => {
       await using lab = await RestoreLab.make(machine)
@@ -40,10 +55,9 @@ describe.each(MACHINES)('a server with %s that goes down in a restore', (machine
         await lab.makeOld(target)
       }
       const home = kind === 'children' ? `${target}/.relay-backup` : `${lab.deployment}/.relay-backup`
-      // How long a whole one takes here, for moments that are spread over it.
-      let duration = 0
       const seen = new Set<string>()
-      for (let moment = 0; moment <= MOMENTS; moment += 1) {
+      let points = 1
+      for (let point = 0; point <= points; point += 1) {
         await service[Symbol.asyncDispose]()
         await service.begin()
         const host = lab.host()
@@ -51,19 +65,17 @@ describe.each(MACHINES)('a server with %s that goes down in a restore', (machine
           home,
           unit: { kind, target },
           carry: { member: 'data', patterns: ['*.tmp', 'cache'] },
-          services: { ...service.services, start: `sleep 0.2; ${service.start}` } as typeof service.services,
+          services: service.services,
         })
+        const journal = `${lab.deployment}/.relay-backup/restore-${placement.id}/journal`
         const old = await treeOf(target)
-        const begun = performance.now()
-        const restoring = restoreAll(host, placement)
-        if (moment === 0) {
+        let ended = false
+        const restoring = restoreAll(host, placement).finally(() => (ended = true))
+        if (point === 0) {
           await restoring
-          duration = performance.now() - begun
-          const settled = lab.host()
-          await rollbackRestore(settled, { ...placement, signal: quiet() })
+          points = await linesOf(journal)
         } else {
-          await new Promise((resolve) => setTimeout(resolve, (duration * moment) / MOMENTS))
-          await crash(host)
+          await crashAt(host, journal, point, () => ended)
           await restoring
         }
         const after = lab.host()
@@ -73,25 +85,28 @@ describe.each(MACHINES)('a server with %s that goes down in a restore', (machine
           seen.add(state)
           expect(id).toBe(placement.id)
           // The undoing goes down too, now and then.
-          if (moment % 3 === 0) {
+          if (point % 3 === 0) {
             const dying = lab.host()
             const undoing = rollbackRestore(dying, { ...placement, signal: quiet() }).catch(() => {})
-            await new Promise((resolve) => setTimeout(resolve, 50 + moment * 20))
+            await new Promise((resolve) => setTimeout(resolve, point * 40))
             await crash(dying)
             await undoing
           }
+          // One that had stopped nothing leaves no journal.
+          const left = (await listJournals(after, options)).journals.some((journal) => journal.id === id)
+          if (!left) continue
           expect(await rollbackRestore(after, { ...placement, signal: quiet() })).not.toMatchObject({
             outcome: 'stuck',
           })
         }
         const { journals } = await listJournals(after, options)
-        const journal = journals.find(({ id }) => id === placement.id)
-        if (journal?.how === 'done') {
+        const found = journals.find(({ id }) => id === placement.id)
+        if (found?.how === 'done') {
           expect(await readFile(join(target, 'both'), 'utf8')).toBe('the new one')
           expect(await readFile(join(target, 'cache/one'), 'utf8')).toBe('cached')
           await rollbackRestore(after, { ...placement, signal: quiet() })
         }
-        expect(compareTrees(old, await treeOf(target)), `moment ${moment}, ${journal?.state}`).toEqual([])
+        expect(compareTrees(old, await treeOf(target)), `point ${point}, ${found?.state}`).toEqual([])
         expect(await service.runs()).toBe(true)
         await sweepStaging(after, { ...options, homes: [home] })
       }
@@ -99,6 +114,19 @@ describe.each(MACHINES)('a server with %s that goes down in a restore', (machine
       expect(seen.size).toBeGreaterThan(2)
     },
   )
+
+  it('abandons a journal that was just opened', async () => {
+    await using lab = await RestoreLab.make(machine)
+    const host = lab.host()
+    const placement = await lab.stage(host)
+    const driver = await RestoreDriver.start(host, placement, quiet())
+    await driver.begin(quiet())
+    await crash(host)
+    expect(await rollbackRestore(lab.host(), { ...placement, signal: quiet() })).toMatchObject({
+      outcome: 'abandoned',
+    })
+    expect(await readdir(lab.deployment)).toEqual(['data'])
+  })
 
   it('ignores a line of the journal that was cut off', async () => {
     await using lab = await RestoreLab.make(machine)

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { readdirSync, readFileSync } from 'node:fs'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { RestorePlacement, ServerServices, UnitCarry } from '../../src/restore/server/driver.ts'
@@ -212,26 +213,46 @@ export async function treeOf(path: string): Promise<Map<string, TreeNode>> {
   return tree
 }
 
-/** Kills what a host runs and all below it at once, as a reboot does. */
-export async function crash(host: LocalHost): Promise<void> {
-  const roots = [...host.running].flatMap((child) => (child.pid === undefined ? [] : [child.pid]))
+/** A process; its number alone may be another's a moment later. */
+export interface Running {
+  readonly pid: number
+  /** In ticks since the boot. */
+  readonly started: string
+}
+
+function statOf(pid: number): readonly string[] | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  } catch {
+    return undefined
+  }
+}
+
+/** The processes that a host runs, and all below them. */
+export function processesOf(host: LocalHost): readonly Running[] {
+  const all = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      const stat = statOf(Number(name))
+      return stat === undefined
+        ? []
+        : [{ pid: Number(name), parent: Number(stat[1]), started: stat[19] ?? '' }]
+    })
+  const below = (pid: number): Running[] =>
+    all.filter(({ parent }) => parent === pid).flatMap((child) => [child, ...below(child.pid)])
+  const own = new Set([...host.running].map((child) => child.pid))
+  return all.filter(({ pid }) => own.has(pid)).flatMap((root) => [root, ...below(root.pid)])
+}
+
+/** Kills all that a host runs, as a reboot does. What is known to run is halted first, so that it does no more. */
+export async function crash(host: LocalHost, known: readonly Running[] = []): Promise<void> {
   const ended = [...host.running].map((child) => new Promise((resolve) => child.once('exit', resolve)))
-  const parents = new Map<number, number>()
-  for (const name of await readdir('/proc')) {
-    if (!/^\d+$/.test(name)) continue
-    const stat = await readFile(`/proc/${name}/stat`, 'latin1').catch(() => '')
-    parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]))
-  }
-  const below = (pid: number): number[] => [
-    pid,
-    ...[...parents].filter(([, parent]) => parent === pid).flatMap(([child]) => below(child)),
-  ]
-  for (const pid of roots.flatMap(below)) {
-    try {
-      process.kill(pid, 'SIGKILL')
-    } catch {
-      // It has ended.
-    }
-  }
+  for (const running of known) send(running, 'SIGSTOP')
+  for (const running of [...processesOf(host), ...known]) send(running, 'SIGKILL')
   await Promise.all(ended)
+}
+
+function send({ pid, started }: Running, signal: NodeJS.Signals): void {
+  if (statOf(pid)?.[19] === started) process.kill(pid, signal)
 }

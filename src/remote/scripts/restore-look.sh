@@ -13,7 +13,7 @@
 #     be read; FREE KiB for us on its file system; PATH without symlinks in its ancestors, encoded.
 #   user N PID NAME              a process that uses target N
 # include lib/prelude.sh
-# include lib/restore-lock.sh
+# include lib/lock.sh
 # include lib/restore-journal.sh
 # include lib/restore-users.sh
 
@@ -59,7 +59,7 @@ look() {
     look_used=${look_used%%"$tab"*}
     look_writable=$(yes_if test -w "$2")
   fi
-  look_free=$(free_kib "$look_near")
+  look_free=$(if [ "$look_mount" = yes ]; then free_kib "$look_path"; else free_kib "$look_near"; fi)
   say target "$1" "$look_type" "$look_mount" "$look_inside" "${look_stat%%"$tab"*}" "$look_missing" "$look_same" \
     "${look_stat#*"$tab"}" "${look_used:-0}" "$look_whole" "$look_writable" "$(yes_if test -w "$look_near")" \
     "${look_free:--}" "$(encode "$look_path")"
@@ -81,7 +81,7 @@ look_home=$near
 look_free=$(free_kib "$near")
 look_path=$deployment
 physical "$near" && look_path=${physical%/}${deployment#"${near%/}"}
-say deployment "$(type_of "$deployment")" "${look_free:--}" "$(encode "$look_path")"
+say deployment "$(type_of "$look_path")" "${look_free:--}" "$(encode "$look_path")"
 look_number=0
 for look_target; do
   look_number=$((look_number + 1))

@@ -46,6 +46,7 @@ run_begin() {
   {
     printf 'journal\t1\t%s\t%s\t.\n' "$id" "$(date +%s)"
     printf '%s' "$declared"
+    printf 'begun\t.\n'
   } >"$journal.new" || {
     why="$journal.new can't be written"
     return 1
@@ -63,7 +64,9 @@ run_begin() {
   # Given back when the disk is full and something is to be undone.
   dd if=/dev/zero of="${journal%/*}/reserve" bs=4096 count=16 2>/dev/null
   sync_path "$journal.new"
-  mv -- "$journal.new" "$journal" && sync_path "${journal%/*}" && journal_add begun
+  mv -- "$journal.new" "$journal" && sync_path "${journal%/*}" && return 0
+  why="$journal can't be written"
+  return 1
 }
 
 run_stop() {

@@ -1,16 +1,16 @@
 # Unpacks a tar stream into an empty directory of our own.
-# Arguments: DIRECTORY TOOL OWNER EXTRAS
+# Arguments: DIRECTORY TOOL OWNER EXTRAS STATE
 #   TOOL    zstd, gzip or none: what the stream is compressed with
 #   OWNER   owner: numeric owners as in the archive; mine: all is ours
 #   EXTRAS  extras: with xattrs and ACLs; plain
+#   STATE   empty; again: not empty, the stream has nothing but directories for their times and modes. A tar that
+#           sets these at once (busybox; its links to elsewhere even come after everything) needs that.
 # stdin: the stream. stdout: one line, `status STAGE=N...`, after everything has ended, STAGE being decompress or tar.
 # stderr: their messages.
-# A tar that sets a directory's time and mode at once (busybox) gets the directories a second time at the end, deepest
-# first, in the stream.
 # include lib/prelude.sh
 # include lib/pipeline.sh
 
-directory=$1 tool=$2 owner=$3 extras=$4
+directory=$1 tool=$2 owner=$3 extras=$4 state=$5
 
 decompress() {
   case $tool in
@@ -33,7 +33,7 @@ unpack() {
     return 1
   fi
   cd -P -- "$directory" || return 1
-  if [ -n "$(ls -A)" ]; then
+  if [ "$state" = empty ] && [ -n "$(ls -A)" ]; then
     echo "$directory is not empty" >&2
     return 1
   fi

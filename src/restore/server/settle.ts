@@ -47,11 +47,12 @@ async function settle(
     { signal: options.signal },
   )
   const reply = await nextReply(lease, command, options.signal)
-  const { status } = await lease.release()
+  const { status, stderr } = await lease.release()
   if (reply === undefined) {
     throw new ConnectionError('lost', `Settling the restore on ${host.name} ended before it answered`, {
       host: host.name,
       exitStatus: status,
+      stderr,
       next: `Run it again: relay-backup rollback --host ${host.name}`,
     })
   }

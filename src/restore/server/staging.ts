@@ -32,8 +32,13 @@ export async function prepareStaging(
 }
 
 export interface UnpackOptions {
-  /** From {@link prepareStaging}; empty. */
+  /** From {@link prepareStaging}; empty, but for `again`. */
   readonly directory: string
+  /**
+   * A second stream with nothing but the directories, deepest first. A tar other than GNU's needs it, for their
+   * times and modes.
+   */
+  readonly again?: boolean
   readonly compression: 'zstd' | 'gzip' | 'none'
   /** Numeric owners as in the archive; needs root there. */
   readonly owners: boolean
@@ -52,10 +57,7 @@ export interface Unpack {
   kill(): void
 }
 
-/**
- * Starts unpacking a tar stream into a staging directory. For a tar other than GNU's, the stream must carry the
- * directories a second time at its end, deepest first: they get their modes and times there.
- */
+/** Starts unpacking a tar stream into a staging directory. */
 export async function spawnUnpack(host: RemoteHost, options: UnpackOptions): Promise<Unpack> {
   const process = await host.spawn(
     {
@@ -65,6 +67,7 @@ export async function spawnUnpack(host: RemoteHost, options: UnpackOptions): Pro
         options.compression,
         options.owners ? 'owner' : 'mine',
         options.extras ? 'extras' : 'plain',
+        options.again === true ? 'again' : 'empty',
       ],
       sudo: options.sudo,
       title: 'unpacking',

@@ -38,6 +38,7 @@ lock_read() {
 
 # lock_take: takes $lock for the shell that calls it; fails when another process holds it ($lock_holder).
 lock_take() {
+  lock_holder=
   # $$ is the script's first shell, which is not the one that works.
   lock_own=$(exec sh -c 'echo $PPID')
   process_start "$lock_own" || return 1

@@ -8,7 +8,7 @@
 #   services MANAGER VALUE...    service data|rest NAME
 #   begun                        stopping, running NAME (one a service that ran), stopped, swapping
 #   made N COUNT                 that many missing ancestors of the target are made
-#   out N INODE                  the old is moved aside; INODE is - when there was none
+#   out N INODE OWNER MODE       the old is moved aside; - when there was none
 #   carried N                    what is to be carried is marked, and now moved
 #   in N                         the new is moved in
 #   swapped                      starting data|rest, started data|rest
@@ -19,7 +19,7 @@
 #   note TEXT                    what happened, for people
 #
 # In memory: $id, $epoch, $state, $how, $units (their number), unit_N_kind, _target, _staged, _aside, _home, _made,
-# _inode, _phase, _emptied (the old was all moved out), _placed; carry_N_member, _patterns, _names;
+# _inode, _owner, _mode, _phase, _emptied (the old was all moved out), _placed; carry_N_member, _patterns, _names;
 # $manager, manager_1 ..., $service_data, $service_rest, $service_before (names parted by spaces).
 # include lib/restore-base.sh
 
@@ -94,7 +94,8 @@ journal_take() {
         return 0
       fi
       units=$2
-      eval "unit_${units}_made=0 unit_${units}_inode=- unit_${units}_phase= unit_${units}_emptied=no \
+      eval "unit_${units}_made=0 unit_${units}_inode=- unit_${units}_owner=- \
+        unit_${units}_mode=- unit_${units}_phase= unit_${units}_emptied=no \
         unit_${units}_placed=no carry_${units}_member= carry_${units}_patterns= carry_${units}_names="
       eval "unit_${units}_kind=\$3"
       decode "$4"
@@ -148,7 +149,10 @@ journal_take() {
     closed) state=closed how=${2-} ;;
     reopened) state=reopened service_before='' ;;
     made) known_unit "${2-}" && eval "unit_${2}_made=\${3-0}" ;;
-    out) known_unit "${2-}" && eval "unit_${2}_phase=out unit_${2}_inode=\${3--}" ;;
+    out)
+      known_unit "${2-}" && [ $# -ge 5 ] &&
+        eval "unit_${2}_phase=out unit_${2}_inode=\$3 unit_${2}_owner=\$4 unit_${2}_mode=\$5"
+      ;;
     carried) known_unit "${2-}" && eval "unit_${2}_phase=carried unit_${2}_emptied=yes" ;;
     in) known_unit "${2-}" && eval "unit_${2}_phase=in unit_${2}_emptied=yes unit_${2}_placed=yes" ;;
     undo-carry | undo-out | undo-in | undone) known_unit "${2-}" && eval "unit_${2}_phase=$verb" ;;
@@ -158,12 +162,13 @@ journal_take() {
   return 0
 }
 
-# unit_load N: $kind, $target, $staged, $aside, $home, $old_inode, $phase, $emptied, $placed, $made of a unit, and
+# unit_load N: $kind, $target, $staged, $aside, $home, $old_inode, $old_owner,
+# $old_mode, $phase, $emptied, $placed, $made of a unit, and
 # $marks, where its carried names are marked, and $parent_time, which has the time of its target's parent.
 unit_load() {
   eval "kind=\$unit_${1}_kind target=\$unit_${1}_target staged=\$unit_${1}_staged aside=\$unit_${1}_aside \
     home=\$unit_${1}_home old_inode=\$unit_${1}_inode phase=\$unit_${1}_phase emptied=\$unit_${1}_emptied \
-    placed=\$unit_${1}_placed made=\$unit_${1}_made"
+    placed=\$unit_${1}_placed old_owner=\$unit_${1}_owner old_mode=\$unit_${1}_mode made=\$unit_${1}_made"
   marks=${journal%/*}/carried-$1
   parent_time=${journal%/*}/parent-$1
   failed=$home/failed-$id/$1

@@ -37,16 +37,19 @@ move_children() {
   done
 }
 
-# copy_attributes FROM TO: owner, group, mode and time of directory FROM.
-copy_attributes() {
-  attributes=$(stat -c '%u:%g %a' -- "$1") || return 1
-  if [ "$(stat -c %u:%g -- "$2")" != "${attributes% *}" ]; then
-    why=$(chown -- "${attributes% *}" "$2" 2>&1) || return 1
+# owner_of PATH, mode_of PATH: of the thing itself, on stdout.
+owner_of() { stat -c %u:%g -- "$1"; }
+mode_of() { stat -c %a -- "$1"; }
+
+# set_attributes DIRECTORY OWNER MODE REFERENCE: its owner and group, its mode, and the time that REFERENCE has.
+set_attributes() {
+  if [ "$(owner_of "$1")" != "$2" ]; then
+    why=$(chown -- "$2" "$1" 2>&1) || return 1
   fi
-  if [ "$(stat -c '%u:%g %a' -- "$2")" != "$attributes" ]; then
-    why=$(chmod -- "${attributes#* }" "$2" 2>&1) || return 1
+  if [ "$(mode_of "$1")" != "$3" ]; then
+    why=$(chmod -- "$3" "$1" 2>&1) || return 1
   fi
-  why=$(touch -r "$1" -- "$2" 2>&1)
+  why=$(touch -r "$4" -- "$1" 2>&1)
 }
 
 # unused PATH: this path or, when it is taken, the first free of PATH.2, PATH.3, ..., in $unused.

@@ -107,17 +107,18 @@ swap_unit() {
   fi
   touch -r "$parent" -- "$parent_time"
   [ "$kind" != children ] || touch -r "$target" -- "$parent_time.old"
-  old_inode=-
-  ! exists "$target" || old_inode=$(inode "$target")
-  journal_add out "$1" "$old_inode" || return 1
+  old_inode=- old_owner=- old_mode=-
+  ! exists "$target" ||
+    old_inode=$(inode "$target") old_owner=$(owner_of "$target") old_mode=$(mode_of "$target")
+  journal_add out "$1" "$old_inode" "$old_owner" "$old_mode" || return 1
   case $kind in
     rename)
       [ "$old_inode" = - ] || move "$target" "$aside" || return 1
       ;;
     children)
-      why=$(mkdir -- "$aside" 2>&1) && copy_attributes "$target" "$aside" || return 1
+      why=$(mkdir -- "$aside" 2>&1) || return 1
       move_children "$target" "$aside" - || return 1
-      touch -r "$parent_time.old" -- "$aside"
+      set_attributes "$aside" "$old_owner" "$old_mode" "$parent_time.old" || return 1
       ;;
   esac
   if [ "$staged" != - ]; then
@@ -133,7 +134,7 @@ swap_unit() {
       children)
         touch -r "$staged" -- "$parent_time.new"
         move_children "$staged" "$target" - || return 1
-        copy_attributes "$staged" "$target" && touch -r "$parent_time.new" -- "$target" || return 1
+        set_attributes "$target" "$(owner_of "$staged")" "$(mode_of "$staged")" "$parent_time.new" || return 1
         ;;
     esac
   fi

@@ -99,7 +99,7 @@ undo_children() {
   journal_add undo-in "$1" || return 1
   unused "$failed"
   move_children "$aside" "$target" "$unused" || return 1
-  copy_attributes "$aside" "$target" && touch -r "$parent_time.old" -- "$target" || return 1
+  set_attributes "$target" "$old_owner" "$old_mode" "$parent_time.old" || return 1
   sync_path "$target"
   rmdir -- "$aside" 2>/dev/null
 }
