@@ -1,5 +1,5 @@
 import type { SourceKind } from '../model/snapshot.ts'
-import type { CapturableSource } from './contract.ts'
+import type { CapturableSource, RestorableSource } from './contract.ts'
 
 /** The source of a kind, loaded when it is first asked for. */
 export async function sourceOf(kind: SourceKind): Promise<CapturableSource> {
@@ -8,5 +8,15 @@ export async function sourceOf(kind: SourceKind): Promise<CapturableSource> {
       return (await import('./files/index.ts')).filesSource as CapturableSource
     case 'redis':
       return (await import('./redis/index.ts')).redisSource as CapturableSource
+  }
+}
+
+/** How a source of a kind is put back, loaded when it is first asked for. */
+export async function restorableOf(kind: SourceKind): Promise<RestorableSource> {
+  switch (kind) {
+    case 'files':
+      return (await import('./files/restore.ts')).restorableFiles as RestorableSource
+    case 'redis':
+      return (await import('./redis/restore.ts')).restorableRedis as RestorableSource
   }
 }

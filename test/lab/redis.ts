@@ -14,6 +14,8 @@ export interface RedisOptions {
   readonly dir?: string
   /** Absent: a free one. */
   readonly port?: number
+  /** A config file; the arguments win over it. */
+  readonly config?: string
   /** More command line arguments, `['--appendonly', 'yes']`. They win over the defaults. */
   readonly args?: readonly string[]
   /** Sets `requirepass`. */
@@ -60,6 +62,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<LabRedis> 
   const dir = await realpath(options.dir ?? made ?? '')
   const port = options.port ?? (await freePort())
   const args = [
+    ...(options.config === undefined ? [] : [options.config]),
     ...['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--daemonize', 'no'],
     ...(options.password === undefined ? [] : ['--requirepass', options.password]),
     ...(options.users ?? []).flatMap((user) => ['--user', ...user.replace(/^user /, '').split(' ')]),

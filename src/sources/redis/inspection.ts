@@ -99,7 +99,8 @@ export function parseInspection(stdout: Buffer): Inspection | undefined {
   }
 }
 
-function parseInfo(text: string): ReadonlyMap<string, string> {
+/** The fields of an answer to INFO. */
+export function parseInfo(text: string): ReadonlyMap<string, string> {
   const fields = new Map<string, string>()
   for (const line of text.split(/\r?\n/)) {
     const colon = line.indexOf(':')

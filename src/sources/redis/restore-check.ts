@@ -1,0 +1,135 @@
+import type { RedisSourceConfig } from '../../model/config.ts'
+import type { RedisFacts } from '../../model/facts.ts'
+import type { Finding } from '../../model/finding.ts'
+import type { RestoreContext } from '../contract.ts'
+import type { Session } from './connection.ts'
+import { addressOf } from './failures.ts'
+import { parseInfo } from './inspection.ts'
+import { tellProgress } from './restore-arrange.ts'
+import { compareKeys, expectedKeys, parseKeyspace } from './restore-compare.ts'
+import { lookAtTarget, restoreSession, scriptFailed } from './restore-look.ts'
+
+/** A start in which nothing moves for so long is given up, in s. */
+const STALL = 60
+
+/** Compares the Redis that was started with the facts of the snapshot. */
+export async function checkRedis(
+  context: RestoreContext,
+  config: RedisSourceConfig,
+  facts: RedisFacts,
+): Promise<readonly Finding[]> {
+  const session = await restoreSession(context, config)
+  const up = await waitUntilUp(session)
+  if (typeof up === 'string') {
+    return [
+      {
+        check: 'redis-up',
+        outcome: 'failed',
+        message: `Redis at ${addressOf(config)} does not come up: ${up}`,
+        next: 'Look into the log of Redis on the server.',
+      },
+    ]
+  }
+  const appendonly = up.get('aof_enabled') === '1'
+  const { start } = await lookAtTarget(context, config, facts)
+  return [
+    {
+      check: 'redis-up',
+      outcome: 'ok',
+      message: `Redis ${start.version?.name ?? ''} at ${addressOf(config)} is up`,
+    },
+    keysFinding(facts, appendonly, up),
+    ...savingFindings(up),
+    ...startFinding(appendonly, start.appendonly),
+  ]
+}
+
+function keysFinding(facts: RedisFacts, appendonly: boolean, info: ReadonlyMap<string, string>): Finding {
+  const expected = expectedKeys(facts, appendonly)
+  const actual = parseKeyspace(info)
+  if (expected === undefined) {
+    const keys = actual.reduce((sum, database) => sum + database.keys, 0)
+    return {
+      check: 'redis-keys',
+      outcome: 'warning',
+      message: `${keys} keys; those of the captured AOF could not be counted, so nothing is compared`,
+    }
+  }
+  const finding = compareKeys(expected, actual)
+  if (finding.outcome === 'ok' || actual.length > 0) return finding
+  return {
+    ...finding,
+    next: `It started with appendonly ${appendonly ? 'yes' : 'no'}, and found nothing. If that is not how it started before, restore again.`,
+  }
+}
+
+/** It should run as it will start the next time. */
+function startFinding(runs: boolean, starts: boolean): readonly Finding[] {
+  if (runs === starts) return []
+  const [now, then] = [runs, starts].map((on) => (on ? 'yes' : 'no'))
+  return [
+    {
+      check: 'redis-start',
+      outcome: 'warning',
+      message: `Redis runs with appendonly ${now}, but its config says ${then}`,
+      next: 'Make them agree before its next start, or that start loads something else.',
+    },
+  ]
+}
+
+/** A server that can't save refuses writes, or loses them at its next end. */
+function savingFindings(info: ReadonlyMap<string, string>): readonly Finding[] {
+  const bad = ['rdb_last_bgsave_status', 'aof_last_bgrewrite_status', 'aof_last_write_status'].filter(
+    (name) => (info.get(name) ?? 'ok') !== 'ok',
+  )
+  if (bad.length === 0)
+    return [{ check: 'redis-saving', outcome: 'ok', message: 'Redis has no trouble saving' }]
+  return [
+    {
+      check: 'redis-saving',
+      outcome: 'failed',
+      message: `Redis can't save what it has: ${bad.map((name) => `${name} is ${info.get(name)}`).join(', ')}`,
+      next: 'Look into the log of Redis: most often its user may not write to the directory, or the disk is full.',
+    },
+  ]
+}
+
+/** Patient while it loads: as long as something moves. Its INFO, or why it does not come up. */
+async function waitUntilUp(session: Session): Promise<ReadonlyMap<string, string> | string> {
+  const { context } = session
+  const process = await context.host.spawn(
+    {
+      script: 'redis-restore-check',
+      args: [...session.server, String(STALL)],
+      sudo: context.sudo,
+      title: 'waiting for Redis on the server',
+    },
+    { signal: context.signal },
+  )
+  process.exit.catch(() => {})
+  const stop = (): void => process.kill()
+  context.signal.addEventListener('abort', stop)
+  try {
+    process.stdin.on('error', () => {})
+    process.stdin.end(`${session.password}\n`)
+    let rest = ''
+    for await (const chunk of process.stdout) {
+      rest += (chunk as Buffer).toString('utf8')
+      // What INFO says comes at the end and is kept whole.
+      for (let at = rest.indexOf('\n'); at !== -1 && rest.startsWith('loading '); at = rest.indexOf('\n')) {
+        tellProgress(context, rest.slice(0, at))
+        rest = rest.slice(at + 1)
+      }
+    }
+    const exit = await process.exit
+    context.signal.throwIfAborted()
+    if (rest.startsWith('up\n')) return parseInfo(rest.slice(3))
+    if (rest.startsWith('failed ')) return rest.slice('failed '.length).trim()
+    throw scriptFailed('Waiting for Redis on the server', exit)
+  } catch (error) {
+    context.signal.throwIfAborted()
+    throw error
+  } finally {
+    context.signal.removeEventListener('abort', stop)
+  }
+}

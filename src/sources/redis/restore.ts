@@ -1,0 +1,19 @@
+import type { RedisSourceConfig } from '../../model/config.ts'
+import type { Facts, RedisFacts } from '../../model/facts.ts'
+import type { RestorableSource } from '../contract.ts'
+import { arrangeRedis } from './restore-arrange.ts'
+import { checkRedis } from './restore-check.ts'
+import { preflightRedis } from './restore-preflight.ts'
+
+/** How a Redis is put back (design.md, "Redis, done right"). */
+export const restorableRedis: RestorableSource<RedisSourceConfig> = {
+  kind: 'redis',
+  preflight: (context, config, facts) => preflightRedis(context, config, ofRedis(facts)),
+  arrange: (context, config, facts, place) => arrangeRedis(context, config, ofRedis(facts), place),
+  check: (context, config, facts) => checkRedis(context, config, ofRedis(facts)),
+}
+
+function ofRedis(facts: Facts): RedisFacts {
+  if (facts.kind !== 'redis') throw new TypeError(`facts of ${facts.kind} for a redis source`)
+  return facts
+}
