@@ -1,6 +1,7 @@
 import { ConnectionError, InterruptedError, RelayError, VaultError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { HostPullReport, RotationReport, SourcePullReport } from '../model/pull-report.ts'
+import { snapshotTime } from '../model/names.ts'
 import type { Manifest, ManifestSource, Purpose, SnapshotWarning } from '../model/snapshot.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import type { HostLock, PendingSnapshot, RunRecord, Snapshot } from '../vault/contract.ts'
@@ -142,6 +143,15 @@ export async function takeSnapshot(
   const { host, remote, probe, lock, selection, purpose } = request
   const { vault, now, reporter } = dependencies
   const before = completePulls(await vault.snapshots(host.name)).at(-1)
+  if (before !== undefined && snapshotTime(before.id) > now()) {
+    reporter.event({
+      type: 'warning',
+      host: host.name,
+      code: 'future-snapshot',
+      message: `the clock went back, or was wrong: ${host.name}/${before.id} is dated in the future, and counts as the latest until then`,
+      next: `Set this computer's clock right; name snapshots by their ids instead of ${host.name}/latest until then`,
+    })
+  }
   await using pending = await vault.begin(lock, now, signal)
 
   const captured = await captureSources(

@@ -83,7 +83,7 @@ export function checkDirectory(session: Session, inspection: Inspection): void {
       'redis-dir-gone',
       `The directory that Redis at ${addressOf(config)} writes to was moved or removed beneath it: what it saves is lost`,
       {
-        next: `Do not restart Redis, its data is only in memory. On the server run: redis-cli CONFIG SET dir ${location.directory}; then pull again.`,
+        next: `Do not restart Redis, its data is only in memory. Save it on the server with: redis-cli --rdb /var/tmp/rescue.rdb; then start Redis again with that file in ${location.directory}.`,
       },
     )
   }
