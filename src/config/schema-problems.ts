@@ -113,7 +113,12 @@ function discriminatorProblem(schema: Schema, value: unknown, path: ConfigPath):
       : []
   const list = `Known: ${known.join(', ')}`
   const written = valueAt(value, path)
-  if (written === undefined) return { path, at: 'key', message: 'is required', suggestion: list }
+  if (written === undefined) {
+    const beside = Object.keys(valueAt(value, path.slice(0, -1)) ?? {})
+    const typo = didYouMean(key, beside)
+    const suggestion = typo === undefined ? list : `Is "${typo}" meant to be "${key}"? ${list}`
+    return { path, at: 'key', message: 'is required', suggestion }
+  }
   const meant = typeof written === 'string' ? didYouMean(written, known) : undefined
   return {
     path,

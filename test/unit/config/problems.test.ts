@@ -233,6 +233,10 @@ describe('sources', () => {
     ['{}', ['…: names no source (Remove the key to get the default sources, or name one)']],
     ['{ a: { kind: fils } }', ['….a.kind: unknown kind (Did you mean "files"? Known: files, redis)']],
     ['{ a: { kind: mysql } }', ['….a.kind: unknown kind (Known: files, redis)']],
+    [
+      '{ a: { knid: files, path: x } }',
+      ['….a.kind: is required (Is "knid" meant to be "kind"? Known: files, redis)'],
+    ],
     ['{ a: { path: x } }', ['….a.kind: is required (Known: files, redis)']],
     ['{ a: { kind: files } }', ['….a.path: is required (Add `path: logs` or `paths: [a, b]`)']],
     ['{ a: { kind: files, path: x, paths: [y] } }', ['….a.paths: write path or paths, not both']],
