@@ -1,0 +1,39 @@
+# Serves the files of a Redis, unpacked and arranged, from a redis-server of our own on a port of 127.0.0.1, for as
+# long as the client is there. A leased script (lib/lease.sh).
+# Arguments (behind the lease's): DIRECTORY BINARY DATABASES LINE...
+#   LINE: goes to its configuration
+# stdin: first the password that it is to have.
+# stdout: lines `loading BYTES ALL`, then `ready PORT` or `failed TEXT`.
+# include lib/prelude.sh
+# include lib/lease.sh
+# include lib/redis-scratch.sh
+
+undo() { scratch_stop; }
+
+work() {
+  directory=$1 binary=$2 databases=$3
+  shift 3
+  lease_next || exit 0
+  password=$line
+  REDISCLI_AUTH=$password
+  export REDISCLI_AUTH
+  tries=0
+  while :; do
+    tries=$((tries + 1))
+    port=$((20000 + ($$ * 7 + tries * 131) % 12000))
+    # The last one given counts.
+    scratch_start "$directory" "$binary" "$databases" "requirepass $password" "port $port" 'bind 127.0.0.1' "$@"
+    ! scratch_loaded || break
+    scratch_stop
+    case $scratch_answer in
+      *'already in use'* | *'listen on this port'* | *'Failed listening'*) [ "$tries" -lt 50 ] && continue ;;
+    esac
+    printf 'failed %s\n' "$(printf '%s' "$scratch_answer" | tr '\n' ' ' | cut -c 1-1000)"
+    while lease_next; do :; done
+    exit 0
+  done
+  echo "ready $port"
+  while lease_next; do :; done
+}
+
+lease_run work undo "$@"

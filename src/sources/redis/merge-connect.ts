@@ -1,0 +1,60 @@
+import { SourceError } from '../../errors.ts'
+import type { RedisSourceConfig } from '../../model/config.ts'
+import type { RestoreContext } from '../contract.ts'
+import { addressOf, refusal } from './failures.ts'
+import { RedisClient, ReplyError } from './merge-client.ts'
+import type { Argument, Reply } from './merge-client.ts'
+
+/** The target of a merge, from the server's side. Throws SourceError when it does not let us in. */
+export async function connectTarget(
+  context: RestoreContext,
+  config: RedisSourceConfig,
+): Promise<RedisClient> {
+  const at = config.at
+  if (!('address' in at) || at.tls) {
+    throw new SourceError(
+      'redis-merge-tls',
+      `Keys can't be merged into Redis at ${addressOf(config)}: it is reached by TLS`,
+      {
+        next: 'Let it listen on 127.0.0.1 of the server without TLS, or restore with --strategy replace.',
+      },
+    )
+  }
+  const password =
+    config.password === undefined ? '' : (await context.secret(config.password, context.signal)).reveal()
+  const client = new RedisClient(await context.host.connectTcp(at.address, at.port, context.signal))
+  if (password !== '') {
+    const user = config.username === undefined ? [] : [config.username]
+    const answer = await client.ask('AUTH', ...user, password)
+    // A server without a password takes none, and lets everybody in.
+    if (answer instanceof ReplyError && !/no password is set/i.test(answer.message)) {
+      await client[Symbol.asyncDispose]()
+      throw refusal(config, 'in', answer.message)
+    }
+  }
+  return client
+}
+
+/** Closes the connection when the run is interrupted, so that whoever waits for an answer is woken up. */
+export function closeOnAbort(client: RedisClient, signal: AbortSignal): Disposable {
+  const close = (): void => void client[Symbol.asyncDispose]()
+  signal.addEventListener('abort', close)
+  if (signal.aborted) close()
+  return { [Symbol.dispose]: () => signal.removeEventListener('abort', close) }
+}
+
+/** Asks a server that must not refuse; an error answer is thrown as a SourceError that says what was tried. */
+export async function demand(
+  client: RedisClient,
+  config: RedisSourceConfig,
+  doing: string,
+  ...args: readonly Argument[]
+): Promise<Reply> {
+  return accepted(await client.ask(...args), config, doing)
+}
+
+/** The answer, unless it is an error. */
+export function accepted(reply: Reply, config: RedisSourceConfig, doing: string): Exclude<Reply, ReplyError> {
+  if (reply instanceof ReplyError) throw refusal(config, doing, reply.message)
+  return reply
+}

@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto'
+import { RemoteError, SourceError } from '../../errors.ts'
+import type { RedisFacts } from '../../model/facts.ts'
+import type { Lease } from '../../remote/contract.ts'
+import type { RestoreContext } from '../contract.ts'
+import { RedisClient, ReplyError } from './merge-client.ts'
+import { readStaged, runSteps, tellProgress } from './restore-arrange.ts'
+import { scratchArrangement } from './restore-plan.ts'
+import type { RedisStart } from './restore-start.ts'
+
+/** A redis-server of our own on the host that holds what was captured. Disposing it ends the server. */
+export interface Scratch extends AsyncDisposable {
+  readonly client: RedisClient
+}
+
+/**
+ * Loads what is staged into a server of its own, reachable on a free port of the host's loopback, by a password that
+ * nobody else has. The staged directory is used up by it. `settings` are lines of its configuration.
+ */
+export async function openScratch(
+  context: RestoreContext,
+  staged: string,
+  facts: RedisFacts,
+  binary: NonNullable<RedisStart['binary']>,
+  settings: readonly string[],
+): Promise<Scratch> {
+  const files = await readStaged(context, staged)
+  const plan = scratchArrangement(files, facts, binary)
+  await runSteps(context, staged, plan.steps)
+  const password = randomBytes(24).toString('hex')
+  const lease = await context.host.lease(
+    {
+      script: 'redis-merge-scratch',
+      args: [`${staged}/${plan.directory}`, binary.path, plan.databases, plan.line, ...settings],
+      sudo: context.sudo,
+      title: 'loading the snapshot into a Redis of its own',
+    },
+    { firstLines: [password], signal: context.signal },
+  )
+  try {
+    const port = await readyPort(context, lease)
+    const client = new RedisClient(await context.host.connectTcp('127.0.0.1', port, context.signal))
+    const answer = await client.ask('AUTH', password)
+    if (answer instanceof ReplyError) throw new Error(`the scratch server refuses us: ${answer.message}`)
+    return {
+      client,
+      [Symbol.asyncDispose]: async () => {
+        await client[Symbol.asyncDispose]()
+        await lease[Symbol.asyncDispose]()
+      },
+    }
+  } catch (error) {
+    await lease[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+async function readyPort(context: RestoreContext, lease: Lease): Promise<number> {
+  for (;;) {
+    const line = await lease.nextLine(context.signal)
+    if (line === undefined) {
+      const exit = await lease.release()
+      throw new RemoteError('redis-merge-scratch', 'Loading the snapshot was cut off on the server', {
+        exitStatus: exit.status,
+        stderr: exit.stderr,
+        next: 'Restore again.',
+      })
+    }
+    const port = /^ready (\d+)$/.exec(line)?.[1]
+    if (port !== undefined) return Number(port)
+    if (line.startsWith('failed ')) {
+      throw new SourceError(
+        'redis-merge-scratch',
+        `A redis-server on the host can't load the snapshot: ${line.slice('failed '.length)}`,
+        { next: 'Look into the reason above; there must be memory for the data a second time.' },
+      )
+    }
+    tellProgress(context, line)
+  }
+}
