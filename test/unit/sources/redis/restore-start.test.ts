@@ -1,0 +1,194 @@
+import { describe, expect, test } from 'vitest'
+import type { RedisFacts } from '../../../../src/model/facts.ts'
+import {
+  parseArguments,
+  parseCommandLine,
+  parseConfig,
+  parseExecStart,
+  splitWords,
+} from '../../../../src/sources/redis/restore-directives.ts'
+import { startOf } from '../../../../src/sources/redis/restore-start.ts'
+import type { StartEvidence } from '../../../../src/sources/redis/restore-start.ts'
+import {
+  atLeast,
+  minimumRedis,
+  rdbVersionOf,
+  versionOfBinary,
+} from '../../../../src/sources/redis/restore-version.ts'
+
+const facts: RedisFacts = {
+  kind: 'redis',
+  form: 'rdb',
+  loads: 'rdb',
+  pointInTime: true,
+  stopped: false,
+  settings: {
+    appendonly: 'yes',
+    dbfilename: 'source.rdb',
+    appenddirname: 'source',
+    appendfilename: 'source.aof',
+  },
+}
+
+const evidence = (more: Partial<StartEvidence>): StartEvidence => ({
+  running: true,
+  version: { name: '7.0.15', redis: '7.0.15' },
+  file: new Map(),
+  fileName: '/etc/redis/redis.conf',
+  present: {
+    appendonly: 'no',
+    dbfilename: 'dump.rdb',
+    appenddirname: 'appendonlydir',
+    appendfilename: 'appendonly.aof',
+    'enable-protected-configs': 'no',
+  },
+  info: new Map([['aof_last_rewrite_time_sec', '-1']]),
+  ...more,
+})
+const present = (settings: Record<string, string>): Record<string, string> => ({
+  ...evidence({}).present,
+  ...settings,
+})
+const given = (...words: string[]): StartEvidence['arguments'] => parseArguments(['redis-server', ...words])
+
+describe('words and directives', () => {
+  test('quotes and escapes as Redis reads them', () => {
+    expect(splitWords(`save "" 'it\\'s' "a\\x41\\n\\"" plain`)).toEqual([
+      'save',
+      '',
+      "it's",
+      'aA\n"',
+      'plain',
+    ])
+    expect(splitWords('dir "open')).toBeUndefined()
+    expect(splitWords('"a"b')).toBeUndefined()
+    expect(parseConfig('# appendonly yes\n\n  AppendOnly yes\ndir "/a b"\nbroken "\n')).toEqual([
+      { name: 'appendonly', value: 'yes' },
+      { name: 'dir', value: '/a b' },
+    ])
+  })
+
+  test('a command line, unless Redis has written its title over it', () => {
+    const line = 'redis-server\n/etc/r.conf\n--appendonly\nyes\n--dbfilename\nx.rdb\n'
+    expect(parseCommandLine(line)).toEqual({
+      file: '/etc/r.conf',
+      directives: new Map([
+        ['appendonly', 'yes'],
+        ['dbfilename', 'x.rdb'],
+      ]),
+    })
+    expect(parseCommandLine('redis-server\n')).toEqual({ directives: new Map() })
+    expect(parseCommandLine('redis-server *:6379\n\n\n\n')).toBeUndefined()
+    expect(parseCommandLine('redis-server *:6379\n')).toBeUndefined()
+    expect(parseCommandLine('redis\n\n\n')).toBeUndefined()
+    expect(parseCommandLine('')).toBeUndefined()
+  })
+
+  test("a unit's command", () => {
+    const shown = (argv: string): string =>
+      `ExecStart={ path=/usr/bin/redis-server ; argv[]=${argv} ; ignore_errors=no ; start_time=[n/a] ; }`
+    expect(
+      parseExecStart(shown('/usr/bin/redis-server /etc/redis/redis.conf --supervised systemd'))?.file,
+    ).toBe('/etc/redis/redis.conf')
+    expect(parseExecStart(shown('/usr/bin/redis-server $ARGS'))).toBeUndefined()
+    expect(parseExecStart(shown('/usr/sbin/sshd -D'))).toBeUndefined()
+  })
+})
+
+describe('how the next start persists', () => {
+  test('the command line wins over the file, and both over what was set since', () => {
+    const start = startOf(
+      evidence({
+        arguments: given('/etc/r.conf', '--appendonly', 'yes'),
+        file: new Map([
+          ['appendonly', 'no'],
+          ['dir', '/var/lib/redis/'],
+        ]),
+        present: present({ appendonly: 'no' }),
+      }),
+      facts,
+    )
+    expect(start).toMatchObject({ appendonly: true, dir: '/var/lib/redis', dbfilename: 'dump.rdb' })
+    expect(start.findings).toMatchObject([
+      { outcome: 'warning', message: expect.stringContaining('CONFIG SET') as string },
+    ])
+  })
+
+  test('the file counts, not what was set since', () => {
+    const start = startOf(
+      evidence({
+        file: new Map([['appendonly', 'no']]),
+        present: present({ appendonly: 'yes' }),
+        info: new Map([['aof_last_rewrite_time_sec', '0']]),
+      }),
+      facts,
+    )
+    expect(start.appendonly).toBe(false)
+    expect(start.findings).toMatchObject([{ check: 'redis-start', outcome: 'warning' }])
+  })
+
+  test('an AOF that is on and was never rewritten was on from the start, whatever the file says', () => {
+    const start = startOf(evidence({ present: present({ appendonly: 'yes' }) }), facts)
+    expect(start).toMatchObject({ appendonly: true, findings: [] })
+    expect(start.notes).toHaveLength(1)
+  })
+
+  test('names that Redis does not let anybody change are those of the start', () => {
+    const settings = present({ dbfilename: 'a.rdb', appenddirname: 'b', appendfilename: 'c' })
+    expect(startOf(evidence({ present: settings }), facts)).toMatchObject({
+      dbfilename: 'a.rdb',
+      appenddirname: 'b',
+      appendfilename: 'c',
+      findings: [],
+    })
+    const open = present({ dbfilename: 'a.rdb', 'enable-protected-configs': 'yes' })
+    expect(startOf(evidence({ present: open }), facts).dbfilename).toBe('dump.rdb')
+  })
+
+  test('where the start is not to be found out, the present settings are a fallback with a warning', () => {
+    for (const file of ['unreadable', 'none'] as const) {
+      const info = new Map([['aof_last_rewrite_time_sec', '3']])
+      const start = startOf(evidence({ file, present: present({ appendonly: 'yes' }), info }), facts)
+      expect(start.appendonly).toBe(true)
+      expect(start.findings).toMatchObject([{ check: 'redis-start', outcome: 'warning' }])
+    }
+  })
+
+  test('of a server that does not run, what the snapshot has recorded', () => {
+    const start = startOf(evidence({ running: false, present: {}, file: 'none' }), facts)
+    expect(start).toMatchObject({ appendonly: true, dbfilename: 'source.rdb', appenddirname: 'source' })
+    expect(start.notes[0]).toMatch(/does not run there/)
+    const stopped = { ...facts, settings: {}, stopped: true, loads: 'aof' } as const
+    expect(startOf(evidence({ running: false, present: {} }), stopped)).toMatchObject({
+      appendonly: true,
+      appendfilename: 'appendonly.aof',
+    })
+  })
+})
+
+test('versions', () => {
+  expect([6, 7, 8, 9, 10, 11, 12, 13].map(minimumRedis)).toEqual([
+    '2.6',
+    '3.2',
+    '4.0',
+    '5.0',
+    '7.0',
+    '7.2',
+    '7.4',
+    '8.6',
+  ])
+  expect(minimumRedis(99)).toBeUndefined()
+  expect(['5.0.1', '6.2.14', '7.0.15', '7.2.4', '8.0.0', '10.1'].map(rdbVersionOf)).toEqual([
+    9, 9, 10, 11, 12, 13,
+  ])
+  expect(atLeast('7.10', '7.2')).toBe(true)
+  expect(atLeast('6.2.99', '7.0')).toBe(false)
+  expect(versionOfBinary('Redis server v=7.0.15 sha=0:0 malloc=jemalloc')).toEqual({
+    name: '7.0.15',
+    redis: '7.0.15',
+  })
+  expect(versionOfBinary('Valkey server v=8.0.1 sha=0')).toMatchObject({
+    name: 'Valkey 8.0.1',
+    redis: '7.2.4',
+  })
+})
