@@ -53,8 +53,8 @@ export async function rollback(
   const place: Place = { remote, deployment, sudo: host.sudo, signal }
   const { journals } = await listJournals(remote, place)
   return flags.discard === true
-    ? discard(context, host, place, journals, flags)
-    : undo(context, host, place, journals, flags)
+    ? await discard(context, host, place, journals, flags)
+    : await undo(context, host, place, journals, flags)
 }
 
 async function undo(

@@ -125,7 +125,8 @@ describe('restore', () => {
     world.config.hosts['prod']!.sources['logs'] = { kind: 'files', path: 'logs', exclude: ['*.tmp'] }
     await world.writeConfig()
     await writeFile(join(world.deployment, 'logs', 'keep.tmp'), 'excluded')
-    expect((await world.cli('pull', 'prod')).code).toBe(0)
+    const pulled = await world.cli('pull', 'prod')
+    expect(pulled.code, pulled.stderr + pulled.stdout).toBe(0)
     const result = await world.cli('restore', '--host', 'prod', '--source', 'logs', '--yes')
     expect(result.code, result.stderr + result.stdout).toBe(0)
     expect(await readFile(join(world.deployment, 'logs', 'keep.tmp'), 'utf8')).toBe('excluded')
@@ -146,7 +147,8 @@ describe('restore', () => {
     expect(redis(world, 'PING')).toBe('PONG')
     world.config.hosts['prod']!['services'] = good
     await world.writeConfig()
-    expect((await world.cli('pull', 'prod')).code).toBe(0)
+    const pulled = await world.cli('pull', 'prod')
+    expect(pulled.code, pulled.stderr + pulled.stdout).toBe(0)
   })
 
   test('onto an empty new server makes its directories', async () => {
