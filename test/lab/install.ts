@@ -17,6 +17,9 @@ const TOOLS: Readonly<Record<string, string>> = {
   setfacl: 'acl',
   getfattr: 'attr',
   ip: 'iproute2',
+  dockerd: 'docker.io',
+  'docker-compose': 'docker-compose',
+  setpriv: 'util-linux',
 }
 const FOLDERS = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
 const POLICY = '/usr/sbin/policy-rc.d'
