@@ -113,6 +113,10 @@ if cd -P -- "$deployment" 2>/dev/null; then
   done
   for journal in .relay-backup/restore-*/journal; do
     [ -e "$journal" ] || continue
+    # lib/restore-journal.sh: it is settled when it was closed and not reopened since.
+    case $(grep -E '^(closed|reopened)' "$journal" 2>/dev/null | tail -n 1) in
+      closed*) continue ;;
+    esac
     journal=${journal%/journal}
     say journal "${journal#.relay-backup/restore-}"
   done

@@ -48,11 +48,13 @@ journals_remove() {
   fi
 }
 
+# journals_discard [ID...]
 journals_discard() {
+  journals_ids=$newline$(printf '%s\n' "$@")$newline
   for journals_one in "$own_home"/restore-*/journal; do
     journal_load "$journals_one" && [ "$state" = closed ] || continue
     if [ $# -gt 0 ]; then
-      case "$newline$*$newline" in
+      case $journals_ids in
         *"$newline$id$newline"*) ;;
         *) continue ;;
       esac
@@ -110,10 +112,7 @@ fi
 trap lock_drop EXIT
 trap 'exit 1' HUP INT TERM PIPE
 case $verb_asked in
-  discard)
-    IFS=$newline
-    journals_discard "$@"
-    ;;
+  discard) journals_discard "$@" ;;
   sweep) journals_sweep "$own_home" "$@" ;;
 esac
 lock_drop
