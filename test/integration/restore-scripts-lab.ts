@@ -17,7 +17,8 @@ const run = promisify(execFile)
 
 /** The machines that the scripts must run on. */
 export const MACHINES = ['dash with GNU tools', 'busybox alone'] as const
-export type Machine = (typeof MACHINES)[number]
+/** `bash`: it is sh on some distributions, and differs in corners. */
+export type Machine = (typeof MACHINES)[number] | 'bash'
 
 /** A deployment with an old `data` tree, and a new one for each restore. */
 export class RestoreLab implements AsyncDisposable {
@@ -42,7 +43,9 @@ export class RestoreLab implements AsyncDisposable {
     const where: LocalHostOptions =
       machine === 'busybox alone'
         ? { shell: ['/bin/busybox', 'sh'], path: await busyboxTools(join(temp.path, 'tools')) }
-        : {}
+        : machine === 'bash'
+          ? { shell: ['bash', '--posix'] }
+          : {}
     const lab = new RestoreLab(temp.path, where, () => temp[Symbol.asyncDispose]())
     await mkdir(lab.deployment)
     await lab.makeOld(lab.data, options.hostile === true)

@@ -220,7 +220,9 @@ describe.each(MACHINES)('staging on a server with %s', (machine) => {
       await rm(join(lab.root, 'way'))
     }
   })
+})
 
+describe.each([...MACHINES, 'bash'] as const)('processes on a server with %s', (machine) => {
   it('names a process that sees the data through a mount of its own', async () => {
     await using lab = await RestoreLab.make(machine)
     await using host = lab.host()

@@ -74,19 +74,22 @@ physical() {
 mount_find() {
   mount_path=$(printf '%s.' "$1" | sed -e 's/\\/\\134/g' -e 's/ /\\040/g' -e "s/$tab/\\\\011/g")
   mount_path=${mount_path%.}
+  # In a variable: bash 5.2 matches nothing with a quoted expansion in a pattern that comes out empty.
+  mount_prefix=${mount_path%/}
   mount_id='' mount_device='' mount_root='' mount_at='' mount_is=no mount_below=''
   [ -r /proc/self/mountinfo ] || return 0
   while read -r m_id m_parent m_device m_root m_at m_rest; do
     case $m_at in
       "$mount_path") mount_is=yes ;;
-      "${mount_path%/}"/*)
+      "$mount_prefix"/*)
         mount_below=$m_at
         continue
         ;;
     esac
+    m_prefix=${m_at%/}
     case $mount_path/ in
       # The last of those on one mount point is the one on top.
-      "${m_at%/}"/*)
+      "$m_prefix"/*)
         [ "${#m_at}" -lt "${#mount_at}" ] ||
           mount_id=$m_id mount_device=$m_device mount_root=$m_root mount_at=$m_at
         ;;
