@@ -50,6 +50,8 @@ export interface Restored {
   readonly data: string
   readonly preflight: Awaited<ReturnType<typeof restorableRedis.preflight>>
   readonly findings: readonly Finding[]
+  /** What a person was told. */
+  readonly steps: readonly string[]
 }
 
 export interface RestoreSetting extends AsyncDisposable {
@@ -59,17 +61,22 @@ export interface RestoreSetting extends AsyncDisposable {
   /** The target as it runs before the restore. */
   readonly before: LabRedis | undefined
   /** Restores as the operation does: preflight, arrange, stop, swap, start, check. */
-  restore(captured: Captured, host: RemoteHost): Promise<Restored>
+  restore(
+    captured: Captured,
+    host: RemoteHost,
+    /** What happens to the staged directory before it is arranged. */
+    change?: (staged: string) => Promise<void>,
+  ): Promise<Restored>
 }
 
 /** A target that starts with these options; `running`: it runs before the restore. */
 export async function restoreSetting(
   config: (port: number) => RedisSourceConfig,
   port: number,
-  options: RedisOptions & { readonly running?: boolean } = {},
+  options: RedisOptions & { readonly running?: boolean; readonly secret?: string } = {},
 ): Promise<RestoreSetting> {
   const made = await makeDeployment()
-  const { running, ...start } = options
+  const { running, secret, ...start } = options
   const up = (): Promise<LabRedis> => startRedis({ ...start, dir: made.data, port })
   let before: LabRedis | undefined
   let after: LabRedis | undefined
@@ -79,18 +86,20 @@ export async function restoreSetting(
     data: made.data,
     config: config(port),
     before,
-    restore: async (captured, host) => {
-      const context = restoreContext(host, made.path, { password: options.password ?? '' })
+    restore: async (captured, host, change) => {
+      const steps: string[] = []
+      const context = restoreContext(host, made.path, { password: secret ?? '', steps })
       const source = config(port)
       const preflight = await restorableRedis.preflight(context, source, captured.facts)
       const staged = await stage(captured, made.path)
+      await change?.(staged)
       await restorableRedis.arrange(context, source, captured.facts, { staged, target: made.data })
       await before?.stop()
       await rename(made.data, `${made.path}/old`)
       await rename(staged, made.data)
       after = await up()
       const findings = await restorableRedis.check(context, source, captured.facts)
-      return { target: after, data: made.data, preflight, findings }
+      return { target: after, data: made.data, preflight, findings, steps }
     },
     [Symbol.asyncDispose]: async () => {
       await before?.kill()
@@ -181,4 +190,18 @@ export async function everyValue(redis: LabRedis): Promise<readonly string[]> {
     return all`
   const answer = await redis.cli('eval', script, '0')
   return answer === '' ? [] : answer.split('\n')
+}
+
+/** Has Redis write its AOF anew, and waits for it. */
+export async function rewriteAof(redis: LabRedis): Promise<void> {
+  await redis.cli('bgrewriteaof')
+  await rewritten(redis)
+}
+
+/** Waits until no rewrite of the AOF runs or is about to. */
+export async function rewritten(redis: LabRedis | undefined): Promise<void> {
+  for (;;) {
+    const info = (await redis?.cli('info', 'persistence')) ?? ''
+    if (/aof_rewrite_in_progress:0/.test(info) && /aof_rewrite_scheduled:0/.test(info)) return
+  }
 }

@@ -9,7 +9,7 @@ import { LocalHost } from '../lab/local-host.ts'
 import { resp, startRedis } from '../lab/redis.ts'
 import type { LabRedis, RedisOptions } from '../lab/redis.ts'
 import { capture, makeDeployment, redisConfig } from './redis-harness.ts'
-import { everyValue, fillEveryType, restoreContext, stage } from './redis-restore-harness.ts'
+import { everyValue, fillEveryType, restoreContext, rewriteAof, stage } from './redis-restore-harness.ts'
 
 const BINARY = Buffer.from([0, 255, 10, 13, 34, 92, 39, 32])
 
@@ -29,6 +29,8 @@ async function mergeSetting(
     await startRedis({ dir: source.data, args: form === 'rdb' ? [] : ['--appendonly', 'yes'] }),
   )
   await fill(redis)
+  // Behind the base are commands, and replaying them gives the consumers of streams another time.
+  if (form !== 'rdb') await rewriteAof(redis)
   const captured = stack.use(
     await capture(redisConfig(redis.port, { capture: form }), { host, deployment: source.path }),
   )

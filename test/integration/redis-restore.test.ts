@@ -1,13 +1,31 @@
-import { readdir, stat, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { appendFile, readFile, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import type { RedisCaptureForm } from '../../src/model/facts.ts'
+import { checkRedis } from '../../src/sources/redis/restore-check.ts'
+import { restorableRedis } from '../../src/sources/redis/restore.ts'
+import { busyboxTools } from '../lab/busybox.ts'
 import { LocalHost } from '../lab/local-host.ts'
 import { freePort, resp, startRedis } from '../lab/redis.ts'
 import type { LabRedis } from '../lab/redis.ts'
+import { tempDir } from '../lab/temp.ts'
 import { capture, makeDeployment, redisConfig } from './redis-harness.ts'
 import type { Captured } from './redis-harness.ts'
-import { everyValue, fillEveryType, restoreSetting } from './redis-restore-harness.ts'
+import {
+  everyValue,
+  fillEveryType,
+  restoreContext,
+  restoreSetting,
+  rewriteAof,
+  rewritten,
+  stage,
+} from './redis-restore-harness.ts'
+
+const run = promisify(execFile)
 
 const CUSTOM = [
   ...['--dbfilename', 'other.rdb', '--appenddirname', 'their aof', '--appendfilename', 'their.aof'],
@@ -26,8 +44,7 @@ async function snapshot(
   })
   await fill(redis)
   if (form !== 'rdb') {
-    await redis.cli('bgrewriteaof')
-    await rewritten(redis)
+    await rewriteAof(redis)
     await redis.cli('set', 'behind the base', 'x')
   }
   const values = await everyValue(redis)
@@ -68,8 +85,6 @@ describe.each(['rdb', 'aof', 'both'] as const)('a snapshot by capture: %s', (for
     expect(await forms(data)).toEqual(expected)
     expect(outcomes(findings)).toEqual([])
     expect(findings.map(({ check }) => check)).toContain('redis-keys')
-    // What Redis wrote and what we did have the same owner and mode.
-    if (expected[0] === 'other.rdb') expect((await stat(join(data, 'other.rdb'))).mode & 0o777).toBe(0o644)
   })
 
   test('comes up whole on a target that was never started', async () => {
@@ -157,9 +172,223 @@ test('a target whose AOF was turned on and never written to its config gets what
   expect(await everyValue(target)).toEqual(values)
 })
 
-async function rewritten(redis: LabRedis | undefined): Promise<void> {
-  for (;;) {
-    const info = (await redis?.cli('info', 'persistence')) ?? ''
-    if (/aof_rewrite_in_progress:0/.test(info) && /aof_rewrite_scheduled:0/.test(info)) return
+test('with busybox, an AOF becomes an RDB and an RDB an AOF', async () => {
+  await using tools = await tempDir()
+  const path = await busyboxTools(join(tools.path, 'bin'))
+  for (const name of ['redis-cli', 'redis-server']) await symlink(`/usr/bin/${name}`, join(path, name))
+  for (const [form, appendonly] of [
+    ['aof', 'no'],
+    ['rdb', 'yes'],
+  ] as const) {
+    const { captured, values } = await snapshot(form, few)
+    await using _captured = captured
+    await using host = new LocalHost({ shell: ['busybox', 'sh'], path })
+    await using setting = await restoreSetting(redisConfig, await freePort(), {
+      args: ['--appendonly', appendonly, ...CUSTOM],
+    })
+    const { target, data, findings } = await setting.restore(captured, host)
+    expect(await everyValue(target)).toEqual(values)
+    expect(await forms(data)).toEqual([appendonly === 'no' ? 'other.rdb' : 'their aof'])
+    expect(outcomes(findings)).toEqual([])
   }
-}
+})
+
+test('with a password, which never shows in arguments, and with an ACL user of few rights', async () => {
+  for (const secured of [
+    { password: 'geheim' },
+    { users: ['user backup on >geheim ~* +ping +info +config|get'], username: 'backup' },
+  ]) {
+    const { username, ...options } = { username: undefined, ...secured }
+    const { captured } = await snapshot('rdb', few)
+    await using _captured = captured
+    await using host = new LocalHost()
+    await using setting = await restoreSetting(
+      (port) =>
+        redisConfig(port, { password: { env: 'UNUSED' }, ...(username === undefined ? {} : { username }) }),
+      await freePort(),
+      { args: ['--appendonly', 'yes'], ...options, secret: 'geheim' },
+    )
+    const { preflight, findings } = await setting.restore(captured, host)
+    expect(outcomes([...preflight.findings, ...findings])).toEqual([])
+    for (const { args } of host.commands) expect(args?.join(' ')).not.toContain('geheim')
+  }
+})
+
+test('a wrong password is said in preflight', async () => {
+  const { captured } = await snapshot('rdb', few)
+  await using _captured = captured
+  await using target = await startRedis({ password: 'geheim' })
+  await using host = new LocalHost()
+  const context = restoreContext(host, '/', { password: 'falsch' })
+  const config = redisConfig(target.port, { path: target.dir, password: { env: 'UNUSED' } })
+  const { findings } = await restorableRedis.preflight(context, config, captured.facts)
+  expect(findings).toMatchObject([{ check: 'redis-reachable', outcome: 'failed' }])
+  expect(JSON.stringify(findings)).not.toContain('falsch')
+})
+
+test('an older server, fewer databases, a replica and another directory are refused in preflight', async () => {
+  const { captured } = await snapshot('rdb', few)
+  await using _captured = captured
+  await using master = await startRedis()
+  await using target = await startRedis({
+    args: ['--databases', '2', '--replicaof', `127.0.0.1 ${master.port}`],
+  })
+  await using host = new LocalHost()
+  const { facts } = captured
+  const rdb = facts.rdb ?? expect.fail()
+  const { findings } = await restorableRedis.preflight(
+    restoreContext(host, '/'),
+    redisConfig(target.port, { path: master.dir }),
+    { ...facts, rdb: { ...rdb, version: 12, databases: [{ database: 2, keys: 1, expires: 0 }] } },
+  )
+  expect(outcomes(findings)).toEqual(['redis-directory', 'redis-version', 'redis-databases', 'redis-replica'])
+  expect(findings.find(({ check }) => check === 'redis-version')?.message).toMatch(
+    /Redis 7\.0\.15 .* needs Redis 7\.4/,
+  )
+})
+
+test('an RDB that came as a stream is restored under the name of the target', async () => {
+  await using source = await startRedis()
+  await few(source)
+  const values = await everyValue(source)
+  await using deployment = await makeDeployment()
+  await using host = new LocalHost()
+  await using captured = await capture(redisConfig(source.port, { path: source.dir }), {
+    host: new LocalHost({ uid: 65_534, gid: 65_534 }),
+    deployment: deployment.path,
+  })
+  expect(captured.formats.get('')).toBe('stream')
+  await using setting = await restoreSetting(redisConfig, await freePort(), { args: CUSTOM })
+  const { target, data } = await setting.restore(captured, host)
+  expect(await everyValue(target)).toEqual(values)
+  expect(await forms(data)).toEqual(['other.rdb'])
+})
+
+test('a single file of an older Redis with an RDB preamble is restored, as AOF and as RDB', async () => {
+  for (const appendonly of ['yes', 'no']) {
+    const { captured, values } = await snapshot('aof', few)
+    await using _captured = captured
+    await using host = new LocalHost()
+    await using setting = await restoreSetting(redisConfig, await freePort(), {
+      args: ['--appendonly', appendonly],
+    })
+    const { facts } = captured
+    const aof = facts.aof ?? expect.fail()
+    const { target, data } = await setting.restore(
+      { ...captured, facts: { ...facts, aof: { ...aof, layout: 'single-file' } } },
+      host,
+      async (staged) => {
+        // What 6.2 would have written: the base and the commands in one file.
+        const parts = (await readdir(join(staged, 'appendonlydir'))).filter(
+          (name) => !name.endsWith('.manifest'),
+        )
+        for (const part of parts.toSorted()) {
+          await appendFile(
+            join(staged, 'appendonly.aof'),
+            await readFile(join(staged, 'appendonlydir', part)),
+          )
+        }
+        await rm(join(staged, 'appendonlydir'), { recursive: true })
+      },
+    )
+    expect(await everyValue(target)).toEqual(values)
+    expect(await forms(data)).toEqual([appendonly === 'yes' ? 'appendonlydir' : 'dump.rdb'])
+  }
+})
+
+test('missing keys are a failed check with both numbers, and so is a server that does not come up', async () => {
+  const { captured } = await snapshot('rdb', few)
+  await using _captured = captured
+  await using host = new LocalHost()
+  await using setting = await restoreSetting(redisConfig, await freePort(), {})
+  const { target, findings } = await setting.restore(captured, host)
+  expect(outcomes(findings)).toEqual([])
+  await target.cli('flushall')
+  const context = restoreContext(host, setting.deployment)
+  const again = await restorableRedis.check(context, setting.config, captured.facts)
+  expect(again.find(({ check }) => check === 'redis-keys')).toMatchObject({
+    outcome: 'failed',
+    message: expect.stringMatching(/db0: expected 100 keys \(10 with an expiry\), actual 0 keys/) as string,
+  })
+  await target.stop()
+  const down = await checkRedis(context, setting.config, captured.facts, 1)
+  expect(down).toMatchObject([{ check: 'redis-up', outcome: 'failed' }])
+})
+
+test('a server that is still loading is waited for', async () => {
+  const { captured } = await snapshot('rdb', (redis) => fillEveryType(redis, 2000))
+  await using _captured = captured
+  await using host = new LocalHost()
+  await using setting = await restoreSetting(redisConfig, await freePort(), {
+    // 2 s, in which nothing but the bytes that were loaded moves.
+    args: ['--key-load-delay', '1000', '--loading-process-events-interval-bytes', '1024'],
+    loading: true,
+  })
+  const { findings, steps } = await setting.restore(captured, host)
+  expect(outcomes(findings)).toEqual([])
+  expect(steps).toContainEqual(expect.stringMatching(/^Redis is loading: .* of /))
+})
+
+test.runIf(process.getuid?.() === 0)(
+  'what is made has the owner and the mode of what was captured',
+  async () => {
+    for (const [form, appendonly] of [
+      ['rdb', 'yes'],
+      ['aof', 'no'],
+      ['aof', 'yes'],
+    ] as const) {
+      const { captured } = await snapshot(form, few)
+      await using _captured = captured
+      await using host = new LocalHost()
+      await using setting = await restoreSetting(redisConfig, await freePort(), {
+        args: ['--appendonly', appendonly, ...CUSTOM],
+      })
+      const staged = await stage(captured, setting.deployment)
+      await run('chown', ['-R', '990:991', staged])
+      await run('find', [staged, '-type', 'f', '-exec', 'chmod', '0640', '{}', '+'])
+      await run('find', [staged, '-type', 'd', '-exec', 'chmod', '0750', '{}', '+'])
+      const context = restoreContext(host, setting.deployment)
+      await restorableRedis.arrange(context, setting.config, captured.facts, { staged, target: setting.data })
+      const files = (await readdir(staged, { recursive: true })).toSorted()
+      expect(files).toContain(appendonly === 'no' ? 'other.rdb' : 'their aof/their.aof.manifest')
+      for (const name of files) {
+        const { uid, gid, mode } = await stat(join(staged, name))
+        expect([name, uid, gid, mode & 0o777]).toEqual([name, 990, 991, name === 'their aof' ? 0o750 : 0o640])
+      }
+    }
+  },
+)
+
+test('a symlink in what was unpacked leads nowhere', async () => {
+  const { captured } = await snapshot('aof', few)
+  await using _captured = captured
+  await using host = new LocalHost()
+  await using outside = await tempDir()
+  await using setting = await restoreSetting(redisConfig, await freePort(), { args: ['--appendonly', 'yes'] })
+  const restore = setting.restore(captured, host, async (staged) => {
+    await rename(join(staged, 'appendonlydir'), join(outside.path, 'real'))
+    await symlink(join(outside.path, 'real'), join(staged, 'appendonlydir'))
+  })
+  await expect(restore).rejects.toMatchObject({ code: 'redis-restore-files' })
+  expect(await readdir(join(outside.path, 'real'))).toHaveLength(3)
+})
+
+test('when the client is gone, the server that only loads an AOF ends', async () => {
+  const { captured } = await snapshot('aof', few)
+  await using _captured = captured
+  await using host = new LocalHost()
+  await using setting = await restoreSetting(redisConfig, await freePort(), {})
+  let socket = ''
+  const restore = setting.restore(captured, host, (staged) => {
+    socket = join(staged, '.relay-backup-redis', 'redis.sock')
+    const watch = setInterval(() => {
+      if (!existsSync(socket)) return
+      clearInterval(watch)
+      host.cut()
+    }, 5)
+    return Promise.resolve()
+  })
+  await expect(restore).rejects.toThrow()
+  while (host.running.size > 0) await sleep(50)
+  expect(existsSync(socket)).toBe(false)
+})

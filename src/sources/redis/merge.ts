@@ -277,12 +277,12 @@ class Merge {
     const replies = await this.#scratch.askAll(
       keys.flatMap((key): readonly (readonly Argument[])[] => [
         ['PTTL', key],
+        ['PEXPIRETIME', key],
         ['DUMP', key],
       ]),
     )
     return keys.flatMap((key, at) => {
-      const left = replies[2 * at]
-      const payload = replies[2 * at + 1]
+      const [left, absolute, payload] = replies.slice(3 * at, 3 * at + 3)
       if (!Buffer.isBuffer(payload) || typeof left !== 'number' || left === -2) return []
       return [
         {
@@ -290,7 +290,8 @@ class Merge {
           key,
           payload,
           fingerprint: fingerprint(payload),
-          expiresAt: left === -1 ? 0 : now + left,
+          // To the millisecond since 7.0; before, later by as long as the answers took.
+          expiresAt: left === -1 ? 0 : typeof absolute === 'number' ? absolute : now + left,
         },
       ]
     })

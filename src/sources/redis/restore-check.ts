@@ -9,17 +9,21 @@ import { tellProgress } from './restore-arrange.ts'
 import { compareKeys, expectedKeys, parseKeyspace } from './restore-compare.ts'
 import { lookAtTarget, restoreSession, scriptFailed } from './restore-look.ts'
 
-/** A start in which nothing moves for so long is given up, in s. */
+/** s */
 const STALL = 60
 
-/** Compares the Redis that was started with the facts of the snapshot. */
+/**
+ * Compares the Redis that was started with the facts of the snapshot. A start in which nothing moves for `stall`
+ * seconds is given up.
+ */
 export async function checkRedis(
   context: RestoreContext,
   config: RedisSourceConfig,
   facts: RedisFacts,
+  stall = STALL,
 ): Promise<readonly Finding[]> {
   const session = await restoreSession(context, config)
-  const up = await waitUntilUp(session)
+  const up = await waitUntilUp(session, stall)
   if (typeof up === 'string') {
     return [
       {
@@ -95,12 +99,12 @@ function savingFindings(info: ReadonlyMap<string, string>): readonly Finding[] {
 }
 
 /** Patient while it loads: as long as something moves. Its INFO, or why it does not come up. */
-async function waitUntilUp(session: Session): Promise<ReadonlyMap<string, string> | string> {
+async function waitUntilUp(session: Session, stall: number): Promise<ReadonlyMap<string, string> | string> {
   const { context } = session
   const process = await context.host.spawn(
     {
       script: 'redis-restore-check',
-      args: [...session.server, String(STALL)],
+      args: [...session.server, String(stall)],
       sudo: context.sudo,
       title: 'waiting for Redis on the server',
     },
