@@ -75,7 +75,8 @@ run_stop() {
     return 1
   }
   # shellcheck disable=SC2086
-  for stop_one in $(svc_running $service_data $service_rest); do
+  svc_look $service_data $service_rest || return 1
+  for stop_one in $svc_up; do
     journal_add running "$stop_one" || return 1
   done
   journal_add stopping || return 1
@@ -84,7 +85,8 @@ run_stop() {
   stop_left=
   if [ "$manager" != command ] || [ "$manager_3" != - ]; then
     # shellcheck disable=SC2086
-    stop_left=$(svc_running $service_before)
+    svc_look $service_before || return 1
+    stop_left=$svc_up
   fi
   if [ -n "$stop_left" ]; then
     why="still running: $stop_left"
@@ -108,9 +110,9 @@ run_swap() {
   }
   if [ "$manager" != command ] || [ "$manager_3" != - ]; then
     # shellcheck disable=SC2086
-    swap_left=$(svc_running $service_before)
-    if [ -n "$swap_left" ]; then
-      why="running again: $swap_left"
+    svc_look $service_before || return 1
+    if [ -n "$svc_up" ]; then
+      why="running again: $svc_up"
       return 1
     fi
   fi
@@ -163,6 +165,7 @@ run_commit() {
       return 1
       ;;
   esac
+  svc_settle || tell "$why"
   journal_add closed 'done' || return 1
   remove_staging
 }

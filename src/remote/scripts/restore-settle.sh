@@ -42,9 +42,12 @@ settle_reopen() {
     return 1
   fi
   journal_load "$journal_of"
-  unset settle_first
   # shellcheck disable=SC2086
-  settle_first=$(svc_running $service_data $service_rest)
+  svc_look $service_data $service_rest || {
+    settle_fail "$why"
+    return 1
+  }
+  settle_first=$svc_up
   journal_add reopened || {
     settle_fail "$why"
     return 1
@@ -66,12 +69,13 @@ settle_finish() {
       ;;
   esac
   for settle_one in $service_before; do
-    [ -n "$(svc_running "$settle_one")" ] || svc_start "$settle_one" || return 1
+    [ -n "$(svc_whole "$settle_one")" ] || svc_start "$settle_one" || return 1
     [ -n "$(svc_fit "$settle_one")" ] || {
       why="$settle_one does not run"
       return 1
     }
   done
+  svc_settle || tell "$why"
   journal_add closed 'done' && remove_staging
 }
 

@@ -26,7 +26,26 @@ export type ServerServices =
       readonly start: string
       readonly status?: string | undefined
     }
-  | { readonly manager: 'systemd'; readonly data: readonly string[]; readonly rest: readonly string[] }
+  | {
+      /** systemd: units; docker: containers by name. In the order of starting, which is the reverse of stopping. */
+      readonly manager: 'systemd' | 'docker'
+      readonly data: readonly string[]
+      readonly rest: readonly string[]
+    }
+  | ComposeServices
+
+/** Services of a Compose project, in the order of starting, which is the reverse of stopping. */
+export interface ComposeServices {
+  readonly manager: 'compose'
+  /** As in the containers' label. */
+  readonly project: string
+  /** Compose's own arguments that lead to the project: `--project-name`, `--project-directory`, `--file`. */
+  readonly args: readonly string[]
+  /** The Compose file or `.env` is among what is put in place: the services start by `up`, anew where it changed. */
+  readonly renew: boolean
+  readonly data: readonly string[]
+  readonly rest: readonly string[]
+}
 
 export interface RestorePlacement {
   /** Absolute, symlinks resolved. */
@@ -221,10 +240,22 @@ function serviceLines(services: ServerServices): readonly string[] {
       return [fieldLine('services', 'command', ...values)]
     }
     case 'systemd':
-      return [
-        fieldLine('services', 'systemd'),
-        ...services.data.map((unit) => fieldLine('service', 'data', encodeField(unit))),
-        ...services.rest.map((unit) => fieldLine('service', 'rest', encodeField(unit))),
-      ]
+    case 'docker':
+      return [fieldLine('services', services.manager), ...serviceNames(services)]
+    case 'compose': {
+      const { project, args, renew } = services
+      const values = [encodeField(project), encodeField(args.join('\n')), renew ? 'up' : 'start']
+      return [fieldLine('services', 'compose', ...values), ...serviceNames(services)]
+    }
   }
+}
+
+function serviceNames(services: {
+  readonly data: readonly string[]
+  readonly rest: readonly string[]
+}): readonly string[] {
+  return [
+    ...services.data.map((name) => fieldLine('service', 'data', encodeField(name))),
+    ...services.rest.map((name) => fieldLine('service', 'rest', encodeField(name))),
+  ]
 }

@@ -6,6 +6,8 @@
 #                                KIND is rename or children; STAGED may be -
 #   carry N MEMBER PATTERN       carry-name N NAME
 #   services MANAGER VALUE...    service data|rest NAME
+#   container NAME ID POLICY     of the service NAME, that ran; its restart policy, which is `no` from here on
+#   container-settled ID         its restart policy is back
 #   begun                        stopping, running NAME (one a service that ran), stopped, swapping
 #   made N COUNT                 that many missing ancestors of the target are made
 #   out N INODE OWNER MODE       the old is moved aside; - when there was none
@@ -20,13 +22,15 @@
 #
 # In memory: $id, $epoch, $state, $how, $units (their number), unit_N_kind, _target, _staged, _aside, _home, _made,
 # _inode, _owner, _mode, _phase, _emptied (the old was all moved out), _placed; carry_N_member, _patterns, _names;
-# $manager, manager_1 ..., $service_data, $service_rest, $service_before (names parted by spaces).
+# $manager, manager_1 ..., $service_data, $service_rest, $service_before (names parted by spaces),
+# $service_containers (NAME=ID=POLICY each), $service_settled (ids), $service_reopened.
 # include lib/restore-base.sh
 
 journal_reset() {
   id='' epoch='' state=none how='' units=0
   manager=none manager_1=- manager_2=- manager_3=-
   service_data='' service_rest='' service_before=''
+  service_containers='' service_settled='' service_reopened=no
   stuck='' refused='' journal_cut=no
 }
 
@@ -142,12 +146,20 @@ journal_take() {
       esac
       ;;
     running) safe_name "${2-}" && service_before="$service_before $2" ;;
+    container)
+      safe_name "${2-}" && safe_name "${3-}" && safe_name "${4-}" &&
+        service_containers="$service_containers $2=$3=$4"
+      ;;
+    container-settled) safe_name "${2-}" && service_settled="$service_settled $2" ;;
     begun | stopping | stopped | swapping | swapped) state=$verb ;;
     starting | started) state=$verb-${2-} ;;
     undoing) state=undoing stuck='' ;;
     stuck) stuck=${2-} ;;
     closed) state=closed how=${2-} ;;
-    reopened) state=reopened service_before='' ;;
+    reopened)
+      state=reopened service_before=''
+      service_containers='' service_settled='' service_reopened=yes
+      ;;
     made) known_unit "${2-}" && eval "unit_${2}_made=\${3-0}" ;;
     out)
       known_unit "${2-}" && [ $# -ge 5 ] &&

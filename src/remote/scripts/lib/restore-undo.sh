@@ -130,7 +130,11 @@ undo_unit() {
 # Stops whatever came up or was started since: it would write to data that is about to be moved.
 undo_stop() {
   # shellcheck disable=SC2086
-  undo_names=$(svc_running $service_before)
+  if ! svc_look $service_before; then
+    tell "what runs is not known: $why"
+    return 0
+  fi
+  undo_names=$svc_up
   [ -n "$undo_names" ] || return 0
   # shellcheck disable=SC2086
   if svc_stop $undo_names; then
@@ -145,7 +149,7 @@ undo_start() {
   undo_names=
   for undo_one in $service_before; do
     # A command that can't be asked is started: it was stopped, or at least told to.
-    if [ "$manager" = command ] && [ "$manager_3" = - ] || [ -z "$(svc_running "$undo_one")" ]; then
+    if [ "$manager" = command ] && [ "$manager_3" = - ] || [ -z "$(svc_whole "$undo_one")" ]; then
       undo_names="$undo_names $undo_one"
     fi
   done
@@ -193,7 +197,7 @@ undo_restore() {
       undo_n=$((undo_n - 1))
     done
   fi
-  undo_start || {
+  undo_start && svc_settle || {
     undo_stuck
     return 1
   }

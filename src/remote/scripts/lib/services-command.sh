@@ -16,3 +16,5 @@ svc_command_start() {
 svc_command_fit() {
   svc_command_running "$1"
 }
+
+svc_command_settle() { :; }

@@ -1,17 +1,21 @@
 # Services, whatever manages them. A manager is a file lib/services-MANAGER.sh with
-#     svc_MANAGER_running NAME...   prints those that run, or would come up by themselves; one a line
+#     svc_MANAGER_running NAME...   prints those that run, or would come up by themselves; one a line. Fails when that
+#                                   can't be found out, and prints the reason instead
 #     svc_MANAGER_stop NAME...      stops them; does not fail for one that is stopped already
 #     svc_MANAGER_start NAME...     starts them
 #     svc_MANAGER_fit NAME...       prints those that run and have run all the time since their start
+#     svc_MANAGER_settle            puts back what was changed to keep them stopped; may be called again
 # They run their tools by svc_do (its output becomes the reason of a failure; in _stop and _start only), svc_quiet
 # (only its status counts) or svc_ask (its stdout counts). $manager_1 and so on are the manager's own values from the `services` line.
 # include lib/services-none.sh
 # include lib/services-command.sh
 # include lib/services-systemd.sh
+# include lib/services-docker.sh
+# include lib/services-compose.sh
 
 svc_known() {
   case $manager in
-    none | command | systemd) ;;
+    none | command | systemd | docker | compose) ;;
     *) return 1 ;;
   esac
 }
@@ -20,6 +24,22 @@ svc_running() { [ $# -eq 0 ] || "svc_${manager}_running" "$@"; }
 svc_stop() { [ $# -eq 0 ] || "svc_${manager}_stop" "$@"; }
 svc_start() { [ $# -eq 0 ] || "svc_${manager}_start" "$@"; }
 svc_fit() { [ $# -eq 0 ] || "svc_${manager}_fit" "$@"; }
+svc_settle() { "svc_${manager}_settle"; }
+
+# svc_look NAME...: those of them that run, in $svc_up; fails with $why when that can't be found out.
+svc_look() {
+  svc_up=$(svc_running "$@") && return 0
+  why=$svc_up
+  return 1
+}
+
+# svc_whole NAME: prints it when all of it runs that ran before: a service may be several containers.
+svc_whole() {
+  case $manager in
+    docker | compose) svc_fit "$1" ;;
+    *) svc_running "$1" ;;
+  esac
+}
 
 svc_pid=''
 svc_session='' svc_timeout='' svc_signals=''

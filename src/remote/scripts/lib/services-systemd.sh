@@ -29,3 +29,5 @@ svc_systemd_fit() {
     esac
   done
 }
+
+svc_systemd_settle() { :; }

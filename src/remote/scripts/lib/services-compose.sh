@@ -1,0 +1,59 @@
+# Services of a Compose project: `services compose PROJECT ARGUMENTS start|up`. ARGUMENTS are those of Compose itself
+# that lead to the project (--project-name, --project-directory, --file), one a line. `up`: the Compose file or .env
+# is among what is put in place, so a plain start would keep the old values.
+# include lib/services-containers.sh
+
+svc_compose_ids() {
+  # What `compose run` has left is no part of the service.
+  containers_asked docker ps --all --quiet --no-trunc \
+    --filter "label=com.docker.compose.project=$manager_1" \
+    --filter "label=com.docker.compose.service=$1" \
+    --filter label=com.docker.compose.oneoff=False
+}
+
+# compose_tool: `docker compose` or docker-compose, in $compose_tool; fails with $why where there is none.
+# Containers that version 1 has made stay with it where it is: version 2 would make them all anew, under other names.
+compose_tool() {
+  compose_made=$(svc_ask docker ps --all --filter "label=com.docker.compose.project=$manager_1" \
+    --format '{{.Label "com.docker.compose.version"}}' | sed 1q)
+  case $compose_made in
+    1.*)
+      case $(svc_ask docker-compose version --short) in
+        1.*)
+          compose_tool=docker-compose
+          return 0
+          ;;
+      esac
+      ;;
+  esac
+  if svc_quiet docker compose version; then
+    compose_tool='docker compose'
+  elif svc_quiet docker-compose version; then
+    compose_tool=docker-compose
+  else
+    why="neither 'docker compose' nor docker-compose is there"
+    return 1
+  fi
+}
+
+svc_compose_renew() {
+  compose_tool || return 1
+  compose_service=$1 compose_count=$2
+  set -f
+  IFS=$newline
+  # shellcheck disable=SC2086
+  set -- $manager_2
+  unset IFS
+  set +f
+  set -- "$@" up --detach --no-build --no-deps
+  # Compose makes as many as the file says; what was scaled by hand keeps its number.
+  [ "$compose_count" -le 1 ] || set -- "$@" --scale "$compose_service=$compose_count"
+  # shellcheck disable=SC2086
+  svc_do $compose_tool "$@" "$compose_service"
+}
+
+svc_compose_running() { containers_running "$@"; }
+svc_compose_stop() { containers_stop "$@"; }
+svc_compose_start() { containers_start "$@"; }
+svc_compose_fit() { containers_fit "$@"; }
+svc_compose_settle() { containers_settle; }

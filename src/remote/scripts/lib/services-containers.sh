@@ -1,0 +1,255 @@
+# What the managers compose and docker share: their services are containers. A manager says by
+#     svc_MANAGER_ids NAME         the ids of a service's containers, in whatever state, one a line
+#     svc_MANAGER_renew NAME N     makes and starts N containers of a service anew; fails with $why
+# Stopped means stopped, after a reboot or a restart of the engine too: the restart policy is `no` until
+# containers_settle. The journal knows the containers that ran and their policies, so that just those start again.
+
+# containers_get ID FORMAT: of one container; fails when it is not there.
+containers_get() {
+  svc_ask docker inspect --type container --format "$2" -- "$1"
+}
+
+# containers_list NAME: its ids in $containers_ids; fails with $why when that can't be found out.
+containers_list() {
+  containers_ids=$("svc_${manager}_ids" "$1") || {
+    why="Docker can't be asked about $1: $containers_ids"
+    return 1
+  }
+}
+
+# containers_asked COMMAND...: its stdout; when it fails, what it says instead, as the reason.
+containers_asked() {
+  containers_answer=$( (svc_job 60 "$@") 2>&1) || {
+    plain "$containers_answer"
+    printf '%s\n' "$plain"
+    return 1
+  }
+  printf '%s\n' "$containers_answer" | sed '/^$/d'
+}
+
+# Without its own `why`: it is asked in a subshell, so it prints the reason.
+containers_running() {
+  for containers_name; do
+    containers_list "$containers_name" || {
+      printf '%s\n' "$why"
+      return 1
+    }
+    for containers_id in $containers_ids; do
+      # Paused counts: it goes on where it was. Restarting: it would come up again by itself.
+      case $(containers_get "$containers_id" '{{.State.Status}}') in
+        running | paused | restarting | removing)
+          printf '%s\n' "$containers_name"
+          break
+          ;;
+      esac
+    done
+  done
+}
+
+# containers_known NAME: the recorded containers of a service in $containers_recorded; fails when there is none.
+containers_known() {
+  containers_recorded=
+  for containers_record in $service_containers; do
+    case $containers_record in
+      "$1="*)
+        containers_record=${containers_record#*=}
+        containers_recorded="$containers_recorded ${containers_record%%=*}"
+        ;;
+    esac
+  done
+  [ -n "$containers_recorded" ]
+}
+
+# containers_stop NAME...: the last one first, since names are in the order of starting.
+containers_stop() {
+  containers_order=
+  for containers_name; do containers_order="$containers_name $containers_order"; done
+  # All that may be refused comes before anything is stopped.
+  for containers_name in $containers_order; do
+    containers_list "$containers_name" || return 1
+    for containers_id in $containers_ids; do
+      containers_may_stop "$containers_id" || return 1
+    done
+  done
+  for containers_name in $containers_order; do
+    containers_list "$containers_name" || return 1
+    containers_first=no
+    containers_known "$containers_name" || containers_first=yes
+    for containers_id in $containers_ids; do
+      containers_state=$(containers_get "$containers_id" '{{.State.Status}}')
+      case $containers_state in
+        running | restarting) ;;
+        *) continue ;;
+      esac
+      if [ "$containers_first" = yes ]; then
+        containers_suspend "$containers_name" "$containers_id" || return 1
+      fi
+      containers_stop_one "$containers_name" "$containers_id" || return 1
+    done
+  done
+}
+
+containers_may_stop() {
+  containers_facts=$(containers_get "$1" '{{.State.Status}} {{.HostConfig.AutoRemove}} {{.Name}}') || return 0
+  case $containers_facts in
+    paused*)
+      why="container ${containers_facts##*/} is paused; unpause it first"
+      return 1
+      ;;
+    running\ true\ * | restarting\ true\ *)
+      why="container ${containers_facts##*/} would be removed when it stops (--rm); end it by hand first"
+      return 1
+      ;;
+  esac
+}
+
+# containers_suspend NAME ID: recorded, and then without a restart policy.
+containers_suspend() {
+  containers_policy=$(containers_get "$2" \
+    '{{.HostConfig.RestartPolicy.Name}}:{{.HostConfig.RestartPolicy.MaximumRetryCount}}') || {
+    why="container $2 is gone"
+    return 1
+  }
+  case $containers_policy in
+    on-failure:0 | always:* | unless-stopped:*) containers_policy=${containers_policy%:*} ;;
+    on-failure:*) ;;
+    *) containers_policy=no ;;
+  esac
+  journal_add container "$1" "$2" "$containers_policy" || return 1
+  [ "$containers_policy" = no ] || svc_do docker update --restart=no -- "$2"
+}
+
+containers_stop_one() {
+  containers_grace=$(containers_get "$2" '{{json .Config.StopTimeout}}')
+  case $containers_grace in
+    '' | *[!0-9]*) containers_grace=10 ;;
+  esac
+  # A store that saves while it ends is not to be killed in the middle of it.
+  case " $service_data " in
+    *" $1 "*) [ "$containers_grace" -ge 120 ] || containers_grace=120 ;;
+  esac
+  svc_do docker stop -t "$containers_grace" -- "$2" || return 1
+  if [ "$(containers_get "$2" '{{.State.ExitCode}}')" = 137 ]; then
+    tell "$1 did not end within $containers_grace s and was killed"
+  fi
+}
+
+# containers_start NAME...: in this order, and waits until they run and are healthy.
+containers_start() {
+  for containers_name; do containers_start_one "$containers_name" || return 1; done
+  for containers_name; do containers_wait "$containers_name" || return 1; done
+}
+
+containers_start_one() {
+  containers_list "$1" || return 1
+  containers_renew=no
+  # What runs by a Compose file or .env that has changed since must be made anew. Undoing what has not been
+  # finished starts the containers of before, if they are still there: they are just what was running.
+  if [ "$manager_3" = up ] && { [ "$state" != undoing ] || [ "$service_reopened" = yes ]; }; then
+    containers_renew=yes
+  fi
+  containers_known "$1" || containers_recorded=$containers_ids
+  containers_count=0
+  for containers_id in $containers_recorded; do
+    containers_count=$((containers_count + 1))
+    case $newline$containers_ids$newline in
+      *"$newline$containers_id$newline"*) ;;
+      *) containers_renew=yes ;;
+    esac
+  done
+  if [ "$containers_renew" = yes ] || [ "$containers_count" = 0 ]; then
+    [ "$containers_count" -gt 0 ] || containers_count=1
+    "svc_${manager}_renew" "$1" "$containers_count"
+    return
+  fi
+  for containers_id in $containers_recorded; do
+    svc_do docker start -- "$containers_id" || return 1
+  done
+}
+
+# containers_wait NAME: until its containers have started, and the healthchecks they have are green. Docker itself
+# sets the time: a container is `starting` until so many checks have failed. While undoing nobody waits.
+containers_wait() {
+  [ "$svc_leased" = yes ] || return 0
+  containers_polls=0
+  while :; do
+    containers_verdict "$1"
+    case $containers_verdict in
+      fit) return 0 ;;
+      starting) ;;
+      *)
+        why="$1 $containers_verdict"
+        return 1
+        ;;
+    esac
+    containers_polls=$((containers_polls + 1))
+    if [ "$containers_polls" -gt 900 ]; then
+      why="$1 is not healthy after 15 minutes"
+      return 1
+    fi
+    lease_sleep 1
+  done
+}
+
+# containers_verdict NAME: fit, starting, or what is the matter, in $containers_verdict.
+containers_verdict() {
+  containers_known "$1" || :
+  containers_want=0 containers_fit=0 containers_verdict=starting
+  for containers_id in $containers_recorded; do containers_want=$((containers_want + 1)); done
+  [ "$containers_want" -gt 0 ] || containers_want=1
+  containers_list "$1" || {
+    containers_verdict=$why
+    return
+  }
+  containers_bad='does not run'
+  for containers_id in $containers_ids; do
+    containers_facts=$(containers_get "$containers_id" \
+      '{{.State.Status}} {{.RestartCount}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.State.ExitCode}}')
+    case $containers_facts in
+      running\ 0\ none\ * | running\ 0\ healthy\ *) containers_fit=$((containers_fit + 1)) ;;
+      running\ 0\ starting\ *) containers_bad= ;;
+      running\ 0\ *) containers_bad='is unhealthy' ;;
+      running\ * | restarting\ *) containers_bad='restarts over and over' ;;
+      exited\ *) [ "$containers_bad" = 'is unhealthy' ] || containers_bad="ended with exit status ${containers_facts##* }" ;;
+    esac
+  done
+  if [ "$containers_fit" -ge "$containers_want" ]; then
+    containers_verdict=fit
+  elif [ -n "$containers_bad" ]; then
+    containers_verdict=$containers_bad
+  fi
+}
+
+# containers_fit NAME...: those that run, were not restarted since their start, and are not known to be ill.
+containers_fit() {
+  for containers_name; do
+    containers_verdict "$containers_name"
+    case $containers_verdict in
+      fit | starting) printf '%s\n' "$containers_name" ;;
+    esac
+  done
+}
+
+# containers_settle: the window is over: restart policies are what they were.
+containers_settle() {
+  containers_left=
+  for containers_record in $service_containers; do
+    containers_policy=${containers_record##*=}
+    containers_id=${containers_record%=*}
+    containers_id=${containers_id#*=}
+    [ "$containers_policy" != no ] || continue
+    case " $service_settled " in *" $containers_id "*) continue ;; esac
+    # One that was made anew has its policy from the Compose file, and the old one is gone.
+    if containers_get "$containers_id" '{{.Id}}' >/dev/null; then
+      svc_do docker update "--restart=$containers_policy" -- "$containers_id" || {
+        containers_left="$containers_left ${containers_record%%=*}"
+        continue
+      }
+    fi
+    journal_add container-settled "$containers_id" || return 1
+  done
+  [ -z "$containers_left" ] || {
+    why="the restart policy of$containers_left is not what it was"
+    return 1
+  }
+}
