@@ -3,7 +3,7 @@ import tseslint from 'typescript-eslint'
 // Which folder may import from which (docs/source-code.md): main → cli → commands → operations → contracts →
 // model, errors. A folder not listed for a folder is forbidden to it. Operations see adapters only through
 // their contract.ts.
-const adapters = ['remote', 'archive', 'crypto', 'vault', 'secrets', 'config', 'services', 'sources']
+const adapters = ['remote', 'archive', 'crypto', 'vault', 'secrets', 'config', 'services', 'sources', 'state']
 const contracts = adapters.map((name) => `${name}/contract`).concat('report/contract')
 const operationUses = [...contracts, 'retention']
 const allowed = {
@@ -15,6 +15,7 @@ const allowed = {
   crypto: ['crypto', 'archive/contract'],
   archive: ['archive', 'crypto/contract'],
   vault: ['vault', 'crypto/contract'],
+  state: ['state', 'archive/contract'],
   remote: ['remote'],
   services: ['services', 'remote/contract', 'secrets/contract'],
   sources: [

@@ -242,3 +242,29 @@ export type ReadIndex = (
   plain: Readable,
   options?: { readonly onHeader?: (header: IndexHeader) => void },
 ) => AsyncGenerator<IndexEntry>
+
+/**
+ * Sorts records by their keys' bytes in bounded memory: what does not fit goes to a scratch file, encrypted with a
+ * key of this process only, gone when it is disposed. Of equal keys the order is that of adding.
+ */
+export interface RecordSorter<T> extends AsyncDisposable {
+  /** Synchronous. `value` is anything JSON can hold. Throws VaultError when the disk is full. */
+  add(key: Buffer, value: T): void
+  readonly count: number
+  /** Add nothing after this was called. May be called several times, one after the other. */
+  sorted(): AsyncGenerator<SortedRecord<T>>
+}
+
+export interface SortedRecord<T> {
+  readonly key: Buffer
+  readonly value: T
+}
+
+/** `scratchPath` is where the scratch file goes, if one is needed. */
+export type CreateRecordSorter = <T>(scratchPath: string) => RecordSorter<T>
+
+/** What an archive's read-back told of a member, as a line of the index. */
+export type ToIndexEntry = (
+  entry: ReadEntry,
+  place: { readonly snapshot: string; readonly archive: string; readonly flags?: readonly IndexFlag[] },
+) => IndexEntry

@@ -1,0 +1,169 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { closeSync, createReadStream, openSync, writeSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { DamageError } from '../errors.ts'
+import type { CreateRecordSorter, RecordSorter, SortedRecord } from './contract.ts'
+import { explainDisk } from './disk-error.ts'
+
+/** Keys and values kept in memory before they go to the scratch file; 100,000 short names or so. */
+const MEMORY_BYTES = 12 * 1024 * 1024
+const READ_BYTES = 128 * 1024
+const ALGORITHM = 'aes-256-ctr'
+/** Key length, value length. */
+const PREFIX = 8
+
+interface Held {
+  readonly key: Buffer
+  readonly json: string
+}
+
+/** A sorted stretch of the scratch file. */
+interface Run {
+  readonly start: number
+  readonly end: number
+  readonly iv: Buffer
+}
+
+/** The promises are those of {@link RecordSorter}. */
+export const createRecordSorter: CreateRecordSorter = <T>(scratchPath: string) =>
+  new ExternalSorter<T>(scratchPath)
+
+class ExternalSorter<T> implements RecordSorter<T> {
+  readonly #path: string
+  readonly #memory: number
+  readonly #key = randomBytes(32)
+  readonly #runs: Run[] = []
+  #held: Held[] = []
+  #heldBytes = 0
+  #file: number | undefined
+  #written = 0
+  count = 0
+
+  constructor(path: string, memory = MEMORY_BYTES) {
+    this.#path = path
+    this.#memory = memory
+  }
+
+  add(key: Buffer, value: T): void {
+    const json = JSON.stringify(value)
+    this.#held.push({ key: Buffer.from(key), json })
+    // An object, a Buffer and a string cost about this much beside their bytes.
+    this.#heldBytes += key.length + json.length + 150
+    this.count += 1
+    if (this.#heldBytes >= this.#memory) this.#spill()
+  }
+
+  async *sorted(): AsyncGenerator<SortedRecord<T>> {
+    this.#sortHeld()
+    for await (const { key, json } of merge([
+      ...this.#runs.map((run) => this.#read(run)),
+      held(this.#held),
+    ])) {
+      yield { key, value: JSON.parse(json) as T }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#held = []
+    if (this.#file === undefined) return
+    closeSync(this.#file)
+    this.#file = undefined
+    await rm(this.#path, { force: true })
+  }
+
+  #sortHeld(): void {
+    // Stable: of equal keys the first added stays first.
+    this.#held.sort((a, b) => Buffer.compare(a.key, b.key))
+  }
+
+  #spill(): void {
+    this.#sortHeld()
+    const iv = randomBytes(16)
+    const cipher = createCipheriv(ALGORITHM, this.#key, iv)
+    const start = this.#written
+    try {
+      this.#file ??= openSync(this.#path, 'wx', 0o600)
+      let parts: Buffer[] = []
+      let length = 0
+      const flush = (file: number): void => {
+        const bytes = cipher.update(Buffer.concat(parts))
+        for (let at = 0; at < bytes.length;) {
+          at += writeSync(file, bytes, at, bytes.length - at, this.#written + at)
+        }
+        this.#written += bytes.length
+        parts = []
+        length = 0
+      }
+      for (const { key, json } of this.#held) {
+        const value = Buffer.from(json)
+        const prefix = Buffer.alloc(PREFIX)
+        prefix.writeUInt32BE(key.length, 0)
+        prefix.writeUInt32BE(value.length, 4)
+        parts.push(prefix, key, value)
+        length += PREFIX + key.length + value.length
+        if (length >= READ_BYTES) flush(this.#file)
+      }
+      flush(this.#file)
+    } catch (error) {
+      throw explainDisk(error)
+    }
+    this.#runs.push({ start, end: this.#written, iv })
+    this.#held = []
+    this.#heldBytes = 0
+  }
+
+  async *#read({ start, end, iv }: Run): AsyncGenerator<Held> {
+    const decipher = createDecipheriv(ALGORITHM, this.#key, iv)
+    const stored = createReadStream(this.#path, { start, end: end - 1, highWaterMark: READ_BYTES })
+    let rest: Buffer = Buffer.alloc(0)
+    for await (const chunk of stored as AsyncIterable<Buffer>) {
+      const plain = Buffer.concat([rest, decipher.update(chunk)])
+      let at = 0
+      while (plain.length - at >= PREFIX) {
+        const keyEnd = at + PREFIX + plain.readUInt32BE(at)
+        const valueEnd = keyEnd + plain.readUInt32BE(at + 4)
+        if (valueEnd > plain.length) break
+        yield {
+          key: Buffer.from(plain.subarray(at + PREFIX, keyEnd)),
+          json: plain.toString('utf8', keyEnd, valueEnd),
+        }
+        at = valueEnd
+      }
+      rest = plain.subarray(at)
+    }
+    if (rest.length > 0) {
+      throw new DamageError('scratch-damaged', 'A scratch file was changed or cut while in use', {
+        next: 'Run the command again, and check the disk that holds the vault.',
+      })
+    }
+  }
+}
+
+// eslint-disable-next-line @typescript-eslint/require-await -- read like the runs of the scratch file
+async function* held(records: readonly Held[]): AsyncGenerator<Held> {
+  yield* records
+}
+
+/** Merges sorted runs; of equal keys the one of the earlier run comes first. There are few runs. */
+async function* merge(runs: readonly AsyncGenerator<Held>[]): AsyncGenerator<Held> {
+  const heads = (await Promise.all(runs.map(async (run) => ({ run, next: await run.next() })))).flatMap(
+    ({ run, next }) => (next.done === true ? [] : [{ run, value: next.value }]),
+  )
+  try {
+    while (heads.length > 0) {
+      let least = 0
+      for (let at = 1; at < heads.length; at += 1) {
+        const [a, b] = [heads[at], heads[least]]
+        if (a !== undefined && b !== undefined && Buffer.compare(a.value.key, b.value.key) < 0) least = at
+      }
+      const head = heads[least]
+      if (head === undefined) return
+      yield head.value
+      const next = await head.run.next()
+      if (next.done === true) heads.splice(least, 1)
+      else head.value = next.value
+    }
+  } finally {
+    await Promise.all(heads.map(({ run }) => run.return(undefined)))
+  }
+}

@@ -1,0 +1,46 @@
+/** What `find` says of a file system entry; sockets and doors are not listed, nothing of them can be packed. */
+export type ListedType = 'file' | 'directory' | 'symlink' | 'fifo' | 'character-device' | 'block-device'
+
+/** An entry's stat, as far as it tells whether the entry changed. Large numbers are decimal text. */
+export interface FileStat {
+  readonly type: ListedType
+  /** Bytes. */
+  readonly size: number
+  /** ns since the epoch. */
+  readonly mtimeNs: string
+  /** ns since the epoch. Nobody can set it back without setting the server's clock. */
+  readonly ctimeNs: string
+  readonly inode: string
+  /** Names this inode has. */
+  readonly links: number
+  /** Permission bits incl. setuid, setgid and sticky. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+}
+
+/** One entry of a source as listed on the server. */
+export interface ListedEntry {
+  /** Member name. */
+  readonly path: Buffer
+  readonly stat: FileStat
+  /**
+   * False when the entry was written to so close to the listing (or in its future) that a later change may leave
+   * the same stat: it counts as changed next time.
+   */
+  readonly settled: boolean
+}
+
+/** Same stat, same entry: nothing about it changed. `links` is no change of its own, ctime tells of it. */
+export function sameStat(a: FileStat, b: FileStat): boolean {
+  return (
+    a.type === b.type &&
+    a.size === b.size &&
+    a.mtimeNs === b.mtimeNs &&
+    a.ctimeNs === b.ctimeNs &&
+    a.inode === b.inode &&
+    a.mode === b.mode &&
+    a.uid === b.uid &&
+    a.gid === b.gid
+  )
+}

@@ -1,0 +1,158 @@
+import type { IndexEntry, IndexFlag, IndexSegment, SortedRecord } from '../../archive/contract.ts'
+import type { FilesFacts } from '../../model/facts.ts'
+import { pathToJson } from '../../model/path-bytes.ts'
+import type { ListingRecord } from '../../state/contract.ts'
+import type { Decision } from './plan.ts'
+
+/** What this snapshot's own archives hold of a path, as its line of the index. */
+export type OwnMember = IndexEntry
+
+/** The tail of one file as it came: a segment of this snapshot. */
+export type TailSegments = ReadonlyMap<string, IndexSegment>
+
+/** What a composed index comes to; whole when its generator ended. */
+export class IndexBook {
+  entries = 0
+  readonly #facts = { files: 0, directories: 0, links: 0, others: 0, bytes: 0 }
+  readonly #snapshots = new Set<string>()
+
+  add(entry: IndexEntry): void {
+    this.entries += 1
+    const facts = this.#facts
+    if (entry.type === 'file') {
+      facts.files += 1
+      facts.bytes += entry.size
+    } else if (entry.type === 'directory') facts.directories += 1
+    else if (entry.type === 'symlink' || entry.type === 'hardlink') facts.links += 1
+    else facts.others += 1
+    for (const { snapshot } of entry.segments ?? []) this.#snapshots.add(snapshot)
+  }
+
+  /** Counted over everything that is live, wherever its content is. */
+  get facts(): FilesFacts {
+    return { kind: 'files', ...this.#facts }
+  }
+
+  /** Snapshots that some content is in, but `own`; oldest first. */
+  parents(own: string): string[] {
+    return [...this.#snapshots].filter((id) => id !== own).sort()
+  }
+}
+
+/**
+ * The next listing, sorted: every live entry with the segments that hold its content, and what of the chain is gone.
+ * `members` are the members of this snapshot's own archives by path, amended already; a member that is packed twice
+ * counts as it came last. What was to be sent and did not come has vanished meanwhile and is gone.
+ *
+ * @param tails the tails that came and are whole, by the file's path in latin1
+ */
+export async function* composeListing(
+  decisions: AsyncIterable<Decision>,
+  members: AsyncIterable<SortedRecord<OwnMember>>,
+  tails: TailSegments,
+  book: IndexBook,
+): AsyncGenerator<ListingRecord> {
+  for await (const { path, decision, member } of byPath(decisions, members)) {
+    const record = settle(path, decision, member, tails)
+    if (record === undefined) continue
+    if ('entry' in record) book.add(record.entry)
+    yield record
+  }
+}
+
+function settle(
+  path: Buffer,
+  decision: Decision | undefined,
+  member: OwnMember | undefined,
+  tails: TailSegments,
+): ListingRecord | undefined {
+  if (member !== undefined) {
+    // Written to while it was read: the listing's stat says nothing about what was captured.
+    const torn = member.flags?.includes('torn') === true
+    const stat = decision === undefined || decision.action === 'gone' || torn ? undefined : decision.stat
+    return { entry: member, ...(stat === undefined ? {} : { stat }) }
+  }
+  switch (decision?.action) {
+    case undefined:
+      return undefined
+    case 'keep':
+      return { entry: decision.entry, stat: decision.stat }
+    case 'gone':
+      return { gone: pathToJson(path), directory: decision.directory }
+    case 'send':
+      return decision.before && { gone: pathToJson(path), directory: decision.before.directory }
+    case 'tail': {
+      const tail = tails.get(path.toString('latin1'))
+      if (tail === undefined) return { gone: pathToJson(path), directory: false }
+      const { stat } = decision
+      return {
+        entry: grown(decision.entry, tail, decision.listed.mtimeNs),
+        ...(stat === undefined ? {} : { stat }),
+      }
+    }
+  }
+}
+
+/**
+ * A file with one more segment. It has no hash of its own any more: that would cost the server a second reading of
+ * all of it. Its segments' hashes prove it, each of its part.
+ */
+function grown(entry: IndexEntry, tail: IndexSegment, mtimeNs: string): IndexEntry {
+  const { sha256: _whole, flags: wasFlags, segments = [], ...rest } = entry
+  const flags = withoutTorn(wasFlags)
+  return {
+    ...rest,
+    size: entry.size + tail.length,
+    mtimeNs,
+    segments: [...segments, tail],
+    ...(flags.length === 0 ? {} : { flags }),
+  }
+}
+
+/** The old part was proven on the server to be what was captured. */
+function withoutTorn(flags: readonly IndexFlag[] = []): readonly IndexFlag[] {
+  return flags.filter((flag) => flag !== 'torn')
+}
+
+/** Pairs decisions with members of the same path, both sorted. */
+async function* byPath(
+  decisions: AsyncIterable<Decision>,
+  members: AsyncIterable<SortedRecord<OwnMember>>,
+): AsyncGenerator<{
+  readonly path: Buffer
+  readonly decision: Decision | undefined
+  readonly member: OwnMember | undefined
+}> {
+  const planned = decisions[Symbol.asyncIterator]()
+  const packed = lastOfEach(members)[Symbol.asyncIterator]()
+  try {
+    let decision = await planned.next()
+    let member = await packed.next()
+    while (decision.done !== true || member.done !== true) {
+      const order =
+        decision.done === true
+          ? 1
+          : member.done === true
+            ? -1
+            : Buffer.compare(decision.value.path, member.value.key)
+      const now = decision.done !== true && order <= 0 ? decision.value : undefined
+      const own = member.done !== true && order >= 0 ? member.value : undefined
+      const path = now?.path ?? own?.key
+      if (path !== undefined) yield { path, decision: now, member: own?.value }
+      if (order <= 0) decision = await planned.next()
+      if (order >= 0) member = await packed.next()
+    }
+  } finally {
+    await planned.return?.(undefined)
+    await packed.return?.(undefined)
+  }
+}
+
+async function* lastOfEach<T>(records: AsyncIterable<SortedRecord<T>>): AsyncGenerator<SortedRecord<T>> {
+  let last: SortedRecord<T> | undefined
+  for await (const record of records) {
+    if (last !== undefined && !last.key.equals(record.key)) yield last
+    last = record
+  }
+  if (last !== undefined) yield last
+}

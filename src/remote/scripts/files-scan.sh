@@ -1,0 +1,53 @@
+# Every entry below some paths with its stat, for servers whose find has -printf.
+# Arguments: NONCE TOOL DIRECTORY COUNT ROOT... [FIND-EXPRESSION...]
+#   TOOL    what compresses the list: zstd, gzip or none
+#   COUNT   how many ROOTs there are; each is . or begins with ./
+#   The expression says what is left out, directories with all that is in them.
+# A root that is a symlink is followed.
+# stdout: the server's clock in seconds before anything was listed, NUL; then for each entry
+#   TYPE SIZE MTIME CTIME INODE LINKS MODE UID GID, NUL, path, NUL
+# and last `end`, NUL: a list without it is cut.
+# stderr: find's messages (the first 48 KiB), then the status line with the stages find and compress.
+# include lib/prelude.sh
+# include lib/pipeline.sh
+
+nonce=$1 tool=$2 directory=$3 count=$4
+shift 4
+
+scanned() {
+  cd -- "$directory" || return
+  # The expression stands behind the roots, as find wants it: -H, roots, ( what to leave out ) -prune -o.
+  total=$#
+  position=0
+  set -- "$@" -H
+  while [ "$position" -lt "$count" ]; do
+    set -- "$@" "$1"
+    shift
+    position=$((position + 1))
+  done
+  if [ "$count" -lt "$total" ]; then
+    set -- "$@" '('
+    while [ "$position" -lt "$total" ]; do
+      set -- "$@" "$1"
+      shift
+      position=$((position + 1))
+    done
+    set -- "$@" ')' -prune -o
+  fi
+  printf '%s\0' "$(date +%s)"
+  gently find "$@" -printf '%y %s %T@ %C@ %i %n %m %U %G\0%p\0'
+  scan_status=$?
+  printf 'end\0'
+  return "$scan_status"
+}
+
+{
+  statuses=$(
+    {
+      { stage find scanned "$@" | stage compress compress "$tool" 1 1 >&4; } 2>&1 |
+        messages_up_to 49152 "$nonce" >&2
+    } 3>&1
+  )
+} 4>&1
+# shellcheck disable=SC2086
+report_status "$nonce" $statuses

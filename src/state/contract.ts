@@ -1,0 +1,67 @@
+import type { IndexEntry } from '../archive/contract.ts'
+import type { PathJson } from '../model/path-bytes.ts'
+import type { FileStat } from '../model/listing.ts'
+
+/** An entry of the last snapshot: its line of the index, and its stat where that may be trusted. */
+export interface LiveRecord {
+  readonly entry: IndexEntry
+  /** Absent when the entry counts as changed next time: torn, written to during the pull, or not listed. */
+  readonly stat?: FileStat | undefined
+}
+
+/** A member of an archive of the chain that no live entry has any more. */
+export interface GoneRecord {
+  readonly gone: PathJson
+  readonly directory: boolean
+}
+
+/** One line of a listing. */
+export type ListingRecord = LiveRecord | GoneRecord
+
+/** What a listing describes and what it is bound to. */
+export interface ListingHeader {
+  readonly format: 1
+  readonly vault: string
+  readonly host: string
+  readonly source: string
+  /** The snapshot whose index this is, and the hex SHA-256 of its manifest. */
+  readonly snapshot: string
+  readonly manifestHash: string
+  /** Hex SHA-256 of what the source is: kind, paths, exclude. */
+  readonly definition: string
+  /** Fingerprints that the chain's archives are encrypted to, sorted; empty in passphrase mode. */
+  readonly recipients: readonly string[]
+  /** Snapshots that the index refers to, oldest first; the described one is the last. */
+  readonly chain: readonly string[]
+  /** Incrementals since the last full; 0 for a full. */
+  readonly incrementals: number
+}
+
+/** What the header says before the snapshot is committed. */
+export type ListingDraft = Omit<ListingHeader, 'format' | 'manifestHash'>
+
+/** A listing that was found. Its records are proven when the generator ended without error. */
+export interface StoredListing {
+  readonly header: ListingHeader
+  /** Sorted by path bytes. Throws DamageError `listing-damaged` when the file is not whole. */
+  records(): AsyncGenerator<ListingRecord>
+}
+
+/** A listing being written. Disposing it without a commit leaves the old one in place. */
+export interface PendingListing extends AsyncDisposable {
+  /** Records must come sorted by path bytes. Resolves when there is room for more. */
+  add(record: ListingRecord): Promise<void>
+  /** Binds it to the committed snapshot and puts it in place of the old one at once. */
+  commit(manifestHash: string): Promise<void>
+}
+
+/**
+ * The last listing of each source: a cache. What is lost, foreign or damaged costs one full pull and no more, so
+ * `open` answers undefined to all of these.
+ */
+export interface ListingStore {
+  open(vault: string, host: string, source: string): Promise<StoredListing | undefined>
+  begin(draft: ListingDraft): Promise<PendingListing>
+  /** Forgets a source's listing. Idempotent. */
+  remove(vault: string, host: string, source: string): Promise<void>
+}
