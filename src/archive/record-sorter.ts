@@ -139,7 +139,6 @@ class ExternalSorter<T> implements RecordSorter<T> {
   }
 }
 
-// eslint-disable-next-line @typescript-eslint/require-await -- read like the runs of the scratch file
 async function* held(records: readonly Held[]): AsyncGenerator<Held> {
   yield* records
 }
