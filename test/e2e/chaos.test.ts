@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { RunningCli } from '../lab/cli.ts'
 import { startWorld, type World } from '../lab/world.ts'
 
 /** The lease goes at end of file; this is for a loaded machine. ms */
@@ -18,6 +19,7 @@ beforeAll(async () => {
   world.config.retention = { last: 3 }
   await world.writeConfig()
   await world.redis.cli('debug', 'populate', '20000', 'key', '100')
+  await world.redis.cli('set', 'noise', randomBytes(1024 ** 2))
   await world.redis.cli('config', 'set', 'auto-aof-rewrite-percentage', '73')
   await pulled()
   const started = performance.now()
@@ -57,6 +59,16 @@ async function serverFiles(): Promise<Map<string, string>> {
 
 async function rewritePercentage(): Promise<string> {
   return (await world.redis.cli('config', 'get', 'auto-aof-rewrite-percentage')).split('\n')[1] ?? ''
+}
+
+/** Starts a slow pull and returns it when Redis has its setting changed. */
+async function whileSettingIsChanged(): Promise<RunningCli> {
+  const running = world.start('pull', 'prod', '--quiet', '--source', 'redis_data', '--bandwidth', '100KiB/s')
+  while ((await rewritePercentage()) !== '0') {
+    expect(running.child.exitCode, running.stderr()).toBeNull()
+    await sleep(10)
+  }
+  return running
 }
 
 /** Waits until the server is as it was before the pull that was cut off. */
@@ -138,4 +150,21 @@ describe('a pull that is cut off at a random moment leaves everything as it was'
     expect(cut).toBeGreaterThan(3)
     await pulled()
   })
+})
+
+describe('while a setting of Redis is changed', () => {
+  test.each(['the client', "the session's sshd"])(
+    '%s is killed, and the setting is put back',
+    async (who) => {
+      const server = await serverFiles()
+      const before = await vaultSays()
+      const running = await whileSettingIsChanged()
+      if (who === 'the client') running.child.kill('SIGKILL')
+      else await world.sshd.killSessions()
+      expect((await running.result).code).not.toBe(0)
+      await serverIsAsBefore(server)
+      expect(await vaultSays()).toEqual(before)
+      await pulled()
+    },
+  )
 })
