@@ -7,6 +7,7 @@ import { ExitCode } from '../exit-codes.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { list } from './list.ts'
 import { pull } from './pull.ts'
+import { restore } from './restore.ts'
 import { verify } from './verify.ts'
 import { generateDemoIdentity } from './demo-identity.ts'
 
@@ -37,6 +38,15 @@ export async function demo(
       pull: (config) => pull(withConfig(config), ['sample'], { rotate: true }),
       list: (config) => list(withConfig(config), []),
       verify: (config) => verify(withConfig(config), [], { all: true }),
+      restore: (config) =>
+        restore(withConfig(config), [], {
+          host: 'second',
+          from: 'sample',
+          strategy: 'replace',
+          yes: true,
+          start: true,
+          safety: true,
+        }),
     })
     const kept = flags.keep === undefined ? '' : `Everything is in ${directory}`
     const failed = steps.find((step) => step.exitCode !== ExitCode.done)

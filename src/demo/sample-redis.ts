@@ -8,12 +8,20 @@ const run = promisify(execFile)
 /** A real redis-server on a free port of loopback, with some keys of the sample app. */
 export interface SampleRedis extends AsyncDisposable {
   readonly port: number
+  /** The number of keys. */
+  keys(): Promise<number>
+  /** The disaster: everything goes. */
+  flush(): Promise<void>
 }
 
-/** Starts redis-server in `directory`; undefined when this machine has no redis-server or redis-cli. */
+/**
+ * Starts redis-server in `directory`, with the sample's keys or with what lies there; undefined when this machine has
+ * no redis-server or redis-cli.
+ */
 export async function startSampleRedis(
   directory: string,
   signal: AbortSignal,
+  options: { readonly fill: boolean } = { fill: true },
 ): Promise<SampleRedis | undefined> {
   if (!(await has('redis-server')) || !(await has('redis-cli'))) return undefined
   const port = await freePort()
@@ -22,10 +30,16 @@ export async function startSampleRedis(
     ['--bind', '127.0.0.1', '--port', String(port), '--dir', directory, '--save', '', '--daemonize', 'no'],
     { stdio: 'ignore' },
   )
-  const redis: SampleRedis = { port, [Symbol.asyncDispose]: () => stop(server) }
+  const ask = async (command: string) => (await run('redis-cli', ['-p', String(port), command])).stdout.trim()
+  const redis: SampleRedis = {
+    port,
+    keys: async () => Number(await ask('DBSIZE')),
+    flush: async () => void (await ask('FLUSHALL')),
+    [Symbol.asyncDispose]: () => stop(server),
+  }
   try {
     await answered(port, signal)
-    await fill(port)
+    if (options.fill) await fill(port)
     return redis
   } catch (error) {
     await stop(server)

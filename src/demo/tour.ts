@@ -1,10 +1,11 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ExitCode } from '../exit-codes.ts'
+import { ExitCode } from '../exit-codes.ts'
 import { startEmbeddedServer } from '../remote/embedded-server.ts'
 import { generateSshKeyPair } from '../remote/ssh-key-pair.ts'
 import { createSampleDeployment, placeSampleRdb, SAMPLE_DEPLOYMENT } from './sample-deployment.ts'
-import { startSampleRedis } from './sample-redis.ts'
+import { startSampleRedis, type SampleRedis } from './sample-redis.ts'
+import { digestTree } from './tree-digest.ts'
 
 /** A command's outcome, as far as the tour shows it. */
 interface Shown {
@@ -25,6 +26,7 @@ export interface TourParts {
   readonly pull: (config: string) => Promise<Shown>
   readonly list: (config: string) => Promise<Shown>
   readonly verify: (config: string) => Promise<Shown>
+  readonly restore: (config: string) => Promise<Shown>
   readonly signal: AbortSignal
 }
 
@@ -46,7 +48,10 @@ export async function runTour(parts: TourParts): Promise<TourStep[]> {
   await using redis = await startSampleRedis(join(root, 'redis_data'), signal)
   if (redis === undefined) await placeSampleRdb(root)
   const client = generateSshKeyPair()
+  const secondHome = join(directory, 'second')
+  await mkdir(secondHome)
   await using server = await startEmbeddedServer({ home, authorizedKey: client.publicKey })
+  await using second = await startEmbeddedServer({ home: secondHome, authorizedKey: client.publicKey })
 
   tell(`A sample server is up: SSH on 127.0.0.1:${server.port}, with an app in ~/${SAMPLE_DEPLOYMENT}`)
   tell(
@@ -59,11 +64,13 @@ export async function runTour(parts: TourParts): Promise<TourStep[]> {
   const identity = await parts.generateIdentity(keys)
   tell('A key pair was made: pulling needs only the public half.')
   await writeFile(join(keys, 'ssh.key'), client.privateKey, { mode: 0o600 })
-  await writeFile(join(keys, 'known_hosts'), `[127.0.0.1]:${server.port} ${server.hostPublicKey}\n`, {
-    mode: 0o600,
-  })
+  const known = [server, second].map(({ port, hostPublicKey }) => `[127.0.0.1]:${port} ${hostPublicKey}\n`)
+  await writeFile(join(keys, 'known_hosts'), known.join(''), { mode: 0o600 })
   const config = join(directory, 'hosts.yaml')
-  await writeFile(config, configText({ port: server.port, redisPort: redis?.port, ...identity }))
+  await writeFile(
+    config,
+    configText({ port: server.port, secondPort: second.port, redisPort: redis?.port, ...identity }),
+  )
 
   const steps: TourStep[] = []
   const station = async (title: string, command: string, run: (config: string) => Promise<Shown>) => {
@@ -77,15 +84,51 @@ export async function runTour(parts: TourParts): Promise<TourStep[]> {
     (await station('1. Pull: capture, encrypt, read back, commit.', 'pull sample', parts.pull)) &&
     (await station('2. What is in the vault?', 'list', parts.list)) &&
     (await station('3. Is it still what was written? (needs no secret)', 'verify --all', parts.verify))
-  if (done) {
-    tell('\nThe archives open with stock tools, without relay-backup:')
-    tell('  gpg -d data.tar.zst.gpg | zstd -d | tar -x')
-  }
+  if (!done) return steps
+  tell('\nThe archives open with stock tools, without relay-backup:')
+  tell('  gpg -d data.tar.zst.gpg | zstd -d | tar -x')
+
+  const before = await digestTree(root, COMPARED)
+  const keysBefore = await redis?.keys()
+  tell('\n4. Disaster: somebody deletes the data and flushes Redis.')
+  for (const name of COMPARED) await rm(join(root, name), { recursive: true })
+  await redis?.flush()
+  const restored = await station(
+    '5. Restore onto a second, empty server.',
+    'restore --from sample --host second --yes',
+    parts.restore,
+  )
+  if (!restored) return steps
+  const secondRoot = join(secondHome, SAMPLE_DEPLOYMENT)
+  const after = await digestTree(secondRoot, COMPARED)
+  const keysAfter = redis === undefined ? undefined : await keysIn(join(secondRoot, 'redis_data'), signal)
+  const same = before.sha256 === after.sha256 && keysBefore === keysAfter
+  tell('\n6. Compared with what was there before the disaster:')
+  tell(
+    `  files:      ${after.entries} of ${before.entries}, ${before.sha256 === after.sha256 ? 'identical' : 'DIFFERENT'}`,
+  )
+  if (keysBefore !== undefined)
+    tell(`  Redis keys: ${keysAfter} of ${keysBefore}, booted from the restored files`)
+  steps.push({
+    command: 'compare',
+    exitCode: same ? ExitCode.done : ExitCode.damage,
+    result: { before: { ...before, keys: keysBefore }, after: { ...after, keys: keysAfter } },
+  })
   return steps
+}
+
+/** What the tour loses and brings back, besides Redis. */
+const COMPARED = ['logs', 'data', '.env', 'docker-compose.yml']
+
+/** Boots a real Redis on restored files and counts. */
+async function keysIn(directory: string, signal: AbortSignal): Promise<number | undefined> {
+  await using redis: SampleRedis | undefined = await startSampleRedis(directory, signal, { fill: false })
+  return await redis?.keys()
 }
 
 function configText(values: {
   readonly port: number
+  readonly secondPort: number
   readonly redisPort: number | undefined
   readonly recipient: string
   readonly identity: string
@@ -105,6 +148,14 @@ hosts:
     sources:
       redis_data: { kind: redis, path: redis_data, address: ${JSON.stringify(redisAddress)} }
       logs:       { kind: files, path: logs, exclude: ["*.tmp"] }
+      data:       { kind: files, path: data }
+      config:     { kind: files, paths: [.env, docker-compose.yml] }
+  second:
+    ssh: { host: 127.0.0.1, port: ${values.secondPort}, user: demo, identityFile: keys/ssh.key, knownHosts: keys/known_hosts, agent: false }
+    deployment: ~/${SAMPLE_DEPLOYMENT}
+    sources:
+      redis_data: { kind: redis, path: redis_data, address: "127.0.0.1:1" }
+      logs:       { kind: files, path: logs }
       data:       { kind: files, path: data }
       config:     { kind: files, paths: [.env, docker-compose.yml] }
 `

@@ -5,8 +5,8 @@ const folder = new URL('./scripts/', import.meta.url)
 const loaded = new Map<string, Promise<string>>()
 
 /**
- * The text of `scripts/<name>.sh` with its `# include lib/NAME.sh` lines replaced by those files (each once).
- * Read once a process.
+ * The text of `scripts/<name>.sh` with its `# include lib/NAME.sh` lines replaced by those files (each once), without
+ * comment lines. Read once a process.
  */
 export function loadScript(name: string): Promise<string> {
   let script = loaded.get(name)
@@ -23,7 +23,8 @@ async function expand(file: string, included: Set<string>): Promise<string> {
   for (const line of lines) {
     const library = /^# include (lib\/[a-z0-9-]+\.sh)$/.exec(line)?.[1]
     if (library === undefined) {
-      expanded.push(line)
+      // A server need not parse what is for people; a third of the scripts is.
+      if (!/^\s*#/.test(line)) expanded.push(line)
     } else if (!included.has(library)) {
       included.add(library)
       expanded.push(await expand(library, included))
@@ -36,18 +37,38 @@ async function expand(file: string, included: Set<string>): Promise<string> {
 export const SCRIPT_BEGINS = 'relay-backup:begin\n'
 
 // The script travels in one line: csh, as a login shell, ends a quoted argument at a newline.
-const BOOTSTRAP = 'relay_script=$1; shift; echo relay-backup:begin >&2; eval "$(printf %b "$relay_script")"'
+const RUN = 'echo relay-backup:begin >&2; eval "$(printf %b "$relay_script")"'
+const FROM_ARGUMENT = `relay_script=$1; shift; ${RUN}`
+// `read` takes one byte after another, so what stands behind the line stays for the script.
+const FROM_STDIN = `IFS= read -r relay_script; ${RUN}`
+
+/** SSH servers need not take packets of more than 35,000 bytes (RFC 4253 section 6.1); some do not. */
+const ARGUMENT_LIMIT = 24_000
+
+/** How a script is started on a server. */
+export interface PreparedScript {
+  /** The command line, for whatever login shell. */
+  readonly line: string
+  /** What must go to its stdin before anything else: a script that is too long for the command line. */
+  readonly stdin: string
+}
 
 /**
- * The command line that runs a script with these arguments on the server, whatever the login shell is. The
- * script's stdin is the command's. Throws RangeError when an argument holds a NUL.
+ * Prepares a script and its arguments; the script's stdin is the command's, behind {@link PreparedScript.stdin}.
+ * Throws RangeError when an argument holds a NUL.
  */
-export function commandLine(
+export function prepareScript(
   script: string,
   args: readonly string[],
   options: { readonly sudo?: boolean } = {},
-): string {
+): PreparedScript {
   const oneLine = script.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
-  const words = ['sh', '-c', quote(BOOTSTRAP), 'relay-backup', quote(oneLine), ...args.map(quote)]
-  return `exec ${options.sudo === true ? 'sudo -n -- ' : ''}${words.join(' ')}`
+  const isLong = oneLine.length > ARGUMENT_LIMIT
+  const words = isLong
+    ? ['sh', '-c', quote(FROM_STDIN), 'relay-backup', ...args.map(quote)]
+    : ['sh', '-c', quote(FROM_ARGUMENT), 'relay-backup', quote(oneLine), ...args.map(quote)]
+  return {
+    line: `exec ${options.sudo === true ? 'sudo -n -- ' : ''}${words.join(' ')}`,
+    stdin: isLong ? `${oneLine}\n` : '',
+  }
 }

@@ -8,7 +8,7 @@ import type { CommandResult, Lease, RemoteCommand, RemoteHost, RemoteProcess } f
 import { openLease, SILENCE_LIMIT } from './lease.ts'
 import { createProcess } from './remote-process.ts'
 import type { SshProcess } from './remote-process.ts'
-import { commandLine, loadScript } from './scripts.ts'
+import { loadScript, prepareScript } from './scripts.ts'
 import { connectClient, endClient } from './ssh-client.ts'
 import type { ConnectOptions } from './ssh-client.ts'
 
@@ -77,9 +77,10 @@ class SshHost implements RemoteHost {
 
   async spawn(command: RemoteCommand, options: { readonly signal: AbortSignal }): Promise<RemoteProcess> {
     const script = await loadScript(command.script)
-    const line = commandLine(script, command.args ?? [], { sudo: command.sudo === true })
+    const { line, stdin } = prepareScript(script, command.args ?? [], { sudo: command.sudo === true })
     const process = await this.#open(line, command, options.signal)
     if (this.#closed) process.connectionLost()
+    if (stdin !== '') process.stdin.write(stdin)
     return process
   }
 

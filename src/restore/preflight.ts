@@ -123,10 +123,11 @@ export async function checkArchives(
 
 /** What the kinds of sources need on the target. */
 export function restoreContext(
-  { remote, probe, sudo }: Connected,
+  { remote, probe, deployment, sudo }: Connected,
   { pull }: RestoreDependencies,
   step: (text: string) => void,
   signal: AbortSignal,
 ): RestoreContext {
-  return { host: remote, probe, sudo, secret: pull.resolveSecret, step, signal }
+  // On an empty server the deployment is made by the restore itself.
+  return { host: remote, probe: { ...probe, deployment }, sudo, secret: pull.resolveSecret, step, signal }
 }

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { commandLine, loadScript } from '../../src/remote/scripts.ts'
+import { loadScript, prepareScript } from '../../src/remote/scripts.ts'
 
 const LOGIN_SHELLS = ['dash', 'bash', 'busybox sh']
 const SCRIPT = `# a comment with 'quotes' and "more"
@@ -12,13 +12,22 @@ cat
 exit 7
 `
 
-describe.each(LOGIN_SHELLS)('a script under the login shell %s', (shell) => {
+const LONG_SCRIPT = `: ${'x'.repeat(40_000)}\n${SCRIPT}`
+
+describe.each(
+  LOGIN_SHELLS.flatMap((shell) => [
+    ['a script', shell, SCRIPT] as const,
+    ['a script that no packet of 35,000 bytes holds', shell, LONG_SCRIPT] as const,
+  ]),
+)('%s under the login shell %s', (_what, shell, text) => {
   it('gets its text, its arguments and its stdin unchanged, and its exit status counts', () => {
     const [program = '', ...args] = shell.split(' ')
+    const { line, stdin } = prepareScript(text, ["a'b\n", '', '\\n!'])
+    expect(line.length).toBeLessThan(35_000)
     let failure: { status?: number; stdout?: string } = {}
     try {
-      execFileSync(program, [...args, '-c', commandLine(SCRIPT, ["a'b\n", '', '\\n!'])], {
-        input: 'stdin\n',
+      execFileSync(program, [...args, '-c', line], {
+        input: `${stdin}stdin\n`,
         encoding: 'utf8',
       })
     } catch (error) {
@@ -30,11 +39,11 @@ describe.each(LOGIN_SHELLS)('a script under the login shell %s', (shell) => {
 })
 
 it('is one line, for login shells that end a quote there', () => {
-  expect(commandLine('a\nb\n', [])).not.toContain('\n')
+  expect(prepareScript('a\nb\n', []).line).not.toContain('\n')
 })
 
 it('asks sudo without a prompt', () => {
-  expect(commandLine('id', [], { sudo: true })).toMatch(/^exec sudo -n -- sh -c /)
+  expect(prepareScript('id', [], { sudo: true }).line).toMatch(/^exec sudo -n -- sh -c /)
 })
 
 it('expands includes once', async () => {
