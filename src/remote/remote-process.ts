@@ -29,7 +29,9 @@ export function createProcess(
 
   const kill = () => {
     channel.close()
-    // Nobody may be left to read; the channel closes only behind its last byte.
+    // Nobody may be left to read, and one who gives up may pause it after this; but ssh2 tells of the close only
+    // behind the last byte.
+    channel.on('pause', () => queueMicrotask(() => channel.resume()))
     channel.resume()
   }
   const { promise: exit, resolve, reject } = deferred<ExitResult>()

@@ -274,6 +274,21 @@ describe('the lock where the deployment is read-only for us', () => {
   })
 })
 
+it('a killed process whose output nobody reads any more still ends', async () => {
+  await using sshd = await startSshd()
+  await using host = await connect(sshd)
+  const running = await host.spawn({ script: `${LAB}stream`, args: ['50000000'] }, { signal })
+  await once(running.stdout, 'data')
+  running.kill()
+  // As a pipe does whose disk is full: it gives up after the kill.
+  running.stdout.pause()
+  const ended = running.exit.then(
+    () => true,
+    () => true,
+  )
+  await expect(Promise.race([ended, sleep(20_000)])).resolves.toBe(true)
+})
+
 describe('a connection that is cut', () => {
   it('while a script streams: a clean end of output is no success', async () => {
     await using sshd = await startSshd()

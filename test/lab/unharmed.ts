@@ -11,6 +11,8 @@ import type { World } from './world.ts'
 interface VaultState {
   readonly list: unknown
   readonly verify: number
+  /** Ids of the complete snapshots of `prod`. */
+  readonly complete: ReadonlySet<string>
   readonly tree: ReadonlyMap<string, string>
 }
 
@@ -21,8 +23,15 @@ export async function vaultState(world: World): Promise<VaultState> {
   return {
     list: JSON.parse(list.stdout, withoutAges) as unknown,
     verify: verify.code,
+    complete: new Set(await completeSnapshots(world)),
     tree: vaultTree(world),
   }
+}
+
+async function completeSnapshots(world: World): Promise<string[]> {
+  const ids = await world.snapshots()
+  const manifests = await Promise.all(ids.map((id) => world.manifest(id)))
+  return ids.filter((_id, at) => manifests[at]?.['complete'] === true)
 }
 
 /** Every file of the vault with its hash; the history and what dead runs left aside. */
