@@ -1,0 +1,322 @@
+import { execFile } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { RestoreDriver } from '../../src/restore/server/driver.ts'
+import type { ComposeServices, ServerServices } from '../../src/restore/server/driver.ts'
+import { rollbackRestore } from '../../src/restore/server/settle.ts'
+import { writeDockerDeployment } from '../lab/docker-deployment.ts'
+import type { DockerDeploymentOptions } from '../lab/docker-deployment.ts'
+import { startDocker } from '../lab/docker.ts'
+import type { LabDocker } from '../lab/docker.ts'
+import { compareTrees } from '../lab/hostile-tree.ts'
+import type { LocalHost } from '../lab/local-host.ts'
+import { crash, MACHINES, quiet, RestoreLab, treeOf } from './restore-scripts-lab.ts'
+import type { Machine } from './restore-scripts-lab.ts'
+
+const run = promisify(execFile)
+let engine: LabDocker
+let number = 0
+
+beforeAll(async () => {
+  engine = await startDocker()
+  process.env['DOCKER_HOST'] = engine.env.DOCKER_HOST
+})
+
+afterAll(async () => {
+  delete process.env['DOCKER_HOST']
+  await engine[Symbol.asyncDispose]()
+})
+
+/** A running project whose `data` a restore replaces. */
+class Project implements AsyncDisposable {
+  readonly lab: RestoreLab
+  readonly name: string
+
+  private constructor(lab: RestoreLab, name: string) {
+    this.lab = lab
+    this.name = name
+  }
+
+  static async up(machine: Machine, options: DockerDeploymentOptions = {}): Promise<Project> {
+    number += 1
+    const lab = await RestoreLab.make(machine)
+    if (machine === 'busybox alone') {
+      for (const tool of ['docker', 'docker-compose']) {
+        await run('ln', ['-s', `/usr/bin/${tool}`, join(lab.root, 'tools', tool)])
+      }
+    }
+    // The containers' user must get to the bind mounts.
+    await run('chmod', ['755', lab.root])
+    const project = new Project(lab, `project${number}`)
+    await writeDockerDeployment(lab.deployment, { project: project.name, ...options })
+    await engine.compose(lab.deployment, 'up', '-d', 'redis', 'app')
+    await engine.compose(lab.deployment, 'up', '--no-start', 'idle')
+    return project
+  }
+
+  services(options: Partial<ComposeServices> = {}): ComposeServices {
+    const { deployment } = this.lab
+    return {
+      manager: 'compose',
+      project: this.name,
+      args: [
+        ...['--project-name', this.name, '--project-directory', deployment],
+        ...['--file', `${deployment}/docker-compose.yml`],
+      ],
+      renew: false,
+      data: ['redis'],
+      rest: ['idle', 'app'],
+      ...options,
+    }
+  }
+
+  async stage(host: LocalHost, services: ServerServices) {
+    const placement = await this.lab.stage(host, { services })
+    const staged = placement.units[0]?.staged ?? ''
+    await writeFile(join(staged, 'health'), 'ok\n')
+    return placement
+  }
+
+  async get(service: string, format: string): Promise<string> {
+    return engine.docker('inspect', '--format', format, `${this.name}_${service}_1`)
+  }
+
+  async states(): Promise<Record<string, string>> {
+    const entries = ['redis', 'app', 'idle'].map(
+      async (name) => [name, await this.get(name, '{{.State.Status}}')] as const,
+    )
+    return Object.fromEntries(await Promise.all(entries))
+  }
+
+  async policies(): Promise<Record<string, string>> {
+    const entries = ['redis', 'app'].map(
+      async (name) => [name, await this.get(name, '{{.HostConfig.RestartPolicy.Name}}')] as const,
+    )
+    return Object.fromEntries(await Promise.all(entries))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await engine.compose(this.lab.deployment, 'down', '-v', '-t', '0')
+    await this.lab[Symbol.asyncDispose]()
+  }
+}
+
+const POLICIES = { redis: 'unless-stopped', app: 'always' }
+const RUNNING = { redis: 'running', app: 'running', idle: 'created' }
+
+async function steps(
+  driver: RestoreDriver,
+  ...names: readonly ('begin' | 'stop' | 'swap' | 'startData' | 'startRest' | 'checkRunning' | 'commit')[]
+) {
+  for (const name of names) expect(await driver[name](quiet()), name).toMatchObject({ ok: true })
+}
+
+describe.each(MACHINES)('services of a Compose project (%s)', (machine) => {
+  it('are stopped, kept stopped over a restart of the engine, and started again', async () => {
+    await using project = await Project.up(machine)
+    await using host = project.lab.host()
+    const ids = await Promise.all(['redis', 'app'].map((name) => project.get(name, '{{.Id}}')))
+    await using driver = await RestoreDriver.start(
+      host,
+      await project.stage(host, project.services()),
+      quiet(),
+    )
+    await steps(driver, 'begin', 'stop')
+    expect(await project.states()).toEqual({ redis: 'exited', app: 'exited', idle: 'created' })
+    await engine.stop()
+    await engine.start()
+    expect(await project.states()).toEqual({ redis: 'exited', app: 'exited', idle: 'created' })
+    await steps(driver, 'swap', 'startData')
+    expect(await project.states()).toEqual({ redis: 'running', app: 'exited', idle: 'created' })
+    expect(await project.get('redis', '{{.State.Health.Status}}')).toBe('healthy')
+    await steps(driver, 'startRest', 'checkRunning', 'commit')
+    expect(await project.states()).toEqual(RUNNING)
+    expect(await project.policies()).toEqual(POLICIES)
+    expect(await project.get('app', '{{.State.Health.Status}}')).toBe('healthy')
+    expect(await Promise.all(['redis', 'app'].map((name) => project.get(name, '{{.Id}}')))).toEqual(ids)
+  })
+
+  it('run again after the client has vanished between stop and start', async () => {
+    await using project = await Project.up(machine)
+    const old = await treeOf(project.lab.data)
+    const host = project.lab.host()
+    const driver = await RestoreDriver.start(host, await project.stage(host, project.services()), quiet())
+    await steps(driver, 'begin', 'stop', 'swap')
+    await host[Symbol.asyncDispose]()
+    expect(await project.states()).toEqual(RUNNING)
+    expect(await project.policies()).toEqual(POLICIES)
+    expect(compareTrees(old, await treeOf(project.lab.data))).toEqual([])
+  })
+})
+
+describe('services of a Compose project', () => {
+  it('are made anew after .env was restored, and again when that is undone', async () => {
+    await using project = await Project.up('dash with GNU tools')
+    await using host = project.lab.host()
+    const greeting = () => engine.docker('exec', `${project.name}_app_1`, 'cat', '/tmp/greeting')
+    const env = join(project.lab.deployment, '.env')
+    const placement = await project.stage(host, project.services({ renew: true }))
+    await using driver = await RestoreDriver.start(host, placement, quiet())
+    await steps(driver, 'begin', 'stop', 'swap')
+    const old = await readFile(env, 'utf8')
+    await writeFile(env, old.replace('hello', 'restored'))
+    await steps(driver, 'startData', 'startRest', 'checkRunning', 'commit')
+    expect(await greeting()).toBe('restored')
+    expect(await project.policies()).toEqual(POLICIES)
+    await writeFile(env, old)
+    const undone = await rollbackRestore(host, { ...placement, signal: quiet() })
+    expect(undone).toMatchObject({ outcome: 'rolled-back' })
+    expect(await greeting()).toBe('hello')
+    expect(await project.states()).toEqual(RUNNING)
+  })
+
+  it('fail the start when a healthcheck stays red, and are put back', async () => {
+    await using project = await Project.up('dash with GNU tools')
+    await using host = project.lab.host()
+    const placement = await project.lab.stage(host, { services: project.services() })
+    // The new tree has no `health`.
+    await using driver = await RestoreDriver.start(host, placement, quiet())
+    await steps(driver, 'begin', 'stop', 'swap', 'startData')
+    expect(await driver.startRest(quiet())).toMatchObject({ ok: false, reason: 'app is unhealthy' })
+    expect((await driver.rollback()).outcome).toBe('rolled-back')
+    expect(await project.states()).toEqual(RUNNING)
+    expect(await project.policies()).toEqual(POLICIES)
+  })
+
+  it('fail the start when a container ends over and over', async () => {
+    await using project = await Project.up('dash with GNU tools', {
+      appBegins: 'test -e /app/data/health || exit 7',
+    })
+    await using host = project.lab.host()
+    const placement = await project.lab.stage(host, { services: project.services({ renew: true }) })
+    await using driver = await RestoreDriver.start(host, placement, quiet())
+    await steps(driver, 'begin', 'stop')
+    // Made anew, so that it has its policy `always` and loops.
+    await engine.docker('rm', `${project.name}_app_1`)
+    await steps(driver, 'swap', 'startData')
+    expect(await driver.startRest(quiet())).toMatchObject({
+      ok: false,
+      reason: expect.stringMatching(/^app (restarts over and over|ended with exit status 7)$/),
+    })
+    expect((await driver.rollback()).outcome).toBe('rolled-back')
+    expect(await project.states()).toEqual(RUNNING)
+    expect(await project.policies()).toEqual(POLICIES)
+  })
+
+  it('all stop when a service is several containers, and just those start again that ran', async () => {
+    await using project = await Project.up('dash with GNU tools')
+    await engine.compose(project.lab.deployment, 'up', '-d', '--no-recreate', '--scale', 'app=3', 'app')
+    await engine.docker('stop', `${project.name}_app_2`)
+    await using host = project.lab.host()
+    await using driver = await RestoreDriver.start(
+      host,
+      await project.stage(host, project.services()),
+      quiet(),
+    )
+    await steps(driver, 'begin', 'stop')
+    const running = () =>
+      engine.docker(
+        'ps',
+        '--filter',
+        `label=com.docker.compose.project=${project.name}`,
+        '--format',
+        '{{.Names}}',
+      )
+    expect(await running()).toBe('')
+    await steps(driver, 'swap', 'startData', 'startRest', 'checkRunning', 'commit')
+    expect((await running()).split('\n').sort()).toEqual(
+      ['app_1', 'app_3', 'redis_1'].map((name) => `${project.name}_${name}`),
+    )
+  })
+
+  it('start again from the journal after the server went down in the window', async () => {
+    await using project = await Project.up('dash with GNU tools')
+    const host = project.lab.host()
+    const placement = await project.stage(host, project.services())
+    const driver = await RestoreDriver.start(host, placement, quiet())
+    await steps(driver, 'begin', 'stop', 'swap')
+    await crash(host)
+    await engine.stop()
+    await engine.start()
+    expect(await project.states()).toEqual({ redis: 'exited', app: 'exited', idle: 'created' })
+    await using later = project.lab.host()
+    const undone = await rollbackRestore(later, { ...placement, signal: quiet() })
+    expect(undone).toMatchObject({ outcome: 'rolled-back' })
+    expect(await project.states()).toEqual(RUNNING)
+    expect(await project.policies()).toEqual(POLICIES)
+    await driver[Symbol.asyncDispose]()
+  })
+
+  it('are not taken for stopped when the engine does not answer', async () => {
+    await using project = await Project.up('dash with GNU tools')
+    await using host = project.lab.host()
+    await using driver = await RestoreDriver.start(
+      host,
+      await project.stage(host, project.services()),
+      quiet(),
+    )
+    await steps(driver, 'begin')
+    await engine.stop()
+    try {
+      expect(await driver.stop(quiet())).toMatchObject({
+        ok: false,
+        reason: expect.stringContaining('Cannot connect to the Docker daemon'),
+      })
+    } finally {
+      await engine.start()
+    }
+    expect((await driver.rollback()).outcome).not.toBe('stuck')
+  })
+})
+
+describe('services that are containers by name', () => {
+  it('are stopped and started, and their policies are put back', async () => {
+    await using project = await Project.up('dash with GNU tools')
+    await engine.docker('update', '--restart=on-failure:4', `${project.name}_app_1`)
+    await using host = project.lab.host()
+    const services: ServerServices = {
+      manager: 'docker',
+      data: [`${project.name}_redis_1`],
+      rest: [`${project.name}_app_1`],
+    }
+    await using driver = await RestoreDriver.start(host, await project.stage(host, services), quiet())
+    await steps(driver, 'begin', 'stop')
+    expect(await project.states()).toEqual({ redis: 'exited', app: 'exited', idle: 'created' })
+    expect(await project.policies()).toEqual({ redis: 'no', app: 'no' })
+    await steps(driver, 'swap', 'startData', 'startRest', 'checkRunning', 'commit')
+    expect(await project.states()).toEqual(RUNNING)
+    expect(await project.get('app', '{{json .HostConfig.RestartPolicy}}')).toBe(
+      '{"Name":"on-failure","MaximumRetryCount":4}',
+    )
+  })
+
+  it('are refused when stopping would remove them, before anything is stopped', async () => {
+    await using project = await Project.up('dash with GNU tools')
+    const name = `${project.name}-once`
+    await engine.docker(
+      'run',
+      '-d',
+      '--rm',
+      '--network',
+      'none',
+      '--name',
+      name,
+      'relay-lab:1',
+      'sleep',
+      '1000',
+    )
+    await using host = project.lab.host()
+    const services: ServerServices = { manager: 'docker', data: [name], rest: [`${project.name}_app_1`] }
+    await using driver = await RestoreDriver.start(host, await project.stage(host, services), quiet())
+    await steps(driver, 'begin')
+    expect(await driver.stop(quiet())).toMatchObject({
+      ok: false,
+      reason: `container ${name} would be removed when it stops (--rm); end it by hand first`,
+    })
+    expect((await driver.rollback()).outcome).toBe('rolled-back')
+    expect(await project.states()).toEqual(RUNNING)
+    await engine.docker('rm', '-f', name)
+  })
+})

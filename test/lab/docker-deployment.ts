@@ -1,0 +1,63 @@
+import { chown, mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LAB_IMAGE } from './docker.ts'
+
+export interface DockerDeploymentOptions {
+  /** Default: the directory's name, as Compose takes it. */
+  readonly project?: string
+  readonly greeting?: string
+  /** What the app does before it serves; default nothing. */
+  readonly appBegins?: string
+  /** The app's healthcheck, a line of sh. */
+  readonly appHealth?: string
+  readonly redisArguments?: string
+}
+
+/**
+ * Writes a deployment as users have it: Redis with AOF and an app with `/health`, on a network of their own, data
+ * of uid 999. The app shows GREETING of `.env` at `/greeting`.
+ */
+export async function writeDockerDeployment(
+  folder: string,
+  options: DockerDeploymentOptions = {},
+): Promise<void> {
+  for (const name of ['redis_data', 'logs', 'data']) await mkdir(join(folder, name), { recursive: true })
+  await chown(join(folder, 'redis_data'), 999, 999)
+  await writeFile(join(folder, 'data/health'), 'ok\n')
+  const project = options.project === undefined ? '' : `COMPOSE_PROJECT_NAME=${options.project}\n`
+  await writeFile(join(folder, '.env'), `${project}GREETING=${options.greeting ?? 'hello'}\n`)
+  const begins = options.appBegins === undefined ? '' : `${options.appBegins}; `
+  await writeFile(
+    join(folder, 'docker-compose.yml'),
+    `version: "3.8"
+services:
+  redis:
+    image: ${LAB_IMAGE}
+    user: "999"
+    command: redis-server --appendonly yes --dir /data ${options.redisArguments ?? ''}
+    restart: unless-stopped
+    volumes: ["./redis_data:/data"]
+    healthcheck: { test: [CMD, redis-cli, ping], interval: 1s, timeout: 5s, retries: 10 }
+  app:
+    image: ${LAB_IMAGE}
+    command: ["sh", "-c", ${JSON.stringify(`${begins}echo $$GREETING > /tmp/greeting; exec httpd -f -p 3000 -h /app/data`)}]
+    environment: { GREETING: "\${GREETING}" }
+    restart: always
+    stop_grace_period: 1s
+    depends_on: [redis]
+    volumes: ["./data:/app/data", "./logs:/app/logs", "cache:/app/cache"]
+    healthcheck:
+      test: [CMD-SHELL, ${JSON.stringify(options.appHealth ?? 'wget -q -O - http://127.0.0.1:3000/health')}]
+      interval: 1s
+      timeout: 5s
+      retries: 3
+  idle:
+    image: ${LAB_IMAGE}
+    command: sleep 1000
+    stop_grace_period: 1s
+    volumes: ["./data:/data:ro"]
+volumes:
+  cache:
+`,
+  )
+}
