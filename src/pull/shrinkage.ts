@@ -1,10 +1,10 @@
 import type { Facts } from '../model/facts.ts'
 import type { ManifestSource } from '../model/snapshot.ts'
 
-/** A source that lost so much since the last complete snapshot that a person should look. */
+/** A source that lost so much since the last complete snapshot, or is so unlike it, that a person should look. */
 export interface Shrinkage {
   readonly source: string
-  readonly code: 'source-gone' | 'source-empty' | 'source-shrank'
+  readonly code: 'source-gone' | 'source-empty' | 'source-shrank' | 'source-stopped'
   readonly message: string
 }
 
@@ -12,7 +12,7 @@ export interface Shrinkage {
 const REMAINDER = 0.1
 
 /**
- * Sources of the last complete snapshot that are gone, empty, or smaller by 90 % now. `now` holds the sources that
+ * Sources of the last complete snapshot that are gone, empty, smaller by 90 %, or a Redis that does not answer any more. `now` holds the sources that
  * were captured; a source that failed is not judged (its failure is louder), nor is one that was not asked for.
  */
 export function findShrinkage(
@@ -28,6 +28,16 @@ export function findShrinkage(
         { source: old.name, code: 'source-gone', message: 'was in the last complete snapshot and is gone' },
       ]
     }
+    if (wasRunning(old.facts) && !wasRunning(current.facts)) {
+      // A wrong address looks like a stopped server, and its files may be stale.
+      return [
+        {
+          source: old.name,
+          code: 'source-stopped',
+          message: 'did not answer, so its files were taken as they lie',
+        },
+      ]
+    }
     const [was, is] = [volume(old.facts), volume(current.facts)]
     if (was.amount > 0 && is.amount === 0) {
       return [
@@ -40,6 +50,10 @@ export function findShrinkage(
     }
     return []
   })
+}
+
+function wasRunning(facts: Facts): boolean {
+  return facts.kind !== 'redis' || !facts.stopped
 }
 
 /** How much a source holds, in the unit that says most. */

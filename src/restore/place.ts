@@ -27,6 +27,8 @@ export interface PlaceContext {
   readonly health: HealthConfig | undefined
   readonly waitHealthy: WaitHealthy
   readonly start: boolean
+  /** Services were started, so they may die again. */
+  readonly settles: boolean
   /** Says what happened, for the report. */
   readonly step: (text: string) => void
   readonly signal: AbortSignal
@@ -71,8 +73,8 @@ async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
   }
   step('starting services')
   insist('starting services', await driver.startRest(signal), step)
-  if (context.health === undefined) await sleep(SETTLE, undefined, { signal })
-  else await insistOnHealth(context, context.health)
+  if (context.health !== undefined) await insistOnHealth(context, context.health)
+  else if (context.settles) await sleep(SETTLE, undefined, { signal })
   insist('checking that services run', await driver.checkRunning(signal), step)
   return findings
 }
@@ -86,7 +88,8 @@ async function insistOnHealth(context: PlaceContext, health: HealthConfig): Prom
   })
 }
 
-function insist(what: string, result: StepResult, step: (text: string) => void): void {
+/** Goes on only when a step went well; its notes are told either way. Throws RemoteError. */
+export function insist(what: string, result: StepResult, step: (text: string) => void): void {
   for (const note of result.notes) step(printable(note))
   if (!result.ok) {
     throw new RemoteError('restore-step', `${what} failed: ${printable(result.reason)}`, {

@@ -62,7 +62,8 @@ export async function preflight(
     const config = targetConfig(source, name, paths, host)
     const wanted = wantedPaths(source, config, paths, whole ? undefined : selected, deployment)
     const restorable = await dependencies.restorableOf(source.kind)
-    const { findings, notes } = await restorable.preflight(restore, config, source.facts)
+    const way = request.strategy === 'merge' ? (restorable.merging ?? restorable) : restorable
+    const { findings, notes } = await way.preflight(restore, config, source.facts)
     sources.push({ source, contents, wanted, findings, notes })
   }
   step('looking at the targets')

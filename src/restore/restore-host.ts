@@ -1,11 +1,11 @@
-import { ConnectionError, InterruptedError, RelayError } from '../errors.ts'
+import { InterruptedError, RelayError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
-import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
-import { takeSnapshot } from '../pull/pull-host.ts'
-import type { HostLock } from '../vault/contract.ts'
+import type { RestoreReport } from '../model/restore-report.ts'
+import type { Carried, CarriedOut, Diary } from './carried.ts'
 import type { RestoreDependencies } from './dependencies.ts'
+import { groupUnits, placedUnits } from './groups.ts'
+import { mergeIn } from './merge.ts'
 import { putInPlace } from './place.ts'
-import type { SourceToRestore } from './plan.ts'
 import {
   checkArchives,
   preflight,
@@ -14,16 +14,12 @@ import {
   type Connected,
   type RestoreRequest,
 } from './preflight.ts'
+import { safetyCopy } from './safety.ts'
 import { RestoreDriver } from './server/driver.ts'
 import { prepareStaging } from './server/staging.ts'
 import { serverServices } from './services.ts'
-import { stageGroup, type StagedGroup } from './stage.ts'
-
-/** Everything that happened, in order, for the report. */
-interface Diary {
-  readonly steps: { at: string; text: string }[]
-  readonly step: (text: string) => void
-}
+import { stageGroup } from './stage.ts'
+import { asRelayError, undo } from './undo.ts'
 
 /**
  * Restores a snapshot to a host: plan → preflight → confirm → safety snapshot → upload and prove beside the target →
@@ -52,7 +48,7 @@ export async function restoreHost(
     sudo: host.sudo,
   }
   const { plan, sources } = await preflight(request, connected, dependencies, diary.step, signal)
-  const report = (rest: Omit<RestoreReport, 'plan' | 'steps' | 'duration'>): RestoreReport => ({
+  const report = (rest: CarriedOut): RestoreReport => ({
     plan,
     steps: diary.steps,
     duration: pull.now().getTime() - started.getTime(),
@@ -65,16 +61,13 @@ export async function restoreHost(
   if (!(await dependencies.confirm(plan)))
     throw new InterruptedError('Not confirmed; nothing was changed', { host: host.name })
 
-  const finish = async (
-    result: Omit<RestoreReport, 'plan' | 'steps' | 'duration'>,
-  ): Promise<RestoreReport> => {
+  const finish = async (result: CarriedOut): Promise<RestoreReport> => {
     await recordRun(host, started, result, dependencies)
     return report(result)
   }
+  const carry = request.strategy === 'merge' ? mergeIn : replace
   try {
-    return await finish(
-      await carryOut({ request, plan, sources, connected, lock, diary }, dependencies, signal),
-    )
+    return await finish(await carry({ request, plan, sources, connected, lock, diary }, dependencies, signal))
   } catch (thrown) {
     const error = signal.aborted && !(thrown instanceof RelayError) ? new InterruptedError() : thrown
     if (!(error instanceof RelayError)) throw error
@@ -83,21 +76,12 @@ export async function restoreHost(
   }
 }
 
-interface Carried {
-  readonly request: RestoreRequest
-  readonly plan: RestorePlan
-  readonly sources: readonly SourceToRestore[]
-  readonly connected: Connected
-  readonly lock: HostLock | undefined
-  readonly diary: Diary
-}
-
-/** Everything behind the confirmation. */
-async function carryOut(
+/** Everything behind the confirmation, for the strategy `replace`. */
+async function replace(
   carried: Carried,
   dependencies: RestoreDependencies,
   signal: AbortSignal,
-): Promise<Omit<RestoreReport, 'plan' | 'steps' | 'duration'>> {
+): Promise<CarriedOut> {
   const { request, plan, sources, connected, diary } = carried
   const { host } = request
   const { remote, probe, deployment, sudo } = connected
@@ -150,6 +134,7 @@ async function carryOut(
       health: host.services.health,
       waitHealthy: dependencies.waitHealthy,
       start: request.start,
+      settles: host.services.manager !== 'none',
       step: diary.step,
       signal,
     })
@@ -158,105 +143,8 @@ async function carryOut(
   } catch (thrown) {
     const error = asRelayError(thrown, signal)
     diary.step(`failed: ${error.message}`)
-    return await undo(driver, error, { plan, safetySnapshot, diary, host })
+    return await undo(driver, error, carried, safetySnapshot)
   }
-}
-
-async function undo(
-  driver: RestoreDriver,
-  error: RelayError,
-  context: { plan: RestorePlan; safetySnapshot: string | undefined; diary: Diary; host: HostConfig },
-): Promise<Omit<RestoreReport, 'plan' | 'steps' | 'duration'>> {
-  const { plan, safetySnapshot, diary, host } = context
-  const common = { restored: [], safetySnapshot, findings: plan.findings }
-  try {
-    diary.step('putting everything back')
-    const undone = await driver.rollback()
-    for (const note of undone.notes) diary.step(note)
-    if (undone.outcome === 'stuck') {
-      diary.step(`stuck: ${undone.reason}`)
-      return {
-        ...common,
-        outcome: 'stuck',
-        error: withNext(error, `Correct the reason, then run: relay-backup rollback --host ${host.name}`),
-      }
-    }
-    diary.step('the old data is back, services as before')
-    return { ...common, outcome: 'rolled-back', error }
-  } catch (lost) {
-    if (!(lost instanceof ConnectionError)) throw lost
-    diary.step('the connection is lost: the server puts everything back by itself within a minute')
-    return {
-      ...common,
-      outcome: 'failed',
-      error: withNext(error, `See how it ended: relay-backup rollback --host ${host.name}`),
-    }
-  }
-}
-
-function withNext(error: RelayError, next: string): RelayError {
-  return new RelayError(error.code, error.message, { ...error.details, next, cause: error })
-}
-
-/** A snapshot of what is replaced, so that nothing of it can be lost. Returns its id. */
-async function safetyCopy(
-  { request, plan, connected, lock, diary }: Carried,
-  { pull }: RestoreDependencies,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  const { host } = request
-  if (!plan.safety || lock === undefined) return undefined
-  const replaced = new Set(plan.units.filter((unit) => unit.exists).map((unit) => unit.source))
-  const sources = host.sources.filter((source) => replaced.has(source.name))
-  if (sources.length === 0) return undefined
-  diary.step('taking a safety snapshot of what will be replaced')
-  const selection = { sources, everything: false }
-  const { remote, probe } = connected
-  const taken = await takeSnapshot({ host, remote, probe, lock, selection, purpose: 'safety' }, pull, signal)
-  const failed = taken.sources.find((source) => source.outcome === 'failed')
-  if (failed === undefined && taken.snapshot !== undefined) return taken.snapshot.id
-  throw new RelayError(
-    'safety-failed',
-    `the safety snapshot failed: ${failed?.error?.message ?? 'nothing was captured'}`,
-    {
-      host: host.name,
-      source: failed?.source,
-      next: 'Nothing was replaced. If what is there now can be given up, restore with --no-safety.',
-    },
-  )
-}
-
-/** Units of one source that lie on one file system are unpacked into one directory. */
-function groupUnits(plan: RestorePlan, sources: readonly SourceToRestore[]): StagedGroup[] {
-  const groups = new Map<
-    string,
-    { source: SourceToRestore['source']; directory: string; units: { member: string; name: string }[] }
-  >()
-  for (const [index, unit] of plan.units.entries()) {
-    const source = sources.find((one) => one.source.name === unit.source)?.source
-    if (source === undefined) continue
-    const directory = `${unit.base}/restore-${plan.id}/${unit.source}`
-    const group = groups.get(directory) ?? { source, directory, units: [] }
-    group.units.push({ member: unit.member, name: String(index + 1) })
-    groups.set(directory, group)
-  }
-  return [...groups.values()]
-}
-
-function placedUnits(plan: RestorePlan, groups: readonly StagedGroup[]) {
-  return plan.units.map((unit, index) => {
-    const name = String(index + 1)
-    const group = groups.find(
-      (one) => one.source.name === unit.source && one.units.some((other) => other.name === name),
-    )
-    return {
-      kind: unit.kind,
-      target: unit.target,
-      staged: `${group?.directory ?? ''}/${name}`,
-      aside: `${unit.base}/rollback-${plan.id}/${name}`,
-      ...(unit.carry.length === 0 ? {} : { carry: { member: unit.member, patterns: unit.carry } }),
-    }
-  })
 }
 
 function openDiary({ host }: RestoreRequest, { pull }: RestoreDependencies): Diary {
@@ -290,12 +178,4 @@ async function recordRun(
 function absoluteDeployment(deployment: string, home: string): string {
   if (deployment.startsWith('/')) return deployment
   return deployment === '~' ? home : `${home}/${deployment.replace(/^~\//, '')}`
-}
-
-function asRelayError(thrown: unknown, signal: AbortSignal): RelayError {
-  if (thrown instanceof RelayError) return thrown
-  if (signal.aborted) return new InterruptedError()
-  return new RelayError('internal', thrown instanceof Error ? thrown.message : String(thrown), {
-    cause: thrown,
-  })
 }

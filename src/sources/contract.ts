@@ -2,6 +2,7 @@ import type { ArchiveInput, ArchiveObserver, IndexFlag } from '../archive/contra
 import type { SourceConfig } from '../model/config.ts'
 import type { Facts } from '../model/facts.ts'
 import type { Finding } from '../model/finding.ts'
+import type { ListedEntry } from '../model/listing.ts'
 import type { ArchiveFormat, SnapshotWarning, SourceKind } from '../model/snapshot.ts'
 import type { CompressionChoice } from '../model/config.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
@@ -78,6 +79,44 @@ export interface CapturableSource<C extends SourceConfig = SourceConfig> {
   readonly kind: SourceKind
   /** Prepares and starts the capture. Throws SourceError when the source can't be captured as configured. */
   capture(context: CaptureContext, config: C): Promise<Capture>
+  /** For kinds that can be captured incrementally. */
+  readonly incremental?: IncrementalSource<C>
+}
+
+/** A kind whose changes can be captured alone. */
+export interface IncrementalSource<C extends SourceConfig = SourceConfig> {
+  /** The server has the tools that it takes. */
+  canList(context: CaptureContext): boolean
+  /**
+   * Every entry with its stat, in no order and in constant memory; proven when the generator ended. Throws SourceError
+   * or RemoteError. Take it before what it describes is captured: then what changes in between is sent next time.
+   */
+  list(context: CaptureContext, config: C): AsyncGenerator<ListedEntry>
+  /**
+   * Like {@link CapturableSource.capture}, but of these entries only. Tails that could not be proven come whole, in
+   * a later part; a tail's member that is not to be used has an amendment with `replacedBy`.
+   */
+  captureChanges(context: CaptureContext, config: C, changes: Changes): Promise<Capture>
+}
+
+/** What an incremental captures. */
+export interface Changes {
+  /** Members to be sent whole, directories without what is in them, sorted by path bytes. Asked for once. */
+  readonly members: () => AsyncIterable<Buffer>
+  readonly tails: readonly FileTail[]
+}
+
+/** The part of a file behind what is known of it. */
+export interface FileTail {
+  /** The file's member name. */
+  readonly path: Buffer
+  /** What the known part is made of; each piece is hashed on the server before the tail is read. */
+  readonly pieces: readonly { readonly size: number; readonly sha256: string }[]
+  /** Bytes behind the known part. */
+  readonly length: number
+  /** The member that the tail becomes, and its header as it stands in a tar. */
+  readonly member: Buffer
+  readonly header: Buffer
 }
 
 /** What a source needs to be put back. It owns nothing here. */
@@ -117,4 +156,27 @@ export interface RestorableSource<C extends SourceConfig = SourceConfig> {
   arrange(context: RestoreContext, config: C, facts: Facts, place: StagedSource): Promise<void>
   /** Compares what runs with the facts; a `failed` finding rolls the restore back. */
   check(context: RestoreContext, config: C, facts: Facts): Promise<readonly Finding[]>
+  /** How a kind adds what is missing to what runs; absent for kinds whose files are added as files. */
+  readonly merging?: MergingSource<C>
+}
+
+/** A restore that only adds, for a kind whose data is not its files. */
+export interface MergingSource<C extends SourceConfig = SourceConfig> {
+  preflight(context: RestoreContext, config: C, facts: Facts): Promise<RestorePreflight>
+  /**
+   * Adds what the target does not have. Each addition is in the journal (an absolute path on the server, in a
+   * directory that is there) before it is made. `staged` is used up.
+   */
+  merge(
+    context: RestoreContext,
+    config: C,
+    facts: Facts,
+    place: { readonly staged: string; readonly journal: string },
+  ): Promise<{ readonly added: number; readonly existed: number }>
+  /** Removes what a merge added and nobody has changed since, by its journal; nothing when there is none. */
+  unmerge(
+    context: RestoreContext,
+    config: C,
+    journal: string,
+  ): Promise<{ readonly removed: number; readonly changed: number; readonly gone: number }>
 }

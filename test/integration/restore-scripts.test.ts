@@ -38,7 +38,7 @@ describe.each(MACHINES)('a restore on a server with %s', (machine) => {
     await service.begin()
     const old = await treeOf(lab.data)
     const placement = await lab.stage(host, { carry: CARRY, services: service.services })
-    const fresh = await treeOf(placement.units[0]?.staged ?? '')
+    const fresh = await treeOf(String(placement.units[0]?.staged ?? ''))
 
     await using driver = await upTo(host, placement, 'startRest')
     expect(await driver.checkRunning(quiet())).toMatchObject({ ok: true })
@@ -253,7 +253,7 @@ describe.each(MACHINES)('a restore on a server with %s', (machine) => {
     expect(compareTrees(old, await treeOf(target))).toEqual([])
 
     const second = await place()
-    const fresh = await treeOf(second.units[0]?.staged ?? '')
+    const fresh = await treeOf(String(second.units[0]?.staged ?? ''))
     await using driver = await upTo(host, second, 'startRest')
     await driver.commit(quiet())
     const now = await treeOf(target)
@@ -353,7 +353,7 @@ describe.each(MACHINES)('a restore on a server with %s', (machine) => {
     await mkdir(outside)
     const old = await treeOf(lab.data)
     const placement = await lab.stage(host, { carry: CARRY })
-    const staged = placement.units[0]?.staged ?? ''
+    const staged = String(placement.units[0]?.staged ?? '')
     await rm(join(staged, 'logs'), { recursive: true })
     await symlink(outside, join(staged, 'logs'))
     await using driver = await upTo(host, placement, 'swap')

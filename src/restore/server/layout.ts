@@ -6,9 +6,9 @@ import type { TargetLook } from './look.ts'
 export interface RestoreUnit {
   /** `rename`: as a whole. `children`: the target itself stays (a mount point), what is in it is moved. */
   readonly kind: 'rename' | 'children'
-  readonly target: string
+  readonly target: string | Uint8Array
   /** Where the new is unpacked; undefined: the old only goes aside. */
-  readonly staged: string | undefined
+  readonly staged: string | Uint8Array | undefined
   /** Where the old goes. */
   readonly aside: string
 }

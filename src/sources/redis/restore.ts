@@ -1,9 +1,18 @@
 import type { RedisSourceConfig } from '../../model/config.ts'
 import type { Facts, RedisFacts } from '../../model/facts.ts'
-import type { RestorableSource } from '../contract.ts'
+import type { MergingSource, RestorableSource } from '../contract.ts'
+import { mergeRedis, preflightMerge } from './merge.ts'
+import { unmergeRedis } from './merge-undo.ts'
 import { arrangeRedis } from './restore-arrange.ts'
 import { checkRedis } from './restore-check.ts'
 import { preflightRedis } from './restore-preflight.ts'
+
+const merging: MergingSource<RedisSourceConfig> = {
+  preflight: (context, config, facts) => preflightMerge(context, config, ofRedis(facts)),
+  merge: (context, config, facts, { staged, journal }) =>
+    mergeRedis(context, config, ofRedis(facts), staged, journal),
+  unmerge: unmergeRedis,
+}
 
 /** How a Redis is put back (design.md, "Redis, done right"). */
 export const restorableRedis: RestorableSource<RedisSourceConfig> = {
@@ -11,6 +20,7 @@ export const restorableRedis: RestorableSource<RedisSourceConfig> = {
   preflight: (context, config, facts) => preflightRedis(context, config, ofRedis(facts)),
   arrange: (context, config, facts, place) => arrangeRedis(context, config, ofRedis(facts), place),
   check: (context, config, facts) => checkRedis(context, config, ofRedis(facts)),
+  merging,
 }
 
 function ofRedis(facts: Facts): RedisFacts {

@@ -203,11 +203,11 @@ homes() {
   done | sort -u
 }
 
-# remove_staging: what was unpacked and not put in place. The journal and the marks stay.
+# remove_staging: what was unpacked and not put in place. The journal, the marks and what a merge has noted stay.
 remove_staging() {
   for leftover in "${journal%/*}"/* "${journal%/*}"/.[!.]* "${journal%/*}"/..?*; do
     case ${leftover##*/} in
-      journal | carried-* | parent-*) ;;
+      journal | carried-* | parent-* | merge-*) ;;
       *) ! exists "$leftover" || remove_tree "$leftover" ;;
     esac
   done

@@ -1,0 +1,139 @@
+import { RelayError } from '../errors.ts'
+import { printable } from '../model/path-bytes.ts'
+import type { Carried, CarriedOut } from './carried.ts'
+import type { RestoreDependencies } from './dependencies.ts'
+import { groupUnits } from './groups.ts'
+import { insist } from './place.ts'
+import { restoreContext } from './preflight.ts'
+import { RestoreDriver, type RestorePlacement } from './server/driver.ts'
+import { findMissing } from './server/missing.ts'
+import { prepareStaging } from './server/staging.ts'
+import { stageGroup, type StagedGroup } from './stage.ts'
+import { asRelayError, undo } from './undo.ts'
+
+type Unit = RestorePlacement['units'][number]
+
+/** A merge's own note beside the journal of its restore; a rollback finds it by this name. */
+export function mergeJournal(deployment: string, id: string, source: string): string {
+  return `${deployment}/.relay-backup/restore-${id}/merge-${source}`
+}
+
+/**
+ * The strategy `merge`: adds what is missing and overwrites nothing, with every service running. Files that the
+ * target lacks are units of their own, so the journal knows each and a rollback takes exactly them away again; kinds
+ * whose data is not their files add by themselves and keep a journal beside it.
+ */
+export async function mergeIn(
+  carried: Carried,
+  dependencies: RestoreDependencies,
+  signal: AbortSignal,
+): Promise<CarriedOut> {
+  const { request, plan, sources, connected, diary } = carried
+  const { remote, probe, deployment, sudo } = connected
+  const groups = groupUnits(plan, sources)
+  const directories = groups.map((group) => group.directory)
+  await prepareStaging(remote, { deployment, id: plan.id, directories, sudo, signal })
+  const merging = new Map<StagedGroup, NonNullable<Awaited<ReturnType<typeof mergingOf>>>>()
+  const units: Unit[] = []
+  for (const group of groups) {
+    diary.step(`unpacking ${group.source.name} beside its target`)
+    await stageGroup(group, { remote, probe, sudo, snapshot: request.snapshot, signal }, dependencies)
+    const own = await mergingOf(group, dependencies)
+    if (own !== undefined) merging.set(group, own)
+    else units.push(...(await missingUnits(group, carried, units.length, signal)))
+  }
+  await using driver = await RestoreDriver.start(
+    remote,
+    { deployment, id: plan.id, units, services: { manager: 'none' }, sudo },
+    signal,
+  )
+  const restore = restoreContext(connected, dependencies, diary.step, signal)
+  const added: { source: string; entries: number; bytes: number }[] = []
+  for (const group of groups) {
+    const entries = units.filter((unit) => String(unit.staged).startsWith(`${group.directory}/`)).length
+    if (!merging.has(group)) added.push({ source: group.source.name, entries, bytes: 0 })
+  }
+  try {
+    insist('checking the places', await driver.begin(signal), diary.step)
+    insist('preparing', await driver.stop(signal), diary.step)
+    diary.step(`adding ${units.length} files and directories that are missing`)
+    insist('adding', await driver.swap(signal), diary.step)
+    for (const [group, own] of merging) {
+      const config = sources.find((one) => one.source.name === group.source.name)?.wanted[0]?.config
+      const unit = group.units[0]
+      if (config === undefined || unit === undefined) continue
+      const place = {
+        staged: `${group.directory}/${unit.name}`,
+        journal: mergeJournal(deployment, plan.id, group.source.name),
+      }
+      const result = await own.merge(restore, config, group.source.facts, place)
+      diary.step(`${group.source.name}: ${result.added} added, ${result.existed} were there`)
+      added.push({ source: group.source.name, entries: result.added, bytes: 0 })
+    }
+    insist('committing', await driver.commit(signal), diary.step)
+    diary.step('done')
+    return { outcome: 'done', restored: added, findings: plan.findings }
+  } catch (thrown) {
+    const error = asRelayError(thrown, signal)
+    diary.step(`failed: ${error.message}`)
+    const patient = restoreContext(connected, dependencies, diary.step, new AbortController().signal)
+    for (const [group, own] of merging) {
+      const config = sources.find((one) => one.source.name === group.source.name)?.wanted[0]?.config
+      if (config === undefined) continue
+      const undone = await own
+        .unmerge(patient, config, mergeJournal(deployment, plan.id, group.source.name))
+        .catch((reason: unknown) => asRelayError(reason, patient.signal))
+      diary.step(
+        undone instanceof RelayError
+          ? `${group.source.name}: what was added can't be removed: ${undone.message}`
+          : `${group.source.name}: ${undone.removed} removed again, ${undone.changed} were changed since and stay`,
+      )
+    }
+    return await undo(driver, error, carried, undefined)
+  }
+}
+
+async function mergingOf(group: StagedGroup, dependencies: RestoreDependencies) {
+  return (await dependencies.restorableOf(group.source.kind)).merging
+}
+
+/** A unit for each topmost name that the target lacks. Throws RelayError where a directory and a file collide. */
+async function missingUnits(
+  group: StagedGroup,
+  { plan, connected }: Carried,
+  before: number,
+  signal: AbortSignal,
+): Promise<Unit[]> {
+  const { remote, sudo } = connected
+  const units: Unit[] = []
+  for (const { name, member } of group.units) {
+    const planned = plan.units[Number(name) - 1]
+    if (planned === undefined) throw new Error(`no unit ${name}`)
+    const staged = `${group.directory}/${name}`
+    const missing = await findMissing(remote, { staged, target: planned.target, sudo, signal })
+    const [conflict] = missing.conflicts
+    if (conflict !== undefined) {
+      throw new RelayError(
+        'merge-conflict',
+        `${printable(member)}/${printable(conflict)} is a directory on one side and not on the other`,
+        {
+          source: group.source.name,
+          next: 'Nothing was added. Move it away on the server, or restore with --strategy replace.',
+        },
+      )
+    }
+    for (const one of missing.names) {
+      units.push({
+        kind: 'rename',
+        target: below(planned.target, one),
+        staged: below(staged, one),
+        aside: `${planned.base}/rollback-${plan.id}/${before + units.length + 1}`,
+      })
+    }
+  }
+  return units
+}
+
+function below(root: string, name: Buffer): string | Buffer {
+  return name.length === 0 ? root : Buffer.concat([Buffer.from(`${root}/`), name])
+}

@@ -1,0 +1,50 @@
+import { ConnectionError, InterruptedError, RelayError } from '../errors.ts'
+import type { Carried, CarriedOut } from './carried.ts'
+import type { RestoreDriver } from './server/driver.ts'
+
+/** Puts everything back after a failure, on the server, and says how that went. */
+export async function undo(
+  driver: RestoreDriver,
+  error: RelayError,
+  { plan, diary, request }: Carried,
+  safetySnapshot: string | undefined,
+): Promise<CarriedOut> {
+  const { host } = request
+  const common = { restored: [], safetySnapshot, findings: plan.findings }
+  try {
+    diary.step('putting everything back')
+    const undone = await driver.rollback()
+    for (const note of undone.notes) diary.step(note)
+    if (undone.outcome === 'stuck') {
+      diary.step(`stuck: ${undone.reason}`)
+      return {
+        ...common,
+        outcome: 'stuck',
+        error: withNext(error, `Correct the reason, then run: relay-backup rollback --host ${host.name}`),
+      }
+    }
+    diary.step('the old data is back, services as before')
+    return { ...common, outcome: 'rolled-back', error }
+  } catch (lost) {
+    if (!(lost instanceof ConnectionError)) throw lost
+    diary.step('the connection is lost: the server puts everything back by itself within a minute')
+    return {
+      ...common,
+      outcome: 'failed',
+      error: withNext(error, `See how it ended: relay-backup rollback --host ${host.name}`),
+    }
+  }
+}
+
+function withNext(error: RelayError, next: string): RelayError {
+  return new RelayError(error.code, error.message, { ...error.details, next, cause: error })
+}
+
+/** What a restore failed with, as an error for a person. */
+export function asRelayError(thrown: unknown, signal: AbortSignal): RelayError {
+  if (thrown instanceof RelayError) return thrown
+  if (signal.aborted) return new InterruptedError()
+  return new RelayError('internal', thrown instanceof Error ? thrown.message : String(thrown), {
+    cause: thrown,
+  })
+}
