@@ -219,6 +219,11 @@ export type RewriteTar = (
     readonly onEnd?: (totals: RewriteTotals) => void
     /** A file with long runs of zeros, by its new name: a hole may be dug there again. */
     readonly onZeros?: (path: Buffer) => void
+    /**
+     * Dialect `gnu` only, before the end: a second tar with just the directories, deepest first. A tar other than
+     * GNU's writes into directories after it has set their times, so they are sent again.
+     */
+    readonly onDirectories?: (tar: Buffer) => void
   },
 ) => Readable
 

@@ -8,13 +8,24 @@ import { type TarHandler, TarReader } from './tar-reader.ts'
 import { encodeTarHeader, tarPadding } from './tar-writer.ts'
 
 /** See {@link RewriteTar}. */
-export const rewriteTar: RewriteTar = (plain, { select, dialect, maxBytes, onEnd, onZeros }) => {
-  const rewriter = new Rewriter(select, dialect, maxBytes, onZeros)
+export const rewriteTar: RewriteTar = (
+  plain,
+  { select, dialect, maxBytes, onEnd, onZeros, onDirectories },
+) => {
+  const rewriter = new Rewriter({ select, dialect, maxBytes, onZeros, onDirectories })
   if (onEnd !== undefined)
     rewriter.once('end', () => onEnd({ entries: rewriter.entries, bytes: rewriter.bytes }))
   // The error reaches the reader through the rewriter, which pipeline destroys with it.
   pipeline(plain, rewriter, () => undefined)
   return rewriter
+}
+
+interface RewriterOptions {
+  readonly select: SelectMember
+  readonly dialect: TarDialect
+  readonly maxBytes: number
+  readonly onZeros: ((path: Buffer) => void) | undefined
+  readonly onDirectories: ((tar: Buffer) => void) | undefined
 }
 
 class Rewriter extends Transform implements TarHandler {
@@ -25,7 +36,8 @@ class Rewriter extends Transform implements TarHandler {
   readonly #select: SelectMember
   readonly #encode: (entry: TarEntry) => Buffer
   readonly #maxBytes: number
-  readonly #onZeros: ((path: Buffer) => void) | undefined
+  readonly #onZeros: RewriterOptions['onZeros']
+  readonly #onDirectories: RewriterOptions['onDirectories']
   /** For a tar other than GNU's, which sets a directory's mode and time before it writes into it. */
   readonly #directories: Buffer[] | undefined
   #path: Buffer | undefined
@@ -33,17 +45,13 @@ class Rewriter extends Transform implements TarHandler {
   #passing = false
   #padding: Buffer = Buffer.alloc(0)
 
-  constructor(
-    select: SelectMember,
-    dialect: TarDialect,
-    maxBytes: number,
-    onZeros: ((path: Buffer) => void) | undefined,
-  ) {
+  constructor({ select, dialect, maxBytes, onZeros, onDirectories }: RewriterOptions) {
     super({ readableHighWaterMark: 1024 * 1024, writableHighWaterMark: 1024 * 1024 })
     this.#select = select
     this.#encode = dialect === 'pax' ? encodeTarHeader : encodeGnuHeader
     this.#maxBytes = maxBytes
     this.#onZeros = onZeros
+    this.#onDirectories = onDirectories
     this.#directories = dialect === 'gnu' ? [] : undefined
   }
 
@@ -61,8 +69,9 @@ class Rewriter extends Transform implements TarHandler {
   override _flush(done: TransformCallback): void {
     try {
       this.#reader.end()
-      // Deepest first, so that each gets its own mode and time last.
-      for (const header of this.#directories?.reverse() ?? []) this.push(header)
+      if (this.#directories !== undefined) {
+        this.#onDirectories?.(Buffer.concat([...this.#directories.reverse(), END_OF_ARCHIVE]))
+      }
       this.push(END_OF_ARCHIVE)
       done()
     } catch (error) {

@@ -7,11 +7,13 @@ import { printable } from '../model/path-bytes.ts'
 import { formatSize } from '../model/units.ts'
 import { probeHost } from '../remote/probe.ts'
 import { connectSsh } from '../remote/ssh.ts'
-import type { RemoteHost } from '../remote/contract.ts'
+import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import { formatAge } from '../report/format.ts'
 import { discardRestores, listJournals, type RestoreJournal } from '../restore/server/journals.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
+import { mergeJournal } from '../restore/merge.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
+import { restorableOf } from '../sources/registry.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { ask } from './question.ts'
 
@@ -26,6 +28,7 @@ export interface RollbackFlags {
 /** Where the journals lie. */
 interface Place {
   readonly remote: RemoteHost
+  readonly probe: HostProbe
   readonly deployment: string
   readonly sudo: boolean
   readonly signal: AbortSignal
@@ -42,7 +45,8 @@ export async function rollback(
   if (host === undefined) throw new UsageError('--host names no host')
   const { signal } = context
   await using remote = await connectSsh(host, { resolveSecret, signal })
-  const { deployment } = await probeHost(remote, { deployment: host.deployment, names: [] }, signal)
+  const probe = await probeHost(remote, { deployment: host.deployment, names: [] }, signal)
+  const { deployment } = probe
   if (deployment === undefined) {
     return {
       exitCode: ExitCode.done,
@@ -50,7 +54,7 @@ export async function rollback(
       json: { journals: [] },
     }
   }
-  const place: Place = { remote, deployment, sudo: host.sudo, signal }
+  const place: Place = { remote, probe, deployment, sudo: host.sudo, signal }
   const { journals } = await listJournals(remote, place)
   return flags.discard === true
     ? await discard(context, host, place, journals, flags)
@@ -71,6 +75,7 @@ async function undo(
   const now = context.now().getTime()
   const what = `restore ${journal.id} of ${formatAge(now - journal.begunAt.getTime())} (${describeState(journal)})`
   await confirm(context, flags, host, `Undo ${what}: ${journal.targets.map(printable).join(', ')}`)
+  const unmerged = await unmergeSources(host, place, journal.id)
   const result = await rollbackRestore(place.remote, { ...place, id: journal.id })
   if (result.outcome === 'stuck') {
     throw new RelayError(
@@ -84,9 +89,26 @@ async function undo(
   }
   const lines = [
     `${host.name}: ${result.outcome === 'abandoned' ? 'nothing had been replaced' : 'the old data is back, services as before'} (restore ${journal.id})`,
+    ...unmerged,
     ...result.notes.map((note) => `  ${printable(note)}`),
   ]
   return { exitCode: ExitCode.done, text: lines.join('\n'), json: { restore: journal.id, ...result } }
+}
+
+/** Takes away what a merge added to running services, where nobody has changed it since. */
+async function unmergeSources(host: HostConfig, place: Place, id: string): Promise<string[]> {
+  const { remote, probe, sudo, signal } = place
+  const lines: string[] = []
+  for (const config of host.sources) {
+    const { merging } = await restorableOf(config.kind)
+    if (merging === undefined) continue
+    const context = { host: remote, probe, sudo, secret: resolveSecret, step: () => undefined, signal }
+    const journal = mergeJournal(place.deployment, id, config.name)
+    const { removed, changed } = await merging.unmerge(context, config, journal)
+    if (removed + changed > 0)
+      lines.push(`  ${config.name}: ${removed} removed again, ${changed} were changed since and stay`)
+  }
+  return lines
 }
 
 async function discard(

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { TarDialect, TarEntry } from '../archive/contract.ts'
 import { DamageError, RelayError, RemoteError } from '../errors.ts'
@@ -47,8 +47,10 @@ export async function stageGroup(
   let entries = 0
   let bytes = 0
   for (const archive of group.source.archives) {
-    const { tar, totals } = await openForTarget(group, archive, context, dependencies, sparse)
-    await send(tar, group, context, dependencies)
+    const { tar, totals, directories } = await openForTarget(group, archive, context, dependencies, sparse)
+    await send(tar, group, context, dependencies, false)
+    const again = directories()
+    if (again !== undefined) await send(Readable.from([again]), group, context, dependencies, true)
     entries += totals().entries
     bytes += totals().bytes
   }
@@ -68,7 +70,11 @@ async function openForTarget(
   context: StageContext,
   { pull, decryptor, openArchive, rewriteTar, wrapInTar }: RestoreDependencies,
   sparse: Buffer[],
-): Promise<{ readonly tar: Readable; readonly totals: () => Staged }> {
+): Promise<{
+  readonly tar: Readable
+  readonly totals: () => Staged
+  readonly directories: () => Buffer | undefined
+}> {
   const dialect: TarDialect = context.probe.tar === 'gnu' ? 'pax' : 'gnu'
   const plain = await openArchive({
     path: pull.vault.filePath(context.snapshot, archive.file),
@@ -86,17 +92,19 @@ async function openForTarget(
       mtimeMs: Date.parse(context.snapshot.manifest.createdAt),
       dialect,
     })
-    return { tar, totals: () => ({ entries: 1, bytes: size }) }
+    return { tar, totals: () => ({ entries: 1, bytes: size }), directories: () => undefined }
   }
   let totals: Staged = { entries: 0, bytes: 0 }
+  let directories: Buffer | undefined
   const tar = rewriteTar(plain, {
     select: (entry) => selectFor(group, entry),
     dialect,
     maxBytes: archive.plainBytes,
     onEnd: (seen) => (totals = seen),
     onZeros: (path) => sparse.push(path),
+    onDirectories: (again) => (directories = again),
   })
-  return { tar, totals: () => totals }
+  return { tar, totals: () => totals, directories: () => directories }
 }
 
 /** The staged name of a member, and of what a hard link points to. */
@@ -130,11 +138,13 @@ async function send(
   group: StagedGroup,
   context: StageContext,
   { compress }: RestoreDependencies,
+  again: boolean,
 ): Promise<void> {
   const { probe, signal } = context
   const compression = probe.versions.zstd !== undefined ? 'zstd' : 'none'
   const unpack = await spawnUnpack(context.remote, {
     ...here(group, context),
+    again,
     compression,
     owners: probe.uid === 0 || context.sudo,
     extras: probe.tar === 'gnu',
