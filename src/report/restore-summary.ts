@@ -1,6 +1,6 @@
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
-import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
+import type { RestorePlan, RestoreReport, RestoreUnit } from '../model/restore-report.ts'
 import { formatDuration, formatSize } from '../model/units.ts'
 import { formatAge, formatCount } from './format.ts'
 import { createPaint, type Paint } from './paint.ts'
@@ -22,13 +22,11 @@ export function renderRestorePlan(plan: RestorePlan, style: Style): string {
       `  ${source.source} (${source.kind}): ${formatCount(source.entries, 'entry', 'entries')}, ${formatSize(source.bytes)}`,
     )
     for (const unit of plan.units.filter((one) => one.source === source.source)) {
-      const now = unit.exists
-        ? `replaces ${formatSize(unit.existingBytes)}, kept under ${printable(unit.base)}`
-        : 'new'
+      const now = unit.exists ? whatHappens(plan, unit) : 'new'
       lines.push(
         `    ${printable(unit.target)}: ${now}${unit.kind === 'children' ? ', a mount point: its children move' : ''}`,
       )
-      if (unit.exists && unit.carry.length > 0)
+      if (plan.strategy === 'replace' && unit.exists && unit.carry.length > 0)
         lines.push(`      stays as it is there: ${unit.carry.map(printable).join(' ')}`)
     }
     for (const note of source.notes) lines.push(`    ${printable(note)}`)
@@ -39,6 +37,11 @@ export function renderRestorePlan(plan: RestorePlan, style: Style): string {
   )
   lines.push(...plan.findings.map((finding) => findingLine(finding, paint)))
   return lines.join('\n')
+}
+
+function whatHappens(plan: RestorePlan, unit: RestoreUnit): string {
+  if (plan.strategy === 'merge') return 'only what is missing is added'
+  return `replaces ${formatSize(unit.existingBytes)}, kept under ${printable(unit.base)}`
 }
 
 function servicesLine(plan: RestorePlan): string {
@@ -78,7 +81,7 @@ export function renderRestoreReport(report: RestoreReport, style: Style): string
   if (report.safetySnapshot !== undefined) {
     lines.push(`  what was there before: safety snapshot ${printable(plan.host)}/${report.safetySnapshot}`)
   }
-  if (report.outcome === 'done' && plan.units.some((unit) => unit.exists)) {
+  if (report.outcome === 'done' && plan.strategy === 'replace' && plan.units.some((unit) => unit.exists)) {
     lines.push(`  and on the server until: relay-backup rollback --host ${printable(plan.host)} --discard`)
   }
   if (error !== undefined) {

@@ -66,6 +66,7 @@ export function planRestore(input: PlanInput): RestorePlan {
       })
     }
   }
+  const replaces = input.strategy === 'replace'
   const bytes = sources.reduce((sum, source) => sum + source.contents.bytes, 0)
   findings.push(...serverFindings(input, units, bytes))
   return {
@@ -86,9 +87,9 @@ export function planRestore(input: PlanInput): RestorePlan {
       bytes: contents.bytes,
       notes,
     })),
-    services: serviceNames(host.services),
-    safety: input.safety && units.some((unit) => unit.exists),
-    downtime: SWAP_MS + Math.round(bytes / START_RATE),
+    services: serviceNames(replaces ? host.services : { manager: 'none' }),
+    safety: replaces && input.safety && units.some((unit) => unit.exists),
+    downtime: replaces ? SWAP_MS + Math.round(bytes / START_RATE) : 0,
     findings,
   }
 }
@@ -186,7 +187,7 @@ function serverFindings(input: PlanInput, units: readonly RestoreUnit[], bytes: 
     })
   }
   const users = look.targets.flatMap((target) => target.users)
-  if (users.length > 0 && host.services.manager === 'none') {
+  if (users.length > 0 && host.services.manager === 'none' && input.strategy === 'replace') {
     findings.push({
       check: 'in-use',
       outcome: 'failed',
