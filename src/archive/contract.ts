@@ -136,6 +136,7 @@ export interface IndexEntry {
   /** Values in base64. */
   readonly xattrs?: Readonly<Record<string, string>>
   readonly device?: readonly [major: number, minor: number]
+  /** Of the whole content; absent in a file of several segments, whose hashes prove it each for its part. */
   readonly sha256?: string
   readonly segments?: readonly IndexSegment[]
   readonly flags?: readonly IndexFlag[]

@@ -129,10 +129,19 @@ function isEntry(json: JsonRecord): boolean {
     /^-?\d+$/.test(json['mtimeNs']) &&
     (isLink ? isPath(json['link']) : json['link'] === undefined) &&
     (isDevice ? isDeviceNumber(json['device']) : json['device'] === undefined) &&
-    (type === 'file' ? isSha256(json['sha256']) : json['sha256'] === undefined) &&
-    (type === 'file' ? isArrayOf(json['segments'], isSegment) : json['segments'] === undefined) &&
+    (type === 'file' ? isContent(json) : json['sha256'] === undefined && json['segments'] === undefined) &&
     isOptional(json['xattrs'], (xattrs) => isRecord(xattrs) && Object.values(xattrs).every(isBase64)) &&
     isOptional(json['flags'], (flags) => isArrayOf(flags, (flag) => FLAGS.has(flag)))
+  )
+}
+
+/** Segments that make up the file. One of several segments may have no hash of its own: theirs prove it. */
+function isContent({ size, sha256, segments }: JsonRecord): boolean {
+  if (!isArrayOf(segments, isSegment)) return false
+  const parts = segments as unknown as readonly IndexSegment[]
+  return (
+    (sha256 === undefined ? parts.length > 1 : isSha256(sha256)) &&
+    parts.reduce((sum, { length }) => sum + length, 0) === size
   )
 }
 

@@ -13,6 +13,11 @@ export type TailSegments = ReadonlyMap<string, IndexSegment>
 /** What a composed index comes to; whole when its generator ended. */
 export class IndexBook {
   entries = 0
+  /**
+   * Paths where, while the pull ran, a directory took the place of something else in the chain or the other way
+   * round: no incremental may follow, and this snapshot's chain can't be unpacked by hand.
+   */
+  replacedDirectories = 0
   readonly #facts = { files: 0, directories: 0, links: 0, others: 0, bytes: 0 }
   readonly #snapshots = new Set<string>()
 
@@ -56,6 +61,7 @@ export async function* composeListing(
     const record = settle(path, decision, member, tails)
     if (record === undefined) continue
     if ('entry' in record) book.add(record.entry)
+    if (member !== undefined && isReplaced(decision, member)) book.replacedDirectories += 1
     yield record
   }
 }
@@ -90,6 +96,21 @@ function settle(
         ...(stat === undefined ? {} : { stat }),
       }
     }
+  }
+}
+
+function isReplaced(decision: Decision | undefined, member: OwnMember): boolean {
+  const isDirectory = member.type === 'directory'
+  switch (decision?.action) {
+    case undefined:
+      return false
+    case 'send':
+      return decision.before !== undefined && decision.before.directory !== isDirectory
+    case 'gone':
+      return decision.directory !== isDirectory
+    case 'keep':
+    case 'tail':
+      return (decision.entry.type === 'directory') !== isDirectory
   }
 }
 

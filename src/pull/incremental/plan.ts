@@ -8,7 +8,7 @@ import type { GoneRecord, ListingRecord, LiveRecord } from '../../state/contract
 export const TAIL_THRESHOLD = 64 * 1024
 
 /** Tails of one pull. Each costs a line to the server; what goes beyond is sent whole. */
-const MOST_TAILS = 2000
+const MOST_TAILS = 1000
 
 /** Inodes whose other names must be sent too; beyond it every file with several names is. */
 const MOST_TOUCHED = 100_000
@@ -73,6 +73,34 @@ export class PlanBook implements PlanTotals {
     else this.#all = true
   }
 
+  /** Adds a decision to the totals. */
+  count(decision: Decision): void {
+    switch (decision.action) {
+      case 'keep':
+        this.kept += 1
+        if (decision.stat.type === 'file') this.listedBytes += decision.stat.size
+        return
+      case 'send': {
+        const { listed, before: was } = decision
+        this.sent += 1
+        if (listed.type === 'file') {
+          this.sentBytes += listed.size
+          this.listedBytes += listed.size
+        }
+        if (was !== undefined && was.directory !== (listed.type === 'directory'))
+          this.replacedDirectories += 1
+        return
+      }
+      case 'tail':
+        this.tails += 1
+        this.sentBytes += decision.listed.size - decision.entry.size
+        this.listedBytes += decision.listed.size
+        return
+      case 'gone':
+        this.gone += 1
+    }
+  }
+
   isTouched(inode: string): boolean {
     return this.#all || this.#touched.has(inode)
   }
@@ -90,7 +118,7 @@ export async function* planChanges(
 ): AsyncGenerator<Decision> {
   for await (const [record, now] of inStep(previous, listed)) {
     const decision = decide(record, now, book)
-    count(decision, book)
+    book.count(decision)
     yield decision
   }
 }
@@ -143,32 +171,6 @@ function mayHaveTail({ entry, stat }: LiveRecord, now: FileStat): boolean {
   )
 }
 
-function count(decision: Decision, book: PlanBook): void {
-  switch (decision.action) {
-    case 'keep':
-      book.kept += 1
-      if (decision.stat.type === 'file') book.listedBytes += decision.stat.size
-      return
-    case 'send': {
-      const { listed, before: was } = decision
-      book.sent += 1
-      if (listed.type === 'file') {
-        book.sentBytes += listed.size
-        book.listedBytes += listed.size
-      }
-      if (was !== undefined && was.directory !== (listed.type === 'directory')) book.replacedDirectories += 1
-      return
-    }
-    case 'tail':
-      book.tails += 1
-      book.sentBytes += decision.listed.size - decision.entry.size
-      book.listedBytes += decision.listed.size
-      return
-    case 'gone':
-      book.gone += 1
-  }
-}
-
 /**
  * The names of one inode travel together: when one of them is sent, came or went, those that seemed unchanged are
  * sent as well, so that no hard link points to a member that is gone. Goes over a plan when it is complete.
@@ -185,9 +187,6 @@ export async function* closeHardLinks(
       book.isTouched(decision.stat.inode)
     ) {
       const { path, stat } = decision
-      book.kept -= 1
-      book.sent += 1
-      if (stat.type === 'file') book.sentBytes += stat.size
       yield { action: 'send', path, listed: stat, stat, before: { directory: false } }
     } else {
       yield decision

@@ -2,7 +2,14 @@ import type { ReadEntry } from '../../archive/contract.ts'
 import { SourceError } from '../../errors.ts'
 import type { FilesSourceConfig } from '../../model/config.ts'
 import type { SnapshotWarning } from '../../model/snapshot.ts'
-import type { Amendment, Capture, CaptureArchive, CaptureContext, CaptureOutcome } from '../contract.ts'
+import type {
+  Amendment,
+  Capture,
+  CaptureArchive,
+  CaptureContext,
+  CaptureOutcome,
+  Changes,
+} from '../contract.ts'
 import { batchPacker } from './batch-packer.ts'
 import { count, noTar, someNames, vanishedSource } from './failures.ts'
 import { gnuPacker } from './gnu-packer.ts'
@@ -34,6 +41,16 @@ export async function captureFiles(context: CaptureContext, config: FilesSourceC
   return new FilesCapture(context, config, roots, packer)
 }
 
+/** Captures what changed alone; see `IncrementalSource`. */
+export async function captureFileChanges(
+  context: CaptureContext,
+  config: FilesSourceConfig,
+  changes: Changes,
+): Promise<Capture> {
+  const roots = await resolveRoots(context, config.paths)
+  return new FilesCapture(context, config, roots, gnuPacker(context, roots, config.exclude), changes)
+}
+
 class FilesCapture implements Capture {
   readonly #context: CaptureContext
   readonly #config: FilesSourceConfig
@@ -42,9 +59,17 @@ class FilesCapture implements Capture {
   readonly #tally = new Tally()
   readonly #amendments = new Map<string, Amendment>()
   readonly #warnings: SnapshotWarning[] = []
+  readonly #changes: Changes | undefined
   #pass: Pass | undefined
 
-  constructor(context: CaptureContext, config: FilesSourceConfig, roots: readonly Root[], packer: Packer) {
+  constructor(
+    context: CaptureContext,
+    config: FilesSourceConfig,
+    roots: readonly Root[],
+    packer: Packer,
+    changes?: Changes,
+  ) {
+    this.#changes = changes
     this.#context = context
     this.#config = config
     this.#roots = roots
@@ -55,7 +80,7 @@ class FilesCapture implements Capture {
     const main: { report?: PassReport } = {}
     yield this.#archive(
       '',
-      await this.#packer.all(),
+      await this.#first(),
       (entry) => this.#tally.add(entry),
       (report) => {
         main.report = report
@@ -63,17 +88,22 @@ class FilesCapture implements Capture {
     )
     const first = finished(main.report)
     await this.#checkRoots(first)
-    if (first.changed.length === 0) {
+    const lost = this.#lostTails(first)
+    if (first.changed.length + lost.length === 0) {
       this.#tell(first, [])
       return
     }
-    const names = this.#tally.withLinks(first.changed)
+    const names = this.#tally.withLinks([...first.changed, ...lost])
     if (names === undefined) {
       for (const name of first.changed) this.#tear('', name)
       this.#tell(first, first.changed)
       return
     }
-    this.#context.step(`reading ${count(first.changed.length, 'file')} again that changed meanwhile`)
+    if (first.changed.length > 0) {
+      this.#context.step(`reading ${count(first.changed.length, 'file')} again that changed meanwhile`)
+    }
+    if (lost.length > 0)
+      this.#context.step(`reading ${count(lost.length, 'file')} whole that did not just grow`)
     const again: { report?: PassReport } = {}
     yield this.#archive(
       REREAD,
@@ -128,9 +158,25 @@ class FilesCapture implements Capture {
     }
   }
 
+  #first(): Promise<Pass> {
+    if (this.#changes === undefined) return this.#packer.all()
+    if (this.#packer.changes === undefined) throw new Error('this packer can not pack changes alone')
+    return this.#packer.changes(this.#changes)
+  }
+
+  /** Files (latin1) whose tails are of no use. A tail that came all the same is no member that counts. */
+  #lostTails({ unprovenTails = [], shortTails = [] }: PassReport): readonly string[] {
+    return [...unprovenTails, ...shortTails].flatMap((number) => {
+      const tail = this.#changes?.tails[number]
+      if (tail === undefined) return []
+      this.#amendments.set(`\0${tail.member.toString('latin1')}`, { replacedBy: REREAD })
+      return [tail.path.toString('latin1')]
+    })
+  }
+
   /** A source that went away while it was read is no backup of it, whatever tar says. */
   async #checkRoots(report: PassReport): Promise<void> {
-    if (report.vanished.length === 0 && this.#tally.entries > 0) return
+    if (report.vanished.length === 0 && (this.#changes !== undefined || this.#tally.entries > 0)) return
     const [lost] = await lostRoots(this.#context, this.#roots)
     if (lost !== undefined) throw vanishedSource(lost)
   }

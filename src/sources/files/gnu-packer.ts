@@ -1,9 +1,12 @@
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { SourceError } from '../../errors.ts'
 import type { RemoteProcess } from '../../remote/contract.ts'
 import { chooseCompression, compressorArgs } from '../compression-choice.ts'
 import type { CaptureContext } from '../contract.ts'
 import { watchExit } from '../cut-exit.ts'
 import { SIGPIPE_STATUS, failedStage, parseStreamStatus, streamNonce } from '../stream-status.ts'
+import { changesInput, latin1Names, nameInput } from './changes-input.ts'
 import { gnuRereadArguments, gnuTarArguments, memberOf, rereadName } from './gnu-tar.ts'
 import { NOTHING_SAID } from './pass.ts'
 import type { Packer, Pass, PassReport } from './pass.ts'
@@ -21,25 +24,29 @@ export function gnuPacker(
 ): Packer {
   const deployment = context.probe.deployment ?? '/'
   const compression = chooseCompression(context.compression, context.probe)
+  const toTar = (name: string): string => rereadName(name, roots, deployment)
 
-  async function start(tarArguments: readonly string[], names?: readonly string[]): Promise<Pass> {
+  async function start(
+    script: 'files-tar' | 'files-changes',
+    tarArguments: readonly string[],
+    input: AsyncIterable<Buffer> | undefined,
+  ): Promise<Pass> {
     const nonce = streamNonce()
     const process = await context.host.spawn(
       {
-        script: 'files-tar',
+        script,
         args: [nonce, ...compressorArgs(compression, context.probe), ...tarArguments],
         sudo: context.sudo,
         title: 'tar on the server',
       },
       { signal: context.signal },
     )
-    // A tar that ended early has closed its stdin; its status tells why.
-    process.stdin.on('error', () => {})
-    process.stdin.end(Buffer.from((names ?? []).map((name) => `${name}\0`).join(''), 'latin1'))
-    return tarPass(process, nonce, names !== undefined)
+    return tarPass(process, nonce, input)
   }
 
-  function tarPass(process: RemoteProcess, nonce: string, rereading: boolean): Pass {
+  function tarPass(process: RemoteProcess, nonce: string, input: AsyncIterable<Buffer> | undefined): Pass {
+    const rereading = input !== undefined
+    const fed = feed(process, input)
     let aborted = false
     // Judged in finish().
     const exited = watchExit(process, () => aborted)
@@ -53,6 +60,7 @@ export function gnuPacker(
       finish: async () => {
         if (!process.stdout.readableEnded && !aborted) abort()
         const exit = await exited()
+        await fed()
         const status = exit && parseStreamStatus(exit.stderr, nonce)
         if (status === undefined) {
           if (aborted || exit === undefined) return NOTHING_SAID
@@ -67,7 +75,11 @@ export function gnuPacker(
         const missing = messages.missing.map(member)
         const lost = roots.find((root) => missing.includes(Buffer.from(root.name).toString('latin1')))
         if (lost !== undefined && !rereading) throw vanishedSource(lost)
-        const failed = failedStage(status, ['compress', 'tar'])
+        const failed = failedStage(status, [
+          'compress',
+          'tar',
+          ...(status.statuses.has('tails') ? ['tails'] : []),
+        ])
         if (failed !== undefined && aborted && failed.status === SIGPIPE_STATUS) return NOTHING_SAID
         if (failed !== undefined && !isBenign(failed, messages, missing)) {
           throw new SourceError(
@@ -90,6 +102,8 @@ export function gnuPacker(
           sockets: messages.sockets.map(member),
           attributes: messages.attributes,
           remarks: messages.others,
+          unprovenTails: numbered(status, 'unproven'),
+          shortTails: numbered(status, 'short'),
         } satisfies PassReport
       },
     }
@@ -98,13 +112,41 @@ export function gnuPacker(
   return {
     compression,
     concatenated: false,
-    all: () => start(gnuTarArguments(roots, exclude, deployment)),
+    all: () => start('files-tar', gnuTarArguments(roots, exclude, deployment), undefined),
     again: (members) =>
-      start(
-        gnuRereadArguments(roots, deployment),
-        members.map((name) => rereadName(name, roots, deployment)),
-      ),
+      start('files-tar', gnuRereadArguments(roots, deployment), nameInput(latin1Names(members), toTar)),
+    changes: (changes) =>
+      start('files-changes', gnuRereadArguments(roots, deployment), changesInput(changes, toTar)),
   }
+}
+
+/** Writes what a script reads. The function it returns throws what went wrong on our side. */
+function feed(process: RemoteProcess, input: AsyncIterable<Buffer> | undefined): () => Promise<void> {
+  // A tar that ended early has closed its stdin; its status tells why.
+  process.stdin.on('error', () => {})
+  if (input === undefined) {
+    process.stdin.end()
+    return () => Promise.resolve()
+  }
+  let failure: unknown
+  async function* watched(from: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    try {
+      yield* from
+    } catch (error) {
+      failure = error
+      process.kill()
+      throw error
+    }
+  }
+  const done = pipeline(Readable.from(watched(input), { objectMode: false }), process.stdin).catch(() => {})
+  return async () => {
+    await done
+    if (failure !== undefined) throw failure as Error
+  }
+}
+
+function numbered(status: StreamStatus, key: string): number[] {
+  return status.notes.filter((note) => note.key === key).map((note) => Number(note.value))
 }
 
 /** The messages without the line that the limit cut in two. */

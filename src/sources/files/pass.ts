@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { Changes } from '../contract.ts'
 import type { ChosenCompression } from '../compression-choice.ts'
 
 /** What the server said of one walk over the files. Names are members', in latin1. */
@@ -13,6 +14,9 @@ export interface PassReport {
   readonly attributes: number
   /** Other words of the tool that did not stop it. */
   readonly remarks: readonly string[]
+  /** Numbers of tails whose old part is not as known (they were not sent), or that shrank meanwhile. */
+  readonly unprovenTails?: readonly number[]
+  readonly shortTails?: readonly number[]
 }
 
 /** One tar stream on its way. */
@@ -32,6 +36,8 @@ export interface Packer {
   all(): Promise<Pass>
   /** Just these members, directories without what is in them. */
   again(members: readonly string[]): Promise<Pass>
+  /** Just what changed; only where the tools can do it. */
+  changes?(changes: Changes): Promise<Pass>
 }
 
 export const NOTHING_SAID: PassReport = {

@@ -69,7 +69,8 @@ export class ModelTree {
     if (parent !== undefined) this.#touched(parent, false)
   }
 
-  rename(from: string, to: string): void {
+  /** `quiet`: as on file systems where it leaves ctime alone. */
+  rename(from: string, to: string, quiet: boolean): void {
     if (from === 'r' || to.startsWith(`${from}/`) || from === to) return
     const inode = this.names.get(from)
     if (inode === undefined || this.#parentOf(to) === undefined || from.startsWith(`${to}/`)) return
@@ -79,7 +80,7 @@ export class ModelTree {
       this.names.delete(name)
       this.names.set(to + name.slice(from.length), each)
     }
-    inode.ctime = this.clock
+    if (!quiet) inode.ctime = this.clock
     for (const path of [from, to]) {
       const parent = this.#parentOf(path)
       if (parent !== undefined) this.#touched(parent, false)
@@ -284,14 +285,20 @@ export class ModelVault {
       else pack(name)
     }
     members.sort((a, b) => Buffer.compare(a.key, b.key))
-    return Array.fromAsync(composeListing(each(decisions), each(members), tails, new IndexBook()))
+    return all(composeListing(each(decisions), each(members), tails, new IndexBook()))
   }
 }
 
 async function plan(previous: readonly ListingRecord[], listed: readonly ListedEntry[]) {
   const book = new PlanBook()
-  const first = await Array.fromAsync(planChanges(each(previous), each(listed), book))
-  return { decisions: await Array.fromAsync(closeHardLinks(each(first), book)), book }
+  const first = await all(planChanges(each(previous), each(listed), book))
+  return { decisions: await all(closeHardLinks(each(first), book)), book }
+}
+
+export async function all<T>(values: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = []
+  for await (const value of values) list.push(value)
+  return list
 }
 
 export async function* each<T>(values: readonly T[]): AsyncGenerator<T> {

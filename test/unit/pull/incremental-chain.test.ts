@@ -1,0 +1,315 @@
+import { execFile } from 'node:child_process'
+import { createWriteStream } from 'node:fs'
+import {
+  appendFile,
+  chmod,
+  link,
+  lstat,
+  mkdir,
+  readFile,
+  readdir,
+  readlink,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
+import { join } from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { readIndex, encodeIndex } from '../../../src/archive/index-file.ts'
+import { toIndexEntry } from '../../../src/archive/index-entry.ts'
+import { createRecordSorter } from '../../../src/archive/record-sorter.ts'
+import { encodeTarHeader } from '../../../src/archive/tar-writer.ts'
+import { writeArchive } from '../../../src/archive/write-archive.ts'
+import type { IndexEntry } from '../../../src/archive/contract.ts'
+import { pathFromJson } from '../../../src/model/path-bytes.ts'
+import { IndexBook } from '../../../src/pull/incremental/compose.ts'
+import { indexEntries, replayOf } from '../../../src/pull/incremental/finish.ts'
+import { OwnMembers } from '../../../src/pull/incremental/members.ts'
+import type { PullMode } from '../../../src/pull/incremental/mode.ts'
+import { TAIL_THRESHOLD } from '../../../src/pull/incremental/plan.ts'
+import { preparePull } from '../../../src/pull/incremental/prepare.ts'
+import type { CaptureContext } from '../../../src/sources/contract.ts'
+import { filesSource } from '../../../src/sources/files/index.ts'
+import { openListingStore } from '../../../src/state/listing-store.ts'
+import { LocalHost, localProbe } from '../../lab/local-host.ts'
+import { tempDir } from '../../lab/temp.ts'
+
+const run = promisify(execFile)
+const signal = new AbortController().signal
+const config = { kind: 'files' as const, name: 'data', paths: ['data'], exclude: ['*.tmp'] }
+
+/** Pulls `app/data` of a folder of this machine through the real scripts, without vault and encryption. */
+class Chain {
+  readonly snapshots: string[] = []
+  readonly modes: PullMode[] = []
+  readonly wire: number[] = []
+  readonly folder: string
+  readonly #store
+  /** Called between the listing and the reading. */
+  meanwhile: () => Promise<void> = async () => {}
+
+  constructor(folder: string) {
+    this.folder = folder
+    this.#store = openListingStore(join(folder, 'state'))
+  }
+
+  async pull(): Promise<void> {
+    const snapshot = `20251120T0200${String(this.snapshots.length).padStart(2, '0')}Z`
+    const directory = join(this.folder, snapshot)
+    await mkdir(directory)
+    await using host = new LocalHost()
+    const context: CaptureContext = {
+      host,
+      probe: localProbe({ deployment: join(this.folder, 'app') }),
+      sudo: false,
+      compression: { kind: 'auto' },
+      secret: () => Promise.reject(new Error('no secrets here')),
+      step: () => {},
+      notice: () => {},
+      signal,
+    }
+    const { incremental } = filesSource
+    if (incremental === undefined) throw new Error('files can be captured incrementally')
+    const last = await this.#store.open('vault', 'host', 'data')
+    await using prepared = await preparePull({
+      snapshot,
+      listed: incremental.list(context, config),
+      last,
+      mode: { mode: 'incremental' },
+      createSorter: createRecordSorter,
+      scratchPath: (name) => join(directory, `${name}.scratch`),
+      encodeTarHeader,
+    })
+    await this.meanwhile()
+    const full = prepared.mode.mode === 'full'
+    await using capture = full
+      ? await filesSource.capture(context, config)
+      : await incremental.captureChanges(context, config, prepared.changes)
+    await using members = new OwnMembers(snapshot, join(directory, 'members.scratch'), {
+      createSorter: createRecordSorter,
+      toIndexEntry,
+    })
+    let wire = 0
+    for await (const archive of capture.archives()) {
+      const name = `data${archive.part === '' ? '' : `.${archive.part}`}.tar.zst`
+      const result = await writeArchive(archive.input, {
+        encryptor: { recipients: [], encrypt: () => Promise.resolve(new PassThrough()) },
+        sink: { stream: createWriteStream(join(directory, name)) },
+        observer: { entry: (entry) => members.add(entry, { part: archive.part, archive: name }) },
+        signal,
+      })
+      await archive.finish()
+      wire += result.wireBytes
+    }
+    const outcome = await capture.finish()
+    await using listing = await this.#store.begin({
+      vault: 'vault',
+      host: 'host',
+      source: 'data',
+      snapshot,
+      definition: '',
+      recipients: [],
+      chain: [],
+      incrementals: 0,
+    })
+    const captured = {
+      prepared,
+      members: () => members.amended(outcome),
+      tails: members.tails(outcome, prepared.changes.tails),
+    }
+    const book = new IndexBook()
+    const lines = encodeIndex(
+      { format: 1, source: 'data', snapshot, paths: ['data'] },
+      one(indexEntries(captured, listing, book)),
+    )
+    await pipeline(Readable.from(lines), createWriteStream(join(directory, 'index.jsonl')))
+    if (!full) await writeFile(join(directory, 'replay.sh'), await text(Readable.from(replayOf(captured))))
+    await writeFile(join(directory, 'parents'), JSON.stringify(book.parents(snapshot)))
+    await listing.commit('hash')
+    this.snapshots.push(snapshot)
+    this.modes.push(prepared.mode)
+    this.wire.push(wire)
+  }
+
+  async index(snapshot: string): Promise<IndexEntry[]> {
+    const entries: IndexEntry[] = []
+    const file = Readable.from([await readFile(join(this.folder, snapshot, 'index.jsonl'))])
+    for await (const entry of readIndex(file)) entries.push(entry)
+    return entries
+  }
+
+  /** By hand: zstd, tar and sh alone, of what the manifest lists as parents, oldest first. */
+  async unpackByHand(snapshot: string, into: string): Promise<void> {
+    await mkdir(into)
+    const parents = JSON.parse(await readFile(join(this.folder, snapshot, 'parents'), 'utf8')) as string[]
+    for (const id of [...parents, snapshot]) {
+      const files = (await readdir(join(this.folder, id))).filter((name) => name.endsWith('.tar.zst'))
+      // `data.reread.…` comes behind `data.tar.…`, as it must.
+      for (const file of files.sort((a, b) => a.length - b.length)) {
+        await run('sh', [
+          '-c',
+          'zstd -dqc "$1" | tar -xpf - -C "$2"',
+          'sh',
+          join(this.folder, id, file),
+          into,
+        ])
+      }
+    }
+    const replay = join(this.folder, snapshot, 'replay.sh')
+    const script = await readFile(replay).catch(() => undefined)
+    if (script !== undefined) await run('dash', [replay], { cwd: into })
+  }
+}
+
+async function* one<T>(values: AsyncIterable<T>): AsyncGenerator<T[]> {
+  for await (const value of values) yield [value]
+}
+
+/** A tree as text: type, mode, mtime in ns, links among its names, content. */
+async function treeOf(root: string): Promise<Map<string, string>> {
+  const seen = new Map<string, string>()
+  const inodes = new Map<bigint, string>()
+  async function walk(path: Buffer): Promise<void> {
+    const full = Buffer.concat([Buffer.from(`${root}/`), path])
+    const stat = await lstat(full, { bigint: true })
+    const name = path.toString('latin1')
+    const content = stat.isFile()
+      ? await readFile(full)
+      : stat.isSymbolicLink()
+        ? await readlink(full, 'buffer')
+        : Buffer.alloc(0)
+    const first = inodes.get(stat.ino) ?? name
+    inodes.set(stat.ino, first)
+    seen.set(
+      name,
+      `${stat.mode.toString(8)} ${stat.mtimeNs} ${stat.isFile() ? first : ''} ${content.toString('latin1')}`,
+    )
+    if (!stat.isDirectory()) return
+    const names = (await readdir(full, { encoding: 'buffer' })).sort(Buffer.compare)
+    for (const each of names) await walk(Buffer.concat([path, Buffer.from('/'), each]))
+  }
+  await walk(Buffer.from('data'))
+  return seen
+}
+
+describe('a chain made by the real scripts', () => {
+  test('30 links of edits of every kind unpack by zstd, tar and sh to the tree as it was', async () => {
+    await using temp = await tempDir()
+    const data = join(temp.path, 'app/data')
+    await mkdir(data, { recursive: true })
+    const at = (name: string) => Buffer.concat([Buffer.from(`${data}/`), Buffer.from(name, 'latin1')])
+    const big = Buffer.alloc(TAIL_THRESHOLD + 700, 'x')
+    await writeFile(at('log'), big)
+    await writeFile(at('log with $(name) \'"\xff\n'), big)
+    await writeFile(at('rewritten'), big)
+    await writeFile(at('small'), 'one')
+    await writeFile(at('-rf \\n'), 'hostile')
+    await link(at('small'), at('small-link'))
+    await mkdir(at('dir/sub'), { recursive: true })
+    await writeFile(at('dir/sub/file'), 'deep')
+    await writeFile(at('left-out.tmp'), 'never')
+    await symlink('small', at('symlink'))
+    const edits: ((n: number) => Promise<void>)[] = [
+      async (n) => appendFile(at('log'), `line ${n}\n`),
+      async (n) => appendFile(at('log with $(name) \'"\xff\n'), `line ${n}\n`),
+      async (n) => writeFile(at(`new-${n} \n`), String(n)),
+      async (n) => rm(at(`new-${n - 2} \n`), { force: true }),
+      async (n) => writeFile(at('rewritten'), Buffer.alloc(big.length + n * 10, String(n % 10))),
+      async () => chmod(at('dir/sub/file'), 0o640),
+      async (n) => {
+        const { mtime } = await lstat(at('small'))
+        await writeFile(at('small'), String(n).padStart(3, '0'))
+        await utimes(at('small'), mtime, mtime)
+      },
+      async (n) => rename(at(n === 8 ? 'dir' : 'moved'), at(n === 8 ? 'moved' : 'moved')).catch(() => {}),
+      async () => rm(at('small-link'), { force: true }),
+      async (n) => {
+        await rm(at('symlink'), { force: true })
+        await symlink(`to ${n}`, at('symlink'))
+      },
+      async () => truncate(at('log'), 10),
+      async () => writeFile(at('log'), big),
+    ]
+    const chain = new Chain(temp.path)
+    const trees: Map<string, string>[] = []
+    for (let n = 0; n <= 30; n += 1) {
+      if (n > 0) await edits[n % edits.length]?.(n)
+      if (n > 0) await edits[0]?.(n)
+      await chain.pull()
+      trees.push(await treeOf(join(temp.path, 'app')))
+    }
+    expect(chain.modes.map(({ mode }) => mode)).toEqual(['full', ...Array<string>(30).fill('incremental')])
+    for (const n of [0, 1, 5, 13, 22, 29, 30]) {
+      const into = join(temp.path, `out-${n}`)
+      const snapshot = chain.snapshots[n] ?? ''
+      await chain.unpackByHand(snapshot, into)
+      const expected = new Map([...(trees[n] ?? [])].filter(([name]) => !name.endsWith('.tmp')))
+      expect(await treeOf(into)).toEqual(expected)
+      expect(await readdir(into)).toEqual(['data'])
+      const names = (await chain.index(snapshot)).map((entry) => pathFromJson(entry.path).toString('latin1'))
+      expect(names.sort()).toEqual([...expected.keys()].sort())
+    }
+  })
+
+  test('a file that shrank or was rewritten behind the listing is sent whole, no tail of it counts', async () => {
+    await using temp = await tempDir()
+    const data = join(temp.path, 'app/data')
+    await mkdir(data, { recursive: true })
+    const big = Buffer.alloc(TAIL_THRESHOLD * 2, 'x')
+    for (const name of ['grown', 'shrunk', 'replaced', 'gone']) await writeFile(join(data, name), big)
+    const chain = new Chain(temp.path)
+    await chain.pull()
+    for (const name of ['grown', 'shrunk', 'replaced', 'gone']) await appendFile(join(data, name), 'more')
+    chain.meanwhile = async () => {
+      await truncate(join(data, 'shrunk'), big.length + 2)
+      await writeFile(join(data, 'replaced'), Buffer.alloc(big.length + 4, 'y'))
+      await rm(join(data, 'gone'))
+    }
+    await chain.pull()
+    expect(chain.modes.at(-1)).toEqual({ mode: 'incremental' })
+    const segments = new Map(
+      (await chain.index(chain.snapshots[1] ?? '')).map((entry) => [
+        pathFromJson(entry.path).toString(),
+        entry.segments?.map(({ snapshot, length }) => [chain.snapshots.indexOf(snapshot), length]),
+      ]),
+    )
+    expect(segments.get('data/grown')).toEqual([
+      [0, big.length],
+      [1, 4],
+    ])
+    expect(segments.get('data/shrunk')).toEqual([[1, big.length + 2]])
+    expect(segments.get('data/replaced')).toEqual([[1, big.length + 4]])
+    expect(segments.has('data/gone')).toBe(false)
+    await chain.unpackByHand(chain.snapshots[1] ?? '', join(temp.path, 'out'))
+    const out = await treeOf(join(temp.path, 'out'))
+    expect([...out.keys()]).toEqual(['data', 'data/grown', 'data/replaced', 'data/shrunk'])
+  })
+
+  test('an unchanged tree costs nothing, a line in a log its tail, a directory in the place of a file a full', async () => {
+    await using temp = await tempDir()
+    const data = join(temp.path, 'app/data')
+    await mkdir(data, { recursive: true })
+    await writeFile(join(data, 'log'), Buffer.alloc(20 * 1024 * 1024, 'x'))
+    await run('dd', ['if=/dev/urandom', `of=${join(data, 'noise')}`, 'bs=64k', 'count=32'])
+    await writeFile(join(data, 'file'), '')
+    // Two seconds are too close to the listing to be told from it.
+    for (const name of ['log', 'noise', 'file']) await utimes(join(data, name), 1e9, 1e9)
+    const chain = new Chain(temp.path)
+    await new Promise((resolve) => setTimeout(resolve, 3100))
+    await chain.pull()
+    await appendFile(join(data, 'log'), 'line\n')
+    await chain.pull()
+    expect(chain.wire[1]).toBeLessThan(4096)
+    await rm(join(data, 'file'))
+    await mkdir(join(data, 'file'))
+    await chain.pull()
+    expect(chain.modes.map(({ mode }) => mode)).toEqual(['full', 'incremental', 'full'])
+  })
+})
