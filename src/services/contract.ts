@@ -10,3 +10,95 @@ export type WaitHealthy = (
   health: HealthConfig,
   signal: AbortSignal,
 ) => Promise<string | undefined>
+
+/** How a container gets at a path of the server. */
+export interface ContainerMount {
+  readonly type: 'bind' | 'volume' | 'tmpfs' | 'other'
+  /** A named (or anonymous) volume's name. */
+  readonly volume: string | undefined
+  /** A volume's driver; `local` ones lie on this server. */
+  readonly driver: string | undefined
+  /** On the server, symlinks resolved: the bind's source, or the volume's mountpoint; undefined where there is none. */
+  readonly source: string | undefined
+  /** In the container. */
+  readonly destination: string
+  readonly writable: boolean
+}
+
+/** What a Compose project has labelled a container with. */
+export interface ComposeLabels {
+  readonly project: string
+  readonly service: string
+  /** Absolute; undefined for containers of very old versions. */
+  readonly directory: string | undefined
+  /** Absolute where the directory is known. */
+  readonly files: readonly string[]
+  /** `--env-file`s that were given; absolute where the directory is known. */
+  readonly envFiles: readonly string[]
+  /** Of Compose: `1.29.2`. */
+  readonly version: string | undefined
+  /** Left by `compose run`; no part of the service. */
+  readonly oneOff: boolean
+}
+
+export interface ContainerLook {
+  /** In full. */
+  readonly id: string
+  readonly name: string
+  /** As it was asked for, `redis:7-alpine`. */
+  readonly image: string
+  readonly imageId: string
+  /** As configured: `''` is the image's own. */
+  readonly user: string
+  readonly status: 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead'
+  /** Undefined: no healthcheck. */
+  readonly health: 'starting' | 'healthy' | 'unhealthy' | undefined
+  readonly restartCount: number
+  readonly exitCode: number
+  /** `no`, `always`, `unless-stopped`, `on-failure` or `on-failure:3`. */
+  readonly restartPolicy: string
+  /** Removed as soon as it stops (`--rm`). */
+  readonly autoRemove: boolean
+  /** Its own file system can't be written to. */
+  readonly readOnly: boolean
+  readonly mounts: readonly ContainerMount[]
+  readonly compose: ComposeLabels | undefined
+}
+
+/** What one look at a server's Docker has found. */
+export interface DockerLook {
+  readonly engine: {
+    readonly version: string
+    readonly apiVersion: string
+    readonly os: string
+    readonly arch: string
+    /** Undefined when the engine does not say. */
+    readonly root: string | undefined
+    /** Its root is not the server's: `rootless`, or `userns`. Owners are shifted then. */
+    readonly shifted: 'rootless' | 'userns' | undefined
+  }
+  /** Compose by its major version: `docker compose`, and docker-compose. */
+  readonly compose: { readonly v2: string | undefined; readonly v1: string | undefined }
+  /** All there are, not only the deployment's: any of them may use a path. */
+  readonly containers: readonly ContainerLook[]
+}
+
+/** A container that a path of the server is mounted in: itself, something in it, or a directory it is in. */
+export interface PathUse {
+  readonly path: string
+  readonly container: ContainerLook
+  readonly mount: ContainerMount
+}
+
+/** A Compose project as Compose is to be led to it. */
+export interface ComposeProject {
+  readonly project: string
+  /** Absolute. */
+  readonly directory: string
+  /** Absolute. */
+  readonly files: readonly string[]
+  /** `--project-name`, `--project-directory`, `--file`, `--env-file`, for either version. */
+  readonly args: readonly string[]
+  /** Without those of `compose run`. */
+  readonly containers: readonly ContainerLook[]
+}

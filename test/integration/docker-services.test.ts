@@ -74,7 +74,7 @@ class Project implements AsyncDisposable {
 
   async stage(host: LocalHost, services: ServerServices) {
     const placement = await this.lab.stage(host, { services })
-    const staged = placement.units[0]?.staged ?? ''
+    const staged = String(placement.units[0]?.staged)
     await writeFile(join(staged, 'health'), 'ok\n')
     return placement
   }

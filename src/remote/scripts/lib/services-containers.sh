@@ -203,8 +203,10 @@ containers_verdict() {
   }
   containers_bad='does not run'
   for containers_id in $containers_ids; do
+    # A client that knows no Health where there is no healthcheck fails at it.
     containers_facts=$(containers_get "$containers_id" \
-      '{{.State.Status}} {{.RestartCount}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.State.ExitCode}}')
+      '{{.State.Status}} {{.RestartCount}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.State.ExitCode}}') ||
+      containers_facts=$(containers_get "$containers_id" '{{.State.Status}} {{.RestartCount}} none {{.State.ExitCode}}')
     case $containers_facts in
       running\ 0\ none\ * | running\ 0\ healthy\ *) containers_fit=$((containers_fit + 1)) ;;
       running\ 0\ starting\ *) containers_bad= ;;

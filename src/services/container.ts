@@ -1,0 +1,97 @@
+import { posix } from 'node:path'
+import type { ComposeLabels, ContainerLook, ContainerMount } from './contract.ts'
+
+/** A line of services-docker-look.sh, as Docker's own inspect has it. */
+interface Inspected {
+  readonly id: string
+  readonly name: string
+  readonly image: string
+  readonly imageId: string
+  readonly user: string | null
+  readonly labels: Readonly<Record<string, string>> | null
+  readonly mounts: readonly InspectedMount[] | null
+  readonly state: {
+    readonly Status: ContainerLook['status']
+    readonly ExitCode: number
+    /** Not there without a healthcheck. */
+    readonly Health?: { readonly Status: string } | null
+  }
+  readonly restartCount: number
+  readonly policy: { readonly Name: string; readonly MaximumRetryCount: number } | null
+  readonly autoRemove: boolean
+  readonly readOnly: boolean
+}
+
+interface InspectedMount {
+  readonly Type: string
+  readonly Name?: string
+  readonly Source?: string
+  readonly Destination: string
+  readonly Driver?: string
+  readonly RW: boolean
+}
+
+/** Reads one container's JSON; `real` leads from sources over symlinks. Throws SyntaxError when it is none. */
+export function parseContainer(json: string, real: ReadonlyMap<string, string> = new Map()): ContainerLook {
+  const seen = JSON.parse(json) as Inspected
+  const health = seen.state.Health?.Status
+  return {
+    id: seen.id,
+    name: seen.name.replace(/^\//, ''),
+    image: seen.image,
+    imageId: seen.imageId,
+    user: seen.user ?? '',
+    status: seen.state.Status,
+    health: health === 'starting' || health === 'healthy' || health === 'unhealthy' ? health : undefined,
+    restartCount: seen.restartCount,
+    exitCode: seen.state.ExitCode,
+    restartPolicy: restartPolicy(seen.policy),
+    autoRemove: seen.autoRemove,
+    readOnly: seen.readOnly,
+    mounts: (seen.mounts ?? []).map((mount) => parseMount(mount, real)),
+    compose: composeLabels(seen.labels ?? {}),
+  }
+}
+
+function restartPolicy(policy: Inspected['policy']): string {
+  if (policy === null || policy.Name === '') return 'no'
+  return policy.Name === 'on-failure' && policy.MaximumRetryCount > 0
+    ? `on-failure:${policy.MaximumRetryCount}`
+    : policy.Name
+}
+
+function parseMount(mount: InspectedMount, real: ReadonlyMap<string, string>): ContainerMount {
+  const { Type: type, Source: source = '' } = mount
+  return {
+    type: type === 'bind' || type === 'volume' || type === 'tmpfs' ? type : 'other',
+    volume: type === 'volume' ? mount.Name : undefined,
+    driver: type === 'volume' ? mount.Driver : undefined,
+    source: source === '' ? undefined : (real.get(source) ?? source),
+    destination: mount.Destination,
+    writable: mount.RW,
+  }
+}
+
+const PREFIX = 'com.docker.compose.'
+
+function composeLabels(labels: Readonly<Record<string, string>>): ComposeLabels | undefined {
+  const project = labels[`${PREFIX}project`]
+  const service = labels[`${PREFIX}service`]
+  if (project === undefined || service === undefined) return undefined
+  const directory = labels[`${PREFIX}project.working_dir`]
+  // Version 1 writes them as they were given, version 2 absolute; several are parted by commas.
+  const paths = (label: string): readonly string[] =>
+    (labels[`${PREFIX}${label}`] ?? '')
+      .split(',')
+      .filter((path) => path !== '')
+      .map((path) => (directory === undefined ? path : posix.resolve(directory, path)))
+  return {
+    project,
+    service,
+    directory,
+    files: paths('project.config_files'),
+    envFiles: paths('project.environment_file'),
+    version: labels[`${PREFIX}version`],
+    oneOff: labels[`${PREFIX}oneoff`] === 'True',
+  }
+}

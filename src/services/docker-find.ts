@@ -1,0 +1,61 @@
+import { SourceError } from '../errors.ts'
+import { nearest } from './nearest.ts'
+import type { ComposeProject, ContainerLook, DockerLook } from './contract.ts'
+
+/** What leads to one container: a service of the deployment's Compose project, or a name. */
+export type ContainerReference = { readonly service: string } | { readonly container: string }
+
+/**
+ * The one container that is meant. Of a service's containers those that don't run are passed over when one does.
+ * Throws SourceError `container-unknown` or `container-ambiguous`.
+ */
+export function findContainer(
+  host: string,
+  look: DockerLook,
+  project: ComposeProject | undefined,
+  reference: ContainerReference,
+): ContainerLook {
+  if ('container' in reference) {
+    const name = reference.container.replace(/^\//, '')
+    const found =
+      look.containers.find((container) => container.name === name) ??
+      look.containers.find(({ id }) => name.length >= 12 && id.startsWith(name))
+    if (found !== undefined) return found
+    throw unknown(
+      host,
+      'container',
+      name,
+      look.containers.map((container) => container.name),
+    )
+  }
+  const { service } = reference
+  const containers = project?.containers ?? []
+  const ofService = containers.filter(({ compose }) => compose?.service === service)
+  const up = ofService.filter(({ status }) => status === 'running' || status === 'paused')
+  const [first, second] = up.length > 0 ? up : ofService
+  if (first === undefined) {
+    const services = containers.flatMap(({ compose }) => compose?.service ?? [])
+    throw unknown(host, 'service', service, services)
+  }
+  if (second !== undefined) {
+    const names = (up.length > 0 ? up : ofService).map(({ name }) => name).sort()
+    throw new SourceError(
+      'container-ambiguous',
+      `The service ${service} on ${host} is ${names.length} containers: ${names.join(', ')}`,
+      { host, next: `Name one of them in the config: container: ${names[0]}` },
+    )
+  }
+  return first
+}
+
+function unknown(host: string, kind: string, name: string, known: readonly string[]): SourceError {
+  const names = [...new Set(known)].sort()
+  const near = nearest(name, names)
+  const list =
+    names.length === 0 ? `there is none` : `there ${names.length === 1 ? 'is' : 'are'} ${names.join(', ')}`
+  return new SourceError(
+    'container-unknown',
+    `There is no ${kind} ${name} on ${host}${near === undefined ? '' : `; did you mean ${near}?`}`,
+    { host, next: `Correct the name in the config (${list}), or make its container: docker compose up -d` },
+  )
+}

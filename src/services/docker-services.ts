@@ -1,0 +1,93 @@
+import { SourceError } from '../errors.ts'
+import { containersUsing } from './docker-paths.ts'
+import { nearest } from './nearest.ts'
+import type { ComposeProject, ContainerLook, DockerLook } from './contract.ts'
+
+/** Names in the order of starting: the data services first. Stopping goes the other way. */
+export interface ServiceOrder {
+  readonly data: readonly string[]
+  readonly rest: readonly string[]
+}
+
+/**
+ * What a Compose project's services are in a restore of these paths. Without a configured `stop` it is those
+ * whose containers see a path; of them, those named `data` come first. Throws SourceError `service-unknown` for a
+ * configured one that has no container while the project has others.
+ */
+export function composeServices(
+  host: string,
+  look: DockerLook,
+  project: ComposeProject,
+  config: { readonly data: readonly string[]; readonly stop?: readonly string[] | undefined },
+  paths: readonly string[],
+): ServiceOrder {
+  const known = [...new Set(project.containers.flatMap(({ compose }) => compose?.service ?? []))]
+  for (const name of [...config.data, ...(config.stop ?? [])]) {
+    if (known.length > 0 && !known.includes(name)) throw unknownService(host, name, known)
+  }
+  if (config.stop !== undefined) return order(config.data, config.stop)
+  const using = servicesUsing(look, project, paths)
+  // Those that need no other come up first: data services are what the others talk to.
+  return order(config.data, using)
+}
+
+/** The same for containers by name. Throws SourceError `service-unknown`. */
+export function dockerServices(
+  host: string,
+  look: DockerLook,
+  config: { readonly data: readonly string[]; readonly stop: readonly string[] },
+): ServiceOrder {
+  const known = look.containers.map(({ name }) => name)
+  for (const name of [...config.data, ...config.stop]) {
+    if (!known.includes(name)) throw unknownService(host, name, known)
+  }
+  return order(config.data, config.stop)
+}
+
+/**
+ * Containers that run, see a path, and are not among those that are going to be stopped: whatever they write into a
+ * tree that is moved aside would be lost. Read-only mounts count too: such a container keeps showing the old tree.
+ */
+export function usersLeft(
+  look: DockerLook,
+  project: ComposeProject | undefined,
+  stopped: ServiceOrder,
+  paths: readonly string[],
+): readonly ContainerLook[] {
+  const names = new Set([...stopped.data, ...stopped.rest])
+  const isStopped = (container: ContainerLook): boolean => {
+    if (project === undefined) return names.has(container.name)
+    const { compose } = container
+    return compose?.project === project.project && !compose.oneOff && names.has(compose.service)
+  }
+  const using = containersUsing(look, paths)
+    .map(({ container }) => container)
+    .filter(({ status }) => status !== 'created' && status !== 'exited' && status !== 'dead')
+  return [...new Set(using)].filter((container) => !isStopped(container))
+}
+
+function servicesUsing(
+  look: DockerLook,
+  project: ComposeProject,
+  paths: readonly string[],
+): readonly string[] {
+  const ours = new Set(project.containers.map(({ id }) => id))
+  const names = containersUsing(look, paths)
+    .filter(({ container }) => ours.has(container.id))
+    .flatMap(({ container }) => container.compose?.service ?? [])
+  return [...new Set(names)].sort()
+}
+
+/** `stop` is in the order of stopping. */
+function order(data: readonly string[], stop: readonly string[]): ServiceOrder {
+  return { data, rest: [...new Set(stop)].filter((name) => !data.includes(name)).reverse() }
+}
+
+function unknownService(host: string, name: string, known: readonly string[]): SourceError {
+  const near = nearest(name, known)
+  return new SourceError(
+    'service-unknown',
+    `There is no service ${name} on ${host}${near === undefined ? '' : `; did you mean ${near}?`}`,
+    { host, next: `Correct hosts.${host}.services; there is: ${[...known].sort().join(', ')}` },
+  )
+}
