@@ -10,7 +10,7 @@ interface IndexTrailer {
   readonly sha256: string
 }
 
-const BATCH_BYTES = 256 * 1024
+const BATCH_BYTES = 64 * 1024
 const NEWLINE = 0x0a
 /** No entry comes near this, even with all the extended attributes a file can have. */
 const MAX_LINE = 64 * 1024 * 1024

@@ -6,7 +6,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { DamageError } from '../errors.ts'
 import { explainDisk } from './disk-error.ts'
 
-const BATCH_BYTES = 256 * 1024
+const BATCH_BYTES = 64 * 1024
 const NEWLINE = 0x0a
 const ALGORITHM = 'aes-256-ctr'
 

@@ -1,0 +1,12 @@
+import { setFlagsFromString } from 'node:v8'
+
+/**
+ * Has V8 collect early instead of growing its heap. What streams through us is garbage a moment later, and V8
+ * would rather let it pile up: the pull of a million files peaks at 150 MiB this way and at 330 without, in the
+ * same time. To be called before there is much on the heap.
+ */
+export function keepMemorySmall(): void {
+  const [major = 0] = process.versions.v8.split('.').map(Number)
+  // V8 says on stderr what it does not know: 14 (Node 26) has the first for certain, all have the second.
+  setFlagsFromString(major >= 14 ? '--memory-saver-mode' : '--semi-space-growth-factor=1')
+}

@@ -1,0 +1,104 @@
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdir, open, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { CliResult } from '../lab/cli.ts'
+import { startWorld, type World } from '../lab/world.ts'
+
+const MIB = 1024 ** 2
+const GIB = 1024 ** 3
+/** The promise, in bytes of resident memory at the peak. */
+const LIMIT = 200 * MIB
+
+let world: World
+beforeAll(async () => {
+  world = await startWorld()
+  const { data } = world.config.hosts['prod']!.sources
+  world.config.hosts['prod']!.sources = { data: data! }
+  world.config.retention = { last: 1 }
+  await world.writeConfig()
+})
+afterAll(() => world[Symbol.asyncDispose]())
+
+/** Runs the program and watches the highest resident memory that the kernel has seen of it, in bytes. */
+async function watched(...args: string[]): Promise<CliResult & { readonly peak: number }> {
+  const { child, result } = world.start(...args)
+  let peak = 0
+  while (child.exitCode === null && child.signalCode === null) {
+    const status = await readFile(`/proc/${child.pid}/status`, 'utf8').catch(() => '')
+    peak = Math.max(peak, Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024)
+    await sleep(20)
+  }
+  return { ...(await result), peak }
+}
+
+async function pulled(): Promise<{ peak: number; source: Source }> {
+  const { code, stderr, peak } = await watched('pull', 'prod')
+  expect(code, stderr).toBe(0)
+  const id = (await world.snapshots()).at(-1) ?? ''
+  const [source] = (await world.manifest(id))['sources'] as [Source]
+  return { peak, source }
+}
+
+interface Source {
+  readonly entries: number
+  readonly archives: readonly { readonly file: string; readonly plainBytes: number; readonly bytes: number }[]
+  readonly facts: { readonly files: number; readonly bytes: number }
+  readonly warnings: readonly unknown[]
+}
+
+/** A file with holes of these bytes, and random ones at its front. */
+async function makeFile(path: string, bytes: number, random: number): Promise<void> {
+  await using file = await open(path, 'w')
+  for (let written = 0; written < random; written += 4 * MIB) await file.write(randomBytes(4 * MIB))
+  await file.truncate(bytes)
+}
+
+describe('memory stays below 200 MiB', () => {
+  test('for 100 MB of random bytes', async () => {
+    const file = join(world.deployment, 'data', 'random')
+    await makeFile(file, 100 * MIB, 100 * MIB)
+    const { peak, source } = await pulled()
+    expect(source.archives[0]!.bytes).toBeGreaterThan(100 * MIB)
+    expect(peak).toBeLessThan(LIMIT)
+    await rm(file)
+  })
+
+  test('for 10 GB, a file of 5 GiB of zeros among them', async () => {
+    const zeros = join(world.deployment, 'data', 'zeros')
+    const mixed = join(world.deployment, 'data', 'mixed')
+    await makeFile(zeros, 5 * GIB, 0)
+    await makeFile(mixed, 5 * GIB, 300 * MIB)
+    const { peak, source } = await pulled()
+    expect(source.facts).toMatchObject({ files: 3, bytes: 10 * GIB + 100_000 })
+    expect(source.archives[0]!.plainBytes).toBeGreaterThan(10 * GIB)
+    expect(source.archives[0]!.bytes).toBeLessThan(310 * MIB)
+    expect(peak).toBeLessThan(LIMIT)
+    await rm(mixed)
+    await rm(zeros)
+  })
+
+  test('for a million names', async () => {
+    const names = join(world.deployment, 'data', 'names')
+    await mkdir(names)
+    const make = `
+      use strict; use warnings;
+      for my $folder (0 .. 99) {
+        mkdir "$ARGV[0]/$folder" or die;
+        for my $file (0 .. 9999) {
+          open my $handle, '>', "$ARGV[0]/$folder/a-file-name-of-some-length-$file.log" or die;
+        }
+      }`
+    execFileSync('perl', ['-e', make, names])
+    const { peak, source } = await pulled()
+    expect(source.entries).toBe(1_000_000 + 100 + 3)
+    expect(source.facts).toMatchObject({ files: 1_000_001 })
+    expect(peak).toBeLessThan(LIMIT)
+    const verified = await watched('verify', '--all')
+    expect(verified.code).toBe(0)
+    expect(verified.peak).toBeLessThan(LIMIT)
+    await rm(names, { recursive: true })
+  })
+})
