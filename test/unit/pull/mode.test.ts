@@ -1,0 +1,93 @@
+import { expect, test } from 'vitest'
+import { chooseMode, definitionOf } from '../../../src/pull/incremental/mode.ts'
+import type { ModeQuestion } from '../../../src/pull/incremental/mode.ts'
+import type { Manifest } from '../../../src/model/snapshot.ts'
+import type { ListingHeader } from '../../../src/state/contract.ts'
+import type { Snapshot } from '../../../src/vault/contract.ts'
+
+function snapshot(id: string, recipients = ['A', 'B']): Snapshot {
+  const archive = {
+    file: 'logs.tar.zst.gpg',
+    bytes: 1,
+    plainBytes: 1,
+    sha256: '',
+    compression: 'zstd',
+    recipients,
+  }
+  const manifest = { sources: [{ name: 'logs', archives: [archive] }] } as unknown as Manifest
+  return {
+    host: 'prod',
+    id,
+    manifest,
+    manifestHash: `hash of ${id}`,
+    removedFiles: new Set(),
+    retired: false,
+  }
+}
+
+const last: ListingHeader = {
+  format: 1,
+  vault: 'v',
+  host: 'prod',
+  source: 'logs',
+  snapshot: 's2',
+  manifestHash: 'hash of s2',
+  definition: 'd',
+  recipients: ['A', 'B'],
+  chain: ['s1', 's2'],
+  incrementals: 1,
+}
+const good: ModeQuestion = {
+  full: false,
+  fullEvery: 30,
+  last,
+  definition: 'd',
+  recipients: ['B', 'A'],
+  snapshots: [snapshot('s1'), snapshot('s2')],
+  problems: [],
+}
+
+test('an incremental follows a chain that is whole, retired links included', () => {
+  expect(chooseMode(good)).toEqual({ mode: 'incremental' })
+  const retired = [{ ...snapshot('s1'), retired: true }, snapshot('s2')]
+  expect(chooseMode({ ...good, snapshots: retired })).toEqual({ mode: 'incremental' })
+})
+
+test.each<[string, Partial<ModeQuestion>]>([
+  ['asked for', { full: true }],
+  ['no list', { last: undefined }],
+  ['30 incrementals', { last: { ...last, incrementals: 30 } }],
+  ['configured otherwise', { definition: 'other' }],
+  ['recipients', { recipients: ['A'] }],
+  ['recipients', { recipients: [] }],
+  ['not in the vault', { snapshots: [snapshot('s1')] }],
+  ['not in the vault', { snapshots: [snapshot('s1'), { ...snapshot('s2'), manifestHash: 'other' }] }],
+  ['s1, which it would need, is not in the vault', { snapshots: [snapshot('s2')] }],
+  [
+    'was removed',
+    { snapshots: [{ ...snapshot('s1'), removedFiles: new Set(['logs.tar.zst.gpg']) }, snapshot('s2')] },
+  ],
+  ['does not know', { snapshots: [{ ...snapshot('s1'), unrecorded: true }, snapshot('s2')] }],
+  ['encrypted to others', { snapshots: [snapshot('s1', ['A']), snapshot('s2')] }],
+  [
+    'damaged',
+    { problems: [{ host: 'prod', snapshot: 's1', code: 'size-differs', message: 'it is shorter' }] },
+  ],
+])('a full is taken: %s', (why, change) => {
+  const mode = chooseMode({ ...good, ...change })
+  expect(mode).toMatchObject({ mode: 'full', reason: expect.stringContaining(why) as string })
+})
+
+test('damage of a snapshot outside the chain is no reason', () => {
+  const problems = [{ host: 'prod', snapshot: 's0', code: 'missing-file', message: '' }]
+  expect(chooseMode({ ...good, problems })).toEqual({ mode: 'incremental' })
+})
+
+test('the definition of a source is its paths, its exclude and where the deployment is', () => {
+  const config = { kind: 'files' as const, name: 'logs', paths: ['logs'], exclude: [] }
+  const is = definitionOf(config, '/app')
+  expect(definitionOf({ ...config, name: 'other' }, '/app')).toBe(is)
+  expect(definitionOf({ ...config, exclude: ['*.tmp'] }, '/app')).not.toBe(is)
+  expect(definitionOf({ ...config, paths: ['logs', 'data'] }, '/app')).not.toBe(is)
+  expect(definitionOf(config, '/moved')).not.toBe(is)
+})
