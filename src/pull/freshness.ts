@@ -1,10 +1,5 @@
 import { snapshotTime } from '../model/names.ts'
-import type { Snapshot } from '../vault/contract.ts'
-
-/** Complete `pull` snapshots only: what `latest`, freshness and comparisons mean. */
-export function completePulls(snapshots: readonly Snapshot[]): Snapshot[] {
-  return snapshots.filter((snapshot) => snapshot.manifest.purpose === 'pull' && snapshot.manifest.complete)
-}
+import { completePulls, type Snapshot } from '../vault/contract.ts'
 
 /**
  * The age in ms of the newest complete pull snapshot when it is younger than `ifOlderThan` ms, so that a pull can

@@ -4,9 +4,15 @@ import type { HostPullReport, RotationReport, SourcePullReport } from '../model/
 import { snapshotTime } from '../model/names.ts'
 import type { Manifest, ManifestSource, Purpose, SnapshotWarning } from '../model/snapshot.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
-import type { HostLock, PendingSnapshot, RunRecord, Snapshot } from '../vault/contract.ts'
+import {
+  completePulls,
+  type HostLock,
+  type PendingSnapshot,
+  type RunRecord,
+  type Snapshot,
+} from '../vault/contract.ts'
 import type { PullDependencies, PullOptions } from './dependencies.ts'
-import { completePulls, freshEnough } from './freshness.ts'
+import { freshEnough } from './freshness.ts'
 import { requireDeployment } from './plan.ts'
 import { pullSource } from './pull-source.ts'
 import { rotateHost } from './rotate.ts'

@@ -137,3 +137,10 @@ export interface Vault {
     },
   ): Promise<VaultProblem[]>
 }
+
+/** What `latest`, freshness and comparisons mean: complete `pull` snapshots that are not retired. Keeps the order. */
+export function completePulls(snapshots: readonly Snapshot[]): Snapshot[] {
+  return snapshots.filter(
+    ({ manifest, retired }) => manifest.complete && manifest.purpose === 'pull' && !retired,
+  )
+}

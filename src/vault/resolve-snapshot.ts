@@ -2,16 +2,9 @@ import { closest, distance } from 'fastest-levenshtein'
 import { UsageError } from '../errors.ts'
 import { SNAPSHOT_ID_PATTERN } from '../model/names.ts'
 import { printable } from '../model/path-bytes.ts'
-import type { Snapshot, Vault } from './contract.ts'
+import { completePulls, type Snapshot, type Vault } from './contract.ts'
 
 const LATEST = /^latest(?:~(\d{1,6}))?$/
-
-/** What `latest` counts: complete `pull` snapshots. Keeps the order. */
-export function completePulls(snapshots: readonly Snapshot[]): Snapshot[] {
-  return snapshots.filter(
-    ({ manifest, retired }) => manifest.complete && manifest.purpose === 'pull' && !retired,
-  )
-}
 
 /** True when an argument can only mean a snapshot: `prod/latest`, `latest~1`, an id. */
 export function isSnapshotReference(text: string): boolean {
