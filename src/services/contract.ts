@@ -1,4 +1,4 @@
-import type { HealthConfig } from '../model/config.ts'
+import type { HealthConfig, ServicesConfig } from '../model/config.ts'
 import type { RemoteHost } from '../remote/contract.ts'
 
 /**
@@ -102,3 +102,36 @@ export interface ComposeProject {
   /** Without those of `compose run`. */
   readonly containers: readonly ContainerLook[]
 }
+
+/**
+ * Containers that a restore of some paths stops and starts; names in the order of starting, which is the reverse of
+ * stopping.
+ */
+export type ContainerServices =
+  | { readonly manager: 'docker'; readonly data: readonly string[]; readonly rest: readonly string[] }
+  | {
+      readonly manager: 'compose'
+      readonly project: string
+      readonly args: readonly string[]
+      /** Something that Compose reads is among the paths: start by `up`. */
+      readonly renew: boolean
+      readonly data: readonly string[]
+      readonly rest: readonly string[]
+    }
+
+/**
+ * Finds out by one look at Docker what stops for these paths (absolute, symlinks resolved), and which containers
+ * that run would still see them. Throws RemoteError (no Docker, not allowed, down) and SourceError (unknown service,
+ * several projects, none, no Compose where it is needed).
+ */
+export type FindContainerServices = (
+  host: RemoteHost,
+  services: Extract<ServicesConfig, { readonly manager: 'docker' | 'compose' }>,
+  options: {
+    /** Absolute, symlinks resolved. */
+    readonly deployment: string
+    readonly paths: readonly string[]
+    readonly sudo: boolean
+    readonly signal: AbortSignal
+  },
+) => Promise<{ readonly services: ContainerServices; readonly usersLeft: readonly ContainerLook[] }>

@@ -52,7 +52,7 @@ function unknown(host: string, kind: string, name: string, known: readonly strin
   const names = [...new Set(known)].sort()
   const near = nearest(name, names)
   const list =
-    names.length === 0 ? `there is none` : `there ${names.length === 1 ? 'is' : 'are'} ${names.join(', ')}`
+    names.length === 0 ? 'there is none' : `there ${names.length === 1 ? 'is' : 'are'} ${names.join(', ')}`
   return new SourceError(
     'container-unknown',
     `There is no ${kind} ${name} on ${host}${near === undefined ? '' : `; did you mean ${near}?`}`,

@@ -11,7 +11,7 @@ export function containersUsing(look: DockerLook, paths: readonly string[]): rea
   return paths.flatMap((path) =>
     look.containers.flatMap((container) =>
       container.mounts
-        .filter(({ source }) => source !== undefined && (within(path, source) || within(source, path)))
+        .filter(({ source }) => source !== undefined && (isWithin(path, source) || isWithin(source, path)))
         .map((mount) => ({ path, container, mount })),
     ),
   )
@@ -45,12 +45,12 @@ function innermost(
   root: (mount: ContainerMount) => string | undefined,
 ): ContainerMount | undefined {
   return mounts
-    .filter((mount) => within(path, root(mount) ?? '\0'))
+    .filter((mount) => isWithin(path, root(mount) ?? '\0'))
     .sort((a, b) => (root(b)?.length ?? 0) - (root(a)?.length ?? 0))[0]
 }
 
 /** A path is a directory, or in it. */
-function within(path: string, directory: string): boolean {
+export function isWithin(path: string, directory: string): boolean {
   const relative = posix.relative(directory, path)
   return directory.startsWith('/') && relative !== '..' && !relative.startsWith('../')
 }

@@ -1,5 +1,5 @@
 import { SourceError } from '../errors.ts'
-import { containersUsing } from './docker-paths.ts'
+import { containersUsing, isUp } from './docker-paths.ts'
 import { nearest } from './nearest.ts'
 import type { ComposeProject, ContainerLook, DockerLook } from './contract.ts'
 
@@ -27,7 +27,6 @@ export function composeServices(
   }
   if (config.stop !== undefined) return order(config.data, config.stop)
   const using = servicesUsing(look, project, paths)
-  // Those that need no other come up first: data services are what the others talk to.
   return order(config.data, using)
 }
 
@@ -62,7 +61,7 @@ export function usersLeft(
   }
   const using = containersUsing(look, paths)
     .map(({ container }) => container)
-    .filter(({ status }) => status !== 'created' && status !== 'exited' && status !== 'dead')
+    .filter(isUp)
   return [...new Set(using)].filter((container) => !isStopped(container))
 }
 

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RemoteHost } from '../../src/remote/contract.ts'
 import { connectSsh } from '../../src/remote/ssh.ts'
 import { composeProject } from '../../src/services/compose-project.ts'
+import { findContainerServices } from '../../src/services/container-services.ts'
 import { findContainer } from '../../src/services/docker-find.ts'
 import { lookAtDocker } from '../../src/services/docker-look.ts'
 import { containersUsing, pathOnServer } from '../../src/services/docker-paths.ts'
@@ -58,6 +59,13 @@ describe('looking at Docker over SSH', () => {
     const users = containersUsing(look, [`${real}/logs`]).map(({ container }) => container.name)
     expect(users.sort()).toEqual(['linked', 'looked_app_1'])
     expect(look.containers.find(({ name }) => name === 'linked')?.restartPolicy).toBe('on-failure:3')
+    const found = await findContainerServices(
+      host,
+      { manager: 'compose', data: ['redis'] },
+      { deployment: real, paths: [`${real}/logs`, `${real}/redis_data`], sudo: false, signal },
+    )
+    expect(found.services).toMatchObject({ project: 'looked', renew: false, data: ['redis'], rest: ['app'] })
+    expect(found.usersLeft.map(({ name }) => name)).toEqual(['linked'])
   })
 
   it('says which group a user is missing from', async () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { composeProject } from '../../../src/services/compose-project.ts'
+import { readsFrom } from '../../../src/services/container-services.ts'
 import type { DockerLook } from '../../../src/services/contract.ts'
 import { findContainer } from '../../../src/services/docker-find.ts'
 import { parseDockerLook } from '../../../src/services/docker-look.ts'
@@ -186,6 +187,20 @@ describe('which services stop', () => {
     expect(() => dockerServices('prod', look, { data: ['seed_redis'], stop: [] })).toThrow(
       expect.objectContaining({ code: 'service-unknown' }),
     )
+  })
+
+  it('start by `up` when Compose reads what is restored', () => {
+    const reads = (...names: string[]) =>
+      readsFrom(
+        look,
+        project,
+        names.map((name) => `${HERE}/${name}`),
+      )
+    expect(reads('redis_data', 'data')).toBe(false)
+    expect(reads('data', '.env')).toBe(true)
+    expect(reads('docker-compose.yml')).toBe(true)
+    expect(reads('app.env')).toBe(true)
+    expect(readsFrom(look, project, [HERE])).toBe(true)
   })
 
   it('leaves nobody unseen that still runs and sees a path', () => {
