@@ -2,13 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { busyboxTools } from '../lab/busybox.ts'
-import {
-  HOSTILE_NAMES,
-  buildHostileTree,
-  compareTrees,
-  readAttributes,
-  readTree,
-} from '../lab/hostile-tree.ts'
+import { buildHostileTree, compareTrees, readAttributes, readTree } from '../lab/hostile-tree.ts'
 import { tempDir, type TempDir } from '../lab/temp.ts'
 import { startWorld, type World } from '../lab/world.ts'
 
