@@ -22,28 +22,29 @@ import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { readIndex, encodeIndex } from '../../../src/archive/index-file.ts'
-import { toIndexEntry } from '../../../src/archive/index-entry.ts'
-import { createRecordSorter } from '../../../src/archive/record-sorter.ts'
-import { encodeTarHeader } from '../../../src/archive/tar-writer.ts'
-import { writeArchive } from '../../../src/archive/write-archive.ts'
-import type { IndexEntry } from '../../../src/archive/contract.ts'
-import { pathFromJson } from '../../../src/model/path-bytes.ts'
-import { IndexBook } from '../../../src/pull/incremental/compose.ts'
-import { indexEntries, replayOf } from '../../../src/pull/incremental/finish.ts'
-import { OwnMembers } from '../../../src/pull/incremental/members.ts'
-import type { PullMode } from '../../../src/pull/incremental/mode.ts'
-import { TAIL_THRESHOLD } from '../../../src/pull/incremental/plan.ts'
-import { preparePull } from '../../../src/pull/incremental/prepare.ts'
-import type { CaptureContext } from '../../../src/sources/contract.ts'
-import { filesSource } from '../../../src/sources/files/index.ts'
-import { openListingStore } from '../../../src/state/listing-store.ts'
-import { LocalHost, localProbe } from '../../lab/local-host.ts'
-import { tempDir } from '../../lab/temp.ts'
+import { readIndex, encodeIndex } from '../../src/archive/index-file.ts'
+import { toIndexEntry } from '../../src/archive/index-entry.ts'
+import { createRecordSorter } from '../../src/archive/record-sorter.ts'
+import { encodeTarHeader } from '../../src/archive/tar-writer.ts'
+import { writeArchive } from '../../src/archive/write-archive.ts'
+import type { IndexEntry } from '../../src/archive/contract.ts'
+import type { FilesSourceConfig } from '../../src/model/config.ts'
+import { pathFromJson } from '../../src/model/path-bytes.ts'
+import { IndexBook } from '../../src/pull/incremental/compose.ts'
+import { indexEntries, replayOf } from '../../src/pull/incremental/finish.ts'
+import { OwnMembers } from '../../src/pull/incremental/members.ts'
+import type { PullMode } from '../../src/pull/incremental/mode.ts'
+import { TAIL_THRESHOLD } from '../../src/pull/incremental/plan.ts'
+import { preparePull } from '../../src/pull/incremental/prepare.ts'
+import type { CaptureContext } from '../../src/sources/contract.ts'
+import { filesSource } from '../../src/sources/files/index.ts'
+import { openListingStore } from '../../src/state/listing-store.ts'
+import { LocalHost, localProbe } from '../lab/local-host.ts'
+import { tempDir } from '../lab/temp.ts'
 
 const run = promisify(execFile)
 const signal = new AbortController().signal
-const config = { kind: 'files' as const, name: 'data', paths: ['data'], exclude: ['*.tmp'] }
+const DATA: FilesSourceConfig = { kind: 'files', name: 'data', paths: ['data'], exclude: ['*.tmp'] }
 
 /** Pulls `app/data` of a folder of this machine through the real scripts, without vault and encryption. */
 class Chain {
@@ -52,10 +53,12 @@ class Chain {
   readonly wire: number[] = []
   readonly folder: string
   readonly #store
+  readonly #config: FilesSourceConfig
   /** Called between the listing and the reading. */
   meanwhile: () => Promise<void> = async () => {}
 
-  constructor(folder: string) {
+  constructor(folder: string, paths: readonly string[] = ['data']) {
+    this.#config = { ...DATA, paths }
     this.folder = folder
     this.#store = openListingStore(join(folder, 'state'))
   }
@@ -80,7 +83,7 @@ class Chain {
     const last = await this.#store.open('vault', 'host', 'data')
     await using prepared = await preparePull({
       snapshot,
-      listed: incremental.list(context, config),
+      listed: incremental.list(context, this.#config),
       last,
       mode: { mode: 'incremental' },
       createSorter: createRecordSorter,
@@ -90,8 +93,8 @@ class Chain {
     await this.meanwhile()
     const full = prepared.mode.mode === 'full'
     await using capture = full
-      ? await filesSource.capture(context, config)
-      : await incremental.captureChanges(context, config, prepared.changes)
+      ? await filesSource.capture(context, this.#config)
+      : await incremental.captureChanges(context, this.#config, prepared.changes)
     await using members = new OwnMembers(snapshot, join(directory, 'members.scratch'), {
       createSorter: createRecordSorter,
       toIndexEntry,
@@ -173,7 +176,7 @@ async function* one<T>(values: AsyncIterable<T>): AsyncGenerator<T[]> {
 }
 
 /** A tree as text: type, mode, mtime in ns, links among its names, content. */
-async function treeOf(root: string): Promise<Map<string, string>> {
+async function treeOf(root: string, top = 'data'): Promise<Map<string, string>> {
   const seen = new Map<string, string>()
   const inodes = new Map<bigint, string>()
   async function walk(path: Buffer): Promise<void> {
@@ -195,7 +198,7 @@ async function treeOf(root: string): Promise<Map<string, string>> {
     const names = (await readdir(full, { encoding: 'buffer' })).sort(Buffer.compare)
     for (const each of names) await walk(Buffer.concat([path, Buffer.from('/'), each]))
   }
-  await walk(Buffer.from('data'))
+  await walk(Buffer.from(top))
   return seen
 }
 
@@ -311,5 +314,58 @@ describe('a chain made by the real scripts', () => {
     await mkdir(join(data, 'file'))
     await chain.pull()
     expect(chain.modes.map(({ mode }) => mode)).toEqual(['full', 'incremental', 'full'])
+  })
+
+  test('tails and changes below a symlinked path and below one outside the deployment', async () => {
+    await using temp = await tempDir()
+    const outside = join(temp.path, 'outside')
+    const linked = join(temp.path, 'linked')
+    await mkdir(join(temp.path, 'app'))
+    for (const directory of [outside, linked]) {
+      await mkdir(join(directory, 'in'), { recursive: true })
+      await writeFile(join(directory, 'in/log'), Buffer.alloc(TAIL_THRESHOLD, 'x'))
+      await writeFile(join(directory, 'in/small'), 'one')
+      await writeFile(join(directory, 'in/gone'), 'one')
+    }
+    await symlink(linked, join(temp.path, 'app/link'))
+    const chain = new Chain(temp.path, ['link', outside])
+    await chain.pull()
+    for (const directory of [outside, linked]) {
+      await appendFile(join(directory, 'in/log'), 'more')
+      await writeFile(join(directory, 'in/small'), 'two')
+      await rm(join(directory, 'in/gone'))
+    }
+    await chain.pull()
+    expect(chain.modes.at(-1)).toEqual({ mode: 'incremental' })
+    const segments = (await chain.index(chain.snapshots[1] ?? '')).filter(({ size }) => size > 4)
+    expect(segments.map((entry) => entry.segments?.length)).toEqual([2, 2])
+    const out = join(temp.path, 'out')
+    await chain.unpackByHand(chain.snapshots[1] ?? '', out)
+    const inside = outside.slice(1)
+    const named = (tree: Map<string, string>, from: string, to: string) =>
+      new Map([...tree].map(([name, shown]) => [name.replace(from, to), shown.replace(from, to)]))
+    expect(await treeOf(out, inside)).toEqual(named(await treeOf('/', inside), inside, inside))
+    expect(named(await treeOf(out, 'link'), 'link', 'linked')).toEqual(await treeOf(temp.path, 'linked'))
+  })
+
+  test('a pull of nothing new, and one whose only change vanished, are whole snapshots', async () => {
+    await using temp = await tempDir()
+    const data = join(temp.path, 'app/data')
+    await mkdir(data, { recursive: true })
+    await writeFile(join(data, 'file'), 'one')
+    await new Promise((resolve) => setTimeout(resolve, 3100))
+    const chain = new Chain(temp.path)
+    await chain.pull()
+    await chain.pull()
+    await writeFile(join(data, 'file'), 'two')
+    chain.meanwhile = () => rm(join(data, 'file'))
+    await chain.pull()
+    const names = await Promise.all(chain.snapshots.map((snapshot) => chain.index(snapshot)))
+    expect(names.map((entries) => entries.map(({ path }) => path))).toEqual([
+      ['data', 'data/file'],
+      ['data', 'data/file'],
+      ['data'],
+    ])
+    expect(chain.modes.map(({ mode }) => mode)).toEqual(['full', 'incremental', 'incremental'])
   })
 })
