@@ -1,0 +1,3 @@
+# Waits until its stdin ends.
+# include lib/prelude.sh
+exec cat >/dev/null
