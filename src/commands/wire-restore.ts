@@ -8,6 +8,7 @@ import type { Config } from '../model/config.ts'
 import type { RestorePlan } from '../model/restore-report.ts'
 import type { RestoreDependencies } from '../restore/dependencies.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
+import { findContainerServices } from '../services/container-services.ts'
 import { waitHealthy } from '../services/health.ts'
 import { restorableOf } from '../sources/registry.ts'
 import type { CommandContext } from './context.ts'
@@ -41,6 +42,7 @@ export async function wireRestore(
       compress: (compression) => createCompress(compression, compression === 'zstd' ? 1 : undefined),
       restorableOf,
       waitHealthy,
+      findContainerServices,
       confirm,
     },
     [Symbol.asyncDispose]: () => pull[Symbol.asyncDispose](),

@@ -1,6 +1,7 @@
 import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
 import type { HostLock } from '../vault/contract.ts'
 import type { SourceToRestore } from './plan.ts'
+import type { ServerServices } from './server/driver.ts'
 import type { Connected, RestoreRequest } from './preflight.ts'
 
 /** Everything that happened, in order, for the report. */
@@ -15,6 +16,7 @@ export interface Carried {
   readonly plan: RestorePlan
   readonly sources: readonly SourceToRestore[]
   readonly connected: Connected
+  readonly services: ServerServices
   readonly lock: HostLock | undefined
   readonly diary: Diary
 }

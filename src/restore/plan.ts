@@ -1,4 +1,4 @@
-import type { HostConfig, ServicesConfig } from '../model/config.ts'
+import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { snapshotTime } from '../model/names.ts'
 import { printable } from '../model/path-bytes.ts'
@@ -10,6 +10,8 @@ import type { Snapshot } from '../vault/contract.ts'
 import type { SourceContents } from './contents.ts'
 import { homeOf } from './server/layout.ts'
 import type { ServerLook, TargetLook } from './server/look.ts'
+import type { ServerServices } from './server/driver.ts'
+import type { FoundServices } from './services.ts'
 import type { WantedPath } from './wanted.ts'
 
 /** One source to be restored, with all that was found out about it. */
@@ -32,6 +34,7 @@ export interface PlanInput {
   readonly probe: HostProbe
   readonly safety: boolean
   readonly start: boolean
+  readonly found: FoundServices
   readonly now: Date
 }
 
@@ -87,7 +90,7 @@ export function planRestore(input: PlanInput): RestorePlan {
       bytes: contents.bytes,
       notes,
     })),
-    services: serviceNames(replaces ? host.services : { manager: 'none' }),
+    services: serviceNames(input.found.services),
     safety: replaces && input.safety && units.some((unit) => unit.exists),
     downtime: replaces ? SWAP_MS + Math.round(bytes / START_RATE) : 0,
     findings,
@@ -195,6 +198,15 @@ function serverFindings(input: PlanInput, units: readonly RestoreUnit[], bytes: 
       next: `Stop it, or say under hosts.${host.name}.services how it is stopped and started.`,
     })
   }
+  const { usersLeft } = input.found
+  if (usersLeft.length > 0) {
+    findings.push({
+      check: 'containers-left',
+      outcome: 'failed',
+      message: `${usersLeft.map((container) => printable(container.name)).join(', ')} runs, uses what is to be replaced, and would not be stopped`,
+      next: `Add it to hosts.${host.name}.services.stop, or stop it.`,
+    })
+  }
   if (units.length === 0 && findings.length === 0) throw new Error('a restore of nothing')
   return findings
 }
@@ -204,7 +216,7 @@ function minimum(values: readonly (number | undefined)[]): number | undefined {
   return known.length === 0 ? undefined : Math.min(...known)
 }
 
-function serviceNames(services: ServicesConfig): RestorePlan['services'] {
+function serviceNames(services: ServerServices): RestorePlan['services'] {
   switch (services.manager) {
     case 'none':
       return { manager: 'none', stop: [], data: [] }
@@ -212,8 +224,12 @@ function serviceNames(services: ServicesConfig): RestorePlan['services'] {
       return { manager: 'command', stop: [services.stop], data: [] }
     case 'systemd':
     case 'docker':
-      return { manager: services.manager, stop: services.stop, data: services.data }
     case 'compose':
-      return { manager: 'compose', stop: services.stop ?? [], data: services.data }
+      // In the order of stopping, the reverse of starting.
+      return {
+        manager: services.manager,
+        stop: [...services.data, ...services.rest].toReversed(),
+        data: services.data,
+      }
   }
 }

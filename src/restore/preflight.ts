@@ -9,6 +9,8 @@ import { readContents } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { planRestore, type SourceToRestore } from './plan.ts'
 import { lookAtTargets } from './server/look.ts'
+import type { ServerServices } from './server/driver.ts'
+import { findServices, type FoundServices } from './services.ts'
 import { targetConfig, wantedPaths, wantedSources, type PathSelection } from './wanted.ts'
 
 /** What is restored where. */
@@ -43,7 +45,7 @@ export async function preflight(
   dependencies: RestoreDependencies,
   step: (text: string) => void,
   signal: AbortSignal,
-): Promise<{ plan: RestorePlan; sources: SourceToRestore[] }> {
+): Promise<{ plan: RestorePlan; sources: SourceToRestore[]; services: ServerServices }> {
   const { host, snapshot } = request
   const { remote, probe, deployment, sudo } = connected
   const parts = { ...dependencies, filePath: dependencies.pull.vault.filePath.bind(dependencies.pull.vault) }
@@ -69,6 +71,15 @@ export async function preflight(
   step('looking at the targets')
   const targets = sources.flatMap((source) => source.wanted.map((path) => path.target))
   const look = await lookAtTargets(remote, { deployment, targets, sudo, signal })
+  const stops = request.strategy === 'replace'
+  const found: FoundServices = stops
+    ? await findServices(
+        remote,
+        host,
+        { deployment: look.deployment.path, paths: look.targets.map((target) => target.path), signal },
+        dependencies.findContainerServices,
+      )
+    : { services: { manager: 'none' }, usersLeft: [] }
   const now = dependencies.pull.now()
   const plan = planRestore({
     id: snapshotId(now),
@@ -80,9 +91,10 @@ export async function preflight(
     probe,
     safety: request.safety,
     start: request.start,
+    found,
     now,
   })
-  return { plan, sources }
+  return { plan, sources, services: found.services }
 }
 
 function refuseRemoved(snapshot: Snapshot, archives: readonly { readonly file: string }[]): void {

@@ -17,7 +17,6 @@ import {
 import { safetyCopy } from './safety.ts'
 import { RestoreDriver } from './server/driver.ts'
 import { prepareStaging } from './server/staging.ts'
-import { serverServices } from './services.ts'
 import { stageGroup } from './stage.ts'
 import { asRelayError, undo } from './undo.ts'
 
@@ -47,7 +46,7 @@ export async function restoreHost(
     deployment: probe.deployment ?? absoluteDeployment(host.deployment, probe.home),
     sudo: host.sudo,
   }
-  const { plan, sources } = await preflight(request, connected, dependencies, diary.step, signal)
+  const { plan, sources, services } = await preflight(request, connected, dependencies, diary.step, signal)
   const report = (rest: CarriedOut): RestoreReport => ({
     plan,
     steps: diary.steps,
@@ -67,7 +66,9 @@ export async function restoreHost(
   }
   const carry = request.strategy === 'merge' ? mergeIn : replace
   try {
-    return await finish(await carry({ request, plan, sources, connected, lock, diary }, dependencies, signal))
+    return await finish(
+      await carry({ request, plan, sources, connected, services, lock, diary }, dependencies, signal),
+    )
   } catch (thrown) {
     const error = signal.aborted && !(thrown instanceof RelayError) ? new InterruptedError() : thrown
     if (!(error instanceof RelayError)) throw error
@@ -93,7 +94,7 @@ async function replace(
     await prepareStaging(remote, { deployment, id: plan.id, directories: [], sudo, signal })
   await using driver = await RestoreDriver.start(
     remote,
-    { deployment, id: plan.id, units: placedUnits(plan, groups), services: serverServices(host), sudo },
+    { deployment, id: plan.id, units: placedUnits(plan, groups), services: carried.services, sudo },
     signal,
   )
   const safetySnapshot = await safetyCopy(carried, dependencies, signal)

@@ -1,30 +1,39 @@
-import { SourceError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
+import type { RemoteHost } from '../remote/contract.ts'
+import type { ContainerLook, FindContainerServices } from '../services/contract.ts'
 import type { ServerServices } from './server/driver.ts'
 
-/** What the server's script stops and starts, from the config. */
-export function serverServices(host: HostConfig): ServerServices {
+/** What stops and starts around the swap. */
+export interface FoundServices {
+  readonly services: ServerServices
+  /** Containers that run, use what is replaced, and would not be stopped. */
+  readonly usersLeft: readonly ContainerLook[]
+}
+
+/**
+ * What the server's script stops and starts, from the config; which containers these are is asked of Docker there.
+ * Throws as {@link FindContainerServices}.
+ */
+export async function findServices(
+  remote: RemoteHost,
+  host: HostConfig,
+  options: { readonly deployment: string; readonly paths: readonly string[]; readonly signal: AbortSignal },
+  findContainerServices: FindContainerServices,
+): Promise<FoundServices> {
   const { services } = host
   switch (services.manager) {
     case 'none':
-      return { manager: 'none' }
-    case 'command':
-      return { manager: 'command', stop: services.stop, start: services.start, status: services.status }
-    case 'systemd':
-      return {
-        manager: 'systemd',
-        data: services.data,
-        rest: services.stop.filter((unit) => !services.data.includes(unit)),
-      }
+      return { services: { manager: 'none' }, usersLeft: [] }
+    case 'command': {
+      const { stop, start, status } = services
+      return { services: { manager: 'command', stop, start, status }, usersLeft: [] }
+    }
+    case 'systemd': {
+      const rest = services.stop.filter((unit) => !services.data.includes(unit))
+      return { services: { manager: 'systemd', data: services.data, rest }, usersLeft: [] }
+    }
     case 'compose':
     case 'docker':
-      throw new SourceError(
-        'services-unknown',
-        `services of the manager ${services.manager} can't be stopped by this version`,
-        {
-          host: host.name,
-          next: `Set hosts.${host.name}.services to the manager command, with the lines that stop and start it.`,
-        },
-      )
+      return findContainerServices(remote, services, { ...options, sudo: host.sudo })
   }
 }
