@@ -1,0 +1,60 @@
+import { execFileSync } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type LabDocker, startDocker } from '../lab/docker.ts'
+import { writeDockerDeployment } from '../lab/docker-deployment.ts'
+import { startWorld, type World } from '../lab/world.ts'
+
+const stack = new AsyncDisposableStack()
+let world: World
+let engine: LabDocker
+beforeAll(async () => {
+  engine = stack.use(await startDocker())
+  world = stack.use(
+    await startWorld({ sshd: { config: [`SetEnv DOCKER_HOST=${engine.env['DOCKER_HOST']}`] } }),
+  )
+  // The containers' user must get to the bind mounts.
+  for (let path = world.deployment; path.startsWith('/tmp/'); path = dirname(path))
+    execFileSync('chmod', ['755', path])
+  await writeDockerDeployment(world.deployment, { project: 'e2e' })
+  await engine.compose(world.deployment, 'up', '-d', 'redis', 'app')
+  stack.defer(async () => void (await engine.compose(world.deployment, 'down', '-v')))
+  world.config.hosts['prod'] = {
+    ...world.config.hosts['prod']!,
+    services: { manager: 'compose', file: 'docker-compose.yml', data: ['redis'] },
+    sources: {
+      data: { kind: 'files', path: 'data' },
+      config: { kind: 'files', paths: ['.env', 'docker-compose.yml'] },
+    },
+  }
+  await world.writeConfig()
+}, 180_000)
+afterAll(() => stack.disposeAsync(), 120_000)
+
+const inApp = async (...command: string[]) =>
+  String(await engine.docker('exec', 'e2e_app_1', ...command)).trim()
+
+test('a Compose app is stopped, restored, started anew with its old .env, and healthy', async () => {
+  const pulled = await world.cli('pull', 'prod')
+  expect(pulled.code, pulled.stderr).toBe(0)
+  await writeFile(join(world.deployment, 'data', 'health'), 'damaged\n')
+  await writeFile(join(world.deployment, '.env'), 'COMPOSE_PROJECT_NAME=e2e\nGREETING=changed\n')
+
+  const result = await world.cli('restore', '--host', 'prod', '--yes')
+  expect(result.code, result.stderr + result.stdout).toBe(0)
+  expect(await readFile(join(world.deployment, 'data', 'health'), 'utf8')).toBe('ok\n')
+  expect(await inApp('cat', '/app/data/health')).toBe('ok')
+  expect(await inApp('cat', '/tmp/greeting')).toBe('hello')
+})
+
+test('an app whose healthcheck stays red is rolled back, and serves the old data again', async () => {
+  await writeFile(join(world.deployment, 'data', 'marker'), 'now')
+  const services = world.config.hosts['prod']!['services'] as Record<string, unknown>
+  services['health'] = { url: 'http://127.0.0.1:1/health', timeout: '2s' }
+  await world.writeConfig()
+  const result = await world.cli('restore', '--host', 'prod', '--source', 'data', '--yes')
+  expect(result.code, result.stdout).toBe(1)
+  expect(result.stdout).toContain('rolled back')
+  expect(await inApp('cat', '/app/data/marker')).toBe('now')
+})
