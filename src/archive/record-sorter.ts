@@ -5,9 +5,9 @@ import { DamageError } from '../errors.ts'
 import type { CreateRecordSorter, RecordSorter, SortedRecord } from './contract.ts'
 import { explainDisk } from './disk-error.ts'
 
-/** Keys and values kept in memory before they go to the scratch file; 100,000 short names or so. */
-const MEMORY_BYTES = 12 * 1024 * 1024
-const READ_BYTES = 128 * 1024
+/** Keys and values kept in memory before they go to the scratch file; 40,000 short names or so. */
+const MEMORY_BYTES = 8 * 1024 * 1024
+const READ_BYTES = 64 * 1024
 const ALGORITHM = 'aes-256-ctr'
 /** Key length, value length. */
 const PREFIX = 8
@@ -48,7 +48,7 @@ class ExternalSorter<T> implements RecordSorter<T> {
     const json = JSON.stringify(value)
     this.#held.push({ key: Buffer.from(key), json })
     // An object, a Buffer and a string cost about this much beside their bytes.
-    this.#heldBytes += key.length + json.length + 150
+    this.#heldBytes += key.length + json.length + 200
     this.count += 1
     if (this.#heldBytes >= this.#memory) this.#spill()
   }
@@ -112,24 +112,26 @@ class ExternalSorter<T> implements RecordSorter<T> {
     this.#heldBytes = 0
   }
 
-  async *#read({ start, end, iv }: Run): AsyncGenerator<Held> {
+  async *#read({ start, end, iv }: Run): AsyncGenerator<Held[]> {
     const decipher = createDecipheriv(ALGORITHM, this.#key, iv)
     const stored = createReadStream(this.#path, { start, end: end - 1, highWaterMark: READ_BYTES })
     let rest: Buffer = Buffer.alloc(0)
     for await (const chunk of stored as AsyncIterable<Buffer>) {
       const plain = Buffer.concat([rest, decipher.update(chunk)])
+      const batch: Held[] = []
       let at = 0
       while (plain.length - at >= PREFIX) {
         const keyEnd = at + PREFIX + plain.readUInt32BE(at)
         const valueEnd = keyEnd + plain.readUInt32BE(at + 4)
         if (valueEnd > plain.length) break
-        yield {
-          key: Buffer.from(plain.subarray(at + PREFIX, keyEnd)),
+        batch.push({
+          key: plain.subarray(at + PREFIX, keyEnd),
           json: plain.toString('utf8', keyEnd, valueEnd),
-        }
+        })
         at = valueEnd
       }
       rest = plain.subarray(at)
+      if (batch.length > 0) yield batch
     }
     if (rest.length > 0) {
       throw new DamageError('scratch-damaged', 'A scratch file was changed or cut while in use', {
@@ -139,30 +141,58 @@ class ExternalSorter<T> implements RecordSorter<T> {
   }
 }
 
-async function* held(records: readonly Held[]): AsyncGenerator<Held> {
-  yield* records
+async function* held(records: Held[]): AsyncGenerator<Held[]> {
+  if (records.length > 0) yield await Promise.resolve(records)
 }
 
-/** Merges sorted runs; of equal keys the one of the earlier run comes first. There are few runs. */
-async function* merge(runs: readonly AsyncGenerator<Held>[]): AsyncGenerator<Held> {
-  const heads = (await Promise.all(runs.map(async (run) => ({ run, next: await run.next() })))).flatMap(
-    ({ run, next }) => (next.done === true ? [] : [{ run, value: next.value }]),
-  )
+/** A run being merged: the batch at hand, and which of it comes next. */
+interface Head {
+  readonly run: AsyncGenerator<Held[]>
+  /** Of equal keys the one of the earlier run comes first. */
+  readonly number: number
+  batch: Held[]
+  at: number
+}
+
+/** Merges sorted runs. `heads` stays sorted by what comes next, the least last, where it is cheap to take. */
+async function* merge(runs: readonly AsyncGenerator<Held[]>[]): AsyncGenerator<Held> {
+  const heads: Head[] = []
   try {
-    while (heads.length > 0) {
-      let least = 0
-      for (let at = 1; at < heads.length; at += 1) {
-        const [a, b] = [heads[at], heads[least]]
-        if (a !== undefined && b !== undefined && Buffer.compare(a.value.key, b.value.key) < 0) least = at
+    for (const [number, run] of runs.entries()) {
+      const next = await run.next()
+      if (next.done !== true) insert(heads, { run, number, batch: next.value, at: 0 })
+    }
+    for (let head = heads.pop(); head !== undefined; head = heads.pop()) {
+      const record = head.batch[head.at]
+      if (record !== undefined) yield record
+      head.at += 1
+      if (head.at >= head.batch.length) {
+        const next = await head.run.next()
+        if (next.done === true) continue
+        head.batch = next.value
+        head.at = 0
       }
-      const head = heads[least]
-      if (head === undefined) return
-      yield head.value
-      const next = await head.run.next()
-      if (next.done === true) heads.splice(least, 1)
-      else head.value = next.value
+      insert(heads, head)
     }
   } finally {
-    await Promise.all(heads.map(({ run }) => run.return(undefined)))
+    await Promise.all(runs.map((run) => run.return(undefined)))
   }
+}
+
+function insert(heads: Head[], head: Head): void {
+  let low = 0
+  let high = heads.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    const other = heads[middle]
+    if (other !== undefined && comesBefore(head, other)) low = middle + 1
+    else high = middle
+  }
+  heads.splice(low, 0, head)
+}
+
+function comesBefore(a: Head, b: Head): boolean {
+  const [left, right] = [a.batch[a.at], b.batch[b.at]]
+  const order = left === undefined || right === undefined ? 0 : Buffer.compare(left.key, right.key)
+  return order === 0 ? a.number < b.number : order < 0
 }

@@ -6,7 +6,7 @@ import type { StoredListing } from '../../state/contract.ts'
 import { whyRatherFull } from './mode.ts'
 import type { PullMode } from './mode.ts'
 import { PlanBook, closeHardLinks, planChanges } from './plan.ts'
-import type { Decision, PlanTotals } from './plan.ts'
+import type { Decision } from './plan.ts'
 import { TAIL_PREFIX } from './replay-script.ts'
 
 /** A decision as it is set aside: its path is the key. */
@@ -18,10 +18,9 @@ type Listed = Omit<ListedEntry, 'path'>
 /** A plan that is ready to be carried out. Disposing it removes its scratch files. */
 export interface PreparedPull extends AsyncDisposable {
   readonly mode: PullMode
-  readonly totals: PlanTotals
   /** Sorted by path; may be asked for several times. */
   decisions(): AsyncGenerator<Decision>
-  /** For an incremental. */
+  /** Of an incremental; empty for a full, which captures everything. */
   readonly changes: Changes
 }
 
@@ -55,7 +54,7 @@ export async function preparePull(options: PrepareOptions): Promise<PreparedPull
   try {
     for await (const { path, ...rest } of options.listed) listing.add(path, rest)
     const planned = await planIncremental(options, listing, spool)
-    const whole = 'decisions' in planned ? planned : await planFull(options, listing, planned.mode)
+    const whole = 'decisions' in planned ? planned : planFull(listing, planned.mode)
     return { ...whole, [Symbol.asyncDispose]: dispose }
   } catch (error) {
     await dispose()
@@ -90,19 +89,13 @@ async function planIncremental(
   for await (const decision of decisions()) totals.count(decision)
   const reason = whyRatherFull(totals)
   if (reason !== undefined) return full(reason)
-  return { mode, totals, decisions, changes: await changesOf(decisions(), decisions, options) }
+  return { mode, decisions, changes: await changesOf(decisions, options) }
 }
 
 /** The listing itself is the plan of a full: everything is sent. */
-async function planFull(
-  options: PrepareOptions,
-  listing: RecordSorter<Listed>,
-  mode: PullMode,
-): Promise<Planned> {
-  const plan = (book: PlanBook): AsyncGenerator<Decision> => planChanges(nothing(), listedOf(listing), book)
-  const totals = new PlanBook()
-  const changes = await changesOf(plan(totals), () => plan(new PlanBook()), options)
-  return { mode, totals, decisions: () => plan(new PlanBook()), changes }
+function planFull(listing: RecordSorter<Listed>, mode: PullMode): Planned {
+  const decisions = (): AsyncGenerator<Decision> => planChanges(nothing(), listedOf(listing), new PlanBook())
+  return { mode, decisions, changes: { tails: [], members: () => nothing() } }
 }
 
 async function* listedOf(sorter: RecordSorter<Listed>): AsyncGenerator<ListedEntry> {
@@ -118,17 +111,16 @@ async function* nothing(): AsyncGenerator<never> {
 }
 
 async function changesOf(
-  decisions: AsyncIterable<Decision>,
-  again: () => AsyncIterable<Decision>,
+  decisions: () => AsyncIterable<Decision>,
   { snapshot, encodeTarHeader }: PrepareOptions,
 ): Promise<Changes> {
   const tails: FileTail[] = []
-  for await (const decision of decisions) {
+  for await (const decision of decisions()) {
     if (decision.action !== 'tail') continue
     // Unique in the chain: all its tails lie in one directory when it is unpacked by hand.
     tails.push(tailOf(decision, Buffer.from(`${TAIL_PREFIX}${snapshot}-${tails.length}`), encodeTarHeader))
   }
-  return { tails, members: () => sentOf(again()) }
+  return { tails, members: () => sentOf(decisions()) }
 }
 
 function tailOf(
