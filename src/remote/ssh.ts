@@ -1,6 +1,7 @@
 import type { Client, ClientChannel } from 'ssh2'
 import { ConnectionError, RemoteError } from '../errors.ts'
 import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { SshConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
 import { ChannelSlots } from './channel-slots.ts'
@@ -14,6 +15,9 @@ import type { ConnectOptions } from './ssh-client.ts'
 
 /** Below OpenSSH's MaxSessions of 10, so that a person's own sessions over the same connection limits still fit. */
 const SESSIONS = 8
+/** How often a refused session is asked for again before it is taken for a limit, and ms in between. */
+const PASSING_REFUSALS = 4
+const REFUSAL_PAUSE = 250
 const OUTPUT_LIMIT = 64 * 1024 * 1024
 
 /**
@@ -141,13 +145,17 @@ class SshHost implements RemoteHost {
   }
 
   async #open(line: string, command: RemoteCommand, signal: AbortSignal): Promise<SshProcess> {
-    for (;;) {
+    for (let attempt = 1; ; attempt += 1) {
       await this.#slots.acquire(signal)
       try {
         return await this.#exec(line, command, signal)
       } catch (error) {
-        const retry = !this.#closed && isRefusedSession(error) && this.#slots.refused()
+        const refused = !this.#closed && isRefusedSession(error)
+        // A busy sshd still counts sessions that have just ended: only a refusal that lasts means fewer slots.
+        const passing = refused && attempt <= PASSING_REFUSALS
+        const retry = passing || (refused && this.#slots.refused())
         this.#slots.release()
+        if (passing) await sleep(REFUSAL_PAUSE, undefined, { signal })
         if (retry) continue
         if (error instanceof Error && isRefusedSession(error) && !this.#closed) {
           throw new RemoteError(
