@@ -64,12 +64,7 @@ describe('the server', () => {
     ['', 124, '', 'redis-silent'],
     ['Could not connect to Redis at x:6379: Name or service not known', 1, '', 'redis-unresolved'],
     ['Could not connect to Redis at x:6379: No route to host', 1, '', 'redis-unreachable'],
-    [
-      'Could not connect to Redis at x:6379: SSL_connect failed: wrong version number',
-      1,
-      '',
-      'redis-tls',
-    ],
+    ['Could not connect to Redis at x:6379: SSL_connect failed: wrong version number', 1, '', 'redis-tls'],
     ['Error: Protocol error, got "H" as reply type byte', 1, '', 'redis-not-redis'],
     ['Error: Server closed the connection', 1, '', 'redis-not-redis'],
   ])('answers %j (status %i)', (answer, status, auth, code) => {
