@@ -75,7 +75,12 @@ test.each(['zstd', 'gzip', 'none'])(
     const probe = localProbe({ deployment, versions })
     const config = filesConfig(['data', 'link', join(temp.path, 'elsewhere')], ['*.tmp', 'dir/skip'])
     const names: string[] = []
-    const context = { host, probe, sudo: false, signal: new AbortController().signal } as unknown as CaptureContext
+    const context = {
+      host,
+      probe,
+      sudo: false,
+      signal: new AbortController().signal,
+    } as unknown as CaptureContext
     for await (const { path } of scanFiles(context, config)) names.push(path.toString('latin1'))
     const packed = await drain({ host, probe }, config, temp.path)
     expect(names.sort()).toEqual([...(packed.members[0] ?? [])].sort())
