@@ -20,6 +20,7 @@ const TOOLS: Readonly<Record<string, string>> = {
   dockerd: 'docker.io',
   'docker-compose': 'docker-compose',
   setpriv: 'util-linux',
+  sudo: 'sudo',
 }
 const FOLDERS = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
 const POLICY = '/usr/sbin/policy-rc.d'

@@ -1,0 +1,98 @@
+import { execFileSync } from 'node:child_process'
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { runCli } from '../lab/cli.ts'
+import { createUser, type TestUser } from '../lab/sshd.ts'
+import { startWorld, type World } from '../lab/world.ts'
+
+const stack = new AsyncDisposableStack()
+let world: World
+let user: TestUser
+beforeAll(async () => {
+  user = stack.use(await createUser())
+  world = stack.use(await startWorld())
+  for (let path = world.deployment; path.startsWith('/tmp/'); path = dirname(path)) await chmod(path, 0o755)
+  const data = join(world.deployment, 'data')
+  await mkdir(join(data, 'private'))
+  await writeFile(join(data, 'private', 'file'), 'secret', { mode: 0o600 })
+  execFileSync('chown', ['-R', '999:999', join(data, 'private')])
+  await chmod(join(data, 'private'), 0o700)
+  const { identityFile } = world.sshd.sshConfig()
+  world.config.hosts['prod'] = {
+    ...world.config.hosts['prod']!,
+    ssh: { ...world.config.hosts['prod']!.ssh, user: user.name, identityFile },
+    sources: { data: { kind: 'files', path: 'data' } },
+  }
+  await world.writeConfig()
+})
+afterAll(() => stack.disposeAsync())
+
+const listing = () =>
+  execFileSync('sh', [
+    '-c',
+    'cd "$1" && find data -printf "%p|%y|%m|%U|%G|%T@|%l\\n" | sort',
+    'sh',
+    world.deployment,
+  ]).toString()
+
+test('what the user may not read is refused, with its uid and sudo as the way out', async () => {
+  const result = await world.cli('pull')
+  expect(result.code).toBe(1)
+  expect(result.stderr + result.stdout).toContain(String(user.uid))
+  expect(result.stderr + result.stdout).toContain('sudo')
+})
+
+test('sudo that asks for a password says so', async () => {
+  world.config.hosts['prod']!['sudo'] = true
+  await world.writeConfig()
+  const result = await world.cli('pull')
+  expect(result.code).toBe(1)
+  expect(result.stderr + result.stdout).toMatch(/sudo/)
+})
+
+test('with sudo everything is captured and comes back with its owners', async () => {
+  const rule = `/etc/sudoers.d/${user.name}`
+  await writeFile(rule, `${user.name} ALL=(ALL) NOPASSWD: ALL\n`, { mode: 0o440 })
+  stack.defer(() => rm(rule, { force: true }))
+  const before = listing()
+  const pulled = await world.cli('pull')
+  expect(pulled.code, pulled.stderr + pulled.stdout).toBe(0)
+  await rm(join(world.deployment, 'data', 'private'), { recursive: true })
+  const restored = await world.cli('restore', '--host', 'prod', '--yes')
+  expect(restored.code, restored.stderr + restored.stdout).toBe(0)
+  expect(listing()).toBe(before)
+  const undone = await world.cli('rollback', '--host', 'prod', '--yes')
+  expect(undone.code, undone.stderr + undone.stdout).toBe(0)
+  expect(listing()).not.toContain('private')
+})
+
+test('an ad-hoc host that is not in the config is restored to', async () => {
+  const home = join(world.home, 'ad-hoc-home')
+  await mkdir(join(home, '.ssh'), { recursive: true, mode: 0o700 })
+  const { identityFile, knownHosts, port } = world.sshd.sshConfig() as {
+    identityFile: string
+    knownHosts: string
+    port: number
+  }
+  execFileSync('cp', ['-p', identityFile, join(home, '.ssh', 'id_ed25519')])
+  execFileSync('cp', ['-p', knownHosts, join(home, '.ssh', 'known_hosts')])
+  const fresh = join(world.home, 'ad-hoc-app')
+  const target = `root@127.0.0.1:${port}`
+  const args = [
+    'restore',
+    'prod/latest',
+    '--host',
+    target,
+    '--deployment',
+    fresh,
+    '--source',
+    'data',
+    '--yes',
+  ]
+  const result = await runCli(args, { cwd: world.home, env: { HOME: home, SSH_AUTH_SOCK: '' } })
+  expect(result.code, result.stderr + result.stdout).toBe(0)
+  expect(execFileSync('find', [join(fresh, 'data', 'private', 'file'), '-printf', '%m %U']).toString()).toBe(
+    '600 999',
+  )
+})
