@@ -22,8 +22,8 @@ export interface ReporterOptions {
 /** Shows a run's events. Dispose it when the run is over, before the result is printed: that ends the drawing. */
 export function createReporter(options: ReporterOptions): Reporter & AsyncDisposable {
   const { stream, logger } = options
-  // A reader of stderr that went away must not end a backup.
-  stream.on('error', ignore)
+  // A reader of stderr that went away must not end a backup, nor what follows it in this process.
+  if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore)
   const renderer = createRenderer(options)
   let closed = false
   return {
