@@ -275,6 +275,17 @@ afterAll(async () => {
 })
 
 describe('a stopped server', () => {
+  test('is none while its process works in the directory: the address is wrong', async () => {
+    await using deployment = await makeDeployment()
+    await using redis = await startRedis({ dir: deployment.data })
+    await redis.cli('set', 'a', '1')
+    await using host = new LocalHost()
+    const wrong = redisConfig(await freePort())
+    await expect(capture(wrong, { host, deployment: deployment.path })).rejects.toMatchObject({
+      code: 'redis-elsewhere',
+    })
+  })
+
   test('that has only an RDB, and one that has nothing', async () => {
     await using deployment = await makeDeployment()
     const port = await freePort()
@@ -492,7 +503,7 @@ describe('capture: aof, whatever happens', () => {
       deployment: deployment.path,
       onArchive: async (archive) => {
         if (archive.part !== 'aof') return
-        for (const pid of await scriptProcesses('redis-aof')) process.kill(pid, 'SIGKILL')
+        for (const pid of await scriptProcesses('link_all')) process.kill(pid, 'SIGKILL')
       },
     })
     await killed.then(
@@ -566,8 +577,8 @@ describe('capture: aof, whatever happens', () => {
   })
 })
 
-async function scriptProcesses(name: string): Promise<number[]> {
-  const marker = name === 'redis-aof' ? 'Holds the append-only files' : name
+/** Processes of a script, told by a word of its text. */
+async function scriptProcesses(marker: string): Promise<number[]> {
   const found: number[] = []
   for (const pid of await readdir('/proc')) {
     if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue

@@ -50,6 +50,14 @@ else
   done
 fi
 
+# The server's own process, whatever it listens on: in a container too, whose /data is this directory.
+# -ef is no POSIX, but dash, busybox and bash have it.
+for process in /proc/[0-9]*; do
+  case $(cat "$process/comm" 2>/dev/null) in
+    redis-server | valkey-server) [ ! "$process/cwd/" -ef "$directory/" ] || tell process "${process#/proc/}" ;;
+  esac
+done
+
 if ! command -v redis-cli >/dev/null 2>&1; then
   tell cli missing
   exit 0

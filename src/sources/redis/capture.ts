@@ -41,6 +41,15 @@ export async function captureRedis(context: CaptureContext, config: RedisSourceC
     })
   }
   if (state === 'stopped') {
+    if (inspection.process !== undefined) {
+      throw new SourceError(
+        'redis-elsewhere',
+        `Nothing listens at ${addressOf(config)}, but a Redis (process ${inspection.process}) works in ${session.location.directory}`,
+        {
+          next: 'Correct `address` of this source; the port of a container is to be published on 127.0.0.1.',
+        },
+      )
+    }
     if (!inspection.directory.readable) throw unreadable(session, inspection)
     tally.warn(
       'redis-stopped',

@@ -32,6 +32,8 @@ export interface Inspection {
   }
   /** What redis-cli says of its version; undefined when it is not there. */
   readonly cli: string | undefined
+  /** Pid of a Redis that works in the directory, where we may see it. */
+  readonly process?: string | undefined
   /** redis-cli's answer to PING; undefined when it was not asked. */
   readonly ping?: { readonly status: number; readonly answer: string; readonly auth: string } | undefined
   /** Fields of INFO, or why there are none. */
@@ -86,6 +88,7 @@ export function parseInspection(stdout: Buffer): Inspection | undefined {
       manifestDirectory: first.get('manifest'),
     },
     cli: cli === 'missing' ? undefined : cli,
+    process: first.get('process'),
     ping:
       ping === undefined
         ? undefined
