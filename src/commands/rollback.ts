@@ -9,7 +9,12 @@ import { probeHost } from '../remote/probe.ts'
 import { connectSsh } from '../remote/ssh.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import { formatAge } from '../report/format.ts'
-import { discardRestores, listJournals, type RestoreJournal } from '../restore/server/journals.ts'
+import {
+  discardRestores,
+  listJournals,
+  sweepStaging,
+  type RestoreJournal,
+} from '../restore/server/journals.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
 import { mergeJournal } from '../restore/merge.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
@@ -70,6 +75,8 @@ async function undo(
 ): Promise<CommandOutcome> {
   const journal = chooseJournal(host, journals, flags.restore)
   if (journal === undefined) {
+    // A restore that was ended before its journal leaves what it had unpacked.
+    await sweepStaging(place.remote, place)
     return { exitCode: ExitCode.done, text: `${host.name}: no restore to roll back`, json: { journals } }
   }
   const now = context.now().getTime()
@@ -87,6 +94,7 @@ async function undo(
       },
     )
   }
+  await sweepStaging(place.remote, place)
   const lines = [
     `${host.name}: ${result.outcome === 'abandoned' ? 'nothing had been replaced' : 'the old data is back, services as before'} (restore ${journal.id})`,
     ...unmerged,

@@ -71,7 +71,8 @@ export function planRestore(input: PlanInput): RestorePlan {
   }
   const replaces = input.strategy === 'replace'
   const bytes = sources.reduce((sum, source) => sum + source.contents.bytes, 0)
-  findings.push(...serverFindings(input, units, bytes))
+  findings.push(...serverFindings(input, bytes))
+  if (units.length === 0 && findings.length === 0) throw new Error('a restore of nothing')
   return {
     id,
     host: host.name,
@@ -130,7 +131,7 @@ function targetProblem(target: TargetLook, host: HostConfig): Finding | undefine
 }
 
 /** What concerns the server as a whole. */
-function serverFindings(input: PlanInput, units: readonly RestoreUnit[], bytes: number): Finding[] {
+function serverFindings(input: PlanInput, bytes: number): Finding[] {
   const { host, look, probe, sources } = input
   const findings: Finding[] = []
   if (look.lockedBy !== undefined) {
@@ -207,7 +208,6 @@ function serverFindings(input: PlanInput, units: readonly RestoreUnit[], bytes: 
       next: `Add it to hosts.${host.name}.services.stop, or stop it.`,
     })
   }
-  if (units.length === 0 && findings.length === 0) throw new Error('a restore of nothing')
   return findings
 }
 

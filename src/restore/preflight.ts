@@ -1,7 +1,8 @@
-import { RelayError, UsageError } from '../errors.ts'
+import { DamageError, LockedError, RelayError, UsageError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
 import { snapshotId } from '../model/names.ts'
 import type { RestorePlan, RestoreStrategy } from '../model/restore-report.ts'
+import type { ManifestSource } from '../model/snapshot.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import type { RestoreContext } from '../sources/contract.ts'
 import type { Snapshot } from '../vault/contract.ts'
@@ -51,8 +52,10 @@ export async function preflight(
   const parts = { ...dependencies, filePath: dependencies.pull.vault.filePath.bind(dependencies.pull.vault) }
   const restore = restoreContext(connected, dependencies, step, signal)
   const sources: SourceToRestore[] = []
-  for (const source of wantedSources(snapshot.manifest.sources, request)) {
-    refuseRemoved(snapshot, source.archives)
+  const asked = wantedSources(snapshot.manifest.sources, request)
+  for (const source of asked) refuseRemoved(snapshot, source.archives)
+  await checkIndexes(snapshot, asked, dependencies, signal)
+  for (const source of asked) {
     const selected = request.paths.filter((path) => path.source === source.name).map((path) => path.path)
     const whole = selected.length === 0 || (request.sources ?? []).includes(source.name)
     step(`reading the index of ${source.name}`)
@@ -110,24 +113,59 @@ export function refuseFailed(plan: RestorePlan): void {
   const failed = plan.findings.filter((finding) => finding.outcome === 'failed')
   const [first] = failed
   if (first === undefined) return
+  if (first.check === 'restore-runs') {
+    throw new LockedError(first.message, { host: plan.host, next: first.next })
+  }
   throw new RelayError(`preflight-${first.check}`, failed.map((finding) => finding.message).join('; '), {
     host: plan.host,
     next: first.next ?? 'Correct that, then restore again.',
   })
 }
 
-/** Every file of the snapshot against its manifest: a flipped bit is found before anything is stopped. */
+/**
+ * The files of these sources against their manifest: what is gone, of another size or, with `hashes`, not what was
+ * written. So a flipped bit is found before anything is stopped, and damage elsewhere keeps nobody from these.
+ */
 export async function checkArchives(
   snapshot: Snapshot,
+  sources: readonly ManifestSource[],
   { pull }: RestoreDependencies,
   signal: AbortSignal,
 ): Promise<void> {
-  const problems = await pull.vault.check(snapshot.host, { snapshots: [snapshot.id], hashes: true, signal })
+  const archives = sources.flatMap((source) => source.archives)
+  await checkFiles(snapshot, archives, { hashes: true, pull, signal })
+}
+
+/** Nothing is read of an index before it is known to be whole: damage would pass for a wrong identity. */
+async function checkIndexes(
+  snapshot: Snapshot,
+  sources: readonly ManifestSource[],
+  { pull }: RestoreDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  const indexes = sources.flatMap((source) => source.index ?? [])
+  await checkFiles(snapshot, indexes, { hashes: true, pull, signal })
+  const archives = sources.flatMap((source) => source.archives)
+  await checkFiles(snapshot, archives, { hashes: false, pull, signal })
+}
+
+async function checkFiles(
+  snapshot: Snapshot,
+  files: readonly { readonly file: string }[],
+  options: Pick<RestoreDependencies, 'pull'> & { readonly hashes: boolean; readonly signal: AbortSignal },
+): Promise<void> {
+  const { pull, hashes, signal } = options
+  const problems = await pull.vault.check(snapshot.host, {
+    snapshots: [snapshot.id],
+    files: new Set(files.map(({ file }) => file)),
+    hashes,
+    signal,
+  })
   const [first] = problems.filter((problem) => problem.snapshot === snapshot.id)
   if (first === undefined) return
-  throw new RelayError(
+  throw new DamageError(
     'archive-damaged',
-    `${snapshot.host}/${snapshot.id}: ${first.file ?? ''} ${first.message}`,
+    `${snapshot.host}/${snapshot.id}: ${first.file === undefined ? '' : `${first.file}: `}${first.message}`,
     {
       next: `Nothing was changed. Restore another snapshot: relay-backup list ${snapshot.host}`,
     },

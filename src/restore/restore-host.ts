@@ -1,6 +1,6 @@
 import { InterruptedError, RelayError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
-import type { RestoreReport } from '../model/restore-report.ts'
+import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
 import type { Carried, CarriedOut, Diary } from './carried.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { groupUnits, placedUnits } from './groups.ts'
@@ -16,6 +16,7 @@ import {
 } from './preflight.ts'
 import { safetyCopy } from './safety.ts'
 import { RestoreDriver } from './server/driver.ts'
+import { sweepStaging } from './server/journals.ts'
 import { prepareStaging } from './server/staging.ts'
 import { stageGroup } from './stage.ts'
 import { asRelayError, undo } from './undo.ts'
@@ -56,7 +57,12 @@ export async function restoreHost(
   if (request.dryRun) return report({ outcome: 'planned', restored: [], findings: plan.findings })
   refuseFailed(plan)
   diary.step('checking the archives')
-  await checkArchives(request.snapshot, dependencies, signal)
+  await checkArchives(
+    request.snapshot,
+    sources.map(({ source }) => source),
+    dependencies,
+    signal,
+  )
   if (!(await dependencies.confirm(plan)))
     throw new InterruptedError('Not confirmed; nothing was changed', { host: host.name })
 
@@ -65,6 +71,7 @@ export async function restoreHost(
     return report(result)
   }
   const carry = request.strategy === 'merge' ? mergeIn : replace
+  await sweepUnpacked(connected, plan, signal)
   try {
     return await finish(
       await carry({ request, plan, sources, connected, services, lock, diary }, dependencies, signal),
@@ -73,8 +80,20 @@ export async function restoreHost(
     const error = signal.aborted && !(thrown instanceof RelayError) ? new InterruptedError() : thrown
     if (!(error instanceof RelayError)) throw error
     await recordRun(host, started, { outcome: 'failed', error }, dependencies)
+    // Whatever this says, the reason of the failure is more to the point; the next restore sweeps again.
+    await sweepUnpacked(connected, plan, new AbortController().signal).catch(() => undefined)
     throw error.withDetails({ host: host.name })
   }
+}
+
+/** Removes what restores that never began have unpacked: a server that went down removes nothing by itself. */
+async function sweepUnpacked(
+  { remote, deployment, sudo }: Connected,
+  plan: RestorePlan,
+  signal: AbortSignal,
+): Promise<void> {
+  const homes = [...new Set(plan.units.map((unit) => unit.base))]
+  await sweepStaging(remote, { deployment, homes, sudo, signal })
 }
 
 /** Everything behind the confirmation, for the strategy `replace`. */

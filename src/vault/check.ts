@@ -23,6 +23,8 @@ import { parseSums } from './sums.ts'
 export interface CheckOptions {
   /** Ids; all when absent. */
   readonly snapshots?: readonly string[]
+  /** Names of files within a snapshot; all when absent. */
+  readonly files?: ReadonlySet<string>
   /** Read every file and compare its SHA-256. */
   readonly hashes: boolean
   readonly signal: AbortSignal
@@ -115,7 +117,9 @@ async function checkSnapshot(
   const { manifest, problems } = checkManifestBytes(bytes, entry)
   if (manifest === undefined) return problems
 
-  const files = manifestFiles(manifest).filter(({ file }) => !entry.removedFiles.has(file))
+  const files = manifestFiles(manifest).filter(
+    ({ file }) => !entry.removedFiles.has(file) && (options.files?.has(file) ?? true),
+  )
   for (const file of files) problems.push(...(await checkFile(directory, file, options)))
   problems.push(...(await checkSums(directory, files, entry.manifest)))
   return problems

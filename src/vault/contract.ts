@@ -131,6 +131,8 @@ export interface Vault {
     host: string,
     options: {
       readonly snapshots?: readonly string[]
+      /** Names of files within a snapshot; all when absent. */
+      readonly files?: ReadonlySet<string>
       readonly hashes: boolean
       readonly signal: AbortSignal
       readonly onBytes?: (bytes: number) => void

@@ -87,7 +87,12 @@ async function damage(round: number): Promise<Content> {
 
 function content(): Content {
   const parts = ['data', 'logs'].map((name) => treeListing(join(world.deployment, name)))
-  const env = execFileSync('sh', ['-c', 'cd "$1" && cat .env && stat -c "%a %u %g %y" .env', 'sh', world.deployment])
+  const env = execFileSync('sh', [
+    '-c',
+    'cd "$1" && cat .env && stat -c "%a %u %g %y" .env',
+    'sh',
+    world.deployment,
+  ])
   return { files: [...parts, env.toString()].join('\n'), keys: redisKeys(world) }
 }
 

@@ -75,7 +75,9 @@ export function serverScripts(deployment: string): number[] {
     .filter((pid) => {
       try {
         const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1')
-        return command.includes(deployment) && !command.includes('redis-server') && !/\0--bind\0/.test(command)
+        return (
+          command.includes(deployment) && !command.includes('redis-server') && !/\0--bind\0/.test(command)
+        )
       } catch {
         return false
       }
