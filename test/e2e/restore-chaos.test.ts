@@ -1,6 +1,9 @@
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readlinkSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -27,13 +30,22 @@ let world: World
 let good: Content
 /** Its id, as an argument. */
 let snapshot: string
+/** Answers that all is well; without it every restore would wait for a while whether Redis dies again. */
+const http = createServer((_request, response) => response.end())
+
 /** How long an undisturbed restore takes, and how much of that is over when it stops the services. ms */
-let whole: number
-let untilStop: number
+interface Pace {
+  readonly whole: number
+  readonly untilStop: number
+}
 
 beforeAll(async () => {
   world = await startWorld()
-  await useCommandServices(world)
+  const services = await useCommandServices(world)
+  http.listen(0, '127.0.0.1')
+  await once(http, 'listening')
+  const { port } = http.address() as AddressInfo
+  Object.assign(services, { health: { url: `http://127.0.0.1:${port}/` } })
   world.config.retention = { last: 3 }
   await world.writeConfig()
   await makeTree('good')
@@ -41,26 +53,31 @@ beforeAll(async () => {
   const pulled = await world.cli('pull', 'prod', '--quiet')
   expect(pulled.code, pulled.stderr).toBe(0)
   snapshot = `prod/${(await world.snapshots())[0] ?? ''}`
-  await damage(0)
-  const started = performance.now()
-  const running = startRestore()
-  while (!running.stderr().includes('stopping services')) {
-    expect(running.child.exitCode, running.stderr()).toBeNull()
-    await sleep(5)
-  }
-  untilStop = performance.now() - started
-  const { code, stderr } = await running.result
-  expect(code, stderr).toBe(0)
-  whole = performance.now() - started
-  expect(content()).toEqual(good)
 })
 afterAll(async () => {
+  http.close()
   shutDownRedis(world)
   await world[Symbol.asyncDispose]()
 })
 
-function startRestore(): RunningCli {
-  return world.start('restore', snapshot, '--host', 'prod', '--yes')
+function startRestore(...args: string[]): RunningCli {
+  return world.start('restore', snapshot, '--host', 'prod', '--yes', ...args)
+}
+
+/** Lets one go through, and takes the time. */
+async function measure(...args: string[]): Promise<Pace> {
+  await damage(0)
+  const started = performance.now()
+  const running = startRestore(...args)
+  while (!running.stderr().includes('stopping services')) {
+    expect(running.child.exitCode, running.stderr()).toBeNull()
+    await sleep(5)
+  }
+  const untilStop = performance.now() - started
+  const { code, stderr } = await running.result
+  expect(code, stderr).toBe(0)
+  expect(content()).toEqual(good)
+  return { whole: performance.now() - started, untilStop }
 }
 
 async function makeTree(version: string): Promise<void> {
@@ -97,7 +114,7 @@ function content(): Content {
 }
 
 /** A moment of a restore: a third of them before the services stop, the others behind that. ms */
-function moment(round: number, rounds: number): number {
+function moment(round: number, rounds: number, { whole, untilStop }: Pace): number {
   const early = Math.floor(rounds / 3)
   return round < early
     ? ((round + Math.random()) / early) * untilStop
@@ -145,15 +162,19 @@ async function expectUsable(old: Content): Promise<void> {
 describe('a restore that is cut off at a random moment leaves the old or the new, whole and running', () => {
   test('when the client is killed', async () => {
     const seen: string[] = []
+    const pace = await measure()
     let old = await damage(100)
     for (let round = 0; round < 15; round += 1) {
-      const after = moment(round, 15)
+      const after = moment(round, 15, pace)
       const running = startRestore()
       await sleep(after)
       running.child.kill('SIGKILL')
       const { code } = await running.result
       await scriptsEnded(world.deployment)
-      const which = expectSettled(old, `client killed after ${after} of ${whole} ms\n${running.stderr()}`)
+      const which = expectSettled(
+        old,
+        `client killed after ${after} of ${pace.whole} ms\n${running.stderr()}`,
+      )
       if (code === 137) seen.push(which)
       if (which === 'new') old = await damage(101 + round)
     }
@@ -164,15 +185,16 @@ describe('a restore that is cut off at a random moment leaves the old or the new
 
   test("when the session's sshd is killed", async () => {
     let cut = 0
+    const pace = await measure('--no-safety')
     let old = await damage(200)
     for (let round = 0; round < 10; round += 1) {
-      const after = moment(round, 10)
-      const running = startRestore()
+      const after = moment(round, 10, pace)
+      const running = startRestore('--no-safety')
       await sleep(after)
       await world.sshd.killSessions()
       const { code, stdout, stderr } = await running.result
       await scriptsEnded(world.deployment)
-      const at = `sshd killed after ${after} of ${whole} ms\n${stderr}${stdout}`
+      const at = `sshd killed after ${after} of ${pace.whole} ms\n${stderr}${stdout}`
       const which = expectSettled(old, at)
       if (code !== 0) {
         cut += 1
@@ -187,12 +209,13 @@ describe('a restore that is cut off at a random moment leaves the old or the new
 })
 
 test('a server that goes down in the middle of a restore is settled by rollback', async () => {
+  const { whole, untilStop } = await measure('--no-safety')
   for (let round = 0; round < 5; round += 1) {
     await discard()
     const old = await damage(300 + round)
     // All of them behind the stop, where nothing but the journal knows what is where.
     const after = untilStop + ((round + Math.random()) / 5) * (whole - untilStop) * 0.9
-    const running = startRestore()
+    const running = startRestore('--no-safety')
     await sleep(after)
     const killed = serverScripts(world.deployment)
     for (const pid of killed) kill(pid)
