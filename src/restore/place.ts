@@ -61,8 +61,19 @@ async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
   const { driver, step, signal } = context
   const findings: Finding[] = []
   step('starting data services')
-  insist('starting data services', await driver.startData(signal), step)
+  const data = await driver.startData(signal)
+  insist('starting data services', data, step)
+  const isStarted = data.notes.some((note) => note.startsWith('started: '))
   for (const { restorable, config, facts } of context.checks) {
+    if (config.kind !== 'files' && !isStarted) {
+      findings.push({
+        check: 'facts',
+        outcome: 'warning',
+        message: `${config.name} was not compared with its facts: its service did not run before, and stays stopped`,
+        next: 'Start it, and look at its keys.',
+      })
+      continue
+    }
     step(`comparing ${config.name} with its facts`)
     const found = await restorable.check(context.restore, config, facts)
     findings.push(...found)

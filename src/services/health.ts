@@ -12,7 +12,7 @@ const TRY_TIMEOUT = 10_000
 export const waitHealthy: WaitHealthy = async (host, health, signal) => {
   const deadline = performance.now() + health.timeout
   for (;;) {
-    const remaining = Math.max(1, Math.min(TRY_TIMEOUT, deadline - performance.now()))
+    const remaining = Math.ceil(Math.max(1, Math.min(TRY_TIMEOUT, deadline - performance.now())))
     const attempt = AbortSignal.any([signal, AbortSignal.timeout(remaining)])
     const problem = await ask(host, new URL(health.url), attempt).catch((error: unknown) => describe(error))
     signal.throwIfAborted()

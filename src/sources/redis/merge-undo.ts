@@ -33,11 +33,16 @@ export async function unmergeRedis(
   config: RedisSourceConfig,
   journalPath: string,
 ): Promise<UnmergeResult> {
-  await using client = await connectTarget(context, config)
-  using _client = closeOnAbort(client, context.signal)
   const tally = { removed: 0, changed: 0, changedKeys: [] as string[], gone: 0 }
+  const journal = readJournal(context, journalPath)
   try {
-    for await (const keys of readJournal(context, journalPath)) {
+    let next = await journal.next()
+    // A restore that merged nothing is undone without Redis: it may not run.
+    if (next.done === true) return tally
+    await using client = await connectTarget(context, config)
+    using _client = closeOnAbort(client, context.signal)
+    for (; next.done !== true; next = await journal.next()) {
+      const keys = next.value
       for (let at = 0; at < keys.length; at += GROUP_KEYS) {
         await removeUnchanged(client, config, keys.slice(at, at + GROUP_KEYS), tally)
         context.step(`removing keys that were added: ${tally.removed} removed`)
@@ -46,6 +51,8 @@ export async function unmergeRedis(
   } catch (error) {
     context.signal.throwIfAborted()
     throw error
+  } finally {
+    await journal.return(undefined)
   }
   return tally
 }
