@@ -388,7 +388,13 @@ describe('services', () => {
     expect(() => redisNow(world, 'ping')).toThrow()
     expect(await readdir(join(world.deployment, 'data'))).toEqual(['data.bin'])
     await undoAll()
-    // They ran before the restore.
+    // What did not run before stays stopped, and is not waited for.
+    const again = await restore()
+    expect(again.code, again.stdout + again.stderr).toBe(0)
+    expect(again.stdout).toContain('its service did not run before')
+    await undoAll()
+    expect(() => redisNow(world, 'ping')).toThrow()
+    execFileSync('sh', ['-c', services().start])
     expect({ ...server(), run: before.run }).toEqual(before)
   })
 })

@@ -37,6 +37,7 @@ export async function unmergeRedis(
   const journal = readJournal(context, journalPath)
   try {
     let next = await journal.next()
+    while (next.done !== true && next.value.length === 0) next = await journal.next()
     // A restore that merged nothing is undone without Redis: it may not run.
     if (next.done === true) return tally
     await using client = await connectTarget(context, config)
