@@ -169,16 +169,29 @@ undo_stuck() {
   return 1
 }
 
+# drop_abandoned: what a restore that stopped nothing has left, its journal last.
+drop_abandoned() {
+  remove_staging
+  remove_tree "${journal%/*}"
+  drop_home "${journal%/restore-*}"
+}
+
 # undo_restore: undoes what the journal says. Says `ok rollback HOW`, HOW being abandoned or rolled-back, or
 # `failed rollback REASON`, and then fails.
 undo_restore() {
   case $state in
-    none | closed) return 0 ;;
+    none) return 0 ;;
+    closed)
+      # Whoever closed it may have died before it cleared away what was unpacked.
+      case $how in
+        abandoned) drop_abandoned ;;
+        rolled-back) remove_staging ;;
+      esac
+      return 0
+      ;;
     begun)
       journal_add closed abandoned
-      remove_staging
-      remove_tree "${journal%/*}"
-      drop_home "${journal%/restore-*}"
+      drop_abandoned
       say ok rollback abandoned
       return 0
       ;;
