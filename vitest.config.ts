@@ -2,6 +2,10 @@ import { defineConfig } from 'vitest/config'
 
 // Unit tests are pure and run in parallel. Integration and end-to-end tests start real servers, so their
 // files run one after another; the global set-up installs what they need.
+// On a CI machine, shared and of unknown speed, a test of real processes may try once more; locally a test that
+// fails now and then is to be seen.
+const retry = process.env['CI'] ? 1 : 0
+
 export default defineConfig({
   test: {
     projects: [
@@ -11,6 +15,7 @@ export default defineConfig({
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           globalSetup: ['test/lab/install.ts'],
+          retry,
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
@@ -21,6 +26,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/lab/install.ts'],
+          retry,
           fileParallelism: false,
           testTimeout: 600_000,
           hookTimeout: 120_000,
