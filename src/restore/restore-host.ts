@@ -19,6 +19,7 @@ import { RestoreDriver } from './server/driver.ts'
 import { sweepStaging } from './server/journals.ts'
 import { prepareStaging } from './server/staging.ts'
 import { stageGroup } from './stage.ts'
+import { discardSuperseded } from './supersede.ts'
 import { asRelayError, undo } from './undo.ts'
 
 /**
@@ -159,7 +160,8 @@ async function replace(
       signal,
     })
     diary.step('done')
-    return { outcome: 'done', restored, safetySnapshot, findings: [...plan.findings, ...findings] }
+    const kept = await discardSuperseded(connected, plan, signal)
+    return { outcome: 'done', restored, safetySnapshot, findings: [...plan.findings, ...findings, ...kept] }
   } catch (thrown) {
     const error = asRelayError(thrown, signal)
     diary.step(`failed: ${error.message}`)

@@ -121,6 +121,24 @@ describe('restore', () => {
     expect(missing.code).toBe(2)
   })
 
+  test('of the same path again removes what the first one had set aside, and nothing of another', async () => {
+    const kept = () =>
+      execFileSync('sh', [
+        '-c',
+        'cd "$1" && ls -d rollback-* 2>/dev/null | wc -l',
+        'sh',
+        join(world.deployment, '.relay-backup'),
+      ])
+        .toString()
+        .trim()
+    const again = (source: string) => world.cli('restore', '--host', 'prod', '--source', source, '--yes')
+    expect((await again('config')).code).toBe(0)
+    expect((await again('logs')).code).toBe(0)
+    const before = Number(kept())
+    expect((await again('logs')).code).toBe(0)
+    expect(Number(kept())).toBe(before)
+  })
+
   test('carries over what the source excludes', async () => {
     world.config.hosts['prod']!.sources['logs'] = { kind: 'files', path: 'logs', exclude: ['*.tmp'] }
     await world.writeConfig()

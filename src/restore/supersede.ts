@@ -1,0 +1,44 @@
+import { RelayError } from '../errors.ts'
+import type { Finding } from '../model/finding.ts'
+import type { RestorePlan } from '../model/restore-report.ts'
+import { discardRestores, listJournals, type RestoreJournal } from './server/journals.ts'
+import type { Connected } from './preflight.ts'
+
+/**
+ * The closed restores whose set-aside data a good one makes superfluous: all that they replaced, it has replaced
+ * again. Data of any other path stays until somebody discards it.
+ */
+export function superseded(journals: readonly RestoreJournal[], plan: RestorePlan): string[] {
+  const replaced = new Set(plan.units.map((unit) => unit.target))
+  return journals
+    .filter((journal) => journal.state === 'closed' && journal.id !== plan.id && journal.targets.length > 0)
+    .filter((journal) => journal.targets.every((target) => replaced.has(target)))
+    .map((journal) => journal.id)
+}
+
+/**
+ * Removes what superseded restores have set aside. The restore itself is done and stays so: what can't be removed is
+ * a warning.
+ */
+export async function discardSuperseded(
+  { remote, deployment, sudo }: Connected,
+  plan: RestorePlan,
+  signal: AbortSignal,
+): Promise<Finding[]> {
+  const warning = (message: string): Finding => ({
+    check: 'set-aside',
+    outcome: 'warning',
+    message: `what earlier restores had set aside is still there: ${message}`,
+    next: `Remove it with: relay-backup rollback --host ${plan.host} --discard`,
+  })
+  try {
+    const { journals } = await listJournals(remote, { deployment, sudo, signal })
+    const ids = superseded(journals, plan)
+    if (ids.length === 0) return []
+    const { left } = await discardRestores(remote, { deployment, sudo, signal, ids })
+    return left.map(warning)
+  } catch (error) {
+    if (!(error instanceof RelayError)) throw error
+    return [warning(error.message)]
+  }
+}
