@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, stat, utimes, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { redisNow } from '../lab/command-services.ts'
 import { startWorld, type World } from '../lab/world.ts'
 
 // Redis is stopped and started by lines of sh, as the manager `command` does it; the server itself is the lab's.
@@ -17,12 +18,6 @@ async function commandServices(world: World): Promise<void> {
     status: `redis-cli -p ${world.redis.port} ping`,
   }
   await world.writeConfig()
-}
-
-function redis(world: World, ...args: string[]): string {
-  return execFileSync('redis-cli', ['-p', String(world.redis.port), ...args])
-    .toString()
-    .trim()
 }
 
 let world: World
@@ -46,7 +41,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   try {
-    redis(world, 'shutdown', 'nosave')
+    redisNow(world, 'shutdown', 'nosave')
   } catch {
     // It was stopped already.
   }
@@ -80,14 +75,14 @@ describe('restore', () => {
     await rm(join(world.deployment, 'data'), { recursive: true })
     await writeFile(join(world.deployment, 'logs', 'app.log'), 'damaged')
     await writeFile(join(world.deployment, 'logs', 'new.log'), 'made since')
-    redis(world, 'FLUSHALL')
+    redisNow(world, 'FLUSHALL')
     const result = await world.cli('restore', '--host', 'prod', '--yes')
     expect(result.code, result.stderr + result.stdout).toBe(0)
     for (const name of ['logs', 'data']) {
       execFileSync('diff', ['-r', '--no-dereference', join(copy, name), join(world.deployment, name)])
       expect(listing(join(world.deployment, name))).toBe(listing(join(copy, name)))
     }
-    expect(redis(world, 'MGET', 'alpha', 'beta', 'gamma').split('\n')).toEqual(['1', '2', '3'])
+    expect(redisNow(world, 'MGET', 'alpha', 'beta', 'gamma').split('\n')).toEqual(['1', '2', '3'])
     const snapshots = await world.snapshots()
     expect(await world.manifest(snapshots.at(-1) ?? '')).toMatchObject({ purpose: 'safety' })
   })
@@ -98,13 +93,13 @@ describe('restore', () => {
     expect(await readFile(join(world.deployment, 'logs', 'app.log'), 'utf8')).toBe('damaged')
     expect(await readFile(join(world.deployment, 'logs', 'new.log'), 'utf8')).toBe('made since')
     await expect(stat(join(world.deployment, 'data'))).rejects.toThrow()
-    expect(redis(world, 'DBSIZE')).toBe('0')
+    expect(redisNow(world, 'DBSIZE')).toBe('0')
   })
 
   test('takes the good snapshot again, not the safety copy of the damage', async () => {
     const result = await world.cli('restore', '--host', 'prod', '--yes')
     expect(result.code, result.stderr + result.stdout).toBe(0)
-    expect(redis(world, 'DBSIZE')).toBe('3')
+    expect(redisNow(world, 'DBSIZE')).toBe('3')
     const discarded = await world.cli('rollback', '--host', 'prod', '--discard', '--yes')
     expect(discarded.code, discarded.stderr + discarded.stdout).toBe(0)
     expect(execFileSync('find', [world.deployment, '-name', 'rollback-*']).toString()).toBe('')
@@ -162,7 +157,7 @@ describe('restore', () => {
     expect(result.code, result.stdout).toBe(1)
     expect(result.stdout).toContain('rolled back')
     expect(listing(join(world.deployment, 'data'))).toBe(before)
-    expect(redis(world, 'PING')).toBe('PONG')
+    expect(redisNow(world, 'PING')).toBe('PONG')
     world.config.hosts['prod']!['services'] = good
     await world.writeConfig()
     const pulled = await world.cli('pull', 'prod')
@@ -203,7 +198,7 @@ describe('restore', () => {
     const result = await world.cli('restore', `prod/${newest}`, '--host', 'prod', '--source', 'data', '--yes')
     expect(result.code).toBe(1)
     expect(result.stderr).toContain('data.tar.zst.gpg')
-    expect(redis(world, 'PING')).toBe('PONG')
+    expect(redisNow(world, 'PING')).toBe('PONG')
     await writeFile(file, bytes)
   })
 })

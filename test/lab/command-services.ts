@@ -28,11 +28,19 @@ export async function useCommandServices(world: World): Promise<CommandServices>
 
 /** Runs redis-cli against whatever serves the lab's port now, which a restore has started. */
 export function redisNow(world: World, ...args: string[]): string {
-  return execFileSync('redis-cli', ['-p', String(world.redis.port), ...args], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
-    .toString()
-    .trim()
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return execFileSync('redis-cli', ['-e', '-p', String(world.redis.port), ...args], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      })
+        .toString()
+        .trim()
+    } catch (error) {
+      // A daemon that was just started listens, and has loaded, a moment later.
+      if (tries >= 30) throw error
+      execFileSync('sleep', ['0.1'])
+    }
+  }
 }
 
 /** Stops the Redis that a restore has started. */
