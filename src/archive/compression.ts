@@ -9,13 +9,6 @@ import { ZstdFrameWalker } from './zstd-frames.ts'
 /** Output comes in pieces of this size: each costs a trip to the thread pool, and the default is 16 KiB. */
 const CHUNK_SIZE = 256 * 1024
 
-/** What a compressed file's name ends with, in front of `.gpg`. */
-export const COMPRESSION_EXTENSIONS: Readonly<Record<Compression, '.zst' | '.gz' | ''>> = {
-  zstd: '.zst',
-  gzip: '.gz',
-  none: '',
-}
-
 /**
  * A compressing stream. Without `level`: zstd 3, gzip 6. zstd frames get their content checksum, which Node
  * leaves out by default and {@link createDecompress} insists on.
