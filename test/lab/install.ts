@@ -21,6 +21,7 @@ const TOOLS: Readonly<Record<string, string>> = {
   'docker-compose': 'docker-compose',
   setpriv: 'util-linux',
   sudo: 'sudo',
+  pgrep: 'procps',
 }
 const FOLDERS = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
 const POLICY = '/usr/sbin/policy-rc.d'
