@@ -71,7 +71,10 @@ export interface RemoteHost extends AsyncDisposable {
     command: RemoteCommand,
     options: { readonly firstLines?: readonly string[]; readonly signal: AbortSignal },
   ): Promise<Lease>
-  /** A TCP connection made from the server's side (direct-tcpip). */
+  /**
+   * A TCP connection made from the server's side (direct-tcpip). Throws RemoteError: `tcp-refused` when nothing
+   * listens there, `tcp-failed` when it can't be told or the server does not forward.
+   */
   connectTcp(address: string, port: number, signal: AbortSignal): Promise<Duplex>
 }
 

@@ -113,7 +113,7 @@ class SshHost implements RemoteHost {
             this.#closed
               ? this.#lost()
               : new RemoteError(
-                  'tcp-refused',
+                  isRefused(error) ? 'tcp-refused' : 'tcp-failed',
                   `The server can't connect to ${address} port ${port}: ${printable(error.message)}`,
                   { host: this.name },
                 ),
@@ -203,4 +203,12 @@ class SshHost implements RemoteHost {
 /** ssh2's own words for SSH_MSG_CHANNEL_OPEN_FAILURE and for a refused exec request. */
 function isRefusedSession(error: unknown): error is Error {
   return error instanceof Error && /channel open failure|unable to exec/i.test(error.message)
+}
+
+/**
+ * A connection that was tried and refused: SSH_OPEN_CONNECT_FAILED (RFC 4254 section 5.1). OpenSSH and Dropbear say
+ * why in words, ssh2's own server has none.
+ */
+function isRefused(error: Error & { readonly reason?: unknown }): boolean {
+  return error.reason === 2 && /refused|failure: $/i.test(error.message)
 }

@@ -193,6 +193,28 @@ test('with busybox, an AOF becomes an RDB and an RDB an AOF', async () => {
   }
 })
 
+test('without redis-cli: onto a Redis that is down, and not compared; not onto one that runs', async () => {
+  const { captured, values } = await snapshot('rdb', few)
+  await using _captured = captured
+  await using tools = await tempDir()
+  const path = await busyboxTools(join(tools.path, 'bin'))
+  await using host = new LocalHost({ shell: ['busybox', 'sh'], path })
+  await using setting = await restoreSetting(redisConfig, await freePort(), { running: false })
+  const { target, preflight, findings } = await setting.restore(captured, host)
+  expect(await everyValue(target)).toEqual(values)
+  for (const found of [preflight.findings, findings]) {
+    expect(found).toContainEqual(expect.objectContaining({ check: 'redis-cli', outcome: 'warning' }))
+  }
+  const context = restoreContext(host, setting.deployment)
+  const refused = await restorableRedis.preflight(context, setting.config, captured.facts)
+  expect(refused.findings).toEqual([
+    expect.objectContaining({
+      outcome: 'failed',
+      message: 'The server has no redis-cli, so what is restored could not be checked',
+    }),
+  ])
+})
+
 test('with a password, which never shows in arguments, and with an ACL user of few rights', async () => {
   for (const secured of [
     { password: 'geheim' },

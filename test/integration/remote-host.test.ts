@@ -441,6 +441,13 @@ it('says so when the server allows no session at all', async () => {
   })
 })
 
+it('does not take a port that it may not reach for a closed one', async () => {
+  await using sshd = await startSshd({ config: ['AllowTcpForwarding no'] })
+  await using host = await connect(sshd)
+  await expect(host.connectTcp('127.0.0.1', sshd.port, signal)).rejects.toMatchObject({ code: 'tcp-failed' })
+  await expect(host.connectTcp('127.0.0.1', 1, signal)).rejects.toMatchObject({ code: 'tcp-failed' })
+})
+
 it('says so when another command is forced', async () => {
   await using sshd = await startSshd({ forceCommand: '/bin/echo not for you' })
   await using host = await connect(sshd)

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { PassThrough, pipeline } from 'node:stream'
 import type { Duplex } from 'node:stream'
-import { ConnectionError } from '../../src/errors.ts'
+import { RemoteError } from '../../src/errors.ts'
 import type {
   CommandResult,
   ExitResult,
@@ -92,9 +92,10 @@ export class LocalHost implements RemoteHost {
     } catch (error) {
       socket.destroy()
       if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED') {
-        throw new ConnectionError('refused', `nothing listens on port ${port}`)
+        throw new RemoteError('tcp-refused', `nothing listens on port ${port}`)
       }
-      throw error
+      signal.throwIfAborted()
+      throw new RemoteError('tcp-failed', String(error))
     }
     return socket
   }

@@ -5,6 +5,7 @@
 # stdout: lines
 #   loading BYTES ALL    while it loads
 #   failed TEXT          it does not answer, or refuses
+#   no-cli               it can't be asked
 #   up                   then its INFO follows
 # include lib/prelude.sh
 # include lib/redis.sh
@@ -13,6 +14,10 @@ IFS= read -r password || :
 redis_use "$1" "$2" "$3" "$4" "$password"
 stall=$5
 
+command -v redis-cli >/dev/null 2>&1 || {
+  echo no-cli
+  exit 0
+}
 still=0 before= naps=0
 while :; do
   ask PING

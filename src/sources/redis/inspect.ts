@@ -1,4 +1,4 @@
-import { ConnectionError, RemoteError, SourceError } from '../../errors.ts'
+import { RemoteError, SourceError } from '../../errors.ts'
 import { addressOf } from './failures.ts'
 import type { Session } from './connection.ts'
 import { parseInspection } from './inspection.ts'
@@ -48,7 +48,7 @@ export async function inspect(
 }
 
 /** Without redis-cli: whether anything listens there. When that can't be told either, something does. */
-async function listens(session: Session): Promise<boolean> {
+export async function listens(session: Session): Promise<boolean> {
   const { context, address, port } = session
   try {
     const socket = await context.host.connectTcp(address, port, context.signal)
@@ -56,10 +56,9 @@ async function listens(session: Session): Promise<boolean> {
     socket.destroy()
     return true
   } catch (error) {
-    if (error instanceof ConnectionError && error.problem === 'refused') return false
     context.signal.throwIfAborted()
-    if (error instanceof ConnectionError && error.problem === 'lost') throw error
-    return true
+    if (!(error instanceof RemoteError)) throw error
+    return error.code !== 'tcp-refused'
   }
 }
 

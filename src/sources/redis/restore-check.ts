@@ -7,6 +7,7 @@ import { addressOf } from './failures.ts'
 import { parseInfo } from './inspection.ts'
 import { tellProgress } from './restore-arrange.ts'
 import { compareKeys, expectedKeys, parseKeyspace } from './restore-compare.ts'
+import { noCli } from './restore-preflight.ts'
 import { lookAtTarget, restoreSession, scriptFailed } from './restore-look.ts'
 
 /** s */
@@ -24,6 +25,9 @@ export async function checkRedis(
 ): Promise<readonly Finding[]> {
   const session = await restoreSession(context, config)
   const up = await waitUntilUp(session, stall)
+  if (up === undefined) {
+    return [noCli('The server has no redis-cli: what was restored was not compared with its facts')]
+  }
   if (typeof up === 'string') {
     return [
       {
@@ -98,8 +102,14 @@ function savingFindings(info: ReadonlyMap<string, string>): readonly Finding[] {
   ]
 }
 
-/** Patient while it loads: as long as something moves. Its INFO, or why it does not come up. */
-async function waitUntilUp(session: Session, stall: number): Promise<ReadonlyMap<string, string> | string> {
+/**
+ * Patient while it loads: as long as something moves. Its INFO, or why it does not come up; undefined without
+ * redis-cli.
+ */
+async function waitUntilUp(
+  session: Session,
+  stall: number,
+): Promise<ReadonlyMap<string, string> | string | undefined> {
   const { context } = session
   const process = await context.host.spawn(
     {
@@ -128,6 +138,7 @@ async function waitUntilUp(session: Session, stall: number): Promise<ReadonlyMap
     const exit = await process.exit
     context.signal.throwIfAborted()
     if (rest.startsWith('up\n')) return parseInfo(rest.slice(3))
+    if (rest === 'no-cli\n') return undefined
     if (rest.startsWith('failed ')) return rest.slice('failed '.length).trim()
     throw scriptFailed('Waiting for Redis on the server', exit)
   } catch (error) {

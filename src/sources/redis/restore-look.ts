@@ -6,6 +6,7 @@ import type { RestoreContext } from '../contract.ts'
 import { openSession } from './connection.ts'
 import type { Session } from './connection.ts'
 import { addressOf } from './failures.ts'
+import { listens } from './inspect.ts'
 import { parseInspection } from './inspection.ts'
 import type { Inspection } from './inspection.ts'
 import { parseCommandLine, parseConfig, parseExecStart } from './restore-directives.ts'
@@ -88,7 +89,7 @@ async function inspectTarget(session: Session): Promise<Inspection> {
   )
   const inspection = result.status === 0 ? parseInspection(result.stdout) : undefined
   if (inspection === undefined) throw scriptFailed('Looking at Redis on the server', result)
-  if (inspection.cli === undefined) {
+  if (inspection.cli === undefined && (await listens(session))) {
     throw new SourceError(
       'no-redis-cli',
       'The server has no redis-cli, so what is restored could not be checked',
@@ -102,6 +103,8 @@ async function inspectTarget(session: Session): Promise<Inspection> {
 
 /** One that still loads does run, and tells all that is asked here. */
 function isRunning(inspection: Inspection, config: RedisSourceConfig): boolean {
+  // Nothing listens, or there would be no inspection.
+  if (inspection.cli === undefined) return false
   try {
     return serverState(inspection, config) === 'up'
   } catch (error) {

@@ -34,6 +34,7 @@ export async function preflightRedis(
   return {
     findings: [
       checkTargetDirectory(look),
+      ...checkCli(look),
       ...checkVersion(facts, start),
       ...checkForm(facts, start),
       ...checkDatabases(facts, start),
@@ -42,6 +43,22 @@ export async function preflightRedis(
       ...start.findings,
     ],
     notes: [...start.notes, formNote(facts, start)],
+  }
+}
+
+/** Without redis-cli a Redis that is down is written to all the same. */
+function checkCli({ inspection }: RestoreLook): readonly Finding[] {
+  if (inspection.cli !== undefined) return []
+  return [noCli('The server has no redis-cli: what is restored will not be compared with its facts')]
+}
+
+/** A finding that nothing can be asked of Redis. */
+export function noCli(message: string): Finding {
+  return {
+    check: 'redis-cli',
+    outcome: 'warning',
+    message,
+    next: 'Install it there (Debian, Ubuntu: apt-get install redis-tools; Alpine: apk add redis).',
   }
 }
 
