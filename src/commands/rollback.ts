@@ -50,7 +50,7 @@ export async function rollback(
   if (host === undefined) throw new UsageError('--host names no host')
   const { signal } = context
   await using remote = await connectSsh(host, { resolveSecret, signal })
-  const probe = await probeHost(remote, { deployment: host.deployment, names: [] }, signal)
+  const probe = await probeHost(remote, { deployment: host.deployment, names: [], sudo: host.sudo }, signal)
   const { deployment } = probe
   if (deployment === undefined) {
     return {

@@ -20,14 +20,14 @@ export interface PullDependencies {
   readonly connect: (host: HostConfig, signal: AbortSignal) => Promise<RemoteHost>
   readonly probe: (
     host: RemoteHost,
-    question: { readonly deployment: string; readonly names: readonly string[] },
+    question: { readonly deployment: string; readonly names: readonly string[]; readonly sudo: boolean },
     signal: AbortSignal,
   ) => Promise<HostProbe>
   /** Takes the lock of the deployment on the server; disposing it gives it back. */
   readonly lockDeployment: (
     host: RemoteHost,
     deployment: string,
-    signal: AbortSignal,
+    options: { readonly sudo: boolean; readonly signal: AbortSignal },
   ) => Promise<AsyncDisposable>
   readonly reporter: Reporter
   readonly now: () => Date

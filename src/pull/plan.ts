@@ -32,7 +32,7 @@ async function planHost(
   await using remote = await dependencies.connect(host, signal)
   const probe = await dependencies.probe(
     remote,
-    { deployment: host.deployment, names: namesToProbe(host) },
+    { deployment: host.deployment, names: namesToProbe(host), sudo: host.sudo },
     signal,
   )
   const deployment = requireDeployment(host, probe)

@@ -116,13 +116,16 @@ async function captureHost(
   step('looking around')
   const probe = await dependencies.probe(
     remote,
-    { deployment: host.deployment, names: namesToProbe(host) },
+    { deployment: host.deployment, names: namesToProbe(host), sudo: host.sudo },
     signal,
   )
   const deployment = requireDeployment(host, probe)
   refuseOpenJournals(host, probe)
   const selection = selectSources(host, options.sources, probe.existing)
-  await using _serverLock = await dependencies.lockDeployment(remote, deployment, signal)
+  await using _serverLock = await dependencies.lockDeployment(remote, deployment, {
+    sudo: host.sudo,
+    signal,
+  })
   return await takeSnapshot({ host, remote, probe, lock, selection, purpose: 'pull' }, dependencies, signal)
 }
 

@@ -10,11 +10,12 @@ import type { RemoteHost } from './contract.ts'
 export async function lockDeployment(
   host: RemoteHost,
   deployment: string,
-  signal: AbortSignal,
+  options: { readonly sudo: boolean; readonly signal: AbortSignal },
   who: string = ourselves(),
 ): Promise<AsyncDisposable> {
+  const { sudo, signal } = options
   const lease = await host.lease(
-    { script: 'lock', args: [deployment], title: 'locking the deployment' },
+    { script: 'lock', args: [deployment], sudo, title: 'locking the deployment' },
     { firstLines: [who.replaceAll(/[\n\0]/g, ' ')], signal },
   )
   try {

@@ -14,23 +14,56 @@ const TOOLS = [
   'docker',
 ] as const
 
+/** What a probe asks. */
+export interface ProbeQuestion {
+  /** As configured: `~/…` is the remote home. */
+  readonly deployment: string
+  /** Looked for directly under it, or where they are absolute. */
+  readonly names: readonly string[]
+  /** Look at the deployment as root: the user may not see what is in it. */
+  readonly sudo: boolean
+}
+
 /**
- * Asks the server in one round trip what it has and what the deployment looks like. `deployment` is as
- * configured (`~/…` is the remote home); `names` are looked for directly under it, or where they are absolute.
+ * Asks the server in one round trip what it has and what the deployment looks like; with `sudo` in a second one, as
+ * root, what the deployment looks like.
  *
- * Throws RemoteError when the answer is not one: a login message on stdout, no sh.
+ * Throws RemoteError when the answer is not one (no sh, something else in its place) or sudo refuses.
  */
 export async function probeHost(
   host: RemoteHost,
-  question: { readonly deployment: string; readonly names: readonly string[] },
+  question: ProbeQuestion,
+  signal: AbortSignal,
+): Promise<HostProbe> {
+  const probe = await ask(host, question, false, signal)
+  if (!question.sudo || probe.uid === 0) return probe
+  const deployment = question.deployment.replace(/^~(?=\/|$)/, () => probe.home)
+  const asRoot = await ask(host, { ...question, deployment }, true, signal)
+  const { deploymentWritable, existing, freeBytes, openJournals } = asRoot
+  return { ...probe, deployment: asRoot.deployment, deploymentWritable, existing, freeBytes, openJournals }
+}
+
+async function ask(
+  host: RemoteHost,
+  question: Omit<ProbeQuestion, 'sudo'>,
+  sudo: boolean,
   signal: AbortSignal,
 ): Promise<HostProbe> {
   const { status, stdout, stderr } = await host.run(
-    { script: 'probe', args: [question.deployment, ...question.names], title: 'looking at the server' },
+    { script: 'probe', args: [question.deployment, ...question.names], sudo, title: 'looking at the server' },
     { signal },
   )
   const probe = parseProbe(stdout.toString('utf8'))
   if (probe !== undefined) return probe
+  if (/^sudo: /m.test(stderr)) {
+    throw new RemoteError('sudo', 'sudo on the server refused to run without a password', {
+      host: host.name,
+      command: 'sudo -n',
+      exitStatus: status,
+      stderr,
+      next: 'Allow this user passwordless sudo on the server, or set `sudo: false` for the host.',
+    })
+  }
   throw new RemoteError('probe-failed', 'The server did not answer as a POSIX shell does', {
     host: host.name,
     command: 'looking at the server',

@@ -41,7 +41,7 @@ export async function restoreHost(
   await using lock = request.dryRun ? undefined : await pull.vault.lock(host.name)
   diary.step('connecting')
   await using remote = await pull.connect(host, signal)
-  const probe = await pull.probe(remote, { deployment: host.deployment, names: [] }, signal)
+  const probe = await pull.probe(remote, { deployment: host.deployment, names: [], sudo: host.sudo }, signal)
   const connected: Connected = {
     remote,
     probe,

@@ -48,7 +48,8 @@ test('sudo that asks for a password says so', async () => {
   await world.writeConfig()
   const result = await world.cli('pull')
   expect(result.code).toBe(1)
-  expect(result.stderr + result.stdout).toMatch(/sudo/)
+  expect(result.stderr + result.stdout).toContain('sudo on the server refused to run without a password')
+  expect(result.stderr + result.stdout).toContain('Allow this user passwordless sudo')
 })
 
 test('with sudo everything is captured and comes back with its owners', async () => {
@@ -95,4 +96,21 @@ test('an ad-hoc host that is not in the config is restored to', async () => {
   expect(execFileSync('find', [join(fresh, 'data', 'private', 'file'), '-printf', '%m %U']).toString()).toBe(
     '600 999',
   )
+})
+
+test('a deployment that only root can enter is found, locked, and its open restore seen', async () => {
+  await chmod(world.deployment, 0o700)
+  const journal = join(world.deployment, '.relay-backup', 'restore-20251120T020000Z', 'journal')
+  try {
+    const pulled = await world.cli('pull')
+    expect(pulled.code, pulled.stderr + pulled.stdout).toBe(0)
+    await mkdir(dirname(journal), { recursive: true, mode: 0o700 })
+    await writeFile(journal, '')
+    const refused = await world.cli('pull')
+    expect(refused.code).toBe(1)
+    expect(refused.stderr + refused.stdout).toContain('rollback --host prod')
+  } finally {
+    await rm(dirname(journal), { recursive: true, force: true })
+    await chmod(world.deployment, 0o755)
+  }
 })

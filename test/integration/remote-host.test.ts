@@ -177,7 +177,7 @@ describe.each(SERVERS)('a host behind %s', (kind) => {
     await symlink(join(temp.path, name), join(temp.path, 'link'))
     const probe = await probeHost(
       host,
-      { deployment: join(temp.path, 'link'), names: ['logs', 'data', 'dangling'] },
+      { deployment: join(temp.path, 'link'), names: ['logs', 'data', 'dangling'], sudo: false },
       signal,
     )
     expect(probe.deployment).toBe(join(temp.path, name))
@@ -196,7 +196,11 @@ describe.each(SERVERS)('a host behind %s', (kind) => {
   })
 
   it('is looked at when there is no deployment', async () => {
-    const probe = await probeHost(host, { deployment: '~/no/such/place', names: ['logs'] }, signal)
+    const probe = await probeHost(
+      host,
+      { deployment: '~/no/such/place', names: ['logs'], sudo: false },
+      signal,
+    )
     expect(probe.deployment).toBeUndefined()
     expect(probe.existing.size).toBe(0)
     expect(probe.home).toMatch(/^\//)
@@ -206,19 +210,21 @@ describe.each(SERVERS)('a host behind %s', (kind) => {
     it('keeps others out, says who holds it, and leaves nothing behind', async () => {
       await using temp = await tempDir()
       {
-        await using _lock = await lockDeployment(host, temp.path, signal, 'me@here (pid 1)')
-        const other = await lockDeployment(host, temp.path, signal).catch((error: unknown) => error)
+        await using _lock = await lockDeployment(host, temp.path, { sudo: false, signal }, 'me@here (pid 1)')
+        const other = await lockDeployment(host, temp.path, { sudo: false, signal }).catch(
+          (error: unknown) => error,
+        )
         expect(other).toBeInstanceOf(LockedError)
         expect((other as LockedError).message).toMatch(/locked by me@here \(pid 1\) since 20\d\d-/)
       }
       expect(await readdir(temp.path)).toEqual([])
-      await using _again = await lockDeployment(host, temp.path, signal)
+      await using _again = await lockDeployment(host, temp.path, { sudo: false, signal })
     })
 
     it('lets exactly one of many have it', async () => {
       await using temp = await tempDir()
       const attempts = await Promise.allSettled(
-        Array.from({ length: 6 }, () => lockDeployment(host, temp.path, signal)),
+        Array.from({ length: 6 }, () => lockDeployment(host, temp.path, { sudo: false, signal })),
       )
       const won = attempts.filter((attempt) => attempt.status === 'fulfilled')
       expect(won).toHaveLength(1)
@@ -237,7 +243,7 @@ describe.each(SERVERS)('a host behind %s', (kind) => {
       const start = (await readFile('/proc/self/stat', 'utf8')).split(') ')[1]?.split(' ')[19] ?? ''
       await symlink(`${process.pid}.${start}.${boot}`, join(parent, 'lock'))
       await writeFile(join(parent, 'lock-note'), '1763604000 somebody@laptop\n')
-      await expect(lockDeployment(host, temp.path, signal)).rejects.toThrow(
+      await expect(lockDeployment(host, temp.path, { sudo: false, signal })).rejects.toThrow(
         /somebody@laptop since 2025-11-20T02:00/,
       )
       for (const dead of [`${process.pid}.1.${boot}`, `${process.pid}.${start}.another-boot`]) {
@@ -245,14 +251,14 @@ describe.each(SERVERS)('a host behind %s', (kind) => {
         await rm(join(parent, 'lock'), { force: true })
         await symlink(dead, join(parent, 'lock'))
         {
-          await using _lock = await lockDeployment(host, temp.path, signal)
+          await using _lock = await lockDeployment(host, temp.path, { sudo: false, signal })
         }
         expect(await readdir(temp.path)).toEqual([])
       }
     })
 
     it('says so when there is nothing to lock', async () => {
-      await expect(lockDeployment(host, '/no/such/place', signal)).rejects.toMatchObject({
+      await expect(lockDeployment(host, '/no/such/place', { sudo: false, signal })).rejects.toMatchObject({
         code: 'lock-failed',
       })
     })
@@ -265,10 +271,12 @@ describe('the lock where the deployment is read-only for us', () => {
     await using sshd = await startSshd()
     await using host = await connect(sshd, user.name)
     {
-      await using _lock = await lockDeployment(host, '/usr/share', signal)
+      await using _lock = await lockDeployment(host, '/usr/share', { sudo: false, signal })
       const [name = ''] = await readdir(join(user.home, '.relay-backup'))
       expect(name).toMatch(/^lock-\d+$/)
-      await expect(lockDeployment(host, '/usr/share/.', signal)).rejects.toBeInstanceOf(LockedError)
+      await expect(lockDeployment(host, '/usr/share/.', { sudo: false, signal })).rejects.toBeInstanceOf(
+        LockedError,
+      )
     }
     await expect(readdir(join(user.home, '.relay-backup'))).rejects.toMatchObject({ code: 'ENOENT' })
   })
@@ -451,7 +459,7 @@ it('does not take a port that it may not reach for a closed one', async () => {
 it('says so when another command is forced', async () => {
   await using sshd = await startSshd({ forceCommand: '/bin/echo not for you' })
   await using host = await connect(sshd)
-  const error = await probeHost(host, { deployment: '/', names: [] }, signal).catch(
+  const error = await probeHost(host, { deployment: '/', names: [], sudo: false }, signal).catch(
     (thrown: unknown) => thrown,
   )
   expect(error).toBeInstanceOf(RemoteError)
@@ -464,7 +472,9 @@ it.each(['/bin/bash', '/bin/dash'])('works with the login shell %s', async (shel
   await using host = await connect(sshd, user.name)
   const { stdout } = await host.run({ script: `${LAB}echo`, args: ['0', "it's \\ !"] }, { signal })
   expect(stdout.toString()).toBe("<it's \\ !>")
-  expect((await probeHost(host, { deployment: '~', names: [] }, signal)).deployment).toBe(user.home)
+  expect((await probeHost(host, { deployment: '~', names: [], sudo: false }, signal)).deployment).toBe(
+    user.home,
+  )
 })
 
 it('ends its children with the embedded server', async () => {

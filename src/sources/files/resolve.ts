@@ -167,16 +167,8 @@ export function pathOf(root: Pick<Root, 'name' | 'base'>): string {
   return root.base === 'root' ? `/${root.name}` : root.name
 }
 
-/** A script that did not even begin: usually sudo that wants a password. */
+/** A script that did not even begin, or was cut off. */
 export function commandFailed(result: Pick<CommandResult & ExitResult, 'status' | 'stderr'>): RemoteError {
-  if (/^sudo: /m.test(result.stderr)) {
-    return new RemoteError('sudo', 'sudo on the server refused to run without a password', {
-      command: 'sudo -n',
-      exitStatus: result.status,
-      stderr: result.stderr,
-      next: 'Allow this user passwordless sudo on the server, or set `sudo: false` for the host.',
-    })
-  }
   return new RemoteError('script', 'A script on the server ended early', {
     exitStatus: result.status,
     stderr: result.stderr,

@@ -206,17 +206,3 @@ describe('a flood of messages', () => {
     }
   })
 })
-
-describe('sudo', () => {
-  it('that wants a password is an error of its own', async () => {
-    const host: RemoteHost = {
-      ...shellHost({ shell: ['/bin/dash'] }),
-      run: () =>
-        Promise.resolve({ status: 1, stdout: Buffer.alloc(0), stderr: 'sudo: a password is required\n' }),
-    }
-    await using temp = await tempDir()
-    await expect(
-      drain({ host, probe: probeOf('/srv/app'), sudo: true }, filesConfig(['data']), temp.path),
-    ).rejects.toMatchObject({ code: 'sudo' })
-  })
-})
