@@ -7,7 +7,7 @@ import { printable } from '../model/path-bytes.ts'
 import { formatSize } from '../model/units.ts'
 import { probeHost } from '../remote/probe.ts'
 import { connectSsh } from '../remote/ssh.ts'
-import type { HostProbe, RemoteHost } from '../remote/contract.ts'
+import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import { formatAge } from '../report/format.ts'
 import {
   discardRestores,
@@ -35,7 +35,7 @@ interface Place {
   readonly remote: RemoteHost
   readonly probe: HostProbe
   readonly deployment: string
-  readonly sudo: boolean
+  readonly privilege: Privilege | undefined
   readonly signal: AbortSignal
 }
 
@@ -59,7 +59,7 @@ export async function rollback(
       json: { journals: [] },
     }
   }
-  const place: Place = { remote, probe, deployment, sudo: host.sudo, signal }
+  const place: Place = { remote, probe, deployment, privilege: host.sudo ? 'sudo' : undefined, signal }
   const { journals } = await listJournals(remote, place)
   return flags.discard === true
     ? await discard(context, host, place, journals, flags)
@@ -105,12 +105,12 @@ async function undo(
 
 /** Takes away what a merge added to running services, where nobody has changed it since. */
 async function unmergeSources(host: HostConfig, place: Place, id: string): Promise<string[]> {
-  const { remote, probe, sudo, signal } = place
+  const { remote, probe, privilege, signal } = place
   const lines: string[] = []
   for (const config of host.sources) {
     const { merging } = await restorableOf(config.kind)
     if (merging === undefined) continue
-    const context = { host: remote, probe, sudo, secret: resolveSecret, step: () => undefined, signal }
+    const context = { host: remote, probe, privilege, secret: resolveSecret, step: () => undefined, signal }
     const journal = mergeJournal(place.deployment, id, config.name)
     const { removed, changed } = await merging.unmerge(context, config, journal)
     if (removed + changed > 0)

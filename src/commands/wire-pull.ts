@@ -12,6 +12,7 @@ import { connectSsh } from '../remote/ssh.ts'
 import { createReporter } from '../report/reporter.ts'
 import { openLog } from '../report/log.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
+import { findHelper } from '../services/helper.ts'
 import { chooseCompression } from '../sources/compression-choice.ts'
 import { sourceOf } from '../sources/registry.ts'
 import { openVault } from '../vault/open-vault.ts'
@@ -81,9 +82,10 @@ export function wirePlanning(): PlanDependencies {
   }
 }
 
-function remoteParts(): Pick<PullDependencies, 'connect' | 'probe'> {
+function remoteParts(): Pick<PullDependencies, 'connect' | 'probe' | 'findHelper'> {
   return {
     connect: (host, signal) => connectSsh(host, { resolveSecret, signal }),
     probe: (remote, question, signal) => probeHost(remote, question, signal),
+    findHelper,
   }
 }

@@ -58,6 +58,8 @@ export interface PullPlanReport {
     readonly kind: string
     readonly what: string
     readonly compression: string
+    /** `as root by sudo`; absent: as the SSH user. */
+    readonly privilege?: string | undefined
   }[]
   readonly notices: readonly string[]
 }

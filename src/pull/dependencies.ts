@@ -5,6 +5,7 @@ import type { SourceKind } from '../model/snapshot.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import type { Reporter } from '../report/contract.ts'
 import type { ResolveSecret } from '../secrets/contract.ts'
+import type { FindHelper } from '../services/contract.ts'
 import type { CapturableSource } from '../sources/contract.ts'
 import type { Vault } from '../vault/contract.ts'
 
@@ -29,6 +30,7 @@ export interface PullDependencies {
     deployment: string,
     options: { readonly sudo: boolean; readonly signal: AbortSignal },
   ) => Promise<AsyncDisposable>
+  readonly findHelper: FindHelper
   readonly reporter: Reporter
   readonly now: () => Date
   readonly tool: { readonly name: string; readonly version: string }

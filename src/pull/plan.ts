@@ -3,10 +3,11 @@ import type { PullPlanReport } from '../model/pull-report.ts'
 import { RelayError } from '../errors.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import type { PullDependencies } from './dependencies.ts'
+import { describePrivilege, privilegeToRead, type ChosenPrivilege } from './privilege.ts'
 import { namesToProbe, selectSources } from './select-sources.ts'
 
 /** The parts a plan needs: it connects and looks, and touches nothing. */
-export type PlanDependencies = Pick<PullDependencies, 'connect' | 'probe'> & {
+export type PlanDependencies = Pick<PullDependencies, 'connect' | 'probe' | 'findHelper'> & {
   /** How a source would be compressed, for a person. */
   readonly describeCompression: (host: HostConfig, probe: HostProbe) => string
 }
@@ -37,6 +38,10 @@ async function planHost(
   )
   const deployment = requireDeployment(host, probe)
   const { sources } = selectSources(host, asked, probe.existing)
+  const { findHelper } = dependencies
+  const place = { host, remote, probe, findHelper, signal }
+  const read = new Map<string, ChosenPrivilege>()
+  for (const source of sources) read.set(source.name, await privilegeToRead(place, source))
   return {
     host: host.name,
     deployment,
@@ -46,10 +51,16 @@ async function planHost(
       kind: source.kind,
       what: describeSource(source),
       compression: dependencies.describeCompression(host, probe),
+      privilege: describePrivilege(read.get(source.name)?.privilege),
     })),
-    notices: probe.openJournals.map(
-      (id) => `restore ${id} is not settled on the server: pull refuses until it is`,
-    ),
+    notices: [
+      ...probe.openJournals.map(
+        (id) => `restore ${id} is not settled on the server: pull refuses until it is`,
+      ),
+      ...[...read].flatMap(([source, { refused }]) =>
+        refused === undefined ? [] : [`${source} can't be read: ${refused.message}. ${refused.next}`],
+      ),
+    ],
   }
 }
 

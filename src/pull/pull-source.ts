@@ -11,6 +11,7 @@ import type { PendingFile, PendingSnapshot } from '../vault/contract.ts'
 import type { IndexBuilder } from '../archive/contract.ts'
 import { archiveFileName, indexFileName } from './archive-name.ts'
 import type { PullDependencies } from './dependencies.ts'
+import { describePrivilege, privilegeToRead, withRefusal, type ChosenPrivilege } from './privilege.ts'
 
 /** A source that was captured, read back and written into the pending snapshot. */
 export interface PulledSource {
@@ -38,23 +39,32 @@ export async function pullSource(
   dependencies: PullDependencies,
 ): Promise<PulledSource> {
   const files: PendingFile[] = []
+  let chosen: ChosenPrivilege | undefined
   try {
-    return await captureInto(context, config, dependencies, files)
+    const { findHelper } = dependencies
+    chosen = await privilegeToRead({ ...context, findHelper }, config)
+    return await captureInto({ ...context, privilege: chosen.privilege }, config, dependencies, files)
   } catch (error) {
     await Promise.allSettled(files.map((file) => file.discard()))
-    throw located(error, context.host.name, config.name)
+    throw located(withRefusal(error, chosen), context.host.name, config.name)
   }
 }
 
+/** A source whose way of being read is chosen. */
+type ChosenContext = PullSourceContext & Pick<ChosenPrivilege, 'privilege'>
+
 async function captureInto(
-  context: PullSourceContext,
+  context: ChosenContext,
   config: SourceConfig,
   dependencies: PullDependencies,
   files: PendingFile[],
 ): Promise<PulledSource> {
   const { pending, signal } = context
   const source = await dependencies.sourceOf(config.kind)
-  await using capture = await source.capture(captureContext(context, config, dependencies), config)
+  const how = captureContext(context, config, dependencies)
+  const asWhom = describePrivilege(context.privilege)
+  if (asWhom !== undefined) how.step(`reading it ${asWhom}`)
+  await using capture = await source.capture(how, config)
   await using index = await dependencies.createIndexBuilder(pending.scratchPath(`${config.name}.entries`))
 
   const archives: ManifestArchive[] = []
@@ -245,7 +255,7 @@ function manifestArchive(
 }
 
 function captureContext(
-  context: PullSourceContext,
+  context: ChosenContext,
   config: SourceConfig,
   { reporter, resolveSecret }: PullDependencies,
 ): CaptureContext {
@@ -253,7 +263,7 @@ function captureContext(
   return {
     host: context.remote,
     probe: context.probe,
-    sudo: context.host.sudo,
+    privilege: context.privilege,
     compression: context.host.compression,
     secret: resolveSecret,
     step: (step) => reporter.event({ type: 'source-step', ...names, step: printable(step) }),

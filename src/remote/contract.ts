@@ -1,6 +1,22 @@
 import type { Duplex, Readable, Writable } from 'node:stream'
 
 /**
+ * How a script gets to be root: by `sudo -n`, or in a helper container, for a user who may use Docker. Either way it
+ * is in the same place as without: the same files, mounts, processes and network.
+ */
+export type Privilege = 'sudo' | HelperContainer
+
+/** Root by Docker (scripts/helper.sh). The image is only there to make a container of; nothing of it runs. */
+export interface HelperContainer {
+  readonly docker: {
+    /** Id of an image that the server has: `sha256:…`. */
+    readonly image: string
+    /** What a person calls it: `redis:7`. */
+    readonly name: string
+  }
+}
+
+/**
  * What the rest of the program knows of a server: it can run our scripts there. Implemented over SSH.
  *
  * A script is a POSIX sh file of `src/remote/scripts/`, named without `.sh`. It gets its values as arguments
@@ -10,8 +26,8 @@ import type { Duplex, Readable, Writable } from 'node:stream'
 export interface RemoteCommand {
   readonly script: string
   readonly args?: readonly string[]
-  /** Run as root by `sudo -n`. */
-  readonly sudo?: boolean
+  /** Run as root; absent: as the SSH user. */
+  readonly privilege?: Privilege | undefined
   /** What a person calls this step in an error: `listing redis_data`. */
   readonly title?: string
 }

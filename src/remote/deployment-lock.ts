@@ -13,9 +13,10 @@ export async function lockDeployment(
   options: { readonly sudo: boolean; readonly signal: AbortSignal },
   who: string = ourselves(),
 ): Promise<AsyncDisposable> {
-  const { sudo, signal } = options
+  const { signal } = options
+  const privilege = options.sudo ? 'sudo' : undefined
   const lease = await host.lease(
-    { script: 'lock', args: [deployment], sudo, title: 'locking the deployment' },
+    { script: 'lock', args: [deployment], privilege, title: 'locking the deployment' },
     { firstLines: [who.replaceAll(/[\n\0]/g, ' ')], signal },
   )
   try {

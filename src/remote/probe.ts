@@ -1,5 +1,5 @@
 import { RemoteError } from '../errors.ts'
-import type { HostProbe, RemoteHost, TarFlavour } from './contract.ts'
+import type { HostProbe, Privilege, RemoteHost, TarFlavour } from './contract.ts'
 
 const TOOLS = [
   'tar',
@@ -35,10 +35,10 @@ export async function probeHost(
   question: ProbeQuestion,
   signal: AbortSignal,
 ): Promise<HostProbe> {
-  const probe = await ask(host, question, false, signal)
+  const probe = await ask(host, question, undefined, signal)
   if (!question.sudo || probe.uid === 0) return probe
   const deployment = question.deployment.replace(/^~(?=\/|$)/, () => probe.home)
-  const asRoot = await ask(host, { ...question, deployment }, true, signal)
+  const asRoot = await ask(host, { ...question, deployment }, 'sudo', signal)
   const { deploymentWritable, existing, freeBytes, openJournals } = asRoot
   return { ...probe, deployment: asRoot.deployment, deploymentWritable, existing, freeBytes, openJournals }
 }
@@ -46,11 +46,11 @@ export async function probeHost(
 async function ask(
   host: RemoteHost,
   question: Omit<ProbeQuestion, 'sudo'>,
-  sudo: boolean,
+  privilege: Privilege | undefined,
   signal: AbortSignal,
 ): Promise<HostProbe> {
   const { status, stdout, stderr } = await host.run(
-    { script: 'probe', args: [question.deployment, ...question.names], sudo, title: 'looking at the server' },
+    { script: 'probe', args: [question.deployment, ...question.names], privilege, title: 'looking at the server' },
     { signal },
   )
   const probe = parseProbe(stdout.toString('utf8'))

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import type { Privilege } from './contract.ts'
 import { quote } from './quote.ts'
 
 const folder = new URL('./scripts/', import.meta.url)
@@ -53,22 +54,44 @@ export interface PreparedScript {
   readonly stdin: string
 }
 
+const FROM_HELPER = 'relay_helper=$1; shift; eval "$(printf %b "$relay_helper")"'
+
+/** What a script is started with besides its arguments. */
+export interface StartOptions {
+  readonly privilege?: Privilege | undefined
+  /** It ends by its stdin, in its own time. */
+  readonly leased?: boolean
+}
+
 /**
  * Prepares a script and its arguments; the script's stdin is the command's, behind {@link PreparedScript.stdin}.
  * Throws RangeError when an argument holds a NUL.
  */
-export function prepareScript(
+export async function prepareScript(
   script: string,
   args: readonly string[],
-  options: { readonly sudo?: boolean } = {},
-): PreparedScript {
-  const oneLine = script.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
-  const isLong = oneLine.length > ARGUMENT_LIMIT
+  options: StartOptions = {},
+): Promise<PreparedScript> {
+  const line = oneLine(script)
+  const isLong = line.length > ARGUMENT_LIMIT
   const words = isLong
     ? ['sh', '-c', quote(FROM_STDIN), 'relay-backup', ...args.map(quote)]
-    : ['sh', '-c', quote(FROM_ARGUMENT), 'relay-backup', quote(oneLine), ...args.map(quote)]
+    : ['sh', '-c', quote(FROM_ARGUMENT), 'relay-backup', quote(line), ...args.map(quote)]
   return {
-    line: `exec ${options.sudo === true ? 'sudo -n -- ' : ''}${words.join(' ')}`,
-    stdin: isLong ? `${oneLine}\n` : '',
+    line: `exec ${[...(await elevation(options)), ...words].join(' ')}`,
+    stdin: isLong ? `${line}\n` : '',
   }
+}
+
+/** The words of a command line that make what follows run as root. */
+async function elevation({ privilege, leased }: StartOptions): Promise<readonly string[]> {
+  if (privilege === undefined) return []
+  if (privilege === 'sudo') return ['sudo', '-n', '--']
+  const helper = quote(oneLine(await loadScript('helper')))
+  const how = leased === true ? 'leased' : 'plain'
+  return ['sh', '-c', quote(FROM_HELPER), 'relay-backup', helper, quote(privilege.docker.image), how]
+}
+
+function oneLine(script: string): string {
+  return script.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
 }

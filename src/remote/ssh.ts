@@ -79,9 +79,17 @@ class SshHost implements RemoteHost {
     return { ...exit, stdout: Buffer.concat(chunks) }
   }
 
-  async spawn(command: RemoteCommand, options: { readonly signal: AbortSignal }): Promise<RemoteProcess> {
+  spawn(command: RemoteCommand, options: { readonly signal: AbortSignal }): Promise<RemoteProcess> {
+    return this.#start(command, { leased: false, ...options })
+  }
+
+  async #start(
+    command: RemoteCommand,
+    options: { readonly leased: boolean; readonly signal: AbortSignal },
+  ): Promise<RemoteProcess> {
+    const { privilege, args = [] } = command
     const script = await loadScript(command.script)
-    const { line, stdin } = prepareScript(script, command.args ?? [], { sudo: command.sudo === true })
+    const { line, stdin } = await prepareScript(script, args, { privilege, leased: options.leased })
     const process = await this.#open(line, command, options.signal)
     if (this.#closed) process.connectionLost()
     if (stdin !== '') process.stdin.write(stdin)
@@ -93,9 +101,9 @@ class SshHost implements RemoteHost {
     options: { readonly firstLines?: readonly string[]; readonly signal: AbortSignal },
   ): Promise<Lease> {
     // An abort must not cut the lease: what the script changed is undone in order, by its release.
-    const process = await this.spawn(
+    const process = await this.#start(
       { ...command, args: [String(SILENCE_LIMIT), ...(command.args ?? [])] },
-      { signal: new AbortController().signal },
+      { leased: true, signal: new AbortController().signal },
     )
     return openLease(process, options.firstLines ?? [])
   }

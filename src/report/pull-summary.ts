@@ -41,7 +41,10 @@ export function renderPullPlans(plans: readonly PullPlanReport[]): string {
         ...plan.sources.map(
           (source) =>
             `  ${printable(source.source).padEnd(width)}  ${printable(source.kind)}  ${printable(source.what)}  ` +
-            `(${printable(source.compression)})`,
+            `(${[source.compression, source.privilege]
+              .flatMap((one) => one ?? [])
+              .map(printable)
+              .join(', ')})`,
         ),
         ...plan.notices.map((notice) => `  note: ${printable(notice)}`),
       ].join('\n')

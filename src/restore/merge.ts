@@ -29,22 +29,22 @@ export async function mergeIn(
   signal: AbortSignal,
 ): Promise<CarriedOut> {
   const { request, plan, sources, connected, diary } = carried
-  const { remote, probe, deployment, sudo } = connected
+  const { remote, probe, deployment, privilege } = connected
   const groups = groupUnits(plan, sources)
   const directories = groups.map((group) => group.directory)
-  await prepareStaging(remote, { deployment, id: plan.id, directories, sudo, signal })
+  await prepareStaging(remote, { deployment, id: plan.id, directories, privilege, signal })
   const merging = new Map<StagedGroup, NonNullable<Awaited<ReturnType<typeof mergingOf>>>>()
   const units: Unit[] = []
   for (const group of groups) {
     diary.step(`unpacking ${group.source.name} beside its target`)
-    await stageGroup(group, { remote, probe, sudo, snapshot: request.snapshot, signal }, dependencies)
+    await stageGroup(group, { remote, probe, privilege, snapshot: request.snapshot, signal }, dependencies)
     const own = await mergingOf(group, dependencies)
     if (own !== undefined) merging.set(group, own)
     else units.push(...(await missingUnits(group, carried, units.length, signal)))
   }
   await using driver = await RestoreDriver.start(
     remote,
-    { deployment, id: plan.id, units, services: { manager: 'none' }, sudo },
+    { deployment, id: plan.id, units, services: { manager: 'none' }, privilege },
     signal,
   )
   const restore = restoreContext(connected, dependencies, diary.step, signal)
@@ -104,13 +104,13 @@ async function missingUnits(
   before: number,
   signal: AbortSignal,
 ): Promise<Unit[]> {
-  const { remote, sudo } = connected
+  const { remote, privilege } = connected
   const units: Unit[] = []
   for (const { name, member } of group.units) {
     const planned = plan.units[Number(name) - 1]
     if (planned === undefined) throw new Error(`no unit ${name}`)
     const staged = `${group.directory}/${name}`
-    const missing = await findMissing(remote, { staged, target: planned.target, sudo, signal })
+    const missing = await findMissing(remote, { staged, target: planned.target, privilege, signal })
     const [conflict] = missing.conflicts
     if (conflict !== undefined) {
       throw new RelayError(

@@ -3,7 +3,7 @@ import type { HostConfig } from '../model/config.ts'
 import { snapshotId } from '../model/names.ts'
 import type { RestorePlan, RestoreStrategy } from '../model/restore-report.ts'
 import type { ManifestSource } from '../model/snapshot.ts'
-import type { HostProbe, RemoteHost } from '../remote/contract.ts'
+import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { RestoreContext } from '../sources/contract.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import { readContents } from './contents.ts'
@@ -36,7 +36,7 @@ export interface Connected {
   readonly probe: HostProbe
   /** Absolute; need not be there yet. */
   readonly deployment: string
-  readonly sudo: boolean
+  readonly privilege: Privilege | undefined
 }
 
 /** Reads, looks and plans; changes nothing. */
@@ -48,7 +48,7 @@ export async function preflight(
   signal: AbortSignal,
 ): Promise<{ plan: RestorePlan; sources: SourceToRestore[]; services: ServerServices }> {
   const { host, snapshot } = request
-  const { remote, probe, deployment, sudo } = connected
+  const { remote, probe, deployment, privilege } = connected
   const parts = { ...dependencies, filePath: dependencies.pull.vault.filePath.bind(dependencies.pull.vault) }
   const restore = restoreContext(connected, dependencies, step, signal)
   const sources: SourceToRestore[] = []
@@ -73,7 +73,7 @@ export async function preflight(
   }
   step('looking at the targets')
   const targets = sources.flatMap((source) => source.wanted.map((path) => path.target))
-  const look = await lookAtTargets(remote, { deployment, targets, sudo, signal })
+  const look = await lookAtTargets(remote, { deployment, targets, privilege, signal })
   const stops = request.strategy === 'replace'
   const found: FoundServices = stops
     ? await findServices(
@@ -174,11 +174,18 @@ async function checkFiles(
 
 /** What the kinds of sources need on the target. */
 export function restoreContext(
-  { remote, probe, deployment, sudo }: Connected,
+  { remote, probe, deployment, privilege }: Connected,
   { pull }: RestoreDependencies,
   step: (text: string) => void,
   signal: AbortSignal,
 ): RestoreContext {
   // On an empty server the deployment is made by the restore itself.
-  return { host: remote, probe: { ...probe, deployment }, sudo, secret: pull.resolveSecret, step, signal }
+  return {
+    host: remote,
+    probe: { ...probe, deployment },
+    privilege,
+    secret: pull.resolveSecret,
+    step,
+    signal,
+  }
 }

@@ -46,7 +46,7 @@ export async function restoreHost(
     remote,
     probe,
     deployment: probe.deployment ?? absoluteDeployment(host.deployment, probe.home),
-    sudo: host.sudo,
+    privilege: host.sudo ? 'sudo' : undefined,
   }
   const { plan, sources, services } = await preflight(request, connected, dependencies, diary.step, signal)
   const report = (rest: CarriedOut): RestoreReport => ({
@@ -89,12 +89,12 @@ export async function restoreHost(
 
 /** Removes what restores that never began have unpacked: a server that went down removes nothing by itself. */
 async function sweepUnpacked(
-  { remote, deployment, sudo }: Connected,
+  { remote, deployment, privilege }: Connected,
   plan: RestorePlan,
   signal: AbortSignal,
 ): Promise<void> {
   const homes = [...new Set(plan.units.map((unit) => unit.base))]
-  await sweepStaging(remote, { deployment, homes, sudo, signal })
+  await sweepStaging(remote, { deployment, homes, privilege, signal })
 }
 
 /** Everything behind the confirmation, for the strategy `replace`. */
@@ -105,26 +105,26 @@ async function replace(
 ): Promise<CarriedOut> {
   const { request, plan, sources, connected, diary } = carried
   const { host } = request
-  const { remote, probe, deployment, sudo } = connected
+  const { remote, probe, deployment, privilege } = connected
   const groups = groupUnits(plan, sources)
   const restore = restoreContext(connected, dependencies, diary.step, signal)
   const directories = groups.map((group) => group.directory)
   diary.step('locking the deployment')
   if (probe.deployment === undefined)
-    await prepareStaging(remote, { deployment, id: plan.id, directories: [], sudo, signal })
+    await prepareStaging(remote, { deployment, id: plan.id, directories: [], privilege, signal })
   await using driver = await RestoreDriver.start(
     remote,
-    { deployment, id: plan.id, units: placedUnits(plan, groups), services: carried.services, sudo },
+    { deployment, id: plan.id, units: placedUnits(plan, groups), services: carried.services, privilege },
     signal,
   )
   const safetySnapshot = await safetyCopy(carried, dependencies, signal)
-  await prepareStaging(remote, { deployment, id: plan.id, directories, sudo, signal })
+  await prepareStaging(remote, { deployment, id: plan.id, directories, privilege, signal })
   const restored = []
   for (const group of groups) {
     diary.step(`unpacking ${group.source.name} beside its target`)
     const staged = await stageGroup(
       group,
-      { remote, probe, sudo, snapshot: request.snapshot, signal },
+      { remote, probe, privilege, snapshot: request.snapshot, signal },
       dependencies,
     )
     restored.push({ source: group.source.name, ...staged })

@@ -34,6 +34,9 @@ export async function findServices(
     }
     case 'compose':
     case 'docker':
-      return findContainerServices(remote, services, { ...options, sudo: host.sudo })
+      return findContainerServices(remote, services, {
+        ...options,
+        privilege: host.sudo ? 'sudo' : undefined,
+      })
   }
 }

@@ -4,7 +4,7 @@ import type { TarDialect, TarEntry } from '../archive/contract.ts'
 import { DamageError, RelayError, RemoteError } from '../errors.ts'
 import { pathFromJson, printable } from '../model/path-bytes.ts'
 import type { ManifestArchive, ManifestSource } from '../model/snapshot.ts'
-import type { HostProbe, RemoteHost } from '../remote/contract.ts'
+import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import { isInside, sourceIndex } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
@@ -22,7 +22,7 @@ export interface StagedGroup {
 export interface StageContext {
   readonly remote: RemoteHost
   readonly probe: HostProbe
-  readonly sudo: boolean
+  readonly privilege: Privilege | undefined
   readonly snapshot: Snapshot
   readonly signal: AbortSignal
 }
@@ -60,7 +60,7 @@ export async function stageGroup(
 }
 
 function here(group: StagedGroup, context: StageContext) {
-  return { directory: group.directory, sudo: context.sudo, signal: context.signal }
+  return { directory: group.directory, privilege: context.privilege, signal: context.signal }
 }
 
 /** An archive as a tar for the target: only the group's members, named as they are staged. */
@@ -146,7 +146,7 @@ async function send(
     ...here(group, context),
     again,
     compression,
-    owners: probe.uid === 0 || context.sudo,
+    owners: probe.uid === 0 || context.privilege !== undefined,
     extras: probe.tar === 'gnu',
   })
   try {

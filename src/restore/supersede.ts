@@ -21,7 +21,7 @@ export function superseded(journals: readonly RestoreJournal[], plan: RestorePla
  * a warning.
  */
 export async function discardSuperseded(
-  { remote, deployment, sudo }: Connected,
+  { remote, deployment, privilege }: Connected,
   plan: RestorePlan,
   signal: AbortSignal,
 ): Promise<Finding[]> {
@@ -32,10 +32,10 @@ export async function discardSuperseded(
     next: `Remove it with: relay-backup rollback --host ${plan.host} --discard`,
   })
   try {
-    const { journals } = await listJournals(remote, { deployment, sudo, signal })
+    const { journals } = await listJournals(remote, { deployment, privilege, signal })
     const ids = superseded(journals, plan)
     if (ids.length === 0) return []
-    const { left } = await discardRestores(remote, { deployment, sudo, signal, ids })
+    const { left } = await discardRestores(remote, { deployment, privilege, signal, ids })
     return left.map(warning)
   } catch (error) {
     if (!(error instanceof RelayError)) throw error

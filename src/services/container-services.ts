@@ -8,8 +8,8 @@ import { composeServices, dockerServices, usersLeft } from './docker-services.ts
 
 /** See {@link FindContainerServices}. */
 export const findContainerServices: FindContainerServices = async (host, config, options) => {
-  const { deployment, paths, sudo, signal } = options
-  const look = await lookAtDocker(host, { sudo, signal })
+  const { deployment, paths, privilege, signal } = options
+  const look = await lookAtDocker(host, { privilege, signal })
   if (config.manager === 'docker') {
     const order = dockerServices(host.name, look, config)
     return {

@@ -1,5 +1,5 @@
 import type { HealthConfig, ServicesConfig } from '../model/config.ts'
-import type { RemoteHost } from '../remote/contract.ts'
+import type { HelperContainer, Privilege, RemoteHost } from '../remote/contract.ts'
 
 /**
  * Asks a health URL from the server's side until it answers with a 2xx status or its timeout has passed. Resolves
@@ -131,7 +131,18 @@ export type FindContainerServices = (
     /** Absolute, symlinks resolved. */
     readonly deployment: string
     readonly paths: readonly string[]
-    readonly sudo: boolean
+    readonly privilege: Privilege | undefined
     readonly signal: AbortSignal
   },
 ) => Promise<{ readonly services: ContainerServices; readonly usersLeft: readonly ContainerLook[] }>
+
+/** Root by Docker, proven; or why there is none, and what to do. */
+export type FoundHelper =
+  | { readonly privilege: HelperContainer }
+  | { readonly refused: { readonly message: string; readonly next: string } }
+
+/**
+ * Finds out whether the SSH user can be root by Docker, once a connection: the engine is this server's own and lets
+ * him, there is an image, and a container of it was seen to be root in the same place.
+ */
+export type FindHelper = (host: RemoteHost, signal: AbortSignal) => Promise<FoundHelper>

@@ -1,8 +1,8 @@
 import { RemoteError } from '../errors.ts'
-import { printable } from '../model/path-bytes.ts'
-import type { RemoteHost } from '../remote/contract.ts'
+import type { Privilege, RemoteHost } from '../remote/contract.ts'
 import { parseContainer } from './container.ts'
 import type { ContainerLook, DockerLook } from './contract.ts'
+import { answerLines, insistOnEngine, shiftedBy } from './docker-answer.ts'
 
 /**
  * Looks at the server's Docker in one round trip; changes nothing. Throws RemoteError `docker-missing`,
@@ -11,11 +11,11 @@ import type { ContainerLook, DockerLook } from './contract.ts'
  */
 export async function lookAtDocker(
   host: RemoteHost,
-  options: { readonly sudo: boolean; readonly signal: AbortSignal },
+  options: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
 ): Promise<DockerLook> {
   const title = 'looking at Docker'
   const result = await host.run(
-    { script: 'services-docker-look', sudo: options.sudo, title },
+    { script: 'services-docker-look', privilege: options.privilege, title },
     { signal: options.signal },
   )
   if (result.status !== 0) {
@@ -32,28 +32,9 @@ export async function lookAtDocker(
 
 /** Reads what services-docker-look.sh prints. Throws as {@link lookAtDocker} does. */
 export function parseDockerLook(host: string, stdout: Buffer): DockerLook {
-  const lines = stdout
-    .toString('utf8')
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => line.split('\t'))
+  const lines = answerLines(stdout)
   const one = (verb: string): readonly string[] | undefined => lines.find((line) => line[0] === verb)
-  if (one('client') !== undefined) {
-    throw new RemoteError('docker-missing', `There is no docker on ${host}`, {
-      host,
-      next: `Install Docker on ${host}, or set hosts.${host}.services.manager to what runs there`,
-    })
-  }
-  const endpoint = one('endpoint')?.[1] ?? ''
-  const failed = one('failed')
-  if (failed !== undefined) throw engineError(host, one('me') ?? [], endpoint, failed)
-  if (/^(tcp|ssh|https?):/.test(endpoint)) {
-    throw new RemoteError(
-      'docker-remote',
-      `docker on ${host} speaks to an engine elsewhere: ${printable(endpoint.replace(/\/\/[^@/]*@/, '//'))}`,
-      { host, next: 'Name the server that the engine runs on as a host of its own' },
-    )
-  }
+  insistOnEngine(host, lines)
   const engine = one('engine')
   const [, version, apiVersion, os, arch, root, security] = engine ?? []
   if (version === undefined || one('end') === undefined) {
@@ -77,11 +58,7 @@ export function parseDockerLook(host: string, stdout: Buffer): DockerLook {
       os: os ?? '',
       arch: arch ?? '',
       root: root === '' ? undefined : root,
-      shifted: /name=rootless/.test(security ?? '')
-        ? 'rootless'
-        : /name=userns/.test(security ?? '')
-          ? 'userns'
-          : undefined,
+      shifted: shiftedBy(security),
     },
     compose: { v2: composeVersion(compose, false), v1: composeVersion(compose, true) },
     containers,
@@ -93,34 +70,4 @@ function composeVersion(versions: readonly string[], first: boolean): string | u
   return versions
     .map((text) => text.replace(/^v/, ''))
     .find((text) => text !== '' && text.startsWith('1.') === first)
-}
-
-function engineError(
-  host: string,
-  me: readonly string[],
-  endpoint: string,
-  failed: readonly string[],
-): RemoteError {
-  const [, user = '', groups = ''] = me
-  const [, status, text = ''] = failed
-  const details = { host, command: 'docker version', exitStatus: Number(status), stderr: text }
-  if (/permission denied/i.test(text)) {
-    const inGroup = groups.split(' ').includes('docker')
-    return new RemoteError('docker-denied', `${user} may not use Docker on ${host}`, {
-      ...details,
-      next: inGroup
-        ? `Let the group docker use ${endpoint.replace(/^unix:\/\//, '')} on ${host}, or set hosts.${host}.sudo: true`
-        : `Run there: sudo usermod -aG docker ${user} – or set hosts.${host}.sudo: true`,
-    })
-  }
-  if (/cannot connect|is the docker daemon running|connection refused/i.test(text) || status === '124') {
-    return new RemoteError('docker-down', `The Docker engine on ${host} does not answer`, {
-      ...details,
-      next: `Start it on ${host}: sudo systemctl start docker`,
-    })
-  }
-  return new RemoteError('docker-failed', `docker on ${host} failed`, {
-    ...details,
-    next: `Try as the SSH user on ${host}: docker ps`,
-  })
 }

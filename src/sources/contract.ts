@@ -5,7 +5,7 @@ import type { Finding } from '../model/finding.ts'
 import type { ListedEntry } from '../model/listing.ts'
 import type { ArchiveFormat, SnapshotWarning, SourceKind } from '../model/snapshot.ts'
 import type { CompressionChoice } from '../model/config.ts'
-import type { HostProbe, RemoteHost } from '../remote/contract.ts'
+import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { ResolveSecret } from '../secrets/contract.ts'
 import type { Notice } from '../report/contract.ts'
 
@@ -13,7 +13,7 @@ import type { Notice } from '../report/contract.ts'
 export interface CaptureContext {
   readonly host: RemoteHost
   readonly probe: HostProbe
-  readonly sudo: boolean
+  readonly privilege: Privilege | undefined
   readonly compression: CompressionChoice
   readonly secret: ResolveSecret
   /** A step a person may want to see: `waiting for BGSAVE`. */
@@ -123,7 +123,7 @@ export interface FileTail {
 export interface RestoreContext {
   readonly host: RemoteHost
   readonly probe: HostProbe
-  readonly sudo: boolean
+  readonly privilege: Privilege | undefined
   readonly secret: ResolveSecret
   readonly step: (text: string) => void
   readonly signal: AbortSignal

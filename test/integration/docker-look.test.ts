@@ -50,7 +50,7 @@ describe('looking at Docker over SSH', () => {
       ...['-v', `${member.home}/link/logs:/in`, LAB_IMAGE, 'sleep', '1000'],
     )
     await using host = await connect(member)
-    const look = await lookAtDocker(host, { sudo: false, signal })
+    const look = await lookAtDocker(host, { privilege: undefined, signal })
     expect(look.compose).toEqual({ v1: '1.29.2', v2: undefined })
     const project = composeProject('lab', look, real, {})
     expect(project).toMatchObject({ project: 'looked', files: [`${real}/docker-compose.yml`] })
@@ -62,7 +62,7 @@ describe('looking at Docker over SSH', () => {
     const found = await findContainerServices(
       host,
       { manager: 'compose', data: ['redis'] },
-      { deployment: real, paths: [`${real}/logs`, `${real}/redis_data`], sudo: false, signal },
+      { deployment: real, paths: [`${real}/logs`, `${real}/redis_data`], privilege: undefined, signal },
     )
     expect(found.services).toMatchObject({ project: 'looked', renew: false, data: ['redis'], rest: ['app'] })
     expect(found.usersLeft.map(({ name }) => name)).toEqual(['linked'])
@@ -70,7 +70,7 @@ describe('looking at Docker over SSH', () => {
 
   it('says which group a user is missing from', async () => {
     await using host = await connect(outsider)
-    await expect(lookAtDocker(host, { sudo: false, signal })).rejects.toMatchObject({
+    await expect(lookAtDocker(host, { privilege: undefined, signal })).rejects.toMatchObject({
       code: 'docker-denied',
       message: `${outsider.name} may not use Docker on lab`,
       details: { next: expect.stringContaining(`usermod -aG docker ${outsider.name}`) },
@@ -81,7 +81,9 @@ describe('looking at Docker over SSH', () => {
     await engine.stop()
     try {
       await using host = await connect(member)
-      await expect(lookAtDocker(host, { sudo: false, signal })).rejects.toMatchObject({ code: 'docker-down' })
+      await expect(lookAtDocker(host, { privilege: undefined, signal })).rejects.toMatchObject({
+        code: 'docker-down',
+      })
     } finally {
       await engine.start()
     }
@@ -91,7 +93,7 @@ describe('looking at Docker over SSH', () => {
     await using temp = await tempDir()
     const path = await busyboxTools(join(temp.path, 'tools'))
     await using host = new LocalHost({ shell: ['/bin/busybox', 'sh'], path })
-    await expect(lookAtDocker(host, { sudo: false, signal })).rejects.toMatchObject({
+    await expect(lookAtDocker(host, { privilege: undefined, signal })).rejects.toMatchObject({
       code: 'docker-missing',
     })
   })

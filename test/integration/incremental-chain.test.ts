@@ -71,7 +71,7 @@ class Chain {
     const context: CaptureContext = {
       host,
       probe: localProbe({ deployment: join(this.folder, 'app') }),
-      sudo: false,
+      privilege: undefined,
       compression: { kind: 'auto' },
       secret: () => Promise.reject(new Error('no secrets here')),
       step: () => {},

@@ -10,7 +10,7 @@ import { writeArchive } from '../../src/archive/write-archive.ts'
 import type { RedisSourceConfig } from '../../src/model/config.ts'
 import type { RedisFacts } from '../../src/model/facts.ts'
 import { Secret } from '../../src/model/secret.ts'
-import type { HostProbe, RemoteHost } from '../../src/remote/contract.ts'
+import type { HostProbe, Privilege, RemoteHost } from '../../src/remote/contract.ts'
 import type { Notice } from '../../src/report/contract.ts'
 import type { CaptureArchive, CaptureContext, CaptureOutcome } from '../../src/sources/contract.ts'
 import { redisSource } from '../../src/sources/redis/index.ts'
@@ -54,7 +54,7 @@ export interface CaptureOptions {
   readonly host: RemoteHost
   readonly deployment: string
   readonly probe?: Partial<HostProbe>
-  readonly sudo?: boolean
+  readonly privilege?: Privilege
   readonly password?: string
   readonly signal?: AbortSignal
   readonly onStep?: (text: string) => void
@@ -73,7 +73,7 @@ export async function capture(config: RedisSourceConfig, options: CaptureOptions
   const context: CaptureContext = {
     host: options.host,
     probe: localProbe({ deployment: options.deployment, ...options.probe }),
-    sudo: options.sudo ?? false,
+    privilege: options.privilege,
     compression: { kind: 'auto' },
     secret: () => Promise.resolve(new Secret(options.password ?? '')),
     step: (text) => {

@@ -24,7 +24,7 @@ export function restoreContext(
   return {
     host,
     probe: localProbe({ deployment }),
-    sudo: false,
+    privilege: undefined,
     secret: () => Promise.resolve(new Secret(more.password ?? '')),
     step: (text) => more.steps?.push(text),
     signal: new AbortController().signal,

@@ -20,9 +20,9 @@ describe.each(
     ['a script that no packet of 35,000 bytes holds', shell, LONG_SCRIPT] as const,
   ]),
 )('%s under the login shell %s', (_what, shell, text) => {
-  it('gets its text, its arguments and its stdin unchanged, and its exit status counts', () => {
+  it('gets its text, its arguments and its stdin unchanged, and its exit status counts', async () => {
     const [program = '', ...args] = shell.split(' ')
-    const { line, stdin } = prepareScript(text, ["a'b\n", '', '\\n!'])
+    const { line, stdin } = await prepareScript(text, ["a'b\n", '', '\\n!'])
     expect(line.length).toBeLessThan(35_000)
     let failure: { status?: number; stdout?: string } = {}
     try {
@@ -38,12 +38,15 @@ describe.each(
   })
 })
 
-it('is one line, for login shells that end a quote there', () => {
-  expect(prepareScript('a\nb\n', []).line).not.toContain('\n')
+it('is one line, for login shells that end a quote there', async () => {
+  const helper = { docker: { image: 'sha256:0', name: 'any' } }
+  expect((await prepareScript('a\nb\n', [])).line).not.toContain('\n')
+  expect((await prepareScript('a\nb\n', [], { privilege: helper })).line).not.toContain('\n')
 })
 
-it('asks sudo without a prompt', () => {
-  expect(prepareScript('id', [], { sudo: true }).line).toMatch(/^exec sudo -n -- sh -c /)
+it('asks sudo without a prompt', async () => {
+  const { line } = await prepareScript('id', [], { privilege: 'sudo' })
+  expect(line).toMatch(/^exec sudo -n -- sh -c /)
 })
 
 it('expands includes once', async () => {

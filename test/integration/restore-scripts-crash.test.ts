@@ -79,7 +79,7 @@ describe.each(MACHINES)('a server with %s that goes down in a restore', (machine
           await restoring
         }
         const after = lab.host()
-        const options = { deployment: lab.deployment, sudo: false, signal: quiet() }
+        const options = { deployment: lab.deployment, privilege: undefined, signal: quiet() }
         const open = (await listJournals(after, options)).journals.filter(({ state }) => state !== 'closed')
         for (const { id, state } of open) {
           seen.add(state)

@@ -115,7 +115,7 @@ export class RestoreLab implements AsyncDisposable {
       deployment: this.deployment,
       id,
       directories: [directory],
-      sudo: false,
+      privilege: undefined,
       signal: quiet(),
     })
     if (options.absent !== true) await this.makeNew(`${directory}/data`)
@@ -131,7 +131,7 @@ export class RestoreLab implements AsyncDisposable {
       id,
       units: [{ ...unit, carry: options.carry }],
       services: options.services ?? { manager: 'none' },
-      sudo: false,
+      privilege: undefined,
     }
   }
 

@@ -27,7 +27,7 @@ async function staging(lab: RestoreLab): Promise<string> {
     deployment: lab.deployment,
     id: 'x',
     directories: [directory],
-    sudo: false,
+    privilege: undefined,
     signal: quiet(),
   })
   return directory
@@ -54,7 +54,7 @@ describe.each(MACHINES)('staging on a server with %s', (machine) => {
           compression,
           owners: true,
           extras: gnu,
-          sudo: false,
+          privilege: undefined,
           signal: quiet(),
         })
         const list = again ? 'find . -depth -type d -print0' : 'find . -print0'
@@ -81,7 +81,7 @@ describe.each(MACHINES)('staging on a server with %s', (machine) => {
       compression: 'none',
       owners: false,
       extras: false,
-      sudo: false,
+      privilege: undefined,
       signal: quiet(),
     } as const
     await writeFile(join(lab.data, 'large'), Buffer.alloc(100_000))
@@ -127,11 +127,16 @@ describe.each(MACHINES)('staging on a server with %s', (machine) => {
       expected.splice(at, 0, result)
     }
     const hashes: StagedHash[] = []
-    for await (const hash of hashStaged(host, { directory, names, sudo: false, signal: quiet() }))
+    for await (const hash of hashStaged(host, { directory, names, privilege: undefined, signal: quiet() }))
       hashes.push(hash)
     expect(hashes).toEqual(expected)
     const none: StagedHash[] = []
-    for await (const hash of hashStaged(host, { directory, names: [], sudo: false, signal: quiet() }))
+    for await (const hash of hashStaged(host, {
+      directory,
+      names: [],
+      privilege: undefined,
+      signal: quiet(),
+    }))
       none.push(hash)
     expect(none).toEqual([])
   })
@@ -148,7 +153,7 @@ describe.each(MACHINES)('staging on a server with %s', (machine) => {
     const dug = await digHoles(host, {
       directory: lab.root,
       names: [Buffer.from('line\nbreak')],
-      sudo: false,
+      privilege: undefined,
       signal: quiet(),
     })
     const after = await stat(file, { bigint: true })
@@ -176,7 +181,7 @@ describe.each(MACHINES)('staging on a server with %s', (machine) => {
           join(mounted, 'a/b'),
           join(lab.root, 'way'),
         ],
-        sudo: false,
+        privilege: undefined,
         signal: quiet(),
       })
       const [data, mount, holds, absent, link] = look.targets
@@ -239,7 +244,7 @@ describe.each([...MACHINES, 'bash'] as const)('processes on a server with %s', (
         const look = await lookAtTargets(host, {
           deployment: lab.deployment,
           targets: [lab.data],
-          sudo: false,
+          privilege: undefined,
           signal: quiet(),
         })
         return look.targets[0]?.users

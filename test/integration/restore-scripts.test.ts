@@ -65,7 +65,7 @@ describe.each(MACHINES)('a restore on a server with %s', (machine) => {
 
     const { journals } = await listJournals(host, {
       deployment: lab.deployment,
-      sudo: false,
+      privilege: undefined,
       signal: quiet(),
     })
     expect(journals).toMatchObject([
@@ -79,7 +79,7 @@ describe.each(MACHINES)('a restore on a server with %s', (machine) => {
     const failed = await treeOf(`${lab.deployment}/.relay-backup/failed-${placement.id}/1`)
     expect(failed.get('new')).toEqual(fresh.get('new'))
 
-    await discardRestores(host, { deployment: lab.deployment, sudo: false, signal: quiet() })
+    await discardRestores(host, { deployment: lab.deployment, privilege: undefined, signal: quiet() })
     expect(await readdir(lab.deployment)).toEqual(['data'])
   })
 
@@ -103,7 +103,7 @@ describe.each(MACHINES)('a restore on a server with %s', (machine) => {
       } else {
         const list = await listJournals(lab.host(), {
           deployment: lab.deployment,
-          sudo: false,
+          privilege: undefined,
           signal: quiet(),
         })
         expect(list).toMatchObject({
@@ -413,7 +413,11 @@ describe.each(MACHINES)('a restore on a server with %s', (machine) => {
       outcome: 'stuck',
       reason: expect.stringContaining('Read-only file system'),
     })
-    const list = await listJournals(host, { deployment: lab.deployment, sudo: false, signal: quiet() })
+    const list = await listJournals(host, {
+      deployment: lab.deployment,
+      privilege: undefined,
+      signal: quiet(),
+    })
     expect(list.journals).toMatchObject([{ state: 'undoing', stuck: expect.stringContaining('Read-only') }])
     await run('mount', ['-o', 'remount,rw', elsewhere])
     expect(await rollbackRestore(host, { ...placement, signal: quiet() })).toMatchObject({
@@ -451,7 +455,7 @@ describe.each(MACHINES)('a restore on a server with %s', (machine) => {
     await expect(RestoreDriver.start(host, await lab.stage(host), quiet())).rejects.toThrow(LockedError)
     await expect(rollbackRestore(host, { ...first, signal: quiet() })).rejects.toThrow(LockedError)
     await expect(
-      sweepStaging(host, { deployment: lab.deployment, sudo: false, signal: quiet() }),
+      sweepStaging(host, { deployment: lab.deployment, privilege: undefined, signal: quiet() }),
     ).rejects.toThrow(LockedError)
     await driver.rollback()
     await mkdir(`${lab.deployment}/.relay-backup`, { recursive: true })
@@ -463,7 +467,7 @@ describe.each(MACHINES)('a restore on a server with %s', (machine) => {
   it('sweeps only what has no open journal', async () => {
     await using lab = await RestoreLab.make(machine)
     await using host = lab.host()
-    const options = { deployment: lab.deployment, sudo: false, signal: quiet() }
+    const options = { deployment: lab.deployment, privilege: undefined, signal: quiet() }
     const left = await lab.stage(host)
     await mkdir(`${lab.deployment}/.relay-backup/rollback-of-somebody`)
     const { removed } = await sweepStaging(host, options)

@@ -119,7 +119,7 @@ export class LocalHost implements RemoteHost {
     this.commands.push(command)
     const script = await loadScript(command.script)
     const [shell = 'dash', ...shellArgs] = this.#options.shell ?? ['dash']
-    const asRoot = command.sudo === true
+    const asRoot = command.privilege === 'sudo'
     // The PATH given may not lead to it.
     const child = spawn(
       shell.includes('/') ? shell : `/bin/${shell}`,

@@ -11,7 +11,7 @@
 #   real SOURCE PATH             a bind mount's source that leads over a symlink, and where it leads
 #   end                          all was asked
 # include lib/prelude.sh
-# include lib/restore-base.sh
+# include lib/services-docker-ask.sh
 
 # Only what every engine has: a key that is missing would leave out the container. Health is one, so it is all of State.
 look_container='{"id":{{json .Id}},"name":{{json .Name}},"image":{{json .Config.Image}},"imageId":{{json .Image}},'\
@@ -20,47 +20,33 @@ look_container='{"id":{{json .Id}},"name":{{json .Name}},"image":{{json .Config.
 '"autoRemove":{{json .HostConfig.AutoRemove}},"readOnly":{{json .HostConfig.ReadonlyRootfs}}}'
 look_binds='{{range .Mounts}}{{if eq .Type "bind"}}{{println .Source}}{{end}}{{end}}'
 
-look_time=
-if timeout -k 5 5 true 2>/dev/null; then look_time='timeout -k 5 60'; fi
-
-say me "$(id -un)" "$(id -Gn)"
-if ! command -v docker >/dev/null 2>&1; then
-  say client missing
-  exit 0
-fi
-say endpoint "${DOCKER_HOST:-$(docker context inspect --format '{{.Endpoints.docker.Host}}' 2>/dev/null)}"
+docker_ask
 
 # docker-compose is a program of its own; version 2 is a plugin, but also comes under that name.
-look_version=$($look_time docker compose version --short 2>/dev/null) && say compose 2 "$look_version"
-look_version=$($look_time docker-compose version --short 2>/dev/null) && say compose 1 "$look_version"
+look_version=$($docker_time docker compose version --short 2>/dev/null) && say compose 2 "$look_version"
+look_version=$($docker_time docker-compose version --short 2>/dev/null) && say compose 1 "$look_version"
 
-look_fail() {
-  plain "$2"
-  say failed "$1" "$plain"
-  exit 0
-}
+look_more=$($docker_time docker info --format '{{.DockerRootDir}}|{{json .SecurityOptions}}' 2>/dev/null)
+printf 'engine|%s|%s\n' "$docker_version" "$look_more" | tr '|' '\t'
 
-look_version=$($look_time docker version \
-  --format '{{.Server.Version}}|{{.Server.APIVersion}}|{{.Server.Os}}|{{.Server.Arch}}' 2>&1) ||
-  look_fail $? "$look_version"
-look_more=$($look_time docker info --format '{{.DockerRootDir}}|{{json .SecurityOptions}}' 2>/dev/null)
-printf 'engine|%s|%s\n' "$look_version" "$look_more" | tr '|' '\t'
-
-look_ids=$($look_time docker ps --all --quiet --no-trunc 2>&1) || look_fail $? "$look_ids"
+look_ids=$($docker_time docker ps --all --quiet --no-trunc 2>&1) || docker_fail $? "$look_ids"
+# Helper containers (helper.sh) are of no deployment.
+look_own=$newline$($docker_time docker ps --all --quiet --no-trunc --filter label=relay-backup.helper 2>/dev/null)$newline
 for look_id in $look_ids; do
-  if look_answer=$($look_time docker inspect --type container --format "$look_container" "$look_id" 2>&1); then
+  case $look_own in *"$newline$look_id$newline"*) continue ;; esac
+  if look_answer=$($docker_time docker inspect --type container --format "$look_container" "$look_id" 2>&1); then
     say container "$look_answer"
   else
     case $look_answer in
       # It went in between.
       *[Nn]'o such container'*) continue ;;
-      *) look_fail 1 "$look_answer" ;;
+      *) docker_fail 1 "$look_answer" ;;
     esac
   fi
 done
 if [ -n "$look_ids" ]; then
   # shellcheck disable=SC2086
-  $look_time docker inspect --type container --format "$look_binds" $look_ids 2>/dev/null | sed '/^$/d' | sort -u |
+  $docker_time docker inspect --type container --format "$look_binds" $look_ids 2>/dev/null | sed '/^$/d' | sort -u |
     while IFS= read -r look_source; do
       look_real=$(readlink -f -- "$look_source" 2>/dev/null) || continue
       [ "$look_real" = "$look_source" ] || say real "$look_source" "$look_real"

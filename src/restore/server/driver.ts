@@ -1,6 +1,6 @@
 import { ConnectionError, LockedError, RemoteError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
-import type { Lease, RemoteHost } from '../../remote/contract.ts'
+import type { Lease, Privilege, RemoteHost } from '../../remote/contract.ts'
 import { encodeField, fieldLine } from './field.ts'
 import type { RestoreUnit } from './layout.ts'
 import type { PathUser } from './look.ts'
@@ -54,7 +54,7 @@ export interface RestorePlacement {
   readonly id: string
   readonly units: readonly (RestoreUnit & { readonly carry?: UnitCarry | undefined })[]
   readonly services: ServerServices
-  readonly sudo: boolean
+  readonly privilege: Privilege | undefined
 }
 
 export type StepResult =
@@ -95,7 +95,7 @@ export class RestoreDriver implements AsyncDisposable {
       {
         script: 'restore-run',
         args: [placement.deployment, placement.id],
-        sudo: placement.sudo,
+        privilege: placement.privilege,
         title: 'putting the restore in place',
       },
       { firstLines: placementLines(placement), signal },

@@ -1,5 +1,5 @@
 import { LockedError } from '../../errors.ts'
-import type { RemoteHost } from '../../remote/contract.ts'
+import type { Privilege, RemoteHost } from '../../remote/contract.ts'
 import { scriptFailure } from './failure.ts'
 import { decodeField, fieldLines } from './field.ts'
 
@@ -49,7 +49,7 @@ export interface JournalList {
 
 interface Options {
   readonly deployment: string
-  readonly sudo: boolean
+  readonly privilege: Privilege | undefined
   readonly signal: AbortSignal
 }
 
@@ -59,7 +59,7 @@ export async function listJournals(host: RemoteHost, options: Options): Promise<
     {
       script: 'restore-journals',
       args: [options.deployment, 'status'],
-      sudo: options.sudo,
+      privilege: options.privilege,
       title: 'reading journals',
     },
     { signal: options.signal },
@@ -135,7 +135,7 @@ async function remove(host: RemoteHost, options: Options, args: readonly string[
     {
       script: 'restore-journals',
       args: [options.deployment, ...args],
-      sudo: options.sudo,
+      privilege: options.privilege,
       title: 'removing what restores left',
     },
     { signal: options.signal },

@@ -1,4 +1,4 @@
-import type { RemoteHost } from '../../remote/contract.ts'
+import type { Privilege, RemoteHost } from '../../remote/contract.ts'
 import { scriptFailure } from './failure.ts'
 import { decodeField, fieldLines } from './field.ts'
 
@@ -71,7 +71,7 @@ export async function lookAtTargets(
   options: {
     readonly deployment: string
     readonly targets: readonly string[]
-    readonly sudo: boolean
+    readonly privilege: Privilege | undefined
     readonly signal: AbortSignal
   },
 ): Promise<ServerLook> {
@@ -79,7 +79,7 @@ export async function lookAtTargets(
     {
       script: 'restore-look',
       args: [options.deployment, ...options.targets],
-      sudo: options.sudo,
+      privilege: options.privilege,
       title: 'looking at the targets',
     },
     { signal: options.signal },

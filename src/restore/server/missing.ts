@@ -1,4 +1,4 @@
-import type { RemoteHost } from '../../remote/contract.ts'
+import type { Privilege, RemoteHost } from '../../remote/contract.ts'
 import { scriptFailure } from './failure.ts'
 
 /** What a staged tree has and its target lacks. Names are bytes, relative to both; empty means the root itself. */
@@ -15,13 +15,18 @@ export async function findMissing(
   options: {
     readonly staged: string
     readonly target: string
-    readonly sudo: boolean
+    readonly privilege: Privilege | undefined
     readonly signal: AbortSignal
   },
 ): Promise<Missing> {
   const title = 'comparing with what is there'
   const result = await host.run(
-    { script: 'restore-missing', args: [options.staged, options.target], sudo: options.sudo, title },
+    {
+      script: 'restore-missing',
+      args: [options.staged, options.target],
+      privilege: options.privilege,
+      title,
+    },
     { signal: options.signal },
   )
   if (result.status !== 0) throw scriptFailure(host, title, result)

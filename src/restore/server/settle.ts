@@ -1,13 +1,13 @@
 import { ConnectionError, LockedError, RemoteError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
-import type { RemoteHost } from '../../remote/contract.ts'
+import type { Privilege, RemoteHost } from '../../remote/contract.ts'
 import type { UndoResult } from './driver.ts'
 import { nextReply } from './replies.ts'
 
 export interface SettleOptions {
   readonly deployment: string
   readonly id: string
-  readonly sudo: boolean
+  readonly privilege: Privilege | undefined
   readonly signal: AbortSignal
 }
 
@@ -41,7 +41,7 @@ async function settle(
     {
       script: 'restore-settle',
       args: [options.deployment, options.id, command],
-      sudo: options.sudo,
+      privilege: options.privilege,
       title: 'settling the restore',
     },
     { signal: options.signal },

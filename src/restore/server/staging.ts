@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { RemoteHost } from '../../remote/contract.ts'
+import type { Privilege, RemoteHost } from '../../remote/contract.ts'
 import { scriptFailure } from './failure.ts'
 
 /**
@@ -13,7 +13,7 @@ export async function prepareStaging(
     readonly deployment: string
     readonly id: string
     readonly directories: readonly string[]
-    readonly sudo: boolean
+    readonly privilege: Privilege | undefined
     readonly signal: AbortSignal
   },
 ): Promise<void> {
@@ -21,7 +21,7 @@ export async function prepareStaging(
     {
       script: 'restore-prepare',
       args: [options.deployment, options.id, ...options.directories],
-      sudo: options.sudo,
+      privilege: options.privilege,
       title: 'making room for the restore',
     },
     { signal: options.signal },
@@ -44,7 +44,7 @@ export interface UnpackOptions {
   readonly owners: boolean
   /** xattrs and ACLs; GNU tar only. */
   readonly extras: boolean
-  readonly sudo: boolean
+  readonly privilege: Privilege | undefined
   readonly signal: AbortSignal
 }
 
@@ -69,7 +69,7 @@ export async function spawnUnpack(host: RemoteHost, options: UnpackOptions): Pro
         options.extras ? 'extras' : 'plain',
         options.again === true ? 'again' : 'empty',
       ],
-      sudo: options.sudo,
+      privilege: options.privilege,
       title: 'unpacking',
     },
     { signal: options.signal },
@@ -108,12 +108,17 @@ export async function* hashStaged(
   options: {
     readonly directory: string
     readonly names: Iterable<Uint8Array> | AsyncIterable<Uint8Array>
-    readonly sudo: boolean
+    readonly privilege: Privilege | undefined
     readonly signal: AbortSignal
   },
 ): AsyncGenerator<StagedHash, void, undefined> {
   const process = await host.spawn(
-    { script: 'restore-hash', args: [options.directory], sudo: options.sudo, title: 'checking hashes' },
+    {
+      script: 'restore-hash',
+      args: [options.directory],
+      privilege: options.privilege,
+      title: 'checking hashes',
+    },
     { signal: options.signal },
   )
   let asked = 0
@@ -156,13 +161,18 @@ export async function digHoles(
   options: {
     readonly directory: string
     readonly names: readonly Uint8Array[]
-    readonly sudo: boolean
+    readonly privilege: Privilege | undefined
     readonly signal: AbortSignal
   },
 ): Promise<number> {
   if (options.names.length === 0) return 0
   const result = await host.run(
-    { script: 'restore-dig', args: [options.directory], sudo: options.sudo, title: 'digging holes' },
+    {
+      script: 'restore-dig',
+      args: [options.directory],
+      privilege: options.privilege,
+      title: 'digging holes',
+    },
     {
       stdin: Buffer.concat(options.names.flatMap((name) => [name, Buffer.from([0])])),
       signal: options.signal,

@@ -125,7 +125,7 @@ function batchPass(
   async function start(script: string, args: readonly string[], stdin?: Buffer): Promise<Started> {
     const nonce = streamNonce()
     const process = await context.host.spawn(
-      { script, args: [nonce, ...args], sudo: context.sudo, title: `${script} on the server` },
+      { script, args: [nonce, ...args], privilege: context.privilege, title: `${script} on the server` },
       { signal: context.signal },
     )
     running.add(process)

@@ -36,7 +36,7 @@ export function gnuPacker(
       {
         script,
         args: [nonce, ...compressorArgs(compression, context.probe), ...tarArguments],
-        sudo: context.sudo,
+        privilege: context.privilege,
         title: 'tar on the server',
       },
       { signal: context.signal },

@@ -17,7 +17,7 @@ export interface PathReport {
   readonly names: readonly Buffer[]
 }
 
-type Where = Pick<CaptureContext, 'host' | 'probe' | 'sudo' | 'signal'>
+type Where = Pick<CaptureContext, 'host' | 'probe' | 'privilege' | 'signal'>
 
 /**
  * Finds out what each configured path is and refuses what can't be captured: SourceError `no-such-path`,
@@ -49,14 +49,14 @@ export async function lostRoots(context: Where, roots: readonly Root[]): Promise
 
 /** Asks the server what these paths are; relative ones are under the deployment. */
 export async function inspectPaths(
-  { host, probe, sudo, signal }: Where,
+  { host, probe, privilege, signal }: Where,
   paths: readonly string[],
 ): Promise<{ readonly uid: number; readonly reports: readonly PathReport[] }> {
   const result = await host.run(
     {
       script: 'files-resolve',
       args: [probe.deployment ?? '/', ...paths],
-      sudo,
+      privilege,
       title: 'looking at the paths',
     },
     { signal },
@@ -156,8 +156,8 @@ function judge(
 }
 
 /** What to do about files that we may not read. */
-export function readAccess(context: Pick<CaptureContext, 'probe' | 'sudo'>, owner?: string): string {
-  if (context.sudo) return 'Not even root may read this: look at the file system on the server.'
+export function readAccess(context: Pick<CaptureContext, 'probe' | 'privilege'>, owner?: string): string {
+  if (context.privilege) return 'Not even root may read this: look at the file system on the server.'
   const someone = owner === undefined || owner === '' ? 'a user who may read them' : `uid ${owner}`
   return `Set \`sudo: true\` for the host (sudo must not ask for a password), connect as ${someone}, or give ${printable(context.probe.user)} read access on the server.`
 }
@@ -169,6 +169,14 @@ export function pathOf(root: Pick<Root, 'name' | 'base'>): string {
 
 /** A script that did not even begin, or was cut off. */
 export function commandFailed(result: Pick<CommandResult & ExitResult, 'status' | 'stderr'>): RemoteError {
+  if (/^docker: /m.test(result.stderr)) {
+    return new RemoteError('helper', 'A helper container did not start on the server', {
+      command: 'docker run',
+      exitStatus: result.status,
+      stderr: result.stderr,
+      next: 'See whether containers start there, then try again; or set `sudo: true` for the host.',
+    })
+  }
   return new RemoteError('script', 'A script on the server ended early', {
     exitStatus: result.status,
     stderr: result.stderr,

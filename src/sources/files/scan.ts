@@ -42,7 +42,7 @@ async function* scanBelow(
   roots: readonly Root[],
   patterns: readonly string[],
 ): AsyncGenerator<ListedEntry> {
-  const { host, probe, sudo, signal } = context
+  const { host, probe, privilege, signal } = context
   const nonce = streamNonce()
   const { zstd, gzip } = probe.versions
   const tool = zstd !== undefined ? 'zstd' : gzip !== undefined ? 'gzip' : 'none'
@@ -57,7 +57,7 @@ async function* scanBelow(
         ...roots.map((root) => (root.name === '' ? '.' : `./${root.name}`)),
         ...findExcludes(patterns),
       ],
-      sudo,
+      privilege,
       title: 'listing the files',
     },
     { signal },

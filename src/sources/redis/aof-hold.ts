@@ -29,7 +29,7 @@ export async function holdAof(session: Session, directory: string, name: string)
         ...session.server,
         ...[directory, randomBytes(6).toString('hex'), location.member, name, String(POLL)],
       ],
-      sudo: context.sudo,
+      privilege: context.privilege,
       title: 'holding the AOF of Redis on the server',
     },
     { firstLines: [session.password], signal: context.signal },
@@ -113,7 +113,7 @@ function failure(session: Session, code: string, text: string): SourceError {
         `uid ${session.context.probe.uid} can't hold the append-only files: hard links in ${session.location.directory} are not permitted`,
         {
           stderr: text,
-          next: session.context.sudo
+          next: session.context.privilege
             ? readAccess(session)
             : 'Set `sudo: true` for this host, or connect as the user that Redis runs as: only the owner may link its files (fs.protected_hardlinks). `capture: rdb` needs no links.',
         },

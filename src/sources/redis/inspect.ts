@@ -14,7 +14,7 @@ export async function inspect(
     {
       script: 'redis-inspect',
       args: [...session.server, location.directory],
-      sudo: context.sudo,
+      privilege: context.privilege,
       title: 'asking Redis on the server',
     },
     { stdin: Buffer.from(`${session.password}\n`), signal: context.signal },

@@ -41,7 +41,12 @@ export function settle(
 /** Appends to the journal on the server; on the disk there when it resolves. */
 export async function appendJournal(context: RestoreContext, path: string, text: string): Promise<void> {
   const result = await context.host.run(
-    { script: 'redis-merge-append', args: [path], sudo: context.sudo, title: 'writing the journal' },
+    {
+      script: 'redis-merge-append',
+      args: [path],
+      privilege: context.privilege,
+      title: 'writing the journal',
+    },
     { stdin: Buffer.from(text), signal: context.signal },
   )
   if (result.status !== 0) {
@@ -62,7 +67,7 @@ export async function* readJournal(
   path: string,
 ): AsyncGenerator<readonly AddedKey[], void, undefined> {
   const process = await context.host.spawn(
-    { script: 'redis-merge-read', args: [path], sudo: context.sudo, title: 'reading the journal' },
+    { script: 'redis-merge-read', args: [path], privilege: context.privilege, title: 'reading the journal' },
     { signal: context.signal },
   )
   process.exit.catch(() => {})

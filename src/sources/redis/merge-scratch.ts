@@ -32,7 +32,7 @@ export async function openScratch(
     {
       script: 'redis-merge-scratch',
       args: [`${staged}/${plan.directory}`, binary.path, plan.databases, plan.line, ...settings],
-      sudo: context.sudo,
+      privilege: context.privilege,
       title: 'loading the snapshot into a Redis of its own',
     },
     { firstLines: [password], signal: context.signal },

@@ -29,7 +29,7 @@ export async function readStaged(context: RestoreContext, directory: string): Pr
     {
       script: 'redis-restore-staged',
       args: [directory],
-      sudo: context.sudo,
+      privilege: context.privilege,
       title: 'looking at the files of Redis that were unpacked',
     },
     { signal: context.signal },
@@ -49,7 +49,7 @@ export async function runSteps(
     {
       script: 'redis-restore-arrange',
       args: [directory, ...steps.flat()],
-      sudo: context.sudo,
+      privilege: context.privilege,
       title: 'arranging the files of Redis',
     },
     { signal: context.signal },

@@ -115,7 +115,7 @@ async function waitUntilUp(
     {
       script: 'redis-restore-check',
       args: [...session.server, String(stall)],
-      sudo: context.sudo,
+      privilege: context.privilege,
       title: 'waiting for Redis on the server',
     },
     { signal: context.signal },

@@ -82,7 +82,7 @@ async function inspectTarget(session: Session): Promise<Inspection> {
     {
       script: 'redis-inspect',
       args: [...session.server, location.directory],
-      sudo: context.sudo,
+      privilege: context.privilege,
       title: 'asking Redis on the server',
     },
     { stdin: Buffer.from(`${session.password}\n`), signal: context.signal },
@@ -125,7 +125,12 @@ function startArguments(seen: ReadonlyMap<string, string>): StartArguments | und
 async function readStart(session: Session, args: readonly string[]): Promise<readonly ScriptRecord[]> {
   const { context } = session
   const result = await context.host.run(
-    { script: 'redis-restore-start', args, sudo: context.sudo, title: 'finding out how Redis starts' },
+    {
+      script: 'redis-restore-start',
+      args,
+      privilege: context.privilege,
+      title: 'finding out how Redis starts',
+    },
     { signal: context.signal },
   )
   const records = result.status === 0 ? parseRecords(result.stdout) : undefined
@@ -164,7 +169,7 @@ async function presentSettings(session: Session): Promise<Record<string, string>
     {
       script: 'redis-restore-settings',
       args: session.server,
-      sudo: context.sudo,
+      privilege: context.privilege,
       title: 'asking Redis on the server',
     },
     { stdin: Buffer.from(`${session.password}\n`), signal: context.signal },

@@ -23,7 +23,7 @@ export async function save(session: Session, file: string): Promise<Saved> {
     {
       script: 'redis-save',
       args: [...session.server, file, String(STALL)],
-      sudo: context.sudo,
+      privilege: context.privilege,
       title: 'saving Redis on the server',
     },
     { signal: context.signal },

@@ -24,7 +24,7 @@ export async function streamArchive(
     {
       script: 'redis-stream',
       args: [nonce, ...session.server],
-      sudo: context.sudo,
+      privilege: context.privilege,
       title: 'redis-cli --rdb on the server',
     },
     { signal: context.signal },

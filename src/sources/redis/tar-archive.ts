@@ -51,7 +51,7 @@ export async function tarArchive(
         followed === undefined ? '' : `s,^\\.\\(/\\|$\\),${literalReplacement(what.name)}\\1,S`,
         ...what.exclude.map((pattern) => `${literalPattern(name)}/${pattern}`),
       ],
-      sudo: context.sudo,
+      privilege: context.privilege,
       title: 'tar on the server',
     },
     { signal: context.signal },
@@ -140,7 +140,7 @@ function judge(session: Session, status: StreamStatus, isGnu: boolean): TarRepor
 
 /** How somebody gets to read files of Redis' own user. */
 export function readAccess(session: Session): string {
-  return session.context.sudo
+  return session.context.privilege
     ? 'Check on the server what keeps root from reading it (a network file system, a container).'
     : 'Set `sudo: true` for this host, or let this user read the directory (usermod -aG redis USER).'
 }

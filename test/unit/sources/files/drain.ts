@@ -45,7 +45,7 @@ export async function drain(
   const members: string[][] = []
   await using capture: Capture = await filesSource.capture(
     {
-      sudo: false,
+      privilege: undefined,
       compression: { kind: 'auto' },
       secret: () => Promise.reject(new Error('no secrets here')),
       step: () => {},

@@ -78,7 +78,7 @@ test.each(['zstd', 'gzip', 'none'])(
     const context = {
       host,
       probe,
-      sudo: false,
+      privilege: undefined,
       signal: new AbortController().signal,
     } as unknown as CaptureContext
     for await (const { path } of scanFiles(context, config)) names.push(path.toString('latin1'))

@@ -1,0 +1,61 @@
+# Whether this user gets along with some paths by himself. Changes nothing.
+# Arguments: read|replace DEPLOYMENT PATH...; a PATH that is not absolute is under DEPLOYMENT
+# stdout: one line a PATH, `yes` or `no`; `yes` for one that is not there, which is for others to tell.
+#   read     all that is in it can be read; a PATH that is a symlink is followed
+#   replace  all that is in it is his, and so is the .relay-backup beside it; he may write to its directory, or make it.
+#            For DEPLOYMENT itself, first: he may write to it, and what restores have left in it is his
+# include lib/prelude.sh
+# include lib/restore-base.sh
+
+# access_into PATH: its nearest ancestor that is there, in $near, does not hide it.
+access_into() {
+  nearest "$1"
+  [ "$missing" -eq 0 ] || ! [ -d "$near" ] || [ -x "$near" ]
+}
+
+access_read() {
+  access_into "$1" || return 1
+  [ "$missing" -eq 0 ] || return 0
+  # shellcheck disable=SC2016
+  access_denied=$(find -H "$1" '(' -type d -o -type f ')' -exec sh -c '
+    for one do
+      if [ -r "$one" ] && { [ -f "$one" ] || [ -x "$one" ]; }; then continue; fi
+      echo no
+      exit
+    done' relay-backup {} + 2>/dev/null | sed 1q)
+  [ -z "$access_denied" ]
+}
+
+# access_own PATH [FIND-OPTION...]: all of it is ours.
+access_own() {
+  access_foreign=$(find "$@" ! -user "$access_me" -print 2>/dev/null) && [ -z "$access_foreign" ]
+}
+
+access_replace() {
+  access_into "$1" || return 1
+  parent "$1"
+  if [ "$missing" -eq 0 ]; then access_own "$1" || return 1; else parent=$near; fi
+  [ -w "$parent" ] && [ -x "$parent" ] || return 1
+  ! exists "$parent/.relay-backup" || access_own "$parent/.relay-backup" -prune
+}
+
+access_deployment() {
+  access_into "$1" && [ -w "$near" ] && [ -x "$near" ] || return 1
+  ! exists "$1/.relay-backup" || access_own "$1/.relay-backup" -maxdepth 2
+}
+
+say_if() {
+  if "$@"; then echo yes; else echo no; fi
+}
+
+access_how=$1 deployment=$2
+shift 2
+access_me=$(id -u)
+[ "$access_how" != replace ] || say_if access_deployment "$deployment"
+for access_one; do
+  case $access_one in
+    /*) ;;
+    *) access_one=$deployment/$access_one ;;
+  esac
+  say_if "access_$access_how" "$access_one"
+done
