@@ -50,7 +50,12 @@ async function ask(
   signal: AbortSignal,
 ): Promise<HostProbe> {
   const { status, stdout, stderr } = await host.run(
-    { script: 'probe', args: [question.deployment, ...question.names], privilege, title: 'looking at the server' },
+    {
+      script: 'probe',
+      args: [question.deployment, ...question.names],
+      privilege,
+      title: 'looking at the server',
+    },
     { signal },
   )
   const probe = parseProbe(stdout.toString('utf8'))

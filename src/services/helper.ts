@@ -1,4 +1,4 @@
-import { RelayError, RemoteError } from '../errors.ts'
+import { RemoteError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { HelperContainer, RemoteHost } from '../remote/contract.ts'
 import type { FindHelper, FoundHelper } from './contract.ts'
@@ -93,7 +93,7 @@ async function prove(
   )
 }
 
-function refusal(host: string, code: string, why: string, next: string): RelayError {
+function refusal(host: string, code: string, why: string, next: string): RemoteError {
   const sentence = next.charAt(0).toUpperCase() + next.slice(1)
   return new RemoteError(code, `${host} gives no root by Docker: ${why}`, { host, next: sentence })
 }
