@@ -37,7 +37,7 @@ const allowed = {
 const owned = {
   ssh2: ['remote'],
   openpgp: ['crypto'],
-  tar: ['archive', 'remote'],
+  tar: ['archive'],
   listr2: ['report'],
   pino: ['report'],
   '@napi-rs/keyring': ['secrets'],

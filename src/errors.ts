@@ -131,6 +131,16 @@ export class RemoteError extends RelayError {
   }
 }
 
+/** A file system request over SFTP failed; `problem` says how, `message` is the server's. */
+export class RemoteFileError extends RelayError {
+  readonly problem: 'missing' | 'denied' | 'failed'
+
+  constructor(problem: RemoteFileError['problem'], message: string, details: ErrorDetails = {}) {
+    super(`sftp-${problem}`, message, details)
+    this.problem = problem
+  }
+}
+
 /** A source can't be captured or restored as asked (no such path, unreadable, Redis refuses, …). */
 export class SourceError extends RelayError {
   constructor(code: string, message: string, details: ErrorDetails = {}) {

@@ -240,6 +240,20 @@ export type WrapInTar = (
   },
 ) => Readable
 
+/** A member of a tar that is made here. */
+export interface PackedMember {
+  readonly entry: TarEntry
+  /** Exactly `entry.size` bytes; for files only. */
+  readonly content?: AsyncIterable<Buffer> | undefined
+}
+
+/**
+ * Makes a tar (pax) of members, names byte-exact, in constant memory; a member is asked for when the one before it was
+ * taken. The stream fails with what the members throw, and with RangeError when a content has another length.
+ * Destroying it ends the iteration.
+ */
+export type PackTar = (members: AsyncIterable<PackedMember>) => Readable
+
 /** A compressor for the way to a target; the level is low, the wire is the bottleneck at most. */
 export type CompressForWire = (compression: Compression) => Transform
 

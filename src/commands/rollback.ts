@@ -5,6 +5,7 @@ import { ExitCode } from '../exit-codes.ts'
 import type { HostConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
 import { formatSize } from '../model/units.ts'
+import { requireShell } from '../pull/access.ts'
 import { probeHost } from '../remote/probe.ts'
 import { connectSsh } from '../remote/ssh.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
@@ -51,6 +52,7 @@ export async function rollback(
   const { signal } = context
   await using remote = await connectSsh(host, { resolveSecret, signal })
   const probe = await probeHost(remote, { deployment: host.deployment, names: [], sudo: host.sudo }, signal)
+  requireShell(host.name, probe, 'rollback')
   const { deployment } = probe
   if (deployment === undefined) {
     return {

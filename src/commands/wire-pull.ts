@@ -1,4 +1,5 @@
 import { createIndexBuilder } from '../archive/index-builder.ts'
+import { packTar } from '../archive/pack-tar.ts'
 import { createThrottle } from '../archive/throttle.ts'
 import { writeArchive } from '../archive/write-archive.ts'
 import { createEncryptor } from '../crypto/encryptor.ts'
@@ -57,6 +58,7 @@ export async function wirePull(
       vault,
       encryptor,
       writeArchive,
+      packTar,
       createIndexBuilder,
       throttle: (stream) => throttle?.(stream) ?? stream,
       resolveSecret,

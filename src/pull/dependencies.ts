@@ -1,4 +1,4 @@
-import type { CreateIndexBuilder, Throttle, WriteArchive } from '../archive/contract.ts'
+import type { CreateIndexBuilder, PackTar, Throttle, WriteArchive } from '../archive/contract.ts'
 import type { Encryptor } from '../crypto/contract.ts'
 import type { HostConfig } from '../model/config.ts'
 import type { SourceKind } from '../model/snapshot.ts'
@@ -14,6 +14,7 @@ export interface PullDependencies {
   readonly vault: Vault
   readonly encryptor: Encryptor
   readonly writeArchive: WriteArchive
+  readonly packTar: PackTar
   readonly createIndexBuilder: CreateIndexBuilder
   readonly throttle: Throttle
   readonly resolveSecret: ResolveSecret

@@ -3,6 +3,7 @@ import type { PullPlanReport } from '../model/pull-report.ts'
 import { RelayError } from '../errors.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import type { PullDependencies } from './dependencies.ts'
+import { SFTP_ONLY } from './access.ts'
 import { describePrivilege, privilegeToRead, type ChosenPrivilege } from './privilege.ts'
 import { namesToProbe, selectSources } from './select-sources.ts'
 
@@ -45,7 +46,10 @@ async function planHost(
   return {
     host: host.name,
     deployment,
-    server: `${probe.os} (${probe.arch}), ${probe.user} (uid ${probe.uid})${host.sudo ? ', with sudo' : ''}`,
+    server:
+      probe.access === 'sftp'
+        ? SFTP_ONLY
+        : `${probe.os} (${probe.arch}), ${probe.user} (uid ${probe.uid})${host.sudo ? ', with sudo' : ''}`,
     sources: sources.map((source) => ({
       source: source.name,
       kind: source.kind,
@@ -69,7 +73,9 @@ export function requireDeployment(host: HostConfig, probe: HostProbe): string {
   if (probe.deployment !== undefined) return probe.deployment
   throw new RelayError('no-deployment', `there is no directory ${host.deployment} on the server`, {
     host: host.name,
-    next: `Correct hosts.${host.name}.deployment in the config; it is as seen by ${probe.user} (uid ${probe.uid}) on the server.`,
+    next: `Correct hosts.${host.name}.deployment in the config; it is as seen by ${
+      probe.access === 'sftp' ? 'the SFTP user' : `${probe.user} (uid ${probe.uid}) on the server`
+    }.`,
   })
 }
 

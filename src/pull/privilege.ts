@@ -35,6 +35,7 @@ export async function choosePrivilege(
   { host, remote, probe, findHelper, signal }: PrivilegePlace,
   enough: () => Promise<boolean>,
 ): Promise<ChosenPrivilege> {
+  if (probe.access === 'sftp') return { privilege: undefined }
   if (host.sudo) return { privilege: 'sudo' }
   const isChoice = probe.uid !== 0 && probe.versions.docker !== undefined
   if (!isChoice || (await enough())) return { privilege: undefined }

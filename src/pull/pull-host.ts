@@ -14,6 +14,7 @@ import {
 import type { PullDependencies, PullOptions } from './dependencies.ts'
 import { freshEnough } from './freshness.ts'
 import { requireDeployment } from './plan.ts'
+import { SFTP_ONLY } from './access.ts'
 import { pullSource } from './pull-source.ts'
 import { rotateHost } from './rotate.ts'
 import { namesToProbe, selectSources, type SourceSelection } from './select-sources.ts'
@@ -122,10 +123,12 @@ async function captureHost(
   const deployment = requireDeployment(host, probe)
   refuseOpenJournals(host, probe)
   const selection = selectSources(host, options.sources, probe.existing)
-  await using _serverLock = await dependencies.lockDeployment(remote, deployment, {
-    sudo: host.sudo,
-    signal,
-  })
+  if (probe.access === 'sftp') step(SFTP_ONLY)
+  // Without a shell there is nothing that could hold a lock.
+  await using _serverLock =
+    probe.access === 'sftp'
+      ? undefined
+      : await dependencies.lockDeployment(remote, deployment, { sudo: host.sudo, signal })
   return await takeSnapshot({ host, remote, probe, lock, selection, purpose: 'pull' }, dependencies, signal)
 }
 

@@ -6,7 +6,13 @@ import { printable } from '../model/path-bytes.ts'
 import { pathToJson } from '../model/path-bytes.ts'
 import type { ManifestArchive, ManifestIndex, ManifestSource } from '../model/snapshot.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
-import type { Capture, CaptureArchive, CaptureContext, CaptureOutcome } from '../sources/contract.ts'
+import type {
+  CapturableSource,
+  Capture,
+  CaptureArchive,
+  CaptureContext,
+  CaptureOutcome,
+} from '../sources/contract.ts'
 import type { PendingFile, PendingSnapshot } from '../vault/contract.ts'
 import type { IndexBuilder } from '../archive/contract.ts'
 import { archiveFileName, indexFileName } from './archive-name.ts'
@@ -64,7 +70,7 @@ async function captureInto(
   const how = captureContext(context, config, dependencies)
   const asWhom = describePrivilege(context.privilege)
   if (asWhom !== undefined) how.step(`reading it ${asWhom}`)
-  await using capture = await source.capture(how, config)
+  await using capture = await begin(source, how, config, dependencies)
   await using index = await dependencies.createIndexBuilder(pending.scratchPath(`${config.name}.entries`))
 
   const archives: ManifestArchive[] = []
@@ -101,6 +107,24 @@ async function captureInto(
       warnings: outcome.warnings,
     },
   }
+}
+
+/** Starts the capture in the way that the server allows. */
+async function begin(
+  source: CapturableSource,
+  context: CaptureContext,
+  config: SourceConfig,
+  { packTar }: PullDependencies,
+): Promise<Capture> {
+  if (context.probe.access === 'shell') return source.capture(context, config)
+  if (source.captureOverSftp !== undefined) return source.captureOverSftp({ ...context, packTar }, config)
+  throw new SourceError(
+    'needs-shell',
+    `a ${config.kind} source needs a shell on the server: it is SFTP only`,
+    {
+      next: 'Connect as a user who has a shell, or name the sources of this host in the config without this one.',
+    },
+  )
 }
 
 /** One archive through the pipe and to the disk; both ends of it are judged. */

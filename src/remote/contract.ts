@@ -92,15 +92,77 @@ export interface RemoteHost extends AsyncDisposable {
    * listens there, `tcp-failed` when it can't be told or the server does not forward.
    */
   connectTcp(address: string, port: number, signal: AbortSignal): Promise<Duplex>
+  /**
+   * Opens a session for reading files (SFTP), for servers without a shell. The signal is for the whole session: an
+   * abort closes it and rejects what is under way with the signal's reason. Throws RemoteError `sftp-refused` when the
+   * server has none.
+   */
+  openFiles(signal: AbortSignal): Promise<RemoteFiles>
+}
+
+export type RemoteFileType =
+  'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character-device' | 'block-device'
+
+/** What the server tells of a file system entry over SFTP: no inode, no count of links, no fractions of a second. */
+export interface RemoteFileStat {
+  readonly type: RemoteFileType
+  /** Permission bits incl. setuid, setgid and sticky. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  /** Bytes. */
+  readonly size: number
+  /** Seconds since the epoch, 0 to 2^32 - 1. */
+  readonly mtime: number
+}
+
+export interface RemoteDirectoryEntry {
+  /** As decoded from UTF-8. */
+  readonly name: string
+  /** False when the name on the server is other bytes than this text is: no request can name that file. */
+  readonly exact: boolean
+  /** Of the entry itself, not of what a symlink points to. */
+  readonly stat: RemoteFileStat
+}
+
+/** An open file. */
+export interface RemoteFile {
+  /** The stat of the open file. */
+  stat(): Promise<RemoteFileStat>
+  /** The bytes from `position` on: `length` of them, or fewer only where the file ends. */
+  read(position: number, length: number): Promise<Buffer>
+  /** Idempotent; a file that is not closed stays open on the server until the session ends. */
+  close(): Promise<void>
+}
+
+/**
+ * Files of a server without a shell, for reading. Paths are absolute. Calls may overlap: requests go out at once and
+ * are answered in the server's order. Throws RemoteFileError for what the server refuses, ConnectionError when the
+ * connection is lost. Disposing it closes the session and all that is open in it.
+ */
+export interface RemoteFiles extends AsyncDisposable {
+  /** The path with every symlink resolved; `.` is where the server starts us, mostly the home. */
+  realpath(path: string): Promise<string>
+  /** Of the entry itself. */
+  lstat(path: string): Promise<RemoteFileStat>
+  /** Of what it points to. */
+  stat(path: string): Promise<RemoteFileStat>
+  readlink(path: string): Promise<string>
+  /** What is in a directory, a few dozen at a time, in no order, without `.` and `..`. */
+  list(path: string): AsyncGenerator<readonly RemoteDirectoryEntry[]>
+  open(path: string): Promise<RemoteFile>
 }
 
 export type TarFlavour = 'gnu' | 'busybox' | 'bsd' | 'unknown'
 
 /** What one round trip after connecting found out about the server and the deployment. */
 export interface HostProbe {
+  /** `sftp`: there is no shell, files can be read and nothing can be run. */
+  readonly access: 'shell' | 'sftp'
   readonly os: string
   readonly kernel: string
   readonly arch: string
+  /** -1 where the server does not tell. */
   readonly uid: number
   readonly user: string
   readonly home: string

@@ -1,5 +1,6 @@
 import { RemoteError } from '../errors.ts'
-import type { HostProbe, Privilege, RemoteHost, TarFlavour } from './contract.ts'
+import type { CommandResult, HostProbe, Privilege, RemoteHost, TarFlavour } from './contract.ts'
+import { hasNoShell, isRefusedExec, probeOverSftp } from './probe-sftp.ts'
 
 const TOOLS = [
   'tar',
@@ -28,7 +29,8 @@ export interface ProbeQuestion {
  * Asks the server in one round trip what it has and what the deployment looks like; with `sudo` in a second one, as
  * root, what the deployment looks like.
  *
- * Throws RemoteError when the answer is not one (no sh, something else in its place) or sudo refuses.
+ * A server without a shell is looked at over SFTP. Throws RemoteError when the answer is not one (no sh, something else
+ * in its place) and there is no SFTP either, or sudo refuses.
  */
 export async function probeHost(
   host: RemoteHost,
@@ -36,7 +38,7 @@ export async function probeHost(
   signal: AbortSignal,
 ): Promise<HostProbe> {
   const probe = await ask(host, question, undefined, signal)
-  if (!question.sudo || probe.uid === 0) return probe
+  if (!question.sudo || probe.uid === 0 || probe.access === 'sftp') return probe
   const deployment = question.deployment.replace(/^~(?=\/|$)/, () => probe.home)
   const asRoot = await ask(host, { ...question, deployment }, 'sudo', signal)
   const { deploymentWritable, existing, freeBytes, openJournals } = asRoot
@@ -49,15 +51,22 @@ async function ask(
   privilege: Privilege | undefined,
   signal: AbortSignal,
 ): Promise<HostProbe> {
-  const { status, stdout, stderr } = await host.run(
-    {
-      script: 'probe',
-      args: [question.deployment, ...question.names],
-      privilege,
-      title: 'looking at the server',
-    },
-    { signal },
-  )
+  let answer: CommandResult
+  try {
+    answer = await host.run(
+      {
+        script: 'probe',
+        args: [question.deployment, ...question.names],
+        privilege,
+        title: 'looking at the server',
+      },
+      { signal },
+    )
+  } catch (error) {
+    if (privilege !== undefined || !isRefusedExec(error)) throw error
+    return overSftp(host, question, signal, error)
+  }
+  const { status, stdout, stderr } = answer
   const probe = parseProbe(stdout.toString('utf8'))
   if (probe !== undefined) return probe
   if (/^sudo: /m.test(stderr)) {
@@ -69,13 +78,30 @@ async function ask(
       next: 'Allow this user passwordless sudo on the server, or set `sudo: false` for the host.',
     })
   }
-  throw new RemoteError('probe-failed', 'The server did not answer as a POSIX shell does', {
+  const failed = new RemoteError('probe-failed', 'The server did not answer as a POSIX shell does', {
     host: host.name,
     command: 'looking at the server',
     exitStatus: status,
     stderr: stderr === '' ? stdout.toString('utf8', 0, 500) : stderr,
     next: "Log in by hand and run: sh -c 'uname -a'. A login shell or ForceCommand that runs something else is in the way",
   })
+  if (privilege !== undefined || !hasNoShell({ status, stderr, stdout: stdout.toString('utf8') }))
+    throw failed
+  return overSftp(host, question, signal, failed)
+}
+
+/** Where there is no SFTP either, the answer to the command says more than that. */
+async function overSftp(
+  host: RemoteHost,
+  question: Omit<ProbeQuestion, 'sudo'>,
+  signal: AbortSignal,
+  otherwise: RemoteError,
+): Promise<HostProbe> {
+  try {
+    return await probeOverSftp(host, question, signal)
+  } catch (error) {
+    throw error instanceof RemoteError && error.code === 'sftp-refused' ? otherwise : error
+  }
 }
 
 /** The answer of `probe.sh`; undefined when it is incomplete. Lines before it (a login message) are skipped. */
@@ -97,6 +123,7 @@ export function parseProbe(text: string): HostProbe | undefined {
     if (said !== undefined) versions[tool] = versionIn(said)
   }
   return {
+    access: 'shell',
     os: one('os'),
     kernel: one('kernel'),
     arch: one('arch'),

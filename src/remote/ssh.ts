@@ -1,15 +1,23 @@
-import type { Client, ClientChannel } from 'ssh2'
+import type { Client, ClientChannel, SFTPWrapper } from 'ssh2'
 import { ConnectionError, RemoteError } from '../errors.ts'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SshConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
 import { ChannelSlots } from './channel-slots.ts'
-import type { CommandResult, Lease, RemoteCommand, RemoteHost, RemoteProcess } from './contract.ts'
+import type {
+  CommandResult,
+  Lease,
+  RemoteCommand,
+  RemoteFiles,
+  RemoteHost,
+  RemoteProcess,
+} from './contract.ts'
 import { openLease, SILENCE_LIMIT } from './lease.ts'
 import { createProcess } from './remote-process.ts'
 import type { SshProcess } from './remote-process.ts'
 import { loadScript, prepareScript } from './scripts.ts'
+import { createFiles } from './sftp.ts'
 import { connectClient, endClient } from './ssh-client.ts'
 import type { ConnectOptions } from './ssh-client.ts'
 
@@ -137,6 +145,19 @@ class SshHost implements RemoteHost {
     })
   }
 
+  async openFiles(signal: AbortSignal): Promise<RemoteFiles> {
+    await this.#slots.acquire(signal)
+    let sftp: SFTPWrapper
+    try {
+      sftp = await this.#sftp(signal)
+    } catch (error) {
+      this.#slots.release()
+      throw error
+    }
+    sftp.once('close', () => this.#slots.release())
+    return createFiles(sftp, { host: this.name, signal, lost: () => this.#lost() })
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return
     await endClient(this.#client)
@@ -193,6 +214,31 @@ class SshHost implements RemoteHost {
         else if (signal.aborted) channel.close()
         // At once: a short command's status and end may come in the same packet as the answer to exec.
         else resolve(this.#track(channel, command, signal))
+      })
+    })
+  }
+
+  #sftp(signal: AbortSignal): Promise<SFTPWrapper> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(this.#lost())
+      const abort = () => reject(signal.reason as Error)
+      const closed = () => reject(this.#lost())
+      signal.addEventListener('abort', abort, { once: true })
+      this.#client.once('close', closed)
+      this.#client.sftp((error, sftp) => {
+        signal.removeEventListener('abort', abort)
+        this.#client.off('close', closed)
+        if (error === undefined && !signal.aborted) return resolve(sftp)
+        if (error === undefined) return sftp.end()
+        reject(
+          this.#closed
+            ? this.#lost()
+            : new RemoteError('sftp-refused', `The server has no SFTP: ${printable(error.message)}`, {
+                host: this.name,
+                next: "Check `Subsystem sftp` in the server's sshd_config",
+                cause: error,
+              }),
+        )
       })
     })
   }

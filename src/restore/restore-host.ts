@@ -1,6 +1,7 @@
 import { InterruptedError, RelayError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
 import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
+import { requireShell } from '../pull/access.ts'
 import type { Carried, CarriedOut, Diary } from './carried.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { groupUnits, placedUnits } from './groups.ts'
@@ -42,6 +43,7 @@ export async function restoreHost(
   diary.step('connecting')
   await using remote = await pull.connect(host, signal)
   const probe = await pull.probe(remote, { deployment: host.deployment, names: [], sudo: host.sudo }, signal)
+  requireShell(host.name, probe, 'restore')
   const connected: Connected = {
     remote,
     probe,

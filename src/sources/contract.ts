@@ -1,4 +1,4 @@
-import type { ArchiveInput, ArchiveObserver, IndexFlag } from '../archive/contract.ts'
+import type { ArchiveInput, ArchiveObserver, IndexFlag, PackTar } from '../archive/contract.ts'
 import type { SourceConfig } from '../model/config.ts'
 import type { Facts } from '../model/facts.ts'
 import type { Finding } from '../model/finding.ts'
@@ -21,6 +21,11 @@ export interface CaptureContext {
   /** Details for the person; counts of them go to the manifest through {@link CaptureOutcome}. */
   readonly notice: (notice: Omit<Notice, 'host' | 'source'>) => void
   readonly signal: AbortSignal
+}
+
+/** For servers where no tar can be run: what they hold is packed here. */
+export interface SftpCaptureContext extends CaptureContext {
+  readonly packTar: PackTar
 }
 
 /** One archive that a capture streams. Consume `input.stream` to its end, then await {@link finish}. */
@@ -79,6 +84,11 @@ export interface CapturableSource<C extends SourceConfig = SourceConfig> {
   readonly kind: SourceKind
   /** Prepares and starts the capture. Throws SourceError when the source can't be captured as configured. */
   capture(context: CaptureContext, config: C): Promise<Capture>
+  /**
+   * Like {@link capture}, from a server without a shell (`probe.access` is `sftp`); absent for kinds that have to run
+   * something there.
+   */
+  captureOverSftp?(context: SftpCaptureContext, config: C): Promise<Capture>
   /** For kinds that can be captured incrementally. */
   readonly incremental?: IncrementalSource<C>
 }

@@ -85,6 +85,10 @@ export class LocalHost implements RemoteHost {
     return new LocalLease(child, options.firstLines ?? [])
   }
 
+  openFiles(): Promise<never> {
+    return Promise.reject(new Error('no SFTP here'))
+  }
+
   async connectTcp(address: string, port: number, signal: AbortSignal): Promise<Duplex> {
     const socket = connect(port, address)
     try {
@@ -201,6 +205,7 @@ export function localProbe(
   probe: Partial<HostProbe> & { readonly deployment: string | undefined },
 ): HostProbe {
   return {
+    access: 'shell',
     os: 'Linux',
     kernel: '6',
     arch: 'x86_64',

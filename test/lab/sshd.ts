@@ -21,6 +21,7 @@ export interface SshdOptions {
   readonly keyboardInteractive?: boolean
   readonly maxSessions?: number
   readonly forceCommand?: string
+  readonly withoutSftp?: boolean
   /** Further lines of sshd_config. */
   readonly config?: readonly string[]
   /** Public keys besides the lab's own client key. */
@@ -91,7 +92,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
       'UseDNS no',
       'LogLevel VERBOSE',
       'PrintMotd no',
-      'Subsystem sftp internal-sftp',
+      ...(options.withoutSftp === true ? [] : ['Subsystem sftp internal-sftp']),
       `UsePAM ${onOff(options.keyboardInteractive)}`,
       `PasswordAuthentication ${onOff(options.passwordAuthentication)}`,
       `KbdInteractiveAuthentication ${onOff(options.keyboardInteractive)}`,

@@ -9,6 +9,7 @@ import type {
   CaptureContext,
   CaptureOutcome,
   Changes,
+  SftpCaptureContext,
 } from '../contract.ts'
 import { batchPacker } from './batch-packer.ts'
 import { count, noTar, someNames, vanishedSource } from './failures.ts'
@@ -16,6 +17,7 @@ import { gnuPacker } from './gnu-packer.ts'
 import type { Packer, Pass, PassReport } from './pass.ts'
 import { lostRoots, resolveRoots } from './resolve.ts'
 import type { Root } from './roots.ts'
+import { sftpPacker } from './sftp-packer.ts'
 import { Tally } from './tally.ts'
 
 /** The part that holds the files which changed while they were read, read once more. */
@@ -39,6 +41,15 @@ export async function captureFiles(context: CaptureContext, config: FilesSourceC
   }
   const packer = (isGnu ? gnuPacker : batchPacker)(context, roots, config.exclude)
   return new FilesCapture(context, config, roots, packer)
+}
+
+/** Captures file trees of a server without a shell, in the same two archives. */
+export async function captureFilesOverSftp(
+  context: SftpCaptureContext,
+  config: FilesSourceConfig,
+): Promise<Capture> {
+  const roots = await resolveRoots(context, config.paths)
+  return new FilesCapture(context, config, roots, sftpPacker(context, roots, config.exclude))
 }
 
 /** Captures what changed alone; see `IncrementalSource`. */
@@ -222,7 +233,7 @@ class FilesCapture implements Capture {
         ...(next === undefined ? {} : { next }),
       })
     }
-    const { changed, vanished, sockets } = report
+    const { changed, vanished, sockets, devices = [] } = report
     warn('file-changed', changed, `${count(changed.length, 'file')} changed while read, and read again`)
     warn(
       'file-torn',
@@ -232,6 +243,16 @@ class FilesCapture implements Capture {
     )
     warn('file-vanished', vanished, `${count(vanished.length, 'file')} vanished before being read`)
     warn('socket-skipped', sockets, `${count(sockets.length, 'socket')} left out`)
+    warn(
+      'device-skipped',
+      devices,
+      `${count(devices.length, 'device node')} left out: SFTP does not tell their numbers`,
+    )
+    const { lacks } = this.#packer
+    if (lacks !== undefined) {
+      this.#warnings.push({ code: lacks.code, count: 1 })
+      this.#context.notice(lacks)
+    }
     if (report.changedUnlisted) {
       this.#warnings.push({ code: 'changes-unlisted', count: 1 })
       this.#context.notice({

@@ -14,18 +14,21 @@ export function findExcludes(patterns: readonly string[]): readonly string[] {
 }
 
 /**
- * Tells whether a path (latin1, one char a byte) is left out by a pattern that has a slash: as GNU tar does it
- * with `--no-anchored --no-wildcards-match-slash`, the pattern matches from the start of any component to the
- * end of any later one, so whatever is below a match is out too.
+ * Tells whether a path (latin1, one char a byte) is left out: as GNU tar does it with `--no-anchored
+ * --no-wildcards-match-slash`, a pattern matches from the start of any component to the end of any later one, so
+ * whatever is below a match is out too.
  */
-export function slashExcluder(patterns: readonly string[]): (path: string) => boolean {
-  const expressions = patterns
-    .filter((pattern) => pattern.includes('/'))
-    .map(
-      (pattern) =>
-        new RegExp(`(?:^|/)${globSource(Buffer.from(pattern, 'utf8').toString('latin1'))}(?:/|$)`, 's'),
-    )
+export function excluder(patterns: readonly string[]): (path: string) => boolean {
+  const expressions = patterns.map(
+    (pattern) =>
+      new RegExp(`(?:^|/)${globSource(Buffer.from(pattern, 'utf8').toString('latin1'))}(?:/|$)`, 's'),
+  )
   return (path) => expressions.some((expression) => expression.test(path))
+}
+
+/** The {@link excluder} of just the patterns that have a slash. */
+export function slashExcluder(patterns: readonly string[]): (path: string) => boolean {
+  return excluder(patterns.filter((pattern) => pattern.includes('/')))
 }
 
 /** A shell pattern as the source of a regular expression; wildcards do not match a slash. */

@@ -1,7 +1,7 @@
 import { SourceError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
 import type { CaptureContext } from '../contract.ts'
-import { inspectPaths, pathOf, readAccess } from './resolve.ts'
+import { inspectPaths, pathOf, readAccess, whoReads } from './resolve.ts'
 import type { Root } from './roots.ts'
 
 /** How many names an error or a notice shows. */
@@ -34,7 +34,7 @@ export async function unreadable(context: CaptureContext, members: readonly stri
   })
   return new SourceError(
     'unreadable',
-    `${count(members.length, 'file')} can't be read by uid ${uid}: ${names.join(', ')}${
+    `${count(members.length, 'file')} can't be read by ${whoReads(context, uid)}: ${names.join(', ')}${
       members.length > SHOWN ? ', …' : ''
     }`,
     { next: readAccess(context, owners.length === 1 ? owners[0] : undefined) },

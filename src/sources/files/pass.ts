@@ -10,6 +10,8 @@ export interface PassReport {
   readonly changedUnlisted: boolean
   readonly vanished: readonly string[]
   readonly sockets: readonly string[]
+  /** Device nodes whose numbers can't be known. */
+  readonly devices?: readonly string[]
   /** Files whose extended attributes could not be read. */
   readonly attributes: number
   /** Other words of the tool that did not stop it. */
@@ -32,6 +34,8 @@ export interface Packer {
   readonly compression: ChosenCompression
   /** The stream is several tar archives one behind the other. */
   readonly concatenated: boolean
+  /** What a copy made in this way always lacks: a warning, each time. */
+  readonly lacks?: { readonly code: string; readonly message: string }
   /** Everything below the roots. */
   all(): Promise<Pass>
   /** Just these members, directories without what is in them. */

@@ -4,6 +4,7 @@ import type { CommandResult, ExitResult } from '../../remote/contract.ts'
 import type { CaptureContext } from '../contract.ts'
 import { normaliseRoots } from './roots.ts'
 import type { Root } from './roots.ts'
+import { inspectOverSftp } from './resolve-sftp.ts'
 
 /** What `files-resolve.sh` says of a path. */
 export interface PathReport {
@@ -52,6 +53,7 @@ export async function inspectPaths(
   { host, probe, privilege, signal }: Where,
   paths: readonly string[],
 ): Promise<{ readonly uid: number; readonly reports: readonly PathReport[] }> {
+  if (probe.access === 'sftp') return inspectOverSftp({ host, probe, signal }, paths)
   const result = await host.run(
     {
       script: 'files-resolve',
@@ -107,7 +109,9 @@ function judge(
   uid: number,
 ): Root {
   const path = printable(pathOf(root))
-  const who = `uid ${uid}${uid === context.probe.uid ? ` (${printable(context.probe.user)})` : ''}`
+  const { access, user } = context.probe
+  const name = access === 'shell' && uid === context.probe.uid ? ` (${printable(user)})` : ''
+  const who = whoReads(context, uid) + name
   switch (report.type) {
     case 'missing': {
       const names = report.names.map(printable)
@@ -155,8 +159,15 @@ function judge(
   }
 }
 
+/** Who could not read something; over SFTP nobody tells who we are. */
+export function whoReads({ probe }: Pick<CaptureContext, 'probe'>, uid: number): string {
+  return probe.access === 'sftp' ? 'the SFTP user' : `uid ${uid}`
+}
+
 /** What to do about files that we may not read. */
 export function readAccess(context: Pick<CaptureContext, 'probe' | 'privilege'>, owner?: string): string {
+  if (context.probe.access === 'sftp')
+    return 'Give the SFTP user read access on the server, or use another user.'
   if (context.privilege) return 'Not even root may read this: look at the file system on the server.'
   const someone = owner === undefined || owner === '' ? 'a user who may read them' : `uid ${owner}`
   return `Set \`sudo: true\` for the host (sudo must not ask for a password), connect as ${someone}, or give ${printable(context.probe.user)} read access on the server.`

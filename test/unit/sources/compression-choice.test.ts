@@ -4,6 +4,7 @@ import { chooseCompression, compressorArgs } from '../../../src/sources/compress
 
 function probe(versions: HostProbe['versions'], cpus = 2): HostProbe {
   return {
+    access: 'shell',
     os: 'Linux',
     kernel: '6.1',
     arch: 'x86_64',

@@ -33,9 +33,19 @@ export function filesConfig(paths: readonly string[], exclude: readonly string[]
 }
 
 /** Captures into `folder` as a pull does, but for the encryption. `held` sees each archive before it is read. */
-export async function drain(
+export function drain(
   context: Pick<CaptureContext, 'host' | 'probe'> & Partial<CaptureContext>,
   config: FilesSourceConfig,
+  folder: string,
+  held?: (archive: CaptureArchive) => Promise<void>,
+): Promise<Drained> {
+  return drainCapture((whole) => filesSource.capture(whole, config), context, folder, held)
+}
+
+/** The same for a capture that is begun in another way. */
+export async function drainCapture(
+  begin: (context: CaptureContext) => Promise<Capture>,
+  context: Pick<CaptureContext, 'host' | 'probe'> & Partial<CaptureContext>,
   folder: string,
   held: (archive: CaptureArchive) => Promise<void> = async () => {},
 ): Promise<Drained> {
@@ -43,18 +53,15 @@ export async function drain(
   const tars: string[] = []
   const parts: string[] = []
   const members: string[][] = []
-  await using capture: Capture = await filesSource.capture(
-    {
-      privilege: undefined,
-      compression: { kind: 'auto' },
-      secret: () => Promise.reject(new Error('no secrets here')),
-      step: () => {},
-      notice: (notice) => notices.push(notice),
-      signal: new AbortController().signal,
-      ...context,
-    },
-    config,
-  )
+  await using capture = await begin({
+    privilege: undefined,
+    compression: { kind: 'auto' },
+    secret: () => Promise.reject(new Error('no secrets here')),
+    step: () => {},
+    notice: (notice) => notices.push(notice),
+    signal: new AbortController().signal,
+    ...context,
+  })
   for await (const archive of capture.archives()) {
     const tar = join(folder, `part-${tars.length}.tar`)
     const names: string[] = []

@@ -57,6 +57,7 @@ export function shellHost(options: ShellHostOptions): RemoteHost {
     },
     lease: () => Promise.reject(new Error('no leases here')),
     connectTcp: () => Promise.reject(new Error('no TCP here')),
+    openFiles: () => Promise.reject(new Error('no SFTP here')),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   }
   return host
@@ -65,6 +66,7 @@ export function shellHost(options: ShellHostOptions): RemoteHost {
 /** A probe as of such a server. */
 export function probeOf(deployment: string, changes: Partial<HostProbe> = {}): HostProbe {
   return {
+    access: 'shell',
     os: 'Linux',
     kernel: '6',
     arch: 'x86_64',

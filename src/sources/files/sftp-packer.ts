@@ -1,0 +1,151 @@
+import type { PackedMember, TarEntry } from '../../archive/contract.ts'
+import { RemoteFileError, SourceError } from '../../errors.ts'
+import { printable } from '../../model/path-bytes.ts'
+import type { RemoteFiles } from '../../remote/contract.ts'
+import { chooseCompression } from '../compression-choice.ts'
+import type { SftpCaptureContext } from '../contract.ts'
+import { ahead } from './ahead.ts'
+import { allExcludes, excluder } from './exclude.ts'
+import { unreadable } from './failures.ts'
+import { NOTHING_SAID } from './pass.ts'
+import type { Packer, Pass, PassReport } from './pass.ts'
+import type { Root } from './roots.ts'
+import { readOpened } from './sftp-read.ts'
+import { findMembers, latin1, unrepresentable, walkRoots } from './sftp-walk.ts'
+import type { Found, WalkOptions } from './sftp-walk.ts'
+
+/** Members that are prepared before their turn; at 64 KiB of content each at most 4 MiB. */
+const AHEAD = 64
+
+/**
+ * Packs over SFTP, for servers without a shell: walked and read from here, packed here. What SFTP does not tell is
+ * lost: hard links (they come as files of their own), extended attributes, owner names, fractions of a second.
+ */
+export function sftpPacker(
+  context: SftpCaptureContext,
+  roots: readonly Root[],
+  exclude: readonly string[],
+): Packer {
+  const { store, level } = chooseCompression(context.compression, context.probe)
+  return {
+    compression: level === undefined ? { wire: 'none', store } : { wire: 'none', store, level },
+    concatenated: false,
+    lacks: {
+      code: 'sftp-only',
+      message:
+        'read over SFTP: hard links are separate files, times are whole seconds, extended attributes and owner names are missing',
+    },
+    all: () => Promise.resolve(sftpPass(context, exclude, (walk) => walkRoots(roots, walk))),
+    again: (members) =>
+      Promise.resolve(sftpPass(context, exclude, (walk) => findMembers(members, roots, walk))),
+  }
+}
+
+function sftpPass(
+  context: SftpCaptureContext,
+  exclude: readonly string[],
+  find: (walk: WalkOptions) => AsyncIterable<Found>,
+): Pass {
+  const findings = { vanished: [] as string[], sockets: [] as string[], devices: [] as string[] }
+  const changed: string[] = []
+  const stop = new AbortController()
+  let failure: unknown
+
+  const refuse = async (error: RemoteFileError, member: string): Promise<Error> =>
+    error.problem === 'denied'
+      ? await unreadable(context, [latin1(member)])
+      : new SourceError('capture-failed', `${printable(member)} can't be read: ${error.message}`, {
+          command: 'SFTP server',
+          next: 'Look at the file on the server, then pull again.',
+        })
+
+  async function* members(): AsyncGenerator<PackedMember> {
+    try {
+      await using files = await context.host.openFiles(AbortSignal.any([context.signal, stop.signal]))
+      const walk: WalkOptions = {
+        files,
+        deployment: context.probe.deployment ?? '/',
+        isExcluded: excluder(allExcludes(exclude)),
+        findings,
+        refuse,
+      }
+      for await (const member of ahead(find(walk), AHEAD, (found) => prepare(files, found))) {
+        if (member !== undefined) yield member
+      }
+    } catch (error) {
+      failure = error
+      throw error
+    }
+  }
+
+  /** Undefined when it vanished meanwhile. */
+  async function prepare(files: RemoteFiles, found: Found): Promise<PackedMember | undefined> {
+    try {
+      if (found.stat.type === 'file') return await prepareFile(files, found)
+      if (found.stat.type !== 'symlink') return { entry: entryOf(found) }
+      const target = await files.readlink(found.path)
+      if (target.includes('\ufffd')) throw unrepresentable(`${found.member} → ${target}`)
+      return { entry: { ...entryOf(found), linkPath: Buffer.from(target) } }
+    } catch (error) {
+      if (!(error instanceof RemoteFileError)) throw error
+      if (error.problem !== 'missing') throw await refuse(error, found.member)
+      findings.vanished.push(latin1(found.member))
+      return undefined
+    }
+  }
+
+  async function prepareFile(files: RemoteFiles, found: Found): Promise<PackedMember | undefined> {
+    const opened = await readOpened(await files.open(found.path), found.stat.size)
+    // Something else took its place since it was listed.
+    if (opened.stat.type !== 'file') {
+      findings.vanished.push(latin1(found.member))
+      return undefined
+    }
+    return { entry: entryOf({ ...found, stat: opened.stat }), content: content() }
+
+    async function* content(): AsyncGenerator<Buffer> {
+      try {
+        yield* opened.content()
+      } catch (error) {
+        throw error instanceof RemoteFileError ? await refuse(error, found.member) : error
+      }
+      if (opened.changed) changed.push(latin1(found.member))
+    }
+  }
+
+  const stream = context.packTar(members())
+  let aborted = false
+  const abort = (): void => {
+    aborted = true
+    stop.abort()
+    stream.destroy()
+  }
+  return {
+    stream,
+    abort,
+    finish: (): Promise<PassReport> => {
+      if (failure !== undefined && !aborted) return Promise.reject(failure as Error)
+      if (!stream.readableEnded) {
+        abort()
+        return Promise.resolve(NOTHING_SAID)
+      }
+      return Promise.resolve({ ...NOTHING_SAID, ...findings, changed })
+    },
+  }
+}
+
+function entryOf({ member, stat }: Found): TarEntry {
+  const { type } = stat
+  if (type === 'socket') throw new TypeError('no tar holds a socket')
+  return {
+    path: Buffer.from(member),
+    type,
+    mode: stat.mode,
+    uid: stat.uid,
+    gid: stat.gid,
+    uname: '',
+    gname: '',
+    size: type === 'file' ? stat.size : 0,
+    mtimeNs: BigInt(stat.mtime) * 1_000_000_000n,
+  }
+}
