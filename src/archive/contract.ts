@@ -183,18 +183,6 @@ export type Throttle = (stream: Readable) => Readable
 /** The tar that will unpack a stream: GNU tar takes pax headers, busybox ignores them and needs GNU's own. */
 export type TarDialect = 'pax' | 'gnu'
 
-/** What becomes of a member on its way to a target; undefined leaves it out. */
-export type SelectMember = (
-  entry: TarEntry,
-) => { readonly path: Buffer; readonly linkPath?: Buffer | undefined } | undefined
-
-export interface RewriteTotals {
-  /** Members that were passed on. */
-  readonly entries: number
-  /** Content bytes that were passed on. */
-  readonly bytes: number
-}
-
 /**
  * Opens a stored archive: decrypts, decompresses with every frame and checksum checked, and gives the plain
  * bytes. They are proven only when the stream ended without error.
@@ -205,28 +193,53 @@ export type OpenArchive = (archive: {
   readonly decryptor: Decryptor
 }) => Promise<Readable>
 
+/** An archive of some snapshot of the host. */
+export interface ArchiveName {
+  readonly snapshot: string
+  /** File name in that snapshot. */
+  readonly archive: string
+}
+
+/** What is put together, and from what. */
+export interface TreeParts {
+  /** The lines of the index that are wanted, in any order. Asked for once or twice. */
+  readonly entries: () => AsyncIterable<IndexEntry>
+  /** What a member is called on the target; undefined for one that is not wanted. */
+  readonly rename: (member: Buffer) => Buffer | undefined
+  /** The error for a wanted hard link whose target is not wanted. */
+  readonly linkOutside: (entry: TarEntry) => Error
+  /** Opens an archive that content is in, as {@link OpenArchive} does; `plainBytes` is what it has at most. */
+  readonly open: (name: ArchiveName) => Promise<{ readonly plain: Readable; readonly plainBytes: number }>
+  /** A path for encrypted scratch data; only asked for when files have tails. */
+  readonly scratchPath: () => Promise<string>
+  readonly dialect: TarDialect
+}
+
+/** One tar of a tree. What is said of it is complete when the stream ended. */
+export interface AssembledTree {
+  readonly stream: Readable
+  readonly totals: { readonly entries: number; readonly bytes: number }
+  /** Hex SHA-256 of the files of several segments, by member name in latin1: the index has none of them. */
+  readonly joined: ReadonlyMap<string, string>
+  /** Files with long runs of zeros, by their new names: a hole may be dug there again. */
+  readonly zeros: readonly Buffer[]
+  /**
+   * Dialect `gnu` only: a second tar with just the directories, deepest first. A tar other than GNU's writes into
+   * directories after it has set their times, so they are sent again.
+   */
+  readonly directories: Buffer | undefined
+}
+
 /**
- * Passes a plain tar on member by member, filtered and renamed, for the target's tar. Refuses whatever a hostile
- * archive may try (DamageError `hostile-…`): names that are absolute or hold `..`, members below a symlink of the
- * archive, hard links to what is not in it, device nodes, one member twice, more plain bytes than `maxBytes`.
- * The stream fails when the input was not whole.
+ * Makes one tar of what an index lists, for the target's tar: directories, links and special files as the index
+ * says, the content of files from the archives it names, each of which is streamed once and only when something of
+ * it is wanted; files of several segments are joined, each segment proven by its hash. Constant memory but for some
+ * 15 bytes a file and what has tails. Refuses whatever a hostile index or archive may try (DamageError
+ * `hostile-…`): names that are absolute or hold `..`, members below a symlink, hard links to what is not there,
+ * device nodes, one member twice, more plain bytes than an archive has; and archives that lack something
+ * (`archive-lacks`) or hold something else (`segment-differs`). The stream fails when anything was not whole.
  */
-export type RewriteTar = (
-  plain: Readable,
-  options: {
-    readonly select: SelectMember
-    readonly dialect: TarDialect
-    readonly maxBytes: number
-    readonly onEnd?: (totals: RewriteTotals) => void
-    /** A file with long runs of zeros, by its new name: a hole may be dug there again. */
-    readonly onZeros?: (path: Buffer) => void
-    /**
-     * Dialect `gnu` only, before the end: a second tar with just the directories, deepest first. A tar other than
-     * GNU's writes into directories after it has set their times, so they are sent again.
-     */
-    readonly onDirectories?: (tar: Buffer) => void
-  },
-) => Readable
+export type AssembleTree = (parts: TreeParts) => AssembledTree
 
 /** Makes a tar of one file out of a stream of known length. The stream fails when the length is another. */
 export type WrapInTar = (

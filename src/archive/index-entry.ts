@@ -1,6 +1,14 @@
 import { pathFromJson, pathToJson } from '../model/path-bytes.ts'
 import type { PathJson } from '../model/path-bytes.ts'
-import type { EntryType, IndexEntry, IndexFlag, IndexHeader, IndexSegment, ReadEntry } from './contract.ts'
+import type {
+  EntryType,
+  IndexEntry,
+  IndexFlag,
+  IndexHeader,
+  IndexSegment,
+  ReadEntry,
+  TarEntry,
+} from './contract.ts'
 
 /** Where an entry's content is and what is to be said of it. */
 export interface EntryPlace {
@@ -47,6 +55,29 @@ export function placeEntry(entry: IndexEntry, { snapshot, archive, flags = [] }:
       : { segments: [{ snapshot, archive, member, offset: 0, length, sha256 }] }),
     ...(flags.length === 0 ? undefined : { flags }),
   }
+}
+
+/** The member that a line of the index describes: the inverse of {@link describeEntry}. */
+export function toTarEntry(entry: IndexEntry): TarEntry {
+  const { link, xattrs, device } = entry
+  return {
+    path: pathFromJson(entry.path),
+    type: entry.type,
+    mode: entry.mode,
+    uid: entry.uid,
+    gid: entry.gid,
+    uname: entry.owner,
+    gname: entry.group,
+    size: entry.type === 'file' ? entry.size : 0,
+    mtimeNs: BigInt(entry.mtimeNs),
+    ...(link === undefined ? undefined : { linkPath: pathFromJson(link) }),
+    ...(xattrs === undefined ? undefined : { xattrs: xattrsFromJson(xattrs) }),
+    ...(device === undefined ? undefined : { deviceMajor: device[0], deviceMinor: device[1] }),
+  }
+}
+
+function xattrsFromJson(xattrs: Readonly<Record<string, string>>): Map<string, Buffer> {
+  return new Map(Object.entries(xattrs).map(([name, value]) => [name, Buffer.from(value, 'base64')]))
 }
 
 function xattrsToJson(xattrs: ReadonlyMap<string, Buffer>): Record<string, string> {

@@ -1,28 +1,26 @@
 import { DamageError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { TarEntry } from './contract.ts'
+import { NameTable } from './name-table.ts'
 
 const SLASH = 0x2f
 
 /**
- * Refuses the members by which an archive could reach outside the directory it is unpacked in, or change under
- * the reader's eyes. One guard sees all members of one archive, in order. Memory: a hash a member, and the names
- * of its symlinks.
+ * Refuses the members by which a tar could reach outside the directory it is unpacked in, or change under the
+ * reader's eyes. One guard sees all members of one tar, in order. Memory: a hash a member, and the names of its
+ * symlinks.
  */
 export class MemberGuard {
-  readonly #seen = new Set<string>()
+  readonly #seen = new NameTable()
   readonly #symlinks = new Set<string>()
 
   /** Throws DamageError `hostile-…` that names the member. */
   check(entry: TarEntry): void {
     const name = checkName(entry.path, entry.path)
-    if (this.#seen.has(name)) throw refused('duplicate', entry.path, 'stands in the archive twice')
-    this.#seen.add(name)
-    for (let slash = name.indexOf('/'); slash !== -1; slash = name.indexOf('/', slash + 1)) {
-      if (this.#symlinks.has(name.slice(0, slash))) {
-        throw refused('below-symlink', entry.path, 'would be written through a symbolic link')
-      }
-    }
+    if (this.#seen.get(entry.path) !== 0)
+      throw refused('duplicate', entry.path, 'stands in the archive twice')
+    this.#seen.set(entry.path, 1)
+    if (this.#symlinks.size > 0) this.#checkParents(name, entry.path)
     switch (entry.type) {
       case 'symlink':
         this.#symlinks.add(name)
@@ -40,10 +38,19 @@ export class MemberGuard {
     }
   }
 
+  #checkParents(name: string, path: Buffer): void {
+    for (let slash = name.indexOf('/'); slash !== -1; slash = name.indexOf('/', slash + 1)) {
+      if (this.#symlinks.has(name.slice(0, slash))) {
+        throw refused('below-symlink', path, 'would be written through a symbolic link')
+      }
+    }
+  }
+
   /** GNU tar links to a member it has written before; anything else points out of the archive. */
   #checkHardlink(entry: TarEntry): void {
-    const target = checkName(entry.linkPath ?? Buffer.alloc(0), entry.path)
-    if (!this.#seen.has(target))
+    const target = entry.linkPath ?? Buffer.alloc(0)
+    checkName(target, entry.path)
+    if (this.#seen.get(target) === 0)
       throw refused('hardlink', entry.path, 'is a hard link to what is not in the archive')
   }
 }

@@ -1,7 +1,7 @@
+import { assembleTree } from '../archive/assemble-tree.ts'
 import { createCompress } from '../archive/compression.ts'
 import { readIndex } from '../archive/index-file.ts'
 import { openArchive } from '../archive/open-archive.ts'
-import { rewriteTar } from '../archive/rewrite-tar.ts'
 import { wrapInTar } from '../archive/wrap-in-tar.ts'
 import { createDecryptor } from '../crypto/decryptor.ts'
 import type { Config } from '../model/config.ts'
@@ -36,7 +36,7 @@ export async function wireRestore(
       decryptor,
       openArchive,
       readIndex,
-      rewriteTar,
+      assembleTree,
       wrapInTar,
       // zstd 1 keeps up with any wire.
       compress: (compression) => createCompress(compression, compression === 'zstd' ? 1 : undefined),

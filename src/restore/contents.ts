@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { EntryType, IndexEntry, IndexHeader } from '../archive/contract.ts'
+import type { ArchiveName, EntryType, IndexEntry, IndexHeader } from '../archive/contract.ts'
 import { DamageError, UsageError } from '../errors.ts'
 import { pathFromJson } from '../model/path-bytes.ts'
 import type { ManifestSource } from '../model/snapshot.ts'
@@ -15,6 +15,8 @@ export interface SourceContents {
   readonly bytes: number
   /** Types of the entries asked for by name: the source's paths, or those of `--path`; latin1. */
   readonly types: ReadonlyMap<string, EntryType>
+  /** Where the content of what is to be restored is, oldest first; for a `stream` its own archives. */
+  readonly archives: readonly ArchiveName[]
 }
 
 type Parts = Pick<RestoreDependencies, 'decryptor' | 'openArchive' | 'readIndex'> & {
@@ -51,6 +53,7 @@ export async function readContents(
   let entries = 0
   let bytes = 0
   const types = new Map<string, EntryType>()
+  const archives = new Map<string, ArchiveName>()
   const asked = paths?.map((path) => Buffer.from(path).toString('latin1'))
   for await (const entry of sourceIndex(snapshot, source, parts, (seen) => (header = seen))) {
     const name = pathFromJson(entry.path).toString('latin1')
@@ -61,6 +64,9 @@ export async function readContents(
     if (name === root) types.set(root, entry.type)
     entries += 1
     bytes += entry.size
+    for (const { snapshot: id, archive } of entry.segments ?? []) {
+      archives.set(`${id}/${archive}`, { snapshot: id, archive })
+    }
   }
   const missing = paths?.find((path) => !types.has(Buffer.from(path).toString('latin1')))
   if (missing !== undefined) {
@@ -80,6 +86,10 @@ export async function readContents(
     entries,
     bytes: source.index === undefined ? (source.archives[0]?.plainBytes ?? 0) : bytes,
     types,
+    archives:
+      source.index === undefined
+        ? source.archives.map(({ file }) => ({ snapshot: snapshot.id, archive: file }))
+        : [...archives].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, name]) => name),
   }
 }
 

@@ -1,4 +1,4 @@
-import type { CompressForWire, OpenArchive, ReadIndex, RewriteTar, WrapInTar } from '../archive/contract.ts'
+import type { AssembleTree, CompressForWire, OpenArchive, ReadIndex, WrapInTar } from '../archive/contract.ts'
 import type { Decryptor } from '../crypto/contract.ts'
 import type { RestorePlan } from '../model/restore-report.ts'
 import type { SourceKind } from '../model/snapshot.ts'
@@ -12,7 +12,7 @@ export interface RestoreDependencies {
   readonly decryptor: Decryptor
   readonly openArchive: OpenArchive
   readonly readIndex: ReadIndex
-  readonly rewriteTar: RewriteTar
+  readonly assembleTree: AssembleTree
   readonly wrapInTar: WrapInTar
   readonly compress: CompressForWire
   readonly restorableOf: (kind: SourceKind) => Promise<RestorableSource>

@@ -7,13 +7,17 @@ import type { StagedGroup } from './stage.ts'
 export function groupUnits(plan: RestorePlan, sources: readonly SourceToRestore[]): StagedGroup[] {
   const groups = new Map<
     string,
-    { source: SourceToRestore['source']; directory: string; units: { member: string; name: string }[] }
+    Pick<SourceToRestore, 'source' | 'archives'> & {
+      directory: string
+      units: { member: string; name: string }[]
+    }
   >()
   for (const [index, unit] of plan.units.entries()) {
-    const source = sources.find((one) => one.source.name === unit.source)?.source
-    if (source === undefined) continue
+    const found = sources.find((one) => one.source.name === unit.source)
+    if (found === undefined) continue
+    const { source, archives } = found
     const directory = `${unit.base}/restore-${plan.id}/${unit.source}`
-    const group = groups.get(directory) ?? { source, directory, units: [] }
+    const group = groups.get(directory) ?? { source, archives, directory, units: [] }
     group.units.push({ member: unit.member, name: String(index + 1) })
     groups.set(directory, group)
   }

@@ -37,7 +37,11 @@ export async function mergeIn(
   const units: Unit[] = []
   for (const group of groups) {
     diary.step(`unpacking ${group.source.name} beside its target`)
-    await stageGroup(group, { remote, probe, privilege, snapshot: request.snapshot, signal }, dependencies)
+    await stageGroup(
+      group,
+      { remote, probe, privilege, snapshot: request.snapshot, lock: carried.lock, signal },
+      dependencies,
+    )
     const own = await mergingOf(group, dependencies)
     if (own !== undefined) merging.set(group, own)
     else units.push(...(await missingUnits(group, carried, units.length, signal)))

@@ -7,6 +7,7 @@ import type { ManifestSource } from '../model/snapshot.ts'
 import { formatSize } from '../model/units.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import type { Snapshot } from '../vault/contract.ts'
+import type { NeededArchive } from './archives.ts'
 import type { SourceContents } from './contents.ts'
 import { homeOf } from './server/layout.ts'
 import type { ServerLook, TargetLook } from './server/look.ts'
@@ -18,6 +19,8 @@ import type { WantedPath } from './wanted.ts'
 export interface SourceToRestore {
   readonly source: ManifestSource
   readonly contents: SourceContents
+  /** What has to be read, of this snapshot and of those that its incremental builds on; oldest first. */
+  readonly archives: readonly NeededArchive[]
   readonly wanted: readonly WantedPath[]
   readonly notes: readonly string[]
   readonly findings: readonly Finding[]

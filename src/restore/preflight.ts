@@ -1,11 +1,11 @@
-import { DamageError, LockedError, RelayError, UsageError } from '../errors.ts'
+import { LockedError, RelayError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
 import { snapshotId } from '../model/names.ts'
 import type { RestorePlan, RestoreStrategy } from '../model/restore-report.ts'
-import type { ManifestSource } from '../model/snapshot.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { RestoreContext } from '../sources/contract.ts'
 import type { Snapshot } from '../vault/contract.ts'
+import { checkFiles, locateArchives, refuseRemoved } from './archives.ts'
 import { readContents } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { planRestore, type SourceToRestore } from './plan.ts'
@@ -54,12 +54,16 @@ export async function preflight(
   const sources: SourceToRestore[] = []
   const asked = wantedSources(snapshot.manifest.sources, request)
   for (const source of asked) refuseRemoved(snapshot, source.archives)
-  await checkIndexes(snapshot, asked, dependencies, signal)
+  // Nothing is read of an index before it is known to be whole: damage would pass for a wrong identity.
+  const indexes = asked.flatMap(({ index }) => (index === undefined ? [] : [{ snapshot, file: index.file }]))
+  await checkFiles(indexes, { pull: dependencies.pull, hashes: true, signal })
+  const all = await dependencies.pull.vault.snapshots(snapshot.host, { retired: true })
   for (const source of asked) {
     const selected = request.paths.filter((path) => path.source === source.name).map((path) => path.path)
     const whole = selected.length === 0 || (request.sources ?? []).includes(source.name)
     step(`reading the index of ${source.name}`)
     const contents = await readContents(snapshot, source, whole ? undefined : selected, parts)
+    const archives = locateArchives(contents.archives, snapshot, source, all)
     const name = request.target ?? source.name
     const known = host.sources.find((one) => one.name === name)
     const paths =
@@ -69,8 +73,9 @@ export async function preflight(
     const restorable = await dependencies.restorableOf(source.kind)
     const way = request.strategy === 'merge' ? (restorable.merging ?? restorable) : restorable
     const { findings, notes } = await way.preflight(restore, config, source.facts)
-    sources.push({ source, contents, wanted, findings, notes })
+    sources.push({ source, contents, archives, wanted, findings, notes })
   }
+  await checkArchives(sources, { pull: dependencies.pull, hashes: false, signal })
   step('looking at the targets')
   const targets = sources.flatMap((source) => source.wanted.map((path) => path.target))
   const look = await lookAtTargets(remote, { deployment, targets, privilege, signal })
@@ -100,14 +105,6 @@ export async function preflight(
   return { plan, sources, services: found.services }
 }
 
-function refuseRemoved(snapshot: Snapshot, archives: readonly { readonly file: string }[]): void {
-  const gone = archives.find((archive) => snapshot.removedFiles.has(archive.file))
-  if (gone === undefined) return
-  throw new UsageError(`${gone.file} of ${snapshot.host}/${snapshot.id} was removed by retention`, {
-    next: 'Choose another snapshot: relay-backup list',
-  })
-}
-
 /** Throws the failed findings of a plan. */
 export function refuseFailed(plan: RestorePlan): void {
   const failed = plan.findings.filter((finding) => finding.outcome === 'failed')
@@ -122,53 +119,15 @@ export function refuseFailed(plan: RestorePlan): void {
   })
 }
 
-/**
- * The files of these sources against their manifest: what is gone, of another size or, with `hashes`, not what was
- * written. So a flipped bit is found before anything is stopped, and damage elsewhere keeps nobody from these.
- */
+/** Everything that is read of the vault for these sources; see {@link checkFiles}. */
 export async function checkArchives(
-  snapshot: Snapshot,
-  sources: readonly ManifestSource[],
-  { pull }: RestoreDependencies,
-  signal: AbortSignal,
+  sources: readonly SourceToRestore[],
+  options: Parameters<typeof checkFiles>[1],
 ): Promise<void> {
   const archives = sources.flatMap((source) => source.archives)
-  await checkFiles(snapshot, archives, { hashes: true, pull, signal })
-}
-
-/** Nothing is read of an index before it is known to be whole: damage would pass for a wrong identity. */
-async function checkIndexes(
-  snapshot: Snapshot,
-  sources: readonly ManifestSource[],
-  { pull }: RestoreDependencies,
-  signal: AbortSignal,
-): Promise<void> {
-  const indexes = sources.flatMap((source) => source.index ?? [])
-  await checkFiles(snapshot, indexes, { hashes: true, pull, signal })
-  const archives = sources.flatMap((source) => source.archives)
-  await checkFiles(snapshot, archives, { hashes: false, pull, signal })
-}
-
-async function checkFiles(
-  snapshot: Snapshot,
-  files: readonly { readonly file: string }[],
-  options: Pick<RestoreDependencies, 'pull'> & { readonly hashes: boolean; readonly signal: AbortSignal },
-): Promise<void> {
-  const { pull, hashes, signal } = options
-  const problems = await pull.vault.check(snapshot.host, {
-    snapshots: [snapshot.id],
-    files: new Set(files.map(({ file }) => file)),
-    hashes,
-    signal,
-  })
-  const [first] = problems.filter((problem) => problem.snapshot === snapshot.id)
-  if (first === undefined) return
-  throw new DamageError(
-    'archive-damaged',
-    `${snapshot.host}/${snapshot.id}: ${first.file === undefined ? '' : `${first.file}: `}${first.message}`,
-    {
-      next: `Nothing was changed. Restore another snapshot: relay-backup list ${snapshot.host}`,
-    },
+  await checkFiles(
+    archives.map(({ snapshot, archive }) => ({ snapshot, file: archive.file })),
+    options,
   )
 }
 

@@ -60,12 +60,7 @@ export async function restoreHost(
   if (request.dryRun) return report({ outcome: 'planned', restored: [], findings: plan.findings })
   refuseFailed(plan)
   diary.step('checking the archives')
-  await checkArchives(
-    request.snapshot,
-    sources.map(({ source }) => source),
-    dependencies,
-    signal,
-  )
+  await checkArchives(sources, { pull, hashes: true, signal })
   if (!(await dependencies.confirm(plan)))
     throw new InterruptedError('Not confirmed; nothing was changed', { host: host.name })
 
@@ -106,7 +101,7 @@ async function replace(
   signal: AbortSignal,
 ): Promise<CarriedOut> {
   const { request, plan, sources, connected, diary } = carried
-  const { host } = request
+  const { host, snapshot } = request
   const { remote, probe, deployment, privilege } = connected
   const groups = groupUnits(plan, sources)
   const restore = restoreContext(connected, dependencies, diary.step, signal)
@@ -126,7 +121,7 @@ async function replace(
     diary.step(`unpacking ${group.source.name} beside its target`)
     const staged = await stageGroup(
       group,
-      { remote, probe, privilege, snapshot: request.snapshot, signal },
+      { remote, probe, privilege, snapshot, lock: carried.lock, signal },
       dependencies,
     )
     restored.push({ source: group.source.name, ...staged })

@@ -1,11 +1,12 @@
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { TarDialect, TarEntry } from '../archive/contract.ts'
+import type { ArchiveName, IndexEntry, TarDialect, TarEntry } from '../archive/contract.ts'
 import { DamageError, RelayError, RemoteError } from '../errors.ts'
 import { pathFromJson, printable } from '../model/path-bytes.ts'
-import type { ManifestArchive, ManifestSource } from '../model/snapshot.ts'
+import type { ManifestSource } from '../model/snapshot.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
-import type { Snapshot } from '../vault/contract.ts'
+import type { HostLock, Snapshot } from '../vault/contract.ts'
+import type { NeededArchive } from './archives.ts'
 import { isInside, sourceIndex } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { digHoles, hashStaged, spawnUnpack } from './server/staging.ts'
@@ -13,6 +14,8 @@ import { digHoles, hashStaged, spawnUnpack } from './server/staging.ts'
 /** Units of one source that are unpacked into one directory. */
 export interface StagedGroup {
   readonly source: ManifestSource
+  /** What the group's content is in. */
+  readonly archives: readonly NeededArchive[]
   /** Absolute, exists and is empty. */
   readonly directory: string
   /** Each unit's tree is `directory/name`. `member` is its root in the archive. */
@@ -24,6 +27,8 @@ export interface StageContext {
   readonly probe: HostProbe
   readonly privilege: Privilege | undefined
   readonly snapshot: Snapshot
+  /** Of the vault, for scratch data. */
+  readonly lock: HostLock | undefined
   readonly signal: AbortSignal
 }
 
@@ -34,94 +39,105 @@ export interface Staged {
 }
 
 /**
- * Unpacks a group beside its targets and proves it there: every archive is decrypted, walked, filtered and sent;
- * then the server hashes every file, and each must be what the index says. Throws when anything differs or is
- * missing; nothing outside the group's directory is written.
+ * Unpacks a group beside its targets and proves it there: the tree is put together from its index and the archives
+ * that this names, and sent; then the server hashes every file, and each must be what the index says. Throws when
+ * anything differs or is missing; nothing outside the group's directory is written.
  */
 export async function stageGroup(
   group: StagedGroup,
   context: StageContext,
   dependencies: RestoreDependencies,
 ): Promise<Staged> {
-  const sparse: Buffer[] = []
-  let entries = 0
-  let bytes = 0
-  for (const archive of group.source.archives) {
-    const { tar, totals, directories } = await openForTarget(group, archive, context, dependencies, sparse)
-    await send(tar, group, context, dependencies, false)
-    const again = directories()
-    if (again !== undefined) await send(Readable.from([again]), group, context, dependencies, true)
-    entries += totals().entries
-    bytes += totals().bytes
+  if (group.source.format === 'stream') return await stageStream(group, context, dependencies)
+  const { pull } = dependencies
+  await using scratch = new AsyncDisposableStack()
+  const tree = dependencies.assembleTree({
+    entries: () => entriesOf(group, context, dependencies),
+    rename: (member) => stagedName(group, member),
+    linkOutside: (entry) => linkOutside(group, entry),
+    open: (name) => openNeeded(group, name, dependencies),
+    scratchPath: async () => {
+      if (context.lock === undefined) throw new Error('a restore holds the lock of its host')
+      // Never committed: it and what was set aside in it are gone at the end, or with the next run.
+      const pending = scratch.use(await pull.vault.begin(context.lock, pull.now, context.signal))
+      return pending.scratchPath('tails')
+    },
+    dialect: dialectOf(context.probe),
+  })
+  await send(tree.stream, group, context, dependencies, false)
+  if (tree.directories !== undefined) {
+    await send(Readable.from([tree.directories]), group, context, dependencies, true)
   }
-  await digHoles(context.remote, { ...here(group, context), names: sparse })
-  await proveHashes(group, context, dependencies)
-  return { entries, bytes }
+  await digHoles(context.remote, { ...here(group, context), names: tree.zeros })
+  await proveHashes(group, tree.joined, context, dependencies)
+  return tree.totals
+}
+
+/** A dump that is one file: it is named as Redis looks for it. */
+async function stageStream(
+  group: StagedGroup,
+  context: StageContext,
+  dependencies: RestoreDependencies,
+): Promise<Staged> {
+  const totals = { entries: 0, bytes: 0 }
+  for (const needed of group.archives) {
+    const size = needed.archive.plainBytes
+    const tar = dependencies.wrapInTar(await openPlain(needed, dependencies), {
+      path: Buffer.from(`${group.units[0]?.name ?? ''}/dump.rdb`),
+      size,
+      mode: 0o600,
+      mtimeMs: Date.parse(context.snapshot.manifest.createdAt),
+      dialect: dialectOf(context.probe),
+    })
+    await send(tar, group, context, dependencies, false)
+    totals.entries += 1
+    totals.bytes += size
+  }
+  return totals
 }
 
 function here(group: StagedGroup, context: StageContext) {
   return { directory: group.directory, privilege: context.privilege, signal: context.signal }
 }
 
-/** An archive as a tar for the target: only the group's members, named as they are staged. */
-async function openForTarget(
-  group: StagedGroup,
-  archive: ManifestArchive,
-  context: StageContext,
-  { pull, decryptor, openArchive, rewriteTar, wrapInTar }: RestoreDependencies,
-  sparse: Buffer[],
-): Promise<{
-  readonly tar: Readable
-  readonly totals: () => Staged
-  readonly directories: () => Buffer | undefined
-}> {
-  const dialect: TarDialect = context.probe.tar === 'gnu' ? 'pax' : 'gnu'
-  const plain = await openArchive({
-    path: pull.vault.filePath(context.snapshot, archive.file),
-    compression: archive.compression,
-    decryptor,
-  })
-  if (group.source.format === 'stream') {
-    const name = group.units[0]?.name ?? ''
-    const path = Buffer.from(`${name}/dump.rdb`)
-    const size = archive.plainBytes
-    const tar = wrapInTar(plain, {
-      path,
-      size,
-      mode: 0o600,
-      mtimeMs: Date.parse(context.snapshot.manifest.createdAt),
-      dialect,
-    })
-    return { tar, totals: () => ({ entries: 1, bytes: size }), directories: () => undefined }
-  }
-  let totals: Staged = { entries: 0, bytes: 0 }
-  let directories: Buffer | undefined
-  const tar = rewriteTar(plain, {
-    select: (entry) => selectFor(group, entry),
-    dialect,
-    maxBytes: archive.plainBytes,
-    onEnd: (seen) => (totals = seen),
-    onZeros: (path) => sparse.push(path),
-    onDirectories: (again) => (directories = again),
-  })
-  return { tar, totals: () => totals, directories: () => directories }
+function dialectOf(probe: HostProbe): TarDialect {
+  return probe.tar === 'gnu' ? 'pax' : 'gnu'
 }
 
-/** The staged name of a member, and of what a hard link points to. */
-function selectFor(group: StagedGroup, entry: TarEntry): { path: Buffer; linkPath?: Buffer } | undefined {
-  const path = stagedName(group, entry.path)
-  if (path === undefined) return undefined
-  if (entry.type !== 'hardlink' || entry.linkPath === undefined) return { path }
-  const linkPath = stagedName(group, entry.linkPath)
-  if (linkPath !== undefined) return { path, linkPath }
-  throw new RelayError(
-    'hardlink-outside',
-    `${printable(entry.path)} is a hard link to ${printable(entry.linkPath)}`,
-    {
-      source: group.source.name,
-      next: `Restore both: add --path ${group.source.name}:${printable(entry.linkPath)}`,
-    },
+function openPlain(
+  { snapshot, archive }: NeededArchive,
+  { pull, decryptor, openArchive }: RestoreDependencies,
+): Promise<Readable> {
+  const path = pull.vault.filePath(snapshot, archive.file)
+  return openArchive({ path, compression: archive.compression, decryptor })
+}
+
+async function openNeeded(group: StagedGroup, name: ArchiveName, dependencies: RestoreDependencies) {
+  const needed = group.archives.find(
+    ({ snapshot, archive }) => snapshot.id === name.snapshot && archive.file === name.archive,
   )
+  if (needed === undefined) throw new Error(`${name.snapshot}/${name.archive} was not looked for`)
+  return { plain: await openPlain(needed, dependencies), plainBytes: needed.archive.plainBytes }
+}
+
+/** The lines of the index that belong to the group. */
+async function* entriesOf(
+  group: StagedGroup,
+  { snapshot }: StageContext,
+  dependencies: RestoreDependencies,
+): AsyncGenerator<IndexEntry> {
+  const { vault } = dependencies.pull
+  const parts = { ...dependencies, filePath: vault.filePath.bind(vault) }
+  for await (const entry of sourceIndex(snapshot, group.source, parts)) {
+    if (stagedName(group, pathFromJson(entry.path)) !== undefined) yield entry
+  }
+}
+
+function linkOutside(group: StagedGroup, { path, linkPath = Buffer.alloc(0) }: TarEntry): RelayError {
+  return new RelayError('hardlink-outside', `${printable(path)} is a hard link to ${printable(linkPath)}`, {
+    source: group.source.name,
+    next: `Restore both: add --path ${group.source.name}:${printable(linkPath)}`,
+  })
 }
 
 function stagedName(group: StagedGroup, member: Buffer): Buffer | undefined {
@@ -161,21 +177,22 @@ async function send(
   await unpack.done
 }
 
-/** Every file of the group, hashed on the server, against the index. */
+/** Every file of the group, hashed on the server, against the index, or what its segments come to. */
 async function proveHashes(
   group: StagedGroup,
+  joined: ReadonlyMap<string, string>,
   context: StageContext,
   dependencies: RestoreDependencies,
 ): Promise<void> {
-  if (group.source.index === undefined) return
   const expected: { readonly name: string; readonly sha256: string }[] = []
-  const parts = { ...dependencies, filePath: dependencies.pull.vault.filePath.bind(dependencies.pull.vault) }
   async function* names(): AsyncGenerator<Buffer> {
-    for await (const entry of sourceIndex(context.snapshot, group.source, parts)) {
+    for await (const entry of entriesOf(group, context, dependencies)) {
       const path = pathFromJson(entry.path)
-      const staged = entry.sha256 === undefined ? undefined : stagedName(group, path)
-      if (staged === undefined || entry.sha256 === undefined) continue
-      expected.push({ name: printable(path), sha256: entry.sha256 })
+      const staged = stagedName(group, path)
+      if (entry.type !== 'file' || staged === undefined) continue
+      const sha256 = joined.get(path.toString('latin1')) ?? entry.sha256
+      if (sha256 === undefined) throw new Error(`${printable(path)} was not put together`)
+      expected.push({ name: printable(path), sha256 })
       yield staged
     }
   }

@@ -1,0 +1,78 @@
+import type { ArchiveName } from '../archive/contract.ts'
+import { DamageError, UsageError } from '../errors.ts'
+import type { ManifestArchive, ManifestSource } from '../model/snapshot.ts'
+import type { Snapshot } from '../vault/contract.ts'
+import type { RestoreDependencies } from './dependencies.ts'
+
+/** An archive that a restore reads: of the snapshot itself, or of one that its incremental builds on. */
+export interface NeededArchive {
+  readonly snapshot: Snapshot
+  readonly archive: ManifestArchive
+}
+
+/**
+ * Finds the archives that an index names. Throws DamageError for one that is missing, and UsageError for one that
+ * retention removed.
+ *
+ * @param all every snapshot of the host, retired ones too
+ */
+export function locateArchives(
+  names: readonly ArchiveName[],
+  snapshot: Snapshot,
+  source: ManifestSource,
+  all: readonly Snapshot[],
+): NeededArchive[] {
+  const byId = new Map(all.map((one) => [one.id, one]))
+  return names.map(({ snapshot: id, archive: file }) => {
+    const holder = id === snapshot.id ? snapshot : byId.get(id)
+    const archive = holder?.manifest.sources
+      .find(({ name }) => name === source.name)
+      ?.archives.find((one) => one.file === file)
+    if (holder === undefined || archive === undefined) {
+      throw new DamageError(
+        'archive-missing',
+        `${snapshot.host}/${id}/${file} is missing, and ${source.name} of ${snapshot.host}/${snapshot.id} needs it`,
+        { source: source.name, next: nextOf(snapshot) },
+      )
+    }
+    refuseRemoved(holder, [archive])
+    return { snapshot: holder, archive }
+  })
+}
+
+/** Throws UsageError for a file that retention removed. */
+export function refuseRemoved(snapshot: Snapshot, archives: readonly { readonly file: string }[]): void {
+  const gone = archives.find((archive) => snapshot.removedFiles.has(archive.file))
+  if (gone === undefined) return
+  throw new UsageError(`${gone.file} of ${snapshot.host}/${snapshot.id} was removed by retention`, {
+    next: 'Choose another snapshot: relay-backup list',
+  })
+}
+
+/**
+ * Files against their manifests: what is gone, of another size or, with `hashes`, not what was written. So a flipped
+ * bit is found before anything is stopped, and damage elsewhere keeps nobody from these. Throws DamageError.
+ */
+export async function checkFiles(
+  needed: readonly { readonly snapshot: Snapshot; readonly file: string }[],
+  { pull, hashes, signal }: Pick<RestoreDependencies, 'pull'> & { hashes: boolean; signal: AbortSignal },
+): Promise<void> {
+  for (const id of new Set(needed.map(({ snapshot }) => snapshot.id))) {
+    const here = needed.filter(({ snapshot }) => snapshot.id === id)
+    const snapshot = here[0]?.snapshot
+    if (snapshot === undefined) continue
+    const files = new Set(here.map(({ file }) => file))
+    const problems = await pull.vault.check(snapshot.host, { snapshots: [id], files, hashes, signal })
+    const first = problems.find((problem) => problem.snapshot === id)
+    if (first === undefined) continue
+    throw new DamageError(
+      'archive-damaged',
+      `${snapshot.host}/${id}: ${first.file === undefined ? '' : `${first.file}: `}${first.message}`,
+      { next: nextOf(snapshot) },
+    )
+  }
+}
+
+function nextOf(snapshot: Snapshot): string {
+  return `Nothing was changed. Restore another snapshot: relay-backup list ${snapshot.host}`
+}
