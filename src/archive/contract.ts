@@ -177,6 +177,15 @@ export interface IndexBuilder extends AsyncDisposable {
 /** `scratchPath` is where the encrypted scratch file goes; it is removed on dispose. */
 export type CreateIndexBuilder = (scratchPath: string) => Promise<IndexBuilder>
 
+/** An index as plain JSON lines: header, entries, trailer. */
+export type EncodeIndex = (
+  header: IndexHeader,
+  batches: AsyncIterable<Iterable<IndexEntry>>,
+) => AsyncGenerator<Buffer>
+
+/** A member's header as it stands in a tar, pax and ustar. */
+export type EncodeTarHeader = (entry: TarEntry) => Buffer
+
 /** Limits what all streams that went through it carry together. */
 export type Throttle = (stream: Readable) => Readable
 

@@ -10,6 +10,7 @@ export function declarePullCommands(program: Command, declare: Declare): void {
       .option('--all', 'every host of the config')
       .option('--tag <tag>', 'every host with this tag')
       .option('--source <source...>', 'only these sources (the snapshot is then not complete)')
+      .option('--full', 'all of every source, not just what changed since the last pull')
       .option('--if-older-than <duration>', 'skip hosts whose newest complete snapshot is younger, e.g. 20h')
       .option('--jobs <n>', 'hosts at a time (default: 4)')
       .option('--bandwidth <rate>', 'limit for all hosts together, e.g. 10MiB/s')

@@ -18,6 +18,7 @@ export interface PullFlags {
   readonly all?: boolean
   readonly tag?: string
   readonly source?: readonly string[]
+  readonly full?: boolean
   readonly ifOlderThan?: string
   readonly jobs?: string
   readonly bandwidth?: string
@@ -43,7 +44,7 @@ export async function pull(
     return { exitCode: ExitCode.done, text: renderPullPlans(plans), json: { hosts: plans } }
   }
   await using wired = await wirePull(context, config, { bandwidth })
-  const options = { sources: flags.source, ifOlderThan, rotate: flags.rotate, jobs }
+  const options = { sources: flags.source, full: flags.full, ifOlderThan, rotate: flags.rotate, jobs }
   const report = await pullHosts(hosts, options, wired.dependencies, context.signal)
   return {
     exitCode: pullExitCode(report.hosts),

@@ -83,6 +83,7 @@ function renderSource(source: ManifestSource, { removedFiles }: Snapshot, color:
   const rows = [
     ...source.archives.map((archive) => row(archive, archive.plainBytes)),
     ...(source.index === undefined ? [] : [row(source.index)]),
+    ...(source.replay === undefined ? [] : [row(source.replay)]),
   ]
   const head = ['file', 'size', 'plain', 'sha256']
   const keys = new Set(source.archives.flatMap(({ recipients }) => recipients))

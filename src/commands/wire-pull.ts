@@ -1,5 +1,9 @@
 import { createIndexBuilder } from '../archive/index-builder.ts'
 import { packTar } from '../archive/pack-tar.ts'
+import { encodeIndex } from '../archive/index-file.ts'
+import { toIndexEntry } from '../archive/index-entry.ts'
+import { createRecordSorter } from '../archive/record-sorter.ts'
+import { encodeTarHeader } from '../archive/tar-writer.ts'
 import { createThrottle } from '../archive/throttle.ts'
 import { writeArchive } from '../archive/write-archive.ts'
 import { createEncryptor } from '../crypto/encryptor.ts'
@@ -16,6 +20,7 @@ import { resolveSecret } from '../secrets/resolve.ts'
 import { findHelper } from '../services/helper.ts'
 import { chooseCompression } from '../sources/compression-choice.ts'
 import { sourceOf } from '../sources/registry.ts'
+import { listingsDirectory, openListingStore } from '../state/listing-store.ts'
 import { openVault } from '../vault/open-vault.ts'
 import { TOOL } from '../version.ts'
 import type { CommandContext } from './context.ts'
@@ -60,6 +65,11 @@ export async function wirePull(
       writeArchive,
       packTar,
       createIndexBuilder,
+      encodeIndex,
+      createSorter: createRecordSorter,
+      toIndexEntry,
+      encodeTarHeader,
+      listings: openListingStore(listingsDirectory(context.env)),
       throttle: (stream) => throttle?.(stream) ?? stream,
       resolveSecret,
       sourceOf,

@@ -1,5 +1,6 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, scrypt } from 'node:crypto'
 import type { Transform } from 'node:stream'
+import { promisify } from 'node:util'
 import { createMessage, encrypt, encryptSessionKey, enums } from 'openpgp'
 import type { EncryptOptions } from 'openpgp'
 import type { EncryptionConfig } from '../model/config.ts'
@@ -36,8 +37,9 @@ export async function createEncryptor(
   if (config.mode === 'passphrase') {
     const passphrase = await deps.resolveSecret(config.passphrase, deps.signal)
     // Revealed a message at a time, so that the text is nowhere else.
+    const encryptor = encryptorFor([], config.aead, () => ({ passwords: passphrase.reveal() }))
     return {
-      encryptor: encryptorFor([], config.aead, () => ({ passwords: passphrase.reveal() })),
+      encryptor: { ...encryptor, passphraseTag: (salt) => tagOf(passphrase, salt) },
       findings: [],
     }
   }
@@ -51,6 +53,11 @@ export async function createEncryptor(
     ),
     findings: gnuPG22Findings(recipients),
   }
+}
+
+async function tagOf(passphrase: Secret, salt: string): Promise<string> {
+  const key = await promisify<string, string, number, Buffer>(scrypt)(passphrase.reveal(), salt, 32)
+  return key.toString('hex')
 }
 
 type To = Pick<EncryptOptions, 'passwords' | 'encryptionKeys' | 'date'>

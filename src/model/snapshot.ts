@@ -42,9 +42,16 @@ export interface ManifestSource {
   readonly archives: readonly ManifestArchive[]
   /** Absent for `stream` sources. */
   readonly index?: ManifestIndex | undefined
+  /** Of an incremental: the script that makes its tree out of the unpacked chain, encrypted. */
+  readonly replay?: ManifestIndex | undefined
   readonly entries: number
   readonly facts: Facts
   readonly warnings: readonly SnapshotWarning[]
+}
+
+/** All files of a source in a snapshot. */
+export function sourceFiles({ archives, index, replay }: ManifestSource): ManifestIndex[] {
+  return [...archives, ...(index === undefined ? [] : [index]), ...(replay === undefined ? [] : [replay])]
 }
 
 /** The snapshot's description: `manifest.json`, written once and never changed (design.md section 5). */

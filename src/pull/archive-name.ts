@@ -18,3 +18,8 @@ export function archiveFileName(
 export function indexFileName(source: string): string {
   return `${source}.index.jsonl.zst.gpg`
 }
+
+/** `logs.replay.sh.gpg` */
+export function replayFileName(source: string): string {
+  return `${source}.replay.sh.gpg`
+}

@@ -1,4 +1,13 @@
-import type { CreateIndexBuilder, PackTar, Throttle, WriteArchive } from '../archive/contract.ts'
+import type {
+  CreateIndexBuilder,
+  CreateRecordSorter,
+  EncodeIndex,
+  EncodeTarHeader,
+  PackTar,
+  Throttle,
+  ToIndexEntry,
+  WriteArchive,
+} from '../archive/contract.ts'
 import type { Encryptor } from '../crypto/contract.ts'
 import type { HostConfig } from '../model/config.ts'
 import type { SourceKind } from '../model/snapshot.ts'
@@ -7,6 +16,7 @@ import type { Reporter } from '../report/contract.ts'
 import type { ResolveSecret } from '../secrets/contract.ts'
 import type { FindHelper } from '../services/contract.ts'
 import type { CapturableSource } from '../sources/contract.ts'
+import type { ListingStore } from '../state/contract.ts'
 import type { Vault } from '../vault/contract.ts'
 
 /** The parts a pull is wired from, by `commands/pull.ts` and by `demo`. */
@@ -16,6 +26,11 @@ export interface PullDependencies {
   readonly writeArchive: WriteArchive
   readonly packTar: PackTar
   readonly createIndexBuilder: CreateIndexBuilder
+  readonly encodeIndex: EncodeIndex
+  readonly createSorter: CreateRecordSorter
+  readonly toIndexEntry: ToIndexEntry
+  readonly encodeTarHeader: EncodeTarHeader
+  readonly listings: ListingStore
   readonly throttle: Throttle
   readonly resolveSecret: ResolveSecret
   readonly sourceOf: (kind: SourceKind) => Promise<CapturableSource>
@@ -41,6 +56,8 @@ export interface PullDependencies {
 export interface PullOptions {
   /** Only these sources; undefined means all that are configured. */
   readonly sources?: readonly string[] | undefined
+  /** All of every source, not just what changed. */
+  readonly full?: boolean | undefined
   /** Hosts whose newest complete snapshot is younger than this are skipped, in ms. */
   readonly ifOlderThan?: number | undefined
   readonly rotate: boolean

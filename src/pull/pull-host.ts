@@ -15,7 +15,8 @@ import type { PullDependencies, PullOptions } from './dependencies.ts'
 import { freshEnough } from './freshness.ts'
 import { requireDeployment } from './plan.ts'
 import { SFTP_ONLY } from './access.ts'
-import { pullSource } from './pull-source.ts'
+import type { NextListing } from './incremental/next-listing.ts'
+import { pullSource, type Chaining } from './pull-source.ts'
 import { rotateHost } from './rotate.ts'
 import { namesToProbe, selectSources, type SourceSelection } from './select-sources.ts'
 import { findShrinkage, type Shrinkage } from './shrinkage.ts'
@@ -129,7 +130,8 @@ async function captureHost(
     probe.access === 'sftp'
       ? undefined
       : await dependencies.lockDeployment(remote, deployment, { sudo: host.sudo, signal })
-  return await takeSnapshot({ host, remote, probe, lock, selection, purpose: 'pull' }, dependencies, signal)
+  const request = { host, remote, probe, lock, selection, purpose: 'pull', full: options.full } as const
+  return await takeSnapshot(request, dependencies, signal)
 }
 
 /** What {@link takeSnapshot} captures, from where, and what for. */
@@ -139,7 +141,10 @@ export interface SnapshotRequest {
   readonly probe: HostProbe
   readonly lock: HostLock
   readonly selection: SourceSelection
+  /** Only a `pull` is a link of a chain: what a restore or a migration takes stands by itself and is no parent. */
   readonly purpose: Purpose
+  /** All of every source, not just what changed. */
+  readonly full?: boolean | undefined
 }
 
 /**
@@ -165,11 +170,15 @@ export async function takeSnapshot(
     })
   }
   await using pending = await vault.begin(lock, now, signal)
+  await using stack = new AsyncDisposableStack()
+  const listings: NextListing[] = []
 
   const captured = await captureSources(
     { host, remote, probe, pending, signal },
     selection.sources,
+    purpose === 'pull' ? { chained: true, full: request.full ?? false } : { chained: false },
     dependencies,
+    (listing) => listings.push(stack.use(listing)),
   )
   signal.throwIfAborted()
   if (captured.manifests.length === 0) return { snapshot: undefined, sources: captured.reports }
@@ -203,6 +212,8 @@ export async function takeSnapshot(
       purpose,
     }),
   )
+  // Only now: a listing describes a snapshot that is there.
+  for (const listing of listings) await listing.commit(snapshot.manifestHash)
   return { snapshot, sources: captured.reports }
 }
 
@@ -234,7 +245,9 @@ async function captureSources(
     readonly signal: AbortSignal
   },
   sources: readonly SourceConfig[],
+  chaining: Chaining,
   dependencies: PullDependencies,
+  keep: (listing: NextListing) => void,
 ): Promise<{ readonly manifests: ManifestSource[]; readonly reports: SourcePullReport[] }> {
   const { reporter } = dependencies
   const manifests: ManifestSource[] = []
@@ -243,8 +256,9 @@ async function captureSources(
     const names = { host: context.host.name, source: source.name }
     reporter.event({ type: 'source-started', ...names })
     try {
-      const { manifest, wireBytes } = await pullSource(context, source, dependencies)
+      const { manifest, wireBytes, listing } = await pullSource(context, source, chaining, dependencies)
       manifests.push(manifest)
+      if (listing !== undefined) keep(listing)
       reports.push(sourceReport(manifest, wireBytes))
       reporter.event({ type: 'source-finished', ...names, entries: manifest.entries })
     } catch (error) {

@@ -1,6 +1,7 @@
 import type { RetentionPolicy } from '../model/config.ts'
 import { snapshotTime } from '../model/names.ts'
 import type { RotationReport } from '../model/pull-report.ts'
+import { sourceFiles } from '../model/snapshot.ts'
 import type { RetentionDecision } from '../retention/apply.ts'
 import {
   applyPolicies,
@@ -113,8 +114,9 @@ function retentionInput(snapshot: Snapshot): SourceRetentionInput {
 function presentFiles(snapshot: Snapshot, source: string): string[] {
   const found = snapshot.manifest.sources.find(({ name }) => name === source)
   if (found === undefined) return []
-  const files = [...found.archives, ...(found.index === undefined ? [] : [found.index])]
-  return files.map(({ file }) => file).filter((file) => !snapshot.removedFiles.has(file))
+  return sourceFiles(found)
+    .map(({ file }) => file)
+    .filter((file) => !snapshot.removedFiles.has(file))
 }
 
 /** What is wrong with a snapshot that stays while others are to go; hashes are not read, that takes too long. */

@@ -31,14 +31,18 @@ export interface ListingHeader {
   readonly definition: string
   /** Fingerprints that the chain's archives are encrypted to, sorted; empty in passphrase mode. */
   readonly recipients: readonly string[]
+  /** Of the passphrase, salted and slow to guess from; null where there are recipients. */
+  readonly passphrase: string | null
   /** Snapshots that the index refers to, oldest first; the described one is the last. */
   readonly chain: readonly string[]
   /** Incrementals since the last full; 0 for a full. */
   readonly incrementals: number
+  /** When the chain's archives were last read and hashed, or written. ISO 8601, UTC. */
+  readonly checkedAt: string
 }
 
-/** What the header says before the snapshot is committed. */
-export type ListingDraft = Omit<ListingHeader, 'format' | 'manifestHash'>
+/** What the header says before its records are known and the snapshot is committed. */
+export type ListingDraft = Omit<ListingHeader, 'format' | 'manifestHash' | 'chain'>
 
 /** A listing that was found. Its records are proven when the generator ended without error. */
 export interface StoredListing {
@@ -51,8 +55,8 @@ export interface StoredListing {
 export interface PendingListing extends AsyncDisposable {
   /** Records must come sorted by path bytes. Resolves when there is room for more. */
   add(record: ListingRecord): Promise<void>
-  /** Binds it to the committed snapshot and puts it in place of the old one at once. */
-  commit(manifestHash: string): Promise<void>
+  /** Binds it to the committed snapshot and to those its records refer to, and puts it in place of the old one. */
+  commit(manifestHash: string, chain: readonly string[]): Promise<void>
 }
 
 /**

@@ -63,10 +63,10 @@ class FilePendingListing implements PendingListing {
     return this.#records.add(record)
   }
 
-  async commit(manifestHash: string): Promise<void> {
+  async commit(manifestHash: string, chain: readonly string[]): Promise<void> {
     const proof = await this.#records.end()
     const file = basename(this.#records.path)
-    const head: Head = { format: 1, ...this.#draft, manifestHash, ...proof, file }
+    const head: Head = { format: 1, ...this.#draft, manifestHash, chain, ...proof, file }
     const temporary = `${this.#records.path}.tmp`
     await writeFile(temporary, `${JSON.stringify(head)}\n`, { mode: 0o600, flag: 'wx' })
     await rename(temporary, this.#path)
@@ -91,6 +91,7 @@ async function readHead(path: string): Promise<Head | undefined> {
       typeof head.file === 'string' &&
       basename(head.file) === head.file &&
       typeof head.records === 'number' &&
+      typeof head.checkedAt === 'string' &&
       Array.isArray(head.chain) &&
       Array.isArray(head.recipients)
     return valid ? (head as Head) : undefined

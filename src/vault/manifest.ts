@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { DamageError, VaultError } from '../errors.ts'
 import { SNAPSHOT_ID_PATTERN } from '../model/names.ts'
-import type { Manifest } from '../model/snapshot.ts'
+import { sourceFiles, type Manifest } from '../model/snapshot.ts'
 import { FILE_NAME_PATTERN, MANIFEST_FILE, SUMS_FILE } from './paths.ts'
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
@@ -25,6 +25,8 @@ const archive = z.looseObject({
   recipients: z.array(z.string()),
 })
 
+const ownFile = z.looseObject({ file: fileName, bytes: count, sha256 })
+
 const source = z.looseObject({
   name: z.string().min(1),
   // A kind (and its facts) that a later version added passes through: listing and verifying need not know it.
@@ -33,7 +35,8 @@ const source = z.looseObject({
   mode: z.enum(['full', 'incremental']),
   parents: z.array(snapshotId),
   archives: z.array(archive),
-  index: z.looseObject({ file: fileName, bytes: count, sha256 }).optional(),
+  index: ownFile.optional(),
+  replay: ownFile.optional(),
   entries: count,
   facts: z.looseObject({ kind: z.string() }),
   warnings: z.array(z.looseObject({ code: z.string(), count })),
@@ -104,9 +107,9 @@ export interface ManifestFile {
   readonly sha256: string
 }
 
-/** Every archive and index of a snapshot. */
+/** Every archive, index and script of a snapshot. */
 export function manifestFiles(value: Manifest): ManifestFile[] {
-  return value.sources.flatMap((one) => [...one.archives, ...(one.index === undefined ? [] : [one.index])])
+  return value.sources.flatMap(sourceFiles)
 }
 
 function firstIssue(error: z.ZodError): string {

@@ -14,6 +14,8 @@ const STEPS: Readonly<Record<string, string>> = {
   'manifest-differs': DAMAGED,
   'manifest-damaged': DAMAGED,
   'sums-differ': DAMAGED,
+  'parent-damaged':
+    'Put what is missing or damaged back from a copy of the vault; the next pull captures everything afresh.',
   'chain-broken': 'Find out who changed the vault; compare it with a copy.',
   'unknown-snapshot':
     'Pull again: what a crash left is taken in then. If it stays unknown, it was copied here: move it out of the vault.',

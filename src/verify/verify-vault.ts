@@ -1,6 +1,8 @@
+import { sourceFiles } from '../model/snapshot.ts'
 import { formatSize } from '../model/units.ts'
 import type { Reporter } from '../report/contract.ts'
 import type { Snapshot, Vault, VaultProblem } from '../vault/contract.ts'
+import { dependentProblems } from './dependents.ts'
 import { nextStep } from './next-step.ts'
 
 /** What to verify of one host. */
@@ -46,13 +48,17 @@ async function verifyHost(
   { reporter, signal }: { readonly reporter: Reporter; readonly signal: AbortSignal },
 ): Promise<VerifiedHost> {
   const all = await vault.snapshots(host, { retired: true })
-  const chosen = ids === undefined ? all : all.filter(({ id }) => ids.includes(id))
+  const asked = ids === undefined ? all : all.filter(({ id }) => ids.includes(id))
+  // What they build on counts: without it they can't be restored.
+  const parents = asked.flatMap(({ manifest }) => manifest.sources.flatMap((source) => source.parents))
+  const wanted = ids === undefined ? undefined : [...new Set([...ids, ...parents])]
+  const chosen = all.filter(({ id }) => wanted?.includes(id) ?? true)
   const total = chosen.reduce((sum, snapshot) => sum + storedBytes(snapshot), 0)
   let bytes = 0
   let told = 0
   reporter.event({ type: 'host-started', host })
-  const problems = await vault.check(host, {
-    ...(ids === undefined ? {} : { snapshots: ids }),
+  const own = await vault.check(host, {
+    ...(wanted === undefined ? {} : { snapshots: wanted }),
     hashes: true,
     signal,
     onBytes: (read) => {
@@ -63,6 +69,7 @@ async function verifyHost(
       reporter.event({ type: 'host-step', host, step })
     },
   })
+  const problems = [...own, ...dependentProblems(asked, all, own)]
   const message = problems.length === 0 ? 'verified' : `${problems.length} problems`
   reporter.event({ type: 'host-finished', host, message })
   return {
@@ -73,10 +80,10 @@ async function verifyHost(
   }
 }
 
-/** Bytes of a snapshot's archives and indexes that are still there. */
+/** Bytes of a snapshot's archives, indexes and scripts that are still there. */
 export function storedBytes({ manifest, removedFiles }: Snapshot): number {
   return manifest.sources
-    .flatMap(({ archives, index }) => [...archives, ...(index === undefined ? [] : [index])])
+    .flatMap(sourceFiles)
     .filter(({ file }) => !removedFiles.has(file))
     .reduce((sum, { bytes }) => sum + bytes, 0)
 }

@@ -8,7 +8,6 @@ import {
   mkdir,
   readFile,
   readdir,
-  readlink,
   rename,
   rm,
   symlink,
@@ -31,7 +30,7 @@ import type { IndexEntry } from '../../src/archive/contract.ts'
 import type { FilesSourceConfig } from '../../src/model/config.ts'
 import { pathFromJson } from '../../src/model/path-bytes.ts'
 import { IndexBook } from '../../src/pull/incremental/compose.ts'
-import { indexEntries, replayOf } from '../../src/pull/incremental/finish.ts'
+import { indexBatches, replayOf } from '../../src/pull/incremental/finish.ts'
 import { OwnMembers } from '../../src/pull/incremental/members.ts'
 import type { PullMode } from '../../src/pull/incremental/mode.ts'
 import { TAIL_THRESHOLD } from '../../src/pull/incremental/plan.ts'
@@ -41,6 +40,7 @@ import { filesSource } from '../../src/sources/files/index.ts'
 import { openListingStore } from '../../src/state/listing-store.ts'
 import { LocalHost, localProbe } from '../lab/local-host.ts'
 import { tempDir } from '../lab/temp.ts'
+import { treeOf } from '../lab/tree-of.ts'
 
 const run = promisify(execFile)
 const signal = new AbortController().signal
@@ -119,8 +119,9 @@ class Chain {
       snapshot,
       definition: '',
       recipients: [],
-      chain: [],
+      passphrase: null,
       incrementals: 0,
+      checkedAt: '2025-11-20T02:00:00Z',
     })
     const captured = {
       prepared,
@@ -130,12 +131,12 @@ class Chain {
     const book = new IndexBook()
     const lines = encodeIndex(
       { format: 1, source: 'data', snapshot, paths: ['data'] },
-      one(indexEntries(captured, listing, book)),
+      indexBatches(captured, listing, book),
     )
     await pipeline(Readable.from(lines), createWriteStream(join(directory, 'index.jsonl')))
     if (!full) await writeFile(join(directory, 'replay.sh'), await text(Readable.from(replayOf(captured))))
     await writeFile(join(directory, 'parents'), JSON.stringify(book.parents(snapshot)))
-    await listing.commit('hash')
+    await listing.commit('hash', [])
     this.snapshots.push(snapshot)
     this.modes.push(prepared.mode)
     this.wire.push(wire)
@@ -169,37 +170,6 @@ class Chain {
     const script = await readFile(replay).catch(() => undefined)
     if (script !== undefined) await run('dash', [replay], { cwd: into })
   }
-}
-
-async function* one<T>(values: AsyncIterable<T>): AsyncGenerator<T[]> {
-  for await (const value of values) yield [value]
-}
-
-/** A tree as text: type, mode, mtime in ns, links among its names, content. */
-async function treeOf(root: string, top = 'data'): Promise<Map<string, string>> {
-  const seen = new Map<string, string>()
-  const inodes = new Map<bigint, string>()
-  async function walk(path: Buffer): Promise<void> {
-    const full = Buffer.concat([Buffer.from(`${root}/`), path])
-    const stat = await lstat(full, { bigint: true })
-    const name = path.toString('latin1')
-    const content = stat.isFile()
-      ? await readFile(full)
-      : stat.isSymbolicLink()
-        ? await readlink(full, 'buffer')
-        : Buffer.alloc(0)
-    const first = inodes.get(stat.ino) ?? name
-    inodes.set(stat.ino, first)
-    seen.set(
-      name,
-      `${stat.mode.toString(8)} ${stat.mtimeNs} ${stat.isFile() ? first : ''} ${content.toString('latin1')}`,
-    )
-    if (!stat.isDirectory()) return
-    const names = (await readdir(full, { encoding: 'buffer' })).sort(Buffer.compare)
-    for (const each of names) await walk(Buffer.concat([path, Buffer.from('/'), each]))
-  }
-  await walk(Buffer.from(top))
-  return seen
 }
 
 describe('a chain made by the real scripts', () => {

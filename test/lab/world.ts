@@ -29,7 +29,10 @@ export interface World extends AsyncDisposable {
   /** Snapshot directories of a host, oldest first. */
   snapshots(host?: string): Promise<string[]>
   manifest(id: string, host?: string): Promise<Record<string, unknown>>
-  /** Opens every tar archive of a snapshot, in the manifest's order, with stock gpg, zstd and tar into `to`. */
+  /**
+   * Opens every tar archive of a snapshot, and those of the snapshots it builds on, in the manifests' order, with
+   * stock gpg, zstd and tar into `to`, and runs the replay scripts, as the README says it is done by hand.
+   */
   extract(id: string, to: string, host?: string): Promise<void>
 }
 
@@ -54,6 +57,17 @@ export interface WorldOptions {
   readonly sshd?: SshdOptions
   readonly redis?: RedisOptions
 }
+
+interface StoredSource {
+  readonly name: string
+  readonly format: string
+  readonly parents: readonly string[]
+  readonly archives: readonly { readonly file: string; readonly compression: string }[]
+  readonly replay?: { readonly file: string }
+}
+
+const UNPACKERS: Record<string, string> = { zstd: 'zstd -d -q', gzip: 'gzip -d', none: 'cat' }
+const UNPACK = 'tar -x -p --numeric-owner --xattrs --xattrs-include="*"'
 
 /** Starts it all: one host `prod` with redis_data, logs, data and config. */
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
@@ -129,21 +143,20 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       manifest: async (id, host = 'prod') =>
         JSON.parse(await readFile(join(vault, host, id, 'manifest.json'), 'utf8')) as Record<string, unknown>,
       extract: async (id, to, host = 'prod') => {
-        const manifest = (await world.manifest(id, host)) as {
-          sources: { format: string; archives: { file: string; compression: string }[] }[]
+        const open = async (of: string, file: string, rest: string): Promise<void> => {
+          const pipe = `set -e; gpg --batch --quiet -d "$1" | ${rest}`
+          const path = join(vault, host, of, file)
+          await run('bash', ['-o', 'pipefail', '-c', pipe, 'sh', path, to], { env: gpg.env })
         }
-        const pipe =
-          'set -e; gpg --batch --quiet -d "$1" | $3 | tar -x -p --numeric-owner --xattrs --xattrs-include="*" -C "$2"'
-        const unpackers: Record<string, string> = { zstd: 'zstd -d -q', gzip: 'gzip -d', none: 'cat' }
-        for (const source of manifest.sources) {
-          for (const archive of source.format === 'tar' ? source.archives : []) {
-            const file = join(vault, host, id, archive.file)
-            await run(
-              'bash',
-              ['-o', 'pipefail', '-c', pipe, 'sh', file, to, unpackers[archive.compression] ?? ''],
-              { env: gpg.env },
-            )
+        const sourcesOf = async (of: string) => (await world.manifest(of, host))['sources'] as StoredSource[]
+        for (const { name, parents, replay } of await sourcesOf(id)) {
+          for (const each of [...parents, id]) {
+            const source = (await sourcesOf(each)).find((one) => one.name === name)
+            for (const { file, compression } of source?.format === 'tar' ? source.archives : []) {
+              await open(each, file, `${UNPACKERS[compression]} | ${UNPACK} -C "$2"`)
+            }
           }
+          if (replay !== undefined) await open(id, replay.file, '(cd "$2" && sh)')
         }
       },
       [Symbol.asyncDispose]: () => stack.disposeAsync(),

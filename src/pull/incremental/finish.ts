@@ -1,7 +1,8 @@
 import type { IndexEntry, SortedRecord } from '../../archive/contract.ts'
-import type { ListingRecord, PendingListing } from '../../state/contract.ts'
+import type { ListingRecord } from '../../state/contract.ts'
 import { IndexBook, composeListing } from './compose.ts'
 import type { TailSegments } from './compose.ts'
+import type { NextListing } from './next-listing.ts'
 import type { PreparedPull } from './prepare.ts'
 import { replayScript } from './replay-script.ts'
 
@@ -13,16 +14,24 @@ export interface CapturedChanges {
   readonly tails: TailSegments
 }
 
-/** The snapshot's index, entry by entry. Each record goes to the next pull's listing on its way. */
-export async function* indexEntries(
+/** As many lines of the index are made at a time. */
+const BATCH = 500
+
+/** The snapshot's index, in batches. Each record goes to the next pull's listing on its way. */
+export async function* indexBatches(
   captured: CapturedChanges,
-  listing: PendingListing | undefined,
+  listing: Pick<NextListing, 'add'>,
   book: IndexBook,
-): AsyncGenerator<IndexEntry> {
+): AsyncGenerator<IndexEntry[]> {
+  let batch: IndexEntry[] = []
   for await (const record of records(captured, book)) {
-    await listing?.add(record)
-    if ('entry' in record) yield record.entry
+    await listing.add(record)
+    if ('entry' in record && batch.push(record.entry) === BATCH) {
+      yield batch
+      batch = []
+    }
   }
+  yield batch
 }
 
 /** The replay script of an incremental. */

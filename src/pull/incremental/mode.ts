@@ -17,6 +17,8 @@ export interface ModeQuestion {
   readonly definition: string
   /** Fingerprints that this pull encrypts to. */
   readonly recipients: readonly string[]
+  /** What tells the passphrase apart that this pull encrypts with, if it does. */
+  readonly passphrase: string | null
   /** The host's snapshots, retired ones too. */
   readonly snapshots: readonly Snapshot[]
   /** What the vault's check of presence and sizes found in the chain's snapshots. */
@@ -43,6 +45,7 @@ function whyFull(question: ModeQuestion): string | undefined {
   if (last.recipients.join() !== sortedRecipients(question.recipients).join()) {
     return 'the recipients are others than at the last pull'
   }
+  if (last.passphrase !== question.passphrase) return 'the passphrase is another than at the last pull'
   const byId = new Map(snapshots.map((snapshot) => [snapshot.id, snapshot]))
   if (byId.get(last.snapshot)?.manifestHash !== last.manifestHash) {
     return `the list of the last pull is of a snapshot that is not in the vault`

@@ -34,8 +34,10 @@ const last: ListingHeader = {
   manifestHash: 'hash of s2',
   definition: 'd',
   recipients: ['A', 'B'],
+  passphrase: null,
   chain: ['s1', 's2'],
   incrementals: 1,
+  checkedAt: '2025-11-20T02:00:00Z',
 }
 const good: ModeQuestion = {
   full: false,
@@ -43,6 +45,7 @@ const good: ModeQuestion = {
   last,
   definition: 'd',
   recipients: ['B', 'A'],
+  passphrase: null,
   snapshots: [snapshot('s1'), snapshot('s2')],
   problems: [],
 }
@@ -58,6 +61,7 @@ test.each<[string, Partial<ModeQuestion>]>([
   ['no list', { last: undefined }],
   ['30 incrementals', { last: { ...last, incrementals: 30 } }],
   ['configured otherwise', { definition: 'other' }],
+  ['passphrase is another', { passphrase: 'other' }],
   ['recipients', { recipients: ['A'] }],
   ['recipients', { recipients: [] }],
   ['not in the vault', { snapshots: [snapshot('s1')] }],

@@ -12,7 +12,8 @@ const draft: ListingDraft = {
   snapshot: '20251120T020000Z',
   definition: 'd',
   recipients: ['AB'],
-  chain: ['20251120T020000Z'],
+  passphrase: null,
+  checkedAt: '2025-11-20T02:00:00Z',
   incrementals: 0,
 }
 const records: ListingRecord[] = Array.from({ length: 5000 }, (_, n) => ({
@@ -23,7 +24,7 @@ const records: ListingRecord[] = Array.from({ length: 5000 }, (_, n) => ({
 async function write(directory: string, manifestHash: string): Promise<void> {
   await using pending = await openListingStore(directory).begin(draft)
   for (const record of records) await pending.add(record)
-  await pending.commit(manifestHash)
+  await pending.commit(manifestHash, ['20251120T020000Z'])
 }
 
 async function all(listing: StoredListing | undefined): Promise<ListingRecord[]> {

@@ -1,0 +1,203 @@
+import type { Readable } from 'node:stream'
+import type { ArchiveObserver, ArchiveResult, IndexHeader, ReadEntry } from '../archive/contract.ts'
+import { ConnectionError, InterruptedError, RelayError, SourceError, VaultError } from '../errors.ts'
+import type { HostConfig, SourceConfig } from '../model/config.ts'
+import { pathToJson, printable } from '../model/path-bytes.ts'
+import type { Compression, ManifestArchive, ManifestIndex, ManifestSource } from '../model/snapshot.ts'
+import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
+import type { Capture, CaptureArchive, CaptureContext, CaptureOutcome } from '../sources/contract.ts'
+import type { PendingFile, PendingSnapshot } from '../vault/contract.ts'
+import { archiveFileName } from './archive-name.ts'
+import type { PullDependencies } from './dependencies.ts'
+
+/** Where a source is captured from and to. */
+export interface PullSourceContext {
+  readonly host: HostConfig
+  readonly remote: RemoteHost
+  readonly probe: HostProbe
+  /** How the source is read. */
+  readonly privilege: Privilege | undefined
+  readonly pending: PendingSnapshot
+  readonly signal: AbortSignal
+  /** Files made so far: they go when the source fails. */
+  readonly files: PendingFile[]
+}
+
+/** The archives of a source, written. */
+export interface CapturedArchives {
+  readonly archives: readonly ManifestArchive[]
+  readonly format: ManifestSource['format']
+  readonly wireBytes: number
+  readonly outcome: CaptureOutcome
+}
+
+/**
+ * Streams every archive of a capture into the pending snapshot, read back and judged at both ends. `add` takes every
+ * member, synchronously and in reading order. Throws a RelayError when the source can't be trusted.
+ */
+export async function captureArchives(
+  context: PullSourceContext,
+  config: SourceConfig,
+  capture: Capture,
+  dependencies: PullDependencies,
+  add: (entry: ReadEntry, place: { readonly part: string; readonly archive: string }) => void,
+): Promise<CapturedArchives> {
+  const archives: ManifestArchive[] = []
+  let wireBytes = 0
+  let format: ManifestSource['format'] = 'tar'
+  for await (const archive of capture.archives()) {
+    const { store } = archive.input
+    const file = await createFile(context, archiveFileName(config.name, archive, store))
+    format = archive.format
+    const place = { part: archive.part, archive: file.name }
+    const result = await streamArchive(context, config, archive, file, dependencies, (entry) =>
+      add(entry, place),
+    )
+    wireBytes += result.wireBytes
+    const { bytes, plainBytes, sha256 } = result
+    const { recipients } = dependencies.encryptor
+    archives.push({ file: file.name, bytes, plainBytes, sha256, compression: store, recipients })
+  }
+  const outcome = await capture.finish()
+  if (archives.length === 0) throw new SourceError('nothing-captured', 'the capture gave no archive')
+  return { archives, format, wireBytes, outcome }
+}
+
+/** One archive through the pipe and to the disk; both ends of it are judged. */
+async function streamArchive(
+  context: PullSourceContext,
+  config: SourceConfig,
+  archive: CaptureArchive,
+  file: PendingFile,
+  { reporter, writeArchive, encryptor, throttle, now }: PullDependencies,
+  add: (entry: ReadEntry) => void,
+): Promise<ArchiveResult> {
+  const names = { host: context.host.name, source: config.name, archive: file.name }
+  const started = now().getTime()
+  let result: ArchiveResult
+  try {
+    result = await writeArchive(
+      { ...archive.input, stream: throttle(archive.input.stream) },
+      {
+        encryptor,
+        sink: { stream: file.stream },
+        observer: observeInto(archive, add),
+        onProgress: (progress) =>
+          reporter.event({
+            type: 'archive-progress',
+            ...names,
+            ...progress,
+            expectedPlainBytes: archive.expectedPlainBytes,
+          }),
+        signal: context.signal,
+      },
+    )
+  } catch (error) {
+    archive.abort()
+    throw await explain(error, archive)
+  }
+  await archive.finish()
+  await finishFile(file, result.bytes)
+  const { bytes, plainBytes, wireBytes } = result
+  const milliseconds = now().getTime() - started
+  reporter.event({ type: 'archive-finished', ...names, bytes, plainBytes, wireBytes, milliseconds })
+  return result
+}
+
+/** The source's own observer sees what it wants; `add` takes every member. */
+function observeInto(archive: CaptureArchive, add: (entry: ReadEntry) => void): ArchiveObserver {
+  return {
+    ...archive.observer,
+    entry: (entry) => {
+      archive.observer.entry?.(entry)
+      add(entry)
+    },
+    ...(archive.observer.tap === undefined ? {} : { tap: archive.observer.tap.bind(archive.observer) }),
+  }
+}
+
+/**
+ * Of the pipe's error and the remote side's, the one that says more: a full local disk, a lost connection or an
+ * interruption is the cause itself; a stream that broke off is explained by the exit status behind it.
+ */
+async function explain(error: unknown, archive: CaptureArchive): Promise<unknown> {
+  const isCause =
+    error instanceof VaultError || error instanceof ConnectionError || error instanceof InterruptedError
+  const remote: unknown = await archive.finish().then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  return isCause || !(remote instanceof RelayError) ? error : remote
+}
+
+/** Encrypts text that we made ourselves, an index or a script, into a file of the pending snapshot. */
+export async function writeOwnFile(
+  context: PullSourceContext,
+  name: string,
+  content: { readonly stream: Readable; readonly store: Compression },
+  { encryptor, writeArchive }: PullDependencies,
+): Promise<ManifestIndex> {
+  const file = await createFile(context, name)
+  const result = await writeArchive(
+    { ...content, format: 'stream', wire: 'none' },
+    { encryptor, sink: { stream: file.stream }, signal: context.signal },
+  )
+  await finishFile(file, result.bytes)
+  return { file: name, bytes: result.bytes, sha256: result.sha256 }
+}
+
+async function createFile(context: PullSourceContext, name: string): Promise<PendingFile> {
+  const file = await context.pending.createFile(name)
+  context.files.push(file)
+  return file
+}
+
+async function finishFile(file: PendingFile, written: number): Promise<void> {
+  const { bytes } = await file.finish()
+  if (bytes === written) return
+  throw new VaultError('short-write', `${file.name} has ${bytes} bytes on disk, ${written} were written`, {
+    next: "Check the vault's file system, then pull again.",
+  })
+}
+
+/** The first line of a source's index. */
+export function indexHeader(
+  context: PullSourceContext,
+  config: SourceConfig,
+  { roots }: CaptureOutcome,
+): IndexHeader {
+  const links = roots.map(({ path, link }) => ({ path: pathToJson(path), link: pathToJson(link) }))
+  return {
+    format: 1,
+    source: config.name,
+    snapshot: context.pending.id,
+    paths: pathsInArchive(config, context.probe.deployment),
+    ...(links.length === 0 ? {} : { roots: links }),
+  }
+}
+
+/** The source's paths as its members are named: what lies inside the deployment is relative to it. */
+function pathsInArchive(config: SourceConfig, deployment: string | undefined): string[] {
+  const paths = config.kind === 'redis' ? [config.path] : config.paths
+  return paths.map((path) =>
+    deployment !== undefined && path.startsWith(`${deployment}/`) ? path.slice(deployment.length + 1) : path,
+  )
+}
+
+export function captureContext(
+  context: PullSourceContext,
+  config: SourceConfig,
+  { reporter, resolveSecret }: PullDependencies,
+): CaptureContext {
+  const names = { host: context.host.name, source: config.name }
+  return {
+    host: context.remote,
+    probe: context.probe,
+    privilege: context.privilege,
+    compression: context.host.compression,
+    secret: resolveSecret,
+    step: (step) => reporter.event({ type: 'source-step', ...names, step: printable(step) }),
+    notice: (notice) => reporter.event({ type: 'warning', ...names, ...notice }),
+    signal: context.signal,
+  }
+}

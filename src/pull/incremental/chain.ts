@@ -1,0 +1,98 @@
+import type { FilesSourceConfig } from '../../model/config.ts'
+import type { ListingDraft, ListingHeader, StoredListing } from '../../state/contract.ts'
+import type { Snapshot, VaultProblem } from '../../vault/contract.ts'
+import { captureContext, type PullSourceContext } from '../capture-archives.ts'
+import type { PullDependencies } from '../dependencies.ts'
+import { chooseMode, definitionOf, sortedRecipients, type PullMode } from './mode.ts'
+
+/** The archives of a chain are read and hashed again when that was last done so long ago. ms */
+const REHASH_AFTER = 7 * 86_400_000
+
+/** What an incremental would build on, looked at and judged. */
+export interface Chain {
+  readonly mode: PullMode
+  readonly last: StoredListing | undefined
+  /** The next listing's header but for what depends on the mode. */
+  readonly draft: Omit<ListingDraft, 'incrementals' | 'checkedAt'>
+  /** The rest of it, after a full and after an incremental. */
+  readonly afresh: Pick<ListingDraft, 'incrementals' | 'checkedAt'>
+  readonly goingOn: Pick<ListingDraft, 'incrementals' | 'checkedAt'>
+}
+
+/** Opens the last listing and checks what it refers to. */
+export async function lookAtChain(
+  context: PullSourceContext,
+  config: FilesSourceConfig,
+  full: boolean,
+  dependencies: PullDependencies,
+): Promise<Chain> {
+  const { vault, listings, encryptor, now } = dependencies
+  const { host, pending, probe } = context
+  const names = { vault: vault.id, host: host.name, source: config.name }
+  const last = await listings.open(names.vault, names.host, names.source)
+  const draft = {
+    ...names,
+    snapshot: pending.id,
+    definition: definitionOf(config, probe.deployment),
+    recipients: sortedRecipients(encryptor.recipients),
+    passphrase: (await encryptor.passphraseTag?.(vault.id)) ?? null,
+  }
+  const snapshots = await vault.snapshots(host.name, { retired: true })
+  const isDue = last !== undefined && !isRecent(last.header, now())
+  const look = { full, fullEvery: host.fullEvery, last: last?.header, ...draft, snapshots }
+  // What is full for another reason needs no check of what it does not build on.
+  const early = chooseMode({ ...look, problems: [] })
+  const problems =
+    last === undefined || early.mode === 'full'
+      ? []
+      : await checkChain(context, config, last.header, { snapshots, hashes: isDue }, dependencies)
+  const mode = chooseMode({ ...look, problems })
+  if (mode.mode === 'full' && problems.length > 0) {
+    captureContext(context, config, dependencies).notice({
+      code: 'chain-damaged',
+      message: `all of it is captured, not just what changed: ${mode.reason}`,
+      next: `See all of it with: relay-backup verify ${host.name}`,
+    })
+  }
+  const today = now().toISOString()
+  return {
+    mode,
+    last,
+    draft,
+    afresh: { incrementals: 0, checkedAt: today },
+    goingOn: {
+      incrementals: (last?.header.incrementals ?? 0) + 1,
+      checkedAt: isDue ? today : (last?.header.checkedAt ?? today),
+    },
+  }
+}
+
+/** A date in the future is none: the clock was wrong then or is wrong now. */
+function isRecent({ checkedAt }: ListingHeader, now: Date): boolean {
+  const age = now.getTime() - Date.parse(checkedAt)
+  return age >= 0 && age < REHASH_AFTER
+}
+
+/** Presence and size of every archive that an incremental would need, and its hash when that is due. */
+async function checkChain(
+  context: PullSourceContext,
+  config: FilesSourceConfig,
+  { chain }: ListingHeader,
+  { snapshots, hashes }: { readonly snapshots: readonly Snapshot[]; readonly hashes: boolean },
+  dependencies: PullDependencies,
+): Promise<VaultProblem[]> {
+  const wanted = new Set(chain)
+  const files = snapshots
+    .filter(({ id }) => wanted.has(id))
+    .flatMap(({ manifest }) => manifest.sources.filter(({ name }) => name === config.name))
+    .flatMap(({ archives }) => archives.map(({ file }) => file))
+  if (hashes) {
+    captureContext(context, config, dependencies).step('checking the archives that an incremental builds on')
+  }
+  return await dependencies.vault.check(context.host.name, {
+    snapshots: chain,
+    files: new Set(files),
+    hashes,
+    signal: context.signal,
+  })
+}

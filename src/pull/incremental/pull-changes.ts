@@ -1,0 +1,137 @@
+import { Readable } from 'node:stream'
+import type { FilesSourceConfig, SourceConfig } from '../../model/config.ts'
+import type { CapturableSource, CaptureContext, IncrementalSource } from '../../sources/contract.ts'
+import { indexFileName, replayFileName } from '../archive-name.ts'
+import {
+  captureArchives,
+  captureContext,
+  indexHeader,
+  writeOwnFile,
+  type PullSourceContext,
+} from '../capture-archives.ts'
+import type { PullDependencies } from '../dependencies.ts'
+import type { PulledSource } from '../pull-source.ts'
+import { lookAtChain } from './chain.ts'
+import { IndexBook } from './compose.ts'
+import { indexBatches, replayOf } from './finish.ts'
+import { OwnMembers } from './members.ts'
+import { NextListing } from './next-listing.ts'
+import { preparePull } from './prepare.ts'
+
+/** A kind that can be captured both ways. */
+type ListableSource = CapturableSource & { readonly incremental: IncrementalSource }
+
+/**
+ * Captures a source as a link of its chain: lists it on the server, compares with the last listing, and captures what
+ * changed, or all of it when that has to be (`mode.ts`). Throws as `pullSource`.
+ */
+export async function pullChanges(
+  context: PullSourceContext,
+  config: SourceConfig,
+  source: ListableSource,
+  { full }: { readonly full: boolean },
+  dependencies: PullDependencies,
+): Promise<PulledSource> {
+  const { pending } = context
+  const server = captureContext(context, config, dependencies)
+  const chain = await lookAtChain(context, config as FilesSourceConfig, full, dependencies)
+  server.step('listing')
+  await using prepared = await preparePull({
+    snapshot: pending.id,
+    listed: source.incremental.list(server, config),
+    last: chain.last,
+    mode: chain.mode,
+    createSorter: dependencies.createSorter,
+    scratchPath: (name) => pending.scratchPath(`${config.name}.${name}`),
+    encodeTarHeader: dependencies.encodeTarHeader,
+  })
+  const { mode } = prepared
+  tellMode(context, config, chain.last !== undefined, mode, dependencies)
+  await using capture =
+    mode.mode === 'full'
+      ? await source.capture(server, config)
+      : await source.incremental.captureChanges(server, config, prepared.changes)
+  await using members = new OwnMembers(
+    pending.id,
+    pending.scratchPath(`${config.name}.members`),
+    dependencies,
+  )
+  const captured = await captureArchives(context, config, capture, dependencies, (entry, place) =>
+    members.add(entry, place),
+  )
+  const { archives, outcome, wireBytes } = captured
+
+  const isFull = mode.mode === 'full'
+  const draft = { ...chain.draft, ...(isFull ? chain.afresh : chain.goingOn) }
+  const listing = await NextListing.begin(dependencies.listings, draft, (error) => tellLost(server, error))
+  try {
+    const changes = {
+      prepared,
+      members: () => members.amended(outcome),
+      tails: members.tails(outcome, prepared.changes.tails),
+    }
+    const book = new IndexBook()
+    const lines = dependencies.encodeIndex(
+      indexHeader(context, config, outcome),
+      indexBatches(changes, listing, book),
+    )
+    const index = await writeOwnFile(
+      context,
+      indexFileName(config.name),
+      { stream: Readable.from(lines, { objectMode: false }), store: 'zstd' },
+      dependencies,
+    )
+    const parents = book.parents(pending.id)
+    listing.complete(book.replacedDirectories > 0 ? undefined : [...parents, pending.id])
+    const script = Readable.from(replayOf(changes))
+    const replay = isFull
+      ? undefined
+      : await writeOwnFile(
+          context,
+          replayFileName(config.name),
+          { stream: script, store: 'none' },
+          dependencies,
+        )
+    return {
+      wireBytes,
+      listing,
+      manifest: {
+        name: config.name,
+        kind: config.kind,
+        format: 'tar',
+        mode: mode.mode,
+        parents,
+        archives,
+        index,
+        replay,
+        entries: book.entries,
+        facts: book.facts,
+        warnings: outcome.warnings,
+      },
+    }
+  } catch (error) {
+    await listing[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** Says why all of it is captured, when that is not what happens anyway. */
+function tellMode(
+  { host }: PullSourceContext,
+  { name }: SourceConfig,
+  hadListing: boolean,
+  mode: { readonly mode: 'full'; readonly reason: string } | { readonly mode: 'incremental' },
+  { reporter }: PullDependencies,
+): void {
+  if (mode.mode === 'incremental' || !hadListing) return
+  const message = `all of it is captured, not just what changed: ${mode.reason}`
+  reporter.event({ type: 'note', host: host.name, source: name, code: 'full', message })
+}
+
+function tellLost(server: CaptureContext, error: unknown): void {
+  server.notice({
+    code: 'listing-not-kept',
+    message: `the list of this pull can't be kept, so the next one captures everything again: ${error instanceof Error ? error.message : String(error)}`,
+    next: 'Check the directory for state: $XDG_STATE_HOME, or ~/.local/state',
+  })
+}

@@ -1,0 +1,288 @@
+import {
+  appendFile,
+  chmod,
+  link,
+  lstat,
+  mkdir,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  unlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Snapshot } from '../../src/vault/contract.ts'
+import { verifyVault } from '../../src/verify/verify-vault.ts'
+import { rotateHost } from '../../src/pull/rotate.ts'
+import { TAIL_THRESHOLD } from '../../src/pull/incremental/plan.ts'
+import { treeOf } from '../lab/tree-of.ts'
+import { IncrementalLab, signal } from './incremental-lab.ts'
+
+const NAMES = ['a', 'b', 'd', 'd/a', 'd/e', 'd/e/c', "odd \n'$(x)\\", 'log'] as const
+const OPERATIONS = [
+  'write',
+  'append',
+  'append',
+  'grow',
+  'quiet',
+  'remove',
+  'rename',
+  'chmod',
+  'directory',
+  'symlink',
+  'link',
+  'back',
+  'cut',
+] as const
+type Edit = readonly [(typeof OPERATIONS)[number], (typeof NAMES)[number], (typeof NAMES)[number], number]
+
+/** What can't be done where it is asked for is left out, as a user would. */
+async function edit(root: string, [operation, name, other, n]: Edit): Promise<void> {
+  const path = join(root, name)
+  const to = join(root, other)
+  const bytes = (size: number) => Buffer.alloc(size, String(n % 10))
+  const attempt = async (): Promise<unknown> => {
+    const isFile = await lstat(path).then(
+      (stat) => stat.isFile(),
+      () => false,
+    )
+    switch (operation) {
+      case 'write':
+        return await writeFile(path, bytes(n))
+      case 'append':
+        return isFile && (await appendFile(path, `line ${n}\n`))
+      case 'grow':
+        return await appendFile(path, bytes(TAIL_THRESHOLD + n))
+      case 'quiet': {
+        // The same size and time: only ctime tells.
+        if (!isFile) return
+        const { size, atime, mtime } = await lstat(path)
+        await writeFile(path, bytes(size))
+        return await utimes(path, atime, mtime)
+      }
+      case 'remove':
+        return await rm(path, { recursive: true, force: true })
+      case 'rename':
+        return await rename(path, to)
+      case 'chmod':
+        return await chmod(path, 0o600 + (n % 0o200))
+      case 'directory':
+        return await mkdir(path)
+      case 'symlink':
+        return await symlink(other, path)
+      case 'link':
+        return await link(path, to)
+      case 'back':
+        return await utimes(path, 1e9 + n, 1e9 + n)
+      case 'cut':
+        return isFile && (await truncate(path, Math.min(n, (await lstat(path)).size)))
+    }
+  }
+  await attempt().catch((error: unknown) => {
+    if (
+      !/^(ENOENT|EEXIST|ENOTDIR|EISDIR|EINVAL|ENOTEMPTY|EPERM|ELOOP)$/.test((error as { code: string }).code)
+    )
+      throw error
+  })
+}
+
+const edits = fc.array(
+  fc.tuple(
+    fc.constantFrom(...OPERATIONS),
+    fc.constantFrom(...NAMES),
+    fc.constantFrom(...NAMES),
+    fc.nat(3000),
+  ),
+  { minLength: 0, maxLength: 8 },
+)
+const step = fc.record({
+  edits,
+  event: fc.oneof(
+    { weight: 6, arbitrary: fc.constant('nothing' as const) },
+    { weight: 1, arbitrary: fc.constant('prune' as const) },
+    { weight: 1, arbitrary: fc.constant('lost listing' as const) },
+    { weight: 1, arbitrary: fc.constant('--full' as const) },
+  ),
+})
+
+async function expectAll(lab: IncrementalLab, trees: ReadonlyMap<string, unknown>): Promise<void> {
+  for (const snapshot of await lab.all()) {
+    if (snapshot.retired) continue
+    expect(await treeOf(await lab.unpack(snapshot)), snapshot.id).toEqual(trees.get(snapshot.id))
+  }
+  const reporter = { event: () => {} }
+  const { hosts } = await verifyVault(lab.vault, [{ host: 'prod' }], { reporter, signal })
+  expect(hosts.flatMap(({ problems }) => problems)).toEqual([])
+}
+
+async function treeNow(lab: IncrementalLab): Promise<Map<string, string>> {
+  return await treeOf(lab.app)
+}
+
+async function begin(lab: IncrementalLab): Promise<void> {
+  const data = join(lab.app, 'data')
+  await mkdir(join(data, 'd'))
+  await writeFile(join(data, 'a'), 'one')
+  await link(join(data, 'a'), join(data, 'd/a'))
+  await writeFile(join(data, 'log'), Buffer.alloc(TAIL_THRESHOLD, 'x'))
+  // Otherwise most edits are more than an incremental is worth.
+  await writeFile(join(data, 'ballast'), Buffer.alloc(2 * 1024 * 1024, 'b'))
+}
+
+describe('random histories', () => {
+  test('every kept snapshot restores to the tree as it was, also after rotation and prune at any point', async () => {
+    const seen = { full: 0, incremental: 0, tails: 0, retired: 0 }
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { minLength: 3, maxLength: 7 }),
+        fc.record({ last: fc.integer({ min: 1, max: 4 }), fullEvery: fc.integer({ min: 1, max: 5 }) }),
+        async (steps, { last, fullEvery }) => {
+          await using lab = await IncrementalLab.start()
+          lab.retention = { last, safety: 1 }
+          lab.fullEvery = fullEvery
+          await begin(lab)
+          const trees = new Map<string, unknown>()
+          for (const { edits: some, event } of steps) {
+            for (const each of some) await edit(join(lab.app, 'data'), each)
+            if (event === 'lost listing') await rm(join(lab.path, 'state'), { recursive: true, force: true })
+            const snapshot = await lab.pulled({ full: event === '--full' })
+            trees.set(snapshot.id, await treeNow(lab))
+            if (event === 'prune') {
+              await using lock = await lab.vault.lock('prod')
+              const host = { ...lab.host, retention: { last: 1, safety: 1 } }
+              await rotateHost(lab.vault, lock, host, lab.now(), { dryRun: false })
+            }
+            const source = snapshot.manifest.sources[0]
+            if (source !== undefined) seen[source.mode] += 1
+            if (source?.mode === 'incremental' && source.archives[0]!.plainBytes > 10_000) seen.tails += 1
+            seen.retired += (await lab.all()).filter(({ retired }) => retired).length
+          }
+          await expectAll(lab, trees)
+        },
+      ),
+      { numRuns: 12, endOnFailure: true },
+    )
+    // Else it would have shown nothing.
+    expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).toBeGreaterThan(0)
+  }, 600_000)
+})
+
+describe('a chain', () => {
+  /** Pulls a log and others that change each day; gives the snapshots and the trees. */
+  async function days(lab: IncrementalLab, count: number): Promise<[Snapshot, Map<string, string>][]> {
+    await begin(lab)
+    const made: [Snapshot, Map<string, string>][] = []
+    for (let day = 0; day < count; day += 1) {
+      await appendFile(join(lab.app, 'data/log'), `day ${day}\n`)
+      await writeFile(join(lab.app, `data/day-${day}`), String(day))
+      await rm(join(lab.app, `data/day-${day - 3}`), { force: true })
+      made.push([await lab.pulled(), await treeNow(lab)])
+    }
+    return made
+  }
+
+  test('each link says what it needs, has a replay script, and sends next to nothing', async () => {
+    await using lab = await IncrementalLab.start()
+    const made = await days(lab, 5)
+    const sources = made.map(([{ manifest }]) => manifest.sources[0]!)
+    const ids = made.map(([{ id }]) => id)
+    expect(sources.map(({ mode }) => mode)).toEqual(['full', ...Array<string>(4).fill('incremental')])
+    expect(sources[4]!.parents).toEqual(ids.slice(0, 4))
+    expect(sources.map(({ replay }) => replay?.file)).toEqual([
+      undefined,
+      ...Array<string>(4).fill('data.replay.sh.gpg'),
+    ])
+    expect(sources[4]!.archives[0]!.plainBytes).toBeLessThan(20_000)
+    expect(sources[4]!.facts).toMatchObject({ kind: 'files', files: 6 })
+    for (const [snapshot, tree] of made) expect(await treeOf(await lab.unpack(snapshot))).toEqual(tree)
+  })
+
+  test('only the archives that a path needs are read', async () => {
+    await using lab = await IncrementalLab.start()
+    const made = await days(lab, 4)
+    const [first, second] = made.map(([{ id }]) => id)
+    // Neither the first day's file nor its archive is needed for this one.
+    await unlink(join(lab.path, 'vault/prod', first!, 'data.tar.zst.gpg'))
+    const directory = await lab.unpack(made[3]![0], 'data', [`data/day-1`])
+    expect(await readFile(join(directory, 'data-day-1'), 'utf8')).toBe('1')
+    expect(second).toBeDefined()
+    await expect(lab.unpack(made[3]![0], 'data', ['data/log'])).rejects.toThrow()
+  })
+
+  test('a missing or damaged parent makes all that need it damaged, by name, and the next pull full', async () => {
+    await using lab = await IncrementalLab.start()
+    const made = await days(lab, 3)
+    const [first, second, third] = made.map(([{ id }]) => id)
+    const reporter = { event: () => {} }
+    const file = join(lab.path, 'vault/prod', first!, 'data.tar.zst.gpg')
+    await truncate(file, 100)
+    for (const target of [{ host: 'prod' }, { host: 'prod', snapshots: [third!] }]) {
+      const { hosts, ok } = await verifyVault(lab.vault, [target], { reporter, signal })
+      expect(ok).toBe(false)
+      const told = hosts[0]!.problems.map(({ snapshot, code, message }) => [snapshot, code, message])
+      expect(told).toContainEqual([
+        third,
+        'parent-damaged',
+        expect.stringMatching(`data needs ${first}/data.tar.zst.gpg: The file has 100 bytes`),
+      ])
+      const names = told.map(([snapshot]) => snapshot)
+      expect(names).toEqual('snapshots' in target ? [first, third] : [first, second, third])
+    }
+    const next = await lab.pulled()
+    expect(next.manifest.sources[0]).toMatchObject({ mode: 'full', parents: [] })
+    expect(lab.events).toContainEqual(expect.objectContaining({ type: 'warning', code: 'chain-damaged' }))
+    await rm(join(lab.path, 'vault/prod', first!), { recursive: true })
+    const { hosts } = await verifyVault(lab.vault, [{ host: 'prod', snapshots: [third!] }], {
+      reporter,
+      signal,
+    })
+    expect(hosts[0]!.problems.map(({ snapshot, code }) => [snapshot, code])).toEqual([
+      [first, 'missing-snapshot'],
+      [third, 'parent-damaged'],
+    ])
+  })
+
+  test('a flipped bit in a parent of the same size is found when it is time to hash again', async () => {
+    await using lab = await IncrementalLab.start()
+    const made = await days(lab, 2)
+    const file = join(lab.path, 'vault/prod', made[0]![0].id, 'data.tar.zst.gpg')
+    const bytes = await readFile(file)
+    bytes.writeUInt8(bytes.readUInt8(300) ^ 1, 300)
+    await writeFile(file, bytes)
+    expect((await lab.pulled()).manifest.sources[0]!.mode).toBe('incremental')
+    lab.passDays(7)
+    expect((await lab.pulled()).manifest.sources[0]!.mode).toBe('full')
+  })
+
+  test('a state that can not be written costs a full, not the pull', async () => {
+    await using lab = await IncrementalLab.start()
+    await begin(lab)
+    await writeFile(join(lab.path, 'state'), 'a file where a directory should be')
+    expect((await lab.pulled()).manifest.sources[0]!.mode).toBe('full')
+    expect(lab.events).toContainEqual(expect.objectContaining({ code: 'listing-not-kept' }))
+    expect((await lab.pulled()).manifest.sources[0]!.mode).toBe('full')
+  })
+
+  test('a pull that failed leaves the listing as it was, and the next goes on from there', async () => {
+    await using lab = await IncrementalLab.start()
+    const made = await days(lab, 2)
+    const state = join(lab.path, 'state', lab.vault.id, 'prod')
+    const before = await readFile(join(state, 'data.json'), 'utf8')
+    await appendFile(join(lab.app, 'data/log'), 'more\n')
+    await rename(join(lab.app, 'data'), join(lab.app, 'away'))
+    expect((await lab.pull()).outcome).toBe('failed')
+    await rename(join(lab.app, 'away'), join(lab.app, 'data'))
+    expect(await readFile(join(state, 'data.json'), 'utf8')).toBe(before)
+    expect(await readdir(state)).toHaveLength(2)
+    const next = await lab.pulled()
+    expect(next.manifest.sources[0]).toMatchObject({ mode: 'incremental' })
+    expect(next.manifest.sources[0]!.parents).toContain(made[0]![0].id)
+    expect(await treeOf(await lab.unpack(next))).toEqual(await treeNow(lab))
+  })
+})
