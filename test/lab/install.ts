@@ -2,8 +2,11 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-// What the integration and end-to-end tests run against, and the Debian package that brings it.
-const TOOLS: Readonly<Record<string, string>> = {
+/** Programs and the Debian package that brings each. */
+export type Tools = Readonly<Record<string, string>>
+
+// What the integration and end-to-end tests run against.
+const TOOLS: Tools = {
   sshd: 'openssh-server',
   ssh: 'openssh-client',
   'ssh-keygen': 'openssh-client',
@@ -28,26 +31,30 @@ const POLICY = '/usr/sbin/policy-rc.d'
 
 /** vitest's global set-up: everything that the tests need is there, or the run ends with what is missing. */
 export default function setup(): void {
-  const missing = missingTools()
-  if (missing.length > 0) {
-    const packages = [...new Set(missing.map((tool) => TOOLS[tool] ?? tool))]
-    if (process.getuid?.() !== 0 || !find('apt-get')) {
-      throw new Error(
-        `These tests need ${missing.join(', ')}. Install them (Debian: apt-get install ${packages.join(' ')}).`,
-      )
-    }
-    install(packages)
-    const still = missingTools()
-    if (still.length > 0) throw new Error(`apt-get brought no ${still.join(', ')}; install them by hand.`)
-  }
+  ensureTools(TOOLS)
   if (process.getuid?.() !== 0) {
     throw new Error('These tests start their own sshd and make temporary users, so they must run as root.')
   }
   buildWhenMissing()
 }
 
-function missingTools(): string[] {
-  return Object.keys(TOOLS).filter((tool) => !find(tool))
+/** Installs what is missing with apt-get, or throws with the packages to install by hand. */
+export function ensureTools(tools: Tools): void {
+  const missing = missingTools(tools)
+  if (missing.length === 0) return
+  const packages = [...new Set(missing.map((tool) => tools[tool] ?? tool))]
+  if (process.getuid?.() !== 0 || !find('apt-get')) {
+    throw new Error(
+      `Missing here: ${missing.join(', ')}. Install them (Debian: apt-get install ${packages.join(' ')}).`,
+    )
+  }
+  install(packages)
+  const still = missingTools(tools)
+  if (still.length > 0) throw new Error(`apt-get brought no ${still.join(', ')}; install them by hand.`)
+}
+
+function missingTools(tools: Tools): string[] {
+  return Object.keys(tools).filter((tool) => !find(tool))
 }
 
 function find(tool: string): boolean {
