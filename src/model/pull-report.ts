@@ -42,7 +42,7 @@ export interface RotationReport {
   readonly kept: number
   /** Snapshots whose files were deleted, with the reason. */
   readonly removed: readonly { readonly snapshot: string; readonly why: string }[]
-  /** Snapshots hidden but still needed by an incremental. */
+  /** Snapshots hidden from now on, and on disk because an incremental needs them. */
   readonly retired: readonly { readonly snapshot: string; readonly why: string }[]
   /** Set when rotation waits for a person. */
   readonly paused?: string | undefined

@@ -45,10 +45,10 @@ export async function rotateHost(
   const snapshots = await vault.snapshots(host.name, { retired: true })
   const plan = await planRotation(vault, host, snapshots, now)
   const paused = await vault.rotationPaused(host.name)
-  if (paused !== undefined) return { ...report(plan), paused }
+  if (paused !== undefined) return { ...report(plan, snapshots), paused }
   const damage = await damageOfKept(vault, host.name, plan)
-  if (damage !== undefined) return { ...report(plan), paused: damage, damaged: true }
-  if (dryRun) return report(plan)
+  if (damage !== undefined) return { ...report(plan, snapshots), paused: damage, damaged: true }
+  if (dryRun) return report(plan, snapshots)
   if (lock === undefined) throw new Error('rotation needs the lock of the host')
 
   const byId = new Map(snapshots.map((snapshot) => [snapshot.id, snapshot]))
@@ -69,7 +69,7 @@ export async function rotateHost(
       await vault.remove(lock, snapshot, reasons.join('; '), now)
     }
   }
-  return report(plan)
+  return report(plan, snapshots)
 }
 
 interface RotationPlan {
@@ -135,7 +135,8 @@ async function damageOfKept(vault: Vault, host: string, plan: RotationPlan): Pro
   return `a snapshot that is to stay is damaged (${where}: ${problem.message})`
 }
 
-function report({ decisions, archives }: RotationPlan): RotationOutcome {
+function report({ decisions, archives }: RotationPlan, snapshots: readonly Snapshot[]): RotationOutcome {
+  const before = new Set(snapshots.filter(({ retired }) => retired).map(({ id }) => id))
   const of = (wanted: RetentionDecision['action']) =>
     decisions
       .filter(({ action }) => action === wanted)
@@ -143,7 +144,7 @@ function report({ decisions, archives }: RotationPlan): RotationOutcome {
   return {
     kept: of('keep').length,
     removed: of('remove'),
-    retired: of('retire'),
+    retired: of('retire').filter(({ snapshot }) => !before.has(snapshot)),
     decisions,
     archives,
   }

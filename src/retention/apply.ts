@@ -3,7 +3,7 @@ import { judge, type RetentionInput, type Verdict } from './judge.ts'
 
 export interface RetentionDecision {
   readonly id: string
-  /** `retire`: the policy drops it, but a kept incremental needs it: hidden, and whole on disk. */
+  /** `retire`: the policy drops it, but a kept incremental needs it: hidden, and on disk. */
   readonly action: 'keep' | 'retire' | 'remove'
   /** Why, for people; at least one. */
   readonly reasons: readonly string[]
@@ -39,31 +39,26 @@ export function settle(
   verdicts: ReadonlyMap<string, Verdict>,
 ): RetentionDecision[] {
   const kept = snapshots.filter(({ id }) => verdicts.get(id)?.keep !== false)
-  const neededBy = neededFor(snapshots, kept)
+  const neededBy = neededFor(kept)
   return snapshots.map(({ id }) => {
     const verdict = verdicts.get(id)
     if (verdict?.keep !== false) return { id, action: 'keep', reasons: verdict?.reasons ?? ['not judged'] }
-    const child = neededBy.get(id)
-    if (child === undefined) return { id, action: 'remove', reasons: verdict.reasons }
-    return { id, action: 'retire', reasons: [...verdict.reasons, `${child} needs it`] }
+    const children = neededBy.get(id) ?? []
+    const [first] = children
+    if (first === undefined) return { id, action: 'remove', reasons: verdict.reasons }
+    const others = children.length === 1 ? '' : ` and ${children.length - 1} more`
+    return { id, action: 'retire', reasons: [...verdict.reasons, `needed by ${first}${others}`] }
   })
 }
 
-/** Every snapshot that the kept ones need, directly or not, with one that needs it. */
-function neededFor(
-  snapshots: readonly RetentionInput[],
-  kept: readonly RetentionInput[],
-): Map<string, string> {
-  const byId = new Map(snapshots.map((one) => [one.id, one]))
-  const neededBy = new Map<string, string>()
-  const open = [...kept]
-  for (let one = open.pop(); one !== undefined; one = open.pop()) {
-    for (const parent of one.parents) {
-      if (neededBy.has(parent)) continue
-      neededBy.set(parent, one.id)
-      const next = byId.get(parent)
-      if (next !== undefined) open.push(next)
-    }
+/**
+ * Every snapshot that the kept ones need, with those that need it. A snapshot's parents are all that it needs, so what
+ * a parent once needed itself is no matter.
+ */
+function neededFor(kept: readonly RetentionInput[]): Map<string, string[]> {
+  const neededBy = new Map<string, string[]>()
+  for (const { id, parents } of kept) {
+    for (const parent of new Set(parents)) neededBy.set(parent, [...(neededBy.get(parent) ?? []), id])
   }
   return neededBy
 }

@@ -9,7 +9,7 @@ export interface RetentionInput {
   readonly time: Date
   readonly purpose: Purpose
   readonly complete: boolean
-  /** Ids of the snapshots that its incremental archives need. */
+  /** Ids of all snapshots that its incremental archives need. */
   readonly parents: readonly string[]
   /** Dropped before, on disk only because another needs it. */
   readonly retired?: boolean
@@ -148,7 +148,7 @@ function judgeOther(
   const keep = (why: string): Verdict => ({ keep: true, reasons: [why] })
   const drop = (why: string): Verdict => ({ keep: false, reasons: [why] })
   if (one.held !== undefined) return keep(one.held)
-  if (one.retired === true) return drop('dropped before, and no incremental needs it any more')
+  if (one.retired === true) return drop('dropped before')
   if (one.time.getTime() > now.getTime()) return keep('dated in the future')
   if (!hasRules(policy)) return keep('the policy has no rule')
   const laterPull = newestComplete !== undefined && newestComplete.getTime() > one.time.getTime()

@@ -47,10 +47,14 @@ export function applyPolicies(
 }
 
 /**
- * Which archives of kept snapshots may go because their source's policy (or the host's, for sources without
- * one) does not keep them. Only archives of complete pulls; never the newest of a source, and never one that
- * another snapshot's incremental of that source needs. Newest first, so that no incremental outlives what it
- * needs. Without policies of sources the answer is empty.
+ * Which archives may go from snapshots that stay, by source:
+ *
+ * - of kept snapshots those that their source's policy (or the host's, for sources without one) does not keep, where
+ *   any source has a policy. Only archives of complete pulls; never the newest of a source, and never one that a kept
+ *   snapshot's incremental of that source needs;
+ * - of retired snapshots those that no kept snapshot needs: a retired one is there for what it is needed for.
+ *
+ * Newest first, so that no incremental outlives what it needs.
  */
 export function applySourceRetention(
   snapshots: readonly SourceRetentionInput[],
@@ -58,16 +62,24 @@ export function applySourceRetention(
   policies: HostPolicies,
   now: Date,
 ): ArchiveDecision[] {
-  if (policies.sources.size === 0) return []
-  const removed = new Set(decisions.filter(({ action }) => action === 'remove').map(({ id }) => id))
-  const kept = new Set(decisions.filter(({ action }) => action === 'keep').map(({ id }) => id))
+  const idsOf = (wanted: RetentionDecision['action']) =>
+    new Set(decisions.filter(({ action }) => action === wanted).map(({ id }) => id))
+  const [removed, kept, retired] = [idsOf('remove'), idsOf('keep'), idsOf('retire')]
   const left = snapshots.filter(({ id }) => !removed.has(id))
   const names = new Set(left.flatMap(({ sources }) => sources.map(({ name }) => name)))
   return [...names].sort().flatMap((source) => {
-    const verdicts = judgeSource(left, source, policies.sources.get(source) ?? policies.host, now)
-    const dropped = [...verdicts].filter(([id, { keep }]) => !keep && kept.has(id))
-    const needed = neededOf(left, source, new Set(dropped.map(([id]) => id)))
-    return dropped.filter(([id]) => !needed.has(id)).map(([id, { reasons }]) => ({ id, source, reasons }))
+    const own = policies.sources.size === 0 ? undefined : (policies.sources.get(source) ?? policies.host)
+    const verdicts = own === undefined ? [] : [...judgeSource(left, source, own, now)]
+    const dropped = new Map(verdicts.filter(([id, { keep }]) => !keep && kept.has(id)))
+    const having = left.filter(({ sources }) => sources.some(({ name }) => name === source))
+    const needed = neededOf(
+      having.filter(({ id }) => kept.has(id) && !dropped.has(id)),
+      source,
+    )
+    return having
+      .toReversed()
+      .filter(({ id }) => (dropped.has(id) || retired.has(id)) && !needed.has(id))
+      .map(({ id }) => ({ id, source, reasons: dropped.get(id)?.reasons ?? ['nothing needs it any more'] }))
   })
 }
 
@@ -82,23 +94,7 @@ function judgeSource(
   return judge(counted(having, now), policy, now)
 }
 
-/** What the archives of this source that stay need of it, directly or not. */
-function neededOf(
-  snapshots: readonly SourceRetentionInput[],
-  source: string,
-  dropped: ReadonlySet<string>,
-): Set<string> {
-  const parentsOf = new Map(
-    snapshots.map(({ id, sources }) => [id, sources.find(({ name }) => name === source)?.parents ?? []]),
-  )
-  const needed = new Set<string>()
-  const open = [...parentsOf.keys()].filter((id) => !dropped.has(id))
-  for (let id = open.pop(); id !== undefined; id = open.pop()) {
-    for (const parent of parentsOf.get(id) ?? []) {
-      if (needed.has(parent)) continue
-      needed.add(parent)
-      open.push(parent)
-    }
-  }
-  return needed
+/** What the archives of this source that stay need of it; parents are all that a source needs. */
+function neededOf(staying: readonly SourceRetentionInput[], source: string): Set<string> {
+  return new Set(staying.flatMap(({ sources }) => sources.find(({ name }) => name === source)?.parents ?? []))
 }

@@ -7,6 +7,8 @@ export interface LiveRecord {
   readonly entry: IndexEntry
   /** Absent when the entry counts as changed next time: torn, written to during the pull, or not listed. */
   readonly stat?: FileStat | undefined
+  /** The snapshot that has its member, where no segment of content says so: directories, links and the like. */
+  readonly holder?: string | undefined
 }
 
 /** A member of an archive of the chain that no live entry has any more. */

@@ -14,7 +14,9 @@ export function dependentProblems(
   problems: readonly VaultProblem[],
 ): VaultProblem[] {
   const byId = new Map(all.map((snapshot) => [snapshot.id, snapshot]))
-  return judged.flatMap(({ host, id, manifest }) =>
+  // Nobody relies on a retired one for itself, and what it needed may be gone.
+  const relied = judged.filter(({ retired }) => !retired)
+  return relied.flatMap(({ host, id, manifest }) =>
     manifest.sources.flatMap(({ name, parents }) =>
       parents.flatMap((parent): VaultProblem[] => {
         const reasons = brokenParent(parent, name, byId.get(parent), problems)

@@ -124,6 +124,7 @@ class Chain {
       checkedAt: '2025-11-20T02:00:00Z',
     })
     const captured = {
+      snapshot,
       prepared,
       members: () => members.amended(outcome),
       tails: members.tails(outcome, prepared.changes.tails),
@@ -316,6 +317,25 @@ describe('a chain made by the real scripts', () => {
       new Map([...tree].map(([name, shown]) => [name.replace(from, to), shown.replace(from, to)]))
     expect(await treeOf(out, inside)).toEqual(named(await treeOf('/', inside), inside, inside))
     expect(named(await treeOf(out, 'link'), 'link', 'linked')).toEqual(await treeOf(temp.path, 'linked'))
+  })
+
+  test('directories and links that nothing else is needed of their snapshot for', async () => {
+    await using temp = await tempDir()
+    const data = join(temp.path, 'app/data')
+    await mkdir(data, { recursive: true })
+    await writeFile(join(data, 'file'), 'one')
+    const chain = new Chain(temp.path)
+    await chain.pull()
+    await mkdir(join(data, 'empty'), { mode: 0o750 })
+    await symlink('nowhere', join(data, 'link'))
+    for (const path of ['file', 'empty', '.']) await utimes(join(data, path), 1e9, 1e9)
+    await new Promise((resolve) => setTimeout(resolve, 3100))
+    await chain.pull()
+    await writeFile(join(data, 'file'), 'two')
+    await chain.pull()
+    expect(chain.modes.map(({ mode }) => mode)).toEqual(['full', 'incremental', 'incremental'])
+    await chain.unpackByHand(chain.snapshots[2] ?? '', join(temp.path, 'out'))
+    expect(await treeOf(join(temp.path, 'out'))).toEqual(await treeOf(join(temp.path, 'app')))
   })
 
   test('a pull of nothing new, and one whose only change vanished, are whole snapshots', async () => {

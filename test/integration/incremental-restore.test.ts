@@ -260,6 +260,49 @@ describe('a chain', () => {
     expect((await lab.pulled()).manifest.sources[0]!.mode).toBe('full')
   })
 
+  test('a retired link keeps what is needed of it, and goes when nothing is', async () => {
+    await using lab = await IncrementalLab.start()
+    lab.retention = { last: 1, safety: 1 }
+    lab.sources.push({ kind: 'files', name: 'other', paths: ['other'], exclude: [] })
+    await mkdir(join(lab.app, 'other'))
+    await writeFile(join(lab.app, 'other/file'), 'x')
+    await begin(lab)
+    const ids: string[] = []
+    for (let day = 0; day < 3; day += 1) {
+      await appendFile(join(lab.app, 'data/log'), `day ${day}\n`)
+      await rm(join(lab.path, 'state', lab.vault.id, 'prod/other.json'), { force: true })
+      ids.push((await lab.pulled()).id)
+    }
+    const files = async (id: string) => (await readdir(join(lab.path, 'vault/prod', id))).sort()
+    expect((await lab.all()).map(({ id, retired }) => [id, retired])).toEqual([
+      [ids[0], true],
+      [ids[1], true],
+      [ids[2], false],
+    ])
+    expect(await files(ids[0]!)).not.toContain('other.tar.zst.gpg')
+    expect(await files(ids[0]!)).toContain('data.tar.zst.gpg')
+    expect((await lab.vault.snapshots('prod')).map(({ id }) => id)).toEqual([ids[2]])
+    const dry = await rotateHost(lab.vault, undefined, lab.host, lab.now(), { dryRun: true })
+    expect(dry.decisions.slice(0, 2).map(({ action, reasons }) => [action, reasons.at(-1)])).toEqual([
+      ['retire', `needed by ${ids[2]}`],
+      ['retire', `needed by ${ids[2]}`],
+    ])
+    const newest = (await lab.all()).at(-1)!
+    await expectAll(lab, new Map([[newest.id, await treeNow(lab)]]))
+    await lab.pulled({ full: true })
+    expect(await lab.all()).toHaveLength(1)
+    const names = await readdir(join(lab.path, 'vault/prod'))
+    expect(names.filter((name) => name.startsWith('2'))).toHaveLength(1)
+  })
+
+  test('no chain is longer than fullEvery', async () => {
+    await using lab = await IncrementalLab.start()
+    lab.fullEvery = 2
+    const made = await days(lab, 7)
+    const modes = made.map(([{ manifest }]) => manifest.sources[0]!.mode.charAt(0)).join('')
+    expect(modes).toBe('fiifiif')
+  })
+
   test('a state that can not be written costs a full, not the pull', async () => {
     await using lab = await IncrementalLab.start()
     await begin(lab)

@@ -1,7 +1,7 @@
 import type { IndexEntry, IndexFlag, IndexSegment, SortedRecord } from '../../archive/contract.ts'
 import type { FilesFacts } from '../../model/facts.ts'
 import { pathToJson } from '../../model/path-bytes.ts'
-import type { ListingRecord } from '../../state/contract.ts'
+import type { ListingRecord, LiveRecord } from '../../state/contract.ts'
 import type { Decision } from './plan.ts'
 
 /** What this snapshot's own archives hold of a path, as its line of the index. */
@@ -21,7 +21,7 @@ export class IndexBook {
   readonly #facts = { files: 0, directories: 0, links: 0, others: 0, bytes: 0 }
   readonly #snapshots = new Set<string>()
 
-  add(entry: IndexEntry): void {
+  add({ entry, holder }: LiveRecord): void {
     this.entries += 1
     const facts = this.#facts
     if (entry.type === 'file') {
@@ -31,6 +31,7 @@ export class IndexBook {
     else if (entry.type === 'symlink' || entry.type === 'hardlink') facts.links += 1
     else facts.others += 1
     for (const { snapshot } of entry.segments ?? []) this.#snapshots.add(snapshot)
+    if (holder !== undefined) this.#snapshots.add(holder)
   }
 
   /** Counted over everything that is live, wherever its content is. */
@@ -38,7 +39,7 @@ export class IndexBook {
     return { kind: 'files', ...this.#facts }
   }
 
-  /** Snapshots that some content is in, but `own`; oldest first. */
+  /** Snapshots that have the content, or the member, of something that is live, but `own`; oldest first. */
   parents(own: string): string[] {
     return [...this.#snapshots].filter((id) => id !== own).sort()
   }
@@ -49,24 +50,27 @@ export class IndexBook {
  * `members` are the members of this snapshot's own archives by path, amended already; a member that is packed twice
  * counts as it came last. What was to be sent and did not come has vanished meanwhile and is gone.
  *
+ * @param own the snapshot that is being made
  * @param tails the tails that came and are whole, by the file's path in latin1
  */
 export async function* composeListing(
+  own: string,
   decisions: AsyncIterable<Decision>,
   members: AsyncIterable<SortedRecord<OwnMember>>,
   tails: TailSegments,
   book: IndexBook,
 ): AsyncGenerator<ListingRecord> {
   for await (const { path, decision, member } of byPath(decisions, members)) {
-    const record = settle(path, decision, member, tails)
+    const record = settle(own, path, decision, member, tails)
     if (record === undefined) continue
-    if ('entry' in record) book.add(record.entry)
+    if ('entry' in record) book.add(record)
     if (member !== undefined && isReplaced(decision, member)) book.replacedDirectories += 1
     yield record
   }
 }
 
 function settle(
+  own: string,
   path: Buffer,
   decision: Decision | undefined,
   member: OwnMember | undefined,
@@ -76,13 +80,18 @@ function settle(
     // Written to while it was read: the listing's stat says nothing about what was captured.
     const torn = member.flags?.includes('torn') === true
     const stat = decision === undefined || decision.action === 'gone' || torn ? undefined : decision.stat
-    return { entry: member, ...(stat === undefined ? {} : { stat }) }
+    const holder = (member.segments?.length ?? 0) === 0 ? { holder: own } : {}
+    return { entry: member, ...(stat === undefined ? {} : { stat }), ...holder }
   }
   switch (decision?.action) {
     case undefined:
       return undefined
     case 'keep':
-      return { entry: decision.entry, stat: decision.stat }
+      return {
+        entry: decision.entry,
+        stat: decision.stat,
+        ...(decision.holder === undefined ? {} : { holder: decision.holder }),
+      }
     case 'gone':
       return { gone: pathToJson(path), directory: decision.directory }
     case 'send':

@@ -8,6 +8,8 @@ import { replayScript } from './replay-script.ts'
 
 /** What was captured of a prepared pull. */
 export interface CapturedChanges {
+  /** The snapshot that is being made. */
+  readonly snapshot: string
   readonly prepared: PreparedPull
   /** This snapshot's own members, sorted and amended; asked for once for each reading. */
   readonly members: () => AsyncIterable<SortedRecord<IndexEntry>>
@@ -40,8 +42,8 @@ export function replayOf(captured: CapturedChanges): AsyncGenerator<string> {
 }
 
 function records(
-  { prepared, members, tails }: CapturedChanges,
+  { snapshot, prepared, members, tails }: CapturedChanges,
   book: IndexBook,
 ): AsyncGenerator<ListingRecord> {
-  return composeListing(prepared.decisions(), members(), tails, book)
+  return composeListing(snapshot, prepared.decisions(), members(), tails, book)
 }

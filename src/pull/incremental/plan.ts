@@ -20,6 +20,7 @@ export type Decision =
       readonly path: Buffer
       readonly entry: IndexEntry
       readonly stat: FileStat
+      readonly holder: string | undefined
     }
   | {
       readonly action: 'send'
@@ -137,7 +138,7 @@ function decide(record: ListingRecord | undefined, now: ListedEntry | undefined,
   const { path, stat: listedStat, settled } = now
   const stat = settled ? listedStat : undefined
   if (live?.stat !== undefined && stat !== undefined && sameStat(live.stat, stat)) {
-    return { action: 'keep', path, entry: live.entry, stat }
+    return { action: 'keep', path, entry: live.entry, stat, holder: live.holder }
   }
   if (live !== undefined && book.tails < MOST_TAILS && mayHaveTail(live, listedStat)) {
     return { action: 'tail', path, entry: live.entry, listed: listedStat, stat }

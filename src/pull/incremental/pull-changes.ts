@@ -66,6 +66,7 @@ export async function pullChanges(
   const listing = await NextListing.begin(dependencies.listings, draft, (error) => tellLost(server, error))
   try {
     const changes = {
+      snapshot: pending.id,
       prepared,
       members: () => members.amended(outcome),
       tails: members.tails(outcome, prepared.changes.tails),

@@ -285,7 +285,7 @@ export class ModelVault {
       else pack(name)
     }
     members.sort((a, b) => Buffer.compare(a.key, b.key))
-    return all(composeListing(each(decisions), each(members), tails, new IndexBook()))
+    return all(composeListing('s', each(decisions), each(members), tails, new IndexBook()))
   }
 }
 

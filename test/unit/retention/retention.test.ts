@@ -160,11 +160,8 @@ describe('chains', () => {
     return all.map((one, index) => ({ ...one, parents: all.slice(0, index).map(({ id }) => id) }))
   }
 
-  test('what a kept incremental needs is retired, directly or through another', () => {
-    const all = chain(4).map((one, index, list) => ({
-      ...one,
-      parents: index === 0 ? [] : [list[index - 1]?.id ?? ''],
-    }))
+  test('what kept incrementals need is retired, and why is said', () => {
+    const all = chain(4)
     expect(applyRetention(all, policy({ last: 1 }), now).map(({ action }) => action)).toEqual([
       'retire',
       'retire',
@@ -173,8 +170,46 @@ describe('chains', () => {
     ])
     expect(applyRetention(all, policy({ last: 1 }), now)[0]?.reasons).toEqual([
       'outside of last 1',
-      '20251118T020000Z needs it',
+      `needed by ${all[3]?.id}`,
     ])
+    expect(applyRetention(all, policy({ last: 2 }), now)[0]?.reasons[1]).toBe(
+      `needed by ${all[2]?.id} and 1 more`,
+    )
+  })
+
+  test('what only a retired one needed goes', () => {
+    const all = chain(4).map((one, index, list) => ({
+      ...one,
+      parents: index === 0 ? [] : [list[index - 1]?.id ?? ''],
+    }))
+    expect(applyRetention(all, policy({ last: 1 }), now).map(({ action }) => action)).toEqual([
+      'remove',
+      'remove',
+      'retire',
+      'keep',
+    ])
+  })
+
+  test('of a retired one only the archives that are needed stay, with policies of sources or without', () => {
+    const all = chain(3).map((one) => ({
+      ...one,
+      sources: [
+        { name: 'logs', parents: one.parents },
+        { name: 'redis_data', parents: [] },
+      ],
+    }))
+    const [first, second] = all.map(({ id }) => id)
+    const reasons = ['nothing needs it any more']
+    const expected = [
+      { id: second, source: 'redis_data', reasons },
+      { id: first, source: 'redis_data', reasons },
+    ]
+    for (const sources of [new Map(), new Map([['logs', policy({ last: 1 })]])]) {
+      const policies = { host: policy({ last: 1 }), sources }
+      const decisions = applyPolicies(all, policies, now)
+      expect(decisions.map(({ action }) => action)).toEqual(['retire', 'retire', 'keep'])
+      expect(applySourceRetention(all, decisions, policies, now)).toEqual(expected)
+    }
   })
 
   test('retired ones go as soon as nothing needs them, and never count', () => {
@@ -301,11 +336,13 @@ describe('properties', () => {
     })
   })
 
-  test('whatever stays has everything it needs', () => {
+  test('whatever is kept has everything it needs', () => {
     check((all, one) => {
       const ids = new Set(staying(all, one).map(({ id }) => id))
-      for (const input of all)
-        if (ids.has(input.id)) for (const id of input.parents) expect(ids).toContain(id)
+      const kept = applyRetention(all, one, now).filter(({ action }) => action === 'keep')
+      for (const { id } of kept)
+        for (const parent of all.find((input) => input.id === id)?.parents ?? [])
+          expect(ids).toContain(parent)
     })
   })
 
