@@ -5,8 +5,8 @@
 #            DEPLOYMENT sweep [HOME...]      what was unpacked for restores that have no open journal, here and in
 #                                            these other .relay-backup directories
 # stdout, status: `lock PID` (- when nobody holds it); a restore's `journal ID SECONDS STATE HOW` (HOW - while it is
-#   open), then its lines `unit`, `note`, `running` and `stuck` as they are in the journal, with the ID as the first
-#   field behind the verb; `kept ID WHAT KIB PATH`, WHAT being rollback or failed, PATH encoded.
+#   open), then its lines `unit`, `note`, `running`, `migration` and `stuck` as they are in the journal, with the ID as
+#   the first field behind the verb; `kept ID WHAT KIB PATH`, WHAT being rollback or failed, PATH encoded.
 # stdout, the others: `removed PATH` (encoded), `left REASON`.
 # Exit status: 0; 5 when a restore runs.
 # include lib/prelude.sh
@@ -27,7 +27,7 @@ journals_status() {
   for journals_one in "$own_home"/restore-*/journal; do
     journal_load "$journals_one" || continue
     say journal "$id" "${epoch:-0}" "$state" "${how:--}"
-    ID=$id awk -F "$tab" '$NF == "." && ($1 == "unit" || $1 == "note" || $1 == "running" || $1 == "stuck") {
+    ID=$id awk -F "$tab" '$NF == "." && ($1 == "unit" || $1 == "note" || $1 == "running" || $1 == "migration" || $1 == "stuck") {
       line = $1 FS ENVIRON["ID"]
       for (n = 2; n < NF; n++) line = line FS $n
       print line
@@ -53,6 +53,8 @@ journals_discard() {
   journals_ids=$newline$(printf '%s\n' "$@")$newline
   for journals_one in "$own_home"/restore-*/journal; do
     journal_load "$journals_one" && [ "$state" = closed ] || continue
+    # It knows what ran on a server that was migrated away from: nothing else does.
+    [ "$migration:$how" != from:done ] || continue
     if [ $# -gt 0 ]; then
       case $journals_ids in
         *"$newline$id$newline"*) ;;

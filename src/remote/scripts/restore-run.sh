@@ -1,15 +1,19 @@
-# Puts a restore in place, under a lease: until `commit`, its end puts back what was there.
+# Puts a restore in place, under a lease: until `commit`, its end puts back what was there. The two sides of a
+# migration are such restores: FROM's has no units and only stops services (docs/decisions/0007-migration-protocol.md).
 # Arguments: DEPLOYMENT ID
-# stdin: first the lines `unit`, `carry`, `carry-name`, `services` and `service` of lib/restore-journal.sh, without
-# an answer; then commands. Each is answered by `ok COMMAND ...` or `failed COMMAND REASON`, with lines
+# stdin: first the lines `unit`, `carry`, `carry-name`, `services`, `service` and `migration` of
+# lib/restore-journal.sh, without an answer; then commands. Each is answered by `ok COMMAND ...` or `failed COMMAND REASON`, with lines
 # `note TEXT` and `user N PID NAME` before it:
 #   begin           opens the journal
+#   stop-writers    stops those that run and are not data services
 #   stop            stops the services that run; `user` lines name processes that still use unit N
 #   swap            the old aside, the new in its place
 #   start-data, start-rest
-#                   starts those that ran before
+#                   starts those that ran before; in a migration all of them
 #   check-running   fails when one that was started does not run, or has died in between
-#   commit          the new data stays; ends the script
+#   check-stopped   fails when one that was stopped runs again
+#   keep            of a migration: the script's end does not undo it any more
+#   commit          the new data stays, FROM stays stopped; ends the script
 #   rollback        ends the script like any other end before the commit: a restore that has not stopped anything
 #                   leaves nothing, any other is undone by lib/restore-undo.sh
 # The first line says that the deployment is locked for this script: `ok lock`, or `failed lock REASON`.
@@ -51,7 +55,8 @@ run_begin() {
     why="$journal.new can't be written"
     return 1
   }
-  journal_load "$journal.new" && [ -z "$refused" ] && svc_known && [ "$units" -gt 0 ] && check_units || {
+  journal_load "$journal.new" && [ -z "$refused" ] && svc_known &&
+    { [ "$units" -gt 0 ] || [ "$migration" = from ]; } && check_units || {
     [ -z "$refused" ] || why="what was asked for is not understood: $refused"
     svc_known || why="no service manager is called $manager"
     why=${why:-nothing to put in place}
@@ -69,30 +74,55 @@ run_begin() {
   return 1
 }
 
-run_stop() {
-  [ "$state" = begun ] || {
-    why='it has not begun, or has stopped already'
-    return 1
-  }
+# run_look_before: notes what runs, and that it is going to be stopped.
+run_look_before() {
   # shellcheck disable=SC2086
   svc_look $service_data $service_rest || return 1
   for stop_one in $svc_up; do
     journal_add running "$stop_one" || return 1
   done
-  journal_add stopping || return 1
-  # shellcheck disable=SC2086
-  svc_stop $service_before || return 1
-  stop_left=
-  if [ "$manager" != command ] || [ "$manager_3" != - ]; then
-    # shellcheck disable=SC2086
-    svc_look $service_before || return 1
-    stop_left=$svc_up
-  fi
-  if [ -n "$stop_left" ]; then
-    why="still running: $stop_left"
+  journal_add stopping
+}
+
+# run_stop_these NAME...: stops them, and sees that they are.
+run_stop_these() {
+  svc_stop "$@" && run_check_stopped "$@"
+}
+
+# run_check_stopped NAME...: a line of sh without a status can't be asked.
+run_check_stopped() {
+  [ "$manager" != command ] || [ "$manager_3" != - ] || return 0
+  svc_look "$@" || return 1
+  [ -n "$svc_up" ] || return 0
+  why="still running: $svc_up"
+  return 1
+}
+
+run_stop_writers() {
+  [ "$state" = begun ] || {
+    why='it has not begun, or has stopped something already'
     return 1
-  fi
-  journal_add stopped || return 1
+  }
+  run_look_before || return 1
+  set --
+  for stop_one in $service_before; do
+    case " $service_rest " in *" $stop_one "*) set -- "$@" "$stop_one" ;; esac
+  done
+  run_stop_these "$@" && journal_add writers-stopped || return 1
+  for stop_one; do tell "stopped: $stop_one"; done
+}
+
+run_stop() {
+  case $state in
+    begun) run_look_before || return 1 ;;
+    writers-stopped) ;;
+    *)
+      why='it has not begun, or has stopped already'
+      return 1
+      ;;
+  esac
+  # shellcheck disable=SC2086
+  run_stop_these $service_before && journal_add stopped || return 1
   for stop_one in $service_before; do tell "stopped: $stop_one"; done
   set --
   stop_n=0
@@ -100,7 +130,26 @@ run_stop() {
     stop_n=$((stop_n + 1))
     eval "set -- \"\$@\" \"\$unit_${stop_n}_target\""
   done
-  users "$@" | while IFS= read -r stop_one; do say user "$stop_one"; done
+  [ $# -eq 0 ] || users "$@" | while IFS= read -r stop_one; do say user "$stop_one"; done
+}
+
+run_check_held() {
+  [ "$state" = stopped ] || {
+    why='the services are not stopped'
+    return 1
+  }
+  # shellcheck disable=SC2086
+  run_check_stopped $service_before
+}
+
+run_keep() {
+  case $migration:$state in
+    to:started-rest) journal_add kept ;;
+    *)
+      why='nothing serves yet that could be kept'
+      return 1
+      ;;
+  esac
 }
 
 run_swap() {
@@ -108,15 +157,8 @@ run_swap() {
     why='the services are not stopped, or it is swapped already'
     return 1
   }
-  if [ "$manager" != command ] || [ "$manager_3" != - ]; then
-    # shellcheck disable=SC2086
-    svc_look $service_before || return 1
-    if [ -n "$svc_up" ]; then
-      why="running again: $svc_up"
-      return 1
-    fi
-  fi
-  swap_units
+  # shellcheck disable=SC2086
+  run_check_stopped $service_before && swap_units
 }
 
 # run_start data|rest
@@ -131,8 +173,12 @@ run_start() {
   start_names=
   eval "start_all=\$service_$1"
   for start_one in $start_all; do
-    # Those that were stopped before stay stopped.
-    case " $service_before " in *" $start_one "*) start_names="$start_names $start_one" ;; esac
+    # Those that were stopped before stay stopped, except in a migration.
+    case " $service_before " in
+      *" $start_one "*) ;;
+      *) [ -n "$migration" ] || continue ;;
+    esac
+    start_names="$start_names $start_one"
   done
   journal_add starting "$1" || return 1
   # shellcheck disable=SC2086
@@ -158,8 +204,18 @@ run_check() {
 }
 
 run_commit() {
-  case $state in
-    swapped | started-*) ;;
+  case $migration:$state in
+    # Restart policies stay what they are: it must not come up by itself.
+    from:stopped)
+      journal_add closed 'done' || return 1
+      remove_staging
+      return
+      ;;
+    from:*)
+      why='the services are not stopped'
+      return 1
+      ;;
+    *:swapped | *:started-* | *:kept) ;;
     *)
       why='nothing is in place yet'
       return 1
@@ -197,16 +253,22 @@ work() {
     why=
     case $line in
       begin) run_reply begin run_begin ;;
+      stop-writers) run_reply stop-writers run_stop_writers ;;
       stop) run_reply stop run_stop ;;
       swap) run_reply swap run_swap ;;
       start-data) run_reply start-data run_start data ;;
       start-rest) run_reply start-rest run_start rest ;;
       check-running) run_reply check-running run_check ;;
+      check-stopped) run_reply check-stopped run_check_held ;;
+      keep) run_reply keep run_keep ;;
       commit)
         run_reply commit run_commit
         [ "$state" != closed ] || return 0
         ;;
-      rollback) return 0 ;;
+      rollback)
+        run_undo_kept=yes
+        return 0
+        ;;
       *) declared=$declared$line$tab.$newline ;;
     esac
   done
@@ -219,6 +281,8 @@ undo() {
   if [ "$state" = none ]; then
     remove_staging_of_nothing
     say ok rollback abandoned
+  elif [ "$state" = kept ] && [ "$run_undo_kept" = no ]; then
+    :
   else
     undo_restore || run_stuck=yes
   fi
@@ -233,6 +297,6 @@ remove_staging_of_nothing() {
   exists "$run_journal" || remove_tree "${run_journal%/*}"
 }
 
-lock='' declared='' run_started='' run_stuck=no run_id='' deployment='' why=''
+lock='' declared='' run_started='' run_stuck=no run_undo_kept=no run_id='' deployment='' why=''
 journal_reset
 lease_run work undo "$@"

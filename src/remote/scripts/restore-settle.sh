@@ -52,12 +52,13 @@ settle_reopen() {
     settle_fail "$why"
     return 1
   }
+  [ -z "$migration" ] || return 0
   for settle_one in $settle_first; do journal_add running "$settle_one"; done
 }
 
 settle_finish() {
   case $state in
-    swapped | starting-* | started-*) ;;
+    swapped | starting-* | started-* | kept) ;;
     closed)
       [ "$how" = 'done' ] && return 0
       why="it is $how already"
@@ -68,7 +69,8 @@ settle_finish() {
       return 1
       ;;
   esac
-  for settle_one in $service_before; do
+  ours
+  for settle_one in $ours; do
     [ -n "$(svc_whole "$settle_one")" ] || svc_start "$settle_one" || return 1
     [ -n "$(svc_fit "$settle_one")" ] || {
       why="$settle_one does not run"

@@ -47,6 +47,13 @@ export interface ComposeServices {
   readonly rest: readonly string[]
 }
 
+/** A side of a migration: FROM is only held still (it has no units); on TO services start whether they ran or not. */
+export interface MigrationRole {
+  readonly role: 'from' | 'to' | 'rehearsal'
+  /** The other side's name in the config. */
+  readonly host: string
+}
+
 export interface RestorePlacement {
   /** Absolute, symlinks resolved. */
   readonly deployment: string
@@ -54,6 +61,7 @@ export interface RestorePlacement {
   readonly id: string
   readonly units: readonly (RestoreUnit & { readonly carry?: UnitCarry | undefined })[]
   readonly services: ServerServices
+  readonly migration?: MigrationRole | undefined
   readonly privilege: Privilege | undefined
 }
 
@@ -122,6 +130,11 @@ export class RestoreDriver implements AsyncDisposable {
     return this.#step('begin', signal)
   }
 
+  /** Stops those that run and are not data services; `stop` then stops the others. */
+  async stopWriters(signal: AbortSignal): Promise<StepResult> {
+    return this.#step('stop-writers', signal)
+  }
+
   /** Stops the services that run. `users` are the processes that use a target even so. */
   async stop(
     signal: AbortSignal,
@@ -153,6 +166,16 @@ export class RestoreDriver implements AsyncDisposable {
   /** Fails when a service that was started does not run, or has died in between. */
   async checkRunning(signal: AbortSignal): Promise<StepResult> {
     return this.#step('check-running', signal)
+  }
+
+  /** Fails when a service that was stopped runs again. */
+  async checkStopped(signal: AbortSignal): Promise<StepResult> {
+    return this.#step('check-stopped', signal)
+  }
+
+  /** Of a migration's TO: from here on neither disposing of the driver nor its loss undoes anything. */
+  async keep(signal: AbortSignal): Promise<StepResult> {
+    return this.#step('keep', signal)
   }
 
   /** Keeps the new data: from here on nothing undoes it by itself. Ends the script when it went well. */
@@ -210,7 +233,9 @@ function stepResult(reply: Reply): StepResult {
 }
 
 /** The lines that tell the script what to do, before its first command. */
-export function placementLines(placement: Pick<RestorePlacement, 'units' | 'services'>): readonly string[] {
+export function placementLines(
+  placement: Pick<RestorePlacement, 'units' | 'services' | 'migration'>,
+): readonly string[] {
   const units = placement.units.flatMap(({ kind, target, staged, aside, carry }, at) => {
     const number = String(at + 1)
     const paths = [target, staged, aside].map((path) => (path === undefined ? '-' : encodeField(path)))
@@ -227,7 +252,14 @@ export function placementLines(placement: Pick<RestorePlacement, 'units' | 'serv
       ...(carry?.names ?? []).map((name) => fieldLine('carry-name', number, encodeField(name))),
     ]
   })
-  return [...units, ...serviceLines(placement.services)]
+  const { migration } = placement
+  return [
+    ...(migration === undefined
+      ? []
+      : [fieldLine('migration', migration.role, encodeField(migration.host))]),
+    ...units,
+    ...serviceLines(placement.services),
+  ]
 }
 
 function serviceLines(services: ServerServices): readonly string[] {

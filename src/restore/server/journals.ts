@@ -1,5 +1,6 @@
 import { LockedError } from '../../errors.ts'
 import type { Privilege, RemoteHost } from '../../remote/contract.ts'
+import type { MigrationRole } from './driver.ts'
 import { scriptFailure } from './failure.ts'
 import { decodeField, fieldLines } from './field.ts'
 
@@ -7,6 +8,7 @@ import { decodeField, fieldLines } from './field.ts'
 export type JournalState =
   | 'begun'
   | 'stopping'
+  | 'writers-stopped'
   | 'stopped'
   | 'swapping'
   | 'swapped'
@@ -14,6 +16,7 @@ export type JournalState =
   | 'started-data'
   | 'starting-rest'
   | 'started-rest'
+  | 'kept'
   | 'reopened'
   | 'undoing'
   | 'closed'
@@ -27,6 +30,8 @@ export interface RestoreJournal {
   readonly how: 'done' | 'rolled-back' | 'abandoned' | undefined
   /** Why undoing could not go on. */
   readonly stuck: string | undefined
+  /** It is a side of a migration, whose other side has a journal of the same id. */
+  readonly migration: MigrationRole | undefined
   readonly targets: readonly string[]
   /** The services that ran before. */
   readonly services: readonly string[]
@@ -82,6 +87,7 @@ export function parseJournals(stdout: Buffer): JournalList {
         begunAt: new Date(Number(seconds) * 1000),
         state: state as JournalState,
         how: how === '-' ? undefined : (how as RestoreJournal['how']),
+        migration: migrationOf(lines.find((line) => line[0] === 'migration' && line[1] === id)),
         stuck: state === 'closed' ? undefined : of('stuck').at(-1),
         targets: lines.flatMap((line) =>
           line[0] === 'unit' && line[1] === id ? [decodeField(line[4] ?? '').toString('utf8')] : [],
@@ -103,6 +109,12 @@ export function parseJournals(stdout: Buffer): JournalList {
     })
     .sort((left, right) => left.begunAt.getTime() - right.begunAt.getTime())
   return { lockedBy: lock === undefined || lock === '-' ? undefined : Number(lock), journals }
+}
+
+function migrationOf(line: readonly string[] | undefined): MigrationRole | undefined {
+  const [, , role, host] = line ?? []
+  if (role === undefined || host === undefined) return undefined
+  return { role: role as MigrationRole['role'], host: decodeField(host).toString('utf8') }
 }
 
 export interface Removal {

@@ -6,14 +6,17 @@
 #                                KIND is rename or children; STAGED may be -
 #   carry N MEMBER PATTERN       carry-name N NAME
 #   services MANAGER VALUE...    service data|rest NAME
+#   migration ROLE HOST          from: only services are held still, there are no units; to, rehearsal: services start
+#                                whether they ran before or not. HOST is the other side
 #   container NAME ID POLICY     of the service NAME, that ran; its restart policy, which is `no` from here on
 #   container-settled ID         its restart policy is back
-#   begun                        stopping, running NAME (one a service that ran), stopped, swapping
+#   begun                        stopping, running NAME (one a service that ran), writers-stopped, stopped, swapping
 #   made N COUNT                 that many missing ancestors of the target are made
 #   out N INODE OWNER MODE       the old is moved aside; - when there was none
 #   carried N                    what is to be carried is marked, and now moved
 #   in N                         the new is moved in
 #   swapped                      starting data|rest, started data|rest
+#   kept                         of a migration: the new goes on serving until somebody settles it
 #   closed HOW                   done, rolled-back or abandoned: nothing is left to do
 #   reopened                     a done restore is undone after all; the services that run now follow
 #   undoing                      undo-carry N, undo-out N, undo-in N, undone N
@@ -23,7 +26,8 @@
 # In memory: $id, $epoch, $state, $how, $units (their number), unit_N_kind, _target, _staged, _aside, _home, _made,
 # _inode, _owner, _mode, _phase, _emptied (the old was all moved out), _placed; carry_N_member, _patterns, _names;
 # $manager, manager_1 ..., $service_data, $service_rest, $service_before (names parted by spaces),
-# $service_containers (NAME=ID=POLICY each), $service_settled (ids), $service_reopened.
+# $service_containers (NAME=ID=POLICY each), $service_settled (ids), $service_reopened; $migration, $migration_host,
+# $service_launched (those that a migration starts, whatever ran before).
 # include lib/restore-base.sh
 
 journal_reset() {
@@ -31,6 +35,7 @@ journal_reset() {
   manager=none manager_1=- manager_2=- manager_3=-
   service_data='' service_rest='' service_before=''
   service_containers='' service_settled='' service_reopened=no
+  migration='' migration_host='' service_launched=''
   stuck='' refused='' journal_cut=no
 }
 
@@ -145,20 +150,36 @@ journal_take() {
         *) refused="a service of no kind" ;;
       esac
       ;;
+    migration)
+      case ${2-} in
+        from | to | rehearsal) migration=$2 ;;
+        *) refused="a migration of no kind" ;;
+      esac
+      decode "${3-}"
+      migration_host=$decoded
+      ;;
     running) safe_name "${2-}" && service_before="$service_before $2" ;;
     container)
       safe_name "${2-}" && safe_name "${3-}" && safe_name "${4-}" &&
         service_containers="$service_containers $2=$3=$4"
       ;;
     container-settled) safe_name "${2-}" && service_settled="$service_settled $2" ;;
-    begun | stopping | stopped | swapping | swapped) state=$verb ;;
-    starting | started) state=$verb-${2-} ;;
+    begun | stopping | writers-stopped | stopped | swapping | swapped | kept) state=$verb ;;
+    starting | started)
+      state=$verb-${2-}
+      case $verb-$migration:${2-} in
+        starting-to:data | starting-rehearsal:data) service_launched="$service_launched $service_data" ;;
+        starting-to:rest | starting-rehearsal:rest) service_launched="$service_launched $service_rest" ;;
+      esac
+      ;;
     undoing) state=undoing stuck='' ;;
     stuck) stuck=${2-} ;;
     closed) state=closed how=${2-} ;;
     reopened)
-      state=reopened service_before=''
-      service_containers='' service_settled='' service_reopened=yes
+      state=reopened service_reopened=yes
+      # A migration is taken back to what ran before it; FROM's containers have waited with their policies.
+      [ -n "$migration" ] || service_before=''
+      [ "$migration" = from ] || service_containers='' service_settled=''
       ;;
     made) known_unit "${2-}" && eval "unit_${2}_made=\${3-0}" ;;
     out)
@@ -191,6 +212,14 @@ tell() {
   plain "$1"
   say note "$plain"
   journal_add note "$plain"
+}
+
+# ours: the services that ran before, and those that a migration has started, in $ours.
+ours() {
+  ours=$service_before
+  for ours_one in $service_launched; do
+    case " $ours " in *" $ours_one "*) ;; *) ours="$ours $ours_one" ;; esac
+  done
 }
 
 # homes: the .relay-backup directories of all units besides the deployment's, one a line.

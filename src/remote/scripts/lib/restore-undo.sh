@@ -129,8 +129,9 @@ undo_unit() {
 
 # Stops whatever came up or was started since: it would write to data that is about to be moved.
 undo_stop() {
+  ours
   # shellcheck disable=SC2086
-  if ! svc_look $service_before; then
+  if ! svc_look $ours; then
     tell "what runs is not known: $why"
     return 0
   fi

@@ -240,6 +240,8 @@ containers_settle() {
     containers_id=${containers_record%=*}
     containers_id=${containers_id#*=}
     [ "$containers_policy" != no ] || continue
+    # What a migration had started and does not serve any more must not come up with the engine.
+    case " $service_before " in *" ${containers_record%%=*} "*) ;; *) continue ;; esac
     case " $service_settled " in *" $containers_id "*) continue ;; esac
     # One that was made anew has its policy from the Compose file, and the old one is gone.
     if containers_get "$containers_id" '{{.Id}}' >/dev/null; then

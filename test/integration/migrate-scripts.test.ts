@@ -1,0 +1,204 @@
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { RestoreDriver, type RestorePlacement } from '../../src/restore/server/driver.ts'
+import { discardRestores, listJournals } from '../../src/restore/server/journals.ts'
+import { finishRestore, rollbackRestore } from '../../src/restore/server/settle.ts'
+import { compareTrees } from '../lab/hostile-tree.ts'
+import { busyboxTools } from '../lab/busybox.ts'
+import { LocalHost } from '../lab/local-host.ts'
+import { crash, MACHINES, type Machine, quiet, RestoreLab, treeOf } from './restore-scripts-lab.ts'
+
+/** Stands in for systemd, which needs to be the first process: a unit's state is a file. */
+const SYSTEMCTL = `#!/bin/sh
+cd "$(dirname "$0")/units" || exit 1
+verb=$1; shift
+case $verb in
+  is-active)
+    cat "$2" 2>/dev/null || echo inactive
+    grep -qx active "$2" 2>/dev/null ;;
+  show) echo NRestarts=0 ;;
+  stop|start)
+    shift
+    for unit; do
+      echo "$verb $unit" >>../log
+      if [ "$verb" = stop ]; then echo inactive >"$unit"; else echo active >"$unit"; fi
+    done ;;
+esac
+`
+
+/** A server with two units; it may be started anew with the same units. */
+async function server(machine: Machine, units: Readonly<Record<string, string>>) {
+  const lab = await RestoreLab.make(machine)
+  const tools = join(lab.root, 'systemd')
+  await mkdir(join(tools, 'units'), { recursive: true })
+  await writeFile(join(tools, 'systemctl'), SYSTEMCTL)
+  await chmod(join(tools, 'systemctl'), 0o755)
+  for (const [unit, state] of Object.entries(units)) await writeFile(join(tools, 'units', unit), `${state}\n`)
+  const busybox = machine === 'busybox alone' ? await busyboxTools(join(lab.root, 'more-tools')) : undefined
+  const state = async (unit: string) =>
+    (await readFile(join(tools, 'units', unit), 'utf8').catch(() => 'inactive')).trim()
+  return {
+    lab,
+    deployment: lab.deployment,
+    host: () =>
+      busybox === undefined
+        ? new LocalHost({ path: `${tools}:${process.env['PATH'] ?? ''}` })
+        : new LocalHost({ shell: ['/bin/busybox', 'sh'], path: `${tools}:${busybox}` }),
+    state,
+    units: async () => ({ redis: await state('redis.service'), app: await state('app.service') }),
+    log: async () =>
+      (await readFile(join(tools, 'log'), 'utf8').catch(() => '')).split('\n').filter((line) => line !== ''),
+    journals: async (host: LocalHost) =>
+      (await listJournals(host, { deployment: lab.deployment, sudo: false, signal: quiet() })).journals,
+    [Symbol.asyncDispose]: () => lab[Symbol.asyncDispose](),
+  }
+}
+
+const SERVICES = { manager: 'systemd', data: ['redis.service'], rest: ['app.service'] } as const
+const RUNNING = { 'redis.service': 'active', 'app.service': 'active' }
+
+function held(deployment: string): RestorePlacement {
+  return {
+    deployment,
+    id: '20251120T030000Z',
+    units: [],
+    services: SERVICES,
+    migration: { role: 'from', host: 'new' },
+    sudo: false,
+  }
+}
+
+async function steps(
+  driver: RestoreDriver,
+  ...names: readonly ('begin' | 'stopWriters' | 'stop' | 'swap' | 'startData' | 'startRest' | 'keep')[]
+): Promise<void> {
+  for (const name of names) expect(await driver[name](quiet()), name).toMatchObject({ ok: true })
+}
+
+describe.each(MACHINES)("a migration's FROM on a server with %s", (machine) => {
+  it('stops its writers first, then all, and stays stopped once it is given up', async () => {
+    await using from = await server(machine, RUNNING)
+    const host = from.host()
+    const driver = await RestoreDriver.start(host, held(from.deployment), quiet())
+    await steps(driver, 'begin', 'stopWriters')
+    expect(await from.units()).toEqual({ redis: 'active', app: 'inactive' })
+    expect(await driver.commit(quiet())).toMatchObject({ ok: false, reason: 'the services are not stopped' })
+    await steps(driver, 'stop')
+    expect(await driver.checkStopped(quiet())).toMatchObject({ ok: true })
+    expect(await driver.commit(quiet())).toMatchObject({ ok: true })
+    expect(await from.units()).toEqual({ redis: 'inactive', app: 'inactive' })
+    expect(await from.journals(host)).toMatchObject([
+      { state: 'closed', how: 'done', migration: { role: 'from', host: 'new' }, targets: [] },
+    ])
+  })
+
+  it.each(['stopWriters', 'stop'] as const)(
+    'starts again, data services first, when its client goes after %s',
+    async (last) => {
+      await using from = await server(machine, RUNNING)
+      const host = from.host()
+      const driver = await RestoreDriver.start(host, held(from.deployment), quiet())
+      await steps(driver, 'begin', 'stopWriters')
+      if (last === 'stop') await steps(driver, 'stop')
+      await driver[Symbol.asyncDispose]()
+      expect(await from.units()).toEqual({ redis: 'active', app: 'active' })
+      const starts = (await from.log()).filter((line) => line.startsWith('start'))
+      expect(starts).toEqual(
+        last === 'stop' ? ['start redis.service', 'start app.service'] : ['start app.service'],
+      )
+      expect(await from.journals(host)).toMatchObject([{ how: 'rolled-back' }])
+    },
+  )
+
+  it('is found and started by rollback when the server went down', async () => {
+    await using from = await server(machine, RUNNING)
+    const dying = from.host()
+    const driver = await RestoreDriver.start(dying, held(from.deployment), quiet())
+    await steps(driver, 'begin', 'stopWriters', 'stop')
+    await crash(dying)
+    const host = from.host()
+    expect(await from.units()).toEqual({ redis: 'inactive', app: 'inactive' })
+    expect(await from.journals(host)).toMatchObject([{ state: 'stopped' }])
+    await rollbackRestore(host, { ...held(from.deployment), signal: quiet() })
+    expect(await from.units()).toEqual({ redis: 'active', app: 'active' })
+  })
+
+  it('starts just what ran before when a migration that was done is taken back, and that is not discarded', async () => {
+    await using from = await server(machine, { 'redis.service': 'active' })
+    const host = from.host()
+    const driver = await RestoreDriver.start(host, held(from.deployment), quiet())
+    await steps(driver, 'begin', 'stopWriters', 'stop')
+    await driver.commit(quiet())
+    await discardRestores(host, { deployment: from.deployment, sudo: false, signal: quiet() })
+    await rollbackRestore(host, { ...held(from.deployment), signal: quiet() })
+    expect(await from.units()).toEqual({ redis: 'active', app: 'inactive' })
+    expect(await from.journals(host)).toMatchObject([{ how: 'rolled-back' }])
+  })
+
+  it('is refused as gone on with when something runs again', async () => {
+    await using from = await server(machine, RUNNING)
+    const host = from.host()
+    await using driver = await RestoreDriver.start(host, held(from.deployment), quiet())
+    await steps(driver, 'begin', 'stopWriters', 'stop')
+    await writeFile(join(from.lab.root, 'systemd/units/app.service'), 'active\n')
+    expect(await driver.checkStopped(quiet())).toMatchObject({ ok: false })
+  })
+})
+
+describe.each(MACHINES)("a migration's TO on a server with %s", (machine) => {
+  const launched = async (to: Awaited<ReturnType<typeof server>>, host: LocalHost) => ({
+    ...(await to.lab.stage(host, { services: SERVICES })),
+    migration: { role: 'to', host: 'old' } as const,
+  })
+
+  it('starts services that never ran there, and stops them again when it is undone', async () => {
+    await using to = await server(machine, {})
+    const host = to.host()
+    const old = await treeOf(to.lab.data)
+    const placement = await launched(to, host)
+    const driver = await RestoreDriver.start(host, placement, quiet())
+    await steps(driver, 'begin', 'stop', 'swap', 'startData')
+    expect(await to.units()).toEqual({ redis: 'active', app: 'inactive' })
+    await steps(driver, 'startRest')
+    expect(await to.units()).toEqual({ redis: 'active', app: 'active' })
+    await writeFile(join(to.lab.data, 'accepted'), 'a write')
+    expect(await driver.rollback()).toMatchObject({ outcome: 'rolled-back' })
+    expect(await to.units()).toEqual({ redis: 'inactive', app: 'inactive' })
+    expect(compareTrees(old, await treeOf(to.lab.data))).toEqual([])
+    const kept = `${to.deployment}/.relay-backup/failed-${placement.id}/1/accepted`
+    expect(await readFile(kept, 'utf8')).toBe('a write')
+  })
+
+  it('goes on serving once it is kept, whatever becomes of its client, until it is finished', async () => {
+    await using to = await server(machine, {})
+    const host = to.host()
+    const placement = await launched(to, host)
+    const driver = await RestoreDriver.start(host, placement, quiet())
+    await steps(driver, 'begin', 'stop', 'swap', 'startData')
+    expect(await driver.keep(quiet())).toMatchObject({ ok: false })
+    await steps(driver, 'startRest', 'keep')
+    await driver[Symbol.asyncDispose]()
+    expect(await to.units()).toEqual({ redis: 'active', app: 'active' })
+    expect(await to.journals(host)).toMatchObject([{ state: 'kept', migration: { role: 'to', host: 'old' } }])
+    await finishRestore(host, { ...placement, signal: quiet() })
+    expect(await to.journals(host)).toMatchObject([{ how: 'done' }])
+    expect(await to.units()).toEqual({ redis: 'active', app: 'active' })
+  })
+
+  it('is undone by rollback after it was kept, and after it was done', async () => {
+    await using to = await server(machine, {})
+    const host = to.host()
+    const old = await treeOf(to.lab.data)
+    for (const end of ['kept', 'done'] as const) {
+      const placement = await launched(to, host)
+      const driver = await RestoreDriver.start(host, placement, quiet())
+      await steps(driver, 'begin', 'stop', 'swap', 'startData', 'startRest', 'keep')
+      if (end === 'done') expect(await driver.commit(quiet())).toMatchObject({ ok: true })
+      await driver[Symbol.asyncDispose]()
+      await rollbackRestore(host, { ...placement, signal: quiet() })
+      expect(await to.units()).toEqual({ redis: 'inactive', app: 'inactive' })
+      expect(compareTrees(old, await treeOf(to.lab.data))).toEqual([])
+    }
+  })
+})
