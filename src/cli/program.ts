@@ -4,6 +4,7 @@ import { EXIT_CODE_HELP } from '../exit-codes.ts'
 import { declareConfigCommands } from './config.ts'
 import { declareHostsCommands } from './hosts.ts'
 import { declareKeyCommands } from './key.ts'
+import { declareMigrateCommands } from './migrate.ts'
 import { declarePullCommands } from './pull.ts'
 import { declareRestoreCommands } from './restore.ts'
 import { declareSecretCommands } from './secret.ts'
@@ -47,6 +48,7 @@ export function createProgram(version: string, run: Run): Command {
   }
   declarePullCommands(program, declare)
   declareRestoreCommands(program, declare)
+  declareMigrateCommands(program, declare)
   declareVaultCommands(program, declare)
   declareHostsCommands(program, declare)
   declareKeyCommands(program, declare)

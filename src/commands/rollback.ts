@@ -2,7 +2,8 @@ import { loadConfig } from '../config/load.ts'
 import { selectHosts } from '../config/select-hosts.ts'
 import { InterruptedError, RelayError, UsageError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
-import type { HostConfig } from '../model/config.ts'
+import { settleMigration } from '../migrate/settle.ts'
+import type { Config, HostConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
 import { formatSize } from '../model/units.ts'
 import { requireShell } from '../pull/access.ts'
@@ -16,6 +17,7 @@ import {
   sweepStaging,
   type RestoreJournal,
 } from '../restore/server/journals.ts'
+import type { MigrationRole } from '../restore/server/driver.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
 import { mergeJournal } from '../restore/merge.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
@@ -65,17 +67,21 @@ export async function rollback(
   const { journals } = await listJournals(remote, place)
   return flags.discard === true
     ? await discard(context, host, place, journals, flags)
-    : await undo(context, host, place, journals, flags)
+    : await undo(context, config, host, place, journals, flags)
 }
 
 async function undo(
   context: CommandContext,
+  config: Config,
   host: HostConfig,
   place: Place,
   journals: readonly RestoreJournal[],
   flags: RollbackFlags,
 ): Promise<CommandOutcome> {
   const journal = chooseJournal(host, journals, flags.restore)
+  if (journal?.migration !== undefined && isCutover(journal)) {
+    return await settleBoth(context, config, host, { ...journal, migration: journal.migration }, flags)
+  }
   if (journal === undefined) {
     // A restore that was ended before its journal leaves what it had unpacked.
     await sweepStaging(place.remote, place)
@@ -103,6 +109,38 @@ async function undo(
     ...result.notes.map((note) => `  ${printable(note)}`),
   ]
   return { exitCode: ExitCode.done, text: lines.join('\n'), json: { restore: journal.id, ...result } }
+}
+
+/** Either side of a migration settles both: one of the two servers serves, and only one. */
+async function settleBoth(
+  context: CommandContext,
+  config: Config,
+  host: HostConfig,
+  { id, migration }: { readonly id: string; readonly migration: MigrationRole },
+  flags: RollbackFlags,
+): Promise<CommandOutcome> {
+  const own = { name: host.name, config: host }
+  const other = { name: migration.host, config: config.hosts.find(({ name }) => name === migration.host) }
+  const [from, to] = migration.role === 'from' ? [own, other] : [other, own]
+  const { outcome, notes } = await settleMigration(
+    { id, from, to },
+    {
+      connect: (one, signal) => connectSsh(one, { resolveSecret, signal }),
+      probe: probeHost,
+      confirm: (what) => confirm(context, flags, host, what),
+    },
+    context.signal,
+  )
+  const head = {
+    nothing: 'is settled already',
+    finished: 'was decided, and is closed now',
+    undone: 'is undone',
+  }[outcome]
+  return {
+    exitCode: ExitCode.done,
+    text: [`${from.name} to ${to.name}: migration ${id} ${head}`, ...notes].join('\n'),
+    json: { migration: id, outcome, notes },
+  }
 }
 
 /** Takes away what a merge added to running services, where nobody has changed it since. */
@@ -160,7 +198,7 @@ async function discard(
   }
 }
 
-/** The one asked for; else one that is open, else the last that was done. */
+/** The one asked for; else one that is open, else the last that was done; of a migration the other side may be open. */
 function chooseJournal(
   host: HostConfig,
   journals: readonly RestoreJournal[],
@@ -179,8 +217,12 @@ function chooseJournal(
   }
   return (
     journals.findLast((journal) => journal.state !== 'closed') ??
-    journals.findLast((journal) => journal.how === 'done')
+    journals.findLast((journal) => journal.how === 'done' || isCutover(journal))
   )
+}
+
+function isCutover({ migration }: RestoreJournal): boolean {
+  return migration !== undefined && migration.role !== 'rehearsal'
 }
 
 function describeState(journal: RestoreJournal): string {

@@ -59,7 +59,8 @@ export interface RestorePlan {
 /** What a restore did, in order. */
 export interface RestoreReport {
   readonly plan: RestorePlan
-  readonly outcome: 'planned' | 'done' | 'rolled-back' | 'failed' | 'stuck'
+  /** `undecided` is a migration's: the target serves, and whether the other side does is not known. */
+  readonly outcome: 'planned' | 'done' | 'rolled-back' | 'failed' | 'stuck' | 'undecided'
   /** Steps in the order they happened, for the report. */
   readonly steps: readonly { readonly at: string; readonly text: string }[]
   readonly restored: readonly { readonly source: string; readonly entries: number; readonly bytes: number }[]

@@ -102,6 +102,8 @@ function headline(report: RestoreReport, paint: Paint): string {
       return paint.red('failed')
     case 'stuck':
       return paint.red('failed, and undoing it is stuck')
+    case 'undecided':
+      return paint.red('serves, and whether the other side does is not known')
   }
 }
 

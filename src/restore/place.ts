@@ -7,6 +7,7 @@ import { printable } from '../model/path-bytes.ts'
 import type { RemoteHost } from '../remote/contract.ts'
 import type { RestorableSource, RestoreContext } from '../sources/contract.ts'
 import type { WaitHealthy } from '../services/contract.ts'
+import type { HandOver, Starts } from './launch.ts'
 import type { RestoreDriver, StepResult } from './server/driver.ts'
 
 /** Without a health URL: ms in which a service that was started must not die. */
@@ -26,7 +27,8 @@ export interface PlaceContext {
   readonly checks: readonly SourceToCheck[]
   readonly health: HealthConfig | undefined
   readonly waitHealthy: WaitHealthy
-  readonly start: boolean
+  readonly start: Starts
+  readonly handOver?: HandOver | undefined
   /** Services were started, so they may die again. */
   readonly settles: boolean
   /** Says what happened, for the report. */
@@ -36,7 +38,8 @@ export interface PlaceContext {
 
 /**
  * From the stop on: stop → swap → start the data services → compare facts → start the rest → health → commit.
- * Throws when any of it failed; undoing is the caller's. Returns what is worth knowing of a good one.
+ * Throws when any of it failed; undoing is the caller's, but for an UndecidedError. Returns what is worth knowing of
+ * a good one.
  */
 export async function putInPlace(context: PlaceContext): Promise<Finding[]> {
   const { driver, step, signal } = context
@@ -52,9 +55,32 @@ export async function putInPlace(context: PlaceContext): Promise<Finding[]> {
   }
   step('swapping')
   insist('swapping', await driver.swap(signal), step)
-  const findings = context.start ? await startAndCheck(context) : []
+  const findings = context.start === 'none' ? [] : await startAndCheck(context)
+  if (context.handOver !== undefined) return [...findings, ...(await takeOver(context, context.handOver))]
   insist('committing', await driver.commit(signal), step)
   return findings
+}
+
+/** Of a migration: from here on it is not interrupted, and once the other side is given up nothing is undone. */
+async function takeOver({ driver, step, remote }: PlaceContext, handOver: HandOver): Promise<Finding[]> {
+  const patient = new AbortController().signal
+  insist('keeping', await driver.keep(patient), step)
+  step('giving up the other side')
+  await handOver.decide()
+  try {
+    insist('committing', await driver.commit(patient), step)
+    return []
+  } catch (error) {
+    if (!(error instanceof RelayError)) throw error
+    return [
+      {
+        check: 'journal',
+        outcome: 'warning',
+        message: `it serves, but its journal is not closed: ${error.message}`,
+        next: `Close it, which changes nothing else: relay-backup rollback --host ${remote.name}`,
+      },
+    ]
+  }
 }
 
 async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
@@ -82,9 +108,12 @@ async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
       throw new RelayError('facts-differ', failed.message, { source: config.name, next: failed.next })
     }
   }
-  step('starting services')
-  insist('starting services', await driver.startRest(signal), step)
-  if (context.health !== undefined) await insistOnHealth(context, context.health)
+  if (context.start === 'all') {
+    await context.handOver?.ready()
+    step('starting services')
+    insist('starting services', await driver.startRest(signal), step)
+  }
+  if (context.start === 'all' && context.health !== undefined) await insistOnHealth(context, context.health)
   else if (context.settles) await sleep(SETTLE, undefined, { signal })
   insist('checking that services run', await driver.checkRunning(signal), step)
   return findings

@@ -10,6 +10,7 @@ import { readContents } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { planRestore, type SourceToRestore } from './plan.ts'
 import { lookAtTargets } from './server/look.ts'
+import type { Launch } from './launch.ts'
 import type { ServerServices } from './server/driver.ts'
 import { findServices, type FoundServices } from './services.ts'
 import { targetConfig, wantedPaths, wantedSources, type PathSelection } from './wanted.ts'
@@ -28,6 +29,8 @@ export interface RestoreRequest {
   readonly start: boolean
   /** Take a snapshot of what is replaced first. */
   readonly safety: boolean
+  /** It is a migration's. */
+  readonly launch?: Launch | undefined
 }
 
 /** The target, connected to. */
@@ -47,7 +50,7 @@ export async function preflight(
   step: (text: string) => void,
   signal: AbortSignal,
 ): Promise<{ plan: RestorePlan; sources: SourceToRestore[]; services: ServerServices }> {
-  const { host, snapshot } = request
+  const { host, snapshot, launch } = request
   const { remote, probe, deployment, privilege } = connected
   const parts = { ...dependencies, filePath: dependencies.pull.vault.filePath.bind(dependencies.pull.vault) }
   const restore = restoreContext(connected, dependencies, step, signal)
@@ -80,17 +83,15 @@ export async function preflight(
   const targets = sources.flatMap((source) => source.wanted.map((path) => path.target))
   const look = await lookAtTargets(remote, { deployment, targets, privilege, signal })
   const stops = request.strategy === 'replace'
-  const found: FoundServices = stops
-    ? await findServices(
-        remote,
-        host,
-        { deployment: look.deployment.path, paths: look.targets.map((target) => target.path), signal },
-        dependencies.findContainerServices,
-      )
-    : { services: { manager: 'none' }, usersLeft: [] }
+  const none: FoundServices = { services: { manager: 'none' }, usersLeft: [] }
+  const paths = look.targets.map((target) => target.path)
+  const where = { deployment: look.deployment.path, paths, signal }
+  const found = stops
+    ? (launch?.found ?? (await findServices(remote, host, where, dependencies.findContainerServices)))
+    : none
   const now = dependencies.pull.now()
   const plan = planRestore({
-    id: snapshotId(now),
+    id: launch?.id ?? snapshotId(now),
     host,
     snapshot,
     strategy: request.strategy,
@@ -147,4 +148,10 @@ export function restoreContext(
     step,
     signal,
   }
+}
+
+/** A deployment that is not there yet, as an absolute path. */
+export function absoluteDeployment(deployment: string, home: string): string {
+  if (deployment.startsWith('/')) return deployment
+  return deployment === '~' ? home : `${home}/${deployment.replace(/^~\//, '')}`
 }

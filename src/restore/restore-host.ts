@@ -1,13 +1,14 @@
 import { InterruptedError, RelayError } from '../errors.ts'
-import type { HostConfig } from '../model/config.ts'
 import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
 import { requireShell } from '../pull/access.ts'
 import type { Carried, CarriedOut, Diary } from './carried.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { groupUnits, placedUnits } from './groups.ts'
+import { UndecidedError } from './launch.ts'
 import { mergeIn } from './merge.ts'
 import { putInPlace } from './place.ts'
 import {
+  absoluteDeployment,
   checkArchives,
   preflight,
   refuseFailed,
@@ -39,7 +40,9 @@ export async function restoreHost(
   const started = pull.now()
   const diary = openDiary(request, dependencies)
   pull.reporter.event({ type: 'host-started', host: host.name })
-  await using lock = request.dryRun ? undefined : await pull.vault.lock(host.name)
+  await using ownLock =
+    request.dryRun || request.launch !== undefined ? undefined : await pull.vault.lock(host.name)
+  const lock = request.launch?.lock ?? ownLock
   diary.step('connecting')
   await using remote = await pull.connect(host, signal)
   const probe = await pull.probe(remote, { deployment: host.deployment, names: [], sudo: host.sudo }, signal)
@@ -65,7 +68,7 @@ export async function restoreHost(
     throw new InterruptedError('Not confirmed; nothing was changed', { host: host.name })
 
   const finish = async (result: CarriedOut): Promise<RestoreReport> => {
-    await recordRun(host, started, result, dependencies)
+    await recordRun(request, started, result, dependencies)
     return report(result)
   }
   const carry = request.strategy === 'merge' ? mergeIn : replace
@@ -77,7 +80,7 @@ export async function restoreHost(
   } catch (thrown) {
     const error = signal.aborted && !(thrown instanceof RelayError) ? new InterruptedError() : thrown
     if (!(error instanceof RelayError)) throw error
-    await recordRun(host, started, { outcome: 'failed', error }, dependencies)
+    await recordRun(request, started, { outcome: 'failed', error }, dependencies)
     // Whatever this says, the reason of the failure is more to the point; the next restore sweeps again.
     await sweepUnpacked(connected, plan, new AbortController().signal).catch(() => undefined)
     throw error.withDetails({ host: host.name })
@@ -111,7 +114,14 @@ async function replace(
     await prepareStaging(remote, { deployment, id: plan.id, directories: [], privilege, signal })
   await using driver = await RestoreDriver.start(
     remote,
-    { deployment, id: plan.id, units: placedUnits(plan, groups), services: carried.services, privilege },
+    {
+      deployment,
+      id: plan.id,
+      units: placedUnits(plan, groups),
+      services: carried.services,
+      migration: request.launch?.migration,
+      privilege,
+    },
     signal,
   )
   const safetySnapshot = await safetyCopy(carried, dependencies, signal)
@@ -151,7 +161,8 @@ async function replace(
       checks: host.services.manager === 'none' ? [] : checks,
       health: host.services.health,
       waitHealthy: dependencies.waitHealthy,
-      start: request.start,
+      start: request.launch?.start ?? (request.start ? 'all' : 'none'),
+      handOver: request.launch?.handOver,
       settles: host.services.manager !== 'none',
       step: diary.step,
       signal,
@@ -162,6 +173,8 @@ async function replace(
   } catch (thrown) {
     const error = asRelayError(thrown, signal)
     diary.step(`failed: ${error.message}`)
+    if (error instanceof UndecidedError)
+      return { outcome: 'undecided', restored, safetySnapshot, findings: plan.findings, error }
     return await undo(driver, error, carried, safetySnapshot)
   }
 }
@@ -177,13 +190,15 @@ function openDiary({ host }: RestoreRequest, { pull }: RestoreDependencies): Dia
   }
 }
 
+/** A migration has a line of its own. */
 async function recordRun(
-  host: HostConfig,
+  { host, launch }: RestoreRequest,
   started: Date,
   result: Pick<RestoreReport, 'outcome' | 'error'>,
   { pull }: RestoreDependencies,
 ): Promise<void> {
   const { error } = result
+  if (launch !== undefined) return
   await pull.vault.recordRun(host.name, {
     at: started.toISOString(),
     finishedAt: pull.now().toISOString(),
@@ -192,9 +207,4 @@ async function recordRun(
       result.outcome === 'done' ? 'done' : error instanceof InterruptedError ? 'interrupted' : 'failed',
     ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
   })
-}
-
-function absoluteDeployment(deployment: string, home: string): string {
-  if (deployment.startsWith('/')) return deployment
-  return deployment === '~' ? home : `${home}/${deployment.replace(/^~\//, '')}`
 }

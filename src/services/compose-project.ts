@@ -28,27 +28,36 @@ export function composeProject(
     config.project ?? projects[0] ?? (config.file === undefined ? undefined : defaultName(deployment))
   if (project === undefined) return undefined
   const containers = all.filter(({ compose }) => compose?.project === project)
-  return { project, containers, ...leadTo(project, deployment, newest(containers), config.file) }
+  return { project, containers, ...leadTo(project, ...whereIs(deployment, newest(containers), config.file)) }
 }
 
-/** Compose's arguments, from what is configured or from a container's labels. */
-function leadTo(
-  project: string,
+/** From what is configured or from a container's labels. */
+function whereIs(
   deployment: string,
   container: ContainerLook | undefined,
   file: string | undefined,
-): Pick<ComposeProject, 'directory' | 'files' | 'args'> {
+): readonly [directory: string, files: readonly string[], envFiles: readonly string[]] {
   const labels = container?.compose
   const configured = file === undefined ? undefined : posix.resolve(deployment, file)
   const directory = configured === undefined ? (labels?.directory ?? deployment) : posix.dirname(configured)
   const files = configured === undefined ? (labels?.files ?? []) : [configured]
+  return [directory, files, labels?.envFiles ?? []]
+}
+
+/** Compose's arguments that lead to a project; its files are absolute. */
+export function leadTo(
+  project: string,
+  directory: string,
+  files: readonly string[],
+  envFiles: readonly string[] = [],
+): Pick<ComposeProject, 'directory' | 'files' | 'args'> {
   return {
     directory,
     files,
     args: [
       ...['--project-name', project, '--project-directory', directory],
       ...files.flatMap((path) => ['--file', path]),
-      ...(labels?.envFiles ?? []).flatMap((path) => ['--env-file', path]),
+      ...envFiles.flatMap((path) => ['--env-file', path]),
     ],
   }
 }
@@ -59,7 +68,7 @@ function newest(containers: readonly ContainerLook[]): ContainerLook | undefined
 }
 
 /** As both versions make it of a directory's name. */
-function defaultName(directory: string): string {
+export function defaultName(directory: string): string {
   return posix
     .basename(directory)
     .toLowerCase()

@@ -17,6 +17,7 @@ interface Inspected {
     readonly Health?: { readonly Status: string } | null
   }
   readonly restartCount: number
+  readonly ports: Readonly<Record<string, readonly { readonly HostPort: string }[] | null>> | null
   readonly policy: { readonly Name: string; readonly MaximumRetryCount: number } | null
   readonly autoRemove: boolean
   readonly readOnly: boolean
@@ -49,8 +50,17 @@ export function parseContainer(json: string, real: ReadonlyMap<string, string> =
     autoRemove: seen.autoRemove,
     readOnly: seen.readOnly,
     mounts: (seen.mounts ?? []).map((mount) => parseMount(mount, real)),
+    ports: publishedPorts(seen.ports ?? {}),
     compose: composeLabels(seen.labels ?? {}),
   }
+}
+
+/** Of `3000/tcp: [{ HostPort: "8080" }]`; a port that Docker chooses itself has no number. */
+function publishedPorts(bindings: NonNullable<Inspected['ports']>): readonly number[] {
+  const ports = Object.entries(bindings)
+    .filter(([port]) => port.endsWith('/tcp'))
+    .flatMap(([, binds]) => (binds ?? []).map((bind) => Number(bind.HostPort)))
+  return [...new Set(ports.filter((port) => port > 0))]
 }
 
 function restartPolicy(policy: Inspected['policy']): string {

@@ -62,6 +62,8 @@ export interface ContainerLook {
   /** Its own file system can't be written to. */
   readonly readOnly: boolean
   readonly mounts: readonly ContainerMount[]
+  /** TCP ports of the server that it takes when it runs. */
+  readonly ports: readonly number[]
   readonly compose: ComposeLabels | undefined
 }
 
@@ -146,3 +148,55 @@ export type FoundHelper =
  * him, there is an image, and a container of it was seen to be root in the same place.
  */
 export type FindHelper = (host: RemoteHost, signal: AbortSignal) => Promise<FoundHelper>
+
+/** All services of a deployment, on the server it is moved from or to. */
+export interface DeploymentServices {
+  readonly look: DockerLook
+  /** In the order of starting. */
+  readonly services: ContainerServices
+  /** Of these services, in whatever state. */
+  readonly containers: readonly ContainerLook[]
+  /** Where Compose looks, absolute. */
+  readonly directory: string
+  readonly files: readonly string[]
+  /** Containers that run, use a path, and belong to none of the services. */
+  readonly usersLeft: readonly ContainerLook[]
+}
+
+type ContainerConfig = Extract<ServicesConfig, { readonly manager: 'docker' | 'compose' }>
+interface DeploymentOptions {
+  /** Absolute, symlinks resolved. */
+  readonly deployment: string
+  readonly paths: readonly string[]
+  readonly privilege: Privilege | undefined
+  readonly signal: AbortSignal
+}
+
+/**
+ * What of a deployment runs, and where it is to run next. Throws as {@link FindContainerServices}; `ofTarget` does not
+ * mind a Compose project that has no containers yet.
+ */
+export interface FindDeploymentServices {
+  /** The data services are those of the config and `data`; all others that run are the rest. */
+  ofSource(
+    host: RemoteHost,
+    config: ContainerConfig,
+    options: DeploymentOptions & { readonly data: readonly string[] },
+  ): Promise<DeploymentServices>
+  /** The same services where they are moved to. */
+  ofTarget(
+    host: RemoteHost,
+    config: ContainerConfig,
+    options: DeploymentOptions & {
+      readonly from: DeploymentServices
+      /** Absolute, on the server it is moved from. */
+      readonly fromDeployment: string
+    },
+  ): Promise<DeploymentServices>
+  /** The ids of these images on a server; undefined for one that is not there. */
+  images(
+    host: RemoteHost,
+    names: readonly string[],
+    options: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
+  ): Promise<ReadonlyMap<string, string | undefined>>
+}

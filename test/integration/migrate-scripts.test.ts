@@ -50,7 +50,8 @@ async function server(machine: Machine, units: Readonly<Record<string, string>>)
     log: async () =>
       (await readFile(join(tools, 'log'), 'utf8').catch(() => '')).split('\n').filter((line) => line !== ''),
     journals: async (host: LocalHost) =>
-      (await listJournals(host, { deployment: lab.deployment, sudo: false, signal: quiet() })).journals,
+      (await listJournals(host, { deployment: lab.deployment, privilege: undefined, signal: quiet() }))
+        .journals,
     [Symbol.asyncDispose]: () => lab[Symbol.asyncDispose](),
   }
 }
@@ -65,7 +66,7 @@ function held(deployment: string): RestorePlacement {
     units: [],
     services: SERVICES,
     migration: { role: 'from', host: 'new' },
-    sudo: false,
+    privilege: undefined,
   }
 }
 
@@ -130,7 +131,7 @@ describe.each(MACHINES)("a migration's FROM on a server with %s", (machine) => {
     const driver = await RestoreDriver.start(host, held(from.deployment), quiet())
     await steps(driver, 'begin', 'stopWriters', 'stop')
     await driver.commit(quiet())
-    await discardRestores(host, { deployment: from.deployment, sudo: false, signal: quiet() })
+    await discardRestores(host, { deployment: from.deployment, privilege: undefined, signal: quiet() })
     await rollbackRestore(host, { ...held(from.deployment), signal: quiet() })
     expect(await from.units()).toEqual({ redis: 'active', app: 'inactive' })
     expect(await from.journals(host)).toMatchObject([{ how: 'rolled-back' }])

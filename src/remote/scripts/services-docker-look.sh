@@ -16,7 +16,7 @@
 # Only what every engine has: a key that is missing would leave out the container. Health is one, so it is all of State.
 look_container='{"id":{{json .Id}},"name":{{json .Name}},"image":{{json .Config.Image}},"imageId":{{json .Image}},'\
 '"user":{{json .Config.User}},"labels":{{json .Config.Labels}},"mounts":{{json .Mounts}},"state":{{json .State}},'\
-'"restartCount":{{json .RestartCount}},"policy":{{json .HostConfig.RestartPolicy}},'\
+'"ports":{{json .HostConfig.PortBindings}},"restartCount":{{json .RestartCount}},"policy":{{json .HostConfig.RestartPolicy}},'\
 '"autoRemove":{{json .HostConfig.AutoRemove}},"readOnly":{{json .HostConfig.ReadonlyRootfs}}}'
 look_binds='{{range .Mounts}}{{if eq .Type "bind"}}{{println .Source}}{{end}}{{end}}'
 

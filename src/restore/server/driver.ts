@@ -254,9 +254,7 @@ export function placementLines(
   })
   const { migration } = placement
   return [
-    ...(migration === undefined
-      ? []
-      : [fieldLine('migration', migration.role, encodeField(migration.host))]),
+    ...(migration === undefined ? [] : [fieldLine('migration', migration.role, encodeField(migration.host))]),
     ...units,
     ...serviceLines(placement.services),
   ]

@@ -281,13 +281,14 @@ class RedisCapture implements Capture {
         { next: 'Compare redis-cli CONFIG GET dir and CONFIG GET dbfilename with `path` of this source.' },
       )
     }
-    const lastSave = this.#saved.time ?? Number(info.get('rdb_last_save_time') ?? Number.NaN)
+    const loads = this.#loads(rdb !== undefined, aof !== undefined)
+    const lastSave = this.#saved.time ?? this.#lastSave(loads)
     const version = info.get('redis_version') ?? rdb?.redisVersion ?? aof?.base?.redisVersion
     return {
       kind: 'redis',
       form:
         this.#way !== 'stopped' ? this.#form : aof === undefined ? 'rdb' : rdb === undefined ? 'aof' : 'both',
-      loads: this.#loads(rdb !== undefined, aof !== undefined),
+      loads,
       ...(version === undefined ? {} : { serverVersion: version }),
       pointInTime: true,
       stopped: this.#way === 'stopped',
@@ -306,6 +307,13 @@ class RedisCapture implements Capture {
     if (!rdb || !aof) return rdb ? 'rdb' : aof ? 'aof' : 'nothing'
     if (this.#way !== 'stopped') return this.#inspection.settings.appendonly === 'no' ? 'rdb' : 'aof'
     return this.#watch.aof.newestNs >= this.#watch.rdbMtimeNs ? 'aof' : 'rdb'
+  }
+
+  /** In seconds; of a stopped server when the form that it would load was written. */
+  #lastSave(loads: RedisFacts['loads']): number {
+    if (this.#way !== 'stopped') return Number(this.#inspection.info.get('rdb_last_save_time') ?? Number.NaN)
+    if (loads === 'nothing') return Number.NaN
+    return Number((loads === 'aof' ? this.#watch.aof.newestNs : this.#watch.rdbMtimeNs) / 1_000_000_000n)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

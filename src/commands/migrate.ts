@@ -1,0 +1,92 @@
+import { loadConfig } from '../config/load.ts'
+import { selectHosts } from '../config/select-hosts.ts'
+import { InterruptedError, UsageError } from '../errors.ts'
+import { ExitCode } from '../exit-codes.ts'
+import { migrateHosts } from '../migrate/migrate-hosts.ts'
+import type { MigrationPlan, MigrationReport } from '../model/migration-report.ts'
+import {
+  migrationReportToJson,
+  renderMigrationPlan,
+  renderMigrationReport,
+} from '../report/migration-summary.ts'
+import { findDeploymentServices } from '../services/deployment-services.ts'
+import type { CommandContext, CommandOutcome } from './context.ts'
+import { ask } from './question.ts'
+import { wireRestore } from './wire-restore.ts'
+
+/** The flags of `migrate` as commander hands them over. */
+export interface MigrateFlags {
+  readonly cutover?: boolean
+  readonly start?: boolean
+  readonly replace?: boolean
+  readonly dryRun?: boolean
+  readonly yes?: boolean
+}
+
+/** `migrate FROM TO`: tries a deployment out on another server, or moves it there. */
+export async function migrate(
+  context: CommandContext,
+  args: readonly string[],
+  flags: MigrateFlags,
+): Promise<CommandOutcome> {
+  const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
+  const adHoc = args.find((name) => name.includes('@'))
+  const [from] = selectHosts(config, { names: args.slice(0, 1) })
+  const [to] = selectHosts(config, { names: args.slice(1, 2) })
+  if (from === undefined || to === undefined || adHoc !== undefined) {
+    throw new UsageError('FROM and TO are two hosts of the config', {
+      next: 'Write both down in the config: what runs there, and how it is stopped and started.',
+    })
+  }
+  if (!context.interactive && flags.yes !== true && flags.dryRun !== true) {
+    throw new UsageError('Nobody can be asked to confirm the migration', {
+      host: to.name,
+      next: 'Look at the plan with --dry-run, then add --yes.',
+    })
+  }
+  await using wired = await wireRestore(context, config, () => Promise.resolve(true))
+  const report = await migrateHosts(
+    {
+      from,
+      to,
+      cutover: flags.cutover === true,
+      start: flags.start === true,
+      replace: flags.replace === true,
+      dryRun: flags.dryRun === true,
+    },
+    {
+      restore: wired.dependencies,
+      findDeploymentServices,
+      confirm: (plan) => confirmPlan(context, plan, flags.yes === true),
+    },
+    context.signal,
+  )
+  return {
+    exitCode: exitCodeOf(report),
+    text: renderMigrationReport(report, { color: context.color }),
+    json: migrationReportToJson(report),
+  }
+}
+
+/** A migration that was undone did nothing that was asked for; one that is not decided has moved the app. */
+function exitCodeOf({ outcome, error }: MigrationReport): ExitCode {
+  if (outcome === 'planned' || outcome === 'done') return ExitCode.done
+  if (outcome === 'undecided') return ExitCode.partial
+  return error instanceof InterruptedError ? ExitCode.interrupted : ExitCode.failed
+}
+
+/** At a terminal the new server's name has to be typed. */
+async function confirmPlan(context: CommandContext, plan: MigrationPlan, yes: boolean): Promise<boolean> {
+  const { mode, stream } = context.progress
+  if (mode !== 'json' && mode !== 'quiet')
+    stream.write(`${renderMigrationPlan(plan, { color: context.color })}\n`)
+  if (yes) return true
+  const { input } = await import('@inquirer/prompts')
+  const typed = await ask(() =>
+    input(
+      { message: `To go on, type the new server's name (${plan.to}):` },
+      { signal: context.signal, output: process.stderr },
+    ),
+  )
+  return typed.trim() === plan.to
+}

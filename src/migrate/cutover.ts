@@ -1,0 +1,181 @@
+import { ConnectionError, InterruptedError, RelayError } from '../errors.ts'
+import type { RestoreReport } from '../model/restore-report.ts'
+import { UndecidedError } from '../restore/launch.ts'
+import { insist } from '../restore/place.ts'
+import { refuseFailed } from '../restore/preflight.ts'
+import { RestoreDriver } from '../restore/server/driver.ts'
+import { asRelayError } from '../restore/undo.ts'
+import type { Snapshot } from '../vault/contract.ts'
+import type { MigrateDependencies } from './dependencies.ts'
+import { giveUp } from './give-up.ts'
+import { bring, compareSources, type Arrived, type Journey } from './journey.ts'
+import { privilegeOf } from './look.ts'
+import { insistOnSaved } from './saved.ts'
+import { settleTarget } from './settle-target.ts'
+import { takeWhole } from './take.ts'
+
+/**
+ * Moves the app: FROM is pulled while it runs, and TO asked whether it could be restored there; then FROM's writers
+ * stop, the last pull, FROM stops whole, TO serves, FROM is given up. Every failure before that starts FROM again
+ * (docs/decisions/0007-migration-protocol.md). Resolves with what happened once FROM was touched; throws before.
+ */
+export async function cutOver(
+  journey: Journey,
+  dependencies: MigrateDependencies,
+  signal: AbortSignal,
+): Promise<Arrived> {
+  const { from, plan, diary, services } = journey
+  const { pull } = dependencies.restore
+  const step = (text: string): void => diary.step(plan.from, text)
+  step('pulling while it runs')
+  const first = await pullRunning(journey, dependencies, signal)
+  const rehearsal = await bring(journey, first, { dryRun: true }, dependencies, signal)
+  refuseFailed(rehearsal.plan)
+  step('locking the deployment')
+  await using hold = await RestoreDriver.start(
+    from.remote,
+    {
+      deployment: from.deployment,
+      id: plan.id,
+      units: [],
+      services: services.from,
+      migration: { role: 'from', host: plan.to },
+      privilege: privilegeOf(from.host),
+    },
+    signal,
+  )
+  insist('opening the journal', await hold.begin(signal), step)
+  const stoppedAt = pull.now()
+  const downtime = (): number => pull.now().getTime() - stoppedAt.getTime()
+  let snapshots: Arrived['snapshots'] = { pull: first.id }
+  let report: RestoreReport | undefined
+  let problem: RelayError
+  try {
+    const last = await stopAndPull(journey, hold, dependencies, first, signal)
+    snapshots = { ...snapshots, cutover: last.id }
+    let served = 0
+    const handOver = {
+      ready: async () => insist('checking that it is stopped', await hold.checkStopped(signal), step),
+      decide: async () => {
+        served = downtime()
+        insist('checking that it is stopped', await hold.checkStopped(new AbortController().signal), step)
+        await giveUp(hold, from, plan.id, dependencies)
+        step('given up: it stays stopped')
+      },
+    }
+    report = await bring(journey, last, { dryRun: false, handOver }, dependencies, signal)
+    snapshots = { ...snapshots, safety: report.safetySnapshot }
+    const { outcome, findings, error } = report
+    if (outcome === 'done') {
+      return {
+        outcome,
+        serving: 'to',
+        snapshots,
+        sources: compareSources(last, report),
+        findings,
+        downtime: served,
+      }
+    }
+    if (outcome === 'undecided') {
+      return { outcome, serving: 'unknown', snapshots, sources: [], findings, error }
+    }
+    problem = error ?? new RelayError('migrate', `${plan.to} does not serve`)
+  } catch (thrown) {
+    problem = asRelayError(thrown, signal)
+  }
+  step(`failed: ${problem.message}`)
+  return {
+    ...(await startAgain(journey, hold, problem, report, dependencies)),
+    snapshots,
+    downtime: downtime(),
+  }
+}
+
+/** A full snapshot, and what the last one is checked against, before anything is touched. */
+async function pullRunning(
+  journey: Journey,
+  dependencies: MigrateDependencies,
+  signal: AbortSignal,
+): Promise<Snapshot> {
+  const { host, remote, deployment } = journey.from
+  await using _lock = await dependencies.restore.pull.lockDeployment(remote, deployment, {
+    sudo: host.sudo,
+    signal,
+  })
+  return await takeWhole(journey, 'pull', dependencies, signal)
+}
+
+/** The writers stop, the last pull, then all. One line of sh can't stop the writers alone. */
+async function stopAndPull(
+  journey: Journey,
+  hold: RestoreDriver,
+  dependencies: MigrateDependencies,
+  first: Snapshot,
+  signal: AbortSignal,
+): Promise<Snapshot> {
+  const { plan, diary, services } = journey
+  const step = (text: string): void => diary.step(plan.from, text)
+  if (services.from.manager === 'command') {
+    step('stopping all services')
+    insist('stopping services', await hold.stop(signal), step)
+    step('taking the last pull')
+    const last = await takeWhole(journey, 'cutover', dependencies, signal)
+    await insistOnSaved(journey, first, last, signal)
+    return last
+  }
+  step('stopping the writers')
+  insist('stopping the writers', await hold.stopWriters(signal), step)
+  step('taking the last pull')
+  const last = await takeWhole(journey, 'cutover', dependencies, signal)
+  step('stopping all services')
+  insist('stopping services', await hold.stop(signal), step)
+  return last
+}
+
+/** TO does not serve, or at least is not meant to: FROM starts, and TO is undone if that is still to be done. */
+async function startAgain(
+  journey: Journey,
+  hold: RestoreDriver,
+  error: RelayError,
+  report: RestoreReport | undefined,
+  dependencies: MigrateDependencies,
+): Promise<Omit<Arrived, 'snapshots'>> {
+  const { plan, diary } = journey
+  const step = (text: string): void => diary.step(plan.from, text)
+  const failed = { outcome: 'failed' as const, sources: [], findings: report?.findings ?? [] }
+  const rollback = `relay-backup rollback --host ${plan.from}`
+  let serving: Arrived['serving'] = 'from'
+  let next = error.details.next
+  try {
+    step('starting it again')
+    const undone = await hold.rollback()
+    for (const note of undone.notes) step(note)
+    if (undone.outcome === 'stuck') {
+      step(`stuck: ${undone.reason}`)
+      serving = 'unknown'
+      next = `${plan.from} does not start: correct that there, then run: ${rollback}`
+    } else step('serves as before')
+  } catch (lost) {
+    if (!(lost instanceof ConnectionError)) throw lost
+    step('the connection is lost: it starts by itself within a minute')
+    serving = 'unknown'
+    next = `See that ${plan.from} serves: ${rollback}`
+  }
+  const unsettled =
+    report?.outcome === 'failed' || report?.outcome === 'stuck'
+      ? await settleTarget(journey, dependencies)
+      : undefined
+  if (unsettled !== undefined) {
+    diary.step(plan.to, unsettled)
+    next = `Look whether ${plan.to} serves, too, and undo it: relay-backup rollback --host ${plan.to}`
+    if (serving === 'from') serving = 'unknown'
+  }
+  return { ...failed, serving, error: told(error, next) }
+}
+
+function told(error: RelayError, next: string | undefined): RelayError {
+  if (error instanceof InterruptedError)
+    return new InterruptedError(error.message, { ...error.details, next })
+  if (error instanceof UndecidedError) return error
+  return new RelayError(error.code, error.message, { ...error.details, next, cause: error })
+}

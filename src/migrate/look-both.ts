@@ -1,0 +1,132 @@
+import type { HostConfig, SourceConfig } from '../model/config.ts'
+import { namesToProbe, selectSources } from '../pull/select-sources.ts'
+import type { RemoteHost } from '../remote/contract.ts'
+import { absoluteDeployment } from '../restore/preflight.ts'
+import type { ServerServices } from '../restore/server/driver.ts'
+import type { DeploymentServices } from '../services/contract.ts'
+import type { MigrateDependencies } from './dependencies.ts'
+import { lookAtSide, privilegeOf, sourcePaths, type Side, type SideLook } from './look.ts'
+import { movedContainers } from './plan-containers.ts'
+
+/** Both servers as they are. */
+export interface BothLooks {
+  readonly looks: { readonly from: SideLook; readonly to: SideLook }
+  readonly sides: { readonly from: Side }
+  readonly services: { readonly from: ServerServices; readonly to: ServerServices }
+  readonly sources: readonly { readonly source: SourceConfig; readonly targets: readonly string[] }[]
+  readonly images: ReadonlyMap<string, string | undefined>
+}
+
+/**
+ * Looks at both servers; changes nothing. TO's connection is closed again. Throws RemoteError, SourceError and
+ * ConnectionError.
+ */
+export async function lookAtBoth(
+  hosts: { readonly from: HostConfig; readonly to: HostConfig },
+  fromRemote: RemoteHost,
+  dependencies: MigrateDependencies,
+  step: (host: string, text: string) => void,
+  signal: AbortSignal,
+): Promise<BothLooks> {
+  const { from, to } = hosts
+  const { restore, findDeploymentServices } = dependencies
+  const { pull } = restore
+  step(to.name, 'connecting')
+  await using toRemote = await pull.connect(to, signal)
+  step(from.name, 'looking around')
+  const fromProbe = await pull.probe(
+    fromRemote,
+    { deployment: from.deployment, names: namesToProbe(from), sudo: from.sudo },
+    signal,
+  )
+  const fromDeployment = fromProbe.deployment ?? absoluteDeployment(from.deployment, fromProbe.home)
+  const { sources } = selectSources(from, undefined, fromProbe.existing)
+  const fromSide: Side = { host: from, remote: fromRemote, probe: fromProbe, deployment: fromDeployment }
+  const fromPaths = sourcePaths(sources, from, fromDeployment).flatMap(({ paths }) => paths)
+  const fromLook = await lookAtSide(fromSide, fromPaths, signal)
+  step(to.name, 'looking around')
+  const toProbe = await pull.probe(toRemote, { deployment: to.deployment, names: [], sudo: to.sudo }, signal)
+  const toDeployment = toProbe.deployment ?? absoluteDeployment(to.deployment, toProbe.home)
+  const targets = sourcePaths(sources, to, toDeployment)
+  const toPaths = targets.flatMap(({ paths }) => paths)
+  const toSide: Side = { host: to, remote: toRemote, probe: toProbe, deployment: toDeployment }
+  const toLook = await lookAtSide(toSide, toPaths, signal)
+
+  const fromContainers = await containersOfSource(fromSide, fromPaths, sources, dependencies, signal)
+  let toContainers: DeploymentServices | undefined
+  if (
+    fromContainers !== undefined &&
+    isContainers(to.services) &&
+    to.services.manager === from.services.manager
+  ) {
+    toContainers = await findDeploymentServices.ofTarget(toRemote, to.services, {
+      deployment: toLook.server.deployment.path,
+      paths: toLook.server.targets.map(({ path }) => path),
+      privilege: privilegeOf(to),
+      signal,
+      from: fromContainers,
+      fromDeployment,
+    })
+  }
+  const names = [...new Set(movedContainers(fromContainers).map(({ image }) => image))]
+  const images =
+    toContainers === undefined
+      ? new Map<string, string | undefined>()
+      : await findDeploymentServices.images(toRemote, names, { privilege: privilegeOf(to), signal })
+  return {
+    looks: {
+      from: { ...fromLook, containers: fromContainers },
+      to: { ...toLook, containers: toContainers },
+    },
+    sides: { from: fromSide },
+    services: { from: servicesOf(from, fromContainers), to: servicesOf(to, toContainers) },
+    sources: targets.map(({ source, paths }) => ({ source, targets: paths })),
+    images,
+  }
+}
+
+type ContainerConfig = Extract<HostConfig['services'], { readonly manager: 'docker' | 'compose' }>
+
+function isContainers(services: HostConfig['services']): services is ContainerConfig {
+  return services.manager === 'compose' || services.manager === 'docker'
+}
+
+async function containersOfSource(
+  { host, remote, deployment }: Side,
+  paths: readonly string[],
+  sources: readonly SourceConfig[],
+  { findDeploymentServices }: MigrateDependencies,
+  signal: AbortSignal,
+): Promise<DeploymentServices | undefined> {
+  if (!isContainers(host.services)) return undefined
+  // Whatever a Redis source names is what the last pull is taken from.
+  const data = sources.flatMap((source) =>
+    source.kind === 'redis' && 'service' in source.at ? [source.at.service] : [],
+  )
+  return findDeploymentServices.ofSource(remote, host.services, {
+    deployment,
+    paths,
+    privilege: privilegeOf(host),
+    signal,
+    data,
+  })
+}
+
+/** As the server's script stops and starts them. */
+function servicesOf({ services }: HostConfig, containers: DeploymentServices | undefined): ServerServices {
+  if (containers !== undefined) return containers.services
+  switch (services.manager) {
+    case 'command': {
+      const { stop, start, status } = services
+      return { manager: 'command', stop, start, status }
+    }
+    case 'systemd': {
+      const rest = services.stop.filter((unit) => !services.data.includes(unit))
+      return { manager: 'systemd', data: services.data, rest }
+    }
+    case 'none':
+    case 'compose':
+    case 'docker':
+      return { manager: 'none' }
+  }
+}

@@ -1,0 +1,125 @@
+import { InterruptedError, LockedError, RelayError, UsageError } from '../errors.ts'
+import type { HostConfig } from '../model/config.ts'
+import { snapshotId } from '../model/names.ts'
+import type { MigrationPlan, MigrationReport } from '../model/migration-report.ts'
+import type { RunRecord } from '../vault/contract.ts'
+import { cutOver } from './cutover.ts'
+import type { MigrateDependencies } from './dependencies.ts'
+import { openDiary, type Arrived, type Journey } from './journey.ts'
+import { lookAtBoth } from './look-both.ts'
+import { planMigration } from './plan.ts'
+import { rehearse } from './rehearse.ts'
+
+/** What is moved where. */
+export interface MigrationRequest {
+  readonly from: HostConfig
+  readonly to: HostConfig
+  readonly cutover: boolean
+  /** Start all services on TO, and not only the data services. */
+  readonly start: boolean
+  /** What is there on TO may make room. */
+  readonly replace: boolean
+  readonly dryRun: boolean
+}
+
+/**
+ * Moves a deployment to another server, or tries that out there: preflight on both → confirm → pull → restore →
+ * compare. Throws what stopped it before a server was touched; what came after is in the report.
+ */
+export async function migrateHosts(
+  request: MigrationRequest,
+  dependencies: MigrateDependencies,
+  signal: AbortSignal,
+): Promise<MigrationReport> {
+  const { from, to, cutover, dryRun } = request
+  const { pull } = dependencies.restore
+  if (from.name === to.name) {
+    throw new UsageError(`${to.name} can't be moved to itself`, { next: 'Name two hosts of the config.' })
+  }
+  const started = pull.now()
+  const diary = openDiary(dependencies)
+  for (const { name } of [from, to]) pull.reporter.event({ type: 'host-started', host: name })
+  await using fromLock = dryRun ? undefined : await pull.vault.lock(from.name)
+  await using toLock = dryRun ? undefined : await pull.vault.lock(to.name)
+  diary.step(from.name, 'connecting')
+  await using fromRemote = await pull.connect(from, signal)
+  const { looks, sides, services, images, sources } = await lookAtBoth(
+    { from, to },
+    fromRemote,
+    dependencies,
+    diary.step,
+    signal,
+  )
+  const plan = planMigration({
+    id: snapshotId(started),
+    ...looks,
+    cutover,
+    start: request.start,
+    replace: request.replace,
+    services,
+    sources,
+    images,
+  })
+  const report = (arrived: Arrived): MigrationReport => ({
+    plan,
+    steps: diary.steps.toSorted((left, right) => left.at.localeCompare(right.at)),
+    duration: pull.now().getTime() - started.getTime(),
+    ...arrived,
+  })
+  if (fromLock === undefined || toLock === undefined) {
+    return report({
+      outcome: 'planned',
+      serving: 'from',
+      snapshots: {},
+      sources: [],
+      findings: plan.findings,
+    })
+  }
+  refuse(plan)
+  if (!(await dependencies.confirm(plan)))
+    throw new InterruptedError('Not confirmed; nothing was changed', { host: to.name })
+  const locks = { from: fromLock, to: toLock }
+  const journey: Journey = { plan, from: sides.from, to, services, locks, diary }
+  const record = (result: Pick<Arrived, 'outcome' | 'error'>): Promise<void> =>
+    recordRuns(plan, started, result, dependencies)
+  try {
+    const arrived = await (cutover ? cutOver : rehearse)(journey, dependencies, signal)
+    await record(arrived)
+    return report({ ...arrived, findings: [...plan.findings, ...arrived.findings] })
+  } catch (thrown) {
+    const error = signal.aborted && !(thrown instanceof RelayError) ? new InterruptedError() : thrown
+    if (error instanceof RelayError) await record({ outcome: 'failed', error })
+    throw error
+  }
+}
+
+function refuse({ to, findings }: MigrationPlan): void {
+  const failed = findings.filter(({ outcome }) => outcome === 'failed')
+  const [first] = failed
+  if (first === undefined) return
+  const details = { host: to, next: first.next ?? 'Correct that, then migrate again.' }
+  if (first.check === 'restore-runs') throw new LockedError(first.message, details)
+  if (first.check === 'to-is-from') throw new UsageError(first.message, details)
+  throw new RelayError(`preflight-${first.check}`, failed.map(({ message }) => message).join('; '), details)
+}
+
+/** A line of both hosts' history. */
+async function recordRuns(
+  { from, to }: MigrationPlan,
+  started: Date,
+  { outcome, error }: Pick<Arrived, 'outcome' | 'error'>,
+  { restore: { pull } }: MigrateDependencies,
+): Promise<void> {
+  const run: RunRecord = {
+    at: started.toISOString(),
+    finishedAt: pull.now().toISOString(),
+    operation: 'migrate',
+    outcome: outcome === 'done' ? 'done' : error instanceof InterruptedError ? 'interrupted' : 'failed',
+    ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
+  }
+  for (const name of [from, to]) {
+    await pull.vault.recordRun(name, run).catch((problem: unknown) => {
+      pull.reporter.event({ type: 'warning', host: name, code: 'history', message: String(problem) })
+    })
+  }
+}

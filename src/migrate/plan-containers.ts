@@ -1,0 +1,152 @@
+import type { Finding } from '../model/finding.ts'
+import { printable } from '../model/path-bytes.ts'
+import type { ContainerLook, DeploymentServices } from '../services/contract.ts'
+import type { MigrationInput } from './plan.ts'
+
+/** What concerns Docker and Compose; nothing where other managers run the services. */
+export function containerFindings(input: MigrationInput): Finding[] {
+  const { from, to } = input
+  if (from.containers === undefined || to.containers === undefined) return []
+  const sides = { from: from.containers, to: to.containers }
+  return [
+    ...sameContainers(input, sides),
+    ...versionFindings(input, sides),
+    ...imageFindings(input, sides.from),
+    ...publishedFindings(input, sides),
+    ...usersLeftFindings(input, sides.to),
+  ]
+}
+
+interface Sides {
+  readonly from: DeploymentServices
+  readonly to: DeploymentServices
+}
+
+/** One engine may run both: then the project must not be the same. Another deployment's is not ours to stop. */
+function sameContainers({ from, to }: MigrationInput, sides: Sides): Finding[] {
+  const ours = new Set(sides.from.containers.map(({ id }) => id))
+  const shared = sides.to.containers.filter(({ id }) => ours.has(id))
+  if (shared.length > 0) {
+    return [
+      {
+        check: 'to-is-from',
+        outcome: 'failed',
+        message: `the services of ${to.host.name} are those of ${from.host.name}: ${names(shared)}`,
+        next: `Correct hosts.${to.host.name}, or give it a Compose project of its own: services.project.`,
+      },
+    ]
+  }
+  const foreign = sides.to.containers.filter(
+    ({ compose }) => compose?.directory !== undefined && compose.directory !== sides.to.directory,
+  )
+  if (foreign.length === 0) return []
+  return [
+    {
+      check: 'project-taken',
+      outcome: 'failed',
+      message: `${to.host.name} has a Compose project of the same name from another directory: ${names(foreign)}`,
+      next: `Give this one a name of its own: hosts.${to.host.name}.services.project.`,
+    },
+  ]
+}
+
+function versionFindings({ from, to }: MigrationInput, sides: Sides): Finding[] {
+  const [there, here] = [sides.from.look, sides.to.look]
+  const findings: Finding[] = []
+  const older = isOlder(here.engine.version, there.engine.version)
+  findings.push({
+    check: 'docker-version',
+    outcome: older ? 'warning' : 'ok',
+    message: `Docker ${there.engine.version} on ${from.host.name}, ${here.engine.version} on ${to.host.name}`,
+    ...(older
+      ? { next: `Check that the Compose file needs nothing newer, or update Docker on ${to.host.name}.` }
+      : {}),
+  })
+  if (sides.from.services.manager === 'compose') {
+    const [old, now] = [there, here].map(({ compose }) => compose.v2 ?? compose.v1)
+    const differs = (there.compose.v2 === undefined) !== (here.compose.v2 === undefined)
+    findings.push({
+      check: 'compose-version',
+      outcome: differs ? 'warning' : 'ok',
+      message: `Compose ${old ?? 'none'} on ${from.host.name}, ${now ?? 'none'} on ${to.host.name}`,
+      ...(differs
+        ? { next: 'The two major versions read some files differently: look at docker compose config there.' }
+        : {}),
+    })
+  }
+  return findings
+}
+
+/** What is not there would be fetched while nobody serves, or could not be. */
+function imageFindings({ from, to, images }: MigrationInput, services: DeploymentServices): Finding[] {
+  const used = new Map<string, ContainerLook>()
+  for (const container of movedContainers(services)) used.set(container.image, container)
+  return [...used].flatMap(([image, container]): Finding[] => {
+    const id = images.get(image)
+    if (id === undefined) {
+      return [
+        {
+          check: 'image',
+          outcome: 'failed',
+          message: `the image ${printable(image)} is not on ${to.host.name}`,
+          next: `Bring it there: docker pull ${printable(image)} – or, from ${from.host.name}: docker save ${printable(image)}, and docker load there`,
+        },
+      ]
+    }
+    if (id === container.imageId) return []
+    return [
+      {
+        check: 'image',
+        outcome: 'warning',
+        message: `${printable(image)} is another build on ${to.host.name} than what runs on ${from.host.name}`,
+        next: 'Bring the same one there if it matters: docker save, docker load.',
+      },
+    ]
+  })
+}
+
+/** The containers that are going to run on TO. */
+export function movedContainers(services: DeploymentServices | undefined): readonly ContainerLook[] {
+  return (services?.containers ?? []).filter(({ status }) => status === 'running' || status === 'restarting')
+}
+
+function publishedFindings({ to, replace }: MigrationInput, sides: Sides): Finding[] {
+  const own = new Set(replace ? sides.to.containers.flatMap(({ ports }) => ports) : [])
+  const wanted = [...new Set(movedContainers(sides.from).flatMap(({ ports }) => ports))]
+  const taken = wanted.filter((port) => to.machine.listening.has(port) && !own.has(port))
+  if (taken.length === 0) return []
+  return [
+    {
+      check: 'port',
+      outcome: 'failed',
+      message: `${taken.length === 1 ? `port ${taken[0]} is` : `ports ${taken.join(', ')} are`} taken already on ${to.host.name}`,
+      next: 'Stop what listens there.',
+    },
+  ]
+}
+
+function usersLeftFindings({ to }: MigrationInput, { usersLeft }: DeploymentServices): Finding[] {
+  if (usersLeft.length === 0) return []
+  return [
+    {
+      check: 'containers-left',
+      outcome: 'failed',
+      message: `${names(usersLeft)} on ${to.host.name} uses what is to be replaced, and would not be stopped`,
+      next: 'Stop it there.',
+    },
+  ]
+}
+
+function names(containers: readonly ContainerLook[]): string {
+  return containers.map(({ name }) => printable(name)).join(', ')
+}
+
+/** By the first two numbers of a version. */
+export function isOlder(version: string, than: string): boolean {
+  const [left, right] = [version, than].map((text) =>
+    text.split('.').map((part) => Number.parseInt(part, 10) || 0),
+  )
+  const [major = 0, minor = 0] = left ?? []
+  const [otherMajor = 0, otherMinor = 0] = right ?? []
+  return major < otherMajor || (major === otherMajor && minor < otherMinor)
+}

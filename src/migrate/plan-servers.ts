@@ -1,0 +1,158 @@
+import type { Finding } from '../model/finding.ts'
+import { printable } from '../model/path-bytes.ts'
+import { formatSize } from '../model/units.ts'
+import type { SideLook } from './look.ts'
+import type { MigrationInput } from './plan.ts'
+
+/** What concerns the two servers, whatever manages their services. */
+export function serverFindings(input: MigrationInput): Finding[] {
+  return [
+    ...identityFindings(input),
+    ...unsettledFindings(input.from),
+    ...unsettledFindings(input.to),
+    ...movedFindings(input.from),
+    ...emptinessFindings(input),
+    ...machineFindings(input),
+    ...ownerFindings(input),
+    ...portFindings(input),
+  ]
+}
+
+/** By the kernel and the directory itself: names and addresses may differ for one server. */
+function identityFindings({ from, to }: MigrationInput): Finding[] {
+  const { boot, directory } = from.machine
+  const same = boot !== undefined && boot === to.machine.boot
+  if (!same || directory === undefined || directory !== to.machine.directory) return []
+  return [
+    {
+      check: 'to-is-from',
+      outcome: 'failed',
+      message: `${to.host.name} is ${from.host.name}: both are ${printable(from.server.deployment.path)} of the same server`,
+      next: `Correct hosts.${to.host.name} in the config.`,
+    },
+  ]
+}
+
+function unsettledFindings({ host, server, journals }: SideLook): Finding[] {
+  if (server.lockedBy !== undefined) {
+    return [
+      {
+        check: 'restore-runs',
+        outcome: 'failed',
+        message: `another run works on ${host.name} (process ${server.lockedBy})`,
+        next: 'Wait until it has ended.',
+      },
+    ]
+  }
+  const open = journals.filter(({ state }) => state !== 'closed')
+  if (open.length === 0) return []
+  return [
+    {
+      check: 'open-journal',
+      outcome: 'failed',
+      message: `${open.map(({ id, migration }) => `${migration === undefined ? 'restore' : 'migration'} ${id}`).join(', ')} of ${host.name} is not settled`,
+      next: `Settle it first: relay-backup rollback --host ${host.name}`,
+    },
+  ]
+}
+
+/** What it holds is older than what serves. */
+function movedFindings({ host, journals }: SideLook): Finding[] {
+  const moved = journals.findLast(({ migration, how }) => migration?.role === 'from' && how === 'done')
+  if (moved === undefined) return []
+  return [
+    {
+      check: 'moved-already',
+      outcome: 'failed',
+      message: `${host.name} was moved to ${printable(moved.migration?.host ?? '?')} by migration ${moved.id}, and is stopped since`,
+      next: `If it is to serve again, first run: relay-backup rollback --host ${host.name}`,
+    },
+  ]
+}
+
+function emptinessFindings({ to, replace }: MigrationInput): Finding[] {
+  const there = to.server.targets.filter(({ type }) => type !== 'absent').map(({ path }) => printable(path))
+  const running = (to.containers?.containers ?? [])
+    .filter(({ status }) => status === 'running' || status === 'restarting' || status === 'paused')
+    .map(({ name }) => `container ${printable(name)}`)
+  if (replace || there.length + running.length === 0) return []
+  return [
+    {
+      check: 'not-empty',
+      outcome: 'failed',
+      message: `${to.host.name} is not empty: ${[...there, ...running].join(', ')}`,
+      next: 'If that may be replaced (it is kept there, and in a safety snapshot), add --replace.',
+    },
+  ]
+}
+
+function machineFindings({ from, to }: MigrationInput): Finding[] {
+  const findings: Finding[] = []
+  if (from.probe.arch !== to.probe.arch) {
+    findings.push({
+      check: 'architecture',
+      outcome: 'warning',
+      message: `${from.host.name} is ${from.probe.arch}, ${to.host.name} is ${to.probe.arch}: images and programs must be made for it`,
+    })
+  }
+  const needed = from.server.targets.reduce((sum, { bytes }) => sum + bytes, 0)
+  const free = to.server.deployment.freeBytes
+  if (free !== undefined && free < needed * 1.05 + 1024 * 1024) {
+    findings.push({
+      check: 'space',
+      outcome: 'failed',
+      message: `${formatSize(free)} are free on ${to.host.name}, ${formatSize(needed)} are needed`,
+      next: 'Free space there.',
+    })
+  }
+  return findings
+}
+
+/** Owners travel as numbers. */
+function ownerFindings({ from, to }: MigrationInput): Finding[] {
+  const clashes = [
+    ...clashesOf('user', from.machine.ownerUids, from.machine.users, to.machine.users),
+    ...clashesOf('group', from.machine.ownerGids, from.machine.groups, to.machine.groups),
+  ]
+  return clashes.map((clash) => ({
+    check: 'owners',
+    outcome: 'warning',
+    message: `${clash.kind} ${clash.id} is ${clash.here ?? 'nobody by name'} on ${from.host.name} and ${clash.there} on ${to.host.name}, who will own its files`,
+    next: 'That is right where only a container uses the number; else give the services there the same numbers.',
+  }))
+}
+
+function clashesOf(
+  kind: string,
+  ids: readonly number[],
+  here: ReadonlyMap<number, string>,
+  there: ReadonlyMap<number, string>,
+): { kind: string; id: number; here: string | undefined; there: string }[] {
+  return ids.flatMap((id) => {
+    const name = there.get(id)
+    return name === undefined || name === here.get(id) ? [] : [{ kind, id, here: here.get(id), there: name }]
+  })
+}
+
+/** What TO's own config says it will listen on. With `--replace` its own services may hold them until they stop. */
+function portFindings({ to, replace }: MigrationInput): Finding[] {
+  if (replace) return []
+  const { health } = to.host.services
+  const url = health === undefined ? undefined : new URL(health.url)
+  const wanted: [number, string][] = to.host.sources.flatMap((source): [number, string][] =>
+    source.kind === 'redis' && 'port' in source.at ? [[source.at.port, `the Redis of ${source.name}`]] : [],
+  )
+  if (url !== undefined && /^(127\.|localhost$|\[?::1)/.test(url.hostname))
+    wanted.push([
+      Number(url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port),
+      'its health URL',
+    ])
+  return wanted
+    .filter(([port]) => to.machine.listening.has(port))
+    .map(([port, what]) => ({
+      check: 'port',
+      outcome: 'failed',
+      message: `port ${port} of ${to.host.name}, that of ${what}, is taken already`,
+      next: `Stop what listens there, or correct hosts.${to.host.name} in the config.`,
+    }))
+}

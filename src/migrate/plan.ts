@@ -1,0 +1,118 @@
+import type { SourceConfig } from '../model/config.ts'
+import type { Finding } from '../model/finding.ts'
+import type { MigrationPlan } from '../model/migration-report.ts'
+import type { ServerServices } from '../restore/server/driver.ts'
+import type { Starts } from '../restore/launch.ts'
+import type { SideLook } from './look.ts'
+import { containerFindings } from './plan-containers.ts'
+import { serverFindings } from './plan-servers.ts'
+
+/** What {@link planMigration} decides from. */
+export interface MigrationInput {
+  readonly id: string
+  readonly from: SideLook
+  readonly to: SideLook
+  readonly cutover: boolean
+  /** All services on TO, and not only the data services. */
+  readonly start: boolean
+  readonly replace: boolean
+  /** FROM's services; what is started on TO by the same order. */
+  readonly services: { readonly from: ServerServices; readonly to: ServerServices }
+  readonly sources: readonly { readonly source: SourceConfig; readonly targets: readonly string[] }[]
+  /** FROM's images on TO: their ids, undefined for those that are not there. */
+  readonly images: ReadonlyMap<string, string | undefined>
+}
+
+/** The plan of a migration, from data alone. A `failed` finding in it stops the migration before anything is touched. */
+export function planMigration(input: MigrationInput): MigrationPlan {
+  const { from, to } = input
+  return {
+    id: input.id,
+    from: from.host.name,
+    to: to.host.name,
+    cutover: input.cutover,
+    start: starts(input),
+    deployment: { from: from.server.deployment.path, to: to.server.deployment.path },
+    sources: input.sources.map(({ source, targets }, at) => ({
+      source: source.name,
+      kind: source.kind,
+      bytes: bytesOf(input, at),
+      targets,
+    })),
+    services: stopOrder(input.services.from),
+    replaced: to.server.targets.filter(({ type }) => type !== 'absent').map(({ path }) => path),
+    findings: [...serverFindings(input), ...serviceFindings(input), ...containerFindings(input)],
+  }
+}
+
+/** One line of sh starts everything: without `--start` that would be two live apps. */
+function starts({ cutover, start, services }: MigrationInput): Starts {
+  if (services.to.manager === 'none') return 'none'
+  if (cutover || start) return 'all'
+  return services.to.manager === 'command' ? 'none' : 'data'
+}
+
+/** Paths of FROM's look are those of its sources, one after another. */
+function bytesOf({ from, sources }: MigrationInput, at: number): number {
+  const paths = (source: SourceConfig): number => (source.kind === 'redis' ? 1 : source.paths.length)
+  const begin = sources.slice(0, at).reduce((sum, { source }) => sum + paths(source), 0)
+  const source = sources[at]?.source
+  const own = from.server.targets.slice(begin, begin + (source === undefined ? 0 : paths(source)))
+  return own.reduce((sum, { bytes }) => sum + bytes, 0)
+}
+
+/** In the order of stopping, which is the reverse of starting. */
+export function stopOrder(services: ServerServices): MigrationPlan['services'] {
+  switch (services.manager) {
+    case 'none':
+      return { manager: 'none', writers: [], data: [] }
+    case 'command':
+      return { manager: 'command', writers: [services.stop], data: [] }
+    case 'systemd':
+    case 'docker':
+    case 'compose':
+      return {
+        manager: services.manager,
+        writers: services.rest.toReversed(),
+        data: services.data.toReversed(),
+      }
+  }
+}
+
+function serviceFindings(input: MigrationInput): Finding[] {
+  const { from, to, cutover, services } = input
+  const findings: Finding[] = []
+  if (cutover) {
+    for (const [side, manager] of [
+      [from, services.from.manager],
+      [to, services.to.manager],
+    ] as const) {
+      if (manager !== 'none') continue
+      findings.push({
+        check: 'services',
+        outcome: 'failed',
+        message: `nothing says how the services of ${side.host.name} are stopped and started`,
+        next: `Set hosts.${side.host.name}.services in the config, or migrate without --cutover.`,
+      })
+    }
+    if (to.host.services.health === undefined) {
+      findings.push({
+        check: 'health',
+        outcome: 'warning',
+        message: `${to.host.name} has no health URL: its services count as good when they run for some seconds`,
+        next: `Set hosts.${to.host.name}.services.health.`,
+      })
+    }
+  } else if (starts(input) === 'none') {
+    findings.push({
+      check: 'facts',
+      outcome: 'warning',
+      message: `nothing is started on ${to.host.name}, so no database is compared`,
+      next:
+        services.to.manager === 'none'
+          ? `Set hosts.${to.host.name}.services in the config.`
+          : 'Its services are one command: add --start to start them all.',
+    })
+  }
+  return findings
+}

@@ -1,0 +1,174 @@
+import { ConnectionError, LockedError, RelayError } from '../errors.ts'
+import type { HostConfig } from '../model/config.ts'
+import { printable } from '../model/path-bytes.ts'
+import type { HostProbe, RemoteHost } from '../remote/contract.ts'
+import { absoluteDeployment } from '../restore/preflight.ts'
+import type { UndoResult } from '../restore/server/driver.ts'
+import { listJournals } from '../restore/server/journals.ts'
+import { finishRestore, rollbackRestore } from '../restore/server/settle.ts'
+import { privilegeOf } from './look.ts'
+import { verdict, type SideJournal } from './verdict.ts'
+
+export interface SettleDependencies {
+  readonly connect: (host: HostConfig, signal: AbortSignal) => Promise<RemoteHost>
+  readonly probe: (
+    host: RemoteHost,
+    question: { readonly deployment: string; readonly names: readonly string[]; readonly sudo: boolean },
+    signal: AbortSignal,
+  ) => Promise<HostProbe>
+  /** Asks whether to go on; throws when not. */
+  readonly confirm: (what: string) => Promise<void>
+}
+
+/** A migration as its journals name it; undefined: the config does not know that host any more. */
+export interface UnsettledMigration {
+  readonly id: string
+  readonly from: { readonly name: string; readonly config: HostConfig | undefined }
+  readonly to: { readonly name: string; readonly config: HostConfig | undefined }
+}
+
+export interface Settlement {
+  readonly outcome: 'nothing' | 'finished' | 'undone'
+  /** What happened, in order, a line each. */
+  readonly notes: readonly string[]
+}
+
+/**
+ * Settles a migration that died, or takes one back that was done, on both servers: TO first, so that never both
+ * serve. May be repeated. Throws RelayError when it was refused, is stuck, or a run still works there.
+ */
+export async function settleMigration(
+  { id, from, to }: UnsettledMigration,
+  dependencies: SettleDependencies,
+  signal: AbortSignal,
+): Promise<Settlement> {
+  await using fromSide = await openSide(id, from.config, dependencies, signal)
+  await using toSide = await openSide(id, to.config, dependencies, signal)
+  for (const [name, { lockedBy }] of [
+    [from.name, fromSide],
+    [to.name, toSide],
+  ] as const) {
+    if (lockedBy === undefined) continue
+    throw new LockedError(`A run still works on ${name} (process ${lockedBy})`, {
+      host: name,
+      next: 'Wait until it has ended, a minute or two, and try again',
+    })
+  }
+  const decided = verdict(fromSide.journal, toSide.journal)
+  switch (decided.action) {
+    case 'nothing':
+      return { outcome: 'nothing', notes: [] }
+    case 'refuse':
+      throw new RelayError('migration-unsettled', `Migration ${id} can't be settled: ${decided.why}`, {
+        host: to.name,
+        next: `Run this again when ${from.name} can be reached. If it never will be, take it out of the config first.`,
+      })
+    case 'finish': {
+      await dependencies.confirm(
+        `Close migration ${id}: ${from.name} was given up, ${to.name} serves and goes on`,
+      )
+      await toSide.finish()
+      return { outcome: 'finished', notes: [`${to.name} serves; ${from.name} stays stopped`] }
+    }
+    case 'undo': {
+      const { warning } = decided
+      await dependencies.confirm(
+        [
+          `Undo migration ${id}:`,
+          ...(decided.to ? [`${to.name} stops, and what it has accepted is set aside there;`] : []),
+          `${from.name} ${decided.from ? 'starts again' : 'is left as it is'}`,
+          ...(warning === undefined ? [] : [`(${warning})`]),
+        ].join(' '),
+      )
+      const notes: string[] = []
+      if (decided.to) notes.push(...told(to.name, await toSide.undo(decided.from)))
+      if (decided.from) notes.push(...told(from.name, await fromSide.undo(false)))
+      const stuck = [toSide, fromSide].find((side) => side.stuck !== undefined)
+      if (stuck !== undefined) {
+        throw new RelayError('rollback-stuck', `migration ${id} can't be undone further: ${stuck.stuck}`, {
+          host: stuck === toSide ? to.name : from.name,
+          next: 'Correct that on the server, then run this again; it goes on where it stopped.',
+        })
+      }
+      return { outcome: 'undone', notes: [...notes, ...(warning === undefined ? [] : [warning])] }
+    }
+  }
+}
+
+function told(name: string, result: UndoResult | undefined): string[] {
+  if (result === undefined) return []
+  return [
+    `${name}: ${result.outcome === 'abandoned' ? 'nothing had been changed' : 'as it was before'}`,
+    ...result.notes.map((note) => `  ${printable(note)}`),
+  ]
+}
+
+interface OpenSide extends AsyncDisposable {
+  readonly journal: SideJournal
+  readonly lockedBy: number | undefined
+  /** Why undoing could not go on. */
+  readonly stuck: string | undefined
+  finish(): Promise<void>
+  /** With `goOn` what keeps it from being undone is remembered as {@link stuck}, for the other side's sake. */
+  undo(goOn: boolean): Promise<UndoResult | undefined>
+}
+
+async function openSide(
+  id: string,
+  host: HostConfig | undefined,
+  { connect, probe }: SettleDependencies,
+  signal: AbortSignal,
+): Promise<OpenSide> {
+  if (host === undefined) return closedSide('gone')
+  let remote: RemoteHost
+  try {
+    remote = await connect(host, signal)
+  } catch (error) {
+    if (!(error instanceof ConnectionError)) throw error
+    return closedSide('unreachable')
+  }
+  const { deployment: found, home } = await probe(
+    remote,
+    { deployment: host.deployment, names: [], sudo: host.sudo },
+    signal,
+  )
+  const deployment = found ?? absoluteDeployment(host.deployment, home)
+  const options = { deployment, privilege: privilegeOf(host), signal }
+  const { journals, lockedBy } = await listJournals(remote, options)
+  const journal = journals.find((one) => one.id === id)
+  let stuck: string | undefined
+  return {
+    journal: journal ?? 'absent',
+    lockedBy,
+    get stuck() {
+      return stuck
+    },
+    finish: () => finishRestore(remote, { ...options, id }),
+    async undo(goOn) {
+      const isDone = journal?.state === 'closed'
+      try {
+        const result = await rollbackRestore(remote, { ...options, id })
+        if (result.outcome === 'stuck') stuck = result.reason
+        return result
+      } catch (error) {
+        // Refused: a migration that is to be taken back stays as it is on both sides then.
+        if (!goOn || isDone || !(error instanceof RelayError)) throw error
+        stuck = error.message
+        return undefined
+      }
+    },
+    [Symbol.asyncDispose]: () => remote[Symbol.asyncDispose](),
+  }
+}
+
+function closedSide(journal: 'gone' | 'unreachable'): OpenSide {
+  const never = (): Promise<never> => Promise.reject(new Error('a side without a connection'))
+  return {
+    journal,
+    lockedBy: undefined,
+    stuck: undefined,
+    finish: never,
+    undo: never,
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  }
+}

@@ -1,0 +1,35 @@
+import { RelayError } from '../errors.ts'
+import type { Purpose } from '../model/snapshot.ts'
+import { takeSnapshot } from '../pull/pull-host.ts'
+import { namesToProbe, selectSources } from '../pull/select-sources.ts'
+import type { Snapshot } from '../vault/contract.ts'
+import type { MigrateDependencies } from './dependencies.ts'
+import type { Journey } from './journey.ts'
+
+/**
+ * A snapshot of all of FROM's sources. Throws RelayError when one of them can't be captured: what is not in it would
+ * not be on TO.
+ */
+export async function takeWhole(
+  { from, locks }: Journey,
+  purpose: Purpose,
+  { restore: { pull } }: MigrateDependencies,
+  signal: AbortSignal,
+): Promise<Snapshot> {
+  const { host, remote } = from
+  const question = { deployment: host.deployment, names: namesToProbe(host), sudo: host.sudo }
+  const probe = await pull.probe(remote, question, signal)
+  const selection = selectSources(host, undefined, probe.existing)
+  const taken = await takeSnapshot(
+    { host, remote, probe, lock: locks.from, selection, purpose },
+    pull,
+    signal,
+  )
+  const failed = taken.sources.find(({ outcome }) => outcome === 'failed')
+  if (failed === undefined && taken.snapshot !== undefined) return taken.snapshot
+  throw new RelayError(
+    'migrate-pull',
+    `${failed?.source ?? host.name} can't be captured: ${failed?.error?.message ?? 'nothing was captured'}`,
+    { host: host.name, source: failed?.source, next: failed?.error?.details.next ?? 'Migrate again.' },
+  )
+}

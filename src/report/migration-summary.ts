@@ -1,0 +1,140 @@
+import type { Facts } from '../model/facts.ts'
+import type { Finding } from '../model/finding.ts'
+import type { MigrationPlan, MigrationReport } from '../model/migration-report.ts'
+import { printable } from '../model/path-bytes.ts'
+import { formatDuration, formatSize } from '../model/units.ts'
+import { formatCount } from './format.ts'
+import { createPaint, type Paint } from './paint.ts'
+import { errorToJson } from './render-error.ts'
+
+interface Style {
+  readonly color: boolean
+}
+
+/** A migration's plan for a person: what goes where, what stops, what speaks against it. */
+export function renderMigrationPlan(plan: MigrationPlan, style: Style): string {
+  const paint = createPaint(style.color)
+  const { from, to, deployment } = plan
+  const lines = [
+    `${plan.cutover ? 'Move' : 'Try out'} ${printable(from)} (${printable(deployment.from)}) ${plan.cutover ? 'to' : 'on'} ${printable(to)} (${printable(deployment.to)}):`,
+    ...plan.sources.map(
+      ({ source, kind, bytes, targets }) =>
+        `  ${source} (${kind}): ${formatSize(bytes)} to ${targets.map(printable).join(', ')}`,
+    ),
+    ...plan.replaced.map((path) => `  replaces ${printable(path)}, kept there and in a safety snapshot`),
+    ...(plan.cutover ? cutoverLines(plan) : rehearsalLines(plan)),
+    ...plan.findings.map((finding) => findingLine(finding, paint)),
+  ]
+  return lines.join('\n')
+}
+
+function cutoverLines({ from, to, services }: MigrationPlan): string[] {
+  const names = (list: readonly string[]): string => list.map(printable).join(', ')
+  const all = [...services.writers, ...services.data]
+  return [
+    services.manager === 'command'
+      ? `  ${from}: a pull while it runs; then "${names(services.writers)}", and the last pull`
+      : `  ${from}: a pull while it runs; then ${names(services.writers) || 'no writers'} stop, the last pull, then ${names(services.data) || 'nothing else'} stop`,
+    `  ${to}: ${services.manager === 'command' ? 'all' : names(all.toReversed()) || 'nothing'} starts; ${from} then stays stopped, and nothing of it is removed`,
+    `  whatever fails before that starts ${from} again`,
+  ]
+}
+
+function rehearsalLines({ from, to, start, services }: MigrationPlan): string[] {
+  const what = {
+    none: 'nothing is started',
+    data: `${services.data.map(printable).join(', ') || 'no data service'} starts`,
+    all: 'all services start, while those of the other server go on',
+  }[start]
+  return [`  ${from}: a pull; it goes on serving`, `  ${to}: ${what}`]
+}
+
+function findingLine(finding: Finding, paint: Paint): string {
+  const mark = { ok: paint.green('ok:'), warning: paint.yellow('warning:'), failed: paint.red('failed:') }[
+    finding.outcome
+  ]
+  return `  ${mark} ${printable(finding.message)}${finding.next === undefined ? '' : `\n    Next: ${printable(finding.next)}`}`
+}
+
+/** What a migration did, for a person: who serves, what was compared, what happened when it failed. */
+export function renderMigrationReport(report: MigrationReport, style: Style): string {
+  const paint = createPaint(style.color)
+  const { plan, outcome, snapshots, error } = report
+  if (outcome === 'planned') return renderMigrationPlan(plan, style)
+  const lines = [`${headline(report, paint)} (migration ${plan.id}, ${formatDuration(report.duration)})`]
+  if (report.downtime !== undefined) {
+    lines.push(`  nobody served for ${(report.downtime / 1000).toFixed(1)} s`)
+  }
+  for (const { source, captured, restored } of report.sources) {
+    lines.push(
+      `  ${source}: ${describeFacts(captured)} on ${printable(plan.from)}; ${formatCount(restored.entries, 'entry', 'entries')}, ${formatSize(restored.bytes)} on ${printable(plan.to)}, every hash as captured`,
+    )
+  }
+  lines.push(...report.findings.map((finding) => findingLine(finding, paint)))
+  if (outcome !== 'done') {
+    lines.push(
+      ...report.steps.map(
+        ({ at, host, text }) => `  ${at.slice(11, 19)} ${printable(host)}: ${printable(text)}`,
+      ),
+    )
+  }
+  const taken = [
+    [snapshots.pull, `${plan.from} while it ran`],
+    [snapshots.cutover, `${plan.from} with its writers stopped`],
+    [snapshots.safety, `what ${plan.to} had before`],
+  ] as const
+  for (const [id, what] of taken) {
+    if (id !== undefined)
+      lines.push(`  snapshot ${id === snapshots.safety ? plan.to : plan.from}/${id}: ${printable(what)}`)
+  }
+  if (outcome === 'done') lines.push(...whatNext(plan))
+  if (error !== undefined) {
+    lines.push(`  ${paint.red('error:')} ${printable(error.message)}`)
+    if (error.details.next !== undefined) lines.push(`  Next: ${printable(error.details.next)}`)
+  }
+  return lines.join('\n')
+}
+
+function headline({ plan, outcome, serving }: MigrationReport, paint: Paint): string {
+  const [from, to] = [printable(plan.from), printable(plan.to)]
+  switch (outcome) {
+    case 'planned':
+      return ''
+    case 'done':
+      return plan.cutover
+        ? `${from} to ${to}: ${paint.green(`moved: ${to} serves, ${from} stays stopped`)}`
+        : `${from} to ${to}: ${paint.green(`tried out: ${from} serves as before`)}`
+    case 'failed':
+      return `${from} to ${to}: ${paint.red(serving === 'from' ? `failed: ${from} serves as before` : 'failed')}`
+    case 'undecided':
+      return `${from} to ${to}: ${paint.red(`${to} serves; whether ${from} was given up is not known`)}`
+  }
+}
+
+function whatNext({ cutover, from, to }: MigrationPlan): string[] {
+  return cutover
+    ? [`  Back again, with what ${from} had: relay-backup rollback --host ${to}`]
+    : [
+        `  Undo it on ${to}: relay-backup rollback --host ${to}`,
+        `  Move for good: relay-backup migrate ${from} ${to} --cutover --replace`,
+      ]
+}
+
+function describeFacts(facts: Facts): string {
+  if (facts.kind === 'files') {
+    return `${formatCount(facts.files, 'file', 'files')}, ${formatSize(facts.bytes)}`
+  }
+  const databases = (facts.rdb ?? facts.aof?.base)?.databases ?? []
+  const counts = databases.map(({ database, keys }) => `db${database} ${formatCount(keys, 'key', 'keys')}`)
+  return counts.length === 0 ? 'no keys counted' : counts.join(', ')
+}
+
+/** The same for a program: errors as plain data, times in ms, the downtime in seconds too. */
+export function migrationReportToJson(report: MigrationReport): unknown {
+  const { error, downtime } = report
+  return {
+    ...report,
+    ...(downtime === undefined ? {} : { downtimeSeconds: downtime / 1000 }),
+    ...(error === undefined ? {} : errorToJson(error)),
+  }
+}

@@ -1,0 +1,34 @@
+import { RelayError } from '../errors.ts'
+import type { HostLock } from '../vault/contract.ts'
+import type { MigrationRole } from './server/driver.ts'
+import type { FoundServices } from './services.ts'
+
+/** How much is started: nothing, the data services, all. */
+export type Starts = 'none' | 'data' | 'all'
+
+/** A restore that brings a deployment to a server where it may never have run: a migration's TO. */
+export interface Launch {
+  /** The migration's, the same on both servers. */
+  readonly id: string
+  readonly migration: MigrationRole
+  /** What runs there from now on, whatever ran before. */
+  readonly found: FoundServices
+  readonly start: Starts
+  /** The target's lock in the vault; absent for a dry run. */
+  readonly lock?: HostLock | undefined
+  readonly handOver?: HandOver | undefined
+}
+
+/** How the other side of a migration gives way (docs/decisions/0007-migration-protocol.md). */
+export interface HandOver {
+  /** Before anything but the data services starts. Throws when the other side is not held still any more. */
+  ready(): Promise<void>
+  /**
+   * The target is healthy and goes on serving whatever happens: gives the other side up. Throws when that side
+   * serves, and {@link UndecidedError} when nobody knows.
+   */
+  decide(): Promise<void>
+}
+
+/** Whether the other side was given up is not known: nothing may be undone on either. */
+export class UndecidedError extends RelayError {}

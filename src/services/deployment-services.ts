@@ -1,0 +1,154 @@
+import { posix } from 'node:path'
+import { RemoteError, SourceError } from '../errors.ts'
+import type { Privilege, RemoteHost } from '../remote/contract.ts'
+import { composeProject, defaultName, leadTo } from './compose-project.ts'
+import type {
+  ComposeProject,
+  ContainerLook,
+  DeploymentServices,
+  DockerLook,
+  FindDeploymentServices,
+} from './contract.ts'
+import { lookAtDocker } from './docker-look.ts'
+import { isUp, isWithin } from './docker-paths.ts'
+import { dockerServices, usersLeft, type ServiceOrder } from './docker-services.ts'
+
+/** See {@link FindDeploymentServices}. */
+export const findDeploymentServices: FindDeploymentServices = {
+  async ofSource(host, config, options) {
+    const look = await lookAtDocker(host, options)
+    if (config.manager === 'docker')
+      return ofContainers(look, dockerServices(host.name, look, config), options.paths)
+    const project = composeProject(host.name, look, options.deployment, config)
+    if (project === undefined) {
+      throw new SourceError(
+        'project-unknown',
+        `No Compose project is known in ${options.deployment} on ${host.name}`,
+        {
+          host: host.name,
+          next: `Set hosts.${host.name}.services.file to its Compose file`,
+        },
+      )
+    }
+    const order = runningServices(project, [...config.data, ...options.data], config.stop ?? [])
+    return ofProject(look, project, order, false, options.paths)
+  },
+  async ofTarget(host, config, options) {
+    const look = await lookAtDocker(host, options)
+    if (config.manager === 'docker')
+      return ofContainers(look, dockerServices(host.name, look, config), options.paths)
+    const project = targetProject(host.name, look, config, options)
+    if (look.compose.v1 === undefined && look.compose.v2 === undefined) {
+      throw new RemoteError(
+        'compose-missing',
+        `Neither docker compose nor docker-compose is on ${host.name}`,
+        {
+          host: host.name,
+          next: 'Install the Compose plugin there',
+        },
+      )
+    }
+    const { data, rest } = options.from.services
+    const ours = config.data.length === 0 ? data : config.data
+    const order = { data: ours, rest: [...data, ...rest].filter((name) => !ours.includes(name)) }
+    return ofProject(look, project, order, true, options.paths)
+  },
+  images: findImages,
+}
+
+/** The data services, and all others that run: those that are stopped first come last, the rest by name. */
+function runningServices(
+  project: ComposeProject,
+  dataNames: readonly string[],
+  stop: readonly string[],
+): ServiceOrder {
+  const running = project.containers.filter(isUp).flatMap(({ compose }) => compose?.service ?? [])
+  const data = [...new Set(dataNames)].filter((name) => running.includes(name))
+  const others = [...new Set(running)].filter((name) => !data.includes(name)).sort()
+  const named = stop.filter((name) => others.includes(name)).toReversed()
+  return { data, rest: [...others.filter((name) => !named.includes(name)), ...named] }
+}
+
+/** A name that FROM's directory does not explain is its own, and goes with it: `.env` or the Compose file sets it. */
+function targetProject(
+  host: string,
+  look: DockerLook,
+  config: { readonly project?: string | undefined; readonly file?: string | undefined },
+  options: {
+    readonly deployment: string
+    readonly from: DeploymentServices
+    readonly fromDeployment: string
+  },
+): ComposeProject {
+  const { deployment, from, fromDeployment } = options
+  const there = composeProject(host, look, deployment, config)
+  if (there !== undefined && (config.project !== undefined || there.containers.length > 0)) return there
+  const source = from.services.manager === 'compose' ? from.services.project : undefined
+  const own = source !== undefined && source !== defaultName(from.directory)
+  const moved = (path: string): string[] =>
+    isWithin(path, fromDeployment) ? [posix.join(deployment, posix.relative(fromDeployment, path))] : []
+  const files =
+    config.file === undefined ? from.files.flatMap(moved) : [posix.resolve(deployment, config.file)]
+  const [directory = deployment] =
+    config.file === undefined ? moved(from.directory) : files.map(posix.dirname)
+  const project = own ? source : defaultName(directory)
+  const containers = look.containers.filter(({ compose }) => compose?.project === project && !compose.oneOff)
+  return { project, containers, ...leadTo(project, directory, files) }
+}
+
+function ofProject(
+  look: DockerLook,
+  project: ComposeProject,
+  order: ServiceOrder,
+  renew: boolean,
+  paths: readonly string[],
+): DeploymentServices {
+  return {
+    look,
+    services: { manager: 'compose', project: project.project, args: project.args, renew, ...order },
+    containers: project.containers,
+    directory: project.directory,
+    files: project.files,
+    usersLeft: usersLeft(look, project, order, paths),
+  }
+}
+
+function ofContainers(look: DockerLook, order: ServiceOrder, paths: readonly string[]): DeploymentServices {
+  const names = new Set([...order.data, ...order.rest])
+  const containers: readonly ContainerLook[] = look.containers.filter(({ name }) => names.has(name))
+  return {
+    look,
+    services: { manager: 'docker', ...order },
+    containers,
+    directory: '/',
+    files: [],
+    usersLeft: usersLeft(look, undefined, order, paths),
+  }
+}
+
+async function findImages(
+  host: RemoteHost,
+  names: readonly string[],
+  options: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
+): Promise<ReadonlyMap<string, string | undefined>> {
+  const title = 'looking for images'
+  const result = await host.run(
+    { script: 'services-images', args: names, privilege: options.privilege, title },
+    { signal: options.signal },
+  )
+  const lines = result.stdout
+    .toString('utf8')
+    .split('\n')
+    .map((line) => line.split('\t'))
+  if (result.status !== 0 || !lines.some(([verb]) => verb === 'end')) {
+    throw new RemoteError('docker-failed', `Docker on ${host.name} can't be asked about its images`, {
+      host: host.name,
+      command: title,
+      exitStatus: result.status,
+      stderr: result.stderr,
+      next: `Try as the SSH user on ${host.name}: docker images`,
+    })
+  }
+  const found = lines.filter(([verb]) => verb === 'image')
+  return new Map(names.map((name) => [name, found.find((line) => line[2] === name)?.[1]]))
+}

@@ -1,0 +1,216 @@
+import { describe, expect, it } from 'vitest'
+import type { MachineLook, SideLook } from '../../../src/migrate/look.ts'
+import { planMigration, type MigrationInput } from '../../../src/migrate/plan.ts'
+import { isOlder } from '../../../src/migrate/plan-containers.ts'
+import type { HostConfig } from '../../../src/model/config.ts'
+import type { RestoreJournal } from '../../../src/restore/server/journals.ts'
+import type { ContainerLook, DeploymentServices } from '../../../src/services/contract.ts'
+
+const machine: MachineLook = {
+  boot: 'a',
+  directory: '1:1',
+  listening: new Set(),
+  users: new Map(),
+  groups: new Map(),
+  ownerUids: [0],
+  ownerGids: [0],
+}
+
+function host(name: string, more: Partial<HostConfig> = {}): HostConfig {
+  return {
+    name,
+    ssh: { host: name, port: 22, keepAlive: 1, connectTimeout: 1 },
+    deployment: '/srv/app',
+    sudo: false,
+    tags: [],
+    retention: { safety: 1 },
+    compression: { kind: 'auto' },
+    fullEvery: 1,
+    services: {
+      manager: 'systemd',
+      data: ['redis'],
+      stop: ['app'],
+      health: { url: 'http://127.0.0.1:3000/', timeout: 1 },
+    },
+    sources: [],
+    sourcesByDefault: false,
+    ...more,
+  } as HostConfig
+}
+
+function side(name: string, more: Partial<SideLook> = {}): SideLook {
+  return {
+    host: host(name),
+    probe: { arch: 'x86_64' } as SideLook['probe'],
+    server: {
+      lockedBy: undefined,
+      openRestores: [],
+      deployment: { path: '/srv/app', type: 'directory', freeBytes: 1e12 },
+      targets: [{ type: 'absent', path: '/srv/app/data', bytes: 0 }],
+    } as unknown as SideLook['server'],
+    machine: { ...machine, boot: name },
+    journals: [],
+    containers: undefined,
+    ...more,
+  }
+}
+
+function input(more: Partial<MigrationInput> = {}): MigrationInput {
+  const services = { manager: 'systemd', data: ['redis'], rest: ['worker', 'app'] } as const
+  return {
+    id: '20251120T020000Z',
+    from: side('old'),
+    to: side('new'),
+    cutover: true,
+    start: false,
+    replace: false,
+    services: { from: services, to: services },
+    sources: [],
+    images: new Map(),
+    ...more,
+  }
+}
+
+const failed = (plan: MigrationInput): string[] =>
+  planMigration(plan)
+    .findings.filter(({ outcome }) => outcome === 'failed')
+    .map(({ check }) => check)
+const warned = (plan: MigrationInput): string[] =>
+  planMigration(plan)
+    .findings.filter(({ outcome }) => outcome === 'warning')
+    .map(({ check }) => check)
+
+describe('the plan of a migration', () => {
+  it('stops writers in the reverse order of starting, the data services last', () => {
+    expect(planMigration(input()).services).toEqual({
+      manager: 'systemd',
+      writers: ['app', 'worker'],
+      data: ['redis'],
+    })
+    expect(failed(input())).toEqual([])
+  })
+
+  it('starts only the data services in a rehearsal, and nothing where they are one command', () => {
+    const command = { manager: 'command', stop: 'a', start: 'b' } as const
+    expect(planMigration(input({ cutover: false })).start).toBe('data')
+    expect(planMigration(input({ cutover: false, start: true })).start).toBe('all')
+    const services = { from: command, to: command }
+    expect(planMigration(input({ cutover: false, services })).start).toBe('none')
+    expect(planMigration(input({ services })).start).toBe('all')
+  })
+
+  it('knows one server under two names by its kernel and directory', () => {
+    expect(failed(input({ to: side('new', { machine: { ...machine, boot: 'old' } }) }))).toEqual([
+      'to-is-from',
+    ])
+    const elsewhere = { ...machine, boot: 'old', directory: '1:2' }
+    expect(failed(input({ to: side('new', { machine: elsewhere }) }))).toEqual([])
+  })
+
+  it('refuses a target that is not empty, one that is not settled, and an old server that was moved away', () => {
+    const server = {
+      ...side('new').server,
+      targets: [{ type: 'directory', path: '/srv/app/data' }],
+    } as unknown as SideLook['server']
+    expect(failed(input({ to: side('new', { server }) }))).toEqual(['not-empty'])
+    expect(failed(input({ to: side('new', { server }), replace: true }))).toEqual([])
+    const open = { id: '1', state: 'kept', migration: { role: 'to', host: 'old' } } as RestoreJournal
+    expect(failed(input({ to: side('new', { journals: [open] }) }))).toEqual(['open-journal'])
+    const moved = {
+      id: '1',
+      state: 'closed',
+      how: 'done',
+      migration: { role: 'from', host: 'new' },
+    } as RestoreJournal
+    expect(failed(input({ from: side('old', { journals: [moved] }) }))).toEqual(['moved-already'])
+  })
+
+  it('can not cut over where nothing says how services stop', () => {
+    const none = { from: { manager: 'none' }, to: { manager: 'none' } } as const
+    expect(failed(input({ services: none }))).toEqual(['services', 'services'])
+    expect(failed(input({ services: none, cutover: false }))).toEqual([])
+  })
+
+  it('warns of another architecture and of numbers that are somebody else there', () => {
+    const other = side('new', {
+      probe: { arch: 'aarch64' } as SideLook['probe'],
+      machine: { ...machine, boot: 'b', users: new Map([[999, 'dnsmasq']]), groups: new Map([[0, 'root']]) },
+    })
+    const from = side('old', { machine: { ...machine, ownerUids: [0, 999], groups: new Map([[0, 'root']]) } })
+    expect(warned(input({ from, to: other }))).toEqual(['architecture', 'owners'])
+  })
+
+  it('refuses too little space and a port that is taken', () => {
+    const server = (bytes: number, freeBytes: number): SideLook['server'] => ({
+      ...side('x').server,
+      deployment: { path: '/srv/app', type: 'directory', freeBytes },
+      targets: [{ type: 'absent', path: '/srv/app/data', bytes }] as unknown as SideLook['server']['targets'],
+    })
+    const from = side('old', { server: server(1e9, 1e12) })
+    const to = side('new', {
+      server: server(0, 1e9),
+      machine: { ...machine, boot: 'b', listening: new Set([3000]) },
+    })
+    expect(failed(input({ from, to }))).toEqual(['space', 'port'])
+  })
+
+  it('compares versions by their first two numbers', () => {
+    expect(isOlder('20.10.24', '23.0.1')).toBe(true)
+    expect(isOlder('24.0.0', '23.9.1')).toBe(false)
+    expect(isOlder('23.0.5', '23.0.9')).toBe(false)
+  })
+})
+
+describe('the plan of a migration of containers', () => {
+  const container = (more: Partial<ContainerLook>): ContainerLook =>
+    ({
+      id: '1',
+      name: 'app_1',
+      image: 'app:1',
+      imageId: 'sha256:1',
+      status: 'running',
+      ports: [3000],
+      ...more,
+    }) as ContainerLook
+  const docker = (containers: readonly ContainerLook[], more: Partial<DeploymentServices> = {}) =>
+    ({
+      look: { engine: { version: '24.0.1' }, compose: { v2: '2.20.0', v1: undefined } },
+      services: { manager: 'compose' },
+      containers,
+      directory: '/srv/app',
+      files: [],
+      usersLeft: [],
+      ...more,
+    }) as unknown as DeploymentServices
+  const images = new Map([['app:1', 'sha256:1']])
+
+  it('is quiet where all is there', () => {
+    const ready = input({
+      from: side('old', { containers: docker([container({})]) }),
+      to: side('new', { containers: docker([]) }),
+      images,
+    })
+    expect(failed(ready)).toEqual([])
+    expect(warned(ready)).toEqual([])
+  })
+
+  it('refuses an image that is not there, a port that is taken, and the same containers', () => {
+    const from = side('old', { containers: docker([container({})]) })
+    const busy = { ...machine, boot: 'b', listening: new Set([3000]) }
+    const to = side('new', {
+      containers: docker([]),
+      machine: busy,
+      host: host('new', { services: { manager: 'none' } }),
+    })
+    expect(failed(input({ from, to, images: new Map([['app:1', undefined]]) }))).toEqual(['image', 'port'])
+    const same = side('new', { containers: docker([container({ status: 'exited' })]) })
+    expect(failed(input({ from, to: same, images }))).toEqual(['to-is-from'])
+    const foreign = container({
+      id: '2',
+      status: 'exited',
+      compose: { directory: '/srv/other' } as ContainerLook['compose'],
+    })
+    const taken = side('new', { containers: docker([foreign]) })
+    expect(failed(input({ from, to: taken, images }))).toEqual(['project-taken'])
+  })
+})
