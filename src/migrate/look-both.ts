@@ -6,7 +6,7 @@ import type { ServerServices } from '../restore/server/driver.ts'
 import type { DeploymentServices } from '../services/contract.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import { lookAtSide, privilegeOf, sourcePaths, type Side, type SideLook } from './look.ts'
-import { movedContainers } from './plan-containers.ts'
+import { movedContainers } from './moved-containers.ts'
 
 /** Both servers as they are. */
 export interface BothLooks {

@@ -1,7 +1,9 @@
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { ContainerLook, DeploymentServices } from '../services/contract.ts'
+import { movedContainers } from './moved-containers.ts'
 import type { MigrationInput } from './plan.ts'
+import { takenPorts } from './plan-servers.ts'
 
 /** What concerns Docker and Compose; nothing where other managers run the services. */
 export function containerFindings(input: MigrationInput): Finding[] {
@@ -105,15 +107,12 @@ function imageFindings({ from, to, images }: MigrationInput, services: Deploymen
   })
 }
 
-/** The containers that are going to run on TO. */
-export function movedContainers(services: DeploymentServices | undefined): readonly ContainerLook[] {
-  return (services?.containers ?? []).filter(({ status }) => status === 'running' || status === 'restarting')
-}
-
-function publishedFindings({ to, replace }: MigrationInput, sides: Sides): Finding[] {
+function publishedFindings(input: MigrationInput, sides: Sides): Finding[] {
+  const { to, replace } = input
+  const inUse = takenPorts(input)
   const own = new Set(replace ? sides.to.containers.flatMap(({ ports }) => ports) : [])
   const wanted = [...new Set(movedContainers(sides.from).flatMap(({ ports }) => ports))]
-  const taken = wanted.filter((port) => to.machine.listening.has(port) && !own.has(port))
+  const taken = wanted.filter((port) => inUse.has(port) && !own.has(port))
   if (taken.length === 0) return []
   return [
     {

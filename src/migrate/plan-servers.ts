@@ -2,6 +2,7 @@ import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import { formatSize } from '../model/units.ts'
 import type { SideLook } from './look.ts'
+import { movedContainers } from './moved-containers.ts'
 import type { MigrationInput } from './plan.ts'
 
 /** What concerns the two servers, whatever manages their services. */
@@ -134,8 +135,18 @@ function clashesOf(
   })
 }
 
+/** On TO, when it is to start: on one machine a cutover has given FROM's ports back by then. */
+export function takenPorts({ from, to, cutover }: MigrationInput): ReadonlySet<number> {
+  const isSame = from.machine.boot !== undefined && from.machine.boot === to.machine.boot
+  const released = new Set(
+    cutover && isSame ? movedContainers(from.containers).flatMap(({ ports }) => ports) : [],
+  )
+  return new Set([...to.machine.listening].filter((port) => !released.has(port)))
+}
+
 /** What TO's own config says it will listen on. With `--replace` its own services may hold them until they stop. */
-function portFindings({ to, replace }: MigrationInput): Finding[] {
+function portFindings(input: MigrationInput): Finding[] {
+  const { to, replace } = input
   if (replace) return []
   const { health } = to.host.services
   const url = health === undefined ? undefined : new URL(health.url)
@@ -147,8 +158,9 @@ function portFindings({ to, replace }: MigrationInput): Finding[] {
       Number(url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port),
       'its health URL',
     ])
+  const taken = takenPorts(input)
   return wanted
-    .filter(([port]) => to.machine.listening.has(port))
+    .filter(([port]) => taken.has(port))
     .map(([port, what]) => ({
       check: 'port',
       outcome: 'failed',
