@@ -5,7 +5,7 @@ import type { HostConfig, SourceConfig } from '../model/config.ts'
 import { pathToJson, printable } from '../model/path-bytes.ts'
 import type { Compression, ManifestArchive, ManifestIndex, ManifestSource } from '../model/snapshot.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
-import type { Capture, CaptureArchive, CaptureContext, CaptureOutcome } from '../sources/contract.ts'
+import type { Capture, CaptureArchive, PullContext, CaptureOutcome } from '../sources/contract.ts'
 import type { PendingFile, PendingSnapshot } from '../vault/contract.ts'
 import { archiveFileName } from './archive-name.ts'
 import type { PullDependencies } from './dependencies.ts'
@@ -187,8 +187,8 @@ function pathsInArchive(config: SourceConfig, deployment: string | undefined): s
 export function captureContext(
   context: PullSourceContext,
   config: SourceConfig,
-  { reporter, resolveSecret }: PullDependencies,
-): CaptureContext {
+  { reporter, resolveSecret, packTar, createSorter }: PullDependencies,
+): PullContext {
   const names = { host: context.host.name, source: config.name }
   return {
     host: context.remote,
@@ -196,6 +196,8 @@ export function captureContext(
     privilege: context.privilege,
     compression: context.host.compression,
     secret: resolveSecret,
+    packTar,
+    createSorter: <T>() => createSorter<T>(context.pending.scratchPath(`${config.name}.sorting`)),
     step: (step) => reporter.event({ type: 'source-step', ...names, step: printable(step) }),
     notice: (notice) => reporter.event({ type: 'warning', ...names, ...notice }),
     signal: context.signal,

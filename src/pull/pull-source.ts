@@ -2,7 +2,7 @@ import type { IndexBuilder } from '../archive/contract.ts'
 import { RelayError, SourceError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
 import type { ManifestIndex, ManifestSource } from '../model/snapshot.ts'
-import type { CapturableSource, Capture, CaptureContext, CaptureOutcome } from '../sources/contract.ts'
+import type { CapturableSource, Capture, CaptureOutcome, PullContext } from '../sources/contract.ts'
 import type { PendingFile } from '../vault/contract.ts'
 import { indexFileName } from './archive-name.ts'
 import {
@@ -78,7 +78,7 @@ async function pullWhole(
   dependencies: PullDependencies,
 ): Promise<PulledSource> {
   const how = captureContext(context, config, dependencies)
-  await using capture = await begin(source, how, config, dependencies)
+  await using capture = await begin(source, how, config)
   const scratch = context.pending.scratchPath(`${config.name}.entries`)
   await using index = await dependencies.createIndexBuilder(scratch)
   const captured = await captureArchives(context, config, capture, dependencies, (entry, place) =>
@@ -105,14 +105,9 @@ async function pullWhole(
 }
 
 /** Starts the capture in the way that the server allows. */
-async function begin(
-  source: CapturableSource,
-  context: CaptureContext,
-  config: SourceConfig,
-  { packTar }: PullDependencies,
-): Promise<Capture> {
+async function begin(source: CapturableSource, context: PullContext, config: SourceConfig): Promise<Capture> {
   if (context.probe.access === 'shell') return source.capture(context, config)
-  if (source.captureOverSftp !== undefined) return source.captureOverSftp({ ...context, packTar }, config)
+  if (source.captureOverSftp !== undefined) return source.captureOverSftp(context, config)
   throw new SourceError(
     'needs-shell',
     `a ${config.kind} source needs a shell on the server: it is SFTP only`,

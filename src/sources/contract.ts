@@ -1,4 +1,4 @@
-import type { ArchiveInput, ArchiveObserver, IndexFlag, PackTar } from '../archive/contract.ts'
+import type { ArchiveInput, ArchiveObserver, IndexFlag, PackTar, RecordSorter } from '../archive/contract.ts'
 import type { SourceConfig } from '../model/config.ts'
 import type { Facts } from '../model/facts.ts'
 import type { Finding } from '../model/finding.ts'
@@ -23,9 +23,12 @@ export interface CaptureContext {
   readonly signal: AbortSignal
 }
 
-/** For servers where no tar can be run: what they hold is packed here. */
-export interface SftpCaptureContext extends CaptureContext {
+/** What a pull lends a capture for what has to be done on this machine. */
+export interface PullContext extends CaptureContext {
+  /** For servers where no tar can be run: what they hold is packed here. */
   readonly packTar: PackTar
+  /** For more names than memory holds. Dispose it. */
+  readonly createSorter: <T>() => RecordSorter<T>
 }
 
 /** One archive that a capture streams. Consume `input.stream` to its end, then await {@link finish}. */
@@ -83,12 +86,12 @@ export interface Capture extends AsyncDisposable {
 export interface CapturableSource<C extends SourceConfig = SourceConfig> {
   readonly kind: SourceKind
   /** Prepares and starts the capture. Throws SourceError when the source can't be captured as configured. */
-  capture(context: CaptureContext, config: C): Promise<Capture>
+  capture(context: PullContext, config: C): Promise<Capture>
   /**
    * Like {@link capture}, from a server without a shell (`probe.access` is `sftp`); absent for kinds that have to run
    * something there.
    */
-  captureOverSftp?(context: SftpCaptureContext, config: C): Promise<Capture>
+  captureOverSftp?(context: PullContext, config: C): Promise<Capture>
   /** For kinds that can be captured incrementally. */
   readonly incremental?: IncrementalSource<C>
 }

@@ -36,6 +36,7 @@ import type { PullMode } from '../../src/pull/incremental/mode.ts'
 import { TAIL_THRESHOLD } from '../../src/pull/incremental/plan.ts'
 import { preparePull } from '../../src/pull/incremental/prepare.ts'
 import type { CaptureContext } from '../../src/sources/contract.ts'
+import { captureFiles } from '../../src/sources/files/capture.ts'
 import { filesSource } from '../../src/sources/files/index.ts'
 import { openListingStore } from '../../src/state/listing-store.ts'
 import { LocalHost, localProbe } from '../lab/local-host.ts'
@@ -93,7 +94,7 @@ class Chain {
     await this.meanwhile()
     const full = prepared.mode.mode === 'full'
     await using capture = full
-      ? await filesSource.capture(context, this.#config)
+      ? await captureFiles(context, this.#config)
       : await incremental.captureChanges(context, this.#config, prepared.changes)
     await using members = new OwnMembers(snapshot, join(directory, 'members.scratch'), {
       createSorter: createRecordSorter,

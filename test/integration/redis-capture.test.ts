@@ -799,7 +799,7 @@ describe('servers that are not as they should be', () => {
     expect(error.message).toContain(deployment.data)
   })
 
-  test('one with BGSAVE renamed away, and replication too', async () => {
+  test('one with BGSAVE renamed away, and replication and DUMP too', async () => {
     await using deployment = await makeDeployment()
     await using redis = await startRedis({
       dir: deployment.data,
@@ -807,8 +807,10 @@ describe('servers that are not as they should be', () => {
         ...['--rename-command', 'BGSAVE', ''],
         ...['--rename-command', 'SYNC', ''],
         ...['--rename-command', 'PSYNC', ''],
+        ...['--rename-command', 'DUMP', ''],
       ],
     })
+    await redis.cli('set', 'a', '1')
     await using host = new LocalHost()
     const error = await failure(capture(redisConfig(redis.port), { host, deployment: deployment.path }))
     expect(error.code).toBe('redis-no-command')

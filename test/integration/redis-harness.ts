@@ -6,13 +6,15 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { promisify } from 'node:util'
+import { packTar } from '../../src/archive/pack-tar.ts'
+import { createRecordSorter } from '../../src/archive/record-sorter.ts'
 import { writeArchive } from '../../src/archive/write-archive.ts'
 import type { RedisSourceConfig } from '../../src/model/config.ts'
 import type { RedisFacts } from '../../src/model/facts.ts'
 import { Secret } from '../../src/model/secret.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../../src/remote/contract.ts'
 import type { Notice } from '../../src/report/contract.ts'
-import type { CaptureArchive, CaptureContext, CaptureOutcome } from '../../src/sources/contract.ts'
+import type { CaptureArchive, CaptureOutcome, PullContext } from '../../src/sources/contract.ts'
 import { redisSource } from '../../src/sources/redis/index.ts'
 import { localProbe } from '../lab/local-host.ts'
 
@@ -70,7 +72,7 @@ export async function capture(config: RedisSourceConfig, options: CaptureOptions
   const files = new Map<string, string>()
   const formats = new Map<string, string>()
   const signal = options.signal ?? new AbortController().signal
-  const context: CaptureContext = {
+  const context: PullContext = {
     host: options.host,
     probe: localProbe({ deployment: options.deployment, ...options.probe }),
     privilege: options.privilege,
@@ -81,6 +83,8 @@ export async function capture(config: RedisSourceConfig, options: CaptureOptions
       options.onStep?.(text)
     },
     notice: (notice) => notices.push(notice),
+    packTar,
+    createSorter: () => createRecordSorter(join(folder, `sorting-${Math.random()}`)),
     signal,
   }
   const dispose = (): Promise<void> => rm(folder, { recursive: true, force: true })

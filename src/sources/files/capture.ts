@@ -9,7 +9,7 @@ import type {
   CaptureContext,
   CaptureOutcome,
   Changes,
-  SftpCaptureContext,
+  PullContext,
 } from '../contract.ts'
 import { batchPacker } from './batch-packer.ts'
 import { count, noTar, someNames, vanishedSource } from './failures.ts'
@@ -45,7 +45,7 @@ export async function captureFiles(context: CaptureContext, config: FilesSourceC
 
 /** Captures file trees of a server without a shell, in the same two archives. */
 export async function captureFilesOverSftp(
-  context: SftpCaptureContext,
+  context: CaptureContext & Pick<PullContext, 'packTar'>,
   config: FilesSourceConfig,
 ): Promise<Capture> {
   const roots = await resolveRoots(context, config.paths)

@@ -3,7 +3,7 @@ import { RemoteFileError, SourceError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
 import type { RemoteFiles } from '../../remote/contract.ts'
 import { chooseCompression } from '../compression-choice.ts'
-import type { SftpCaptureContext } from '../contract.ts'
+import type { CaptureContext, PullContext } from '../contract.ts'
 import { ahead } from './ahead.ts'
 import { allExcludes, excluder } from './exclude.ts'
 import { unreadable } from './failures.ts'
@@ -22,7 +22,7 @@ const AHEAD = 64
  * lost: hard links (they come as files of their own), extended attributes, owner names, fractions of a second.
  */
 export function sftpPacker(
-  context: SftpCaptureContext,
+  context: CaptureContext & Pick<PullContext, 'packTar'>,
   roots: readonly Root[],
   exclude: readonly string[],
 ): Packer {
@@ -42,7 +42,7 @@ export function sftpPacker(
 }
 
 function sftpPass(
-  context: SftpCaptureContext,
+  context: CaptureContext & Pick<PullContext, 'packTar'>,
   exclude: readonly string[],
   find: (walk: WalkOptions) => AsyncIterable<Found>,
 ): Pass {

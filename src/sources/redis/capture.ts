@@ -3,11 +3,19 @@ import type { RdbFacts, RedisCaptureForm, RedisFacts } from '../../model/facts.t
 import type { RedisSourceConfig } from '../../model/config.ts'
 import { printable } from '../../model/path-bytes.ts'
 import type { SnapshotWarning } from '../../model/snapshot.ts'
-import type { Amendment, Capture, CaptureArchive, CaptureContext, CaptureOutcome } from '../contract.ts'
+import type {
+  Amendment,
+  Capture,
+  CaptureArchive,
+  CaptureContext,
+  CaptureOutcome,
+  PullContext,
+} from '../contract.ts'
 import { holdAof } from './aof-hold.ts'
 import type { AofHold } from './aof-hold.ts'
 import { openSession } from './connection.ts'
 import type { Session } from './connection.ts'
+import { copyArchive } from './copy-archive.ts'
 import { DirectoryWatch } from './directory-watch.ts'
 import { addressOf } from './failures.ts'
 import { checkDirectory, inspect } from './inspect.ts'
@@ -15,7 +23,6 @@ import type { Inspection } from './inspection.ts'
 import { TEMPORARY, aofNames, foundFiles, ownFiles } from './own-files.ts'
 import { save } from './save.ts'
 import type { Saved } from './save.ts'
-import { streamArchive } from './stream-archive.ts'
 import { literalPattern, readAccess, tarArchive } from './tar-archive.ts'
 import type { TarReport } from './tar-archive.ts'
 
@@ -30,8 +37,8 @@ type Way = 'files' | 'stream' | 'stopped'
  * and whatever else lies there but the other persistence form. For `aof` and `both` a second one, `aof`, with the
  * append-only files. Where the files can't be read, one archive with the RDB as a stream.
  */
-export async function captureRedis(context: CaptureContext, config: RedisSourceConfig): Promise<Capture> {
-  const session = await openSession(context, config)
+export async function captureRedis(context: PullContext, config: RedisSourceConfig): Promise<Capture> {
+  const session = { ...(await openSession(context, config)), createSorter: context.createSorter }
   const { inspection, state } = await inspect(session)
   const tally = new Tally(context)
   if (inspection.settled > 0) {
@@ -145,8 +152,10 @@ class Tally {
   }
 }
 
+type CaptureSession = Session & Pick<PullContext, 'createSorter'>
+
 class RedisCapture implements Capture {
-  readonly #session: Session
+  readonly #session: CaptureSession
   readonly #inspection: Inspection
   readonly #way: Way
   readonly #form: RedisCaptureForm
@@ -154,12 +163,12 @@ class RedisCapture implements Capture {
   readonly #tally: Tally
   readonly #watch: DirectoryWatch
   readonly #amendments = new Map<string, Amendment>()
-  #streamed: RdbFacts | undefined
+  #copied: { readonly facts: RdbFacts; readonly pointInTime: boolean } | undefined
   #current: CaptureArchive | undefined
   #hold: AofHold | undefined
 
   constructor(
-    session: Session,
+    session: CaptureSession,
     inspection: Inspection,
     way: Way,
     form: RedisCaptureForm,
@@ -181,7 +190,12 @@ class RedisCapture implements Capture {
 
   async *archives(): AsyncGenerator<CaptureArchive> {
     if (this.#way === 'stream') {
-      yield (this.#current = await streamArchive(this.#session, (facts) => (this.#streamed = facts)))
+      yield (this.#current = await copyArchive(this.#session, {
+        serverVersion: this.#inspection.info.get('redis_version'),
+        createSorter: this.#session.createSorter,
+        warn: (code, message, next) => this.#tally.warn(code, message, next),
+        onFinished: (copy) => (this.#copied = copy),
+      }))
       return
     }
     const { location } = this.#session
@@ -270,7 +284,7 @@ class RedisCapture implements Capture {
 
   #facts(): RedisFacts {
     const { info, settings } = this.#inspection
-    const rdb = this.#streamed ?? this.#watch.rdb
+    const rdb = this.#copied?.facts ?? this.#watch.rdb
     const own = this.#way === 'stopped' ? foundFiles(this.#inspection) : ownFiles(this.#inspection)
     const wantsAof = this.#way === 'stopped' ? !this.#watch.aof.isEmpty : this.#form !== 'rdb'
     const aof = wantsAof && own.aof !== undefined ? this.#watch.aof.facts(own.aof.layout) : undefined
@@ -290,7 +304,7 @@ class RedisCapture implements Capture {
         this.#way !== 'stopped' ? this.#form : aof === undefined ? 'rdb' : rdb === undefined ? 'aof' : 'both',
       loads,
       ...(version === undefined ? {} : { serverVersion: version }),
-      pointInTime: true,
+      pointInTime: this.#copied?.pointInTime ?? true,
       stopped: this.#way === 'stopped',
       ...(rdb === undefined ? {} : { rdb }),
       ...(aof === undefined ? {} : { aof }),

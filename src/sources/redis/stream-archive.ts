@@ -12,12 +12,13 @@ import { RdbError } from './rdb-error.ts'
 
 /**
  * The RDB as Redis sends it to a replica, for when its files can't be read. `redis-cli --rdb` may exit 0 although
- * the transfer broke off, so the RDB's own end and checksum are the proof. `onFinished` gets the facts.
+ * the transfer broke off, so the RDB's own end and checksum are the proof. `onFinished` gets the facts. `begun` waits for the first byte; false when there
+ * is none, and `finish` then says why.
  */
 export async function streamArchive(
   session: Session,
   onFinished: (facts: RdbFacts) => void,
-): Promise<CaptureArchive> {
+): Promise<CaptureArchive & { begun(): Promise<boolean> }> {
   const { context, config } = session
   const nonce = streamNonce()
   const process = await context.host.spawn(
@@ -36,6 +37,10 @@ export async function streamArchive(
   // Errors reach whoever reads the stream, and finish().
   pipeline(process.stdout, cut, (error) => (broken = error))
   cut.on('error', () => {})
+  const begun = new Promise<boolean>((resolve) => {
+    cut.once('readable', () => resolve(cut.readableLength > 0))
+    cut.once('close', () => resolve(false))
+  })
   let aborted = false
   const exited = watchExit(process, () => aborted)
   const abort = (): void => {
@@ -50,6 +55,7 @@ export async function streamArchive(
     extension: 'rdb',
     input: { stream: cut, format: 'stream', wire: 'none', store, level },
     observer: {},
+    begun: () => begun,
     abort,
     finish: async () => {
       if (!cut.readableEnded && !aborted) abort()

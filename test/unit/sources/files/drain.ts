@@ -16,7 +16,7 @@ import type {
   CaptureOutcome,
 } from '../../../../src/sources/contract.ts'
 import type { FilesSourceConfig } from '../../../../src/model/config.ts'
-import { filesSource } from '../../../../src/sources/files/index.ts'
+import { captureFiles } from '../../../../src/sources/files/capture.ts'
 
 export interface Drained {
   readonly outcome: CaptureOutcome
@@ -39,7 +39,7 @@ export function drain(
   folder: string,
   held?: (archive: CaptureArchive) => Promise<void>,
 ): Promise<Drained> {
-  return drainCapture((whole) => filesSource.capture(whole, config), context, folder, held)
+  return drainCapture((whole) => captureFiles(whole, config), context, folder, held)
 }
 
 /** The same for a capture that is begun in another way. */
