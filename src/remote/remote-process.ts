@@ -4,6 +4,7 @@ import type { ClientChannel } from 'ssh2'
 import type { ConnectionError } from '../errors.ts'
 import type { ExitResult, RemoteProcess } from './contract.ts'
 import { deferred } from './deferred.ts'
+import { skipLoginNoise } from './login-noise.ts'
 import { SCRIPT_BEGINS } from './scripts.ts'
 import { HeadAndTail } from './tail-buffer.ts'
 
@@ -25,6 +26,7 @@ export function createProcess(
   channel.stderr.on('data', (chunk: Buffer) => stderr.push(chunk))
   // ssh2 reports a dead connection on the client; without a listener one on the channel would end the process.
   channel.on('error', () => {})
+  skipLoginNoise(channel)
   const stdin = createStdin(channel)
 
   const kill = () => {

@@ -34,11 +34,11 @@ async function expand(file: string, included: Set<string>): Promise<string> {
   return expanded.join('\n')
 }
 
-/** The line on stderr behind which the script speaks; before it the login shell may have (a noisy .bashrc). */
+/** The line on stdout and stderr behind which the script speaks; before it the login shell may have (a noisy .bashrc). */
 export const SCRIPT_BEGINS = 'relay-backup:begin\n'
 
 // The script travels in one line: csh, as a login shell, ends a quoted argument at a newline.
-const RUN = 'echo relay-backup:begin >&2; eval "$(printf %b "$relay_script")"'
+const RUN = 'echo relay-backup:begin; echo relay-backup:begin >&2; eval "$(printf %b "$relay_script")"'
 const FROM_ARGUMENT = `relay_script=$1; shift; ${RUN}`
 // `read` takes one byte after another, so what stands behind the line stays for the script.
 const FROM_STDIN = `IFS= read -r relay_script; ${RUN}`

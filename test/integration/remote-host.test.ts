@@ -432,6 +432,42 @@ it("takes no word of a noisy login shell for the script's own", async () => {
   expect(result).toMatchObject({ status: 0, stderr: 'on stderr\n' })
 })
 
+it('skips what a noisy login shell prints before the script', async () => {
+  await using user = await createUser({ shell: '/bin/bash' })
+  const noise = "printf 'Welcome to %s!\\n\\033[1mhave fun\\0no line break' app; echo noise >&2\n"
+  await writeFile(join(user.home, '.bashrc'), noise)
+  await using sshd = await startSshd()
+  await using host = await connect(sshd, user.name)
+  const said = await host.run({ script: `${LAB}echo`, args: ['0', 'x'] }, { stdin: Buffer.from('y'), signal })
+  expect(said).toMatchObject({ status: 0, stderr: 'on stderr\n' })
+  expect(said.stdout.toString()).toBe('<x>y')
+  const empty = await host.run({ script: `${LAB}stream`, args: ['0'] }, { signal })
+  expect(empty.stdout).toHaveLength(0)
+  const stream = await host.spawn({ script: `${LAB}stream`, args: ['5000000'] }, { signal })
+  let bytes = 0
+  for await (const chunk of stream.stdout) {
+    expect((chunk as Buffer).every((byte) => byte === 0)).toBe(true)
+    bytes += (chunk as Buffer).length
+  }
+  expect(bytes).toBe(5_000_000)
+  expect(await probeHost(host, { deployment: '~', names: [], sudo: false }, signal)).toMatchObject({
+    access: 'shell',
+    deployment: user.home,
+  })
+  await using _lock = await lockDeployment(host, user.home, { sudo: false, signal }, 'me')
+})
+
+it('says so when a login shell prints without end', async () => {
+  await using user = await createUser({ shell: '/bin/bash' })
+  await writeFile(join(user.home, '.bashrc'), 'head -c 1000000 /dev/zero | tr "\\0" x; exit 3\n')
+  await using sshd = await startSshd()
+  await using host = await connect(sshd, user.name)
+  const error = await probeHost(host, { deployment: '/', names: [], sudo: false }, signal).catch(
+    (thrown: unknown) => thrown,
+  )
+  expect(error).toMatchObject({ code: 'probe-failed', details: { stderr: 'x'.repeat(500) } })
+})
+
 it('finds out that the server allows fewer sessions', async () => {
   await using sshd = await startSshd({ maxSessions: 2 })
   await using host = await connect(sshd)
