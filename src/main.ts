@@ -4,13 +4,11 @@ import { createProgram } from './cli/program.ts'
 import type { CommandContext, CommandOutcome, GlobalOptions, ProgressOutput } from './commands/context.ts'
 import { InterruptedError, UsageError } from './errors.ts'
 import { ExitCode, exitCodeOf, isExpected } from './exit-codes.ts'
-import { keepMemorySmall } from './memory.ts'
 import { errorToJson, renderError } from './report/render-error.ts'
 import { TOOL } from './version.ts'
 
 /** The process's edge: signals, exit codes, rendering of results and errors. Never throws. */
 export async function main(argv: readonly string[]): Promise<void> {
-  keepMemorySmall()
   let json = argv.includes('--json')
   let color = useColor(process.stderr)
   let verbose = argv.includes('--verbose')

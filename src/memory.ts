@@ -3,7 +3,8 @@ import { setFlagsFromString } from 'node:v8'
 /**
  * Has V8 collect early instead of growing its heap. What streams through us is garbage a moment later, and V8
  * would rather let it pile up: the pull of a million files peaks at 150 MiB this way and at 330 without, in the
- * same time. To be called before there is much on the heap.
+ * same time. To be called before there is much on the heap, by the commands through which much streams: what only
+ * reads the vault would collect more often for nothing (a list of 1,000 snapshots takes a fifth more CPU).
  */
 export function keepMemorySmall(): void {
   const [major = 0] = process.versions.v8.split('.').map(Number)

@@ -1,14 +1,15 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { cpus, release, totalmem } from 'node:os'
+import { cpus, loadavg, release, totalmem } from 'node:os'
 
-/** What the numbers depend on, as lines for people. */
+/** What the numbers depend on, as lines for people, at the end of the run. */
 export function describeMachine(): string[] {
   const system = /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'Linux'
   const gibibytes = Math.round(totalmem() / 1024 ** 3)
   return [
     `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}, ${gibibytes} GiB of memory, ${system}, Linux ${release()}`,
-    `Node ${process.versions.node}, relay-backup at ${firstLine('git', 'rev-parse', '--short', 'HEAD')}`,
+    `load average of the last 15 minutes: ${loadavg()[2]?.toFixed(1)}, the bench itself makes 1 to 2`,
+    `Node ${process.versions.node}, relay-backup at ${firstLine('git', 'describe', '--always', '--dirty')}`,
     [
       firstLine('ssh', '-V').replace(/,.*/, ''),
       firstLine('gpg', '--version'),

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { keepMemorySmall } from '../memory.ts'
 import type { Declare } from './program.ts'
 
 export function declarePullCommands(program: Command, declare: Declare): void {
@@ -16,13 +17,19 @@ export function declarePullCommands(program: Command, declare: Declare): void {
       .option('--bandwidth <rate>', 'limit for all hosts together, e.g. 10MiB/s')
       .option('--dry-run', 'connect, look around and say what would be captured; change nothing')
       .option('--no-rotate', 'keep snapshots that retention would remove'),
-    async () => (await import('../commands/pull.ts')).pull,
+    async () => {
+      keepMemorySmall()
+      return (await import('../commands/pull.ts')).pull
+    },
   )
   declare(
     program
       .command('demo')
       .description('the whole story on this machine, with nothing configured and nothing left behind')
       .option('--keep <dir>', 'keep what the demo made in this directory'),
-    async () => (await import('../commands/demo.ts')).demo,
+    async () => {
+      keepMemorySmall()
+      return (await import('../commands/demo.ts')).demo
+    },
   )
 }

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { keepMemorySmall } from '../memory.ts'
 import type { Declare } from './program.ts'
 
 export function declareRestoreCommands(program: Command, declare: Declare): void {
@@ -25,7 +26,10 @@ export function declareRestoreCommands(program: Command, declare: Declare): void
       .option('--yes', 'do not ask')
       .option('--no-start', 'leave the services stopped')
       .option('--no-safety', 'no safety snapshot of what is replaced'),
-    async () => (await import('../commands/restore.ts')).restore,
+    async () => {
+      keepMemorySmall()
+      return (await import('../commands/restore.ts')).restore
+    },
   )
   declare(
     program
@@ -36,6 +40,9 @@ export function declareRestoreCommands(program: Command, declare: Declare): void
       .option('--restore <id>', 'which restore; default: the last one')
       .option('--discard', 'remove what closed restores have set aside, for good')
       .option('--yes', 'do not ask'),
-    async () => (await import('../commands/rollback.ts')).rollback,
+    async () => {
+      keepMemorySmall()
+      return (await import('../commands/rollback.ts')).rollback
+    },
   )
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { keepMemorySmall } from '../memory.ts'
 import type { Declare } from './program.ts'
 
 const SNAPSHOT_HELP = 'prod/20251120T020000Z, prod/latest, prod/latest~1; without the host when there is one'
@@ -24,7 +25,10 @@ export function declareVaultCommands(program: Command, declare: Declare): void {
       .description('compare snapshots with their checksums and the ledger; needs no secret')
       .argument('[what...]', `hosts, or snapshots: ${SNAPSHOT_HELP}`)
       .option('--all', 'everything in the vault'),
-    async () => (await import('../commands/verify.ts')).verify,
+    async () => {
+      keepMemorySmall()
+      return (await import('../commands/verify.ts')).verify
+    },
   )
   declare(
     program

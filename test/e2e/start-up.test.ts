@@ -1,0 +1,39 @@
+import { execFile } from 'node:child_process'
+import { readdir, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { runCli } from '../lab/cli.ts'
+import { tempDir } from '../lab/temp.ts'
+
+const run = promisify(execFile)
+const BIN = join(import.meta.dirname, '../../bin/relay-backup.js')
+
+test('what was compiled is kept where only the user writes', async () => {
+  await using temp = await tempDir()
+  const result = await runCli(['--version'], { cwd: temp.path, env: { XDG_CACHE_HOME: temp.path } })
+  expect(result.code, result.stderr).toBe(0)
+  const cache = join(temp.path, 'relay-backup/compiled')
+  expect((await stat(cache)).mode & 0o777).toBe(0o700)
+  expect((await readdir(cache, { recursive: true })).length).toBeGreaterThan(5)
+})
+
+test('without a place for the cache everything works', async () => {
+  await using temp = await tempDir()
+  const file = join(temp.path, 'file')
+  await writeFile(file, '')
+  const result = await runCli(['--version'], { cwd: temp.path, env: { XDG_CACHE_HOME: file } })
+  expect(result.code, result.stderr).toBe(0)
+  expect(result.stderr).toBe('')
+})
+
+test('--version loads no command and no library but the command line', async () => {
+  const { stderr } = await run(process.execPath, [BIN, '--version'], {
+    env: { ...process.env, NODE_DEBUG: 'esm', NODE_DISABLE_COMPILE_CACHE: '1' },
+    maxBuffer: 1 << 26,
+  })
+  expect(stderr).toContain('commander')
+  for (const library of ['zod', 'ssh2', 'openpgp', 'yaml', 'dist/commands/']) {
+    expect(stderr.includes(`${library}`), library).toBe(false)
+  }
+})
