@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ensureTools } from '../test/lab/install.ts'
-import type { Measurement, Sample } from './contract.ts'
+import type { Measurement, Sample, Scenario } from './contract.ts'
 import { startLab } from './lab.ts'
 import { type BenchOptions, HELP, parseOptions } from './options.ts'
 import { describeMachine } from './report/machine.ts'
@@ -27,47 +27,62 @@ const TOOLS = {
 /** Runs the scenarios one after another; what they found goes to stdout, what they do to stderr. */
 async function bench(options: BenchOptions, signal: AbortSignal): Promise<void> {
   ensureTools(TOOLS)
-  const measurements = await runScenarios(options, signal)
-  const report: Report = {
+  const measurements: Measured[] = []
+  let report: Report | undefined
+  for (const scenario of options.scenarios) {
+    await runScenario(scenario, options, measurements, signal)
+    report = reportOf(options, measurements)
+    // After each: a full run takes a quarter of an hour, and what is known is known.
+    if (options.out !== undefined) await writeReport(options.out, report)
+  }
+  if (report !== undefined) process.stdout.write(options.json ? toJson(report) : `${renderText(report)}\n`)
+}
+
+function reportOf({ rounds, scale }: BenchOptions, measurements: readonly Measurement[]): Report {
+  return {
     date: new Date().toISOString().slice(0, 16).replace('T', ' ') + ' UTC',
     machine: describeMachine(),
-    rounds: options.rounds,
-    scale: options.scale,
+    rounds,
+    scale,
     targets: judge(measurements),
     measurements,
   }
-  const json = `${JSON.stringify(report, null, 2)}\n`
-  process.stdout.write(options.json ? json : `${renderText(report)}\n`)
-  if (options.out === undefined) return
-  await mkdir(options.out, { recursive: true })
-  await writeFile(join(options.out, 'results.json'), json)
-  await writeFile(join(options.out, 'RESULTS.md'), renderMarkdown(report))
-  await writeFile(join(options.out, 'chart.svg'), renderSvg(report))
 }
 
-async function runScenarios(
-  { scenarios, rounds, scale }: BenchOptions,
+async function writeReport(out: string, report: Report): Promise<void> {
+  await mkdir(out, { recursive: true })
+  await writeFile(join(out, 'results.json'), toJson(report))
+  await writeFile(join(out, 'RESULTS.md'), renderMarkdown(report))
+  await writeFile(join(out, 'chart.svg'), renderSvg(report))
+}
+
+function toJson(report: Report): string {
+  return `${JSON.stringify(report, null, 2)}\n`
+}
+
+type Measured = Measurement & { readonly samples: Sample[] }
+
+async function runScenario(
+  { name, run }: Scenario,
+  { rounds, scale }: BenchOptions,
+  measurements: Measured[],
   signal: AbortSignal,
-): Promise<Measurement[]> {
-  const measurements: (Measurement & { readonly samples: Sample[] })[] = []
-  for (const { name, run } of scenarios) {
-    const say = (line: string) => process.stderr.write(`${name}: ${line}\n`)
-    await using lab = await startLab([], signal)
-    await run({
-      lab,
-      rounds,
-      scale,
-      signal,
-      say,
-      record(step, who, sample) {
-        let found = measurements.find((one) => one.scenario === name && one.step === step && one.who === who)
-        if (found === undefined) measurements.push((found = { scenario: name, step, who, samples: [] }))
-        found.samples.push(sample)
-        say(`${who}, ${step}: ${sample.seconds.toFixed(2)} s`)
-      },
-    })
-  }
-  return measurements
+): Promise<void> {
+  const say = (line: string) => process.stderr.write(`${name}: ${line}\n`)
+  await using lab = await startLab([], signal)
+  await run({
+    lab,
+    rounds,
+    scale,
+    signal,
+    say,
+    record(step, who, sample) {
+      let found = measurements.find((one) => one.scenario === name && one.step === step && one.who === who)
+      if (found === undefined) measurements.push((found = { scenario: name, step, who, samples: [] }))
+      found.samples.push(sample)
+      say(`${who}, ${step}: ${sample.seconds.toFixed(2)} s`)
+    },
+  })
 }
 
 const controller = new AbortController()
