@@ -15,6 +15,7 @@ export function containerFindings(input: MigrationInput): Finding[] {
     ...versionFindings(input, sides),
     ...imageFindings(input, sides.from),
     ...publishedFindings(input, sides),
+    ...leftBehindFindings(input, sides.from),
     ...usersLeftFindings(input, sides.to),
   ]
 }
@@ -120,6 +121,30 @@ function publishedFindings(input: MigrationInput, sides: Sides): Finding[] {
       outcome: 'failed',
       message: `${taken.length === 1 ? `port ${taken[0]} is` : `ports ${taken.join(', ')} are`} taken already on ${to.host.name}`,
       next: 'Stop what listens there.',
+    },
+  ]
+}
+
+/** What containers write to and no source holds would be missing on TO. */
+function leftBehindFindings({ from, to }: MigrationInput, services: DeploymentServices): Finding[] {
+  const moved = from.server.targets.map(({ path }) => path)
+  const isMoved = (path: string): boolean =>
+    moved.some((root) => path === root || path.startsWith(`${root}/`))
+  const left = movedContainers(services).flatMap(({ name, mounts }) =>
+    mounts
+      .filter(
+        ({ type, writable, source }) =>
+          (type === 'volume' || type === 'bind') && writable && !isMoved(source ?? ''),
+      )
+      .map(({ volume, source }) => `${printable(volume ?? source ?? '?')} of ${printable(name)}`),
+  )
+  if (left.length === 0) return []
+  return [
+    {
+      check: 'left-behind',
+      outcome: 'warning',
+      message: `in no source of ${from.host.name}, so not brought to ${to.host.name}: ${[...new Set(left)].join(', ')}`,
+      next: `If that is data, add it to hosts.${from.host.name}.sources first.`,
     },
   ]
 }

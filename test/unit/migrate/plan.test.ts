@@ -169,6 +169,7 @@ describe('the plan of a migration of containers', () => {
       image: 'app:1',
       imageId: 'sha256:1',
       status: 'running',
+      mounts: [],
       ports: [3000],
       ...more,
     }) as ContainerLook
@@ -192,6 +193,23 @@ describe('the plan of a migration of containers', () => {
     })
     expect(failed(ready)).toEqual([])
     expect(warned(ready)).toEqual([])
+  })
+
+  it('names what containers write to and no source holds', () => {
+    const mount = (source: string, volume?: string): ContainerLook['mounts'][number] => ({
+      type: volume === undefined ? 'bind' : 'volume',
+      volume,
+      driver: undefined,
+      source,
+      destination: '/x',
+      writable: true,
+    })
+    const mounts = [mount('/srv/app/data/deep'), mount('/var/lib/docker/volumes/cache', 'cache')]
+    const from = side('old', { containers: docker([container({ mounts })]) })
+    const plan = planMigration(input({ from, to: side('new', { containers: docker([]) }), images }))
+    const found = plan.findings.find(({ check }) => check === 'left-behind')
+    expect(found?.message).toContain('cache of app_1')
+    expect(found?.message).not.toContain('deep')
   })
 
   it('refuses an image that is not there, a port that is taken, and the same containers', () => {
