@@ -18,8 +18,10 @@ import {
   type RestoreJournal,
 } from '../restore/server/journals.ts'
 import type { MigrationRole } from '../restore/server/driver.ts'
+import { privilegeToSettle } from '../restore/privilege.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
 import { mergeJournal } from '../restore/merge.ts'
+import { findHelper } from '../services/helper.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
 import { restorableOf } from '../sources/registry.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
@@ -63,7 +65,8 @@ export async function rollback(
       json: { journals: [] },
     }
   }
-  const place: Place = { remote, probe, deployment, privilege: host.sudo ? 'sudo' : undefined, signal }
+  const privilege = await privilegeToSettle({ host, remote, probe, findHelper, signal }, deployment)
+  const place: Place = { remote, probe, deployment, privilege, signal }
   const { journals } = await listJournals(remote, place)
   return flags.discard === true
     ? await discard(context, host, place, journals, flags)

@@ -18,6 +18,7 @@ import { createReporter } from '../report/reporter.ts'
 import { openLog } from '../report/log.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
 import { findHelper } from '../services/helper.ts'
+import { findVolume } from '../services/volume.ts'
 import { chooseCompression } from '../sources/compression-choice.ts'
 import { sourceOf } from '../sources/registry.ts'
 import { listingsDirectory, openListingStore } from '../state/listing-store.ts'
@@ -94,10 +95,11 @@ export function wirePlanning(): PlanDependencies {
   }
 }
 
-function remoteParts(): Pick<PullDependencies, 'connect' | 'probe' | 'findHelper'> {
+function remoteParts(): Pick<PullDependencies, 'connect' | 'probe' | 'findHelper' | 'findVolume'> {
   return {
     connect: (host, signal) => connectSsh(host, { resolveSecret, signal }),
     probe: (remote, question, signal) => probeHost(remote, question, signal),
     findHelper,
+    findVolume,
   }
 }

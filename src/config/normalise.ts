@@ -142,6 +142,15 @@ function normaliseSource(
         exclude: input.exclude ?? [],
         retention,
       }
+    case 'volume':
+      return {
+        name,
+        kind: 'volume',
+        volume: input.volume,
+        exclude: input.exclude ?? [],
+        paths: [],
+        retention,
+      }
     case 'redis':
       return {
         name,

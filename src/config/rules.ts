@@ -190,6 +190,8 @@ function pathsOf(source: Fields, at: ConfigPath): { path: ConfigPath; text: stri
   const written: [ConfigPath, unknown][] = [
     [[...at, 'path'], source['path']],
     ...listed.map((text, index): [ConfigPath, unknown] => [[...at, 'paths', index], text]),
+    // A volume is at the same place as itself, and at no other's.
+    [[...at, 'volume'], typeof source['volume'] === 'string' ? `/volume:/${source['volume']}` : undefined],
   ]
   return written.flatMap(([path, text]) => (typeof text === 'string' ? [{ path, text }] : []))
 }

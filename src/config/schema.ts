@@ -187,6 +187,12 @@ const sourceRetention = () =>
 
 const remotePath = () => checked(text('the path'), sourcePathProblem)
 
+const excludePatterns = () =>
+  z
+    .array(text('the pattern'))
+    .optional()
+    .describe('Patterns of names to leave out: ["*.tmp"]. A match of any trailing part of a path.')
+
 const filesSource = z
   .strictObject({
     kind: z.literal('files'),
@@ -196,10 +202,7 @@ const filesSource = z
       .min(1, 'name at least one path')
       .optional()
       .describe('Several directories or files, instead of `path`.'),
-    exclude: z
-      .array(text('the pattern'))
-      .optional()
-      .describe('Patterns of names to leave out: ["*.tmp"]. A match of any trailing part of a path.'),
+    exclude: excludePatterns(),
     retention: sourceRetention(),
   })
   .describe('Files and directories.')
@@ -226,8 +229,20 @@ const redisSource = z
   })
   .describe('A Redis server and its data directory.')
 
+const volumeSource = z
+  .strictObject({
+    kind: z.literal('volume'),
+    volume: z
+      .string()
+      .regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/, 'is no name of a volume')
+      .describe("The volume's name as Docker has it, or as the Compose file has it."),
+    exclude: excludePatterns(),
+    retention: sourceRetention(),
+  })
+  .describe('A named volume of Docker.')
+
 const sources = z
-  .record(z.string(), z.discriminatedUnion('kind', [filesSource, redisSource]))
+  .record(z.string(), z.discriminatedUnion('kind', [filesSource, redisSource, volumeSource]))
   .describe(
     'What to capture, by name. Default: redis_data, logs, data and config, those that exist on the server.',
   )

@@ -137,4 +137,15 @@ export interface RedisSourceConfig extends SourceConfigBase {
   readonly password?: SecretReference | undefined
 }
 
-export type SourceConfig = FilesSourceConfig | RedisSourceConfig
+/** A named volume of Docker. */
+export interface VolumeSourceConfig extends SourceConfigBase {
+  readonly kind: 'volume'
+  /** Its name, or that of its Compose file. */
+  readonly volume: string
+  /** As of {@link FilesSourceConfig}. */
+  readonly exclude: readonly string[]
+  /** Where it lies on the server, one absolute path; none as long as nobody has asked there. */
+  readonly paths: readonly string[]
+}
+
+export type SourceConfig = FilesSourceConfig | RedisSourceConfig | VolumeSourceConfig

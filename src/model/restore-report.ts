@@ -34,6 +34,8 @@ export interface RestorePlan {
     readonly purpose: string
   }
   readonly strategy: RestoreStrategy
+  /** `as root by sudo`; absent: as the SSH user. */
+  readonly privilege?: string | undefined
   readonly units: readonly RestoreUnit[]
   readonly sources: readonly {
     readonly source: string

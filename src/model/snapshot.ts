@@ -1,6 +1,6 @@
 import type { Facts } from './facts.ts'
 
-export type SourceKind = 'files' | 'redis'
+export type SourceKind = 'files' | 'redis' | 'volume'
 export type Purpose = 'pull' | 'safety' | 'cutover'
 export type ArchiveFormat = 'tar' | 'stream'
 export type Compression = 'zstd' | 'gzip' | 'none'

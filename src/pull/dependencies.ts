@@ -14,7 +14,7 @@ import type { SourceKind } from '../model/snapshot.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import type { Reporter } from '../report/contract.ts'
 import type { ResolveSecret } from '../secrets/contract.ts'
-import type { FindHelper } from '../services/contract.ts'
+import type { FindHelper, FindVolume } from '../services/contract.ts'
 import type { CapturableSource } from '../sources/contract.ts'
 import type { ListingStore } from '../state/contract.ts'
 import type { Vault } from '../vault/contract.ts'
@@ -47,6 +47,7 @@ export interface PullDependencies {
     options: { readonly sudo: boolean; readonly signal: AbortSignal },
   ) => Promise<AsyncDisposable>
   readonly findHelper: FindHelper
+  readonly findVolume: FindVolume
   readonly reporter: Reporter
   readonly now: () => Date
   readonly tool: { readonly name: string; readonly version: string }

@@ -4,11 +4,12 @@ import { RelayError } from '../errors.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import type { PullDependencies } from './dependencies.ts'
 import { SFTP_ONLY } from './access.ts'
+import { locateSource } from './locate.ts'
 import { describePrivilege, privilegeToRead, type ChosenPrivilege } from './privilege.ts'
 import { namesToProbe, selectSources } from './select-sources.ts'
 
 /** The parts a plan needs: it connects and looks, and touches nothing. */
-export type PlanDependencies = Pick<PullDependencies, 'connect' | 'probe' | 'findHelper'> & {
+export type PlanDependencies = Pick<PullDependencies, 'connect' | 'probe' | 'findHelper' | 'findVolume'> & {
   /** How a source would be compressed, for a person. */
   readonly describeCompression: (host: HostConfig, probe: HostProbe) => string
 }
@@ -38,9 +39,11 @@ async function planHost(
     signal,
   )
   const deployment = requireDeployment(host, probe)
-  const { sources } = selectSources(host, asked, probe.existing)
-  const { findHelper } = dependencies
-  const place = { host, remote, probe, findHelper, signal }
+  const selection = selectSources(host, asked, probe.existing)
+  const { findHelper, findVolume } = dependencies
+  const place = { host, remote, probe, findHelper, findVolume, signal }
+  const sources: SourceConfig[] = []
+  for (const source of selection.sources) sources.push(await locateSource(place, source))
   const read = new Map<string, ChosenPrivilege>()
   for (const source of sources) read.set(source.name, await privilegeToRead(place, source))
   return {
@@ -84,6 +87,10 @@ function describeSource(source: SourceConfig): string {
     case 'files': {
       const excluded = source.exclude.length === 0 ? '' : `, without ${source.exclude.join(' ')}`
       return `${source.paths.join(' ')}${excluded}`
+    }
+    case 'volume': {
+      const excluded = source.exclude.length === 0 ? '' : `, without ${source.exclude.join(' ')}`
+      return `volume ${source.volume}, ${source.paths.join(' ')}${excluded}`
     }
     case 'redis': {
       const { at } = source

@@ -46,13 +46,13 @@ export async function choosePrivilege(
 /** Asks the server by scripts/access.sh; the first of `args` is the deployment. */
 export async function lookAtAccess(
   { remote, signal }: Pick<PrivilegePlace, 'remote' | 'signal'>,
-  how: 'read' | 'replace',
+  how: 'read' | 'replace' | 'settle',
   args: readonly string[],
 ): Promise<readonly boolean[]> {
   const title = 'looking at who may read what'
   const result = await remote.run({ script: 'access', args: [how, ...args], title }, { signal })
   const answers = result.stdout.toString('utf8').split('\n').slice(0, -1)
-  const expected = how === 'replace' ? args.length : args.length - 1
+  const expected = how === 'read' ? args.length - 1 : args.length
   if (result.status === 0 && answers.length === expected) return answers.map((answer) => answer === 'yes')
   throw new RemoteError('script', "The server's answer about its files is incomplete", {
     host: remote.name,

@@ -15,6 +15,7 @@ import {
 import type { PullDependencies } from './dependencies.ts'
 import type { NextListing } from './incremental/next-listing.ts'
 import { pullChanges } from './incremental/pull-changes.ts'
+import { locateSource } from './locate.ts'
 import { describePrivilege, privilegeToRead, withRefusal, type ChosenPrivilege } from './privilege.ts'
 
 /** A source that was captured, read back and written into the pending snapshot. */
@@ -46,18 +47,19 @@ export async function pullSource(
   const files: PendingFile[] = []
   let chosen: ChosenPrivilege | undefined
   try {
-    const { findHelper } = dependencies
-    chosen = await privilegeToRead({ ...where, findHelper }, config)
+    const { findHelper, findVolume } = dependencies
+    const source = await locateSource({ ...where, findVolume }, config)
+    chosen = await privilegeToRead({ ...where, findHelper }, source)
     const context: PullSourceContext = { ...where, files, privilege: chosen.privilege }
-    const source = await dependencies.sourceOf(config.kind)
-    const { incremental } = source
-    const server = captureContext(context, config, dependencies)
+    const kind = await dependencies.sourceOf(source.kind)
+    const { incremental } = kind
+    const server = captureContext(context, source, dependencies)
     const asWhom = describePrivilege(chosen.privilege)
     if (asWhom !== undefined) server.step(`reading it ${asWhom}`)
     const pulled =
       chaining.chained && incremental?.canList(server) === true
-        ? await pullChanges(context, config, { ...source, incremental }, chaining, dependencies)
-        : await pullWhole(context, config, source, dependencies)
+        ? await pullChanges(context, source, { ...kind, incremental }, chaining, dependencies)
+        : await pullWhole(context, source, kind, dependencies)
     context.signal.throwIfAborted()
     return pulled
   } catch (error) {

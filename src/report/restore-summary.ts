@@ -15,7 +15,13 @@ export function renderRestorePlan(plan: RestorePlan, style: Style): string {
   const paint = createPaint(style.color)
   const { snapshot } = plan
   const lines = [
-    `Restore ${printable(snapshot.host)}/${snapshot.id} (${formatAge(snapshot.age)}) to ${printable(plan.host)}, ${plan.strategy}:`,
+    `Restore ${printable(snapshot.host)}/${snapshot.id} (${formatAge(snapshot.age)}) to ${printable(plan.host)}, ${[
+      plan.strategy,
+      plan.privilege,
+    ]
+      .flatMap((one) => one ?? [])
+      .map(printable)
+      .join(', ')}:`,
   ]
   for (const source of plan.sources) {
     lines.push(

@@ -13,6 +13,8 @@ export interface SourceContents {
   readonly entries: number
   /** Content bytes of what is to be restored. */
   readonly bytes: number
+  /** The uids that it belongs to. */
+  readonly owners: ReadonlySet<number>
   /** Types of the entries asked for by name: the source's paths, or those of `--path`; latin1. */
   readonly types: ReadonlyMap<string, EntryType>
   /** Where the content of what is to be restored is, oldest first; for a `stream` its own archives. */
@@ -52,6 +54,7 @@ export async function readContents(
   let header: IndexHeader | undefined
   let entries = 0
   let bytes = 0
+  const owners = new Set<number>()
   const types = new Map<string, EntryType>()
   const archives = new Map<string, ArchiveName>()
   const asked = paths?.map((path) => Buffer.from(path).toString('latin1'))
@@ -67,6 +70,7 @@ export async function readContents(
     for (const { snapshot: id, archive } of entry.segments ?? []) {
       archives.set(`${id}/${archive}`, { snapshot: id, archive })
     }
+    owners.add(entry.uid)
   }
   const missing = paths?.find((path) => !types.has(Buffer.from(path).toString('latin1')))
   if (missing !== undefined) {
@@ -85,6 +89,7 @@ export async function readContents(
     header: header ?? { format: 1, source: source.name, snapshot: snapshot.id, paths: [] },
     entries,
     bytes: source.index === undefined ? (source.archives[0]?.plainBytes ?? 0) : bytes,
+    owners,
     types,
     archives:
       source.index === undefined

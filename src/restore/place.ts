@@ -91,7 +91,7 @@ async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
   insist('starting data services', data, step)
   const isStarted = data.notes.some((note) => note.startsWith('started: '))
   for (const { restorable, config, facts } of context.checks) {
-    if (config.kind !== 'files' && !isStarted) {
+    if (config.kind === 'redis' && !isStarted) {
       findings.push({
         check: 'facts',
         outcome: 'warning',

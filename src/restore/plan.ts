@@ -1,10 +1,11 @@
-import type { HostConfig } from '../model/config.ts'
+import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { snapshotTime } from '../model/names.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { RestorePlan, RestoreStrategy, RestoreUnit } from '../model/restore-report.ts'
 import type { ManifestSource } from '../model/snapshot.ts'
 import { formatSize } from '../model/units.ts'
+import { describePrivilege, type ChosenPrivilege } from '../pull/privilege.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import type { NeededArchive } from './archives.ts'
@@ -18,6 +19,8 @@ import type { WantedPath } from './wanted.ts'
 /** One source to be restored, with all that was found out about it. */
 export interface SourceToRestore {
   readonly source: ManifestSource
+  /** As the target has it configured. */
+  readonly config: SourceConfig
   readonly contents: SourceContents
   /** What has to be read, of this snapshot and of those that its incremental builds on; oldest first. */
   readonly archives: readonly NeededArchive[]
@@ -38,6 +41,7 @@ export interface PlanInput {
   readonly safety: boolean
   readonly start: boolean
   readonly found: FoundServices
+  readonly chosen: ChosenPrivilege
   readonly now: Date
 }
 
@@ -54,7 +58,7 @@ export function planRestore(input: PlanInput): RestorePlan {
     for (const path of wanted) {
       const target = look.targets.find((one) => one.asked === path.target)
       if (target === undefined) throw new Error(`${path.target} was not looked at`)
-      const problem = targetProblem(target, host)
+      const problem = targetProblem(target, input)
       if (problem !== undefined) {
         findings.push(problem)
         continue
@@ -68,7 +72,7 @@ export function planRestore(input: PlanInput): RestorePlan {
         exists: target.type !== 'absent',
         existingBytes: target.bytes,
         base: home.home,
-        carry: path.config.kind === 'files' ? path.config.exclude : [],
+        carry: path.config.kind === 'redis' ? [] : path.config.exclude,
       })
     }
   }
@@ -86,6 +90,7 @@ export function planRestore(input: PlanInput): RestorePlan {
       purpose: snapshot.manifest.purpose,
     },
     strategy: input.strategy,
+    privilege: describePrivilege(input.chosen.privilege),
     units,
     sources: sources.map(({ source, contents, notes }) => ({
       source: source.name,
@@ -101,7 +106,8 @@ export function planRestore(input: PlanInput): RestorePlan {
   }
 }
 
-function targetProblem(target: TargetLook, host: HostConfig): Finding | undefined {
+function targetProblem(target: TargetLook, { host, probe, chosen }: PlanInput): Finding | undefined {
+  const isRoot = probe.uid === 0 || chosen.privilege !== undefined
   const failed = (check: string, message: string, next: string): Finding => ({
     check,
     outcome: 'failed',
@@ -123,14 +129,23 @@ function targetProblem(target: TargetLook, host: HostConfig): Finding | undefine
       'Move it away by hand, then restore again.',
     )
   }
-  if (!target.parentWritable) {
+  // What can't be renamed itself is replaced child by child.
+  const isWritable = target.mountPoint ? target.writable : target.parentWritable
+  if (!isWritable) {
     return failed(
       'target-not-writable',
-      `${path} can't be replaced: its directory is not writable for us`,
-      `Set hosts.${host.name}.sudo: true, or give the SSH user the right to write there.`,
+      `${path} can't be replaced: ${target.mountPoint ? 'it' : 'its directory'} is not writable for ${isRoot ? 'root' : 'us'}`,
+      isRoot
+        ? 'Its file system is read-only: mount it writable, or name another path in the config.'
+        : `Set hosts.${host.name}.sudo: true, or give the SSH user the right to write there.${byDocker(chosen)}`,
     )
   }
   return undefined
+}
+
+/** What it takes for Docker to be the way; nothing where it is not needed. */
+function byDocker({ refused }: ChosenPrivilege): string {
+  return refused === undefined ? '' : ` Docker would do, too, but ${refused.message}. ${refused.next}`
 }
 
 /** What concerns the server as a whole. */
@@ -184,13 +199,13 @@ function serverFindings(input: PlanInput, bytes: number): Finding[] {
       message: `its tar (${probe.tar}) keeps no fractions of a second, extended attributes or ACLs`,
     })
   }
-  const root = probe.uid === 0 || host.sudo
+  const root = probe.uid === 0 || input.chosen.privilege !== undefined
   if (!root && sources.length > 0) {
     findings.push({
       check: 'ownership',
       outcome: 'warning',
       message: `without root all files will belong to ${probe.user} (uid ${probe.uid})`,
-      next: `Set hosts.${host.name}.sudo: true to keep owners.`,
+      next: `Set hosts.${host.name}.sudo: true to keep owners.${byDocker(input.chosen)}`,
     })
   }
   const users = look.targets.flatMap((target) => target.users)

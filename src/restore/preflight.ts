@@ -2,6 +2,7 @@ import { LockedError, RelayError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
 import { snapshotId } from '../model/names.ts'
 import type { RestorePlan, RestoreStrategy } from '../model/restore-report.ts'
+import { locateSource } from '../pull/locate.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { RestoreContext } from '../sources/contract.ts'
 import type { Snapshot } from '../vault/contract.ts'
@@ -9,6 +10,7 @@ import { checkFiles, locateArchives, refuseRemoved } from './archives.ts'
 import { readContents } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { planRestore, type SourceToRestore } from './plan.ts'
+import { privilegeToReplace } from './privilege.ts'
 import { lookAtTargets } from './server/look.ts'
 import type { Launch } from './launch.ts'
 import type { ServerServices } from './server/driver.ts'
@@ -45,16 +47,22 @@ export interface Connected {
 /** Reads, looks and plans; changes nothing. */
 export async function preflight(
   request: RestoreRequest,
-  connected: Connected,
+  connected: Omit<Connected, 'privilege'>,
   dependencies: RestoreDependencies,
   step: (text: string) => void,
   signal: AbortSignal,
-): Promise<{ plan: RestorePlan; sources: SourceToRestore[]; services: ServerServices }> {
+): Promise<{
+  plan: RestorePlan
+  sources: SourceToRestore[]
+  services: ServerServices
+  connected: Connected
+}> {
   const { host, snapshot, launch } = request
-  const { remote, probe, deployment, privilege } = connected
+  const { remote, probe, deployment } = connected
+  const { findHelper, findVolume } = dependencies.pull
+  const place = { host, remote, probe, findHelper, findVolume, signal }
   const parts = { ...dependencies, filePath: dependencies.pull.vault.filePath.bind(dependencies.pull.vault) }
-  const restore = restoreContext(connected, dependencies, step, signal)
-  const sources: SourceToRestore[] = []
+  const read: Omit<SourceToRestore, 'findings' | 'notes'>[] = []
   const asked = wantedSources(snapshot.manifest.sources, request)
   for (const source of asked) refuseRemoved(snapshot, source.archives)
   // Nothing is read of an index before it is known to be whole: damage would pass for a wrong identity.
@@ -71,17 +79,28 @@ export async function preflight(
     const known = host.sources.find((one) => one.name === name)
     const paths =
       contents.header.paths.length > 0 ? contents.header.paths : known?.kind === 'redis' ? [known.path] : []
-    const config = targetConfig(source, name, paths, host)
+    const config = await locateSource(place, targetConfig(source, name, paths, host))
     const wanted = wantedPaths(source, config, paths, whole ? undefined : selected, deployment)
-    const restorable = await dependencies.restorableOf(source.kind)
-    const way = request.strategy === 'merge' ? (restorable.merging ?? restorable) : restorable
-    const { findings, notes } = await way.preflight(restore, config, source.facts)
-    sources.push({ source, contents, archives, wanted, findings, notes })
+    read.push({ source, contents, archives, wanted, config })
   }
-  await checkArchives(sources, { pull: dependencies.pull, hashes: false, signal })
+  await checkArchives(read, { pull: dependencies.pull, hashes: false, signal })
+  const targets = read.flatMap((source) => source.wanted.map((path) => path.target))
   step('looking at the targets')
-  const targets = sources.flatMap((source) => source.wanted.map((path) => path.target))
+  const { privilege, refused } = await privilegeToReplace(place, {
+    deployment,
+    targets,
+    foreign: isForeign(read, probe),
+    services: host.services,
+  })
+  const chosen: Connected = { ...connected, privilege }
   const look = await lookAtTargets(remote, { deployment, targets, privilege, signal })
+  const restore = restoreContext(chosen, dependencies, step, signal)
+  const sources: SourceToRestore[] = []
+  for (const one of read) {
+    const restorable = await dependencies.restorableOf(one.source.kind)
+    const way = request.strategy === 'merge' ? (restorable.merging ?? restorable) : restorable
+    sources.push({ ...one, ...(await way.preflight(restore, one.config, one.source.facts)) })
+  }
   const stops = request.strategy === 'replace'
   const none: FoundServices = { services: { manager: 'none' }, usersLeft: [] }
   const paths = look.targets.map((target) => target.path)
@@ -101,9 +120,15 @@ export async function preflight(
     safety: request.safety,
     start: request.start,
     found,
+    chosen: { privilege, refused },
     now,
   })
-  return { plan, sources, services: found.services }
+  return { plan, sources, services: found.services, connected: chosen }
+}
+
+/** Something of it would not be the SSH user's own, as he makes it. */
+function isForeign(read: readonly Pick<SourceToRestore, 'contents'>[], probe: HostProbe): boolean {
+  return read.some(({ contents }) => [...contents.owners].some((uid) => uid !== probe.uid))
 }
 
 /** Throws the failed findings of a plan. */
@@ -122,7 +147,7 @@ export function refuseFailed(plan: RestorePlan): void {
 
 /** Everything that is read of the vault for these sources; see {@link checkFiles}. */
 export async function checkArchives(
-  sources: readonly SourceToRestore[],
+  sources: readonly Pick<SourceToRestore, 'archives'>[],
   options: Parameters<typeof checkFiles>[1],
 ): Promise<void> {
   const archives = sources.flatMap((source) => source.archives)

@@ -47,13 +47,14 @@ export async function restoreHost(
   await using remote = await pull.connect(host, signal)
   const probe = await pull.probe(remote, { deployment: host.deployment, names: [], sudo: host.sudo }, signal)
   requireShell(host.name, probe, 'restore')
-  const connected: Connected = {
-    remote,
-    probe,
-    deployment: probe.deployment ?? absoluteDeployment(host.deployment, probe.home),
-    privilege: host.sudo ? 'sudo' : undefined,
-  }
-  const { plan, sources, services } = await preflight(request, connected, dependencies, diary.step, signal)
+  const deployment = probe.deployment ?? absoluteDeployment(host.deployment, probe.home)
+  const { plan, sources, services, connected } = await preflight(
+    request,
+    { remote, probe, deployment },
+    dependencies,
+    diary.step,
+    signal,
+  )
   const report = (rest: CarriedOut): RestoreReport => ({
     plan,
     steps: diary.steps,
@@ -138,7 +139,7 @@ async function replace(
     const source = sources.find((one) => one.source.name === group.source.name)
     const config = source?.wanted[0]?.config
     const unit = group.units[0]
-    if (config === undefined || unit === undefined || config.kind === 'files') continue
+    if (config === undefined || unit === undefined || config.kind !== 'redis') continue
     const restorable = await dependencies.restorableOf(group.source.kind)
     const target = plan.units.find((one) => one.source === group.source.name)?.target ?? ''
     await restorable.arrange(restore, config, group.source.facts, {

@@ -77,7 +77,7 @@ export function targetConfig(
   if (source.kind === 'files') return { kind: 'files', name: source.name, paths, exclude: [] }
   throw new SourceError(
     'not-configured',
-    `${target.name} has no source ${source.name}, so its Redis can't be found`,
+    `${target.name} has no source ${source.name}, so its ${source.kind === 'redis' ? 'Redis' : 'volume'} can't be found`,
     {
       host: target.name,
       source: source.name,

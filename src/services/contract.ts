@@ -138,6 +138,26 @@ export type FindContainerServices = (
   },
 ) => Promise<{ readonly services: ContainerServices; readonly usersLeft: readonly ContainerLook[] }>
 
+/**
+ * Finds a named volume: the one of this name, else the one that the deployment's Compose file calls so. Throws
+ * RemoteError (no Docker, not allowed, down) and SourceError `volume-missing`, `volume-ambiguous`, `volume-driver` and
+ * `volume-options` for what does not lie in a directory of this server's Docker.
+ */
+export type FindVolume = (
+  host: RemoteHost,
+  volume: string,
+  options: {
+    /** Absolute, symlinks resolved. */
+    readonly deployment: string
+    readonly privilege: Privilege | undefined
+    readonly signal: AbortSignal
+  },
+) => Promise<{
+  readonly name: string
+  /** Where it lies on the server: absolute, symlinks resolved. */
+  readonly mountpoint: string
+}>
+
 /** Root by Docker, proven; or why there is none, and what to do. */
 export type FoundHelper =
   | { readonly privilege: HelperContainer }

@@ -6,6 +6,9 @@ export async function sourceOf(kind: SourceKind): Promise<CapturableSource> {
   switch (kind) {
     case 'files':
       return (await import('./files/index.ts')).filesSource as CapturableSource
+    case 'volume':
+      // Once it is found, it is a tree of files.
+      return { ...(await import('./files/index.ts')).filesSource, kind } as CapturableSource
     case 'redis':
       return (await import('./redis/index.ts')).redisSource as CapturableSource
   }
@@ -16,6 +19,8 @@ export async function restorableOf(kind: SourceKind): Promise<RestorableSource> 
   switch (kind) {
     case 'files':
       return (await import('./files/restore.ts')).restorableFiles as RestorableSource
+    case 'volume':
+      return { ...(await import('./files/restore.ts')).restorableFiles, kind } as RestorableSource
     case 'redis':
       return (await import('./redis/restore.ts')).restorableRedis as RestorableSource
   }

@@ -154,6 +154,7 @@ export class IncrementalLab implements AsyncDisposable {
       resolveSecret: never('a secret'),
       sourceOf: () => Promise.resolve(filesSource as never),
       findHelper: never('a helper'),
+      findVolume: never('a volume'),
       connect: () => Promise.resolve(this.remote()),
       probe: () => Promise.resolve(localProbe({ deployment: this.app })),
       lockDeployment: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),

@@ -1,9 +1,10 @@
 # Whether this user gets along with some paths by himself. Changes nothing.
-# Arguments: read|replace DEPLOYMENT PATH...; a PATH that is not absolute is under DEPLOYMENT
+# Arguments: read|replace|settle DEPLOYMENT PATH...; a PATH that is not absolute is under DEPLOYMENT
 # stdout: one line a PATH, `yes` or `no`; `yes` for one that is not there, which is for others to tell.
 #   read     all that is in it can be read; a PATH that is a symlink is followed
 #   replace  all that is in it is his, and so is the .relay-backup beside it; he may write to its directory, or make it.
 #            For DEPLOYMENT itself, first: he may write to it, and what restores have left in it is his
+#   settle   only the first line: what restores have left in DEPLOYMENT is his
 # include lib/prelude.sh
 # include lib/restore-base.sh
 
@@ -39,9 +40,12 @@ access_replace() {
   ! exists "$parent/.relay-backup" || access_own "$parent/.relay-backup" -prune
 }
 
-access_deployment() {
-  access_into "$1" && [ -w "$near" ] && [ -x "$near" ] || return 1
+access_settle() {
   ! exists "$1/.relay-backup" || access_own "$1/.relay-backup" -maxdepth 2
+}
+
+access_deployment() {
+  access_into "$1" && [ -w "$near" ] && [ -x "$near" ] && access_settle "$1"
 }
 
 say_if() {
@@ -51,7 +55,10 @@ say_if() {
 access_how=$1 deployment=$2
 shift 2
 access_me=$(id -u)
-[ "$access_how" != replace ] || say_if access_deployment "$deployment"
+case $access_how in
+  replace) say_if access_deployment "$deployment" ;;
+  settle) say_if access_settle "$deployment" ;;
+esac
 for access_one; do
   case $access_one in
     /*) ;;

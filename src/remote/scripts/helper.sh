@@ -6,7 +6,8 @@
 #   plain   the command is ended when this client goes: Docker would let it run on
 #   leased  it ends by itself at the end of its stdin
 # stdin, stdout, stderr and the exit status are the command's; 125 when there is no such container.
-# SUDO_UID and SUDO_GID are set as sudo does it, HOME stays the user's: Compose files and Docker's contexts refer to it.
+# RELAY_UID and RELAY_GID are the user's, so that he is left what is his. HOME stays his: Compose files and Docker's
+# contexts refer to it.
 # include lib/prelude.sh
 
 helper_nsenter=
@@ -32,7 +33,7 @@ for helper_one in DOCKER_HOST DOCKER_CONTEXT DOCKER_CONFIG; do
 done
 set -- --entrypoint "$helper_nsenter" "$helper_image" -t "$$" -m -u -i -n -- \
   env -i "PATH=$PATH:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin" "HOME=${HOME:-/}" USER=root LOGNAME=root \
-  "SUDO_UID=$(id -u)" "SUDO_GID=$(id -g)" "$@"
+  "RELAY_UID=$(id -u)" "RELAY_GID=$(id -g)" "$@"
 for helper_one in /bin /sbin /lib /lib32 /lib64 /usr; do
   [ ! -d "$helper_one" ] || set -- --mount "type=bind,src=$helper_one,dst=$helper_one,readonly" "$@"
 done

@@ -17,6 +17,7 @@ why='the id is none'
 valid_id "$id" || refuse
 why=
 make_parents "$deployment/.relay-backup" && make_home "$deployment/.relay-backup" || refuse
+hand_over "$deployment/.relay-backup"
 for directory; do
   home=${directory%%/.relay-backup/restore-*}/.relay-backup
   why="$directory is not in a .relay-backup/restore-$id"

@@ -68,6 +68,7 @@ run_begin() {
   journal=$run_journal
   # Given back when the disk is full and something is to be undone.
   dd if=/dev/zero of="${journal%/*}/reserve" bs=4096 count=16 2>/dev/null
+  hand_over "${journal%/*}" "$journal.new"
   sync_path "$journal.new"
   mv -- "$journal.new" "$journal" && sync_path "${journal%/*}" && return 0
   why="$journal can't be written"
@@ -239,6 +240,7 @@ work() {
     say failed lock "$plain"
     return 1
   }
+  hand_over "$deployment/.relay-backup"
   lock=$deployment/.relay-backup/lock
   if ! lock_take; then
     lock=

@@ -109,7 +109,14 @@ same_mount() {
   [ "$mount_first" = "$mount_id" ]
 }
 
-# make_home DIRECTORY: makes this .relay-backup, private to us; fails with $why when what is there is not ours.
+# hand_over PATH...: to the user whose root we are in a helper container (helper.sh): he may see without being root
+# which journals are open, and lock.
+hand_over() {
+  [ -z "${RELAY_UID-}" ] || chown -h -- "$RELAY_UID:${RELAY_GID-}" "$@"
+}
+
+# make_home DIRECTORY: makes this .relay-backup, private to us; fails with $why when what is there is not ours, nor
+# that user's.
 make_home() {
   case $1 in
     /*/.relay-backup | /.relay-backup) ;;
@@ -124,8 +131,9 @@ make_home() {
     exists "$1" && why="$1 is not a directory"
     return 1
   fi
-  if [ "$(stat -c %u -- "$1")" != "$(id -u)" ]; then
-    why="$1 belongs to uid $(stat -c %u -- "$1")"
+  make_owner=$(stat -c %u -- "$1")
+  if [ "$make_owner" != "$(id -u)" ] && [ "$make_owner" != "${RELAY_UID-}" ]; then
+    why="$1 belongs to uid $make_owner"
     return 1
   fi
 }

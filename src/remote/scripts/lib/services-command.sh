@@ -10,6 +10,11 @@ svc_command_stop() {
 }
 
 svc_command_start() {
+  # What a helper container (helper.sh) has started ends with it.
+  if [ -n "${RELAY_UID-}" ]; then
+    why='a service that a command starts can not be started through Docker'
+    return 1
+  fi
   svc_do sh -c "$manager_2"
 }
 

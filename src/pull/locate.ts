@@ -1,0 +1,24 @@
+import type { HostConfig, SourceConfig } from '../model/config.ts'
+import type { HostProbe, RemoteHost } from '../remote/contract.ts'
+import type { FindVolume } from '../services/contract.ts'
+import { requireShell } from './access.ts'
+
+/** Where sources are looked for. */
+export interface SourcePlace {
+  readonly host: Pick<HostConfig, 'name' | 'sudo'>
+  readonly remote: RemoteHost
+  readonly probe: HostProbe
+  readonly findVolume: FindVolume
+  readonly signal: AbortSignal
+}
+
+/** A source with its paths: where a volume lies, only its server knows. Throws as {@link FindVolume} does. */
+export async function locateSource(place: SourcePlace, source: SourceConfig): Promise<SourceConfig> {
+  if (source.kind !== 'volume') return source
+  const { host, remote, probe, findVolume, signal } = place
+  requireShell(host.name, probe, 'a volume')
+  const privilege = host.sudo ? 'sudo' : undefined
+  const deployment = probe.deployment ?? '/'
+  const { mountpoint } = await findVolume(remote, source.volume, { deployment, privilege, signal })
+  return { ...source, paths: [mountpoint] }
+}
