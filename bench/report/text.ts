@@ -15,7 +15,7 @@ export function renderMarkdown(report: Report): string {
     '# Results',
     `One run of \`npm run bench\` on ${report.date}. How to read it, and why what is missed is missed: [README.md](README.md).`,
     report.machine.map((line) => `- ${line}`).join('\n') + `\n- ${describeRun(report)}`,
-    '![Times relative to relay-backup](chart.svg)',
+    '![Median times](chart.svg)',
     '## Targets of [design.md](../docs/design.md) section 12',
     markdownTable([TARGET_HEAD, ...targetRows(report.targets)]),
     '## Measurements',
@@ -41,10 +41,11 @@ function columns(rows: readonly (readonly string[])[]): string {
     .join('\n')
 }
 
-function markdownTable([head = [], ...rows]: readonly (readonly string[])[]): string {
+function markdownTable(cells: readonly (readonly string[])[]): string {
+  const [head = [], ...rows] = cells.map((row) => row.map((cell) => cell.replaceAll('|', '\\|')))
   const widths = widthsOf([head, ...rows])
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
   return [line(head), line(widths.map((width) => '-'.repeat(Math.max(3, width)))), ...rows.map(line)].join(
     '\n',
   )
