@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Meter } from './measure.ts'
 
 const ROOT = '/sys/fs/cgroup'
@@ -30,6 +31,17 @@ export async function cpuMeter(name: string): Promise<CpuMeter | undefined> {
       const stat = await readFile(join(folder, 'cpu.stat'), 'utf8')
       return Number(/^usage_usec (\d+)$/m.exec(stat)?.[1]) / 1e6
     },
-    [Symbol.asyncDispose]: () => rmdir(folder).catch(() => undefined),
+    async [Symbol.asyncDispose]() {
+      // What a cut session left running ends in its own time.
+      for (let waited = 0; waited < 100; waited += 1) {
+        if (
+          await rmdir(folder)
+            .then(() => true)
+            .catch(() => false)
+        )
+          return
+        await sleep(100)
+      }
+    },
   }
 }
