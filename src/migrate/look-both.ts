@@ -1,4 +1,5 @@
 import type { HostConfig, SourceConfig } from '../model/config.ts'
+import { requireShell } from '../pull/access.ts'
 import { namesToProbe, selectSources } from '../pull/select-sources.ts'
 import type { RemoteHost } from '../remote/contract.ts'
 import { absoluteDeployment } from '../restore/preflight.ts'
@@ -39,6 +40,7 @@ export async function lookAtBoth(
     { deployment: from.deployment, names: namesToProbe(from), sudo: from.sudo },
     signal,
   )
+  requireShell(from.name, fromProbe, 'migrate')
   const fromDeployment = fromProbe.deployment ?? absoluteDeployment(from.deployment, fromProbe.home)
   const { sources } = selectSources(from, undefined, fromProbe.existing)
   const fromSide: Side = { host: from, remote: fromRemote, probe: fromProbe, deployment: fromDeployment }
@@ -46,6 +48,7 @@ export async function lookAtBoth(
   const fromLook = await lookAtSide(fromSide, fromPaths, signal)
   step(to.name, 'looking around')
   const toProbe = await pull.probe(toRemote, { deployment: to.deployment, names: [], sudo: to.sudo }, signal)
+  requireShell(to.name, toProbe, 'migrate')
   const toDeployment = toProbe.deployment ?? absoluteDeployment(to.deployment, toProbe.home)
   const targets = sourcePaths(sources, to, toDeployment)
   const toPaths = targets.flatMap(({ paths }) => paths)

@@ -86,13 +86,17 @@ describe('a server with SFTP only', () => {
     expect(compareTrees(before, await readTree(original))).toEqual([])
   })
 
-  test('is not restored to, nor rolled back', async () => {
+  test('is not restored to, nor rolled back, nor migrated from', async () => {
+    const other = structuredClone(world.config.hosts['prod']!)
+    world.config.hosts['other'] = { ...other, deployment: join(world.home, 'other') }
+    await world.writeConfig()
     for (const args of [
       ['restore', '--host', 'prod', '--yes'],
       ['rollback', '--host', 'prod', '--yes'],
+      ['migrate', 'prod', 'other', '--yes'],
     ]) {
       const { code, stderr } = await world.cli(...args)
-      expect(code).toBe(1)
+      expect(code, stderr).toBe(1)
       expect(stderr).toContain('needs a shell on the server: it is SFTP only')
     }
   })
