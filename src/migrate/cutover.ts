@@ -10,7 +10,7 @@ import type { MigrateDependencies } from './dependencies.ts'
 import { giveUp } from './give-up.ts'
 import { bring, compareSources, type Arrived, type Journey } from './journey.ts'
 import { privilegeOf } from './look.ts'
-import { insistOnSaved } from './saved.ts'
+import { insistOnSaved, withSettings } from './saved.ts'
 import { settleTarget } from './settle-target.ts'
 import { takeWhole } from './take.ts'
 
@@ -121,7 +121,7 @@ async function stopAndPull(
     step('taking the last pull')
     const last = await takeWhole(journey, 'cutover', dependencies, signal)
     await insistOnSaved(journey, first, last, signal)
-    return last
+    return withSettings(last, first)
   }
   step('stopping the writers')
   insist('stopping the writers', await hold.stopWriters(signal), step)

@@ -51,3 +51,17 @@ function isSaved(before: RedisFacts, { loads, aof, lastSave }: RedisFacts, secon
   if (before.settings['appendonly'] === 'yes' && aof !== undefined) return true
   return loads === 'rdb' && lastSave !== undefined && lastSave >= Math.floor(seconds)
 }
+
+/**
+ * A Redis that is stopped tells no settings, and which of its files was written last does not say how it starts: what
+ * it said while it ran does.
+ */
+export function withSettings(stopped: Snapshot, running: Snapshot): Snapshot {
+  const sources = stopped.manifest.sources.map((source) => {
+    const { facts } = source
+    const before = running.manifest.sources.find(({ name }) => name === source.name)?.facts
+    if (facts.kind !== 'redis' || before?.kind !== 'redis' || !facts.stopped || before.stopped) return source
+    return { ...source, facts: { ...facts, settings: { ...before.settings, ...facts.settings } } }
+  })
+  return { ...stopped, manifest: { ...stopped.manifest, sources } }
+}

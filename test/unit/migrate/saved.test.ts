@@ -1,0 +1,35 @@
+import { expect, it } from 'vitest'
+import { unsaved, withSettings } from '../../../src/migrate/saved.ts'
+import type { RedisFacts } from '../../../src/model/facts.ts'
+import type { Snapshot } from '../../../src/vault/contract.ts'
+
+function snapshot(facts: Partial<RedisFacts>): Snapshot {
+  const redis: RedisFacts = {
+    kind: 'redis',
+    form: 'rdb',
+    loads: 'rdb',
+    pointInTime: true,
+    stopped: false,
+    settings: {},
+    ...facts,
+  }
+  return { manifest: { sources: [{ name: 'redis_data', facts: redis }] } } as unknown as Snapshot
+}
+
+const running = snapshot({ settings: { appendonly: 'yes' } })
+
+it('a stopped Redis counts only when its files are of its stop, or an AOF was on', () => {
+  const old = snapshot({ stopped: true, lastSave: 99 })
+  expect(unsaved(snapshot({}), old, 100)).toEqual(['redis_data'])
+  expect(unsaved(snapshot({}), snapshot({ stopped: true, lastSave: 100 }), 100.5)).toEqual([])
+  expect(
+    unsaved(running, snapshot({ stopped: true, aof: {} as RedisFacts['aof'], lastSave: 1 }), 100),
+  ).toEqual([])
+  // It did not run before: nothing can have been lost.
+  expect(unsaved(snapshot({ stopped: true }), old, 100)).toEqual([])
+})
+
+it('an idle Redis with an AOF, whose RDB is the newest file, is started with its AOF on the new server', () => {
+  const [source] = withSettings(snapshot({ stopped: true }), running).manifest.sources
+  expect(source?.facts).toMatchObject({ loads: 'rdb', stopped: true, settings: { appendonly: 'yes' } })
+})
