@@ -56,10 +56,11 @@ export async function pullSource(
     const server = captureContext(context, source, dependencies)
     const asWhom = describePrivilege(chosen.privilege)
     if (asWhom !== undefined) server.step(`reading it ${asWhom}`)
-    const pulled =
+    const linked =
       chaining.chained && incremental?.canList(server) === true
         ? await pullChanges(context, source, { ...kind, incremental }, chaining, dependencies)
-        : await pullWhole(context, source, kind, dependencies)
+        : undefined
+    const pulled = linked ?? (await pullWhole(context, source, kind, dependencies))
     context.signal.throwIfAborted()
     return pulled
   } catch (error) {

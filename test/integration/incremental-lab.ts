@@ -32,6 +32,20 @@ export const signal = new AbortController().signal
 
 const never = (what: string) => () => Promise.reject(new Error(`${what} is not asked for here`))
 
+function withEndlessList(): typeof filesSource {
+  const { incremental } = filesSource
+  if (incremental === undefined) throw new Error('files can be captured incrementally')
+  return {
+    ...filesSource,
+    incremental: {
+      ...incremental,
+      list: async function* (context, config) {
+        for await (const entry of incremental.list(context, config)) for (;;) yield entry
+      },
+    },
+  }
+}
+
 /**
  * A deployment on this machine that is pulled and unpacked by the real scripts, with a real vault and rotation;
  * without SSH, and archives are not encrypted. Its server's clock is ahead, so that what was just written counts as
@@ -83,6 +97,8 @@ export class IncrementalLab implements AsyncDisposable {
   }
 
   fullEvery = 30
+  /** The server lists more entries than are compared. */
+  listsTooMany = false
 
   now = (): Date => new Date(this.#now)
 
@@ -152,7 +168,7 @@ export class IncrementalLab implements AsyncDisposable {
       listings: openListingStore(join(this.path, 'state')),
       throttle: (stream) => stream,
       resolveSecret: never('a secret'),
-      sourceOf: () => Promise.resolve(filesSource as never),
+      sourceOf: () => Promise.resolve((this.listsTooMany ? withEndlessList() : filesSource) as never),
       findHelper: never('a helper'),
       findVolume: never('a volume'),
       connect: () => Promise.resolve(this.remote()),

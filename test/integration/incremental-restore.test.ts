@@ -295,6 +295,19 @@ describe('a chain', () => {
     expect(names.filter((name) => name.startsWith('2'))).toHaveLength(1)
   })
 
+  test('more entries than are compared are captured as a whole', async () => {
+    await using lab = await IncrementalLab.start()
+    await begin(lab)
+    const [first] = await lab.pulled().then(({ manifest }) => manifest.sources)
+    expect(first!.mode).toBe('full')
+    lab.listsTooMany = true
+    const snapshot = await lab.pulled()
+    expect(snapshot.manifest.sources[0]).toMatchObject({ mode: 'full', parents: [] })
+    expect(await treeOf(await lab.unpack(snapshot))).toEqual(await treeNow(lab))
+    const names = await readdir(join(lab.path, 'vault/prod', snapshot.id))
+    expect(names.filter((name) => name.startsWith('.'))).toEqual([])
+  })
+
   test('no chain is longer than fullEvery', async () => {
     await using lab = await IncrementalLab.start()
     lab.fullEvery = 2

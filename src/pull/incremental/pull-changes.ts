@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { FilesSourceConfig, SourceConfig } from '../../model/config.ts'
+import type { ListedEntry } from '../../model/listing.ts'
 import type { CapturableSource, CaptureContext, IncrementalSource } from '../../sources/contract.ts'
 import { indexFileName, replayFileName } from '../archive-name.ts'
 import {
@@ -18,12 +19,20 @@ import { OwnMembers } from './members.ts'
 import { NextListing } from './next-listing.ts'
 import { preparePull } from './prepare.ts'
 
+/**
+ * Entries of a source that is compared with its last listing. What sorting, comparing and remembering them takes grows
+ * slowly but does grow: beyond this many it would not stay within the memory that a pull may have (design.md
+ * section 12).
+ */
+const MOST_ENTRIES = 100_000
+
 /** A kind that can be captured both ways. */
 type ListableSource = CapturableSource & { readonly incremental: IncrementalSource }
 
 /**
  * Captures a source as a link of its chain: lists it on the server, compares with the last listing, and captures what
- * changed, or all of it when that has to be (`mode.ts`). Throws as `pullSource`.
+ * changed, or all of it when that has to be (`mode.ts`). Undefined when it has too many entries for that: nothing was
+ * captured then. Throws as `pullSource`.
  */
 export async function pullChanges(
   context: PullSourceContext,
@@ -31,20 +40,29 @@ export async function pullChanges(
   source: ListableSource,
   { full }: { readonly full: boolean },
   dependencies: PullDependencies,
-): Promise<PulledSource> {
+): Promise<PulledSource | undefined> {
   const { pending } = context
   const server = captureContext(context, config, dependencies)
   const chain = await lookAtChain(context, config as FilesSourceConfig, full, dependencies)
   server.step('listing')
-  await using prepared = await preparePull({
+  const plan = preparePull({
     snapshot: pending.id,
-    listed: source.incremental.list(server, config),
+    listed: bounded(source.incremental.list(server, config)),
     last: chain.last,
     mode: chain.mode,
     createSorter: dependencies.createSorter,
     scratchPath: (name) => pending.scratchPath(`${config.name}.${name}`),
     encodeTarHeader: dependencies.encodeTarHeader,
   })
+  await using prepared = await plan.catch((error: unknown) => {
+    if (error instanceof TooManyEntries) return undefined
+    throw error
+  })
+  if (prepared === undefined) {
+    const reason = `it has more than ${MOST_ENTRIES.toLocaleString('en-US')} entries`
+    tellMode(context, config, true, { mode: 'full', reason }, dependencies)
+    return undefined
+  }
   const { mode } = prepared
   tellMode(context, config, chain.last !== undefined, mode, dependencies)
   await using capture =
@@ -113,6 +131,17 @@ export async function pullChanges(
   } catch (error) {
     await listing[Symbol.asyncDispose]()
     throw error
+  }
+}
+
+class TooManyEntries extends Error {}
+
+async function* bounded(listed: AsyncIterable<ListedEntry>): AsyncGenerator<ListedEntry> {
+  let count = 0
+  for await (const entry of listed) {
+    count += 1
+    if (count > MOST_ENTRIES) throw new TooManyEntries()
+    yield entry
   }
 }
 
