@@ -76,7 +76,7 @@ export function withRefusal(error: unknown, chosen: ChosenPrivilege | undefined)
   if (!(error instanceof SourceError) || error.code !== 'unreadable' || chosen?.refused === undefined)
     return error
   const { message, next } = chosen.refused
-  const steps = [error.details.next, `Docker would do, too, but ${message}.`, next]
+  const steps = [error.details.next, `Docker would do, too, but: ${message}.`, next]
   return new SourceError(error.code, error.message, {
     ...error.details,
     next: steps.filter((step) => step !== undefined).join(' '),

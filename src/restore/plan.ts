@@ -145,7 +145,7 @@ function targetProblem(target: TargetLook, { host, probe, chosen }: PlanInput): 
 
 /** What it takes for Docker to be the way; nothing where it is not needed. */
 function byDocker({ refused }: ChosenPrivilege): string {
-  return refused === undefined ? '' : ` Docker would do, too, but ${refused.message}. ${refused.next}`
+  return refused === undefined ? '' : ` Docker would do, too, but: ${refused.message}. ${refused.next}`
 }
 
 /** What concerns the server as a whole. */

@@ -7,7 +7,7 @@ import type { CaptureContext } from '../contract.ts'
 import { parseStreamStatus, streamNonce } from '../stream-status.ts'
 import type { StreamStatus } from '../stream-status.ts'
 import { allExcludes, findExcludes, slashExcluder } from './exclude.ts'
-import { commandFailed, resolveRoots } from './resolve.ts'
+import { commandFailed, readAccess, resolveRoots } from './resolve.ts'
 import type { Root } from './roots.ts'
 import { ScanParser } from './scan-parser.ts'
 
@@ -78,7 +78,7 @@ async function* scanBelow(
   const exit = await process.exit
   const status = parseStreamStatus(exit.stderr, nonce)
   if (status === undefined) throw failure instanceof RemoteError ? failure : commandFailed(exit)
-  judge(status)
+  judge(status, context)
   if (failure !== undefined) throw failure as Error
 }
 
@@ -91,7 +91,7 @@ function decoded(stream: Readable, tool: 'zstd' | 'gzip' | 'none'): AsyncIterabl
 }
 
 /** What vanished while find walked is no failure; what may not be read is. */
-function judge(status: StreamStatus): void {
+function judge(status: StreamStatus, context: CaptureContext): void {
   const code = status.statuses.get('find') ?? 255
   const compressor = status.statuses.get('compress') ?? 255
   const lines = status.messages.split('\n').filter((line) => line !== '')
@@ -100,14 +100,14 @@ function judge(status: StreamStatus): void {
   const denied = lines.some((line) => line.endsWith(': Permission denied'))
   throw new SourceError(
     denied ? 'unreadable' : 'listing-failed',
-    denied ? "Some directories can't be read" : `find on the server failed with status ${code}`,
+    denied
+      ? `Some directories can't be read by uid ${context.probe.uid}`
+      : `find on the server failed with status ${code}`,
     {
       command: 'find on the server',
       exitStatus: code,
       stderr: status.messages.trim(),
-      next: denied
-        ? 'Set `sudo: true` for the host (sudo must not ask for a password), or give this user read access.'
-        : 'Look into the message above on the server, then pull again.',
+      next: denied ? readAccess(context) : 'Look into the message above on the server, then pull again.',
     },
   )
 }
