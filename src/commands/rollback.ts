@@ -23,6 +23,8 @@ import { rollbackRestore } from '../restore/server/settle.ts'
 import { mergeJournal } from '../restore/merge.ts'
 import { findHelper } from '../services/helper.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
+import { findSourceContainer } from '../services/source-container.ts'
+import type { RestoreContext } from '../sources/contract.ts'
 import { restorableOf } from '../sources/registry.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { ask } from './question.ts'
@@ -148,12 +150,25 @@ async function settleBoth(
 
 /** Takes away what a merge added to running services, where nobody has changed it since. */
 async function unmergeSources(host: HostConfig, place: Place, id: string): Promise<string[]> {
-  const { remote, probe, privilege, signal } = place
+  const { remote, probe, deployment, privilege, signal } = place
   const lines: string[] = []
   for (const config of host.sources) {
     const { merging } = await restorableOf(config.kind)
     if (merging === undefined) continue
-    const context = { host: remote, probe, privilege, secret: resolveSecret, step: () => undefined, signal }
+    const context: RestoreContext = {
+      host: remote,
+      probe,
+      privilege,
+      secret: resolveSecret,
+      findContainer: (reference) =>
+        findSourceContainer(remote, host.services, reference, {
+          deployment,
+          privilege: host.sudo ? 'sudo' : undefined,
+          signal,
+        }),
+      step: () => undefined,
+      signal,
+    }
     const journal = mergeJournal(place.deployment, id, config.name)
     const { removed, changed } = await merging.unmerge(context, config, journal)
     if (removed + changed > 0)

@@ -18,6 +18,7 @@ import { createReporter } from '../report/reporter.ts'
 import { openLog } from '../report/log.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
 import { findHelper } from '../services/helper.ts'
+import { findSourceContainer } from '../services/source-container.ts'
 import { findVolume } from '../services/volume.ts'
 import { chooseCompression } from '../sources/compression-choice.ts'
 import { sourceOf } from '../sources/registry.ts'
@@ -73,6 +74,7 @@ export async function wirePull(
       listings: openListingStore(listingsDirectory(context.env)),
       throttle: (stream) => throttle?.(stream) ?? stream,
       resolveSecret,
+      findContainer: findSourceContainer,
       sourceOf,
       lockDeployment,
       reporter,

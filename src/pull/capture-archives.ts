@@ -187,19 +187,26 @@ function pathsInArchive(config: SourceConfig, deployment: string | undefined): s
 export function captureContext(
   context: PullSourceContext,
   config: SourceConfig,
-  { reporter, resolveSecret, packTar, createSorter }: PullDependencies,
+  { reporter, resolveSecret, findContainer, packTar, createSorter }: PullDependencies,
 ): PullContext {
-  const names = { host: context.host.name, source: config.name }
+  const { host, remote, probe, privilege, signal } = context
+  const names = { host: host.name, source: config.name }
   return {
-    host: context.remote,
-    probe: context.probe,
-    privilege: context.privilege,
-    compression: context.host.compression,
+    host: remote,
+    probe,
+    privilege,
+    compression: host.compression,
     secret: resolveSecret,
     packTar,
     createSorter: <T>() => createSorter<T>(context.pending.scratchPath(`${config.name}.sorting`)),
+    findContainer: (reference) =>
+      findContainer(remote, host.services, reference, {
+        deployment: probe.deployment,
+        privilege: host.sudo ? 'sudo' : undefined,
+        signal,
+      }),
     step: (step) => reporter.event({ type: 'source-step', ...names, step: printable(step) }),
     notice: (notice) => reporter.event({ type: 'warning', ...names, ...notice }),
-    signal: context.signal,
+    signal,
   }
 }

@@ -14,7 +14,7 @@ import type { SourceKind } from '../model/snapshot.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import type { Reporter } from '../report/contract.ts'
 import type { ResolveSecret } from '../secrets/contract.ts'
-import type { FindHelper, FindVolume } from '../services/contract.ts'
+import type { FindContainer, FindHelper, FindVolume } from '../services/contract.ts'
 import type { CapturableSource } from '../sources/contract.ts'
 import type { ListingStore } from '../state/contract.ts'
 import type { Vault } from '../vault/contract.ts'
@@ -33,6 +33,7 @@ export interface PullDependencies {
   readonly listings: ListingStore
   readonly throttle: Throttle
   readonly resolveSecret: ResolveSecret
+  readonly findContainer: FindContainer
   readonly sourceOf: (kind: SourceKind) => Promise<CapturableSource>
   readonly connect: (host: HostConfig, signal: AbortSignal) => Promise<RemoteHost>
   readonly probe: (

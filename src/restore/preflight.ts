@@ -42,6 +42,7 @@ export interface Connected {
   /** Absolute; need not be there yet. */
   readonly deployment: string
   readonly privilege: Privilege | undefined
+  readonly host: HostConfig
 }
 
 /** Reads, looks and plans; changes nothing. */
@@ -159,7 +160,7 @@ export async function checkArchives(
 
 /** What the kinds of sources need on the target. */
 export function restoreContext(
-  { remote, probe, deployment, privilege }: Connected,
+  { remote, probe, deployment, privilege, host }: Connected,
   { pull }: RestoreDependencies,
   step: (text: string) => void,
   signal: AbortSignal,
@@ -170,6 +171,12 @@ export function restoreContext(
     probe: { ...probe, deployment },
     privilege,
     secret: pull.resolveSecret,
+    findContainer: (reference) =>
+      pull.findContainer(remote, host.services, reference, {
+        deployment,
+        privilege: host.sudo ? 'sudo' : undefined,
+        signal,
+      }),
     step,
     signal,
   }

@@ -50,7 +50,7 @@ export async function restoreHost(
   const deployment = probe.deployment ?? absoluteDeployment(host.deployment, probe.home)
   const { plan, sources, services, connected } = await preflight(
     request,
-    { remote, probe, deployment },
+    { remote, probe, deployment, host },
     dependencies,
     diary.step,
     signal,

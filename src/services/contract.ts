@@ -220,3 +220,33 @@ export interface FindDeploymentServices {
     options: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
   ): Promise<ReadonlyMap<string, string | undefined>>
 }
+
+/** What leads to one container: a service of the deployment's Compose project, or a name. */
+export type ContainerReference = { readonly service: string } | { readonly container: string }
+
+/** What a look for a source's container has found. */
+export interface ContainerSearch {
+  /** Undefined: the Compose project has no containers at all (not made yet, or `down`). */
+  readonly container: ContainerLook | undefined
+  /** Where an absolute path in the container lies on the server; undefined for one that is only in the container. */
+  readonly pathOnServer: (path: string) => string | undefined
+  /** Containers that run and see a path of the server (absolute, symlinks resolved). */
+  readonly usersOf: (path: string) => readonly ContainerLook[]
+}
+
+/**
+ * Finds the container that is meant by one look at Docker. Throws RemoteError (no Docker, not allowed, down) and
+ * SourceError `container-unknown` (with the candidates), `container-ambiguous` or `project-ambiguous`.
+ */
+export type FindContainer = (
+  host: RemoteHost,
+  services: ServicesConfig,
+  reference: ContainerReference,
+  options: {
+    /** Absolute, symlinks resolved; undefined when it is not there. */
+    readonly deployment: string | undefined
+    /** Only what it takes to speak to Docker. */
+    readonly privilege: Privilege | undefined
+    readonly signal: AbortSignal
+  },
+) => Promise<ContainerSearch>

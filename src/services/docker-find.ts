@@ -1,9 +1,6 @@
 import { SourceError } from '../errors.ts'
 import { nearest } from './nearest.ts'
-import type { ComposeProject, ContainerLook, DockerLook } from './contract.ts'
-
-/** What leads to one container: a service of the deployment's Compose project, or a name. */
-export type ContainerReference = { readonly service: string } | { readonly container: string }
+import type { ComposeProject, ContainerLook, ContainerReference, DockerLook } from './contract.ts'
 
 /**
  * The one container that is meant. Of a service's containers those that don't run are passed over when one does.

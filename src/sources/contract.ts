@@ -7,7 +7,11 @@ import type { ArchiveFormat, SnapshotWarning, SourceKind } from '../model/snapsh
 import type { CompressionChoice } from '../model/config.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { ResolveSecret } from '../secrets/contract.ts'
+import type { ContainerReference, ContainerSearch } from '../services/contract.ts'
 import type { Notice } from '../report/contract.ts'
+
+/** `FindContainer` on the source's host, with what its config says of services. */
+export type SearchContainer = (reference: ContainerReference) => Promise<ContainerSearch>
 
 /** What a source needs to be captured. It owns nothing here. */
 export interface CaptureContext {
@@ -16,6 +20,8 @@ export interface CaptureContext {
   readonly privilege: Privilege | undefined
   readonly compression: CompressionChoice
   readonly secret: ResolveSecret
+  /** Looks for a container of this host. */
+  readonly findContainer: SearchContainer
   /** A step a person may want to see: `waiting for BGSAVE`. */
   readonly step: (text: string) => void
   /** Details for the person; counts of them go to the manifest through {@link CaptureOutcome}. */
@@ -138,6 +144,8 @@ export interface RestoreContext {
   readonly probe: HostProbe
   readonly privilege: Privilege | undefined
   readonly secret: ResolveSecret
+  /** Looks for a container of this host. */
+  readonly findContainer: SearchContainer
   readonly step: (text: string) => void
   readonly signal: AbortSignal
 }

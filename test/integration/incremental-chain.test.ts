@@ -75,6 +75,7 @@ class Chain {
       privilege: undefined,
       compression: { kind: 'auto' },
       secret: () => Promise.reject(new Error('no secrets here')),
+      findContainer: () => Promise.reject(new Error('no containers here')),
       step: () => {},
       notice: () => {},
       signal,

@@ -171,6 +171,7 @@ export class IncrementalLab implements AsyncDisposable {
       sourceOf: () => Promise.resolve((this.listsTooMany ? withEndlessList() : filesSource) as never),
       findHelper: never('a helper'),
       findVolume: never('a volume'),
+      findContainer: never('a container'),
       connect: () => Promise.resolve(this.remote()),
       probe: () => Promise.resolve(localProbe({ deployment: this.app })),
       lockDeployment: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),

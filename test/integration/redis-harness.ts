@@ -9,12 +9,18 @@ import { promisify } from 'node:util'
 import { packTar } from '../../src/archive/pack-tar.ts'
 import { createRecordSorter } from '../../src/archive/record-sorter.ts'
 import { writeArchive } from '../../src/archive/write-archive.ts'
-import type { RedisSourceConfig } from '../../src/model/config.ts'
+import type { RedisSourceConfig, ServicesConfig } from '../../src/model/config.ts'
 import type { RedisFacts } from '../../src/model/facts.ts'
 import { Secret } from '../../src/model/secret.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../../src/remote/contract.ts'
 import type { Notice } from '../../src/report/contract.ts'
-import type { CaptureArchive, CaptureOutcome, PullContext } from '../../src/sources/contract.ts'
+import { findSourceContainer } from '../../src/services/source-container.ts'
+import type {
+  CaptureArchive,
+  CaptureOutcome,
+  PullContext,
+  SearchContainer,
+} from '../../src/sources/contract.ts'
 import { redisSource } from '../../src/sources/redis/index.ts'
 import { localProbe } from '../lab/local-host.ts'
 
@@ -30,6 +36,20 @@ export function redisConfig(port: number, more: Partial<RedisSourceConfig> = {})
     at: { address: '127.0.0.1', port, tls: false },
     ...more,
   }
+}
+
+/** Looks for containers on a host; by default those of the deployment's own Compose project. */
+export function searchContainer(
+  host: RemoteHost,
+  deployment: string,
+  services: ServicesConfig = { manager: 'compose', data: [] },
+): SearchContainer {
+  return (reference) =>
+    findSourceContainer(host, services, reference, {
+      deployment,
+      privilege: undefined,
+      signal: new AbortController().signal,
+    })
 }
 
 /** A deployment with an empty `redis_data`, removed at the end. */
@@ -58,6 +78,7 @@ export interface CaptureOptions {
   readonly probe?: Partial<HostProbe>
   readonly privilege?: Privilege
   readonly password?: string
+  readonly services?: ServicesConfig
   readonly signal?: AbortSignal
   readonly onStep?: (text: string) => void
   /** Called while an archive is there and has not been read. */
@@ -78,6 +99,7 @@ export async function capture(config: RedisSourceConfig, options: CaptureOptions
     privilege: options.privilege,
     compression: { kind: 'auto' },
     secret: () => Promise.resolve(new Secret(options.password ?? '')),
+    findContainer: searchContainer(options.host, options.deployment, options.services),
     step: (text) => {
       steps.push(text)
       options.onStep?.(text)

@@ -11,7 +11,7 @@ import { restorableRedis } from '../../src/sources/redis/restore.ts'
 import { localProbe } from '../lab/local-host.ts'
 import { resp, startRedis } from '../lab/redis.ts'
 import type { LabRedis, RedisOptions } from '../lab/redis.ts'
-import { makeDeployment, streamContent } from './redis-harness.ts'
+import { makeDeployment, searchContainer, streamContent } from './redis-harness.ts'
 import type { Captured } from './redis-harness.ts'
 
 const run = promisify(execFile)
@@ -26,6 +26,7 @@ export function restoreContext(
     probe: localProbe({ deployment }),
     privilege: undefined,
     secret: () => Promise.resolve(new Secret(more.password ?? '')),
+    findContainer: searchContainer(host, deployment),
     step: (text) => more.steps?.push(text),
     signal: new AbortController().signal,
   }

@@ -11,6 +11,12 @@ export interface DockerDeploymentOptions {
   /** The app's healthcheck, a line of sh. */
   readonly appHealth?: string
   readonly redisArguments?: string
+  /** What Redis is started by, instead of `redis-server --appendonly yes --dir /data`. */
+  readonly redisCommand?: string
+  /** Where its data is: a volume's name instead of `./redis_data`. */
+  readonly redisVolume?: string
+  /** Lines of the service redis. */
+  readonly redisMore?: string
 }
 
 /**
@@ -33,11 +39,12 @@ export async function writeDockerDeployment(
 services:
   redis:
     image: ${LAB_IMAGE}
-    user: "999"
-    command: redis-server --appendonly yes --dir /data ${options.redisArguments ?? ''}
+    user: "${options.redisVolume === undefined ? 999 : 0}"
+    command: ${options.redisCommand ?? 'redis-server --appendonly yes --dir /data'} ${options.redisArguments ?? ''}
     restart: unless-stopped
-    volumes: ["./redis_data:/data"]
+    volumes: ["${options.redisVolume ?? './redis_data'}:/data"]
     healthcheck: { test: [CMD, redis-cli, ping], interval: 1s, timeout: 5s, retries: 10 }
+    ${options.redisMore ?? ''}
   app:
     image: ${LAB_IMAGE}
     command: ["sh", "-c", ${JSON.stringify(`${begins}echo $$GREETING > /tmp/greeting; exec httpd -f -p 3000 -h /app/data`)}]
@@ -58,6 +65,6 @@ services:
     volumes: ["./data:/data:ro"]
 volumes:
   cache:
-`,
+${options.redisVolume === undefined ? '' : `  ${options.redisVolume}:\n`}`,
   )
 }

@@ -1,5 +1,5 @@
 # Holds the append-only files of a running Redis still while they are read. A leased script (lib/lease.sh).
-# Arguments (behind the lease's): HOST PORT USER TLS DIRECTORY ID MEMBER NAME POLL
+# Arguments (behind the lease's): HOST PORT USER TLS CONTAINER DIRECTORY ID MEMBER NAME POLL
 #   DIRECTORY is Redis's own, absolute; ID is made by the client
 #   MEMBER/NAME is what the files' place is to be called in the archive; NAME is appenddirname, or appendfilename
 #   of a Redis that writes a single file
@@ -95,12 +95,10 @@ file_number() {
 }
 
 work() {
-  directory=$5 id=$6 member=$7 name=$8
-  shift 8
-  poll=$1
+  directory=$1 id=$2 member=$3 name=$4 poll=$5
   lease_next || exit 0
   password=$line
-  redis_use "$host" "$port" "$user" "$tls" "$password"
+  redis_use "$host" "$port" "$user" "$tls" "$container" "$password"
   config_get auto-aof-rewrite-percentage || failed answer "${ask_auth:-$answer}"
   percentage=$value
   mkdir -p "$directory/.relay-backup" && mkdir "$directory/.relay-backup/aof-$id" ||
@@ -134,7 +132,8 @@ work() {
 }
 
 work_with() {
-  host=$1 port=$2 user=$3 tls=$4
+  host=$1 port=$2 user=$3 tls=$4 container=$5
+  shift 5
   work "$@"
 }
 

@@ -1,14 +1,14 @@
 # What a Redis source is: its directory, and what the server says of itself. Changes nothing, but settles what an
 # earlier run that is gone has left behind.
-# Arguments: HOST PORT USER TLS DIRECTORY (absolute)
+# Arguments: HOST PORT USER TLS CONTAINER DIRECTORY (absolute)
 # stdin: the password, one line, empty for none.
 # stdout: records of a name and a value, each ended by NUL.
 # include lib/prelude.sh
 # include lib/redis.sh
 
 IFS= read -r password || :
-redis_use "$1" "$2" "$3" "$4" "$password"
-directory=$5
+redis_use "$1" "$2" "$3" "$4" "$5" "$password"
+directory=$6
 
 tell() { printf '%s\0%s\0' "$1" "$2"; }
 
@@ -58,11 +58,11 @@ for process in /proc/[0-9]*; do
   esac
 done
 
-if ! command -v redis-cli >/dev/null 2>&1; then
+redis_has_cli || {
   tell cli missing
   exit 0
-fi
-tell cli "$(redis-cli --version 2>/dev/null)"
+}
+tell cli "$redis_version"
 ask PING
 tell ping-status "$ask_status"
 tell ping "$answer"
@@ -73,7 +73,8 @@ tell info "$answer"
 for name in dir dbfilename appendonly appenddirname appendfilename save; do
   if config_get "$name"; then
     tell "config $name" "$value"
-    if [ "$name" = dir ]; then tell dir-real "$(real_path "$value")"; fi
+    # A container's own path says nothing here.
+    if [ "$name" = dir ] && [ -z "$redis_container" ]; then tell dir-real "$(real_path "$value")"; fi
   else
     tell "refused $name" "$answer"
   fi

@@ -3,7 +3,8 @@
 # Arguments (behind the lease's): DIRECTORY BINARY DATABASES LINE...
 #   LINE: goes to its configuration
 # stdin: first the password that it is to have.
-# stdout: lines `loading BYTES ALL`, then `ready PORT` or `failed TEXT`.
+# stdout: lines `loading BYTES ALL`, then `ready PORT`, `ready PORT CONTAINER` for one that only a container reaches, or
+# `failed TEXT`.
 # include lib/prelude.sh
 # include lib/lease.sh
 # include lib/redis-scratch.sh
@@ -18,6 +19,18 @@ work() {
   REDISCLI_AUTH=$password
   export REDISCLI_AUTH
   tries=0
+  case $binary in
+    image:*)
+      scratch_start "$directory" "$binary" "$databases" "requirepass $password" 'port 6379' 'bind 127.0.0.1' "$@"
+      if scratch_loaded; then
+        echo "ready 6379 $scratch_container"
+      else
+        printf 'failed %s\n' "$(printf '%s' "$scratch_answer" | tr '\n' ' ' | cut -c 1-1000)"
+      fi
+      while lease_next; do :; done
+      exit 0
+      ;;
+  esac
   while :; do
     tries=$((tries + 1))
     port=$((20000 + ($$ * 7 + tries * 131) % 12000))

@@ -1,5 +1,5 @@
 # Waits until a Redis that was started has loaded its data, then tells what it holds.
-# Arguments: HOST PORT USER TLS STALL
+# Arguments: HOST PORT USER TLS CONTAINER STALL
 #   STALL: after how many seconds in which nothing moves to give up
 # stdin: the password, one line, empty for none.
 # stdout: lines
@@ -11,10 +11,10 @@
 # include lib/redis.sh
 
 IFS= read -r password || :
-redis_use "$1" "$2" "$3" "$4" "$password"
-stall=$5
+redis_use "$1" "$2" "$3" "$4" "$5" "$password"
+stall=$6
 
-command -v redis-cli >/dev/null 2>&1 || {
+redis_has_cli || {
   echo no-cli
   exit 0
 }

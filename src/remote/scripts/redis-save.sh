@@ -1,5 +1,5 @@
 # Has Redis save itself, and waits until that ended well.
-# Arguments: HOST PORT USER TLS FILE STALL
+# Arguments: HOST PORT USER TLS CONTAINER FILE STALL
 #   FILE is the RDB as an absolute path, empty when it is not known
 #   STALL is after how many seconds without progress to give up
 # stdin: the password, one line, empty for none.
@@ -12,8 +12,8 @@
 # include lib/redis.sh
 
 IFS= read -r password || :
-redis_use "$1" "$2" "$3" "$4" "$password"
-file=$5 stall=$6
+redis_use "$1" "$2" "$3" "$4" "$5" "$password"
+file=$6 stall=$7
 
 failed() {
   printf 'failed %s %s\n' "$1" "$(printf '%s' "$2" | tr '\n' ' ')"

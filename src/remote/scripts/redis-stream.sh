@@ -1,6 +1,6 @@
 # The RDB of a Redis whose files can't be read, as it sends it to a replica. Something may follow it: the client
 # knows where it ends.
-# Arguments: NONCE HOST PORT USER TLS
+# Arguments: NONCE HOST PORT USER TLS CONTAINER
 # stdin: the password, one line, empty for none.
 # stderr: messages of redis-cli, then the status line with the stages redis and pass.
 # include lib/prelude.sh
@@ -9,13 +9,13 @@
 
 nonce=$1
 IFS= read -r password || :
-redis_use "$2" "$3" "$4" "$5" "$password"
+redis_use "$2" "$3" "$4" "$5" "$6" "$password"
 # The transfer takes as long as it takes.
 redis_limit=
 
 # `-` for stdout is understood since 6.2; before that it would be a file of this name.
 target=/dev/stdout
-case $(redis-cli --version) in
+case $(redis_cli --version </dev/null) in
   'redis-cli '6.[2-9]* | 'redis-cli '[789]* | 'redis-cli '[1-9][0-9]* | valkey-cli*) target=- ;;
 esac
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { SourceError } from '../../errors.ts'
 import type { Lease } from '../../remote/contract.ts'
 import type { Session } from './connection.ts'
-import { addressOf, refusal } from './failures.ts'
+import { nameOf, refusal } from './failures.ts'
 import { readAccess } from './tar-archive.ts'
 
 /** The append-only files, held still on the server. Disposing it puts everything back. */
@@ -92,7 +92,7 @@ class Hold implements AofHold {
     if (kept !== undefined || exit.status !== 0) {
       context.notice({
         code: 'redis-setting-kept',
-        message: `Redis at ${addressOf(config)} may still have auto-aof-rewrite-percentage 0: ${kept?.slice(5) ?? 'the script on the server was cut off'}`,
+        message: `${nameOf(config)} may still have auto-aof-rewrite-percentage 0: ${kept?.slice(5) ?? 'the script on the server was cut off'}`,
         next: 'The next pull puts it back; at once it is done by redis-cli CONFIG SET auto-aof-rewrite-percentage 100.',
       })
     }
@@ -105,7 +105,7 @@ class Hold implements AofHold {
 }
 
 function failure(session: Session, code: string, text: string): SourceError {
-  const at = addressOf(session.config)
+  const redis = nameOf(session.config)
   switch (code) {
     case 'link':
       return new SourceError(
@@ -119,12 +119,12 @@ function failure(session: Session, code: string, text: string): SourceError {
         },
       )
     case 'absent':
-      return new SourceError('redis-aof-absent', `Redis at ${at} has no append-only files at ${text}`, {
+      return new SourceError('redis-aof-absent', `${redis} has no append-only files at ${text}`, {
         next: 'Set `capture: rdb` for this source, or turn on appendonly in Redis.',
       })
     case 'rewritten':
     case 'stalled':
-      return new SourceError('redis-aof-rewrites', `Redis at ${at} keeps rewriting its AOF: ${text}`, {
+      return new SourceError('redis-aof-rewrites', `${redis} keeps rewriting its AOF: ${text}`, {
         next: 'Look on the server who calls BGREWRITEAOF (redis-cli INFO persistence), then pull again.',
       })
     default:

@@ -15,9 +15,10 @@ import { holdAof } from './aof-hold.ts'
 import type { AofHold } from './aof-hold.ts'
 import { openSession } from './connection.ts'
 import type { Session } from './connection.ts'
+import { startSettings } from './container.ts'
 import { copyArchive } from './copy-archive.ts'
 import { DirectoryWatch } from './directory-watch.ts'
-import { addressOf } from './failures.ts'
+import { addressOf, nameOf } from './failures.ts'
 import { checkDirectory, inspect } from './inspect.ts'
 import type { Inspection } from './inspection.ts'
 import { TEMPORARY, aofNames, foundFiles, ownFiles } from './own-files.ts'
@@ -40,32 +41,20 @@ type Way = 'files' | 'stream' | 'stopped'
 export async function captureRedis(context: PullContext, config: RedisSourceConfig): Promise<Capture> {
   const session = { ...(await openSession(context, config)), createSorter: context.createSorter }
   const { inspection, state } = await inspect(session)
+  const { container } = session
   const tally = new Tally(context)
   if (inspection.settled > 0) {
     context.notice({
       code: 'redis-settled',
-      message: `A pull that died had left AOF rewrites of Redis at ${addressOf(config)} switched off; they are on again`,
+      message: `A pull that died had left AOF rewrites of ${nameOf(config)} switched off; they are on again`,
     })
   }
+  if (state === 'up' || container !== undefined) checkDirectory(session, inspection)
   if (state === 'stopped') {
-    if (inspection.process !== undefined) {
-      throw new SourceError(
-        'redis-elsewhere',
-        `Nothing listens at ${addressOf(config)}, but a Redis (process ${inspection.process}) works in ${session.location.directory}`,
-        {
-          next: 'Correct `address` of this source; the port of a container is to be published on 127.0.0.1.',
-        },
-      )
-    }
-    if (!inspection.directory.readable) throw unreadable(session, inspection)
-    tally.warn(
-      'redis-stopped',
-      `Nothing listens at ${addressOf(config)}: the files are taken as they lie in ${session.location.directory}`,
-      'If Redis does run, correct `address` of this source.',
-    )
-    return new RedisCapture(session, inspection, 'stopped', config.capture, {}, tally)
+    tellOfStopped(session, inspection, tally)
+    const settings = container?.start === undefined ? {} : startSettings(container.start)
+    return new RedisCapture(session, { ...inspection, settings }, 'stopped', config.capture, {}, tally)
   }
-  checkDirectory(session, inspection)
   tellOfReplica(session, inspection, tally)
   const form = checkForm(session, inspection, tally)
   const own = ownFiles(inspection)
@@ -89,11 +78,41 @@ export async function captureRedis(context: PullContext, config: RedisSourceConf
     if (!forbidden || form !== 'rdb') throw error
     tally.warn(
       'redis-stream',
-      `Redis at ${addressOf(config)} does not let us save: the RDB is taken as a replica gets it, without other files of the directory`,
+      `${nameOf(config)} does not let us save: the RDB is taken as a replica gets it, without other files of the directory`,
       error.details.next,
     )
     return new RedisCapture(session, inspection, 'stream', form, {}, tally)
   }
+}
+
+/** Throws SourceError when it is not so: another Redis uses the directory, or the files can't be read. */
+function tellOfStopped(session: Session, inspection: Inspection, tally: Tally): void {
+  const { config, container, location } = session
+  const why =
+    container === undefined
+      ? `Nothing listens at ${addressOf(config)}`
+      : container.look === undefined
+        ? `There is no container of ${addressOf(config)}`
+        : `Container ${container.look.name} does not run`
+  const [key] = container === undefined ? ['address'] : addressOf(config).split(' ')
+  // One that is stopped is no user; without one, whatever runs there is suspected.
+  const [user] = container?.look === undefined ? (container?.usersOf(inspection.directory.real) ?? []) : []
+  if (inspection.process !== undefined || user !== undefined) {
+    const what =
+      user === undefined ? `a Redis (process ${inspection.process}) works in` : `container ${user.name} uses`
+    throw new SourceError('redis-elsewhere', `${why}, but ${what} ${location.directory}`, {
+      next:
+        container === undefined
+          ? 'Correct `address` of this source, or name the container of Redis by `service` or `container` instead.'
+          : `Correct \`${key}\` of this source, or services.project of this host.`,
+    })
+  }
+  if (!inspection.directory.readable) throw unreadable(session, inspection)
+  tally.warn(
+    'redis-stopped',
+    `${why}: the files are taken as they lie in ${location.directory}`,
+    `If Redis does run, correct \`${key}\` of this source.`,
+  )
 }
 
 function tellOfReplica({ config }: Session, { info }: Inspection, tally: Tally): void {
@@ -101,7 +120,7 @@ function tellOfReplica({ config }: Session, { info }: Inspection, tally: Tally):
   const down = info.get('master_link_status') !== 'up'
   tally.warn(
     down ? 'redis-replica-stale' : 'redis-replica',
-    `Redis at ${addressOf(config)} is a replica of ${info.get('master_host')}:${info.get('master_port')}${
+    `${nameOf(config)} is a replica of ${info.get('master_host')}:${info.get('master_port')}${
       down ? ', and the link to it is down: what it has may be old' : ''
     }`,
     'Point this source at the master when a backup must have the last write.',
@@ -112,13 +131,13 @@ function tellOfReplica({ config }: Session, { info }: Inspection, tally: Tally):
 function checkForm({ config }: Session, { settings }: Inspection, tally: Tally): RedisCaptureForm {
   if (config.capture === 'rdb' || settings.appendonly !== 'no') return config.capture
   if (config.capture === 'aof') {
-    throw new SourceError('redis-aof-off', `Redis at ${addressOf(config)} has appendonly off`, {
+    throw new SourceError('redis-aof-off', `${nameOf(config)} has appendonly off`, {
       next: 'Set `capture: rdb` for this source, or turn it on: redis-cli CONFIG SET appendonly yes',
     })
   }
   tally.warn(
     'redis-aof-off',
-    `Redis at ${addressOf(config)} has appendonly off: only its RDB is captured`,
+    `${nameOf(config)} has appendonly off: only its RDB is captured`,
     'Set `capture: rdb` for this source.',
   )
   return 'rdb'
@@ -314,12 +333,13 @@ class RedisCapture implements Capture {
   }
 
   /**
-   * Of a running server its setting says it. Of a stopped one the files do: the form that was written last holds
-   * all that the other one does. (A dump.rdb beside a newer AOF is stale.)
+   * Of a running server its setting says it, of a stopped container how it starts. Else the files do: the form that
+   * was written last holds all that the other one does. (A dump.rdb beside a newer AOF is stale.)
    */
   #loads(rdb: boolean, aof: boolean): RedisFacts['loads'] {
     if (!rdb || !aof) return rdb ? 'rdb' : aof ? 'aof' : 'nothing'
-    if (this.#way !== 'stopped') return this.#inspection.settings.appendonly === 'no' ? 'rdb' : 'aof'
+    const { appendonly } = this.#inspection.settings
+    if (this.#way !== 'stopped' || appendonly !== undefined) return appendonly === 'no' ? 'rdb' : 'aof'
     return this.#watch.aof.newestNs >= this.#watch.rdbMtimeNs ? 'aof' : 'rdb'
   }
 

@@ -1,6 +1,8 @@
 import { SourceError } from '../../errors.ts'
 import type { RedisSourceConfig } from '../../model/config.ts'
 import type { CaptureContext } from '../contract.ts'
+import { findRedisContainer, portOf } from './container.ts'
+import type { RedisContainer } from './container.ts'
 import { locate } from './location.ts'
 import type { Location } from './location.ts'
 
@@ -11,20 +13,44 @@ export interface Session {
   readonly location: Location
   readonly address: string
   readonly port: number
-  /** Arguments of every script that talks to Redis: host, port, user, whether by TLS. */
-  readonly server: readonly [host: string, port: string, user: string, tls: 'yes' | 'no']
+  /** Where it runs, when it is named by service or container. */
+  readonly container?: RedisContainer
+  /**
+   * Arguments of every script that talks to Redis: host, port, user, whether by TLS, and the container to ask in
+   * (empty: on the server itself; `none`: there is nobody to ask).
+   */
+  readonly server: readonly [host: string, port: string, user: string, tls: 'yes' | 'no', container: string]
   /** One line for the script's stdin; empty for none. */
   readonly password: string
 }
 
 /** Gathers it. Throws SourceError when the source can't be reached in the way that is configured. */
 export async function openSession(context: CaptureContext, config: RedisSourceConfig): Promise<Session> {
-  if (!('address' in config.at)) {
-    throw new SourceError('redis-by-address-only', 'This version reaches Redis by address only', {
-      next: 'Publish the port of Redis on 127.0.0.1 of the server and set `address: 127.0.0.1:6379` for this source.',
-    })
+  const { at } = config
+  const common = {
+    context,
+    config,
+    location: locate(config, context.probe.deployment),
+    password: await passwordOf(context, config),
   }
-  const { address, port, tls } = config.at
+  const user = config.username ?? ''
+  if ('address' in at) {
+    const { address, port, tls } = at
+    return { ...common, address, port, server: [address, String(port), user, tls ? 'yes' : 'no', ''] }
+  }
+  const container = await findRedisContainer(context, config, at)
+  const address = '127.0.0.1'
+  const port = portOf(container.start)
+  const id = isRunningContainer(container) ? (container.look?.id ?? '') : 'none'
+  return { ...common, container, address, port, server: [address, String(port), user, 'no', id] }
+}
+
+/** One that can be asked. */
+export function isRunningContainer({ look }: RedisContainer): boolean {
+  return look?.status === 'running'
+}
+
+async function passwordOf(context: CaptureContext, config: RedisSourceConfig): Promise<string> {
   const password =
     config.password === undefined ? '' : (await context.secret(config.password, context.signal)).reveal()
   if (/[\n\0]/.test(password)) {
@@ -32,13 +58,5 @@ export async function openSession(context: CaptureContext, config: RedisSourceCo
       next: 'Check where `password` of this source points to: it must be the password alone.',
     })
   }
-  return {
-    context,
-    config,
-    location: locate(config, context.probe.deployment),
-    address,
-    port,
-    server: [address, String(port), config.username ?? '', tls ? 'yes' : 'no'],
-    password,
-  }
+  return password
 }

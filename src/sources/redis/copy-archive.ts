@@ -3,7 +3,7 @@ import { SourceError } from '../../errors.ts'
 import type { RdbFacts } from '../../model/facts.ts'
 import type { CaptureArchive } from '../contract.ts'
 import type { Session } from './connection.ts'
-import { addressOf } from './failures.ts'
+import { nameOf } from './failures.ts'
 import { scanArchive } from './scan-archive.ts'
 import { streamArchive } from './stream-archive.ts'
 
@@ -31,7 +31,7 @@ export async function copyArchive(session: Session, parts: CopyParts): Promise<C
   }
   parts.warn(
     'not-point-in-time',
-    `Redis at ${addressOf(config)} does not let us copy its data by SYNC: its keys are read one by one, each as it is at another moment`,
+    `${nameOf(config)} does not let us copy its data by SYNC: its keys are read one by one, each as it is at another moment`,
     refused.details.next,
   )
   return scanArchive(
@@ -42,7 +42,7 @@ export async function copyArchive(session: Session, parts: CopyParts): Promise<C
       onFunctionsRefused: (answer) =>
         parts.warn(
           'redis-functions-unread',
-          `Redis at ${addressOf(config)} does not hand out its functions, if it has some: ${answer}`,
+          `${nameOf(config)} does not hand out its functions, if it has some: ${answer}`,
           `Give the user what it takes: ACL SETUSER ${config.username ?? 'default'} +function|dump`,
         ),
     },

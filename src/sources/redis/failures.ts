@@ -1,9 +1,15 @@
 import { SourceError } from '../../errors.ts'
 import type { RedisSourceConfig } from '../../model/config.ts'
 
-/** `127.0.0.1:6379`, for a person. */
+/** The server in a sentence: `Redis at 127.0.0.1:6379`, `Redis of service cache`. */
+export function nameOf(config: RedisSourceConfig): string {
+  return `Redis ${'address' in config.at ? 'at' : 'service' in config.at ? 'of' : 'in'} ${addressOf(config)}`
+}
+
+/** Where it is: `127.0.0.1:6379`, `service cache`, `container app_cache_1`. */
 export function addressOf(config: RedisSourceConfig): string {
-  if (!('address' in config.at)) return 'service' in config.at ? config.at.service : config.at.container
+  if ('service' in config.at) return `service ${config.at.service}`
+  if ('container' in config.at) return `container ${config.at.container}`
   const { address, port } = config.at
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }
@@ -13,56 +19,48 @@ export function addressOf(config: RedisSourceConfig): string {
  * "Redis … does not let us": `save`.
  */
 export function refusal(config: RedisSourceConfig, doing: string, answer: string): SourceError {
-  const at = addressOf(config)
+  const redis = nameOf(config)
   const user = config.username ?? 'default'
   const text = answer.replace(/^AUTH failed: /, '').replace(/^\(error\) /, '')
   const said = { stderr: answer.slice(0, 2000) }
   if (/^WRONGPASS|invalid (?:username-)?password/i.test(text)) {
-    return new SourceError(
-      'redis-wrong-password',
-      `Redis at ${at} does not accept the password of user ${user}`,
-      {
-        ...said,
-        next: 'Check `password` (and `username`) of this source in the config.',
-      },
-    )
+    return new SourceError('redis-wrong-password', `${redis} does not accept the password of user ${user}`, {
+      ...said,
+      next: 'Check `password` (and `username`) of this source in the config.',
+    })
   }
   if (/^NOAUTH/.test(text)) {
-    return new SourceError('redis-password-needed', `Redis at ${at} wants a password`, {
+    return new SourceError('redis-password-needed', `${redis} wants a password`, {
       ...said,
       next: 'Add `password` to this source in the config.',
     })
   }
   if (/^NOPERM/.test(text)) {
-    return new SourceError('redis-no-permission', `Redis at ${at} does not let user ${user} ${doing}`, {
+    return new SourceError('redis-no-permission', `${redis} does not let user ${user} ${doing}`, {
       ...said,
       next: `Give it what a backup needs: ACL SETUSER ${user} +ping +info +config|get +config|set +bgsave +sync +psync +replconf`,
     })
   }
   if (/^LOADING/.test(text)) {
-    return new SourceError('redis-loading', `Redis at ${at} is still loading its data`, {
+    return new SourceError('redis-loading', `${redis} is still loading its data`, {
       ...said,
       next: 'Wait until it has loaded (redis-cli INFO persistence: loading:0), then pull again.',
     })
   }
   if (/^MASTERDOWN/.test(text)) {
-    return new SourceError('redis-master-down', `Redis at ${at} is a replica that has lost its master`, {
+    return new SourceError('redis-master-down', `${redis} is a replica that has lost its master`, {
       ...said,
       next: 'Repair the replication, or point this source at the master.',
     })
   }
   if (/^READONLY/.test(text)) {
-    return new SourceError(
-      'redis-replica',
-      `Redis at ${at} is a read-only replica and does not let us ${doing}`,
-      {
-        ...said,
-        next: 'Point this source at the master.',
-      },
-    )
+    return new SourceError('redis-replica', `${redis} is a read-only replica and does not let us ${doing}`, {
+      ...said,
+      next: 'Point this source at the master.',
+    })
   }
   if (/^DENIED/.test(text)) {
-    return new SourceError('redis-protected', `Redis at ${at} is in protected mode and does not talk to us`, {
+    return new SourceError('redis-protected', `${redis} is in protected mode and does not talk to us`, {
       ...said,
       next: 'Set `address: 127.0.0.1:…` for this source, or a password in Redis.',
     })
@@ -70,7 +68,7 @@ export function refusal(config: RedisSourceConfig, doing: string, answer: string
   if (/unknown command/i.test(text)) {
     return new SourceError(
       'redis-no-command',
-      `Redis at ${at} has no command to ${doing}: it was renamed or disabled`,
+      `${redis} has no command to ${doing}: it was renamed or disabled`,
       {
         ...said,
         next: 'Look for rename-command in redis.conf; an ACL user for the backup is the better protection.',
@@ -78,12 +76,12 @@ export function refusal(config: RedisSourceConfig, doing: string, answer: string
     )
   }
   if (/^MISCONF/.test(text)) {
-    return new SourceError('redis-misconf', `Redis at ${at} can't save to its disk and says so itself`, {
+    return new SourceError('redis-misconf', `${redis} can't save to its disk and says so itself`, {
       ...said,
       next: 'Look into the log of Redis on the server; most often the disk is full or `dir` is not writable.',
     })
   }
-  return new SourceError('redis-refused', `Redis at ${at} does not let us ${doing}`, {
+  return new SourceError('redis-refused', `${redis} does not let us ${doing}`, {
     ...said,
     next: 'Try it on the server with redis-cli and look into the log of Redis.',
   })

@@ -1,6 +1,8 @@
 import { RemoteError, SourceError } from '../../errors.ts'
-import { addressOf } from './failures.ts'
+import { isRunningContainer } from './connection.ts'
 import type { Session } from './connection.ts'
+import { startDirectory } from './container.ts'
+import { addressOf, nameOf } from './failures.ts'
 import { parseInspection } from './inspection.ts'
 import type { Inspection } from './inspection.ts'
 import { serverState } from './server-state.ts'
@@ -9,7 +11,26 @@ import { serverState } from './server-state.ts'
 export async function inspect(
   session: Session,
 ): Promise<{ readonly inspection: Inspection; readonly state: 'up' | 'stopped' }> {
-  const { context, config, location } = session
+  const { container, location } = session
+  const passing = container?.look?.status
+  if (passing === 'restarting' || passing === 'removing') throw unsettled(session, passing)
+  const inspection = await askServer(session)
+  const { type } = inspection.directory
+  if (type !== 'directory') {
+    if (container !== undefined) checkDirectory(session, inspection)
+    const missing = type === 'missing'
+    throw new SourceError(
+      missing ? 'no-such-path' : 'not-a-directory',
+      `${location.directory} on the server is ${missing ? 'not there' : 'not a directory'}`,
+      { next: 'Set `path` of this source to the data directory of Redis (redis-cli CONFIG GET dir).' },
+    )
+  }
+  return { inspection, state: await stateOf(session, inspection) }
+}
+
+/** What `redis-inspect.sh` finds. Throws RemoteError when it fails. */
+export async function askServer(session: Session): Promise<Inspection> {
+  const { context, container, location } = session
   const result = await context.host.run(
     {
       script: 'redis-inspect',
@@ -24,32 +45,70 @@ export async function inspect(
     throw new RemoteError('redis-inspect', 'Looking at Redis on the server failed', {
       exitStatus: result.status,
       stderr: result.stderr,
-      next: 'Look into the message above on the server, then pull again.',
+      next: 'Look into the message above on the server, then run it again.',
     })
   }
-  if (inspection.directory.type !== 'directory') {
-    const missing = inspection.directory.type === 'missing'
-    throw new SourceError(
-      missing ? 'no-such-path' : 'not-a-directory',
-      `${location.directory} on the server is ${missing ? 'not there' : 'not a directory'}`,
-      { next: 'Set `path` of this source to the data directory of Redis (redis-cli CONFIG GET dir).' },
-    )
-  }
+  const { dir } = inspection.settings
+  return container === undefined || !dir
+    ? inspection
+    : { ...inspection, dirReal: container.pathOnServer(dir) }
+}
+
+/** Throws SourceError for everything but a server that answers and one that does not run. */
+export async function stateOf(session: Session, inspection: Inspection): Promise<'up' | 'stopped'> {
+  const { config, container } = session
+  if (container !== undefined && !isRunningContainer(container)) return 'stopped'
   if (inspection.cli === undefined) {
-    if (await listens(session)) {
-      throw new SourceError('no-redis-cli', 'The server has no redis-cli', {
-        next: 'Install it there (Debian, Ubuntu: apt-get install redis-tools; Alpine: apk add redis), then pull again.',
-      })
-    }
-    return { inspection, state: 'stopped' }
+    if (container === undefined && !(await listens(session))) return 'stopped'
+    throw noCli(session)
+  }
+  const answer = inspection.ping?.answer ?? ''
+  // It went since it was looked at: so says Docker, not Redis.
+  if (container !== undefined && /^(?:Error response from daemon|OCI runtime exec failed):/.test(answer)) {
+    throw unsettled(session, 'restarting')
   }
   const state = serverState(inspection, config)
-  return { inspection, state }
+  if (container === undefined || state === 'up') return state
+  if ((container.look?.restartCount ?? 0) > 0) throw unsettled(session, 'restarting')
+  // It is not down: it may be about to come up, or to be somewhere else.
+  throw new SourceError(
+    'redis-not-listening',
+    `Container ${container.look?.name} runs, but no Redis listens on port ${session.port} in it`,
+    {
+      stderr: inspection.ping?.answer,
+      next: `Look into its log: docker logs ${container.look?.name}; and check ${addressOf(config).split(' ')[0]} of this source.`,
+    },
+  )
+}
+
+function noCli({ container }: Session): SourceError {
+  if (container !== undefined) {
+    return new SourceError('no-redis-cli', `Container ${container.look?.name} has no redis-cli`, {
+      next: 'Use an image that has it, as the official ones do, or stop the container: then its files are taken as they lie.',
+    })
+  }
+  return new SourceError('no-redis-cli', 'The server has no redis-cli', {
+    next: 'Install it there (Debian, Ubuntu: apt-get install redis-tools; Alpine: apk add redis), or name the container that Redis runs in by `service` or `container` of this source.',
+  })
+}
+
+function unsettled({ config, container }: Session, status: 'restarting' | 'removing'): SourceError {
+  const { name, exitCode } = container?.look ?? {}
+  if (status === 'removing') {
+    return new SourceError('redis-removing', `Container ${name} is being removed`, { next: 'Pull again.' })
+  }
+  const ended = exitCode ? `: it ended with exit status ${exitCode}` : ''
+  return new SourceError(
+    'redis-restarting',
+    `${nameOf(config)} comes and goes: container ${name} does not stay up${ended}`,
+    {
+      next: `Look into its log: docker logs ${name}. When it is stopped (docker stop ${name}), its files are taken as they lie.`,
+    },
+  )
 }
 
 /** Without redis-cli: whether anything listens there. When that can't be told either, something does. */
-export async function listens(session: Session): Promise<boolean> {
-  const { context, address, port } = session
+async function listens({ context, address, port }: Session): Promise<boolean> {
   try {
     const socket = await context.host.connectTcp(address, port, context.signal)
     socket.on('error', () => {})
@@ -67,12 +126,18 @@ export async function listens(session: Session): Promise<boolean> {
  * Where the server does not tell its own (CONFIG refused), the configured one is believed, with a notice.
  */
 export function checkDirectory(session: Session, inspection: Inspection): void {
-  const { context, config, location } = session
+  const { context, config, container, location } = session
   const { dir } = inspection.settings
+  if (container !== undefined) {
+    const start = container.start && startDirectory(container.start)
+    const inside = dir ?? (isRunningContainer(container) ? undefined : start)
+    if (inside) return checkMount(session, inside, inspection.directory.real)
+  }
   if (dir === undefined) {
+    if (container !== undefined && !isRunningContainer(container)) return
     context.notice({
       code: 'redis-config-refused',
-      message: `Redis at ${addressOf(config)} does not tell its settings; ${location.directory} is believed to be its directory`,
+      message: `${nameOf(config)} does not tell its settings; ${location.directory} is believed to be its directory`,
       next: `Let the user of the backup read them: ACL SETUSER ${config.username ?? 'default'} +config|get`,
     })
     return
@@ -80,7 +145,7 @@ export function checkDirectory(session: Session, inspection: Inspection): void {
   if (dir === '') {
     throw new SourceError(
       'redis-dir-gone',
-      `The directory that Redis at ${addressOf(config)} writes to was moved or removed beneath it: what it saves is lost`,
+      `The directory that ${nameOf(config)} writes to was moved or removed beneath it: what it saves is lost`,
       {
         next: `Do not restart Redis, its data is only in memory. Save it on the server with: redis-cli --rdb /var/tmp/rescue.rdb; then start Redis again with that file in ${location.directory}.`,
       },
@@ -89,9 +154,27 @@ export function checkDirectory(session: Session, inspection: Inspection): void {
   if (inspection.dirReal === inspection.directory.real || dir === location.directory) return
   throw new SourceError(
     'redis-other-directory',
-    `Redis at ${addressOf(config)} writes to ${dir}, not to ${location.directory}`,
+    `${nameOf(config)} writes to ${dir}, not to ${location.directory}`,
     {
       next: `Set \`path\` of this source to ${dir}, or \`address\` to the Redis that writes to ${location.directory}.`,
     },
+  )
+}
+
+/** A directory in the container must be the source's, by a bind mount or a volume. */
+function checkMount({ config, container, location }: Session, inside: string, real: string): void {
+  const outside = container?.pathOnServer(inside)
+  if (outside === undefined) {
+    throw new SourceError(
+      'redis-not-mounted',
+      `${nameOf(config)} writes to ${inside} in container ${container?.look?.name}, where nothing of the server is mounted: its data goes with the container`,
+      { next: `Mount a volume or a directory at ${inside}, and set \`path\` of this source to it.` },
+    )
+  }
+  if (outside === real || outside === location.directory) return
+  throw new SourceError(
+    'redis-other-directory',
+    `${nameOf(config)} writes to ${inside} in container ${container?.look?.name}, which is ${outside} on the server, not ${location.directory}`,
+    { next: `Set \`path\` of this source to ${outside}.` },
   )
 }

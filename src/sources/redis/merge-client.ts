@@ -13,6 +13,14 @@ export class ReplyError {
 export type Reply = Buffer | number | null | ReplyError | readonly Reply[]
 export type Argument = string | Buffer
 
+/** A conversation with one Redis. Disposing it ends it. */
+export interface RedisConnection extends AsyncDisposable {
+  /** The answer to one command; an error answer is returned, not thrown. Throws ConnectionError `lost`. */
+  ask(...args: readonly Argument[]): Promise<Reply>
+  /** The answers to several commands, sent without waiting in between. */
+  askAll(commands: readonly (readonly Argument[])[]): Promise<readonly Reply[]>
+}
+
 interface Waiting {
   readonly resolve: (reply: Reply) => void
   readonly reject: (error: unknown) => void
@@ -22,7 +30,7 @@ interface Waiting {
  * Talks to a Redis in its own protocol (RESP2), binary-safe. Commands may be sent without waiting; the answers come
  * in their order. Disposing it closes the connection; it does not own what it was made from beyond that.
  */
-export class RedisClient implements AsyncDisposable {
+export class RedisClient implements RedisConnection {
   readonly #socket: Duplex
   readonly #waiting: Waiting[] = []
   readonly #parser = new ReplyParser()
@@ -43,7 +51,6 @@ export class RedisClient implements AsyncDisposable {
     socket.on('end', lost)
   }
 
-  /** The answer to one command; an error answer is returned, not thrown. Throws ConnectionError `lost`. */
   async ask(...args: readonly Argument[]): Promise<Reply> {
     if (this.#failure !== undefined) throw this.#failure
     const answer = new Promise<Reply>((resolve, reject) => this.#waiting.push({ resolve, reject }))
@@ -51,7 +58,6 @@ export class RedisClient implements AsyncDisposable {
     return answer
   }
 
-  /** The answers to several commands, sent without waiting in between. */
   async askAll(commands: readonly (readonly Argument[])[]): Promise<readonly Reply[]> {
     this.#socket.cork()
     const answers = commands.map((command) => this.ask(...command))

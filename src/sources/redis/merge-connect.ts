@@ -1,20 +1,26 @@
 import { SourceError } from '../../errors.ts'
 import type { RedisSourceConfig } from '../../model/config.ts'
 import type { RestoreContext } from '../contract.ts'
-import { addressOf, refusal } from './failures.ts'
+import { isRunningContainer } from './connection.ts'
+import type { Session } from './connection.ts'
+import { toSpeak } from './container.ts'
+import { nameOf, refusal } from './failures.ts'
+import { CliConnection } from './merge-cli.ts'
 import { RedisClient, ReplyError } from './merge-client.ts'
-import type { Argument, Reply } from './merge-client.ts'
+import type { Argument, RedisConnection, Reply } from './merge-client.ts'
+import { restoreSession } from './restore-look.ts'
 
 /** The target of a merge, from the server's side. Throws SourceError when it does not let us in. */
 export async function connectTarget(
   context: RestoreContext,
   config: RedisSourceConfig,
-): Promise<RedisClient> {
+): Promise<RedisConnection> {
   const at = config.at
-  if (!('address' in at) || at.tls) {
+  if (!('address' in at)) return connectInContainer(await restoreSession(context, config))
+  if (at.tls) {
     throw new SourceError(
       'redis-merge-tls',
-      `Keys can't be merged into Redis at ${addressOf(config)}: it is reached by TLS`,
+      `Keys can't be merged into ${nameOf(config)}: it is reached by TLS`,
       {
         next: 'Let it listen on 127.0.0.1 of the server without TLS, or restore with --strategy replace.',
       },
@@ -35,8 +41,30 @@ export async function connectTarget(
   return client
 }
 
+/** Its port may be nowhere but in the container, so redis-cli there speaks for us. */
+async function connectInContainer(session: Session): Promise<RedisConnection> {
+  const { context, config, container } = session
+  if (container === undefined || !isRunningContainer(container)) {
+    throw new SourceError('redis-down', `${nameOf(config)} does not run`, {
+      next: `Start it: docker start ${container?.look?.name ?? ''}`.trim(),
+    })
+  }
+  return new CliConnection(
+    await context.host.spawn(
+      {
+        script: 'redis-merge-session',
+        args: session.server,
+        privilege: toSpeak(context.privilege),
+        title: 'redis-cli in the container of Redis',
+      },
+      { signal: context.signal },
+    ),
+    session.password,
+  )
+}
+
 /** Closes the connection when the run is interrupted, so that whoever waits for an answer is woken up. */
-export function closeOnAbort(client: RedisClient, signal: AbortSignal): Disposable {
+export function closeOnAbort(client: RedisConnection, signal: AbortSignal): Disposable {
   const close = (): void => void client[Symbol.asyncDispose]()
   signal.addEventListener('abort', close)
   if (signal.aborted) close()
@@ -45,7 +73,7 @@ export function closeOnAbort(client: RedisClient, signal: AbortSignal): Disposab
 
 /** Asks a server that must not refuse; an error answer is thrown as a SourceError that says what was tried. */
 export async function demand(
-  client: RedisClient,
+  client: RedisConnection,
   config: RedisSourceConfig,
   doing: string,
   ...args: readonly Argument[]

@@ -3,14 +3,17 @@ import { RemoteError, SourceError } from '../../errors.ts'
 import type { RedisFacts } from '../../model/facts.ts'
 import type { Lease } from '../../remote/contract.ts'
 import type { RestoreContext } from '../contract.ts'
+import { toSpeak } from './container.ts'
+import { CliConnection } from './merge-cli.ts'
 import { RedisClient, ReplyError } from './merge-client.ts'
+import type { RedisConnection } from './merge-client.ts'
 import { readStaged, runSteps, tellProgress } from './restore-arrange.ts'
 import { scratchArrangement } from './restore-plan.ts'
 import type { RedisStart } from './restore-start.ts'
 
 /** A redis-server of our own on the host that holds what was captured. Disposing it ends the server. */
 export interface Scratch extends AsyncDisposable {
-  readonly client: RedisClient
+  readonly client: RedisConnection
 }
 
 /**
@@ -38,8 +41,8 @@ export async function openScratch(
     { firstLines: [password], signal: context.signal },
   )
   try {
-    const port = await readyPort(context, lease)
-    const client = new RedisClient(await context.host.connectTcp('127.0.0.1', port, context.signal))
+    const place = await whenReady(context, lease)
+    const client = await connect(context, place, password)
     const answer = await client.ask('AUTH', password)
     if (answer instanceof ReplyError) throw new Error(`the scratch server refuses us: ${answer.message}`)
     return {
@@ -55,7 +58,31 @@ export async function openScratch(
   }
 }
 
-async function readyPort(context: RestoreContext, lease: Lease): Promise<number> {
+interface Place {
+  readonly port: string
+  /** Empty: on the host. */
+  readonly container: string
+}
+
+async function connect(
+  context: RestoreContext,
+  { port, container }: Place,
+  password: string,
+): Promise<RedisConnection> {
+  const { host, privilege, signal } = context
+  if (container === '') return new RedisClient(await host.connectTcp('127.0.0.1', Number(port), signal))
+  const title = 'redis-cli in the container that loads the snapshot'
+  const args = ['127.0.0.1', port, '', 'no', container]
+  return new CliConnection(
+    await host.spawn(
+      { script: 'redis-merge-session', args, privilege: toSpeak(privilege), title },
+      { signal },
+    ),
+    password,
+  )
+}
+
+async function whenReady(context: RestoreContext, lease: Lease): Promise<Place> {
   for (;;) {
     const line = await lease.nextLine(context.signal)
     if (line === undefined) {
@@ -66,8 +93,8 @@ async function readyPort(context: RestoreContext, lease: Lease): Promise<number>
         next: 'Restore again.',
       })
     }
-    const port = /^ready (\d+)$/.exec(line)?.[1]
-    if (port !== undefined) return Number(port)
+    const ready = /^ready (\d+) ?(.*)$/.exec(line)
+    if (ready) return { port: ready[1] ?? '', container: ready[2] ?? '' }
     if (line.startsWith('failed ')) {
       throw new SourceError(
         'redis-merge-scratch',

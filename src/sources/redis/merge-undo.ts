@@ -1,7 +1,7 @@
 import type { RedisSourceConfig } from '../../model/config.ts'
 import { printable } from '../../model/path-bytes.ts'
 import type { RestoreContext } from '../contract.ts'
-import type { Argument, RedisClient, Reply } from './merge-client.ts'
+import type { Argument, RedisConnection, Reply } from './merge-client.ts'
 import { accepted, closeOnAbort, connectTarget, demand } from './merge-connect.ts'
 import { fingerprint } from './merge-fingerprint.ts'
 import { readJournal } from './merge-journal.ts'
@@ -66,7 +66,7 @@ interface Tally {
 }
 
 async function removeUnchanged(
-  client: RedisClient,
+  client: RedisConnection,
   config: RedisSourceConfig,
   keys: readonly AddedKey[],
   tally: Tally,

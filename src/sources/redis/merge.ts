@@ -3,9 +3,9 @@ import type { RedisSourceConfig } from '../../model/config.ts'
 import type { RedisFacts } from '../../model/facts.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { RestoreContext, RestorePreflight } from '../contract.ts'
-import { addressOf } from './failures.ts'
+import { nameOf } from './failures.ts'
 import { ReplyError } from './merge-client.ts'
-import type { Argument, RedisClient, Reply } from './merge-client.ts'
+import type { Argument, RedisConnection, Reply } from './merge-client.ts'
 import { accepted, closeOnAbort, connectTarget, demand } from './merge-connect.ts'
 import { fingerprint } from './merge-fingerprint.ts'
 import { announce, appendJournal, settle } from './merge-journal.ts'
@@ -47,25 +47,21 @@ export async function preflightMerge(
   })
   try {
     const { start, inspection } = await lookAtTarget(context, config, facts)
-    const at = addressOf(config)
+    const redis = nameOf(config)
     if (!start.running) {
       return failed(
         'redis-running',
-        `Redis at ${at} does not run; keys are merged into a running one`,
+        `${redis} does not run; keys are merged into a running one`,
         'Start it, or restore with --strategy replace.',
       )
     }
     if (inspection.info.get('role') === 'slave') {
-      return failed(
-        'redis-replica',
-        `Redis at ${at} is a replica and takes no keys`,
-        'Merge into its master.',
-      )
+      return failed('redis-replica', `${redis} is a replica and takes no keys`, 'Merge into its master.')
     }
     if (start.binary === undefined) {
       return failed(
         'redis-binary',
-        'Merging needs a redis-server on the host to load the snapshot into',
+        'Merging needs a redis-server on the host, or in the image of Redis, to load the snapshot into',
         'Install it there (Debian, Ubuntu: apt-get install redis-server), then restore again.',
       )
     }
@@ -148,7 +144,7 @@ export async function mergeRedis(
   }
 }
 
-async function encodingSettings(target: RedisClient): Promise<readonly string[]> {
+async function encodingSettings(target: RedisConnection): Promise<readonly string[]> {
   // Not all settings: among them are passwords.
   const patterns = ['*-max-*', 'list-compress-depth', 'rdbcompression']
   const replies = await target.askAll(patterns.map((pattern) => ['CONFIG', 'GET', pattern]))
@@ -167,8 +163,8 @@ interface Value extends AddedKey {
 class Merge {
   readonly #context: RestoreContext
   readonly #config: RedisSourceConfig
-  readonly #scratch: RedisClient
-  readonly #target: RedisClient
+  readonly #scratch: RedisConnection
+  readonly #target: RedisConnection
   readonly #journal: string
   #looked = 0
   #added = 0
@@ -177,8 +173,8 @@ class Merge {
   constructor(
     context: RestoreContext,
     config: RedisSourceConfig,
-    scratch: RedisClient,
-    target: RedisClient,
+    scratch: RedisConnection,
+    target: RedisConnection,
     journal: string,
   ) {
     this.#context = context

@@ -25,11 +25,12 @@ export function ownFiles(inspection: Inspection): Running {
 }
 
 /** What lies in the directory of a server that does not run, and nobody can be asked. */
-export function foundFiles({ directory }: Inspection): OwnFiles {
-  const single = onlyOne(directory.files, '.aof', APPENDFILENAME)
+export function foundFiles({ directory, settings }: Inspection): OwnFiles {
+  const { dbfilename = DBFILENAME, appendfilename = APPENDFILENAME } = settings
+  const single = onlyOne(directory.files, '.aof', appendfilename)
   const { manifestDirectory } = directory
   return {
-    rdb: onlyOne(directory.files, '.rdb', DBFILENAME),
+    rdb: onlyOne(directory.files, '.rdb', dbfilename),
     ...(manifestDirectory !== undefined
       ? { aof: { layout: 'multi-part', name: manifestDirectory } }
       : single !== undefined

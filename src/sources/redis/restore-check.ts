@@ -3,7 +3,7 @@ import type { RedisFacts } from '../../model/facts.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { RestoreContext } from '../contract.ts'
 import type { Session } from './connection.ts'
-import { addressOf } from './failures.ts'
+import { addressOf, nameOf } from './failures.ts'
 import { parseInfo } from './inspection.ts'
 import { tellProgress } from './restore-arrange.ts'
 import { compareKeys, expectedKeys, parseKeyspace } from './restore-compare.ts'
@@ -33,7 +33,7 @@ export async function checkRedis(
       {
         check: 'redis-up',
         outcome: 'failed',
-        message: `Redis at ${addressOf(config)} does not come up: ${up}`,
+        message: `${nameOf(config)} does not come up: ${up}`,
         next: 'Look into the log of Redis on the server.',
       },
     ]

@@ -3,20 +3,21 @@ import type { RedisSourceConfig } from '../../model/config.ts'
 import type { RedisFacts } from '../../model/facts.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { RestoreContext } from '../contract.ts'
-import { openSession } from './connection.ts'
+import { readConfigFiles } from './config-files.ts'
+import { isRunningContainer, openSession } from './connection.ts'
 import type { Session } from './connection.ts'
-import { addressOf } from './failures.ts'
-import { listens } from './inspect.ts'
-import { parseInspection } from './inspection.ts'
+import { readContainerConfig, startDirectory, toSpeak } from './container.ts'
+import type { RedisContainer } from './container.ts'
+import { nameOf } from './failures.ts'
+import { askServer, stateOf } from './inspect.ts'
 import type { Inspection } from './inspection.ts'
-import { parseCommandLine, parseConfig, parseExecStart } from './restore-directives.ts'
-import type { Directives, StartArguments } from './restore-directives.ts'
+import { parseCommandLine, parseExecStart } from './restore-directives.ts'
+import type { StartArguments } from './restore-directives.ts'
 import { parseRecords } from './restore-records.ts'
 import type { ScriptRecord } from './restore-records.ts'
 import { startOf } from './restore-start.ts'
-import type { RedisStart } from './restore-start.ts'
+import type { RedisStart, StartEvidence } from './restore-start.ts'
 import { versionOfBinary, versionOfInfo } from './restore-version.ts'
-import { serverState } from './server-state.ts'
 
 /** The target as it is before a restore. */
 export interface RestoreLook {
@@ -24,9 +25,6 @@ export interface RestoreLook {
   readonly inspection: Inspection
   readonly start: RedisStart
 }
-
-/** Includes of includes; Redis itself would run out of files. */
-const MAX_INCLUDE_DEPTH = 8
 
 /** The session of a restore: nothing is captured, so nothing is compressed and nobody is told. */
 export function restoreSession(context: RestoreContext, config: RedisSourceConfig): Promise<Session> {
@@ -43,31 +41,21 @@ export async function lookAtTarget(
   facts: RedisFacts,
 ): Promise<RestoreLook> {
   const session = await restoreSession(context, config)
-  const inspection = await inspectTarget(session)
-  const running = isRunning(inspection, config)
+  const { container } = session
+  const inspection = await askServer(session)
+  const running = await isRunning(session, inspection)
   const { info } = inspection
-  const seen = await readStart(session, [
-    running ? (info.get('process_id') ?? '') : '',
-    running ? (info.get('executable') ?? '') : '',
-  ])
-  const first = new Map(seen)
-  const given = startArguments(first)
-  const binaryVersion = versionOfBinary(first.get('binary-version') ?? '')
-  const path = first.get('binary')
-  const binary =
-    path === undefined || binaryVersion === undefined ? undefined : { path, version: binaryVersion }
-  const fileName = given === undefined ? info.get('config_file') || undefined : given.file
-  const file =
-    !running || fileName === undefined ? 'none' : await readConfig(session, fileName, first.has('process'))
+  const configFile = info.get('config_file') || undefined
+  const found =
+    container === undefined
+      ? await hostStart(session, { running, info, configFile })
+      : await containerStart(session, container, running, configFile)
   const more = running ? await presentSettings(session) : {}
   const start = startOf(
     {
       running,
-      version: running ? versionOfInfo(info) : binaryVersion,
-      binary,
-      arguments: given,
-      file,
-      fileName,
+      ...found,
+      version: running ? versionOfInfo(info) : found.version,
       present: { ...inspection.settings, ...more },
       info,
     },
@@ -76,39 +64,92 @@ export async function lookAtTarget(
   return { session, inspection, start }
 }
 
-async function inspectTarget(session: Session): Promise<Inspection> {
-  const { context, location } = session
-  const result = await context.host.run(
-    {
-      script: 'redis-inspect',
-      args: [...session.server, location.directory],
-      privilege: context.privilege,
-      title: 'asking Redis on the server',
-    },
-    { stdin: Buffer.from(`${session.password}\n`), signal: context.signal },
-  )
-  const inspection = result.status === 0 ? parseInspection(result.stdout) : undefined
-  if (inspection === undefined) throw scriptFailed('Looking at Redis on the server', result)
-  if (inspection.cli === undefined && (await listens(session))) {
-    throw new SourceError(
-      'no-redis-cli',
-      'The server has no redis-cli, so what is restored could not be checked',
-      {
-        next: 'Install it there (Debian, Ubuntu: apt-get install redis-tools; Alpine: apk add redis), then restore again.',
-      },
-    )
+/** `version`: of the server that would start. */
+type Found = Pick<StartEvidence, 'version' | 'binary' | 'arguments' | 'file' | 'fileName'>
+
+/** As the process, its unit and its config file tell. */
+async function hostStart(
+  session: Session,
+  {
+    running,
+    info,
+    configFile,
+  }: {
+    readonly running: boolean
+    readonly info: ReadonlyMap<string, string>
+    readonly configFile: string | undefined
+  },
+): Promise<Found> {
+  const told = (name: string): string => (running ? (info.get(name) ?? '') : '')
+  const first = new Map(await readStart(session, [told('process_id'), told('executable')]))
+  const given = startArguments(first)
+  const binary = hostBinary(first)
+  const fileName = given === undefined ? configFile : given.file
+  const read = (pattern: string): Promise<readonly ScriptRecord[]> => readStart(session, ['', '', pattern])
+  return {
+    version: binary?.version,
+    binary,
+    arguments: given,
+    file:
+      !running || fileName === undefined
+        ? 'none'
+        : first.has('process')
+          ? await readConfigFiles(fileName, read)
+          : 'unreadable',
+    fileName,
   }
-  return inspection
+}
+
+/** As the container's command line and its config file tell. */
+async function containerStart(
+  session: Session,
+  { look, start }: RedisContainer,
+  running: boolean,
+  configFile: string | undefined,
+): Promise<Found> {
+  const { context } = session
+  const own = hostBinary(new Map(await readStart(session, ['', ''])))
+  if (look === undefined || start === undefined) return { binary: own, file: 'none' }
+  const image = own === undefined || !running ? await readImage(context, look.imageId) : undefined
+  const { arguments: given, fileName = configFile } = start
+  return {
+    version: image?.version,
+    binary: own ?? image,
+    arguments: given,
+    file:
+      given === undefined && configFile !== undefined
+        ? await readContainerConfig(context, look.id, configFile)
+        : start.file,
+    fileName,
+  }
+}
+
+/** A redis-server on the host itself. */
+function hostBinary(seen: ReadonlyMap<string, string>): StartEvidence['binary'] {
+  const version = versionOfBinary(seen.get('binary-version') ?? '')
+  const path = seen.get('binary')
+  return path === undefined || version === undefined ? undefined : { path, version }
+}
+
+/** The redis-server of an image, run in containers of its own. */
+async function readImage(context: RestoreContext, image: string): Promise<StartEvidence['binary']> {
+  const title = 'asking the image of Redis for its version'
+  const result = await context.host.run(
+    { script: 'redis-image', args: [image], privilege: toSpeak(context.privilege), title },
+    { signal: context.signal },
+  )
+  const version = versionOfBinary(result.stdout.toString('utf8'))
+  return version && { path: `image:${image}`, version }
 }
 
 /** One that still loads does run, and tells all that is asked here. */
-function isRunning(inspection: Inspection, config: RedisSourceConfig): boolean {
-  // Nothing listens, or there would be no inspection.
-  if (inspection.cli === undefined) return false
+async function isRunning(session: Session, inspection: Inspection): Promise<boolean> {
   try {
-    return serverState(inspection, config) === 'up'
+    return (await stateOf(session, inspection)) === 'up'
   } catch (error) {
     if (error instanceof SourceError && error.code === 'redis-loading') return true
+    // Data that Redis can't load may be why it comes and goes, and the reason for the restore.
+    if (error instanceof SourceError && error.code === 'redis-restarting') return false
     throw error
   }
 }
@@ -138,30 +179,6 @@ async function readStart(session: Session, args: readonly string[]): Promise<rea
   return records
 }
 
-/** The directives of a config file and all it includes. `visible`: its process is one of the host's own. */
-async function readConfig(
-  session: Session,
-  name: string,
-  visible: boolean,
-): Promise<Directives | 'unreadable'> {
-  const directives = new Map<string, string>()
-  const read = async (pattern: string, depth: number): Promise<boolean> => {
-    // Relative to where the server was started, which nobody knows.
-    if (!pattern.startsWith('/') || depth > MAX_INCLUDE_DEPTH) return false
-    const records = await readStart(session, ['', '', pattern])
-    for (const [kind, text] of records) {
-      if (kind === 'unreadable') return /[*?[]/.test(pattern) && depth > 0
-      if (kind !== 'text') continue
-      for (const line of parseConfig(text)) {
-        if (line.name !== 'include') directives.set(line.name, line.value)
-        else if (!(await read(line.value, depth + 1))) return false
-      }
-    }
-    return true
-  }
-  return visible && (await read(name, 0)) ? directives : 'unreadable'
-}
-
 /** Settings that a capture does not ask for. What the server does not tell is left out. */
 async function presentSettings(session: Session): Promise<Record<string, string>> {
   const { context } = session
@@ -186,7 +203,7 @@ export function checkTargetDirectory({ session, inspection, start }: RestoreLook
   const wrong = (dir: string): Finding => ({
     check,
     outcome: 'failed',
-    message: `Redis at ${addressOf(session.config)} uses ${dir}, not ${directory}`,
+    message: `${nameOf(session.config)} uses ${dir}, not ${directory}`,
     next: `Set \`path\` of this source to ${dir}, or \`address\` to the Redis that uses ${directory}.`,
   })
   if (inspection.directory.type === 'other') {
@@ -199,11 +216,15 @@ export function checkTargetDirectory({ session, inspection, start }: RestoreLook
   }
   const { dir } = inspection.settings
   const same = [directory, inspection.directory.real]
+  const { container } = session
+  if (container !== undefined && (dir !== undefined || !start.running)) {
+    return checkMount(session, container, inspection)
+  }
   if (start.running && dir === undefined) {
     return {
       check,
       outcome: 'warning',
-      message: `Redis at ${addressOf(session.config)} does not tell its settings; ${directory} is believed to be its directory`,
+      message: `${nameOf(session.config)} does not tell its settings; ${directory} is believed to be its directory`,
       next: `Let the user of the backup read them: ACL SETUSER ${session.config.username ?? 'default'} +config|get`,
     }
   }
@@ -215,6 +236,39 @@ export function checkTargetDirectory({ session, inspection, start }: RestoreLook
     outcome: 'ok',
     message: start.running ? `Redis uses ${directory}` : `Redis does not run; ${directory} is written`,
   }
+}
+
+/** Where a container keeps its data, and will keep them after its next start, must be the source's path. */
+function checkMount(session: Session, container: RedisContainer, inspection: Inspection): Finding {
+  const check = 'redis-directory'
+  const { directory } = session.location
+  const { look, start } = container
+  if (look === undefined) {
+    return {
+      check,
+      outcome: 'ok',
+      message: `${nameOf(session.config)} has no container yet; ${directory} is written`,
+    }
+  }
+  for (const inside of [inspection.settings.dir, start && startDirectory(start)]) {
+    if (inside === undefined) continue
+    const outside = container.pathOnServer(inside)
+    if (outside === directory || outside === inspection.directory.real) continue
+    return {
+      check,
+      outcome: 'failed',
+      message:
+        outside === undefined
+          ? `${nameOf(session.config)} uses ${inside} in container ${look.name}, where nothing of the server is mounted`
+          : `${nameOf(session.config)} uses ${inside} in container ${look.name}, which is ${outside} on the server, not ${directory}`,
+      next:
+        outside === undefined
+          ? `Mount a volume or a directory at ${inside}, and set \`path\` of this source to it.`
+          : `Set \`path\` of this source to ${outside}.`,
+    }
+  }
+  const state = isRunningContainer(container) ? 'uses' : 'does not run, and uses'
+  return { check, outcome: 'ok', message: `Redis in container ${look.name} ${state} ${directory}` }
 }
 
 /** A script that could not do its work, as an error. */

@@ -84,7 +84,7 @@ export function chooseForm(facts: RedisFacts, appendonly: boolean): 'rdb' | 'aof
  */
 export function arrangement(staged: StagedFiles, facts: RedisFacts, target: RedisStart): readonly Step[] {
   const found = foundNames(staged, facts)
-  const start = target.running ? target : { ...target, ...unrecorded(found, facts) }
+  const start = target.told ? target : { ...target, ...unrecorded(found, facts) }
   for (const name of [start.dbfilename, start.appenddirname, start.appendfilename]) checkName(name)
   if (staged.others.has(WORK) || staged.directories.has(WORK) || staged.files.has(WORK)) {
     throw unusable(`it has a ${WORK} of its own`)

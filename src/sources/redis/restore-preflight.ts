@@ -3,7 +3,7 @@ import type { RedisSourceConfig } from '../../model/config.ts'
 import type { RedisFacts } from '../../model/facts.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { RestoreContext, RestorePreflight } from '../contract.ts'
-import { addressOf } from './failures.ts'
+import { nameOf } from './failures.ts'
 import { checkTargetDirectory, lookAtTarget } from './restore-look.ts'
 import type { RestoreLook } from './restore-look.ts'
 import { chooseForm } from './restore-plan.ts'
@@ -47,8 +47,9 @@ export async function preflightRedis(
 }
 
 /** Without redis-cli a Redis that is down is written to all the same. */
-function checkCli({ inspection }: RestoreLook): readonly Finding[] {
-  if (inspection.cli !== undefined) return []
+function checkCli({ inspection, session }: RestoreLook): readonly Finding[] {
+  // A container that does not run brings its own.
+  if (inspection.cli !== undefined || session.container !== undefined) return []
   return [noCli('The server has no redis-cli: what is restored will not be compared with its facts')]
 }
 
@@ -146,7 +147,7 @@ function checkReplica({ inspection: { info } }: RestoreLook, config: RedisSource
     {
       check: 'redis-replica',
       outcome: 'failed',
-      message: `Redis at ${addressOf(config)} is a replica of ${info.get('master_host')}:${info.get('master_port')}: what is restored would be replaced by its master's data`,
+      message: `${nameOf(config)} is a replica of ${info.get('master_host')}:${info.get('master_port')}: what is restored would be replaced by its master's data`,
       next: 'Restore onto the master, or end the replication in its config: replicaof no one',
     },
   ]
@@ -170,7 +171,7 @@ export function formNote(facts: RedisFacts, start: RedisStart): string {
   const chosen = chooseForm(facts, start.appendonly)
   if (chosen === 'nothing')
     return 'Nothing was captured of this Redis but its other files: it will start empty'
-  const because = start.running ? 'because Redis starts with appendonly' : 'as the source had appendonly'
+  const because = start.told ? 'because Redis starts with appendonly' : 'as the source had appendonly'
   if (!start.appendonly) {
     return `An RDB is written (${start.dbfilename}), ${because} no${chosen === 'aof' ? '; it is made from the captured AOF' : ''}`
   }

@@ -7,9 +7,11 @@ import type { ServerVersion } from './restore-version.ts'
 /** How the target's next start persists. */
 export interface RedisStart {
   readonly running: boolean
+  /** How it starts is known of itself; else it is taken to start as the source did. */
+  readonly told: boolean
   /** Of the server that will start, where known. */
   readonly version?: ServerVersion | undefined
-  /** An absolute path of a redis-server on the host, where there is one, and its version. */
+  /** A redis-server on the host and its version: its absolute path, or `image:ID` for one in an image. */
   readonly binary?: { readonly path: string; readonly version: ServerVersion } | undefined
   readonly appendonly: boolean
   readonly dbfilename: string
@@ -54,9 +56,11 @@ type Name = keyof typeof DEFAULTS
  * CONFIG REWRITE); its present settings only where the former can't be found out, and then with a warning.
  */
 export function startOf(evidence: StartEvidence, facts: RedisFacts): RedisStart {
-  const judge = evidence.running ? new RunningJudge(evidence) : new RecordedJudge(facts)
+  const told = evidence.running || (evidence.arguments !== undefined && evidence.file !== 'unreadable')
+  const judge = told ? new ToldJudge(evidence) : new RecordedJudge(facts)
   const start = {
     running: evidence.running,
+    told,
     version: evidence.version,
     binary: evidence.binary,
     appendonly: judge.value('appendonly') === 'yes',
@@ -83,7 +87,8 @@ interface Judge {
   told(name: string): string | undefined
 }
 
-class RunningJudge implements Judge {
+/** For a server that runs, or that a container is made to start. */
+class ToldJudge implements Judge {
   readonly findings: Finding[] = []
   readonly notes: string[] = []
   readonly #evidence: StartEvidence
@@ -164,7 +169,7 @@ class RunningJudge implements Judge {
   }
 }
 
-/** For a server that does not run: as it was at the source. */
+/** For a server of which nothing is known: as it was at the source. */
 class RecordedJudge implements Judge {
   readonly findings: Finding[] = []
   readonly notes: string[]

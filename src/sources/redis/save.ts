@@ -1,6 +1,6 @@
 import { SourceError } from '../../errors.ts'
 import { formatSize } from '../../model/units.ts'
-import { addressOf, refusal } from './failures.ts'
+import { nameOf, refusal } from './failures.ts'
 import type { Session } from './connection.ts'
 
 export interface Saved {
@@ -73,7 +73,7 @@ function judge(
   last: string,
   exit: { readonly status: number; readonly stderr: string },
 ): Saved {
-  const at = addressOf(config)
+  const redis = nameOf(config)
   const saved = /^saved (\d*) (\d*)$/.exec(last)
   if (saved && exit.status === 0) {
     return {
@@ -90,7 +90,7 @@ function judge(
       const [needed, free] = text.split(' ').map(Number)
       throw new SourceError(
         'redis-no-space',
-        `Redis at ${at} has no room to save: the last RDB has ${formatSize(needed ?? 0)}, free are ${formatSize(free ?? 0)}`,
+        `${redis} has no room to save: the last RDB has ${formatSize(needed ?? 0)}, free are ${formatSize(free ?? 0)}`,
         { next: 'Make room on the file system of `dir`, then pull again.' },
       )
     }
@@ -98,7 +98,7 @@ function judge(
       const free = Number(text)
       throw new SourceError(
         'redis-save-failed',
-        `Redis at ${at} could not save: its BGSAVE failed${
+        `${redis} could not save: its BGSAVE failed${
           Number.isFinite(free) && text !== '' ? ` (free where it writes: ${formatSize(free * 1024)})` : ''
         }`,
         {
@@ -107,19 +107,15 @@ function judge(
       )
     }
     case 'stalled':
-      throw new SourceError(
-        'redis-save-stalled',
-        `The save of Redis at ${at} does not come to an end: ${text}`,
-        {
-          next: 'Look on the server what its child process is doing (redis-cli INFO persistence), then pull again.',
-        },
-      )
+      throw new SourceError('redis-save-stalled', `The save of ${redis} does not come to an end: ${text}`, {
+        next: 'Look on the server what its child process is doing (redis-cli INFO persistence), then pull again.',
+      })
     case 'elsewhere':
-      throw new SourceError('redis-saved-elsewhere', `Redis at ${at} saved, but not to ${text}`, {
+      throw new SourceError('redis-saved-elsewhere', `${redis} saved, but not to ${text}`, {
         next: 'Compare redis-cli CONFIG GET dir and CONFIG GET dbfilename with `path` of this source.',
       })
     default:
-      throw new SourceError('redis-save-failed', `Saving Redis at ${at} was cut off on the server`, {
+      throw new SourceError('redis-save-failed', `Saving ${redis} was cut off on the server`, {
         exitStatus: exit.status,
         stderr: exit.stderr,
         next: 'Pull again.',

@@ -2,7 +2,7 @@ import type { RecordSorter } from '../../archive/contract.ts'
 import { DamageError, SourceError } from '../../errors.ts'
 import type { RedisSourceConfig } from '../../model/config.ts'
 import { printable } from '../../model/path-bytes.ts'
-import { addressOf, refusal } from './failures.ts'
+import { nameOf, refusal } from './failures.ts'
 import { ReplyError } from './merge-client.ts'
 import type { RedisClient, Reply } from './merge-client.ts'
 import { parsePayload } from './rdb-writer.ts'
@@ -168,7 +168,7 @@ export function damagedPayload(what: string): DamageError {
 }
 
 function notAnAnswer(config: RedisSourceConfig): SourceError {
-  return new SourceError('redis-answer', `Redis at ${addressOf(config)} answers what no Redis does`, {
+  return new SourceError('redis-answer', `${nameOf(config)} answers what no Redis does`, {
     next: 'Check that `address` of this source is that of a Redis.',
   })
 }

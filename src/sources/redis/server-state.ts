@@ -1,6 +1,6 @@
 import { SourceError } from '../../errors.ts'
 import type { RedisSourceConfig } from '../../model/config.ts'
-import { addressOf, refusal } from './failures.ts'
+import { addressOf, nameOf, refusal } from './failures.ts'
 import type { Inspection } from './inspection.ts'
 
 /**
@@ -9,6 +9,7 @@ import type { Inspection } from './inspection.ts'
  */
 export function serverState(inspection: Inspection, config: RedisSourceConfig): 'up' | 'stopped' {
   const { ping } = inspection
+  const redis = nameOf(config)
   const at = addressOf(config)
   if (ping === undefined) throw new Error('the server was not asked')
   // A password for a server that has none does no harm; one that is refused does, even where PING works without.
@@ -22,7 +23,7 @@ export function serverState(inspection: Inspection, config: RedisSourceConfig): 
   }
   if (/Connection refused|No such file or directory/.test(ping.answer)) return 'stopped'
   if (ping.status === 124 || ping.status === 143) {
-    throw new SourceError('redis-silent', `Redis at ${at} takes the connection and does not answer`, {
+    throw new SourceError('redis-silent', `${redis} takes the connection and does not answer`, {
       next:
         'tls' in config.at && config.at.tls
           ? 'Check `tls` of this source; if Redis does speak TLS there, look into its log.'
@@ -38,13 +39,13 @@ export function serverState(inspection: Inspection, config: RedisSourceConfig): 
     })
   }
   if (/SSL_|TLS|certificate/i.test(ping.answer)) {
-    throw new SourceError('redis-tls', `No TLS connection to Redis at ${at}`, {
+    throw new SourceError('redis-tls', `No TLS connection to ${redis}`, {
       stderr: ping.answer,
       next: 'Check `tls` of this source, and that the server trusts the certificate.',
     })
   }
   if (/Could not connect/.test(ping.answer)) {
-    throw new SourceError('redis-unreachable', `The server can't reach Redis at ${at}`, {
+    throw new SourceError('redis-unreachable', `The server can't reach ${redis}`, {
       stderr: ping.answer,
       next: 'Check `address` of this source: it is as seen from the server itself.',
     })

@@ -6,7 +6,7 @@ import { watchExit } from '../cut-exit.ts'
 import type { CaptureArchive } from '../contract.ts'
 import { parseStreamStatus, streamNonce } from '../stream-status.ts'
 import type { Session } from './connection.ts'
-import { addressOf, refusal } from './failures.ts'
+import { nameOf, refusal } from './failures.ts'
 import { RdbCut } from './rdb-cut.ts'
 import { RdbError } from './rdb-error.ts'
 
@@ -72,7 +72,7 @@ export async function streamArchive(
       if (answer !== undefined) throw refusal(config, 'copy its data by SYNC', answer)
       if (aborted && broken instanceof RdbError && said === '') throw broken
       if (aborted && status === undefined && said === '') return
-      throw new SourceError('redis-transfer', `The transfer from Redis at ${addressOf(config)} broke off`, {
+      throw new SourceError('redis-transfer', `The transfer from ${nameOf(config)} broke off`, {
         command: 'redis-cli --rdb on the server',
         exitStatus: status?.statuses.get('redis') ?? exit?.status,
         stderr: said,

@@ -1,7 +1,9 @@
 # A redis-server of our own that loads files into memory. It listens on a unix socket in its directory, and nowhere
-# else unless asked. For leased scripts (lib/lease.sh): undo calls scratch_stop.
+# else unless asked. BINARY is its path, or image:ID for one of an image, which runs in a container without a network.
+# For leased scripts (lib/lease.sh): undo calls scratch_stop.
 
 scratch_pid=
+scratch_container=
 
 # scratch_start DIRECTORY BINARY DATABASES [LINE...]: starts it there; LINEs go to its configuration, which comes
 # through stdin, so that a password shows up nowhere.
@@ -9,15 +11,48 @@ scratch_start() {
   scratch_dir=$1 scratch_binary=$2 scratch_databases=$3
   shift 3
   # Without memory limit, rewrites or saves of its own: it is to hold what the files hold.
-  printf '%s\n' 'port 0' 'unixsocket redis.sock' 'unixsocketperm 700' 'daemonize no' 'save ""' \
-    'auto-aof-rewrite-percentage 0' 'maxmemory 0' 'appendfsync no' "databases $scratch_databases" "$@" 4<&- |
-    (cd -- "$scratch_dir" && exec "$scratch_binary" -) >"$scratch_dir/scratch.log" 2>&1 4<&- &
+  set -- 'port 0' 'unixsocket redis.sock' 'unixsocketperm 700' 'daemonize no' 'save ""' \
+    'auto-aof-rewrite-percentage 0' 'maxmemory 0' 'appendfsync no' "databases $scratch_databases" "$@"
+  case $scratch_binary in
+    image:*) scratch_start_image "${scratch_binary#image:}" "$@" ;;
+    *)
+      printf '%s\n' "$@" 4<&- |
+        (cd -- "$scratch_dir" && exec "$scratch_binary" -) >"$scratch_dir/scratch.log" 2>&1 4<&- &
+      scratch_pid=$!
+      ;;
+  esac
+}
+
+# scratch_start_image IMAGE LINE...: the container's stdin is open for as long as this script lives. Its end ends the
+# container, also when Docker's client is killed (seen).
+scratch_start_image() {
+  scratch_image=$1
+  shift
+  scratch_container=relay-backup-redis-$$-$(date +%s)
+  scratch_source=$(cd -P -- "$scratch_dir" && pwd -P)
+  rm -f -- "$scratch_dir/scratch.fifo"
+  mkfifo -- "$scratch_dir/scratch.fifo" || return
+  docker run --rm --interactive --sig-proxy=false --pull never --log-driver none --label relay-backup.helper=1 \
+    --name "$scratch_container" --network none --user 0:0 --no-healthcheck \
+    --mount "type=bind,src=$scratch_source,dst=/scratch" --workdir /scratch --entrypoint sh "$scratch_image" -c '
+      lines=
+      while IFS= read -r line && [ "$line" != end ]; do lines="$lines$line
+"; done
+      printf "%s" "$lines" | redis-server - &
+      exec cat >/dev/null' <"$scratch_dir/scratch.fifo" >"$scratch_dir/scratch.log" 2>&1 4<&- &
   scratch_pid=$!
+  exec 5>"$scratch_dir/scratch.fifo"
+  printf '%s\n' "$@" end >&5
 }
 
 # scratch_ask COMMAND [ARG...]: its answer in $scratch_answer. The password, if any, is in REDISCLI_AUTH.
 scratch_ask() {
-  scratch_answer=$(cd -- "$scratch_dir" && redis-cli -s redis.sock "$@" 2>&1 </dev/null 4<&-)
+  if [ -n "$scratch_container" ]; then
+    scratch_answer=$(docker exec ${REDISCLI_AUTH+-e REDISCLI_AUTH} "$scratch_container" redis-cli -s redis.sock "$@" \
+      2>&1 </dev/null 4<&- 5>&-)
+  else
+    scratch_answer=$(cd -- "$scratch_dir" && redis-cli -s redis.sock "$@" 2>&1 </dev/null 4<&-)
+  fi
 }
 
 # scratch_pause: shortly at first, for small data is loaded at once.
@@ -59,6 +94,12 @@ scratch_loaded() {
 scratch_stop() {
   [ -n "$scratch_pid" ] || return 0
   # Its memory is all there is to lose.
+  if [ -n "$scratch_container" ]; then
+    exec 5>&-
+    docker rm --force "$scratch_container" >/dev/null 2>&1
+    rm -f -- "$scratch_dir/scratch.fifo"
+    scratch_container=
+  fi
   kill -9 "$scratch_pid" 2>/dev/null
   wait "$scratch_pid" 2>/dev/null
   scratch_pid=

@@ -1,15 +1,17 @@
-# Talking to a Redis server through redis-cli. The password goes into redis-cli's environment, which only its own
-# user and root can read, never into its arguments.
+# Talking to a Redis server through redis-cli, on the server itself or in the container that Redis runs in. The
+# password goes into redis-cli's environment, which only its own user and root can read, never into its arguments;
+# docker takes it from its own environment, by name.
 
 newline='
 '
 
-# redis_use HOST PORT USER TLS PASSWORD: which server is meant. An empty USER is the default one, TLS is yes or no,
-# an empty PASSWORD is none.
+# redis_use HOST PORT USER TLS CONTAINER PASSWORD: which server is meant. An empty USER is the default one, TLS is
+# yes or no, an empty PASSWORD is none. CONTAINER is the id of one that runs, and HOST is as seen from inside; empty
+# for the server itself; `none` when there is nothing to be asked.
 redis_use() {
-  redis_host=$1 redis_port=$2 redis_user=$3 redis_tls=$4
-  if [ -n "$5" ]; then
-    REDISCLI_AUTH=$5
+  redis_host=$1 redis_port=$2 redis_user=$3 redis_tls=$4 redis_container=$5
+  if [ -n "$6" ]; then
+    REDISCLI_AUTH=$6
     export REDISCLI_AUTH
   else
     unset REDISCLI_AUTH
@@ -19,11 +21,30 @@ redis_use() {
   if timeout 9 true 2>/dev/null; then redis_limit='timeout 30'; fi
 }
 
+# redis_cli ARG...: redis-cli where Redis is. Without a password of ours, one that the container has for it stays.
+redis_cli() {
+  if [ -z "$redis_container" ]; then
+    $redis_limit redis-cli "$@"
+  else
+    $redis_limit docker exec -i ${REDISCLI_AUTH+-e REDISCLI_AUTH} "$redis_container" redis-cli "$@"
+  fi
+}
+
 # redis_run ARG...: redis-cli with the options of the server at hand.
 redis_run() {
   [ -z "$redis_user" ] || set -- --user "$redis_user" "$@"
   [ "$redis_tls" != yes ] || set -- --tls "$@"
-  $redis_limit redis-cli -h "$redis_host" -p "$redis_port" "$@"
+  redis_cli -h "$redis_host" -p "$redis_port" "$@"
+}
+
+# redis_has_cli: its version in $redis_version; fails when there is no redis-cli, or nothing to be asked.
+redis_has_cli() {
+  redis_version=
+  [ "$redis_container" != none ] || return 1
+  [ -n "$redis_container" ] || command -v redis-cli >/dev/null 2>&1 || return 1
+  redis_version=$(redis_cli --version 2>&1 </dev/null)
+  # So says Docker of a program that is not in the image. What else it may say comes again with the next question.
+  case $redis_version in *'executable file not found'*) return 1 ;; esac
 }
 
 # ask COMMAND ARG...: leaves the server's answer, also when it is an error, in $answer, the exit status of redis-cli

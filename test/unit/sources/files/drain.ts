@@ -57,6 +57,7 @@ export async function drainCapture(
     privilege: undefined,
     compression: { kind: 'auto' },
     secret: () => Promise.reject(new Error('no secrets here')),
+    findContainer: () => Promise.reject(new Error('no containers here')),
     step: () => {},
     notice: (notice) => notices.push(notice),
     signal: new AbortController().signal,

@@ -27,6 +27,7 @@ const facts: RedisFacts = {
 }
 const start = (more: Partial<RedisStart> = {}): RedisStart => ({
   running: true,
+  told: true,
   version: { name: '7.0.15', redis: '7.0.15' },
   binary: { path: '/usr/bin/redis-server', version: { name: '7.0.15', redis: '7.0.15' } },
   appendonly: false,
@@ -112,12 +113,12 @@ describe('the steps of an arrangement', () => {
   test('of a server that was down take the form that it would have loaded, under the names found', () => {
     const staged = stagedFiles([['file', 'mine.rdb'], ...multiPart])
     const stopped = { ...facts, form: 'both', stopped: true, loads: 'aof', aof } as const
-    const steps = arrangement(staged, stopped, start({ running: false, appendonly: true }))
+    const steps = arrangement(staged, stopped, start({ told: false, appendonly: true }))
     expect(steps).toContainEqual(['remove', 'mine.rdb'])
     expect(steps.at(-2)?.[2]).toBe('appendonlydir')
     const rdbOnly = { ...facts, stopped: true } as const
     expect(
-      arrangement(stagedFiles([['file', 'mine.rdb']]), rdbOnly, start({ running: false })).at(-2)?.[2],
+      arrangement(stagedFiles([['file', 'mine.rdb']]), rdbOnly, start({ told: false })).at(-2)?.[2],
     ).toBe('mine.rdb')
   })
 

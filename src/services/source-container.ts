@@ -1,0 +1,30 @@
+import { composeProject } from './compose-project.ts'
+import type { FindContainer } from './contract.ts'
+import { findContainer } from './docker-find.ts'
+import { lookAtDocker } from './docker-look.ts'
+import { containersUsing, isUp, pathOnServer } from './docker-paths.ts'
+
+/** See {@link FindContainer}. */
+export const findSourceContainer: FindContainer = async (host, services, reference, options) => {
+  const look = await lookAtDocker(host, options)
+  const project =
+    'service' in reference
+      ? composeProject(
+          host.name,
+          look,
+          // No container comes from nowhere.
+          options.deployment ?? '',
+          services.manager === 'compose' ? services : {},
+        )
+      : undefined
+  const isEmpty = 'service' in reference && (project?.containers.length ?? 0) === 0
+  const container = isEmpty ? undefined : findContainer(host.name, look, project, reference)
+  return {
+    container,
+    pathOnServer: (path) => (container === undefined ? undefined : pathOnServer(container, path)?.path),
+    usersOf: (path) =>
+      containersUsing(look, [path])
+        .map((use) => use.container)
+        .filter(isUp),
+  }
+}

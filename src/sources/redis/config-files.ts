@@ -1,0 +1,40 @@
+import { parseConfig } from './restore-directives.ts'
+import type { Directives } from './restore-directives.ts'
+import type { ScriptRecord } from './restore-records.ts'
+
+/** Includes of includes; Redis itself would run out of files. */
+const MAX_INCLUDE_DEPTH = 8
+
+/**
+ * Reads config files by name or wildcard: records `file` and `text` for each, or `unreadable`. Undefined when it can't
+ * look for such a name.
+ */
+export type ReadFiles = (pattern: string) => Promise<readonly ScriptRecord[] | undefined>
+
+/** The directives of a config file and all it includes; the last one of each counts. */
+export async function readConfigFiles(
+  name: string,
+  readFiles: ReadFiles,
+): Promise<Directives | 'unreadable'> {
+  const directives = new Map<string, string>()
+  const read = async (pattern: string, depth: number): Promise<boolean> => {
+    // Relative to where the server was started, which nobody knows.
+    if (!pattern.startsWith('/') || depth > MAX_INCLUDE_DEPTH) return false
+    const records = await readFiles(pattern)
+    if (records === undefined) return false
+    for (const [kind, text] of records) {
+      if (kind === 'unreadable') return isWildcard(pattern) && depth > 0
+      if (kind !== 'text') continue
+      for (const line of parseConfig(text)) {
+        if (line.name !== 'include') directives.set(line.name, line.value)
+        else if (!(await read(line.value, depth + 1))) return false
+      }
+    }
+    return true
+  }
+  return (await read(name, 0)) ? directives : 'unreadable'
+}
+
+export function isWildcard(pattern: string): boolean {
+  return /[*?[]/.test(pattern)
+}
