@@ -4,9 +4,11 @@ import { InterruptedError, RelayError, UsageError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { settleMigration } from '../migrate/settle.ts'
 import type { Config, HostConfig } from '../model/config.ts'
+import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import { formatSize } from '../model/units.ts'
 import { requireShell } from '../pull/access.ts'
+import { lockDeployment } from '../remote/deployment-lock.ts'
 import { probeHost } from '../remote/probe.ts'
 import { connectSsh } from '../remote/ssh.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
@@ -22,9 +24,11 @@ import { privilegeToSettle } from '../restore/privilege.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
 import { mergeJournal } from '../restore/merge.ts'
 import { findHelper } from '../services/helper.ts'
+import { settleLeftHolds } from '../pull/quiesce.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
 import { findSourceContainer } from '../services/source-container.ts'
 import type { RestoreContext } from '../sources/contract.ts'
+import { settleHolds } from '../services/settle-holds.ts'
 import { restorableOf } from '../sources/registry.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { ask } from './question.ts'
@@ -87,10 +91,17 @@ async function undo(
   if (journal?.migration !== undefined && isCutover(journal)) {
     return await settleBoth(context, config, host, { ...journal, migration: journal.migration }, flags)
   }
+  const held = await settleHeld(host, place)
+  const exitCode = held.some(({ outcome }) => outcome === 'failed') ? ExitCode.partial : ExitCode.done
+  const heldLines = held.flatMap(({ message, next }) => [
+    `  ${message}`,
+    ...(next === undefined ? [] : [`  Next: ${next}`]),
+  ])
   if (journal === undefined) {
     // A restore that was ended before its journal leaves what it had unpacked.
     await sweepStaging(place.remote, place)
-    return { exitCode: ExitCode.done, text: `${host.name}: no restore to roll back`, json: { journals } }
+    const text = [`${host.name}: no restore to roll back`, ...heldLines].join('\n')
+    return { exitCode, text, json: { journals, findings: held } }
   }
   const now = context.now().getTime()
   const what = `restore ${journal.id} of ${formatAge(now - journal.begunAt.getTime())} (${describeState(journal)})`
@@ -110,10 +121,19 @@ async function undo(
   await sweepStaging(place.remote, place)
   const lines = [
     `${host.name}: ${result.outcome === 'abandoned' ? 'nothing had been replaced' : 'the old data is back, services as before'} (restore ${journal.id})`,
+    ...heldLines,
     ...unmerged,
     ...result.notes.map((note) => `  ${printable(note)}`),
   ]
-  return { exitCode: ExitCode.done, text: lines.join('\n'), json: { restore: journal.id, ...result } }
+  return { exitCode, text: lines.join('\n'), json: { restore: journal.id, ...result, findings: held } }
+}
+
+/** A pull that was cut off may have left services stopped or paused, too. */
+async function settleHeld(host: HostConfig, { remote, probe, signal }: Place): Promise<readonly Finding[]> {
+  const { deployment, holds } = probe
+  if (deployment === undefined || holds.length === 0) return []
+  await using _lock = await lockDeployment(remote, deployment, { sudo: host.sudo, signal })
+  return await settleLeftHolds({ host, remote, probe }, { settleHolds }, signal)
 }
 
 /** Either side of a migration settles both: one of the two servers serves, and only one. */

@@ -20,6 +20,9 @@ import { resolveSecret } from '../secrets/resolve.ts'
 import { findHelper } from '../services/helper.ts'
 import { findSourceContainer } from '../services/source-container.ts'
 import { findVolume } from '../services/volume.ts'
+import { checkHold, holdServices } from '../services/hold.ts'
+import { settleHolds } from '../services/settle-holds.ts'
+import { lookAtVersions } from '../services/versions.ts'
 import { chooseCompression } from '../sources/compression-choice.ts'
 import { sourceOf } from '../sources/registry.ts'
 import { listingsDirectory, openListingStore } from '../state/listing-store.ts'
@@ -77,6 +80,9 @@ export async function wirePull(
       findContainer: findSourceContainer,
       sourceOf,
       lockDeployment,
+      holdServices,
+      settleHolds,
+      lookAtVersions,
       reporter,
       now: context.now,
       tool: TOOL,
@@ -97,8 +103,12 @@ export function wirePlanning(): PlanDependencies {
   }
 }
 
-function remoteParts(): Pick<PullDependencies, 'connect' | 'probe' | 'findHelper' | 'findVolume'> {
+function remoteParts(): Pick<
+  PullDependencies,
+  'connect' | 'probe' | 'findHelper' | 'findVolume' | 'checkHold'
+> {
   return {
+    checkHold,
     connect: (host, signal) => connectSsh(host, { resolveSecret, signal }),
     probe: (remote, question, signal) => probeHost(remote, question, signal),
     findHelper,

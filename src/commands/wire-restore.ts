@@ -10,6 +10,7 @@ import type { RestoreDependencies } from '../restore/dependencies.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
 import { findContainerServices } from '../services/container-services.ts'
 import { waitHealthy } from '../services/health.ts'
+import { findImages } from '../services/versions.ts'
 import { restorableOf } from '../sources/registry.ts'
 import type { CommandContext } from './context.ts'
 import { askSecret } from './secret-prompt.ts'
@@ -43,6 +44,7 @@ export async function wireRestore(
       restorableOf,
       waitHealthy,
       findContainerServices,
+      findImages,
       confirm,
     },
     [Symbol.asyncDispose]: () => pull[Symbol.asyncDispose](),

@@ -3,6 +3,7 @@ import type {
   Config,
   EncryptionConfig,
   HostConfig,
+  QuiesceConfig,
   RedisSourceConfig,
   RetentionPolicy,
   ServicesConfig,
@@ -132,37 +133,44 @@ function normaliseSource(
   outer: RetentionPolicy,
   resolvePath: ResolvePath,
 ): SourceConfig {
-  const retention = input.retention && resolveRetention(input.retention, outer)
+  const common = {
+    name,
+    quiesce: input.quiesce && normaliseQuiesce(input.quiesce),
+    retention: input.retention && resolveRetention(input.retention, outer),
+  }
   switch (input.kind) {
     case 'files':
       return {
-        name,
+        ...common,
         kind: 'files',
         paths: (input.paths ?? [input.path ?? '']).map(normaliseRemotePath),
         exclude: input.exclude ?? [],
-        retention,
       }
     case 'volume':
       return {
-        name,
+        ...common,
         kind: 'volume',
         volume: input.volume,
         exclude: input.exclude ?? [],
         paths: [],
-        retention,
       }
     case 'redis':
       return {
-        name,
+        ...common,
         kind: 'redis',
         path: normaliseRemotePath(input.path),
         capture: input.capture ?? 'rdb',
         at: redisPlace(input),
         username: input.username,
         password: input.password && normaliseSecret(input.password, resolvePath),
-        retention,
       }
   }
+}
+
+function normaliseQuiesce(input: NonNullable<SourceInput['quiesce']>): QuiesceConfig {
+  return 'stop' in input
+    ? { how: 'stop', services: [...new Set(input.stop)] }
+    : { how: 'pause', services: [...new Set(input.pause)] }
 }
 
 function redisPlace(input: Extract<SourceInput, { kind: 'redis' }>): RedisSourceConfig['at'] {

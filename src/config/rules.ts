@@ -35,7 +35,9 @@ function hostRules(name: string, own: Fields, defaults: Fields): Problem[] {
     ...sshTargetRule(path, own, defaults),
     ...sshRules(own, path),
     ...sourcesRules(own, path, effective),
-    ...(own['sources'] === undefined ? serviceRules(effective, path) : []),
+    ...(own['sources'] === undefined
+      ? [...serviceRules(effective, path), ...quiesceRules(effective, path)]
+      : []),
   ]
 }
 
@@ -129,7 +131,7 @@ function sourcesRules(host: Fields, path: ConfigPath, effective: Fields): Proble
     ]),
     ...identicalPaths(sources, at, effective['deployment']),
     // Whether a `service` can be found depends on the host that inherits the sources.
-    ...(path[0] === 'hosts' ? serviceRules(effective, path) : []),
+    ...(path[0] === 'hosts' ? [...serviceRules(effective, path), ...quiesceRules(effective, path)] : []),
   ]
 }
 
@@ -206,6 +208,54 @@ function serviceRules(host: Fields, path: ConfigPath): Problem[] {
       message: 'is a Compose service, but services.manager is not compose',
       suggestion: 'Set `services: { manager: compose }`, or use container or address',
     }))
+}
+
+/** Who can be held still depends on what manages the services of the host. */
+function quiesceRules(host: Fields, path: ConfigPath): Problem[] {
+  const manager = fields(host['services'])['manager']
+  return Object.entries(fields(host['sources'])).flatMap(([name, value]) => {
+    const source = fields(value)
+    if (!isMap(source['quiesce'])) return []
+    const at = [...path, 'sources', name, 'quiesce']
+    const { stop, pause } = source['quiesce']
+    if (manager === 'systemd' && pause !== undefined)
+      return [
+        {
+          path: at,
+          at: 'key',
+          message: "can't pause systemd units",
+          suggestion: 'Use stop instead of pause',
+        },
+      ]
+    if (manager === 'command')
+      return [
+        {
+          path: at,
+          at: 'key',
+          message: 'needs services by name, and services.manager command knows only all of them at once',
+          suggestion: 'Set services.manager to compose, docker or systemd, or remove quiesce',
+        },
+      ]
+    if (manager === undefined || manager === 'none')
+      return [
+        {
+          path: at,
+          at: 'key',
+          message: 'needs services.manager: it says what the named services are',
+          suggestion: 'Add `services: { manager: compose }` (or docker, systemd) to the host',
+        },
+      ]
+    const own = source['kind'] === 'redis' ? [source['service'], source['container']] : []
+    if (Array.isArray(pause) && (pause as unknown[]).some((one) => own.includes(one)) && stop === undefined)
+      return [
+        {
+          path: [...at, 'pause'],
+          message: 'names the Redis of this source, which must answer while it is captured',
+          suggestion: 'Name the services that write to it instead',
+        },
+      ]
+    return []
+  })
 }
 
 function duration(value: unknown): number | undefined {

@@ -185,6 +185,21 @@ const services = z
 const sourceRetention = () =>
   retention('How many snapshots of this source stay, when it differs from the host.').optional()
 
+const quiesceList = () => nameList().min(1, 'name at least one service')
+const quiesce = () =>
+  z
+    .union(
+      [
+        z.strictObject({ stop: quiesceList().describe('Stopped, in this order, and started again.') }),
+        z.strictObject({ pause: quiesceList().describe('Frozen, in this order, and let go on again.') }),
+      ],
+      { error: 'write { stop: [services] } or { pause: [services] }' },
+    )
+    .describe(
+      'Services that hold still while this source is captured (manager docker: containers; systemd: units, stop only).',
+    )
+    .optional()
+
 const remotePath = () => checked(text('the path'), sourcePathProblem)
 
 const excludePatterns = () =>
@@ -203,6 +218,7 @@ const filesSource = z
       .optional()
       .describe('Several directories or files, instead of `path`.'),
     exclude: excludePatterns(),
+    quiesce: quiesce(),
     retention: sourceRetention(),
   })
   .describe('Files and directories.')
@@ -225,6 +241,7 @@ const redisSource = z
       .enum(['rdb', 'aof', 'both'], { error: 'must be one of rdb, aof, both' })
       .optional()
       .describe('What to take: a point-in-time RDB, the append-only files, or both. Default rdb.'),
+    quiesce: quiesce(),
     retention: sourceRetention(),
   })
   .describe('A Redis server and its data directory.')
@@ -237,6 +254,7 @@ const volumeSource = z
       .regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/, 'is no name of a volume')
       .describe("The volume's name as Docker has it, or as the Compose file has it."),
     exclude: excludePatterns(),
+    quiesce: quiesce(),
     retention: sourceRetention(),
   })
   .describe('A named volume of Docker.')

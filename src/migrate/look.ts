@@ -1,7 +1,7 @@
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import { scriptFailure } from '../restore/server/failure.ts'
-import { fieldLines } from '../restore/server/field.ts'
+import { fieldLines } from '../model/script-field.ts'
 import { listJournals, type RestoreJournal } from '../restore/server/journals.ts'
 import { lookAtTargets, type ServerLook } from '../restore/server/look.ts'
 import type { DeploymentServices } from '../services/contract.ts'

@@ -1,7 +1,7 @@
 import type { SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { MigrationPlan } from '../model/migration-report.ts'
-import type { ServerServices } from '../restore/server/driver.ts'
+import type { ServerServices } from '../model/server-services.ts'
 import type { Starts } from '../restore/launch.ts'
 import type { SideLook } from './look.ts'
 import { containerFindings } from './plan-containers.ts'

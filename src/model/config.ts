@@ -109,8 +109,16 @@ export type ServicesConfig = { readonly health?: HealthConfig | undefined } & (
     }
 )
 
+/** Services (manager docker: containers; systemd: units) that hold still while a source is captured. */
+export interface QuiesceConfig {
+  readonly how: 'stop' | 'pause'
+  /** In the order of stopping. */
+  readonly services: readonly string[]
+}
+
 interface SourceConfigBase {
   readonly name: string
+  readonly quiesce?: QuiesceConfig | undefined
   /** This source's own retention, when it differs from the host's. */
   readonly retention?: RetentionPolicy | undefined
 }

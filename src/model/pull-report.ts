@@ -1,4 +1,5 @@
 import type { RelayError } from '../errors.ts'
+import type { Finding } from './finding.ts'
 import type { SnapshotWarning } from './snapshot.ts'
 
 /** What a run of `pull` did, for people (rendered by report/) and for `--json`. */
@@ -18,6 +19,8 @@ export interface HostPullReport {
   readonly age?: number | undefined
   readonly sources: readonly SourcePullReport[]
   readonly rotation?: RotationReport | undefined
+  /** What became of services that were held still, where that is not well. */
+  readonly findings?: readonly Finding[] | undefined
   /** Why nothing, or not everything, was done. */
   readonly error?: RelayError | undefined
   /** ms */

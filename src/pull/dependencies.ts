@@ -14,7 +14,15 @@ import type { SourceKind } from '../model/snapshot.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import type { Reporter } from '../report/contract.ts'
 import type { ResolveSecret } from '../secrets/contract.ts'
-import type { FindContainer, FindHelper, FindVolume } from '../services/contract.ts'
+import type {
+  CheckHold,
+  FindContainer,
+  FindHelper,
+  FindVolume,
+  HoldServices,
+  LookAtVersions,
+  SettleHolds,
+} from '../services/contract.ts'
 import type { CapturableSource } from '../sources/contract.ts'
 import type { ListingStore } from '../state/contract.ts'
 import type { Vault } from '../vault/contract.ts'
@@ -49,6 +57,10 @@ export interface PullDependencies {
   ) => Promise<AsyncDisposable>
   readonly findHelper: FindHelper
   readonly findVolume: FindVolume
+  readonly holdServices: HoldServices
+  readonly checkHold: CheckHold
+  readonly settleHolds: SettleHolds
+  readonly lookAtVersions: LookAtVersions
   readonly reporter: Reporter
   readonly now: () => Date
   readonly tool: { readonly name: string; readonly version: string }

@@ -6,10 +6,14 @@ import type { PullDependencies } from './dependencies.ts'
 import { SFTP_ONLY } from './access.ts'
 import { locateSource } from './locate.ts'
 import { describePrivilege, privilegeToRead, type ChosenPrivilege } from './privilege.ts'
+import { describeQuiesce, groupByQuiesce, holdRequest } from './quiesce.ts'
 import { namesToProbe, selectSources } from './select-sources.ts'
 
 /** The parts a plan needs: it connects and looks, and touches nothing. */
-export type PlanDependencies = Pick<PullDependencies, 'connect' | 'probe' | 'findHelper' | 'findVolume'> & {
+export type PlanDependencies = Pick<
+  PullDependencies,
+  'connect' | 'probe' | 'findHelper' | 'findVolume' | 'checkHold'
+> & {
   /** How a source would be compressed, for a person. */
   readonly describeCompression: (host: HostConfig, probe: HostProbe) => string
 }
@@ -46,6 +50,10 @@ async function planHost(
   for (const source of selection.sources) sources.push(await locateSource(place, source))
   const read = new Map<string, ChosenPrivilege>()
   for (const source of sources) read.set(source.name, await privilegeToRead(place, source))
+  for (const { quiesce } of groupByQuiesce(sources)) {
+    if (quiesce !== undefined)
+      await dependencies.checkHold(remote, holdRequest({ host, remote, probe }, quiesce), signal)
+  }
   return {
     host: host.name,
     deployment,
@@ -67,6 +75,10 @@ async function planHost(
       ...[...read].flatMap(([source, { refused }]) =>
         refused === undefined ? [] : [`${source} can't be read: ${refused.message}. ${refused.next}`],
       ),
+      ...probe.holds.map(
+        () =>
+          'services are held still there: by a pull that runs, or one that was cut off; pull settles that',
+      ),
     ],
   }
 }
@@ -83,6 +95,11 @@ export function requireDeployment(host: HostConfig, probe: HostProbe): string {
 }
 
 function describeSource(source: SourceConfig): string {
+  const { quiesce } = source
+  return `${describeContent(source)}${quiesce === undefined ? '' : `, ${describeQuiesce(quiesce)}`}`
+}
+
+function describeContent(source: SourceConfig): string {
   switch (source.kind) {
     case 'files': {
       const excluded = source.exclude.length === 0 ? '' : `, without ${source.exclude.join(' ')}`

@@ -1,5 +1,6 @@
-import { ConnectionError, InterruptedError, RelayError, VaultError } from '../errors.ts'
-import type { HostConfig, SourceConfig } from '../model/config.ts'
+import { InterruptedError, RelayError } from '../errors.ts'
+import type { HostConfig } from '../model/config.ts'
+import type { Finding } from '../model/finding.ts'
 import type { HostPullReport, RotationReport, SourcePullReport } from '../model/pull-report.ts'
 import { snapshotTime } from '../model/names.ts'
 import type { Manifest, ManifestSource, Purpose, SnapshotWarning } from '../model/snapshot.ts'
@@ -15,8 +16,9 @@ import type { PullDependencies, PullOptions } from './dependencies.ts'
 import { freshEnough } from './freshness.ts'
 import { requireDeployment } from './plan.ts'
 import { SFTP_ONLY } from './access.ts'
+import { captureSources } from './capture-sources.ts'
 import type { NextListing } from './incremental/next-listing.ts'
-import { pullSource, type Chaining } from './pull-source.ts'
+import { settleLeftHolds } from './quiesce.ts'
 import { rotateHost } from './rotate.ts'
 import { namesToProbe, selectSources, type SourceSelection } from './select-sources.ts'
 import { findShrinkage, type Shrinkage } from './shrinkage.ts'
@@ -71,23 +73,26 @@ async function lockAndPull(
     if (age !== undefined) return { outcome: 'skipped', age, sources: [] }
   }
   const captured = await captureHost(host, options, dependencies, lock, signal)
+  const { findings } = captured
   if (captured.snapshot === undefined) {
     const error = errorOfAll(captured.sources)
-    return { outcome: error ? outcomeOf(error) : 'failed', sources: captured.sources, error }
+    return { outcome: error ? outcomeOf(error) : 'failed', sources: captured.sources, findings, error }
   }
   const { snapshot, sources } = captured
-  const failed = sources.some((source) => source.outcome === 'failed')
+  const failed =
+    sources.some((source) => source.outcome === 'failed') ||
+    findings.some((finding) => finding.outcome === 'failed')
   return {
     outcome: failed ? 'partial' : 'done',
     snapshot: snapshot.id,
     complete: snapshot.manifest.complete,
     sources,
+    findings,
     rotation: await rotate(host, options, dependencies, lock, snapshot),
   }
 }
 
-/** What taking one snapshot of a host came to. */
-export /** Why nothing was captured: the sources' common reason, or that each has its own. */
+/** Why nothing was captured: the sources' common reason, or that each has its own. */
 function errorOfAll(sources: readonly SourcePullReport[]): RelayError | undefined {
   const errors = sources.flatMap((source) => source.error ?? [])
   const [first] = errors
@@ -97,10 +102,13 @@ function errorOfAll(sources: readonly SourcePullReport[]): RelayError | undefine
   })
 }
 
-interface CapturedHost {
+/** What taking one snapshot of a host came to. */
+export interface CapturedHost {
   /** Undefined when no source could be captured. */
   readonly snapshot: Snapshot | undefined
   readonly sources: readonly SourcePullReport[]
+  /** About services that were held still: a `failed` one says that some do not run again. */
+  readonly findings: readonly Finding[]
 }
 
 async function captureHost(
@@ -130,8 +138,12 @@ async function captureHost(
     probe.access === 'sftp'
       ? undefined
       : await dependencies.lockDeployment(remote, deployment, { sudo: host.sudo, signal })
-  const request = { host, remote, probe, lock, selection, purpose: 'pull', full: options.full } as const
-  return await takeSnapshot(request, dependencies, signal)
+  const place = { host, remote, probe }
+  const left = await settleLeftHolds(place, dependencies, signal)
+  tellFindings(host, left, dependencies)
+  const request = { ...place, lock, selection, purpose: 'pull', full: options.full } as const
+  const taken = await takeSnapshot(request, dependencies, signal)
+  return { ...taken, findings: [...left, ...taken.findings] }
 }
 
 /** What {@link takeSnapshot} captures, from where, and what for. */
@@ -170,18 +182,26 @@ export async function takeSnapshot(
     })
   }
   await using pending = await vault.begin(lock, now, signal)
+  // Beside the captures; it is for people and later restores, and no reason not to have a backup.
+  const versions = dependencies
+    .lookAtVersions(remote, host.services, { deployment: probe.deployment ?? '', sudo: host.sudo, signal })
+    .catch((): Readonly<Record<string, string>> => ({}))
   await using stack = new AsyncDisposableStack()
   const listings: NextListing[] = []
 
   const captured = await captureSources(
     { host, remote, probe, pending, signal },
     selection.sources,
-    purpose === 'pull' ? { chained: true, full: request.full ?? false } : { chained: false },
+    {
+      chaining: purpose === 'pull' ? { chained: true, full: request.full ?? false } : { chained: false },
+      keep: (listing) => listings.push(stack.use(listing)),
+    },
     dependencies,
-    (listing) => listings.push(stack.use(listing)),
   )
   signal.throwIfAborted()
-  if (captured.manifests.length === 0) return { snapshot: undefined, sources: captured.reports }
+  const { findings } = captured
+  tellFindings(host, findings, dependencies)
+  if (captured.manifests.length === 0) return { snapshot: undefined, sources: captured.reports, findings }
 
   const failed = captured.reports
     .filter((report) => report.outcome === 'failed')
@@ -210,11 +230,17 @@ export async function takeSnapshot(
       complete,
       sources: captured.manifests.map((source) => withShrinkage(source, shrunk)),
       purpose,
+      versions: await versions,
     }),
   )
   // Only now: a listing describes a snapshot that is there.
   for (const listing of listings) await listing.commit(snapshot.manifestHash)
-  return { snapshot, sources: captured.reports }
+  return { snapshot, sources: captured.reports, findings }
+}
+
+function tellFindings(host: HostConfig, findings: readonly Finding[], { reporter }: PullDependencies): void {
+  for (const { check, message, next } of findings)
+    reporter.event({ type: 'warning', host: host.name, code: check, message, next })
 }
 
 /** Compared with the last complete snapshot: what was asked for, did not fail, and is still configured. */
@@ -233,47 +259,6 @@ function shrinkageSince(
     .map((source) => source.name)
     .filter((name) => failed.includes(name) || !judged.includes(name))
   return findShrinkage(before.manifest.sources, captured.manifests, new Set(notJudged))
-}
-
-/** Captures the sources one after another; a failed one is reported and does not spoil the others. */
-async function captureSources(
-  context: {
-    readonly host: HostConfig
-    readonly remote: RemoteHost
-    readonly probe: HostProbe
-    readonly pending: PendingSnapshot
-    readonly signal: AbortSignal
-  },
-  sources: readonly SourceConfig[],
-  chaining: Chaining,
-  dependencies: PullDependencies,
-  keep: (listing: NextListing) => void,
-): Promise<{ readonly manifests: ManifestSource[]; readonly reports: SourcePullReport[] }> {
-  const { reporter } = dependencies
-  const manifests: ManifestSource[] = []
-  const reports: SourcePullReport[] = []
-  for (const source of sources) {
-    const names = { host: context.host.name, source: source.name }
-    reporter.event({ type: 'source-started', ...names })
-    try {
-      const { manifest, wireBytes, listing } = await pullSource(context, source, chaining, dependencies)
-      manifests.push(manifest)
-      if (listing !== undefined) keep(listing)
-      reports.push(sourceReport(manifest, wireBytes))
-      reporter.event({ type: 'source-finished', ...names, entries: manifest.entries })
-    } catch (error) {
-      // A full or broken vault fails every source alike: there is nothing to go on for.
-      if (!(error instanceof RelayError) || error instanceof VaultError || context.signal.aborted) throw error
-      reports.push(failedReport(source.name, error))
-      reporter.event({ type: 'source-failed', ...names, error })
-      if (error instanceof ConnectionError) {
-        const untried = sources.slice(sources.indexOf(source) + 1)
-        reports.push(...untried.map((next) => failedReport(next.name, error)))
-        break
-      }
-    }
-  }
-  return { manifests, reports }
 }
 
 async function rotate(
@@ -323,6 +308,7 @@ function manifestOf(
     readonly complete: boolean
     readonly sources: readonly ManifestSource[]
     readonly purpose: Purpose
+    readonly versions: Readonly<Record<string, string>>
   },
 ): Manifest {
   return {
@@ -336,7 +322,7 @@ function manifestOf(
     finishedAt: now().toISOString(),
     tool,
     previous: pending.previous,
-    server: { os: probe.os, arch: probe.arch, versions: serverVersions(probe) },
+    server: { os: probe.os, arch: probe.arch, versions: { ...serverVersions(probe), ...what.versions } },
     sources: what.sources,
   }
 }
@@ -346,24 +332,6 @@ function serverVersions(probe: HostProbe): Record<string, string> {
     (entry): entry is [string, string] => entry[1] !== undefined,
   )
   return { kernel: probe.kernel, ...Object.fromEntries(known) }
-}
-
-function sourceReport(manifest: ManifestSource, wireBytes: number): SourcePullReport {
-  const sum = (of: (archive: ManifestSource['archives'][number]) => number) =>
-    manifest.archives.reduce((total, archive) => total + of(archive), 0)
-  return {
-    source: manifest.name,
-    outcome: 'done',
-    entries: manifest.entries,
-    plainBytes: sum((archive) => archive.plainBytes),
-    bytes: sum((archive) => archive.bytes),
-    wireBytes,
-    warnings: manifest.warnings,
-  }
-}
-
-function failedReport(source: string, error: RelayError): SourcePullReport {
-  return { source, outcome: 'failed', entries: 0, plainBytes: 0, bytes: 0, wireBytes: 0, warnings: [], error }
 }
 
 function outcomeOf(error: RelayError): 'failed' | 'locked' | 'interrupted' {

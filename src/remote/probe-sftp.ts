@@ -58,6 +58,7 @@ export async function probeOverSftp(
     versions: {},
     findPrintf: false,
     openJournals: [],
+    holds: [],
     groups: [],
   }
 }

@@ -140,6 +140,7 @@ export function parseProbe(text: string): HostProbe | undefined {
     versions,
     findPrintf: one('find-printf') === 'yes',
     openJournals: values.get('journal') ?? [],
+    holds: values.get('hold') ?? [],
     groups: values.get('group') ?? [],
   }
 }

@@ -1,4 +1,5 @@
 import type { RelayError } from '../errors.ts'
+import type { Finding } from '../model/finding.ts'
 import type {
   HostPullReport,
   PullPlanReport,
@@ -58,6 +59,7 @@ function hostLines(host: HostPullReport, paint: Paint): string[] {
     headline(host, paint),
     ...host.sources.flatMap((source) => sourceLines(source, width, paint)),
     ...(host.error === undefined || isTold(host.error, host) ? [] : errorLines(host.error, '  ', paint)),
+    ...(host.findings ?? []).flatMap((finding) => findingLines(finding, paint)),
     ...(host.rotation === undefined ? [] : rotationLines(host.rotation, paint)),
   ]
 }
@@ -102,6 +104,14 @@ function sourceLines(source: SourcePullReport, width: number, paint: Paint): str
     )
   if (source.error !== undefined) lines.push(...errorLines(source.error, '    ', paint))
   return lines
+}
+
+function findingLines({ outcome, message, next }: Finding, paint: Paint): string[] {
+  const label = outcome === 'failed' ? paint.red('failed:') : paint.yellow('warning:')
+  return [
+    `  ${label} ${printable(message)}`,
+    ...(next === undefined ? [] : [`  ${paint.cyan('Next:')} ${printable(next)}`]),
+  ]
 }
 
 function errorLines(error: RelayError, indent: string, paint: Paint): string[] {

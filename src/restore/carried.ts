@@ -1,7 +1,7 @@
 import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
+import type { ServerServices } from '../model/server-services.ts'
 import type { HostLock } from '../vault/contract.ts'
 import type { SourceToRestore } from './plan.ts'
-import type { ServerServices } from './server/driver.ts'
 import type { Connected, RestoreRequest } from './preflight.ts'
 
 /** Everything that happened, in order, for the report. */

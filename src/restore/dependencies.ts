@@ -3,7 +3,7 @@ import type { Decryptor } from '../crypto/contract.ts'
 import type { RestorePlan } from '../model/restore-report.ts'
 import type { SourceKind } from '../model/snapshot.ts'
 import type { PullDependencies } from '../pull/dependencies.ts'
-import type { FindContainerServices, WaitHealthy } from '../services/contract.ts'
+import type { FindContainerServices, FindImages, WaitHealthy } from '../services/contract.ts'
 import type { RestorableSource } from '../sources/contract.ts'
 
 /** The parts a restore is wired from; it pulls, too, to have a safety snapshot. */
@@ -18,6 +18,7 @@ export interface RestoreDependencies {
   readonly restorableOf: (kind: SourceKind) => Promise<RestorableSource>
   readonly waitHealthy: WaitHealthy
   readonly findContainerServices: FindContainerServices
+  readonly findImages: FindImages
   /** Shows the plan and asks; resolves with whether to go on. */
   readonly confirm: (plan: RestorePlan) => Promise<boolean>
 }

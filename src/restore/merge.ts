@@ -3,6 +3,7 @@ import { printable } from '../model/path-bytes.ts'
 import type { Carried, CarriedOut } from './carried.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { groupUnits } from './groups.ts'
+import { settleHolds } from './holds.ts'
 import { insist } from './place.ts'
 import { restoreContext } from './preflight.ts'
 import { RestoreDriver, type RestorePlacement } from './server/driver.ts'
@@ -51,6 +52,7 @@ export async function mergeIn(
     { deployment, id: plan.id, units, services: { manager: 'none' }, privilege },
     signal,
   )
+  const left = await settleHolds(carried, dependencies, signal)
   const restore = restoreContext(connected, dependencies, diary.step, signal)
   const added: { source: string; entries: number; bytes: number }[] = []
   for (const group of groups) {
@@ -76,7 +78,7 @@ export async function mergeIn(
     }
     insist('committing', await driver.commit(signal), diary.step)
     diary.step('done')
-    return { outcome: 'done', restored: added, findings: plan.findings }
+    return { outcome: 'done', restored: added, findings: [...plan.findings, ...left] }
   } catch (thrown) {
     const error = asRelayError(thrown, signal)
     diary.step(`failed: ${error.message}`)

@@ -6,13 +6,13 @@ import type { RestorePlan, RestoreStrategy, RestoreUnit } from '../model/restore
 import type { ManifestSource } from '../model/snapshot.ts'
 import { formatSize } from '../model/units.ts'
 import { describePrivilege, type ChosenPrivilege } from '../pull/privilege.ts'
+import type { ServerServices } from '../model/server-services.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import type { NeededArchive } from './archives.ts'
 import type { SourceContents } from './contents.ts'
 import { homeOf } from './server/layout.ts'
 import type { ServerLook, TargetLook } from './server/look.ts'
-import type { ServerServices } from './server/driver.ts'
 import type { FoundServices } from './services.ts'
 import type { WantedPath } from './wanted.ts'
 
@@ -42,6 +42,8 @@ export interface PlanInput {
   readonly start: boolean
   readonly found: FoundServices
   readonly chosen: ChosenPrivilege
+  /** Of {@link versionFindings}. */
+  readonly versions: readonly Finding[]
   readonly now: Date
 }
 
@@ -78,7 +80,7 @@ export function planRestore(input: PlanInput): RestorePlan {
   }
   const replaces = input.strategy === 'replace'
   const bytes = sources.reduce((sum, source) => sum + source.contents.bytes, 0)
-  findings.push(...serverFindings(input, bytes))
+  findings.push(...input.versions, ...serverFindings(input, bytes))
   if (units.length === 0 && findings.length === 0) throw new Error('a restore of nothing')
   return {
     id,

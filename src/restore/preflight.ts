@@ -1,8 +1,10 @@
 import { LockedError, RelayError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
+import type { Finding } from '../model/finding.ts'
 import { snapshotId } from '../model/names.ts'
 import type { RestorePlan, RestoreStrategy } from '../model/restore-report.ts'
 import { locateSource } from '../pull/locate.ts'
+import type { ServerServices } from '../model/server-services.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { RestoreContext } from '../sources/contract.ts'
 import type { Snapshot } from '../vault/contract.ts'
@@ -13,8 +15,8 @@ import { planRestore, type SourceToRestore } from './plan.ts'
 import { privilegeToReplace } from './privilege.ts'
 import { lookAtTargets } from './server/look.ts'
 import type { Launch } from './launch.ts'
-import type { ServerServices } from './server/driver.ts'
 import { findServices, type FoundServices } from './services.ts'
+import { recordedImages, versionFindings } from './versions.ts'
 import { targetConfig, wantedPaths, wantedSources, type PathSelection } from './wanted.ts'
 
 /** What is restored where. */
@@ -109,6 +111,11 @@ export async function preflight(
   const found = stops
     ? (launch?.found ?? (await findServices(remote, host, where, dependencies.findContainerServices)))
     : none
+  // A migration looks at both servers itself.
+  const versions =
+    stops && launch === undefined
+      ? await targetVersions(request, connected, look.deployment.path, dependencies, signal)
+      : []
   const now = dependencies.pull.now()
   const plan = planRestore({
     id: launch?.id ?? snapshotId(now),
@@ -122,6 +129,7 @@ export async function preflight(
     start: request.start,
     found,
     chosen: { privilege, refused },
+    versions,
     now,
   })
   return { plan, sources, services: found.services, connected: chosen }
@@ -130,6 +138,22 @@ export async function preflight(
 /** Something of it would not be the SSH user's own, as he makes it. */
 function isForeign(read: readonly Pick<SourceToRestore, 'contents'>[], probe: HostProbe): boolean {
   return read.some(({ contents }) => [...contents.owners].some((uid) => uid !== probe.uid))
+}
+
+/** What the target has of what the snapshot's services ran on. */
+async function targetVersions(
+  { host, snapshot }: RestoreRequest,
+  { remote, probe }: Pick<Connected, 'remote' | 'probe'>,
+  deployment: string,
+  { pull, findImages }: RestoreDependencies,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const { server } = snapshot.manifest
+  const privilege = host.sudo ? 'sudo' : undefined
+  const versions = await pull.lookAtVersions(remote, host.services, { deployment, sudo: host.sudo, signal })
+  const names = versions['docker-engine'] === undefined ? [] : recordedImages(server)
+  const images = names.length === 0 ? new Map() : await findImages(remote, names, { privilege, signal })
+  return versionFindings(server, { name: host.name, arch: probe.arch, versions, images })
 }
 
 /** Throws the failed findings of a plan. */

@@ -17,6 +17,7 @@ import {
   type RestoreRequest,
 } from './preflight.ts'
 import { safetyCopy } from './safety.ts'
+import { settleHolds } from './holds.ts'
 import { RestoreDriver } from './server/driver.ts'
 import { sweepStaging } from './server/journals.ts'
 import { prepareStaging } from './server/staging.ts'
@@ -125,6 +126,7 @@ async function replace(
     },
     signal,
   )
+  const left = await settleHolds(carried, dependencies, signal)
   const safetySnapshot = await safetyCopy(carried, dependencies, signal)
   await prepareStaging(remote, { deployment, id: plan.id, directories, privilege, signal })
   const restored = []
@@ -170,7 +172,12 @@ async function replace(
     })
     diary.step('done')
     const kept = await discardSuperseded(connected, plan, signal)
-    return { outcome: 'done', restored, safetySnapshot, findings: [...plan.findings, ...findings, ...kept] }
+    return {
+      outcome: 'done',
+      restored,
+      safetySnapshot,
+      findings: [...plan.findings, ...left, ...findings, ...kept],
+    }
   } catch (thrown) {
     const error = asRelayError(thrown, signal)
     diary.step(`failed: ${error.message}`)

@@ -18,6 +18,10 @@ export async function safetyCopy(
   const selection = { sources, everything: false }
   const { remote, probe } = connected
   const taken = await takeSnapshot({ host, remote, probe, lock, selection, purpose: 'safety' }, pull, signal)
+  // A restore starts what ran before it: what does not run by now would stay down.
+  const held = taken.findings.find((finding) => finding.outcome === 'failed')
+  if (held !== undefined)
+    throw new RelayError('services-held', held.message, { host: host.name, next: held.next })
   const failed = taken.sources.find((source) => source.outcome === 'failed')
   if (failed === undefined && taken.snapshot !== undefined) return taken.snapshot.id
   throw new RelayError(

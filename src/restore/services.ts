@@ -1,7 +1,7 @@
 import type { HostConfig } from '../model/config.ts'
+import type { ServerServices } from '../model/server-services.ts'
 import type { RemoteHost } from '../remote/contract.ts'
 import type { ContainerLook, FindContainerServices } from '../services/contract.ts'
-import type { ServerServices } from './server/driver.ts'
 
 /** What stops and starts around the swap. */
 export interface FoundServices {

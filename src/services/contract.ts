@@ -1,4 +1,4 @@
-import type { HealthConfig, ServicesConfig } from '../model/config.ts'
+import type { HealthConfig, QuiesceConfig, ServicesConfig } from '../model/config.ts'
 import type { HelperContainer, Privilege, RemoteHost } from '../remote/contract.ts'
 
 /**
@@ -213,12 +213,7 @@ export interface FindDeploymentServices {
       readonly fromDeployment: string
     },
   ): Promise<DeploymentServices>
-  /** The ids of these images on a server; undefined for one that is not there. */
-  images(
-    host: RemoteHost,
-    names: readonly string[],
-    options: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
-  ): Promise<ReadonlyMap<string, string | undefined>>
+  readonly images: FindImages
 }
 
 /** What leads to one container: a service of the deployment's Compose project, or a name. */
@@ -250,3 +245,73 @@ export type FindContainer = (
     readonly signal: AbortSignal
   },
 ) => Promise<ContainerSearch>
+
+/** Services that hold still. Disposing it lets them run again, and waits for that, but not until they are well. */
+export interface ServiceHold extends AsyncDisposable {
+  /** Those that ran, and are held now. */
+  readonly held: readonly string[]
+  /**
+   * They run again, just those that ran. Resolves when they are well, or with what is the matter with one that is
+   * not. Throws RemoteError `hold-resume` when one does not run; the next {@link SettleHolds} tries again.
+   */
+  resume(signal: AbortSignal): Promise<{ readonly unwell: string | undefined }>
+}
+
+/** What is held, and what it is to be found by. */
+export interface HoldRequest {
+  readonly services: ServicesConfig
+  readonly quiesce: QuiesceConfig
+  /** Absolute, symlinks resolved. Its lock is the caller's. */
+  readonly deployment: string
+  readonly sudo: boolean
+}
+
+/**
+ * Stops or pauses those of the services that run, by a script on the server under a lease: however that ends, they
+ * run again. Throws as {@link FindContainerServices}, and RemoteError `hold-refused`; nothing is held then.
+ */
+export type HoldServices = (
+  host: RemoteHost,
+  request: HoldRequest,
+  signal: AbortSignal,
+) => Promise<ServiceHold>
+
+/** Throws what {@link HoldServices} would about services that are not there; changes nothing. */
+export type CheckHold = (host: RemoteHost, request: HoldRequest, signal: AbortSignal) => Promise<void>
+
+/** What became of holds whose script was killed, or ended by a reboot. */
+export interface SettledHolds {
+  /** Services that run again by this. */
+  readonly settled: readonly string[]
+  /** What is the matter with those that run and are not well. */
+  readonly unwell: readonly string[]
+  /** Why others do not run. */
+  readonly failed: readonly string[]
+}
+
+/**
+ * Lets run again what an earlier hold of the deployment has left stopped or paused. The caller has the deployment's
+ * lock. Throws RemoteError `hold-settle` when that can't be asked.
+ */
+export type SettleHolds = (
+  host: RemoteHost,
+  options: { readonly deployment: string; readonly sudo: boolean; readonly signal: AbortSignal },
+) => Promise<SettledHolds>
+
+/**
+ * What of the engines belongs into a manifest's `server.versions`: `docker-engine`, `docker-compose`,
+ * `compose-plugin`, and `image NAME` with the image's id for every container of the deployment. Empty for managers
+ * without containers. Throws as {@link FindContainerServices}.
+ */
+export type LookAtVersions = (
+  host: RemoteHost,
+  services: ServicesConfig,
+  options: { readonly deployment: string; readonly sudo: boolean; readonly signal: AbortSignal },
+) => Promise<Readonly<Record<string, string>>>
+
+/** The ids of these images on a server; undefined for one that is not there. Throws RemoteError. */
+export type FindImages = (
+  host: RemoteHost,
+  names: readonly string[],
+  options: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
+) => Promise<ReadonlyMap<string, string | undefined>>

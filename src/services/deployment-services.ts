@@ -1,6 +1,5 @@
 import { posix } from 'node:path'
 import { RemoteError, SourceError } from '../errors.ts'
-import type { Privilege, RemoteHost } from '../remote/contract.ts'
 import { composeProject, defaultName, leadTo } from './compose-project.ts'
 import type {
   ComposeProject,
@@ -11,6 +10,7 @@ import type {
 } from './contract.ts'
 import { lookAtDocker } from './docker-look.ts'
 import { isUp, isWithin } from './docker-paths.ts'
+import { findImages } from './versions.ts'
 import { dockerServices, usersLeft, type ServiceOrder } from './docker-services.ts'
 
 /** See {@link FindDeploymentServices}. */
@@ -124,31 +124,4 @@ function ofContainers(look: DockerLook, order: ServiceOrder, paths: readonly str
     files: [],
     usersLeft: usersLeft(look, undefined, order, paths),
   }
-}
-
-async function findImages(
-  host: RemoteHost,
-  names: readonly string[],
-  options: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
-): Promise<ReadonlyMap<string, string | undefined>> {
-  const title = 'looking for images'
-  const result = await host.run(
-    { script: 'services-images', args: names, privilege: options.privilege, title },
-    { signal: options.signal },
-  )
-  const lines = result.stdout
-    .toString('utf8')
-    .split('\n')
-    .map((line) => line.split('\t'))
-  if (result.status !== 0 || !lines.some(([verb]) => verb === 'end')) {
-    throw new RemoteError('docker-failed', `Docker on ${host.name} can't be asked about its images`, {
-      host: host.name,
-      command: title,
-      exitStatus: result.status,
-      stderr: result.stderr,
-      next: `Try as the SSH user on ${host.name}: docker images`,
-    })
-  }
-  const found = lines.filter(([verb]) => verb === 'image')
-  return new Map(names.map((name) => [name, found.find((line) => line[2] === name)?.[1]]))
 }

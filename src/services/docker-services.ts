@@ -44,6 +44,32 @@ export function dockerServices(
 }
 
 /**
+ * Who holds still: these services of a Compose project, or containers by name (no project). `names` are in the
+ * order of stopping; the data services stop last all the same. Throws SourceError `service-unknown`.
+ */
+export function heldServices(
+  host: string,
+  look: DockerLook,
+  project: ComposeProject | undefined,
+  data: readonly string[],
+  names: readonly string[],
+): ServiceOrder {
+  const known =
+    project === undefined
+      ? look.containers.map(({ name }) => name)
+      : [...new Set(project.containers.flatMap(({ compose }) => compose?.service ?? []))]
+  for (const name of names) {
+    // A project without containers runs nothing.
+    if (!known.includes(name) && (project === undefined || known.length > 0))
+      throw unknownService(host, name, known, 'the quiesce of this source')
+  }
+  return order(
+    data.filter((name) => names.includes(name)),
+    names,
+  )
+}
+
+/**
  * Containers that run, see a path, and are not among those that are going to be stopped: whatever they write into a
  * tree that is moved aside would be lost. Read-only mounts count too: such a container keeps showing the old tree.
  */
@@ -82,11 +108,16 @@ function order(data: readonly string[], stop: readonly string[]): ServiceOrder {
   return { data, rest: [...new Set(stop)].filter((name) => !data.includes(name)).reverse() }
 }
 
-function unknownService(host: string, name: string, known: readonly string[]): SourceError {
+function unknownService(
+  host: string,
+  name: string,
+  known: readonly string[],
+  where = `hosts.${host}.services`,
+): SourceError {
   const near = nearest(name, known)
   return new SourceError(
     'service-unknown',
     `There is no service ${name} on ${host}${near === undefined ? '' : `; did you mean ${near}?`}`,
-    { host, next: `Correct hosts.${host}.services; there is: ${[...known].sort().join(', ')}` },
+    { host, next: `Correct ${where}; there is: ${[...known].sort().join(', ')}` },
   )
 }

@@ -1,10 +1,11 @@
+import type { ComposeServices, ServerServices } from '../../src/model/server-services.ts'
 import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RestoreDriver } from '../../src/restore/server/driver.ts'
-import type { ComposeServices, ServerServices } from '../../src/restore/server/driver.ts'
 import { rollbackRestore } from '../../src/restore/server/settle.ts'
 import { writeDockerDeployment } from '../lab/docker-deployment.ts'
 import type { DockerDeploymentOptions } from '../lab/docker-deployment.ts'
@@ -152,6 +153,21 @@ describe.each(MACHINES)('services of a Compose project (%s)', (machine) => {
 })
 
 describe('services of a Compose project', () => {
+  it('run again when the client vanishes while one is being stopped', async () => {
+    await using project = await Project.up('dash with GNU tools', { appGrace: '15s' })
+    const host = project.lab.host()
+    const driver = await RestoreDriver.start(host, await project.stage(host, project.services()), quiet())
+    await steps(driver, 'begin')
+    const cut = driver.stop(quiet()).catch(() => undefined)
+    while ((await project.policies())['app'] !== 'no') await sleep(50)
+    await host[Symbol.asyncDispose]()
+    await cut
+    expect(await project.policies()).toEqual(POLICIES)
+    // As long as a stop that was left to itself would have taken.
+    await sleep(16_000)
+    expect(await project.states()).toEqual(RUNNING)
+  })
+
   it('are made anew after .env was restored, and again when that is undone', async () => {
     await using project = await Project.up('dash with GNU tools')
     await using host = project.lab.host()

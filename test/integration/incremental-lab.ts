@@ -172,6 +172,10 @@ export class IncrementalLab implements AsyncDisposable {
       findHelper: never('a helper'),
       findVolume: never('a volume'),
       findContainer: never('a container'),
+      holdServices: never('a hold'),
+      checkHold: never('a hold'),
+      settleHolds: never('a hold'),
+      lookAtVersions: () => Promise.resolve({}),
       connect: () => Promise.resolve(this.remote()),
       probe: () => Promise.resolve(localProbe({ deployment: this.app })),
       lockDeployment: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
@@ -192,6 +196,7 @@ export class IncrementalLab implements AsyncDisposable {
       compress: (compression) => createCompress(compression),
       restorableOf: never('a kind'),
       waitHealthy: never('health'),
+      findImages: never('images'),
       findContainerServices: never('containers'),
       confirm: never('a confirmation'),
     }

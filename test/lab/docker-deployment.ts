@@ -17,6 +17,8 @@ export interface DockerDeploymentOptions {
   readonly redisVolume?: string
   /** Lines of the service redis. */
   readonly redisMore?: string
+  /** How long the app takes to stop; it never ends by itself. Default 1s. */
+  readonly appGrace?: string
 }
 
 /**
@@ -50,7 +52,7 @@ services:
     command: ["sh", "-c", ${JSON.stringify(`${begins}echo $$GREETING > /tmp/greeting; exec httpd -f -p 3000 -h /app/data`)}]
     environment: { GREETING: "\${GREETING}" }
     restart: always
-    stop_grace_period: 1s
+    stop_grace_period: ${options.appGrace ?? '1s'}
     depends_on: [redis]
     volumes: ["./data:/app/data", "./logs:/app/logs", "cache:/app/cache"]
     healthcheck:

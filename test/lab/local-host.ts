@@ -34,6 +34,7 @@ export class LocalHost implements RemoteHost {
   readonly #options: LocalHostOptions
   /** Processes that were started and have not ended. */
   readonly running = new Set<ChildProcess>()
+  readonly #leases: LocalLease[] = []
   /** What was run, in order. */
   readonly commands: RemoteCommand[] = []
 
@@ -82,7 +83,9 @@ export class LocalHost implements RemoteHost {
   ): Promise<Lease> {
     const silence = this.#options.silence ?? 60
     const child = await this.#start(command, [String(silence), ...(command.args ?? [])], options.signal)
-    return new LocalLease(child, options.firstLines ?? [])
+    const lease = new LocalLease(child, options.firstLines ?? [])
+    this.#leases.push(lease)
+    return lease
   }
 
   openFiles(): Promise<never> {
@@ -102,6 +105,11 @@ export class LocalHost implements RemoteHost {
       throw new RemoteError('tcp-failed', String(error))
     }
     return socket
+  }
+
+  /** Says nothing more to leased scripts, as a network that drops everything. */
+  mute(): void {
+    for (const lease of this.#leases) lease.mute()
   }
 
   /** Cuts everything off as a lost connection does: the scripts' stdin and stdout go, and no signal comes. */
@@ -185,6 +193,10 @@ class LocalLease implements Lease {
     }
   }
 
+  mute(): void {
+    clearInterval(this.#beat)
+  }
+
   send(line: string): void {
     this.#child.stdin?.write(`${line}\n`)
   }
@@ -220,6 +232,7 @@ export function localProbe(
     versions: { tar: '1.34', zstd: '1.5.4', gzip: '1.12' },
     findPrintf: true,
     openJournals: [],
+    holds: [],
     groups: [],
     ...probe,
   }

@@ -40,13 +40,8 @@ work() {
   lease_next || exit 0
   who=$line
   deployment=$(cd -P -- "$(absolute "$1")" 2>/dev/null && pwd) || refuse "failed there is no directory $1"
-  if make_home "$deployment/.relay-backup" && [ -w "$deployment/.relay-backup" ]; then
-    lock=$deployment/.relay-backup/lock
-  else
-    # Somebody who may only read there: those with the same home exclude each other.
-    make_home "$HOME/.relay-backup" || refuse "failed neither $deployment nor $HOME can be written to"
-    lock=$HOME/.relay-backup/lock-$(printf '%s' "$deployment" | cksum | cut -d ' ' -f 1)
-  fi
+  lock_place "$deployment" || refuse "failed $why"
+  lock=$lock_home/lock$lock_end
   attempts=0
   until lock_take; do
     attempts=$((attempts + 1))

@@ -120,5 +120,8 @@ if cd -P -- "$deployment" 2>/dev/null; then
     journal=${journal%/journal}
     say journal "${journal#.relay-backup/restore-}"
   done
+  for hold in .relay-backup/hold-*; do
+    [ ! -d "$hold" ] || say hold "${hold#.relay-backup/hold-}"
+  done
 fi
 say end yes

@@ -1,7 +1,8 @@
 import { ConnectionError, LockedError, RemoteError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
+import { encodeField, fieldLine } from '../../model/script-field.ts'
+import { serviceLines, type ServerServices } from '../../model/server-services.ts'
 import type { Lease, Privilege, RemoteHost } from '../../remote/contract.ts'
-import { encodeField, fieldLine } from './field.ts'
 import type { RestoreUnit } from './layout.ts'
 import type { PathUser } from './look.ts'
 import { nextReply } from './replies.ts'
@@ -15,36 +16,6 @@ export interface UnitCarry {
   readonly patterns: readonly string[]
   /** Names relative to the unit, parents before what is in them. */
   readonly names?: readonly Uint8Array[]
-}
-
-/** What stops and starts the services during the swap, as the script knows it. */
-export type ServerServices =
-  | { readonly manager: 'none' }
-  | {
-      readonly manager: 'command'
-      readonly stop: string
-      readonly start: string
-      readonly status?: string | undefined
-    }
-  | {
-      /** systemd: units; docker: containers by name. In the order of starting, which is the reverse of stopping. */
-      readonly manager: 'systemd' | 'docker'
-      readonly data: readonly string[]
-      readonly rest: readonly string[]
-    }
-  | ComposeServices
-
-/** Services of a Compose project, in the order of starting, which is the reverse of stopping. */
-export interface ComposeServices {
-  readonly manager: 'compose'
-  /** As in the containers' label. */
-  readonly project: string
-  /** Compose's own arguments that lead to the project: `--project-name`, `--project-directory`, `--file`. */
-  readonly args: readonly string[]
-  /** The Compose file or `.env` is among what is put in place: the services start by `up`, anew where it changed. */
-  readonly renew: boolean
-  readonly data: readonly string[]
-  readonly rest: readonly string[]
 }
 
 /** A side of a migration: FROM is only held still (it has no units); on TO services start whether they ran or not. */
@@ -257,35 +228,5 @@ export function placementLines(
     ...(migration === undefined ? [] : [fieldLine('migration', migration.role, encodeField(migration.host))]),
     ...units,
     ...serviceLines(placement.services),
-  ]
-}
-
-function serviceLines(services: ServerServices): readonly string[] {
-  switch (services.manager) {
-    case 'none':
-      return [fieldLine('services', 'none')]
-    case 'command': {
-      const { stop, start, status } = services
-      const values = [stop, start, status].map((line) => (line === undefined ? '-' : encodeField(line)))
-      return [fieldLine('services', 'command', ...values)]
-    }
-    case 'systemd':
-    case 'docker':
-      return [fieldLine('services', services.manager), ...serviceNames(services)]
-    case 'compose': {
-      const { project, args, renew } = services
-      const values = [encodeField(project), encodeField(args.join('\n')), renew ? 'up' : 'start']
-      return [fieldLine('services', 'compose', ...values), ...serviceNames(services)]
-    }
-  }
-}
-
-function serviceNames(services: {
-  readonly data: readonly string[]
-  readonly rest: readonly string[]
-}): readonly string[] {
-  return [
-    ...services.data.map((name) => fieldLine('service', 'data', encodeField(name))),
-    ...services.rest.map((name) => fieldLine('service', 'rest', encodeField(name))),
   ]
 }

@@ -2,7 +2,7 @@ import { LockedError } from '../../errors.ts'
 import type { Privilege, RemoteHost } from '../../remote/contract.ts'
 import type { MigrationRole } from './driver.ts'
 import { scriptFailure } from './failure.ts'
-import { decodeField, fieldLines } from './field.ts'
+import { decodeField, fieldLines } from '../../model/script-field.ts'
 
 /** How far a restore has come. `begun`: nothing was stopped; `swapped` and what follows it: the new is in place. */
 export type JournalState =

@@ -228,3 +228,12 @@ hosts:
     ['b', ['x']],
   ])
 })
+
+test('quiesce is in the order of stopping, each service once', () => {
+  const config = parse(
+    withHost(
+      'services: { manager: compose }\nsources: { data: { kind: files, path: data, quiesce: { stop: [app, worker, app] } } }',
+    ),
+  )
+  expect(config.hosts[0]?.sources[0]?.quiesce).toEqual({ how: 'stop', services: ['app', 'worker'] })
+})

@@ -261,8 +261,8 @@ describe('sources', () => {
       ["….a.path: .relay-backup is relay-backup's own directory on the server"],
     ],
     [
-      '{ a: { kind: files, path: x, quiesce: { pause: [y] } } }',
-      ['….a.quiesce: unknown key (Known keys here: kind, path, paths, exclude, retention)'],
+      '{ a: { kind: files, path: x, hush: { pause: [y] } } }',
+      ['….a.hush: unknown key (Known keys here: kind, path, paths, exclude, quiesce, retention)'],
     ],
     [
       '{ A: { kind: files, path: x } }',
@@ -314,6 +314,56 @@ describe('sources', () => {
     expect(shown(text('none')).map((line) => line.split(' ')[1])).toEqual([
       'defaults.sources.r.path:',
       'hosts.a.sources.r.service:',
+    ])
+  })
+})
+
+describe('quiesce', () => {
+  const source = (services: string, quiesce: string, kind = 'kind: files, path: data') =>
+    shown(
+      withHost(`${services}\nsources: { data: { ${kind}, quiesce: ${quiesce} } }`).replace('    \n', ''),
+    ).map((line) => line.replace(/^\S+ /, ''))
+
+  test.each([
+    ['services: { manager: compose }', '{ stop: [app] }'],
+    ['services: { manager: docker }', '{ pause: [app, worker] }'],
+    ['services: { manager: systemd }', '{ stop: [app.service] }'],
+  ])('%s, %s is fine', (services, quiesce) => {
+    expect(source(services, quiesce)).toEqual([])
+  })
+
+  test.each([
+    ['services: { manager: compose }', '{ stop: [] }', 'stop: name at least one service'],
+    ['services: { manager: compose }', '[app]', ''],
+    ['services: { manager: compose }', '{ stop: [app], pause: [app] }', ''],
+    [
+      'services: { manager: systemd }',
+      '{ pause: [app.service] }',
+      ": can't pause systemd units (Use stop instead of pause)",
+    ],
+    [
+      'services: { manager: command, stop: a, start: b }',
+      '{ stop: [app] }',
+      ': needs services by name, and services.manager command knows only all of them at once (Set services.manager to compose, docker or systemd, or remove quiesce)',
+    ],
+    [
+      '',
+      '{ stop: [app] }',
+      ': needs services.manager: it says what the named services are (Add `services: { manager: compose }` (or docker, systemd) to the host)',
+    ],
+  ])('%s, %s is not', (services, quiesce, problem) => {
+    const problems = source(services, quiesce)
+    expect(problems).toHaveLength(1)
+    expect(problems[0]).toContain(`hosts.prod.sources.data.quiesce`)
+    expect(problems[0]).toContain(problem)
+  })
+
+  test('a Redis that must answer can not be paused, only what writes to it', () => {
+    const redis = 'kind: redis, path: redis_data, service: redis'
+    const compose = 'services: { manager: compose }'
+    expect(source(compose, '{ pause: [app] }', redis)).toEqual([])
+    expect(source(compose, '{ pause: [app, redis] }', redis)).toEqual([
+      'hosts.prod.sources.data.quiesce.pause: names the Redis of this source, which must answer while it is captured (Name the services that write to it instead)',
     ])
   })
 })

@@ -3,7 +3,7 @@ import { parseProbe } from '../../../src/remote/probe.ts'
 
 it('unescapes values and passes over a login message', () => {
   const probe = parseProbe(
-    'Welcome!\nuid=0\ndeployment=/a\\\\n\\nb\nexists=x\nexists=y\nfree-kib=3\nversion.tar=tar (GNU tar) 1.34\njournal=7\nend=yes\n',
+    'Welcome!\nuid=0\ndeployment=/a\\\\n\\nb\nexists=x\nexists=y\nfree-kib=3\nversion.tar=tar (GNU tar) 1.34\njournal=7\nhold=0a1b\nend=yes\n',
   )
   expect(probe).toMatchObject({
     deployment: '/a\\n\nb',
@@ -11,6 +11,7 @@ it('unescapes values and passes over a login message', () => {
     tar: 'gnu',
     versions: { tar: '1.34' },
     openJournals: ['7'],
+    holds: ['0a1b'],
   })
   expect([...(probe?.existing ?? [])]).toEqual(['x', 'y'])
 })

@@ -20,6 +20,7 @@ function probe(versions: HostProbe['versions'], cpus = 2): HostProbe {
     versions,
     findPrintf: true,
     openJournals: [],
+    holds: [],
     groups: [],
   }
 }

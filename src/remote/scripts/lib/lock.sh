@@ -21,28 +21,51 @@ boot_id() {
   cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown
 }
 
+# mark_own: what names the shell that calls it, in $mark; fails when that can't be told.
+mark_own() {
+  # $$ is the script's first shell, which is not the one that works.
+  mark=$(exec sh -c 'echo $PPID')
+  process_start "$mark" || return 1
+  mark=$mark.$started.$(boot_id)
+}
+
+# mark_alive MARK: the process that it names still runs; its pid is in $mark_pid.
+mark_alive() {
+  mark_pid=${1%%.*}
+  mark_rest=${1#*.}
+  case $mark_pid in
+    '' | *[!0-9]*) return 1 ;;
+  esac
+  [ "${mark_rest#*.}" = "$(boot_id)" ] && process_start "$mark_pid" && [ "$started" = "${mark_rest%%.*}" ]
+}
+
+# lock_place DEPLOYMENT: where its lock and its markers lie. The directory is in $lock_home; the names there end with
+# $lock_end, which tells deployments apart that share one. Fails with $why.
+lock_place() {
+  lock_home=$1/.relay-backup lock_end=
+  if make_home "$lock_home" && [ -w "$lock_home" ]; then return 0; fi
+  # Somebody who may only read there: those with the same home exclude each other.
+  lock_home=$HOME/.relay-backup
+  lock_end=-$(printf '%s' "$1" | cksum | cut -d ' ' -f 1)
+  make_home "$lock_home" || {
+    why="neither $1 nor $HOME can be written to"
+    return 1
+  }
+}
+
 # lock_read: $lock_holder is the live holder's pid, or nothing.
 lock_read() {
   lock_holder=
   lock_seen=$(readlink "$lock") || return 0
-  lock_pid=${lock_seen%%.*}
-  lock_rest=${lock_seen#*.}
-  case $lock_pid in
-    '' | *[!0-9]*) return 0 ;;
-  esac
-  [ "${lock_rest#*.}" = "$(boot_id)" ] || return 0
-  process_start "$lock_pid" || return 0
-  [ "$started" = "${lock_rest%%.*}" ] || return 0
-  lock_holder=$lock_pid
+  mark_alive "$lock_seen" && lock_holder=$mark_pid
+  return 0
 }
 
 # lock_take: takes $lock for the shell that calls it; fails when another process holds it ($lock_holder).
 lock_take() {
   lock_holder=
-  # $$ is the script's first shell, which is not the one that works.
-  lock_own=$(exec sh -c 'echo $PPID')
-  process_start "$lock_own" || return 1
-  lock_own=$lock_own.$started.$(boot_id)
+  mark_own || return 1
+  lock_own=$mark
   lock_tries=0
   while ! ln -s -- "$lock_own" "$lock" 2>/dev/null; do
     lock_read

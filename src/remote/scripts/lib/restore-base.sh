@@ -193,6 +193,7 @@ valid_id() {
 remove_tree() {
   case $1 in
     */.relay-backup/restore-* | */.relay-backup/rollback-* | */.relay-backup/failed-*) ;;
+    */.relay-backup/hold-*) ;;
     *)
       why="$1 is not ours to remove"
       return 1

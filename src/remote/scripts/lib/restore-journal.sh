@@ -1,4 +1,5 @@
-# The journal of a restore: what is to be put in place, and how far it has come. Every line is on the disk before
+# The journal of a restore: what is to be put in place, and how far it has come; also that of a hold (lib/hold.sh),
+# which has no units. Every line is on the disk before
 # the step it names is taken, and ends with a field `.`: one that was cut off by a crash is none.
 #
 #   journal 1 ID SECONDS         the first line; seconds since the epoch
@@ -10,6 +11,8 @@
 #                                whether they ran before or not. HOST is the other side
 #   container NAME ID POLICY     of the service NAME, that ran; its restart policy, which is `no` from here on
 #   container-settled ID         its restart policy is back
+#   hold KIND MARK               services are held still: stop or pause; by which process (lib/lock.sh)
+#   paused NAME ID               a container of the service NAME, that ran; it is paused from here on
 #   begun                        stopping, running NAME (one a service that ran), writers-stopped, stopped, swapping
 #   made N COUNT                 that many missing ancestors of the target are made
 #   out N INODE OWNER MODE       the old is moved aside; - when there was none
@@ -26,15 +29,17 @@
 # In memory: $id, $epoch, $state, $how, $units (their number), unit_N_kind, _target, _staged, _aside, _home, _made,
 # _inode, _owner, _mode, _phase, _emptied (the old was all moved out), _placed; carry_N_member, _patterns, _names;
 # $manager, manager_1 ..., $service_data, $service_rest, $service_before (names parted by spaces),
-# $service_containers (NAME=ID=POLICY each), $service_settled (ids), $service_reopened; $migration, $migration_host,
-# $service_launched (those that a migration starts, whatever ran before).
+# $service_containers (NAME=ID=POLICY each), $service_settled (ids), $service_reopened, $service_paused (NAME=ID each);
+# $hold_kind, $hold_mark; $migration, $migration_host, $service_launched (those that a migration starts, whatever
+# ran before).
 # include lib/restore-base.sh
 
 journal_reset() {
   id='' epoch='' state=none how='' units=0
   manager=none manager_1=- manager_2=- manager_3=-
   service_data='' service_rest='' service_before=''
-  service_containers='' service_settled='' service_reopened=no
+  service_containers='' service_settled='' service_reopened=no service_paused=''
+  hold_kind='' hold_mark=''
   migration='' migration_host='' service_launched=''
   stuck='' refused='' journal_cut=no
 }
@@ -163,6 +168,8 @@ journal_take() {
       safe_name "${2-}" && safe_name "${3-}" && safe_name "${4-}" &&
         service_containers="$service_containers $2=$3=$4"
       ;;
+    hold) hold_kind=${2-} hold_mark=${3-} ;;
+    paused) safe_name "${2-}" && safe_name "${3-}" && service_paused="$service_paused $2=$3" ;;
     container-settled) safe_name "${2-}" && service_settled="$service_settled $2" ;;
     begun | stopping | writers-stopped | stopped | swapping | swapped | kept) state=$verb ;;
     starting | started)

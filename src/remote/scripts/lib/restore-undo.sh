@@ -211,7 +211,7 @@ undo_restore() {
       undo_n=$((undo_n - 1))
     done
   fi
-  undo_start && svc_settle || {
+  svc_stop_begun && undo_start && svc_settle || {
     undo_stuck
     return 1
   }

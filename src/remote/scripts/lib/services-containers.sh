@@ -134,6 +134,98 @@ containers_stop_one() {
   fi
 }
 
+# containers_stop_begun: ends what was told to stop and has not ended, when nobody waits for it any more. Docker does
+# not tell such a container from one that runs, and a start of it would do nothing.
+containers_stop_begun() {
+  for containers_record in $service_containers; do
+    containers_id=${containers_record%=*}
+    containers_id=${containers_id#*=}
+    case $(containers_get "$containers_id" '{{.State.Status}}') in
+      running | restarting) containers_stop_one "${containers_record%%=*}" "$containers_id" || return 1 ;;
+    esac
+  done
+}
+
+# containers_pause NAME...: the last one first, as they are stopped. One that is paused already is somebody else's.
+containers_pause() {
+  containers_order=
+  for containers_name; do containers_order="$containers_name $containers_order"; done
+  for containers_name in $containers_order; do
+    containers_list "$containers_name" || return 1
+    for containers_id in $containers_ids; do
+      case $(containers_get "$containers_id" '{{.State.Status}}') in
+        running) ;;
+        restarting)
+          why="$containers_name restarts over and over and can't be paused"
+          return 1
+          ;;
+        *) continue ;;
+      esac
+      journal_add paused "$containers_name" "$containers_id" || return 1
+      svc_do docker pause -- "$containers_id" || return 1
+    done
+  done
+}
+
+# containers_unpause: lets all go on that containers_pause has paused; fails with $why when one does not.
+containers_unpause() {
+  containers_left=
+  for containers_record in $service_paused; do
+    svc_do docker unpause -- "${containers_record#*=}" || case $why in
+      *'is not paused'* | *[Nn]'o such container'*) ;;
+      *) containers_left="${containers_left:+$containers_left; }${containers_record%%=*} is still paused: $why" ;;
+    esac
+  done
+  why=$containers_left
+  [ -z "$why" ]
+}
+
+# containers_unwell: which of those that were paused are not well, in $why; nothing when all are. Docker calls a paused
+# container unhealthy until its next check, and that is waited for, a while: it may be long until then.
+containers_unwell() {
+  containers_bad='' containers_polls=0
+  for containers_record in $service_paused; do
+    while :; do
+      containers_pulse=$(containers_feel "${containers_record#*=}")
+      [ "$containers_pulse" = unknown ] && [ "$containers_polls" -lt 120 ] || break
+      containers_polls=$((containers_polls + 1))
+      lease_sleep 1
+    done
+    case $containers_pulse in
+      well | unknown) ;;
+      *) containers_bad="${containers_bad:+$containers_bad; }${containers_record%%=*} $containers_pulse" ;;
+    esac
+  done
+  why=$containers_bad
+}
+
+# containers_feel ID: how one is that was paused: well, unknown before its next check, or what is the matter.
+containers_feel() {
+  containers_facts=$(containers_get "$1" \
+    '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}} {{.State.Health.FailingStreak}} {{.Config.Healthcheck.Retries}}{{end}}') ||
+    containers_facts=$(containers_get "$1" '{{.State.Status}}')
+  set -f
+  # shellcheck disable=SC2086
+  set -- $containers_facts
+  case "${1-} ${2-}" in
+    running\ unhealthy)
+      # So many checks must fail in a row; 0 is the default.
+      [ "$4" != 0 ] || set -- "$1" "$2" "$3" 3
+      if [ "$3" -ge "$4" ]; then echo 'is unhealthy'; else echo unknown; fi
+      ;;
+    running\ *) echo well ;;
+    *) echo 'does not run' ;;
+  esac
+}
+
+# containers_health ID: its state, how often it was restarted, its health or none, and its last exit status.
+containers_health() {
+  # A client that knows no Health where there is no healthcheck fails at it.
+  containers_get "$1" \
+    '{{.State.Status}} {{.RestartCount}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.State.ExitCode}}' ||
+    containers_get "$1" '{{.State.Status}} {{.RestartCount}} none {{.State.ExitCode}}'
+}
+
 # containers_start NAME...: in this order, and waits until they run and are healthy.
 containers_start() {
   for containers_name; do containers_start_one "$containers_name" || return 1; done
@@ -203,10 +295,7 @@ containers_verdict() {
   }
   containers_bad='does not run'
   for containers_id in $containers_ids; do
-    # A client that knows no Health where there is no healthcheck fails at it.
-    containers_facts=$(containers_get "$containers_id" \
-      '{{.State.Status}} {{.RestartCount}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.State.ExitCode}}') ||
-      containers_facts=$(containers_get "$containers_id" '{{.State.Status}} {{.RestartCount}} none {{.State.ExitCode}}')
+    containers_facts=$(containers_health "$containers_id")
     case $containers_facts in
       running\ 0\ none\ * | running\ 0\ healthy\ *) containers_fit=$((containers_fit + 1)) ;;
       running\ 0\ starting\ *) containers_bad= ;;
@@ -243,12 +332,15 @@ containers_settle() {
     # What a migration had started and does not serve any more must not come up with the engine.
     case " $service_before " in *" ${containers_record%%=*} "*) ;; *) continue ;; esac
     case " $service_settled " in *" $containers_id "*) continue ;; esac
-    # One that was made anew has its policy from the Compose file, and the old one is gone.
-    if containers_get "$containers_id" '{{.Id}}' >/dev/null; then
-      svc_do docker update "--restart=$containers_policy" -- "$containers_id" || {
-        containers_left="$containers_left ${containers_record%%=*}"
-        continue
-      }
+    if ! svc_do docker update "--restart=$containers_policy" -- "$containers_id"; then
+      case $why in
+        # One that was made anew has its policy from the Compose file, and the old one is gone.
+        *[Nn]'o such container'*) ;;
+        *)
+          containers_left="$containers_left ${containers_record%%=*}"
+          continue
+          ;;
+      esac
     fi
     journal_add container-settled "$containers_id" || return 1
   done

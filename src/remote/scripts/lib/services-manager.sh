@@ -33,11 +33,39 @@ svc_look() {
   return 1
 }
 
-# svc_whole NAME: prints it when all of it runs that ran before: a service may be several containers.
+# svc_whole NAME: prints it when all of it runs that ran before: a service may be several containers, and a unit that
+# is being stopped does not count.
 svc_whole() {
   case $manager in
-    docker | compose) svc_fit "$1" ;;
-    *) svc_running "$1" ;;
+    command) svc_running "$1" ;;
+    *) svc_fit "$1" ;;
+  esac
+}
+
+# svc_stop_begun: a stop that nobody waited for to the end comes to it: what is asked to start before, stays as it is.
+# systemd gives up a stop for a start by itself.
+svc_stop_begun() {
+  case $manager in
+    docker | compose) containers_stop_begun ;;
+  esac
+}
+
+# svc_begin NAME: starts all of it that was stopped, and does not wait until it is well.
+svc_begin() {
+  case $manager in
+    docker | compose) ! containers_known "$1" || containers_start_one "$1" ;;
+    *) svc_start "$1" ;;
+  esac
+}
+
+# svc_await NAME: waits until it is well; fails with $why when it is not.
+svc_await() {
+  case $manager in
+    docker | compose) containers_wait "$1" ;;
+    *)
+      why="$1 does not run"
+      [ -n "$(svc_fit "$1")" ]
+      ;;
   esac
 }
 
@@ -101,6 +129,17 @@ svc_quiet() {
 # svc_ask COMMAND...: runs it for its stdout.
 svc_ask() {
   (svc_job 60 "$@") 2>/dev/null
+}
+
+# svc_finish_job: lets a command that still runs come to its end, if that takes no longer than a stop may.
+svc_finish_job() {
+  svc_leased=no
+  svc_patience=150
+  while [ -n "$svc_pid" ] && ! [ -e "$svc_log.status" ] && svc_signal 0 && [ "$svc_patience" -gt 0 ]; do
+    sleep 1
+    svc_patience=$((svc_patience - 1))
+  done
+  svc_end_job
 }
 
 # svc_end_job: ends a command that still runs, with all that it started.

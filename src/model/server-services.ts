@@ -1,0 +1,62 @@
+import { encodeField, fieldLine } from './script-field.ts'
+
+/** What stops and starts services, as the scripts on the server know it. */
+export type ServerServices =
+  | { readonly manager: 'none' }
+  | {
+      readonly manager: 'command'
+      readonly stop: string
+      readonly start: string
+      readonly status?: string | undefined
+    }
+  | {
+      /** systemd: units; docker: containers by name. In the order of starting, which is the reverse of stopping. */
+      readonly manager: 'systemd' | 'docker'
+      readonly data: readonly string[]
+      readonly rest: readonly string[]
+    }
+  | ComposeServices
+
+/** Services of a Compose project, in the order of starting, which is the reverse of stopping. */
+export interface ComposeServices {
+  readonly manager: 'compose'
+  /** As in the containers' label. */
+  readonly project: string
+  /** Compose's own arguments that lead to the project: `--project-name`, `--project-directory`, `--file`. */
+  readonly args: readonly string[]
+  /** The Compose file or `.env` is among what is put in place: the services start by `up`, anew where it changed. */
+  readonly renew: boolean
+  readonly data: readonly string[]
+  readonly rest: readonly string[]
+}
+
+/** The lines that tell a script its services (scripts/lib/restore-journal.sh). */
+export function serviceLines(services: ServerServices): readonly string[] {
+  switch (services.manager) {
+    case 'none':
+      return [fieldLine('services', 'none')]
+    case 'command': {
+      const { stop, start, status } = services
+      const values = [stop, start, status].map((line) => (line === undefined ? '-' : encodeField(line)))
+      return [fieldLine('services', 'command', ...values)]
+    }
+    case 'systemd':
+    case 'docker':
+      return [fieldLine('services', services.manager), ...serviceNames(services)]
+    case 'compose': {
+      const { project, args, renew } = services
+      const values = [encodeField(project), encodeField(args.join('\n')), renew ? 'up' : 'start']
+      return [fieldLine('services', 'compose', ...values), ...serviceNames(services)]
+    }
+  }
+}
+
+function serviceNames(services: {
+  readonly data: readonly string[]
+  readonly rest: readonly string[]
+}): readonly string[] {
+  return [
+    ...services.data.map((name) => fieldLine('service', 'data', encodeField(name))),
+    ...services.rest.map((name) => fieldLine('service', 'rest', encodeField(name))),
+  ]
+}

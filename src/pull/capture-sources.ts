@@ -1,0 +1,112 @@
+import { ConnectionError, RelayError, VaultError } from '../errors.ts'
+import type { SourceConfig } from '../model/config.ts'
+import type { Finding } from '../model/finding.ts'
+import type { SourcePullReport } from '../model/pull-report.ts'
+import type { ManifestSource } from '../model/snapshot.ts'
+import type { PullDependencies } from './dependencies.ts'
+import type { NextListing } from './incremental/next-listing.ts'
+import type { PullSourceContext } from './capture-archives.ts'
+import { pullSource, type Chaining } from './pull-source.ts'
+import { groupByQuiesce, whileHeld } from './quiesce.ts'
+
+/** What the sources of one host came to, in order. */
+export interface CapturedSources {
+  readonly manifests: ManifestSource[]
+  readonly reports: SourcePullReport[]
+  readonly findings: Finding[]
+}
+
+/** How the sources are links of their chains. */
+export interface Links {
+  readonly chaining: Chaining
+  /** Takes over what the next pull compares with. */
+  readonly keep: (listing: NextListing) => void
+}
+
+/**
+ * Captures the sources one after another, those with a quiesce while its services hold still; a failed one is
+ * reported and does not spoil the others.
+ */
+export async function captureSources(
+  context: Omit<PullSourceContext, 'files' | 'privilege'>,
+  sources: readonly SourceConfig[],
+  links: Links,
+  dependencies: PullDependencies,
+): Promise<CapturedSources> {
+  const captured: CapturedSources = { manifests: [], reports: [], findings: [] }
+  const { host, signal } = context
+  const { reporter } = dependencies
+  for (const { quiesce, sources: group } of groupByQuiesce(sources)) {
+    const capture = async () => {
+      for (const source of group) await captureSource(context, source, captured, links, dependencies)
+    }
+    try {
+      if (quiesce === undefined) await capture()
+      else {
+        const step = (text: string) => reporter.event({ type: 'host-step', host: host.name, step: text })
+        const found = await whileHeld(context, quiesce, dependencies, { step, signal }, capture)
+        captured.findings.push(...found)
+      }
+    } catch (error) {
+      if (!isSourceFailure(error, signal)) throw error
+      const lost = error instanceof ConnectionError
+      const told = new Set(captured.reports.map((report) => report.source))
+      for (const { name } of (lost ? sources : group).filter((source) => !told.has(source.name))) {
+        captured.reports.push(failedReport(name, error))
+        if (lost) continue
+        reporter.event({ type: 'source-started', host: host.name, source: name })
+        reporter.event({ type: 'source-failed', host: host.name, source: name, error })
+      }
+      if (lost) break
+    }
+  }
+  return captured
+}
+
+/** Captures one source. Throws what the others can't go on from: a lost connection, a vault that fails. */
+async function captureSource(
+  context: Omit<PullSourceContext, 'files' | 'privilege'>,
+  source: SourceConfig,
+  captured: CapturedSources,
+  { chaining, keep }: Links,
+  dependencies: PullDependencies,
+): Promise<void> {
+  const { reporter } = dependencies
+  const names = { host: context.host.name, source: source.name }
+  reporter.event({ type: 'source-started', ...names })
+  try {
+    const { manifest, wireBytes, listing } = await pullSource(context, source, chaining, dependencies)
+    captured.manifests.push(manifest)
+    if (listing !== undefined) keep(listing)
+    captured.reports.push(sourceReport(manifest, wireBytes))
+    reporter.event({ type: 'source-finished', ...names, entries: manifest.entries })
+  } catch (error) {
+    if (!isSourceFailure(error, context.signal)) throw error
+    captured.reports.push(failedReport(source.name, error))
+    reporter.event({ type: 'source-failed', ...names, error })
+    if (error instanceof ConnectionError) throw error
+  }
+}
+
+/** A full or broken vault fails every source alike: there is nothing to go on for. */
+function isSourceFailure(error: unknown, signal: AbortSignal): error is RelayError {
+  return error instanceof RelayError && !(error instanceof VaultError) && !signal.aborted
+}
+
+function sourceReport(manifest: ManifestSource, wireBytes: number): SourcePullReport {
+  const sum = (of: (archive: ManifestSource['archives'][number]) => number) =>
+    manifest.archives.reduce((total, archive) => total + of(archive), 0)
+  return {
+    source: manifest.name,
+    outcome: 'done',
+    entries: manifest.entries,
+    plainBytes: sum((archive) => archive.plainBytes),
+    bytes: sum((archive) => archive.bytes),
+    wireBytes,
+    warnings: manifest.warnings,
+  }
+}
+
+function failedReport(source: string, error: RelayError): SourcePullReport {
+  return { source, outcome: 'failed', entries: 0, plainBytes: 0, bytes: 0, wireBytes: 0, warnings: [], error }
+}

@@ -1,0 +1,124 @@
+import { RelayError } from '../errors.ts'
+import type { HostConfig, QuiesceConfig, SourceConfig } from '../model/config.ts'
+import type { Finding } from '../model/finding.ts'
+import { printable } from '../model/path-bytes.ts'
+import type { HostProbe, RemoteHost } from '../remote/contract.ts'
+import type { HoldRequest } from '../services/contract.ts'
+import { requireShell } from './access.ts'
+import type { PullDependencies } from './dependencies.ts'
+
+/** Sources that follow each other and hold the same services still, so that one hold does for them. */
+export interface HeldSources {
+  readonly quiesce: QuiesceConfig | undefined
+  readonly sources: readonly SourceConfig[]
+}
+
+/** The sources in their order, those beside each other that share a hold in one group. */
+export function groupByQuiesce(sources: readonly SourceConfig[]): readonly HeldSources[] {
+  const groups: { quiesce: QuiesceConfig | undefined; sources: SourceConfig[] }[] = []
+  for (const source of sources) {
+    const last = groups.at(-1)
+    if (last !== undefined && last.quiesce !== undefined && sameHold(last.quiesce, source.quiesce))
+      last.sources.push(source)
+    else groups.push({ quiesce: source.quiesce, sources: [source] })
+  }
+  return groups
+}
+
+function sameHold(left: QuiesceConfig, right: QuiesceConfig | undefined): boolean {
+  return left.how === right?.how && left.services.join('\0') === right.services.join('\0')
+}
+
+/** `while app, worker stand still (paused)`, for a plan. */
+export function describeQuiesce({ how, services }: QuiesceConfig): string {
+  return `while ${services.join(', ')} ${services.length === 1 ? 'is' : 'are'} ${how === 'stop' ? 'stopped' : 'paused'}`
+}
+
+/** Where a host's services are held. */
+export interface HoldPlace {
+  readonly host: HostConfig
+  readonly remote: RemoteHost
+  readonly probe: HostProbe
+}
+
+/** What a hold of these services is asked for with. Throws RelayError `needs-shell`. */
+export function holdRequest({ host, probe }: HoldPlace, quiesce: QuiesceConfig): HoldRequest {
+  requireShell(host.name, probe, 'quiesce')
+  // Whoever captures knows the deployment: the probe has found it.
+  return { services: host.services, quiesce, deployment: probe.deployment ?? '', sudo: host.sudo }
+}
+
+/**
+ * Runs `capture` while the services hold still, and lets them run again behind it, whatever comes of it. What is the
+ * matter with them then is found, not thrown: what was captured is good. Throws what kept them from being held, and
+ * what `capture` throws.
+ */
+export async function whileHeld(
+  place: HoldPlace,
+  quiesce: QuiesceConfig,
+  { holdServices }: Pick<PullDependencies, 'holdServices'>,
+  options: { readonly step: (text: string) => void; readonly signal: AbortSignal },
+  capture: () => Promise<void>,
+): Promise<readonly Finding[]> {
+  const { step, signal } = options
+  const doing = quiesce.how === 'stop' ? 'stopping' : 'pausing'
+  step(`${doing} ${printable(quiesce.services.join(', '))}`)
+  await using hold = await holdServices(place.remote, holdRequest(place, quiesce), signal)
+  await capture()
+  step(
+    hold.held.length === 0
+      ? 'nothing ran that had to hold still'
+      : `waiting until ${printable(hold.held.join(', '))} runs again`,
+  )
+  try {
+    const { unwell } = await hold.resume(signal)
+    return unwell === undefined ? [] : [unwellFinding(unwell, place.host)]
+  } catch (error) {
+    if (!(error instanceof RelayError) || signal.aborted) throw error
+    return [{ check: 'services-held', outcome: 'failed', message: error.message, next: error.details.next }]
+  }
+}
+
+/**
+ * Lets run again what an earlier hold has left. Asked only where there is a sign of one, or a source of the host has
+ * a quiesce: where the deployment can't be written to the sign lies elsewhere. The caller has the deployment's lock.
+ */
+export async function settleLeftHolds(
+  place: HoldPlace,
+  { settleHolds }: Pick<PullDependencies, 'settleHolds'>,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const { host, remote, probe } = place
+  const { deployment } = probe
+  if (probe.access === 'sftp') return []
+  const expected = probe.holds.length > 0 || host.sources.some(({ quiesce }) => quiesce !== undefined)
+  if (deployment === undefined || !expected) return []
+  const { settled, unwell, failed } = await settleHolds(remote, { deployment, sudo: host.sudo, signal })
+  return [
+    ...(settled.length === 0
+      ? []
+      : [
+          {
+            check: 'services-left',
+            outcome: 'warning' as const,
+            message: `an earlier run was cut off and had left ${settled.join(', ')} stopped or paused; that runs again now`,
+          },
+        ]),
+    ...unwell.map((text) => unwellFinding(text, host)),
+    ...failed.map((text) => ({
+      check: 'services-held',
+      outcome: 'failed' as const,
+      message: `an earlier run has left services stopped or paused: ${text}`,
+      next: `Start them on ${host.name} by hand now; the next run tries it again`,
+    })),
+  ]
+}
+
+function unwellFinding(text: string, host: HostConfig): Finding {
+  return {
+    check: 'services-unwell',
+    outcome: 'warning',
+    message: `${text} after it was held still for the capture`,
+    next: `Look at it on ${host.name} now: docker ps, docker logs`,
+  }
+}

@@ -1,0 +1,120 @@
+import type { Finding } from '../model/finding.ts'
+import { printable } from '../model/path-bytes.ts'
+import type { Manifest } from '../model/snapshot.ts'
+
+/** A server as a snapshot's manifest describes it. */
+export type RecordedServer = Manifest['server']
+
+/** The server that is restored to: the same words, asked now. */
+export interface TargetServer {
+  readonly name: string
+  readonly arch: string
+  /** As in the manifest: `docker-engine`, `docker-compose`, `compose-plugin`. Empty where no containers are managed. */
+  readonly versions: Readonly<Record<string, string>>
+  /** The ids of the recorded images there; undefined for one that is not. */
+  readonly images: ReadonlyMap<string, string | undefined>
+}
+
+/**
+ * What a snapshot's manifest says of its server against what the target is, as findings. Engines of data (Redis) are
+ * their sources' own to judge. A manifest that says nothing gives no finding.
+ */
+export function versionFindings(recorded: RecordedServer, target: TargetServer): readonly Finding[] {
+  return [
+    ...architecture(recorded, target),
+    ...engine(recorded, target),
+    ...compose(recorded, target),
+    ...images(recorded, target),
+  ]
+}
+
+/** The images that the services of a snapshot were of. */
+export function recordedImages({ versions }: RecordedServer): readonly string[] {
+  return Object.keys(versions).flatMap((key) =>
+    key.startsWith('image ') ? [key.slice('image '.length)] : [],
+  )
+}
+
+function architecture(recorded: RecordedServer, target: TargetServer): Finding[] {
+  if (recorded.arch === '' || target.arch === '' || recorded.arch === target.arch) return []
+  return [
+    {
+      check: 'architecture',
+      outcome: 'warning',
+      message: `the snapshot is of ${printable(recorded.arch)}, ${target.name} is ${printable(target.arch)}: images and programs must be made for it`,
+    },
+  ]
+}
+
+function engine(recorded: RecordedServer, target: TargetServer): Finding[] {
+  const [there, here] = [recorded.versions['docker-engine'], target.versions['docker-engine']]
+  if (there === undefined || here === undefined || !isOlder(here, there)) return []
+  return [
+    {
+      check: 'docker-version',
+      outcome: 'warning',
+      message: `the snapshot is of Docker ${printable(there)}, ${target.name} has the older ${printable(here)}`,
+      next: `Update Docker on ${target.name} if the services do not start.`,
+    },
+  ]
+}
+
+/** Either version reads what the other's files have in common; only the newer features are at stake. */
+function compose(recorded: RecordedServer, target: TargetServer): Finding[] {
+  const newest = (versions: Readonly<Record<string, string>>) =>
+    versions['compose-plugin'] ?? versions['docker-compose']
+  const [there, here] = [newest(recorded.versions), newest(target.versions)]
+  if (there === undefined || target.versions['docker-engine'] === undefined) return []
+  if (here === undefined) {
+    return [
+      {
+        check: 'compose-version',
+        outcome: 'warning',
+        message: `the snapshot's services are Compose's, and neither docker compose nor docker-compose is on ${target.name}`,
+        next: 'Install the Compose plugin there.',
+      },
+    ]
+  }
+  if (!isOlder(here, there)) return []
+  return [
+    {
+      check: 'compose-version',
+      outcome: 'warning',
+      message: `the snapshot's Compose file was used by Compose ${printable(there)}; ${target.name} has the older ${printable(here)}, which may not read it`,
+      next: 'Services that do not start roll the restore back. Install a newer Compose there first.',
+    },
+  ]
+}
+
+function images(recorded: RecordedServer, target: TargetServer): Finding[] {
+  if (target.versions['docker-engine'] === undefined) return []
+  return recordedImages(recorded).flatMap((name): Finding[] => {
+    const here = target.images.get(name)
+    if (here === recorded.versions[`image ${name}`]) return []
+    if (here !== undefined) {
+      return [
+        {
+          check: 'image',
+          outcome: 'ok',
+          message: `the image ${printable(name)} on ${target.name} is another than the snapshot's services had`,
+        },
+      ]
+    }
+    return [
+      {
+        check: 'image',
+        outcome: 'warning',
+        message: `the image ${printable(name)} of a service is not on ${target.name}`,
+        next: `Get it there before: docker pull ${printable(name)} (or docker save | docker load).`,
+      },
+    ]
+  })
+}
+
+/** By major and minor: what comes behind are repairs. */
+function isOlder(version: string, than: string): boolean {
+  const parts = (text: string) => text.split('.').map((part) => Number.parseInt(part, 10) || 0)
+  const [a, b] = [parts(version), parts(than)]
+  if (a[0] !== b[0]) return (a[0] ?? 0) < (b[0] ?? 0)
+  return (a[1] ?? 0) < (b[1] ?? 0)
+}

@@ -1,0 +1,56 @@
+import { RemoteError } from '../errors.ts'
+import { composeProject } from './compose-project.ts'
+import type { DockerLook, FindImages, LookAtVersions } from './contract.ts'
+import { lookAtDocker } from './docker-look.ts'
+
+/** See {@link LookAtVersions}. */
+export const lookAtVersions: LookAtVersions = async (host, services, { deployment, sudo, signal }) => {
+  if (services.manager !== 'compose' && services.manager !== 'docker') return {}
+  const look = await lookAtDocker(host, { privilege: sudo ? 'sudo' : undefined, signal })
+  return { ...engineVersions(look), ...imagesOf(host.name, look, services, deployment) }
+}
+
+function engineVersions({ engine, compose }: DockerLook): Record<string, string> {
+  return {
+    'docker-engine': engine.version,
+    ...(compose.v1 === undefined ? {} : { 'docker-compose': compose.v1 }),
+    ...(compose.v2 === undefined ? {} : { 'compose-plugin': compose.v2 }),
+  }
+}
+
+/** `image redis:7` is the id of that image; several containers may be of one. */
+function imagesOf(
+  host: string,
+  look: DockerLook,
+  services: Parameters<LookAtVersions>[1],
+  deployment: string,
+): Record<string, string> {
+  const containers =
+    services.manager === 'compose'
+      ? (composeProject(host, look, deployment, services)?.containers ?? [])
+      : services.manager === 'docker'
+        ? look.containers.filter(({ name }) => [...services.data, ...services.stop].includes(name))
+        : []
+  return Object.fromEntries(containers.map(({ image, imageId }) => [`image ${image}`, imageId]))
+}
+
+/** See {@link FindImages}. */
+export const findImages: FindImages = async (host, names, { privilege, signal }) => {
+  const title = 'looking for images'
+  const result = await host.run({ script: 'services-images', args: names, privilege, title }, { signal })
+  const lines = result.stdout
+    .toString('utf8')
+    .split('\n')
+    .map((line) => line.split('\t'))
+  if (result.status !== 0 || !lines.some(([verb]) => verb === 'end')) {
+    throw new RemoteError('docker-failed', `Docker on ${host.name} can't be asked about its images`, {
+      host: host.name,
+      command: title,
+      exitStatus: result.status,
+      stderr: result.stderr,
+      next: `Try as the SSH user on ${host.name}: docker images`,
+    })
+  }
+  const found = lines.filter(([verb]) => verb === 'image')
+  return new Map(names.map((name) => [name, found.find((line) => line[2] === name)?.[1]]))
+}
