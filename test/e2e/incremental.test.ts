@@ -14,6 +14,8 @@ beforeEach(async () => {
   await mkdir(at('logs'))
   await writeFile(at('logs/app.log'), Buffer.alloc(200_000, 'x'))
   await writeFile(at('ballast'), Buffer.alloc(3_000_000, 'b'))
+  // What is younger than two seconds when it is listed is sent again, and this much of it would make a full.
+  await sleep(2500)
 })
 afterEach(() => world[Symbol.asyncDispose]())
 
