@@ -924,15 +924,6 @@ describe('directories', () => {
   })
 })
 
-test('containers are refused with a way out', async () => {
-  await using host = new LocalHost()
-  const options = { host, deployment: '/tmp' }
-  for (const at of [{ service: 'redis' }, { container: 'redis' }]) {
-    const error = await failure(capture(redisConfig(0, { at }), options))
-    expect(error.message).toContain('by address only')
-  }
-})
-
 test('an interrupted pull stops waiting for a save', async () => {
   await using deployment = await makeDeployment()
   await using redis = await startRedis({ dir: deployment.data, args: ['--rdb-key-save-delay', '1000000'] })

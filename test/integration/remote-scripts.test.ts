@@ -20,7 +20,7 @@ describe.each(
     ['a script that no packet of 35,000 bytes holds', shell, LONG_SCRIPT] as const,
   ]),
 )('%s under the login shell %s', (_what, shell, text) => {
-  it('gets its text, its arguments and its stdin unchanged, and its exit status counts', async () => {
+  it('says that it begins, gets its text, its arguments and its stdin unchanged, and its exit status counts', async () => {
     const [program = '', ...args] = shell.split(' ')
     const { line, stdin } = await prepareScript(text, ["a'b\n", '', '\\n!'])
     expect(line.length).toBeLessThan(35_000)
@@ -33,7 +33,9 @@ describe.each(
     } catch (error) {
       failure = error as typeof failure
     }
-    expect(failure.stdout).toBe("$HOME \\n \\\\ 100% !\nrelay-backup|3|a'b\n||\\n!|stdin\n")
+    expect(failure.stdout).toBe(
+      "relay-backup:begin\n$HOME \\n \\\\ 100% !\nrelay-backup|3|a'b\n||\\n!|stdin\n",
+    )
     expect(failure.status).toBe(7)
   })
 })
