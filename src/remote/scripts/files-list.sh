@@ -7,9 +7,10 @@
 # stderr: find's messages (the first 48 KiB), then the status line with the stage find.
 # include lib/prelude.sh
 # include lib/pipeline.sh
+# include lib/find.sh
 
-nonce=$1 directory=$2 which=$3 count=$4
-shift 4
+nonce=$1 directory=$2 which=$3
+shift 3
 
 list() {
   if [ "$which" = linked ]; then
@@ -21,25 +22,7 @@ list() {
 
 listed() {
   cd -- "$directory" || return
-  # The expression stands behind the roots, as find wants it: -H, roots, ( what to leave out ) -prune -o.
-  total=$#
-  position=0
-  set -- "$@" -H
-  while [ "$position" -lt "$count" ]; do
-    set -- "$@" "$1"
-    shift
-    position=$((position + 1))
-  done
-  if [ "$count" -lt "$total" ]; then
-    set -- "$@" '('
-    while [ "$position" -lt "$total" ]; do
-      set -- "$@" "$1"
-      shift
-      position=$((position + 1))
-    done
-    set -- "$@" ')' -prune -o
-  fi
-  list "$@"
+  find_below list "$@"
 }
 
 {

@@ -10,32 +10,19 @@
 # stderr: find's messages (the first 48 KiB), then the status line with the stages find and compress.
 # include lib/prelude.sh
 # include lib/pipeline.sh
+# include lib/find.sh
 
-nonce=$1 tool=$2 directory=$3 count=$4
-shift 4
+nonce=$1 tool=$2 directory=$3
+shift 3
+
+print_stats() {
+  gently find "$@" -printf '%y %s %T@ %C@ %i %n %m %U %G\0%p\0'
+}
 
 scanned() {
   cd -- "$directory" || return
-  # The expression stands behind the roots, as find wants it: -H, roots, ( what to leave out ) -prune -o.
-  total=$#
-  position=0
-  set -- "$@" -H
-  while [ "$position" -lt "$count" ]; do
-    set -- "$@" "$1"
-    shift
-    position=$((position + 1))
-  done
-  if [ "$count" -lt "$total" ]; then
-    set -- "$@" '('
-    while [ "$position" -lt "$total" ]; do
-      set -- "$@" "$1"
-      shift
-      position=$((position + 1))
-    done
-    set -- "$@" ')' -prune -o
-  fi
   printf '%s\0' "$(date +%s)"
-  gently find "$@" -printf '%y %s %T@ %C@ %i %n %m %U %G\0%p\0'
+  find_below print_stats "$@"
   scan_status=$?
   printf 'end\0'
   return "$scan_status"

@@ -1,0 +1,28 @@
+# What find is to list: some paths and all below them, without what an expression leaves out.
+
+# find_below FUNCTION COUNT ROOT... [FIND-EXPRESSION...]: calls FUNCTION with the arguments that come behind `find`, up
+# to what is done with each name. There are COUNT ROOTs; each is . or begins with ./, and one that is a symlink is
+# followed. The expression says what is left out, directories with all that is in them.
+find_below() {
+  printing=$1 count=$2
+  shift 2
+  # The expression stands behind the roots, as find wants it: -H, roots, ( what to leave out ) -prune -o.
+  total=$#
+  position=0
+  set -- "$@" -H
+  while [ "$position" -lt "$count" ]; do
+    set -- "$@" "$1"
+    shift
+    position=$((position + 1))
+  done
+  if [ "$count" -lt "$total" ]; then
+    set -- "$@" '('
+    while [ "$position" -lt "$total" ]; do
+      set -- "$@" "$1"
+      shift
+      position=$((position + 1))
+    done
+    set -- "$@" ')' -prune -o
+  fi
+  "$printing" "$@"
+}
