@@ -426,7 +426,7 @@ describe('a lease', () => {
 it("takes no word of a noisy login shell for the script's own", async () => {
   await using user = await createUser({ shell: '/bin/bash' })
   await writeFile(join(user.home, '.bashrc'), 'echo "find: ./x: No such file or directory" >&2\n')
-  await using sshd = await startSshd()
+  await using sshd = await startSshd({ bashrc: true })
   await using host = await connect(sshd, user.name)
   const result = await host.run({ script: `${LAB}echo`, args: ['0', 'x'] }, { signal })
   expect(result).toMatchObject({ status: 0, stderr: 'on stderr\n' })
@@ -436,7 +436,7 @@ it('skips what a noisy login shell prints before the script', async () => {
   await using user = await createUser({ shell: '/bin/bash' })
   const noise = "printf 'Welcome to %s!\\n\\033[1mhave fun\\0no line break' app; echo noise >&2\n"
   await writeFile(join(user.home, '.bashrc'), noise)
-  await using sshd = await startSshd()
+  await using sshd = await startSshd({ bashrc: true })
   await using host = await connect(sshd, user.name)
   const said = await host.run({ script: `${LAB}echo`, args: ['0', 'x'] }, { stdin: Buffer.from('y'), signal })
   expect(said).toMatchObject({ status: 0, stderr: 'on stderr\n' })
@@ -460,7 +460,7 @@ it('skips what a noisy login shell prints before the script', async () => {
 it('says so when a login shell prints without end', async () => {
   await using user = await createUser({ shell: '/bin/bash' })
   await writeFile(join(user.home, '.bashrc'), 'head -c 1000000 /dev/zero | tr "\\0" x; exit 3\n')
-  await using sshd = await startSshd()
+  await using sshd = await startSshd({ bashrc: true })
   await using host = await connect(sshd, user.name)
   const error = await probeHost(host, { deployment: '/', names: [], sudo: false }, signal).catch(
     (thrown: unknown) => thrown,

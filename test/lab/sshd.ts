@@ -21,11 +21,27 @@ export interface SshdOptions {
   readonly keyboardInteractive?: boolean
   readonly maxSessions?: number
   readonly forceCommand?: string
+  /** A login shell that is bash reads its user's ~/.bashrc, as usual outside the lab. */
+  readonly bashrc?: boolean
   readonly withoutSftp?: boolean
   /** Further lines of sshd_config. */
   readonly config?: readonly string[]
   /** Public keys besides the lab's own client key. */
   readonly authorizedKeys?: readonly string[]
+}
+
+const SET_ENV = 'SetEnv '
+
+/** What every session finds in its environment, as lines of sshd_config. */
+function environment({ path, bashrc, config = [] }: SshdOptions): string[] {
+  const words = [
+    ...(path === undefined ? [] : [`PATH=${path}`]),
+    ...config.filter((line) => line.startsWith(SET_ENV)).map((line) => line.slice(SET_ENV.length)),
+    // As a login shell of sshd's, bash reads ~/.bashrc unless it believes to be inside another shell. What people have
+    // in there can take longer than the command.
+    ...(bashrc === true ? [] : ['SHLVL=1']),
+  ]
+  return words.length === 0 ? [] : [`${SET_ENV}${words.join(' ')}`]
 }
 
 /** A real OpenSSH server on 127.0.0.1 that serves this machine's users. */
@@ -97,9 +113,10 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
       `PasswordAuthentication ${onOff(options.passwordAuthentication)}`,
       `KbdInteractiveAuthentication ${onOff(options.keyboardInteractive)}`,
       ...(options.maxSessions === undefined ? [] : [`MaxSessions ${options.maxSessions}`]),
-      ...(options.path === undefined ? [] : [`SetEnv PATH=${options.path}`]),
       ...(options.forceCommand === undefined ? [] : [`ForceCommand ${options.forceCommand}`]),
-      ...(options.config ?? []),
+      ...(options.config ?? []).filter((line) => !line.startsWith(SET_ENV)),
+      // One line with all of them: sshd takes the first.
+      ...environment(options),
       '',
     ].join('\n'),
   )
