@@ -254,4 +254,32 @@ describe.each([...MACHINES, 'bash'] as const)('processes on a server with %s', (
       container.kill()
     }
   })
+
+  it('takes a line break in a name for a part of it', async () => {
+    await using lab = await RestoreLab.make(machine)
+    await using host = lab.host()
+    const [broken, mounted] = [join(lab.data, 'app\nlog'), join(lab.data, 'in\nside')]
+    for (const name of [broken, mounted, join(lab.data, 'app'), join(lab.root, 'view')]) await mkdir(name)
+    // The first lies in what the broken name begins like.
+    const beside = spawn('sleep', ['1000'], { cwd: join(lab.data, 'app') })
+    const user = spawn('sleep', ['1000'], { cwd: broken })
+    const container = spawn('unshare', [
+      ...['-m', 'sh', '-c', 'mount --bind "$0" "$1" && exec sleep 1000'],
+      ...[mounted, join(lab.root, 'view')],
+    ])
+    try {
+      const users = async (): Promise<unknown> => {
+        const look = await lookAtTargets(host, {
+          deployment: lab.deployment,
+          targets: [broken, join(lab.data, 'app'), mounted, join(lab.data, 'app\nlogs')],
+          privilege: undefined,
+          signal: quiet(),
+        })
+        return look.targets.map((target) => target.users.map(({ pid }) => pid))
+      }
+      await expect.poll(users, { timeout: 20_000 }).toEqual([[user.pid], [beside.pid], [container.pid], []])
+    } finally {
+      for (const child of [beside, user, container]) child.kill()
+    }
+  })
 })

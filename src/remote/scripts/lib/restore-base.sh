@@ -72,7 +72,8 @@ physical() {
 # $mount_root and $mount_at as in mountinfo; $mount_is: it is a mount point itself; $mount_below: a mount point
 # below it, or nothing.
 mount_find() {
-  mount_path=$(printf '%s.' "$1" | sed -e 's/\\/\\134/g' -e 's/ /\\040/g' -e "s/$tab/\\\\011/g")
+  mount_path=$(printf '%s.' "$1" | sed -e ':all' -e '$!{N;b all' -e '}' \
+    -e 's/\\/\\134/g' -e 's/ /\\040/g' -e "s/$tab/\\\\011/g" -e 's/\n/\\012/g')
   mount_path=${mount_path%.}
   # In a variable: bash 5.2 matches nothing with a quoted expansion in a pattern that comes out empty.
   mount_prefix=${mount_path%/}
