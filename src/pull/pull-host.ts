@@ -20,6 +20,7 @@ import { captureSources } from './capture-sources.ts'
 import type { NextListing } from './incremental/next-listing.ts'
 import { settleLeftHolds } from './quiesce.ts'
 import { rotateHost } from './rotate.ts'
+import { serverVersions } from './server-versions.ts'
 import { namesToProbe, selectSources, type SourceSelection } from './select-sources.ts'
 import { findShrinkage, type Shrinkage } from './shrinkage.ts'
 
@@ -107,7 +108,7 @@ export interface CapturedHost {
   /** Undefined when no source could be captured. */
   readonly snapshot: Snapshot | undefined
   readonly sources: readonly SourcePullReport[]
-  /** About services that were held still: a `failed` one says that some do not run again. */
+  /** A `failed` one says that services which were held still do not run again. */
   readonly findings: readonly Finding[]
 }
 
@@ -182,10 +183,8 @@ export async function takeSnapshot(
     })
   }
   await using pending = await vault.begin(lock, now, signal)
-  // Beside the captures; it is for people and later restores, and no reason not to have a backup.
-  const versions = dependencies
-    .lookAtVersions(remote, host.services, { deployment: probe.deployment ?? '', sudo: host.sudo, signal })
-    .catch((): Readonly<Record<string, string>> => ({}))
+  // Beside the captures; it never throws.
+  const asked = serverVersions({ host, remote, probe }, dependencies, signal)
   await using stack = new AsyncDisposableStack()
   const listings: NextListing[] = []
 
@@ -198,8 +197,9 @@ export async function takeSnapshot(
     },
     dependencies,
   )
+  const { versions, findings: unknown } = await asked
   signal.throwIfAborted()
-  const { findings } = captured
+  const findings = captured.manifests.length === 0 ? captured.findings : [...captured.findings, ...unknown]
   tellFindings(host, findings, dependencies)
   if (captured.manifests.length === 0) return { snapshot: undefined, sources: captured.reports, findings }
 
@@ -230,7 +230,7 @@ export async function takeSnapshot(
       complete,
       sources: captured.manifests.map((source) => withShrinkage(source, shrunk)),
       purpose,
-      versions: await versions,
+      versions,
     }),
   )
   // Only now: a listing describes a snapshot that is there.
@@ -322,16 +322,9 @@ function manifestOf(
     finishedAt: now().toISOString(),
     tool,
     previous: pending.previous,
-    server: { os: probe.os, arch: probe.arch, versions: { ...serverVersions(probe), ...what.versions } },
+    server: { os: probe.os, arch: probe.arch, versions: what.versions },
     sources: what.sources,
   }
-}
-
-function serverVersions(probe: HostProbe): Record<string, string> {
-  const known = Object.entries(probe.versions).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined,
-  )
-  return { kernel: probe.kernel, ...Object.fromEntries(known) }
 }
 
 function outcomeOf(error: RelayError): 'failed' | 'locked' | 'interrupted' {

@@ -1,0 +1,46 @@
+import { RelayError } from '../errors.ts'
+import type { HostConfig } from '../model/config.ts'
+import type { Finding } from '../model/finding.ts'
+import type { HostProbe, RemoteHost } from '../remote/contract.ts'
+import type { PullDependencies } from './dependencies.ts'
+
+/** A manifest's `server.versions`, and what of it could not be found out. */
+export interface ServerVersions {
+  readonly versions: Readonly<Record<string, string>>
+  readonly findings: readonly Finding[]
+}
+
+/**
+ * What the server runs on: its tools by the probe, and its engines and images by asking them. That is for people and
+ * later restores, and no reason not to have a backup: what can't be asked is a warning.
+ */
+export async function serverVersions(
+  {
+    host,
+    remote,
+    probe,
+  }: { readonly host: HostConfig; readonly remote: RemoteHost; readonly probe: HostProbe },
+  { lookAtVersions }: Pick<PullDependencies, 'lookAtVersions'>,
+  signal: AbortSignal,
+): Promise<ServerVersions> {
+  const known = Object.entries(probe.versions).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  )
+  const ofTools = { kernel: probe.kernel, ...Object.fromEntries(known) }
+  // Without a shell nothing can be asked.
+  if (probe.access === 'sftp') return { versions: ofTools, findings: [] }
+  try {
+    const deployment = probe.deployment ?? ''
+    const ofEngines = await lookAtVersions(remote, host.services, { deployment, sudo: host.sudo, signal })
+    return { versions: { ...ofTools, ...ofEngines }, findings: [] }
+  } catch (thrown) {
+    const error = thrown instanceof RelayError ? thrown : undefined
+    const finding: Finding = {
+      check: 'versions-unknown',
+      outcome: 'warning',
+      message: `the snapshot does not say which engines and images ${host.name} has: ${error?.message ?? String(thrown)}`,
+      next: error?.details.next ?? 'Pull again.',
+    }
+    return { versions: ofTools, findings: [finding] }
+  }
+}

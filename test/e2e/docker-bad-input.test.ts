@@ -1,0 +1,187 @@
+import { execFileSync } from 'node:child_process'
+import { mkdir, readdir, symlink } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type LabDocker, startDocker } from '../lab/docker.ts'
+import { writeDockerDeployment } from '../lab/docker-deployment.ts'
+import { createUser, type Sshd, startSshd } from '../lab/sshd.ts'
+import { expectClearFailure } from '../lab/unharmed.ts'
+import { startWorld, type World, type WorldConfig } from '../lab/world.ts'
+
+const stack = new AsyncDisposableStack()
+let world: World
+let engine: LabDocker
+/** The same server without docker in any session's PATH. */
+let withoutDocker: Sshd
+let deployment: string
+let config: WorldConfig
+
+beforeAll(async () => {
+  engine = stack.use(await startDocker())
+  const sessions = { config: [`SetEnv DOCKER_HOST=${engine.env['DOCKER_HOST']}`] }
+  world = stack.use(await startWorld({ sshd: sessions }))
+  // Where no other Redis has its data.
+  deployment = join(dirname(world.deployment), 'bad')
+  await mkdir(deployment)
+  for (let path = deployment; path.startsWith('/tmp/'); path = dirname(path))
+    execFileSync('chmod', ['755', path])
+  await writeDockerDeployment(deployment, { project: 'bad' })
+  await engine.compose(deployment, 'up', '-d', 'redis', 'app')
+  stack.defer(async () => void (await engine.compose(deployment, 'down', '-v', '-t', '1')))
+  const tools = join(world.home, '../tools')
+  await mkdir(tools)
+  for (const folder of ['/usr/bin', '/usr/sbin']) {
+    for (const name of await readdir(folder))
+      if (!name.startsWith('docker'))
+        await symlink(join(folder, name), join(tools, name)).catch(() => undefined)
+  }
+  withoutDocker = stack.use(await startSshd({ path: tools }))
+  world.config.hosts['prod'] = {
+    ...world.config.hosts['prod']!,
+    deployment,
+    services: { manager: 'compose', data: ['redis'] },
+    sources: {
+      redis_data: { kind: 'redis', path: 'redis_data', service: 'redis' },
+      data: { kind: 'files', path: 'data' },
+      cache: { kind: 'volume', volume: 'cache' },
+      config: { kind: 'files', paths: ['.env', 'docker-compose.yml'] },
+    },
+  }
+  config = structuredClone(world.config)
+  await world.writeConfig()
+  const pulled = await world.cli('pull', 'prod')
+  expect(pulled.code, pulled.stderr + pulled.stdout).toBe(0)
+}, 240_000)
+afterAll(() => stack.disposeAsync(), 120_000)
+beforeEach(async () => {
+  Object.assign(world.config, structuredClone(config))
+  await world.writeConfig()
+})
+
+const host = () => world.config.hosts['prod']!
+const restore = (...args: string[]) => world.cli('restore', '--host', 'prod', ...args, '--yes')
+/** Each container with when it was started, and each file of the deployment but Redis's own. */
+const server = async () => [
+  execFileSync('sh', [
+    '-c',
+    'cd "$1" && find . -name redis_data -prune -o -printf "%p|%y|%m|%U|%G|%T@\\n" | sort',
+    'sh',
+    deployment,
+  ]).toString(),
+  await engine.docker(
+    'ps',
+    '--all',
+    '--no-trunc',
+    '--format',
+    '{{.ID}} {{.Names}} {{.State}} {{.CreatedAt}}',
+  ),
+]
+
+/** Pull and restore of one source fail alike, in words, and nothing on the server is another. */
+async function expectBothRefused(source: string, says: RegExp, next: RegExp): Promise<void> {
+  const before = await server()
+  for (const result of [
+    await world.cli('pull', 'prod', '--source', source),
+    await restore('--source', source),
+  ])
+    expectClearFailure(result, { code: 1, says, next })
+  expect(await server()).toEqual(before)
+}
+
+describe('a server', () => {
+  test.each(['redis_data', 'cache'])('without docker is told what to install (%s)', async (source) => {
+    const { port, knownHosts, identityFile } = withoutDocker.sshConfig()
+    host().ssh = { ...host().ssh, port, knownHosts, identityFile }
+    await world.writeConfig()
+    await expectBothRefused(source, /There is no docker on prod/, /Install Docker on prod/)
+  })
+
+  test.each(['redis_data', 'cache'])(
+    'whose user may not use Docker is told how he may (%s)',
+    async (source) => {
+      await using outsider = await createUser()
+      host().ssh = { ...host().ssh, user: outsider.name }
+      await world.writeConfig()
+      await expectBothRefused(
+        source,
+        /may not use Docker on prod/,
+        new RegExp(`usermod -aG docker ${outsider.name}`),
+      )
+    },
+  )
+
+  test('whose engine is down: its files are pulled, with a warning that it could not be asked', async () => {
+    await engine.stop()
+    try {
+      const pulled = await world.cli('pull', 'prod', '--source', 'data', '--no-rotate')
+      const output = pulled.stdout + pulled.stderr
+      expect(pulled.code, output).toBe(0)
+      expect(output).toMatch(
+        /warning: .*which engines and images prod has: The Docker engine on prod does not answer/,
+      )
+      expect(output).toMatch(/Next: Start it on prod: sudo systemctl start docker/)
+      await expectDown('redis_data')
+      await expectDown('cache')
+    } finally {
+      await engine.start()
+    }
+    const { server: recorded } = await world.manifest((await world.snapshots()).at(-1) ?? '')
+    expect(recorded).not.toHaveProperty(['versions', 'docker-engine'])
+    await engine.docker('start', 'bad_redis_1', 'bad_app_1')
+  })
+
+  async function expectDown(source: string): Promise<void> {
+    for (const result of [
+      await world.cli('pull', 'prod', '--source', source),
+      await restore('--source', source),
+    ]) {
+      const [says, next] = [/The Docker engine on prod does not answer/, /systemctl start docker/]
+      expectClearFailure(result, { code: 1, says, next })
+    }
+  }
+})
+
+describe('a service', () => {
+  test('of a Redis source that is not there', async () => {
+    host().sources['redis_data'] = { ...host().sources['redis_data'], service: 'rediss' }
+    await world.writeConfig()
+    await expectBothRefused(
+      'redis_data',
+      /There is no service rediss on prod; did you mean redis\?/,
+      /there are app, redis/,
+    )
+  })
+
+  test.each(['data', 'stop'])('that services.%s names and is not there', async (key) => {
+    host()['services'] = { manager: 'compose', [key]: ['ap'] }
+    await world.writeConfig()
+    const before = await server()
+    const result = await restore('--source', 'data')
+    expectClearFailure(result, {
+      code: 1,
+      says: /There is no service ap on prod; did you mean app\?/,
+      next: /Correct hosts\.prod\.services; there is: app, redis/,
+    })
+    expect(await server()).toEqual(before)
+  })
+
+  test('that is two containers: which one is a Redis source is not guessed', async () => {
+    await engine.compose(deployment, 'up', '-d', '--no-recreate', '--scale', 'redis=2', 'redis')
+    try {
+      await expectBothRefused(
+        'redis_data',
+        /The service redis on prod is 2 containers: bad_redis_1, bad_redis_2/,
+        /container: bad_redis_1/,
+      )
+    } finally {
+      await engine.compose(deployment, 'up', '-d', '--no-recreate', '--scale', 'redis=1', 'redis')
+    }
+  })
+})
+
+test('after all of it the next pull succeeds, and so does a restore', async () => {
+  const pulled = await world.cli('pull', 'prod')
+  expect(pulled.code, pulled.stderr + pulled.stdout).toBe(0)
+  const restored = await restore()
+  expect(restored.code, restored.stderr + restored.stdout).toBe(0)
+})
