@@ -19,6 +19,7 @@ import {
   sweepStaging,
   type RestoreJournal,
 } from '../restore/server/journals.ts'
+import { chooseJournal, isCutover } from '../restore/choose-journal.ts'
 import type { MigrationRole } from '../restore/server/driver.ts'
 import { privilegeToSettle } from '../restore/privilege.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
@@ -87,7 +88,9 @@ async function undo(
   journals: readonly RestoreJournal[],
   flags: RollbackFlags,
 ): Promise<CommandOutcome> {
-  const journal = chooseJournal(host, journals, flags.restore)
+  const { journal, undone } = chooseJournal(host.name, journals, flags.restore)
+  if (journal !== undefined && undone !== undefined && (flags.yes === true || !context.interactive))
+    throw await refuseOlder(context, host, place, journal, undone)
   if (journal?.migration !== undefined && isCutover(journal)) {
     return await settleBoth(context, config, host, { ...journal, migration: journal.migration }, flags)
   }
@@ -103,9 +106,8 @@ async function undo(
     const text = [`${host.name}: no restore to roll back`, ...heldLines].join('\n')
     return { exitCode, text, json: { journals, findings: held } }
   }
-  const now = context.now().getTime()
-  const what = `restore ${journal.id} of ${formatAge(now - journal.begunAt.getTime())} (${describeState(journal)})`
-  await confirm(context, flags, host, `Undo ${what}: ${journal.targets.map(printable).join(', ')}`)
+  const last = undone === undefined ? '' : ` – the last one, ${undone.id}, is undone already`
+  await confirm(context, flags, host, `Undo ${describe(context, journal)}${last}`)
   const unmerged = await unmergeSources(host, place, journal.id)
   const result = await rollbackRestore(place.remote, { ...place, id: journal.id })
   if (result.outcome === 'stuck') {
@@ -126,6 +128,22 @@ async function undo(
     ...result.notes.map((note) => `  ${printable(note)}`),
   ]
   return { exitCode, text: lines.join('\n'), json: { restore: journal.id, ...result, findings: held } }
+}
+
+/** Nobody looks at which one it is: the last restore may be meant, and an older one is not undone for it. */
+async function refuseOlder(
+  context: CommandContext,
+  host: HostConfig,
+  place: Place,
+  older: RestoreJournal,
+  undone: RestoreJournal,
+): Promise<RelayError> {
+  const held = await settleHeld(host, place)
+  const message = [`The last restore, ${undone.id}, is undone already (${describeState(undone)})`]
+  return new RelayError('already-undone', [...message, ...held.map((one) => one.message)].join('; '), {
+    host: host.name,
+    next: `There is an older ${describe(context, older)}. If that is to be undone: relay-backup rollback --host ${host.name} --restore ${older.id}`,
+  })
 }
 
 /** A pull that was cut off may have left services stopped or paused, too. */
@@ -236,31 +254,9 @@ async function discard(
   }
 }
 
-/** The one asked for; else one that is open, else the last that was done; of a migration the other side may be open. */
-function chooseJournal(
-  host: HostConfig,
-  journals: readonly RestoreJournal[],
-  id: string | undefined,
-): RestoreJournal | undefined {
-  if (id !== undefined) {
-    const found = journals.find((journal) => journal.id === id)
-    if (found !== undefined) return found
-    throw new UsageError(`${host.name} has no restore ${printable(id)}`, {
-      host: host.name,
-      next:
-        journals.length === 0
-          ? 'No restore has left a journal there.'
-          : `There are: ${journals.map((one) => one.id).join(', ')}`,
-    })
-  }
-  return (
-    journals.findLast((journal) => journal.state !== 'closed') ??
-    journals.findLast((journal) => journal.how === 'done' || isCutover(journal))
-  )
-}
-
-function isCutover({ migration }: RestoreJournal): boolean {
-  return migration !== undefined && migration.role !== 'rehearsal'
+function describe(context: CommandContext, journal: RestoreJournal): string {
+  const age = formatAge(context.now().getTime() - journal.begunAt.getTime())
+  return `restore ${journal.id} of ${age} (${describeState(journal)}): ${journal.targets.map(printable).join(', ')}`
 }
 
 function describeState(journal: RestoreJournal): string {

@@ -164,6 +164,24 @@ describe('restore', () => {
     expect(pulled.code, pulled.stderr + pulled.stdout).toBe(0)
   })
 
+  test('that undid itself is not taken for the one before it by rollback', async () => {
+    const logs = join(world.deployment, 'logs')
+    await writeFile(join(logs, 'since'), 'since')
+    const before = listing(logs)
+    let named = ''
+    for (const yes of [['--yes'], []]) {
+      const refused = await world.cli('rollback', '--host', 'prod', ...yes)
+      expect(refused.code, refused.stdout).toBe(1)
+      expect(refused.stderr).toMatch(/The last restore, \S+, is undone already \(rolled-back\)/)
+      named = /Next: .*older restore .*\/logs\. .*--restore (\S+)/.exec(refused.stderr)?.[1] ?? ''
+      expect(named, refused.stderr).not.toBe('')
+    }
+    expect(listing(logs)).toBe(before)
+    const undone = await world.cli('rollback', '--host', 'prod', '--restore', named, '--yes')
+    expect(undone.code, undone.stderr + undone.stdout).toBe(0)
+    await expect(stat(join(logs, 'since'))).rejects.toThrow()
+  })
+
   test('onto an empty new server makes its directories', async () => {
     const fresh = join(world.home, 'fresh', 'app')
     world.config.hosts['fresh'] = {

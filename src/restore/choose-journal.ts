@@ -1,0 +1,44 @@
+import { UsageError } from '../errors.ts'
+import { printable } from '../model/path-bytes.ts'
+import type { RestoreJournal } from './server/journals.ts'
+
+/** Which restore a rollback is about. */
+export interface ChosenJournal {
+  /** Undefined: there is none to undo. */
+  readonly journal: RestoreJournal | undefined
+  /** The last restore of all, which is undone already: who says nothing of which one may mean it, not `journal`. */
+  readonly undone: RestoreJournal | undefined
+}
+
+/**
+ * The one asked for; else one that is open, else the last that was done; of a migration the other side may be open.
+ * Throws UsageError when the one asked for is not there.
+ */
+export function chooseJournal(
+  host: string,
+  /** The oldest first. */
+  journals: readonly RestoreJournal[],
+  id: string | undefined,
+): ChosenJournal {
+  if (id !== undefined) {
+    const journal = journals.find((one) => one.id === id)
+    if (journal !== undefined) return { journal, undone: undefined }
+    throw new UsageError(`${host} has no restore ${printable(id)}`, {
+      host,
+      next:
+        journals.length === 0
+          ? 'No restore has left a journal there.'
+          : `There are: ${journals.map((one) => one.id).join(', ')}`,
+    })
+  }
+  const open = journals.findLast((one) => one.state !== 'closed')
+  if (open !== undefined) return { journal: open, undone: undefined }
+  const journal = journals.findLast((one) => one.how === 'done' || isCutover(one))
+  const last = journals.at(-1)
+  return { journal, undone: journal === last ? undefined : last }
+}
+
+/** It is a side of a migration that hands over from one server to the other. */
+export function isCutover({ migration }: RestoreJournal): boolean {
+  return migration !== undefined && migration.role !== 'rehearsal'
+}

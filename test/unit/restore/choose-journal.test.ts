@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest'
+import { chooseJournal } from '../../../src/restore/choose-journal.ts'
+import type { RestoreJournal } from '../../../src/restore/server/journals.ts'
+
+function journal(id: string, rest: Partial<RestoreJournal>): RestoreJournal {
+  return {
+    id,
+    begunAt: new Date(0),
+    state: 'closed',
+    how: undefined,
+    stuck: undefined,
+    migration: undefined,
+    targets: [],
+    services: [],
+    notes: [],
+    kept: [],
+    ...rest,
+  }
+}
+const done = journal('done', { how: 'done' })
+const undone = journal('undone', { how: 'rolled-back' })
+const abandoned = journal('abandoned', { how: 'abandoned' })
+const open = journal('open', { state: 'swapped' })
+const cutover = journal('cutover', { how: 'rolled-back', migration: { role: 'to', host: 'old' } })
+
+describe('which restore a rollback is about', () => {
+  it.each([
+    ['the last that was done', [undone, done], undefined, 'done', undefined],
+    ['one that is open, whatever came behind it', [open, undone], undefined, 'open', undefined],
+    ['an older one only with a word about the last', [done, undone], undefined, 'done', 'undone'],
+    ['the same behind one that replaced nothing', [done, abandoned], undefined, 'done', 'abandoned'],
+    ['the one asked for', [done, undone], 'done', 'done', undefined],
+    ['none, where all are undone', [undone], undefined, undefined, 'undone'],
+    [
+      'a migration that is undone here: the other side may be open',
+      [cutover],
+      undefined,
+      'cutover',
+      undefined,
+    ],
+  ] as const)('%s', (_title, journals, id, chosen, passed) => {
+    const found = chooseJournal('prod', journals, id)
+    expect([found.journal?.id, found.undone?.id]).toEqual([chosen, passed])
+  })
+
+  it('says which there are when the one asked for is not there', () => {
+    expect(() => chooseJournal('prod', [done, undone], 'none')).toThrow('prod has no restore none')
+  })
+})
