@@ -48,8 +48,22 @@ svc_compose_renew() {
   set -- "$@" up --detach --no-build --no-deps
   # Compose makes as many as the file says; what was scaled by hand keeps its number.
   [ "$compose_count" -le 1 ] || set -- "$@" --scale "$compose_service=$compose_count"
+  ! compose_left_over "$compose_service" || set -- "$@" --force-recreate
   # shellcheck disable=SC2086
   svc_do $compose_tool "$@" "$compose_service"
+}
+
+# compose_left_over NAME: a migration finds it stopped and without a restart policy, which is how one that was undone
+# or moved away leaves it. Only the Compose file knows the policy, and `up` alone does not compare it.
+compose_left_over() {
+  [ -n "$migration" ] || return 1
+  case " $service_before " in *" $1 "*) return 1 ;; esac
+  for compose_id in $containers_ids; do
+    case $(containers_get "$compose_id" '{{.State.Status}} {{.HostConfig.RestartPolicy.Name}}') in
+      'exited no' | 'created no') return 0 ;;
+    esac
+  done
+  return 1
 }
 
 svc_compose_running() { containers_running "$@"; }
