@@ -2,6 +2,9 @@ import { posix } from 'node:path'
 import { SourceError } from '../errors.ts'
 import type { ComposeProject, ContainerLook, DockerLook } from './contract.ts'
 
+/** Where Compose looks when no file is named. */
+const DEFAULT_FILES = ['compose.yaml', 'compose.yml', 'docker-compose.yaml', 'docker-compose.yml']
+
 /**
  * The deployment's Compose project: as configured, else the one whose containers were made in the deployment.
  * Undefined when nothing tells of one: no container, and no configured file or project. Throws SourceError
@@ -50,10 +53,15 @@ export function leadTo(
   directory: string,
   files: readonly string[],
   envFiles: readonly string[] = [],
-): Pick<ComposeProject, 'directory' | 'files' | 'args'> {
+): Pick<ComposeProject, 'directory' | 'files' | 'args' | 'reads'> {
+  const inDirectory = (names: readonly string[]) => names.map((name) => posix.join(directory, name))
   return {
     directory,
     files,
+    reads: [
+      ...(files.length > 0 ? files : inDirectory(DEFAULT_FILES)),
+      ...(envFiles.length > 0 ? envFiles : inDirectory(['.env'])),
+    ],
     args: [
       ...['--project-name', project, '--project-directory', directory],
       ...files.flatMap((path) => ['--file', path]),

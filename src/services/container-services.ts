@@ -1,4 +1,3 @@
-import { posix } from 'node:path'
 import { RemoteError, SourceError } from '../errors.ts'
 import { composeProject } from './compose-project.ts'
 import type { ComposeProject, DockerLook, FindContainerServices } from './contract.ts'
@@ -43,11 +42,10 @@ export const findContainerServices: FindContainerServices = async (host, config,
  * Too often is no harm: `up` makes anew only what has changed.
  */
 export function readsFrom(look: DockerLook, project: ComposeProject, paths: readonly string[]): boolean {
-  const read = [...project.files, posix.join(project.directory, '.env')]
   const ours = new Set(project.containers.map(({ id }) => id))
   return paths.some(
     (path) =>
-      read.some((file) => isWithin(file, path)) ||
+      project.reads.some((file) => isWithin(file, path)) ||
       !containersUsing(look, [path]).some(({ container }) => ours.has(container.id)),
   )
 }

@@ -101,6 +101,8 @@ export interface ComposeProject {
   readonly files: readonly string[]
   /** `--project-name`, `--project-directory`, `--file`, `--env-file`, for either version. */
   readonly args: readonly string[]
+  /** What Compose makes every service from: its files and env files, absolute. */
+  readonly reads: readonly string[]
   /** Without those of `compose run`. */
   readonly containers: readonly ContainerLook[]
 }

@@ -1,5 +1,5 @@
 import { SourceError } from '../errors.ts'
-import { containersUsing, isUp } from './docker-paths.ts'
+import { containersUsing, isUp, isWithin } from './docker-paths.ts'
 import { nearest } from './nearest.ts'
 import type { ComposeProject, ContainerLook, DockerLook } from './contract.ts'
 
@@ -11,7 +11,8 @@ export interface ServiceOrder {
 
 /**
  * What a Compose project's services are in a restore of these paths. Without a configured `stop` it is those
- * whose containers see a path; of them, those named `data` come first. Throws SourceError `service-unknown` for a
+ * whose containers see a path, and all when Compose itself reads one: each is made from its file and `.env`. Those
+ * named `data` come first. Throws SourceError `service-unknown` for a
  * configured one that has no container while the project has others.
  */
 export function composeServices(
@@ -26,8 +27,8 @@ export function composeServices(
     if (known.length > 0 && !known.includes(name)) throw unknownService(host, name, known)
   }
   if (config.stop !== undefined) return order(config.data, config.stop)
-  const using = servicesUsing(look, project, paths)
-  return order(config.data, using)
+  const isRead = project.reads.some((file) => paths.some((path) => isWithin(file, path)))
+  return order(config.data, isRead ? known.sort() : servicesUsing(look, project, paths))
 }
 
 /** The same for containers by name. Throws SourceError `service-unknown`. */

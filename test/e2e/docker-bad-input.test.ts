@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { mkdir, readdir, symlink } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type LabDocker, startDocker } from '../lab/docker.ts'
 import { writeDockerDeployment } from '../lab/docker-deployment.ts'
 import { createUser, type Sshd, startSshd } from '../lab/sshd.ts'
+import { toolsWithout } from '../lab/tools.ts'
 import { expectClearFailure } from '../lab/unharmed.ts'
 import { startWorld, type World, type WorldConfig } from '../lab/world.ts'
 
@@ -28,13 +29,7 @@ beforeAll(async () => {
   await writeDockerDeployment(deployment, { project: 'bad' })
   await engine.compose(deployment, 'up', '-d', 'redis', 'app')
   stack.defer(async () => void (await engine.compose(deployment, 'down', '-v', '-t', '1')))
-  const tools = join(world.home, '../tools')
-  await mkdir(tools)
-  for (const folder of ['/usr/bin', '/usr/sbin']) {
-    for (const name of await readdir(folder))
-      if (!name.startsWith('docker'))
-        await symlink(join(folder, name), join(tools, name)).catch(() => undefined)
-  }
+  const tools = await toolsWithout(join(world.home, '../tools'), (name) => name.startsWith('docker'))
   withoutDocker = stack.use(await startSshd({ path: tools }))
   world.config.hosts['prod'] = {
     ...world.config.hosts['prod']!,

@@ -175,6 +175,16 @@ describe('which services stop', () => {
     })
   })
 
+  it('all, when Compose itself reads a path', () => {
+    for (const name of ['.env', 'docker-compose.yml']) {
+      expect(composeServices('prod', look, project, { data: ['redis'] }, [`${HERE}/${name}`])).toEqual({
+        data: ['redis'],
+        rest: ['idle', 'app'],
+      })
+    }
+    expect(composeServices('prod', look, project, { data: [] }, [`${HERE}/app.env`]).rest).toEqual([])
+  })
+
   it('as configured, in the order of stopping', () => {
     const config = { data: ['redis'], stop: ['app', 'idle', 'redis'] }
     expect(composeServices('prod', look, project, config, [])).toEqual({

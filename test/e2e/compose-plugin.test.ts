@@ -1,0 +1,92 @@
+import { execFileSync } from 'node:child_process'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { composePlugin, type ComposePlugin } from '../lab/compose-plugin.ts'
+import { type LabDocker, startDocker } from '../lab/docker.ts'
+import { writeDockerDeployment } from '../lab/docker-deployment.ts'
+import { startSshd } from '../lab/sshd.ts'
+import { tempDir } from '../lab/temp.ts'
+import { toolsWithout } from '../lab/tools.ts'
+import { startWorld, type World } from '../lab/world.ts'
+
+const stack = new AsyncDisposableStack()
+let world: World
+let engine: LabDocker
+let plugin: ComposePlugin
+let deployment: string
+
+// The server has Docker's plugin, and no docker-compose.
+beforeAll(async () => {
+  engine = stack.use(await startDocker())
+  const { path: server } = stack.use(await tempDir('relay-plugin-'))
+  execFileSync('chmod', ['755', server])
+  plugin = await composePlugin(join(server, 'docker'))
+  const path = await toolsWithout(join(server, 'tools'), (name) => name === 'docker-compose')
+  const { DOCKER_HOST } = engine.env
+  world = stack.use(
+    await startWorld({
+      sshd: { path, config: [`SetEnv DOCKER_HOST=${DOCKER_HOST} DOCKER_CONFIG=${plugin.env.DOCKER_CONFIG}`] },
+    }),
+  )
+  deployment = join(dirname(world.deployment), 'plugged')
+  await mkdir(deployment)
+  for (let folder = deployment; folder.startsWith('/tmp/'); folder = dirname(folder))
+    execFileSync('chmod', ['755', folder])
+  await writeDockerDeployment(deployment, { project: 'plugged' })
+  await engine.compose(deployment, 'up', '-d', 'redis', 'app')
+  stack.defer(async () => void (await engine.compose(deployment, 'down', '-v', '-t', '1')))
+  world.config.hosts['prod'] = {
+    ...world.config.hosts['prod']!,
+    deployment,
+    services: { manager: 'compose', data: ['redis'] },
+    sources: {
+      redis_data: { kind: 'redis', path: 'redis_data', service: 'redis' },
+      config: { kind: 'files', paths: ['.env', 'docker-compose.yml'] },
+    },
+  }
+  await world.writeConfig()
+}, 240_000)
+afterAll(() => stack.disposeAsync(), 120_000)
+
+const greeting = () => engine.docker('exec', 'plugged_app_1', 'cat', '/tmp/greeting')
+const redis = (...command: string[]) => engine.docker('exec', 'plugged_redis_1', 'redis-cli', ...command)
+
+test('`docker compose` alone is found, recorded, and starts services anew after .env was restored', async () => {
+  await redis('set', 'key', 'then')
+  const pulled = await world.cli('pull', 'prod')
+  expect(pulled.code, pulled.stderr + pulled.stdout).toBe(0)
+  const { server } = (await world.manifest((await world.snapshots()).at(-1) ?? '')) as {
+    server: { versions: Record<string, string> }
+  }
+  expect(server.versions).toMatchObject({ 'compose-plugin': '2.27.0' })
+  expect(server.versions).not.toHaveProperty('docker-compose')
+
+  await writeFile(join(deployment, '.env'), 'COMPOSE_PROJECT_NAME=plugged\nGREETING=changed\n')
+  await engine.compose(deployment, 'up', '-d', '--no-deps', 'app')
+  expect(await greeting()).toBe('changed')
+  await redis('set', 'key', 'now')
+
+  const restored = await world.cli('restore', '--host', 'prod', '--yes')
+  expect(restored.code, restored.stderr + restored.stdout).toBe(0)
+  expect(await greeting()).toBe('hello')
+  expect(await redis('get', 'key')).toBe('then')
+  const ups = (await plugin.calls()).filter((line) => / up /.test(line))
+  expect(ups.map((line) => line.split(' ').at(-1))).toEqual(['redis', 'app'])
+  expect(ups[0]).toMatch(/^--project-name plugged --project-directory \S+ --file \S+ up --detach --no-build/)
+})
+
+test('what docker-compose has made stays with it where both are there', async () => {
+  const { DOCKER_HOST } = engine.env
+  const environment = `SetEnv DOCKER_HOST=${DOCKER_HOST} DOCKER_CONFIG=${plugin.env.DOCKER_CONFIG}`
+  await using both = await startSshd({ config: [environment] })
+  const { port, knownHosts, identityFile } = both.sshConfig()
+  world.config.hosts['prod']!.ssh = { ...world.config.hosts['prod']!.ssh, port, knownHosts, identityFile }
+  await world.writeConfig()
+  const before = (await plugin.calls()).filter((line) => / up /.test(line))
+  await writeFile(join(deployment, '.env'), 'COMPOSE_PROJECT_NAME=plugged\nGREETING=changed\n')
+  const restored = await world.cli('restore', '--host', 'prod', '--source', 'config', '--yes')
+  expect(restored.code, restored.stderr + restored.stdout).toBe(0)
+  expect((await plugin.calls()).filter((line) => / up /.test(line))).toEqual(before)
+  expect(await greeting()).toBe('hello')
+})
