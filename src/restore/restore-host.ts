@@ -2,6 +2,7 @@ import { InterruptedError, RelayError } from '../errors.ts'
 import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
 import { requireShell } from '../pull/access.ts'
 import type { Carried, CarriedOut, Diary } from './carried.ts'
+import { checkCompose } from './compose-check.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { groupUnits, placedUnits } from './groups.ts'
 import { UndecidedError } from './launch.ts'
@@ -24,6 +25,7 @@ import { prepareStaging } from './server/staging.ts'
 import { stageGroup } from './stage.ts'
 import { discardSuperseded } from './supersede.ts'
 import { asRelayError, undo } from './undo.ts'
+import { recordedCompose } from './versions.ts'
 
 /**
  * Restores a snapshot to a host: plan → preflight → confirm → safety snapshot → upload and prove beside the target →
@@ -149,6 +151,11 @@ async function replace(
       target,
     })
   }
+  await checkCompose(remote, carried.services, placedUnits(plan, groups), {
+    recorded: recordedCompose(snapshot.manifest.server),
+    privilege,
+    signal,
+  })
   const checks = await Promise.all(
     sources.map(async ({ source, wanted }) => ({
       restorable: await dependencies.restorableOf(source.kind),

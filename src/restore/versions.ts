@@ -35,6 +35,11 @@ export function recordedImages({ versions }: RecordedServer): readonly string[] 
   )
 }
 
+/** The newest Compose of a server. */
+export function recordedCompose({ versions }: Pick<RecordedServer, 'versions'>): string | undefined {
+  return versions['compose-plugin'] ?? versions['docker-compose']
+}
+
 function architecture(recorded: RecordedServer, target: TargetServer): Finding[] {
   if (recorded.arch === '' || target.arch === '' || recorded.arch === target.arch) return []
   return [
@@ -61,9 +66,7 @@ function engine(recorded: RecordedServer, target: TargetServer): Finding[] {
 
 /** Either version reads what the other's files have in common; only the newer features are at stake. */
 function compose(recorded: RecordedServer, target: TargetServer): Finding[] {
-  const newest = (versions: Readonly<Record<string, string>>) =>
-    versions['compose-plugin'] ?? versions['docker-compose']
-  const [there, here] = [newest(recorded.versions), newest(target.versions)]
+  const [there, here] = [recordedCompose(recorded), recordedCompose(target)]
   if (there === undefined || target.versions['docker-engine'] === undefined) return []
   if (here === undefined) {
     return [
