@@ -59,6 +59,12 @@ export async function checkCompose(
   )
 }
 
+/** Whether one of these paths is, or holds, what a project's services are made from. */
+export function renewsServices(services: ServerServices, targets: readonly string[]): boolean {
+  const units = targets.map((target) => ({ target, staged: `${target}.staged` }))
+  return services.manager === 'compose' && stagedArguments(services, units) !== undefined
+}
+
 /** Compose's arguments with each file in its staged place; undefined when none is staged. */
 export function stagedArguments(
   { args }: Pick<ComposeServices, 'args'>,

@@ -9,6 +9,7 @@ import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { RestoreContext } from '../sources/contract.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import { checkFiles, locateArchives, refuseRemoved } from './archives.ts'
+import { renewsServices } from './compose-check.ts'
 import { readContents } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { planRestore, type SourceToRestore } from './plan.ts'
@@ -97,13 +98,6 @@ export async function preflight(
   })
   const chosen: Connected = { ...connected, privilege }
   const look = await lookAtTargets(remote, { deployment, targets, privilege, signal })
-  const restore = restoreContext(chosen, dependencies, step, signal)
-  const sources: SourceToRestore[] = []
-  for (const one of read) {
-    const restorable = await dependencies.restorableOf(one.source.kind)
-    const way = request.strategy === 'merge' ? (restorable.merging ?? restorable) : restorable
-    sources.push({ ...one, ...(await way.preflight(restore, one.config, one.source.facts)) })
-  }
   const stops = request.strategy === 'replace'
   const none: FoundServices = { services: { manager: 'none' }, usersLeft: [] }
   const paths = look.targets.map((target) => target.path)
@@ -111,6 +105,16 @@ export async function preflight(
   const found = stops
     ? (launch?.found ?? (await findServices(remote, host, where, dependencies.findContainerServices)))
     : none
+  const restore = {
+    ...restoreContext(chosen, dependencies, step, signal),
+    renews: renewsServices(found.services, paths),
+  }
+  const sources: SourceToRestore[] = []
+  for (const one of read) {
+    const restorable = await dependencies.restorableOf(one.source.kind)
+    const way = request.strategy === 'merge' ? (restorable.merging ?? restorable) : restorable
+    sources.push({ ...one, ...(await way.preflight(restore, one.config, one.source.facts)) })
+  }
   // A migration looks at both servers itself.
   const versions =
     stops && launch === undefined

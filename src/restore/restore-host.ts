@@ -2,7 +2,7 @@ import { InterruptedError, RelayError } from '../errors.ts'
 import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
 import { requireShell } from '../pull/access.ts'
 import type { Carried, CarriedOut, Diary } from './carried.ts'
-import { checkCompose } from './compose-check.ts'
+import { checkCompose, renewsServices } from './compose-check.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { groupUnits, placedUnits } from './groups.ts'
 import { UndecidedError } from './launch.ts'
@@ -111,7 +111,11 @@ async function replace(
   const { host, snapshot } = request
   const { remote, probe, deployment, privilege } = connected
   const groups = groupUnits(plan, sources)
-  const restore = restoreContext(connected, dependencies, diary.step, signal)
+  const targets = plan.units.map((unit) => unit.target)
+  const restore = {
+    ...restoreContext(connected, dependencies, diary.step, signal),
+    renews: renewsServices(carried.services, targets),
+  }
   const directories = groups.map((group) => group.directory)
   diary.step('locking the deployment')
   if (probe.deployment === undefined)

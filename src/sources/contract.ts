@@ -146,6 +146,8 @@ export interface RestoreContext {
   readonly secret: ResolveSecret
   /** Looks for a container of this host. */
   readonly findContainer: SearchContainer
+  /** The Compose file or `.env` of the same snapshot comes with it: services start as the snapshot's, not as now. */
+  readonly renews?: boolean | undefined
   readonly step: (text: string) => void
   readonly signal: AbortSignal
 }

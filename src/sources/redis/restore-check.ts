@@ -39,20 +39,26 @@ export async function checkRedis(
     ]
   }
   const appendonly = up.get('aof_enabled') === '1'
-  const { start } = await lookAtTarget(context, config, facts)
+  // How it starts from now on, which is no guess any more.
+  const { start } = await lookAtTarget({ ...context, renews: false }, config, facts)
   return [
     {
       check: 'redis-up',
       outcome: 'ok',
       message: `Redis ${start.version?.name ?? ''} at ${addressOf(config)} is up`,
     },
-    keysFinding(facts, appendonly, up),
+    keysFinding(facts, appendonly, up, context.renews === true),
     ...savingFindings(up),
     ...startFinding(appendonly, start.appendonly),
   ]
 }
 
-function keysFinding(facts: RedisFacts, appendonly: boolean, info: ReadonlyMap<string, string>): Finding {
+function keysFinding(
+  facts: RedisFacts,
+  appendonly: boolean,
+  info: ReadonlyMap<string, string>,
+  renewed: boolean,
+): Finding {
   const expected = expectedKeys(facts, appendonly)
   const actual = parseKeyspace(info)
   if (expected === undefined) {
@@ -67,7 +73,11 @@ function keysFinding(facts: RedisFacts, appendonly: boolean, info: ReadonlyMap<s
   if (finding.outcome === 'ok' || actual.length > 0) return finding
   return {
     ...finding,
-    next: `It started with appendonly ${appendonly ? 'yes' : 'no'}, and found nothing. If that is not how it started before, restore again.`,
+    next: `It started with appendonly ${appendonly ? 'yes' : 'no'}, and found nothing. ${
+      renewed
+        ? 'Restore its Compose file first and Redis by itself then, each with --source.'
+        : 'If that is not how it started before, restore again.'
+    }`,
   }
 }
 

@@ -58,6 +58,7 @@ export async function lookAtTarget(
       version: running ? versionOfInfo(info) : found.version,
       present: { ...inspection.settings, ...more },
       info,
+      renewed: context.renews === true && container !== undefined,
     },
     facts,
   )

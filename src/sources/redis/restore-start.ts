@@ -40,6 +40,8 @@ export interface StartEvidence {
   readonly present: Readonly<Record<string, string>>
   /** Fields of INFO. */
   readonly info: ReadonlyMap<string, string>
+  /** Its container is made anew from the Compose file that was captured with it. */
+  readonly renewed: boolean
 }
 
 /** Redis' own defaults (redis.conf). */
@@ -53,11 +55,14 @@ type Name = keyof typeof DEFAULTS
 
 /**
  * Decides how the target starts. What it was started with counts, not what it was told since (CONFIG SET without
- * CONFIG REWRITE); its present settings only where the former can't be found out, and then with a warning.
+ * CONFIG REWRITE); its present settings only where the former can't be found out, and then with a warning. Where its
+ * container is made anew, it is taken to start as it did when it was captured.
  */
 export function startOf(evidence: StartEvidence, facts: RedisFacts): RedisStart {
-  const told = evidence.running || (evidence.arguments !== undefined && evidence.file !== 'unreadable')
-  const judge = told ? new ToldJudge(evidence) : new RecordedJudge(facts)
+  const renewed = evidence.renewed && facts.settings['appendonly'] !== undefined
+  const told =
+    !renewed && (evidence.running || (evidence.arguments !== undefined && evidence.file !== 'unreadable'))
+  const judge = told ? new ToldJudge(evidence) : new RecordedJudge(facts, renewed)
   const start = {
     running: evidence.running,
     told,
@@ -169,14 +174,20 @@ class ToldJudge implements Judge {
   }
 }
 
-/** For a server of which nothing is known: as it was at the source. */
+/** For a server of which nothing is known, or that is made as the source was: as it was there. */
 class RecordedJudge implements Judge {
   readonly findings: Finding[] = []
   readonly notes: string[]
   readonly #facts: RedisFacts
 
-  constructor(facts: RedisFacts) {
+  constructor(facts: RedisFacts, renewed: boolean) {
     this.#facts = facts
+    if (renewed) {
+      this.notes = [
+        'Redis is made anew from what Compose reads of this snapshot: it is taken to start with the settings of then',
+      ]
+      return
+    }
     this.notes = [
       facts.settings['appendonly'] === undefined
         ? 'Redis does not run there and the settings of the source are not recorded: the form that the source would load is written'

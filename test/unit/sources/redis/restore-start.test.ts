@@ -43,6 +43,7 @@ const evidence = (more: Partial<StartEvidence>): StartEvidence => ({
     'enable-protected-configs': 'no',
   },
   info: new Map([['aof_last_rewrite_time_sec', '-1']]),
+  renewed: false,
   ...more,
 })
 const present = (settings: Record<string, string>): Record<string, string> => ({
@@ -190,5 +191,20 @@ test('versions', () => {
   expect(versionOfBinary('Valkey server v=8.0.1 sha=0')).toMatchObject({
     name: 'Valkey 8.0.1',
     redis: '7.2.4',
+  })
+})
+
+describe('a container that is made anew from the Compose file that was captured with it', () => {
+  const running = { arguments: given('--appendonly', 'no'), renewed: true }
+
+  test('starts as it did when it was captured', () => {
+    const start = startOf(evidence(running), facts)
+    expect(start).toMatchObject({ running: true, told: false, appendonly: true, appenddirname: 'source' })
+    expect(start.notes.join()).toMatch(/made anew .* settings of then/)
+  })
+
+  test('starts as it does now where nothing was recorded', () => {
+    const start = startOf(evidence(running), { ...facts, settings: {} })
+    expect(start).toMatchObject({ told: true, appendonly: false })
   })
 })
