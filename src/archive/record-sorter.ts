@@ -5,16 +5,18 @@ import { DamageError } from '../errors.ts'
 import type { CreateRecordSorter, RecordSorter, SortedRecord } from './contract.ts'
 import { explainDisk } from './disk-error.ts'
 
-/** Keys and values kept in memory before they go to the scratch file; 40,000 short names or so. */
-const MEMORY_BYTES = 8 * 1024 * 1024
+/** Keys and values kept in memory before they go to the scratch file; 15,000 files with all their stat or so. */
+const MEMORY_BYTES = 24 * 1024 * 1024
+/** Every so many values one is measured, and the others are taken to be as large. */
+const MEASURED = 32
 const READ_BYTES = 64 * 1024
 const ALGORITHM = 'aes-256-ctr'
 /** Key length, value length. */
 const PREFIX = 8
 
-interface Held {
+interface Held<T> {
   readonly key: Buffer
-  readonly json: string
+  readonly value: T
 }
 
 /** A sorted stretch of the scratch file. */
@@ -33,8 +35,10 @@ class ExternalSorter<T> implements RecordSorter<T> {
   readonly #memory: number
   readonly #key = randomBytes(32)
   readonly #runs: Run[] = []
-  #held: Held[] = []
+  #held: Held<T>[] = []
   #heldBytes = 0
+  /** What a value takes in memory, as far as the last measured one tells. */
+  #valueBytes = 0
   #file: number | undefined
   #written = 0
   count = 0
@@ -45,22 +49,19 @@ class ExternalSorter<T> implements RecordSorter<T> {
   }
 
   add(key: Buffer, value: T): void {
-    const json = JSON.stringify(value)
-    this.#held.push({ key: Buffer.from(key), json })
-    // An object, a Buffer and a string cost about this much beside their bytes.
-    this.#heldBytes += key.length + json.length + 200
+    // An object takes about twice what its JSON does.
+    if (this.count % MEASURED === 0) this.#valueBytes = JSON.stringify(value).length * 2
+    this.#held.push({ key: Buffer.from(key), value })
+    // An object and a Buffer cost about this much beside their bytes.
+    this.#heldBytes += key.length + this.#valueBytes + 200
     this.count += 1
     if (this.#heldBytes >= this.#memory) this.#spill()
   }
 
   async *sorted(): AsyncGenerator<SortedRecord<T>> {
     this.#sortHeld()
-    for await (const { key, json } of merge([
-      ...this.#runs.map((run) => this.#read(run)),
-      held(this.#held),
-    ])) {
-      yield { key, value: JSON.parse(json) as T }
-    }
+    if (this.#runs.length === 0) yield* this.#held
+    else yield* merge([...this.#runs.map((run) => this.#read(run)), held(this.#held)])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -94,8 +95,8 @@ class ExternalSorter<T> implements RecordSorter<T> {
         parts = []
         length = 0
       }
-      for (const { key, json } of this.#held) {
-        const value = Buffer.from(json)
+      for (const { key, value: record } of this.#held) {
+        const value = Buffer.from(JSON.stringify(record))
         const prefix = Buffer.alloc(PREFIX)
         prefix.writeUInt32BE(key.length, 0)
         prefix.writeUInt32BE(value.length, 4)
@@ -112,13 +113,13 @@ class ExternalSorter<T> implements RecordSorter<T> {
     this.#heldBytes = 0
   }
 
-  async *#read({ start, end, iv }: Run): AsyncGenerator<Held[]> {
+  async *#read({ start, end, iv }: Run): AsyncGenerator<Held<T>[]> {
     const decipher = createDecipheriv(ALGORITHM, this.#key, iv)
     const stored = createReadStream(this.#path, { start, end: end - 1, highWaterMark: READ_BYTES })
     let rest: Buffer = Buffer.alloc(0)
     for await (const chunk of stored as AsyncIterable<Buffer>) {
       const plain = Buffer.concat([rest, decipher.update(chunk)])
-      const batch: Held[] = []
+      const batch: Held<T>[] = []
       let at = 0
       while (plain.length - at >= PREFIX) {
         const keyEnd = at + PREFIX + plain.readUInt32BE(at)
@@ -126,7 +127,7 @@ class ExternalSorter<T> implements RecordSorter<T> {
         if (valueEnd > plain.length) break
         batch.push({
           key: plain.subarray(at + PREFIX, keyEnd),
-          json: plain.toString('utf8', keyEnd, valueEnd),
+          value: JSON.parse(plain.toString('utf8', keyEnd, valueEnd)) as T,
         })
         at = valueEnd
       }
@@ -141,22 +142,22 @@ class ExternalSorter<T> implements RecordSorter<T> {
   }
 }
 
-async function* held(records: Held[]): AsyncGenerator<Held[]> {
+async function* held<T>(records: Held<T>[]): AsyncGenerator<Held<T>[]> {
   if (records.length > 0) yield await Promise.resolve(records)
 }
 
 /** A run being merged: the batch at hand, and which of it comes next. */
-interface Head {
-  readonly run: AsyncGenerator<Held[]>
+interface Head<T> {
+  readonly run: AsyncGenerator<Held<T>[]>
   /** Of equal keys the one of the earlier run comes first. */
   readonly number: number
-  batch: Held[]
+  batch: Held<T>[]
   at: number
 }
 
 /** Merges sorted runs. `heads` stays sorted by what comes next, the least last, where it is cheap to take. */
-async function* merge(runs: readonly AsyncGenerator<Held[]>[]): AsyncGenerator<Held> {
-  const heads: Head[] = []
+async function* merge<T>(runs: readonly AsyncGenerator<Held<T>[]>[]): AsyncGenerator<Held<T>> {
+  const heads: Head<T>[] = []
   try {
     for (const [number, run] of runs.entries()) {
       const next = await run.next()
@@ -179,7 +180,7 @@ async function* merge(runs: readonly AsyncGenerator<Held[]>[]): AsyncGenerator<H
   }
 }
 
-function insert(heads: Head[], head: Head): void {
+function insert<T>(heads: Head<T>[], head: Head<T>): void {
   let low = 0
   let high = heads.length
   while (low < high) {
@@ -191,7 +192,7 @@ function insert(heads: Head[], head: Head): void {
   heads.splice(low, 0, head)
 }
 
-function comesBefore(a: Head, b: Head): boolean {
+function comesBefore<T>(a: Head<T>, b: Head<T>): boolean {
   const [left, right] = [a.batch[a.at], b.batch[b.at]]
   const order = left === undefined || right === undefined ? 0 : Buffer.compare(left.key, right.key)
   return order === 0 ? a.number < b.number : order < 0

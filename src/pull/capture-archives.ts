@@ -18,6 +18,11 @@ export interface PullSourceContext {
   /** How the source is read. */
   readonly privilege: Privilege | undefined
   readonly pending: PendingSnapshot
+  /**
+   * Sources are looked at and wait for their servers side by side; what takes memory and fills the line goes through
+   * here, one after another. Rejects without running it once the signal is aborted.
+   */
+  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>
   readonly signal: AbortSignal
   /** Files made so far: they go when the source fails. */
   readonly files: PendingFile[]

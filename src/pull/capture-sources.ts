@@ -1,3 +1,4 @@
+import pLimit from 'p-limit'
 import { ConnectionError, RelayError, VaultError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
@@ -23,12 +24,18 @@ export interface Links {
   readonly keep: (listing: NextListing) => void
 }
 
+/** What all sources of one pull have in common. */
+type PullContext = Omit<PullSourceContext, 'files' | 'privilege' | 'inTurn'>
+
+/** So many sources are looked at, or have their servers prepare something, at the same time. */
+const SIDE_BY_SIDE = 4
+
 /**
- * Captures the sources one after another, those with a quiesce while its services hold still; a failed one is
- * reported and does not spoil the others.
+ * Captures the sources, those with a quiesce while its services hold still; a failed one is reported and does not
+ * spoil the others.
  */
 export async function captureSources(
-  context: Omit<PullSourceContext, 'files' | 'privilege'>,
+  context: PullContext,
   sources: readonly SourceConfig[],
   links: Links,
   dependencies: PullDependencies,
@@ -37,9 +44,7 @@ export async function captureSources(
   const { host, signal } = context
   const { reporter } = dependencies
   for (const { quiesce, sources: group } of groupByQuiesce(sources)) {
-    const capture = async () => {
-      for (const source of group) await captureSource(context, source, captured, links, dependencies)
-    }
+    const capture = () => captureGroup(context, group, captured, links, dependencies)
     try {
       if (quiesce === undefined) await capture()
       else {
@@ -60,12 +65,56 @@ export async function captureSources(
       if (lost) break
     }
   }
+  const order = new Map(sources.map(({ name }, at) => [name, at]))
+  const byName = (one: string, other: string) => (order.get(one) ?? 0) - (order.get(other) ?? 0)
+  captured.manifests.sort((one, other) => byName(one.name, other.name))
+  captured.reports.sort((one, other) => byName(one.source, other.source))
   return captured
+}
+
+/**
+ * Captures sources side by side. What one of them throws ends the others, and is thrown when they have ended; a lost
+ * connection each of them finds out for itself.
+ */
+async function captureGroup(
+  context: PullContext,
+  group: readonly SourceConfig[],
+  captured: CapturedSources,
+  links: Links,
+  dependencies: PullDependencies,
+): Promise<void> {
+  const failed = new AbortController()
+  const signal = AbortSignal.any([context.signal, failed.signal])
+  const turns = pLimit(1)
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> =>
+    turns(() => {
+      signal.throwIfAborted()
+      return work()
+    })
+  const atOnce = pLimit(SIDE_BY_SIDE)
+  let lost: ConnectionError | undefined
+  const ended = group.map((source) =>
+    atOnce(async () => {
+      signal.throwIfAborted()
+      if (lost !== undefined) throw lost
+      try {
+        await captureSource({ ...context, inTurn, signal }, source, captured, links, dependencies)
+      } catch (error) {
+        if (error instanceof ConnectionError) lost ??= error
+        else failed.abort(error)
+        throw error
+      }
+    }),
+  )
+  await Promise.allSettled(ended)
+  context.signal.throwIfAborted()
+  failed.signal.throwIfAborted()
+  if (lost !== undefined) throw lost
 }
 
 /** Captures one source. Throws what the others can't go on from: a lost connection, a vault that fails. */
 async function captureSource(
-  context: Omit<PullSourceContext, 'files' | 'privilege'>,
+  context: PullContext & Pick<PullSourceContext, 'inTurn'>,
   source: SourceConfig,
   captured: CapturedSources,
   { chaining, keep }: Links,

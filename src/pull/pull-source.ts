@@ -82,6 +82,15 @@ async function pullWhole(
 ): Promise<PulledSource> {
   const how = captureContext(context, config, dependencies)
   await using capture = await begin(source, how, config)
+  return await context.inTurn(() => captureWhole(context, config, capture, dependencies))
+}
+
+async function captureWhole(
+  context: PullSourceContext,
+  config: SourceConfig,
+  capture: Capture,
+  dependencies: PullDependencies,
+): Promise<PulledSource> {
   const scratch = context.pending.scratchPath(`${config.name}.entries`)
   await using index = await dependencies.createIndexBuilder(scratch)
   const captured = await captureArchives(context, config, capture, dependencies, (entry, place) =>

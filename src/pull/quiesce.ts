@@ -7,8 +7,9 @@ import type { HoldRequest } from '../services/contract.ts'
 import { requireShell } from './access.ts'
 import type { PullDependencies } from './dependencies.ts'
 
-/** Sources that follow each other and hold the same services still, so that one hold does for them. */
+/** Sources that follow each other and have the same services hold still, so that one hold does for them. */
 export interface HeldSources {
+  /** Undefined where nothing has to. */
   readonly quiesce: QuiesceConfig | undefined
   readonly sources: readonly SourceConfig[]
 }
@@ -18,15 +19,14 @@ export function groupByQuiesce(sources: readonly SourceConfig[]): readonly HeldS
   const groups: { quiesce: QuiesceConfig | undefined; sources: SourceConfig[] }[] = []
   for (const source of sources) {
     const last = groups.at(-1)
-    if (last !== undefined && last.quiesce !== undefined && sameHold(last.quiesce, source.quiesce))
-      last.sources.push(source)
+    if (last !== undefined && sameHold(last.quiesce, source.quiesce)) last.sources.push(source)
     else groups.push({ quiesce: source.quiesce, sources: [source] })
   }
   return groups
 }
 
-function sameHold(left: QuiesceConfig, right: QuiesceConfig | undefined): boolean {
-  return left.how === right?.how && left.services.join('\0') === right.services.join('\0')
+function sameHold(left: QuiesceConfig | undefined, right: QuiesceConfig | undefined): boolean {
+  return left?.how === right?.how && left?.services.join('\0') === right?.services.join('\0')
 }
 
 /** `while app, worker stand still (paused)`, for a plan. */

@@ -106,22 +106,32 @@ export interface CapturableSource<C extends SourceConfig = SourceConfig> {
 export interface IncrementalSource<C extends SourceConfig = SourceConfig> {
   /** The server has the tools that it takes. */
   canList(context: CaptureContext): boolean
+  /** Looks at where it is. Throws SourceError when the source can't be captured as configured. */
+  open(context: CaptureContext, config: C): Promise<ListableSource>
+}
+
+/** A source that was looked at, to be listed and then captured. */
+export interface ListableSource {
   /**
    * Every entry with its stat, in no order and in constant memory; proven when the generator ended. Throws SourceError
    * or RemoteError. Take it before what it describes is captured: then what changes in between is sent next time.
    */
-  list(context: CaptureContext, config: C): AsyncGenerator<ListedEntry>
+  list(): AsyncGenerator<ListedEntry>
+  /** As {@link CapturableSource.capture}. */
+  capture(): Capture
   /**
-   * Like {@link CapturableSource.capture}, but of these entries only. Tails that could not be proven come whole, in
-   * a later part; a tail's member that is not to be used has an amendment with `replacedBy`.
+   * Like {@link capture}, but of these entries only. Tails that could not be proven come whole, in a later part; a
+   * tail's member that is not to be used has an amendment with `replacedBy`.
    */
-  captureChanges(context: CaptureContext, config: C, changes: Changes): Promise<Capture>
+  captureChanges(changes: Changes): Capture
 }
 
 /** What an incremental captures. */
 export interface Changes {
   /** Members to be sent whole, directories without what is in them, sorted by path bytes. Asked for once. */
   readonly members: () => AsyncIterable<Buffer>
+  /** How many these are. */
+  readonly memberCount: number
   readonly tails: readonly FileTail[]
 }
 

@@ -70,12 +70,13 @@ export class RecordsWriter {
     this.#written.catch(() => {})
   }
 
-  async add(record: ListingRecord): Promise<void> {
+  /** A promise says that no more should come before it resolved. */
+  add(record: ListingRecord): Promise<void> | undefined {
     const line = JSON.stringify(record)
     this.#lines.push(line)
     this.#length += line.length
     this.#records += 1
-    if (this.#length >= BATCH_LENGTH) await this.#flush()
+    return this.#length >= BATCH_LENGTH ? this.#flush() : undefined
   }
 
   /** Resolves when everything is in the file. */

@@ -59,7 +59,7 @@ class FilePendingListing implements PendingListing {
     this.#records = new RecordsWriter(`${path}.`, RECORDS)
   }
 
-  add(record: ListingRecord): Promise<void> {
+  add(record: ListingRecord): Promise<void> | undefined {
     return this.#records.add(record)
   }
 

@@ -17,7 +17,6 @@ import {
 } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
-import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
@@ -30,13 +29,13 @@ import type { IndexEntry } from '../../src/archive/contract.ts'
 import type { FilesSourceConfig } from '../../src/model/config.ts'
 import { pathFromJson } from '../../src/model/path-bytes.ts'
 import { IndexBook } from '../../src/pull/incremental/compose.ts'
-import { indexBatches, replayOf } from '../../src/pull/incremental/finish.ts'
+import { indexBatches } from '../../src/pull/incremental/finish.ts'
 import { OwnMembers } from '../../src/pull/incremental/members.ts'
 import type { PullMode } from '../../src/pull/incremental/mode.ts'
 import { TAIL_THRESHOLD } from '../../src/pull/incremental/plan.ts'
 import { preparePull } from '../../src/pull/incremental/prepare.ts'
+import { ReplayScript } from '../../src/pull/incremental/replay-script.ts'
 import type { CaptureContext } from '../../src/sources/contract.ts'
-import { captureFiles } from '../../src/sources/files/capture.ts'
 import { filesSource } from '../../src/sources/files/index.ts'
 import { openListingStore } from '../../src/state/listing-store.ts'
 import { LocalHost, localProbe } from '../lab/local-host.ts'
@@ -82,10 +81,11 @@ class Chain {
     }
     const { incremental } = filesSource
     if (incremental === undefined) throw new Error('files can be captured incrementally')
+    const source = await incremental.open(context, this.#config)
     const last = await this.#store.open('vault', 'host', 'data')
     await using prepared = await preparePull({
       snapshot,
-      listed: incremental.list(context, this.#config),
+      listed: source.list(),
       last,
       mode: { mode: 'incremental' },
       createSorter: createRecordSorter,
@@ -94,9 +94,7 @@ class Chain {
     })
     await this.meanwhile()
     const full = prepared.mode.mode === 'full'
-    await using capture = full
-      ? await captureFiles(context, this.#config)
-      : await incremental.captureChanges(context, this.#config, prepared.changes)
+    await using capture = full ? source.capture() : source.captureChanges(prepared.changes)
     await using members = new OwnMembers(snapshot, join(directory, 'members.scratch'), {
       createSorter: createRecordSorter,
       toIndexEntry,
@@ -132,12 +130,13 @@ class Chain {
       tails: members.tails(outcome, prepared.changes.tails),
     }
     const book = new IndexBook()
+    const replay = new ReplayScript()
     const lines = encodeIndex(
       { format: 1, source: 'data', snapshot, paths: ['data'] },
-      indexBatches(captured, listing, book),
+      indexBatches(captured, { listing, book, replay }),
     )
     await pipeline(Readable.from(lines), createWriteStream(join(directory, 'index.jsonl')))
-    if (!full) await writeFile(join(directory, 'replay.sh'), await text(Readable.from(replayOf(captured))))
+    if (!full) await writeFile(join(directory, 'replay.sh'), [...replay.pieces()].join(''))
     await writeFile(join(directory, 'parents'), JSON.stringify(book.parents(snapshot)))
     await listing.commit('hash', [])
     this.snapshots.push(snapshot)

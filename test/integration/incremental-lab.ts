@@ -39,8 +39,12 @@ function withEndlessList(): typeof filesSource {
     ...filesSource,
     incremental: {
       ...incremental,
-      list: async function* (context, config) {
-        for await (const entry of incremental.list(context, config)) for (;;) yield entry
+      open: async (context, config) => {
+        const source = await incremental.open(context, config)
+        const list = async function* () {
+          for await (const entry of source.list()) for (;;) yield entry
+        }
+        return { ...source, list }
       },
     },
   }

@@ -1,17 +1,16 @@
 import type { IndexEntry, SortedRecord } from '../../archive/contract.ts'
-import type { ListingRecord } from '../../state/contract.ts'
-import { IndexBook, composeListing } from './compose.ts'
-import type { TailSegments } from './compose.ts'
+import { composeListing } from './compose.ts'
+import type { IndexBook, TailSegments } from './compose.ts'
 import type { NextListing } from './next-listing.ts'
 import type { PreparedPull } from './prepare.ts'
-import { replayScript } from './replay-script.ts'
+import type { ReplayScript } from './replay-script.ts'
 
 /** What was captured of a prepared pull. */
 export interface CapturedChanges {
   /** The snapshot that is being made. */
   readonly snapshot: string
   readonly prepared: PreparedPull
-  /** This snapshot's own members, sorted and amended; asked for once for each reading. */
+  /** This snapshot's own members, sorted and amended. */
   readonly members: () => AsyncIterable<SortedRecord<IndexEntry>>
   readonly tails: TailSegments
 }
@@ -19,31 +18,29 @@ export interface CapturedChanges {
 /** As many lines of the index are made at a time. */
 const BATCH = 500
 
-/** The snapshot's index, in batches. Each record goes to the next pull's listing on its way. */
+/** What takes each record of the snapshot on its way into the index. */
+export interface Takers {
+  /** What the next pull compares with. */
+  readonly listing: Pick<NextListing, 'add'>
+  readonly book: IndexBook
+  /** Of an incremental. */
+  readonly replay: ReplayScript | undefined
+}
+
+/** The snapshot's index, in batches. */
 export async function* indexBatches(
-  captured: CapturedChanges,
-  listing: Pick<NextListing, 'add'>,
-  book: IndexBook,
+  { snapshot, prepared, members, tails }: CapturedChanges,
+  { listing, book, replay }: Takers,
 ): AsyncGenerator<IndexEntry[]> {
   let batch: IndexEntry[] = []
-  for await (const record of records(captured, book)) {
-    await listing.add(record)
+  for await (const record of composeListing(snapshot, prepared.decisions(), members(), tails, book)) {
+    const added = listing.add(record)
+    if (added !== undefined) await added
+    replay?.add(record)
     if ('entry' in record && batch.push(record.entry) === BATCH) {
       yield batch
       batch = []
     }
   }
   yield batch
-}
-
-/** The replay script of an incremental. */
-export function replayOf(captured: CapturedChanges): AsyncGenerator<string> {
-  return replayScript(() => records(captured, new IndexBook()))
-}
-
-function records(
-  { snapshot, prepared, members, tails }: CapturedChanges,
-  book: IndexBook,
-): AsyncGenerator<ListingRecord> {
-  return composeListing(snapshot, prepared.decisions(), members(), tails, book)
 }

@@ -31,10 +31,10 @@ export class NextListing implements AsyncDisposable {
     return next
   }
 
-  /** Records must come sorted by path bytes. */
-  async add(record: ListingRecord): Promise<void> {
-    const pending = this.#pending
-    if (pending !== undefined) await this.#attempt(() => pending.add(record))
+  /** Records must come sorted by path bytes. A promise says that no more should come before it resolved. */
+  add(record: ListingRecord): Promise<void> | undefined {
+    const added = this.#pending?.add(record)
+    return added && this.#attempt(() => added)
   }
 
   /** All records came; `chain` is undefined when no incremental may follow this snapshot. */

@@ -102,6 +102,11 @@ export class PlanBook implements PlanTotals {
     }
   }
 
+  /** Does {@link closeHardLinks} have anything to do? */
+  get hasTouched(): boolean {
+    return this.#all || this.#touched.size > 0
+  }
+
   isTouched(inode: string): boolean {
     return this.#all || this.#touched.has(inode)
   }

@@ -6,11 +6,13 @@ import type { StoredListing } from '../../state/contract.ts'
 import { whyRatherFull } from './mode.ts'
 import type { PullMode } from './mode.ts'
 import { PlanBook, closeHardLinks, planChanges } from './plan.ts'
-import type { Decision } from './plan.ts'
+import type { Decision, PlanTotals } from './plan.ts'
 import { TAIL_PREFIX } from './replay-script.ts'
 
 /** A decision as it is set aside: its path is the key. */
 type Stored = Decision extends infer D ? (D extends Decision ? Omit<D, 'path'> : never) : never
+
+type Grown = Extract<Decision, { action: 'tail' }>
 
 /** A listed entry as it is set aside: its path is the key. */
 type Listed = Omit<ListedEntry, 'path'>
@@ -75,27 +77,38 @@ async function planIncremental(
   const full = (reason: string) => ({ mode: { mode: 'full' as const, reason } })
   if (last === undefined) return full('there is no list of the last pull')
   const book = new PlanBook()
+  const grown: Grown[] = []
   try {
-    for await (const { path, ...rest } of planChanges(last.records(), listedOf(listing), book)) {
+    for await (const decision of planChanges(last.records(), listedOf(listing), book)) {
+      if (decision.action === 'tail') grown.push(decision)
+      const { path, ...rest } = decision
       spool.add(path, rest)
     }
   } catch (error) {
     if (!(error instanceof DamageError) || error.code !== 'listing-damaged') throw error
     return full('the list of the last pull is damaged')
   }
-  const decisions = (): AsyncGenerator<Decision> => closeHardLinks(decisionsOf(spool), book)
-  // Closing hard links changes the totals, so it has to be gone through before they are judged.
-  const totals = new PlanBook()
-  for await (const decision of decisions()) totals.count(decision)
+  const decisions = (): AsyncGenerator<Decision> =>
+    book.hasTouched ? closeHardLinks(decisionsOf(spool), book) : decisionsOf(spool)
+  const totals = book.hasTouched ? await countedAgain(decisions()) : book
   const reason = whyRatherFull(totals)
   if (reason !== undefined) return full(reason)
-  return { mode, decisions, changes: await changesOf(decisions, options) }
+  // All of the listing is in the plan.
+  await listing[Symbol.asyncDispose]()
+  return { mode, decisions, changes: changesOf(decisions, totals, grown, options) }
+}
+
+/** Closing hard links changes the totals, so it has to be gone through before they are judged. */
+async function countedAgain(decisions: AsyncIterable<Decision>): Promise<PlanTotals> {
+  const totals = new PlanBook()
+  for await (const decision of decisions) totals.count(decision)
+  return totals
 }
 
 /** The listing itself is the plan of a full: everything is sent. */
 function planFull(listing: RecordSorter<Listed>, mode: PullMode): Planned {
   const decisions = (): AsyncGenerator<Decision> => planChanges(nothing(), listedOf(listing), new PlanBook())
-  return { mode, decisions, changes: { tails: [], members: () => nothing() } }
+  return { mode, decisions, changes: { tails: [], memberCount: 0, members: () => nothing() } }
 }
 
 async function* listedOf(sorter: RecordSorter<Listed>): AsyncGenerator<ListedEntry> {
@@ -110,21 +123,21 @@ async function* nothing(): AsyncGenerator<never> {
   await Promise.resolve()
 }
 
-async function changesOf(
+function changesOf(
   decisions: () => AsyncIterable<Decision>,
+  { sent }: PlanTotals,
+  grown: readonly Grown[],
   { snapshot, encodeTarHeader }: PrepareOptions,
-): Promise<Changes> {
-  const tails: FileTail[] = []
-  for await (const decision of decisions()) {
-    if (decision.action !== 'tail') continue
-    // Unique in the chain: all its tails lie in one directory when it is unpacked by hand.
-    tails.push(tailOf(decision, Buffer.from(`${TAIL_PREFIX}${snapshot}-${tails.length}`), encodeTarHeader))
-  }
-  return { tails, members: () => sentOf(decisions()) }
+): Changes {
+  // Unique in the chain: all its tails lie in one directory when it is unpacked by hand.
+  const tails = grown.map((decision, at) =>
+    tailOf(decision, Buffer.from(`${TAIL_PREFIX}${snapshot}-${at}`), encodeTarHeader),
+  )
+  return { tails, memberCount: sent, members: () => sentOf(decisions()) }
 }
 
 function tailOf(
-  { path, entry, listed }: Extract<Decision, { action: 'tail' }>,
+  { path, entry, listed }: Grown,
   member: Buffer,
   encodeTarHeader: PrepareOptions['encodeTarHeader'],
 ): FileTail {

@@ -1,7 +1,12 @@
 import { Readable } from 'node:stream'
 import type { FilesSourceConfig, SourceConfig } from '../../model/config.ts'
 import type { ListedEntry } from '../../model/listing.ts'
-import type { CapturableSource, CaptureContext, IncrementalSource } from '../../sources/contract.ts'
+import type {
+  CapturableSource,
+  CaptureContext,
+  IncrementalSource,
+  ListableSource,
+} from '../../sources/contract.ts'
 import { indexFileName, replayFileName } from '../archive-name.ts'
 import {
   captureArchives,
@@ -13,11 +18,13 @@ import {
 import type { PullDependencies } from '../dependencies.ts'
 import type { PulledSource } from '../pull-source.ts'
 import { lookAtChain } from './chain.ts'
+import type { Chain } from './chain.ts'
 import { IndexBook } from './compose.ts'
-import { indexBatches, replayOf } from './finish.ts'
+import { indexBatches } from './finish.ts'
 import { OwnMembers } from './members.ts'
 import { NextListing } from './next-listing.ts'
 import { preparePull } from './prepare.ts'
+import { ReplayScript } from './replay-script.ts'
 
 /**
  * Entries of a source that is compared with its last listing. What sorting, comparing and remembering them takes grows
@@ -27,7 +34,7 @@ import { preparePull } from './prepare.ts'
 const MOST_ENTRIES = 100_000
 
 /** A kind that can be captured both ways. */
-type ListableSource = CapturableSource & { readonly incremental: IncrementalSource }
+type IncrementalKind = CapturableSource & { readonly incremental: IncrementalSource }
 
 /**
  * Captures a source as a link of its chain: lists it on the server, compares with the last listing, and captures what
@@ -37,17 +44,29 @@ type ListableSource = CapturableSource & { readonly incremental: IncrementalSour
 export async function pullChanges(
   context: PullSourceContext,
   config: SourceConfig,
-  source: ListableSource,
+  kind: IncrementalKind,
   { full }: { readonly full: boolean },
+  dependencies: PullDependencies,
+): Promise<PulledSource | undefined> {
+  const server = captureContext(context, config, dependencies)
+  const chain = await lookAtChain(context, config as FilesSourceConfig, full, dependencies)
+  const source = await kind.incremental.open(server, config)
+  return await context.inTurn(() => compareAndCapture(context, config, source, chain, dependencies))
+}
+
+async function compareAndCapture(
+  context: PullSourceContext,
+  config: SourceConfig,
+  source: ListableSource,
+  chain: Chain,
   dependencies: PullDependencies,
 ): Promise<PulledSource | undefined> {
   const { pending } = context
   const server = captureContext(context, config, dependencies)
-  const chain = await lookAtChain(context, config as FilesSourceConfig, full, dependencies)
   server.step('listing')
   const plan = preparePull({
     snapshot: pending.id,
-    listed: bounded(source.incremental.list(server, config)),
+    listed: bounded(source.list()),
     last: chain.last,
     mode: chain.mode,
     createSorter: dependencies.createSorter,
@@ -65,10 +84,7 @@ export async function pullChanges(
   }
   const { mode } = prepared
   tellMode(context, config, chain.last !== undefined, mode, dependencies)
-  await using capture =
-    mode.mode === 'full'
-      ? await source.capture(server, config)
-      : await source.incremental.captureChanges(server, config, prepared.changes)
+  await using capture = mode.mode === 'full' ? source.capture() : source.captureChanges(prepared.changes)
   await using members = new OwnMembers(
     pending.id,
     pending.scratchPath(`${config.name}.members`),
@@ -90,9 +106,10 @@ export async function pullChanges(
       tails: members.tails(outcome, prepared.changes.tails),
     }
     const book = new IndexBook()
+    const script = isFull ? undefined : new ReplayScript()
     const lines = dependencies.encodeIndex(
       indexHeader(context, config, outcome),
-      indexBatches(changes, listing, book),
+      indexBatches(changes, { listing, book, replay: script }),
     )
     const index = await writeOwnFile(
       context,
@@ -102,15 +119,14 @@ export async function pullChanges(
     )
     const parents = book.parents(pending.id)
     listing.complete(book.replacedDirectories > 0 ? undefined : [...parents, pending.id])
-    const script = Readable.from(replayOf(changes))
-    const replay = isFull
-      ? undefined
-      : await writeOwnFile(
-          context,
-          replayFileName(config.name),
-          { stream: script, store: 'none' },
-          dependencies,
-        )
+    const replay =
+      script &&
+      (await writeOwnFile(
+        context,
+        replayFileName(config.name),
+        { stream: Readable.from(script.pieces()), store: 'none' },
+        dependencies,
+      ))
     return {
       wireBytes,
       listing,

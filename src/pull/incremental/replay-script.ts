@@ -67,36 +67,44 @@ exit "$failed"
 `
 
 /**
- * The replay script of an incremental (design.md section 5), piece by piece: POSIX sh that, after the chain was
- * unpacked in order into one directory, appends tails, removes what is gone, and sets the times of directories
- * last. No name stands in it as it is: each byte that is not a letter, a digit, or one of `._-/` is an octal escape.
- *
- * @param records gives the snapshot's listing, sorted; read twice
+ * The replay script of an incremental (design.md section 5): POSIX sh that, after the chain was unpacked in order into
+ * one directory, appends tails, removes what is gone, and sets the times of directories last. No name stands in it as
+ * it is: each byte that is not a letter, a digit, or one of `._-/` is an octal escape. Its lines are kept in memory:
+ * one for each directory, grown file and removed path.
  */
-export async function* replayScript(records: () => AsyncIterable<ListingRecord>): AsyncGenerator<string> {
-  yield HEAD
+export class ReplayScript {
+  readonly #changes: string[] = []
+  readonly #times: string[] = []
   /** The directory whose removal takes along what follows. */
-  let removed: Buffer | undefined
-  for await (const record of records()) {
+  #removed: Buffer | undefined
+
+  /** Records of the snapshot's listing, in its order. */
+  add(record: ListingRecord): void {
     if ('gone' in record) {
       const path = pathFromJson(record.gone)
-      if (removed !== undefined && isBelow(path, removed)) continue
-      if (record.directory) removed = path
-      yield `gone ${shellName(path)}\n`
-    } else {
-      yield* growth(record.entry)
+      if (this.#removed !== undefined && isBelow(path, this.#removed)) return
+      if (record.directory) this.#removed = path
+      this.#changes.push(`gone ${shellName(path)}\n`)
+      return
     }
+    const { entry } = record
+    if (entry.type === 'file') this.#changes.push(...growth(entry))
+    if (entry.type !== 'directory') return
+    const time = isoTime(entry.mtimeNs)
+    if (time !== undefined) this.#times.push(`at ${time} ${shellName(pathFromJson(entry.path))}\n`)
   }
-  for await (const record of records()) {
-    if (!('entry' in record) || record.entry.type !== 'directory') continue
-    const time = isoTime(record.entry.mtimeNs)
-    if (time !== undefined) yield `at ${time} ${shellName(pathFromJson(record.entry.path))}\n`
+
+  /** The whole script, piece by piece, when all records were added. */
+  *pieces(): Generator<string> {
+    yield HEAD
+    yield this.#changes.join('')
+    yield this.#times.join('')
+    yield FOOT
   }
-  yield FOOT
 }
 
-function* growth({ type, path, size, segments = [] }: IndexEntry): Generator<string> {
-  if (type !== 'file' || segments.length < 2) return
+function* growth({ path, size, segments = [] }: IndexEntry): Generator<string> {
+  if (segments.length < 2) return
   const name = shellName(pathFromJson(path))
   let before = 0
   for (const { member, length } of segments) {

@@ -9,14 +9,17 @@ import type {
   CaptureContext,
   CaptureOutcome,
   Changes,
+  ListableSource,
   PullContext,
 } from '../contract.ts'
 import { batchPacker } from './batch-packer.ts'
 import { count, noTar, someNames, vanishedSource } from './failures.ts'
 import { gnuPacker } from './gnu-packer.ts'
+import { emptyPass } from './pass.ts'
 import type { Packer, Pass, PassReport } from './pass.ts'
 import { lostRoots, resolveRoots } from './resolve.ts'
 import type { Root } from './roots.ts'
+import { scanFiles } from './scan.ts'
 import { sftpPacker } from './sftp-packer.ts'
 import { Tally } from './tally.ts'
 
@@ -30,7 +33,10 @@ export const REREAD = 'reread'
  */
 export async function captureFiles(context: CaptureContext, config: FilesSourceConfig): Promise<Capture> {
   if (context.probe.tar === undefined) throw noTar()
-  const roots = await resolveRoots(context, config.paths)
+  return captureAll(context, config, await resolveRoots(context, config.paths))
+}
+
+function captureAll(context: CaptureContext, config: FilesSourceConfig, roots: readonly Root[]): Capture {
   const isGnu = context.probe.tar === 'gnu'
   if (!isGnu && context.probe.tar !== 'busybox') {
     context.notice({
@@ -52,14 +58,15 @@ export async function captureFilesOverSftp(
   return new FilesCapture(context, config, roots, sftpPacker(context, roots, config.exclude))
 }
 
-/** Captures what changed alone; see `IncrementalSource`. */
-export async function captureFileChanges(
-  context: CaptureContext,
-  config: FilesSourceConfig,
-  changes: Changes,
-): Promise<Capture> {
+/** Prepares file trees to be listed and captured, all of them or just what changed; see `IncrementalSource`. */
+export async function openFiles(context: CaptureContext, config: FilesSourceConfig): Promise<ListableSource> {
   const roots = await resolveRoots(context, config.paths)
-  return new FilesCapture(context, config, roots, gnuPacker(context, roots, config.exclude), changes)
+  return {
+    list: () => scanFiles(context, roots, config.exclude),
+    capture: () => captureAll(context, config, roots),
+    captureChanges: (changes) =>
+      new FilesCapture(context, config, roots, gnuPacker(context, roots, config.exclude), changes),
+  }
 }
 
 class FilesCapture implements Capture {
@@ -154,7 +161,8 @@ class FilesCapture implements Capture {
     done: (report: PassReport) => void,
   ): CaptureArchive {
     this.#pass = pass
-    const { compression, concatenated } = this.#packer
+    const { concatenated } = this.#packer
+    const { compression = this.#packer.compression } = pass
     return {
       part,
       format: 'tar',
@@ -171,6 +179,8 @@ class FilesCapture implements Capture {
 
   #first(): Promise<Pass> {
     if (this.#changes === undefined) return this.#packer.all()
+    if (this.#changes.memberCount + this.#changes.tails.length === 0)
+      return Promise.resolve(emptyPass(this.#packer.compression.store))
     if (this.#packer.changes === undefined) throw new Error('this packer can not pack changes alone')
     return this.#packer.changes(this.#changes)
   }

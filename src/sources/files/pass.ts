@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import type { Changes } from '../contract.ts'
 import type { ChosenCompression } from '../compression-choice.ts'
 
@@ -24,6 +24,8 @@ export interface PassReport {
 /** One tar stream on its way. */
 export interface Pass {
   readonly stream: Readable
+  /** Where it is not the packer's. */
+  readonly compression?: ChosenCompression
   /** Waits for the server and judges it. Throws SourceError or RemoteError; quiet after {@link abort}. */
   finish(): Promise<PassReport>
   abort(): void
@@ -51,4 +53,15 @@ export const NOTHING_SAID: PassReport = {
   sockets: [],
   attributes: 0,
   remarks: [],
+}
+
+/** A tar without members: two blocks of zeros, padded to a record as GNU tar does. The server is not asked for it. */
+export function emptyPass(store: ChosenCompression['store']): Pass {
+  const stream = Readable.from([Buffer.alloc(20 * 512)], { objectMode: false })
+  return {
+    stream,
+    compression: { wire: 'none', store },
+    finish: () => Promise.resolve(NOTHING_SAID),
+    abort: () => stream.destroy(),
+  }
 }

@@ -1,13 +1,12 @@
 import type { Readable } from 'node:stream'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { RemoteError, SourceError } from '../../errors.ts'
-import type { FilesSourceConfig } from '../../model/config.ts'
 import type { ListedEntry } from '../../model/listing.ts'
 import type { CaptureContext } from '../contract.ts'
 import { parseStreamStatus, streamNonce } from '../stream-status.ts'
 import type { StreamStatus } from '../stream-status.ts'
 import { allExcludes, findExcludes, slashExcluder } from './exclude.ts'
-import { commandFailed, readAccess, resolveRoots } from './resolve.ts'
+import { commandFailed, readAccess } from './resolve.ts'
 import type { Root } from './roots.ts'
 import { ScanParser } from './scan-parser.ts'
 
@@ -18,15 +17,14 @@ export function canScan(context: Pick<CaptureContext, 'probe'>): boolean {
 
 /**
  * Lists a source on the server, as the capture would pack it, in no order and in constant memory. Entries are
- * proven when the generator ended. Throws what {@link resolveRoots} throws, SourceError `unreadable`, and RemoteError
- * when the list is not whole.
+ * proven when the generator ended. Throws SourceError `unreadable`, and RemoteError when the list is not whole.
  */
 export async function* scanFiles(
   context: CaptureContext,
-  config: FilesSourceConfig,
+  roots: readonly Root[],
+  exclude: readonly string[],
 ): AsyncGenerator<ListedEntry> {
-  const roots = await resolveRoots(context, config.paths)
-  const patterns = allExcludes(config.exclude)
+  const patterns = allExcludes(exclude)
   const isExcluded = slashExcluder(patterns)
   for (const base of ['deployment', 'root'] as const) {
     const here = roots.filter((root) => root.base === base)

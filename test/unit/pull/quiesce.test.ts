@@ -14,7 +14,7 @@ const source = (name: string, quiesce?: QuiesceConfig): SourceConfig => ({
   quiesce,
 })
 
-test('sources beside each other share a hold; others do not', () => {
+test('sources beside each other that need the same hold, or none, go together', () => {
   const groups = groupByQuiesce([
     source('a', STOP),
     source('b', { ...STOP }),
@@ -25,8 +25,7 @@ test('sources beside each other share a hold; others do not', () => {
   ])
   expect(groups.map((group) => group.sources.map(({ name }) => name).join())).toEqual([
     'a,b',
-    'c',
-    'd',
+    'c,d',
     'e',
     'f',
   ])

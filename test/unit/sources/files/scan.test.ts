@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process'
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { buffer as bytesOf } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import type { ListedEntry } from '../../../../src/model/listing.ts'
 import type { CaptureContext } from '../../../../src/sources/contract.ts'
-import { scanFiles } from '../../../../src/sources/files/scan.ts'
+import { openFiles } from '../../../../src/sources/files/capture.ts'
 import { ScanParser } from '../../../../src/sources/files/scan-parser.ts'
 import { buildHostileTree } from '../../../lab/hostile-tree.ts'
 import { LocalHost, localProbe } from '../../../lab/local-host.ts'
@@ -81,8 +82,43 @@ test.each(['zstd', 'gzip', 'none'])(
       privilege: undefined,
       signal: new AbortController().signal,
     } as unknown as CaptureContext
-    for await (const { path } of scanFiles(context, config)) names.push(path.toString('latin1'))
+    const source = await openFiles(context, config)
+    for await (const { path } of source.list()) names.push(path.toString('latin1'))
     const packed = await drain({ host, probe }, config, temp.path)
     expect(names.sort()).toEqual([...(packed.members[0] ?? [])].sort())
   },
 )
+
+test('where nothing changed the server is not asked to pack anything', async () => {
+  await using temp = await tempDir()
+  await mkdir(join(temp.path, 'data'))
+  await using host = new LocalHost()
+  const scripts: string[] = []
+  const run = host.run.bind(host)
+  host.run = (command, options) => {
+    scripts.push(command.script)
+    return run(command, options)
+  }
+  host.spawn = ({ script }) => Promise.reject(new Error(`${script} is not asked for`))
+  const context = {
+    host,
+    probe: localProbe({ deployment: temp.path, versions: { zstd: '1' } }),
+    privilege: undefined,
+    compression: { kind: 'auto' },
+    signal: new AbortController().signal,
+  } as unknown as CaptureContext
+  const source = await openFiles(context, filesConfig(['data']))
+  await using capture = source.captureChanges({
+    members: () => ReadableStream.from([]),
+    memberCount: 0,
+    tails: [],
+  })
+  const archives: unknown[] = []
+  for await (const archive of capture.archives()) {
+    archives.push(archive.input)
+    expect(await bytesOf(archive.input.stream)).toEqual(Buffer.alloc(10_240))
+    await archive.finish()
+  }
+  expect(archives).toEqual([expect.objectContaining({ wire: 'none', store: 'zstd' })])
+  expect(scripts).toEqual(['files-resolve'])
+})
