@@ -53,7 +53,9 @@ fi
 # The server's own process, whatever it listens on: in a container too, whose /data is this directory.
 # -ef is no POSIX, but dash, busybox and bash have it.
 for process in /proc/[0-9]*; do
-  case $(cat "$process/comm" 2>/dev/null) in
+  # A builtin: a server has hundreds of processes.
+  IFS= read -r comm 2>/dev/null <"$process/comm" || continue
+  case $comm in
     redis-server | valkey-server) [ ! "$process/cwd/" -ef "$directory/" ] || tell process "${process#/proc/}" ;;
   esac
 done

@@ -32,30 +32,29 @@ progress() {
 
 # pause: between two looks; gives up when nothing moves.
 pause() {
+  if short_nap; then return; fi
   pause_now=$(progress)
   if [ "$pause_now" = "$pause_last" ]; then
-    pause_still=$((pause_still + pause_each))
+    pause_still=$((pause_still + 1))
     [ "$pause_still" -lt "$stall" ] || failed stalled "no progress for $stall seconds"
   else
     pause_last=$pause_now
     pause_still=0
   fi
-  nap
+  sleep 1
 }
 
-# nap: a second; the first ones are short, for a small data set is saved at once.
-nap() {
+# short_nap: the first ones, for a small data set is saved at once. Fails when there are no more of them.
+short_nap() {
   naps=$((naps + 1))
-  if [ "$naps" -le 20 ] && sleep 0.1 2>/dev/null; then
-    pause_each=0
-  else
-    pause_each=1
-    sleep 1
-  fi
+  case $naps in
+    [1-6]) sleep 0.05 2>/dev/null ;;
+    [7-9] | 1? | 20) sleep 0.1 2>/dev/null ;;
+    *) return 1 ;;
+  esac
 }
 
 naps=0
-pause_each=0
 pause_last=
 pause_still=0
 
@@ -96,7 +95,7 @@ while :; do
       # Somebody else was faster. Theirs may have begun before we looked, so it does not count as ours.
       attempts=$((attempts + 1))
       [ "$attempts" -lt 20 ] || failed stalled 'another save was always running'
-      nap
+      short_nap || sleep 1
       ;;
     *) failed answer "${ask_auth:-$answer}" ;;
   esac

@@ -87,7 +87,12 @@ persistence() {
 
 # info_value NAME: from the last persistence; empty when it is not there.
 info_value() {
-  printf '%s\n' "$info" | sed -n "s/^$1://p"
+  case $info in
+    *"$newline$1:"*)
+      info_rest=${info#*"$newline$1:"}
+      printf '%s\n' "${info_rest%%"$newline"*}"
+      ;;
+  esac
 }
 
 # file_identity FILE: changes whenever another file is put in its place, also twice within a second.
