@@ -170,6 +170,7 @@ async function settleBoth(
     {
       connect: (one, signal) => connectSsh(one, { resolveSecret, signal }),
       probe: probeHost,
+      findHelper,
       confirm: (what) => confirm(context, flags, host, what),
     },
     context.signal,

@@ -9,7 +9,6 @@ import type { Snapshot } from '../vault/contract.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import { giveUp } from './give-up.ts'
 import { bring, compareSources, type Arrived, type Journey } from './journey.ts'
-import { privilegeOf } from './look.ts'
 import { insistOnSaved, withSettings } from './saved.ts'
 import { settleTarget } from './settle-target.ts'
 import { takeWhole } from './take.ts'
@@ -40,7 +39,7 @@ export async function cutOver(
       units: [],
       services: services.from,
       migration: { role: 'from', host: plan.to },
-      privilege: privilegeOf(from.host),
+      privilege: from.chosen.privilege,
     },
     signal,
   )

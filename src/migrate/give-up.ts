@@ -4,7 +4,7 @@ import { UndecidedError } from '../restore/launch.ts'
 import type { RestoreDriver } from '../restore/server/driver.ts'
 import { listJournals } from '../restore/server/journals.ts'
 import type { MigrateDependencies } from './dependencies.ts'
-import { privilegeOf, type Side } from './look.ts'
+import type { Side } from './look.ts'
 
 /** ms between two questions, and for all of them: longer than a lease lasts in silence. */
 const PAUSE = 3000
@@ -35,7 +35,7 @@ export async function giveUp(
 }
 
 async function readDecision(
-  { host, deployment }: Side,
+  { host, deployment, chosen }: Side,
   id: string,
   { restore: { pull } }: MigrateDependencies,
 ): Promise<'given-up' | 'serves'> {
@@ -45,7 +45,7 @@ async function readDecision(
   while (performance.now() < deadline) {
     try {
       await using remote = await pull.connect(host, patient)
-      const options = { deployment, privilege: privilegeOf(host), signal: patient }
+      const options = { deployment, privilege: chosen.privilege, signal: patient }
       const { journals, lockedBy } = await listJournals(remote, options)
       const journal = journals.find((one) => one.id === id)
       if (journal?.how === 'done') return 'given-up'

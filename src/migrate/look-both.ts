@@ -6,16 +6,20 @@ import { absoluteDeployment } from '../restore/preflight.ts'
 import type { ServerServices } from '../model/server-services.ts'
 import type { DeploymentServices } from '../services/contract.ts'
 import type { MigrateDependencies } from './dependencies.ts'
-import { lookAtSide, privilegeOf, sourcePaths, type Side, type SideLook } from './look.ts'
+import { privilegeToReplace } from '../restore/privilege.ts'
+import { lookAtSide, privilegeToSpeak, sourcePaths, type Side, type SideLook } from './look.ts'
 import { movedContainers } from './moved-containers.ts'
+import type { MovedSource } from './plan.ts'
+import { lookAtRedis, type RedisVersions } from './redis-versions.ts'
 
 /** Both servers as they are. */
 export interface BothLooks {
   readonly looks: { readonly from: SideLook; readonly to: SideLook }
   readonly sides: { readonly from: Side }
   readonly services: { readonly from: ServerServices; readonly to: ServerServices }
-  readonly sources: readonly { readonly source: SourceConfig; readonly targets: readonly string[] }[]
+  readonly sources: readonly MovedSource[]
   readonly images: ReadonlyMap<string, string | undefined>
+  readonly redis: readonly RedisVersions[]
 }
 
 /**
@@ -43,17 +47,44 @@ export async function lookAtBoth(
   requireShell(from.name, fromProbe, 'migrate')
   const fromDeployment = fromProbe.deployment ?? absoluteDeployment(from.deployment, fromProbe.home)
   const { sources } = selectSources(from, undefined, fromProbe.existing)
-  const fromSide: Side = { host: from, remote: fromRemote, probe: fromProbe, deployment: fromDeployment }
-  const fromPaths = sourcePaths(sources, from, fromDeployment).flatMap(({ paths }) => paths)
-  const fromLook = await lookAtSide(fromSide, fromPaths, signal)
+  const { findHelper, findVolume } = pull
+  const fromPlace = { host: from, remote: fromRemote, probe: fromProbe, findHelper, findVolume, signal }
+  const origins = await sourcePaths(sources, fromPlace, fromDeployment)
+  const fromPaths = origins.flat()
+  const fromSide: Side = {
+    host: from,
+    remote: fromRemote,
+    probe: fromProbe,
+    deployment: fromDeployment,
+    // Nothing of it is replaced: only its services are held, with a journal beside the data.
+    chosen: await privilegeToReplace(fromPlace, {
+      deployment: fromDeployment,
+      targets: [],
+      foreign: false,
+      services: from.services,
+    }),
+  }
+  const fromLook = await lookAtSide(fromSide, fromPaths, findHelper, signal)
   step(to.name, 'looking around')
   const toProbe = await pull.probe(toRemote, { deployment: to.deployment, names: [], sudo: to.sudo }, signal)
   requireShell(to.name, toProbe, 'migrate')
   const toDeployment = toProbe.deployment ?? absoluteDeployment(to.deployment, toProbe.home)
-  const targets = sourcePaths(sources, to, toDeployment)
-  const toPaths = targets.flatMap(({ paths }) => paths)
-  const toSide: Side = { host: to, remote: toRemote, probe: toProbe, deployment: toDeployment }
-  const toLook = await lookAtSide(toSide, toPaths, signal)
+  const toPlace = { host: to, remote: toRemote, probe: toProbe, findHelper, findVolume, signal }
+  const targets = await sourcePaths(sources, toPlace, toDeployment)
+  const toPaths = targets.flat()
+  const toSide: Side = {
+    host: to,
+    remote: toRemote,
+    probe: toProbe,
+    deployment: toDeployment,
+    chosen: await privilegeToReplace(toPlace, {
+      deployment: toDeployment,
+      targets: toPaths,
+      foreign: fromLook.machine.ownerUids.some((uid) => uid !== toProbe.uid),
+      services: to.services,
+    }),
+  }
+  const toLook = await lookAtSide(toSide, toPaths, findHelper, signal)
 
   const fromContainers = await containersOfSource(fromSide, fromPaths, sources, dependencies, signal)
   let toContainers: DeploymentServices | undefined
@@ -65,17 +96,18 @@ export async function lookAtBoth(
     toContainers = await findDeploymentServices.ofTarget(toRemote, to.services, {
       deployment: toLook.server.deployment.path,
       paths: toLook.server.targets.map(({ path }) => path),
-      privilege: privilegeOf(to),
+      privilege: privilegeToSpeak(to),
       signal,
       from: fromContainers,
       fromDeployment,
     })
   }
-  const names = [...new Set(movedContainers(fromContainers).map(({ image }) => image))]
+  const moved = movedContainers(fromContainers)
+  const names = [...new Set(moved.map(({ image }) => image))]
   const images =
     toContainers === undefined
       ? new Map<string, string | undefined>()
-      : await findDeploymentServices.images(toRemote, names, { privilege: privilegeOf(to), signal })
+      : await findDeploymentServices.images(toRemote, names, { privilege: privilegeToSpeak(to), signal })
   return {
     looks: {
       from: { ...fromLook, containers: fromContainers },
@@ -83,8 +115,15 @@ export async function lookAtBoth(
     },
     sides: { from: fromSide },
     services: { from: servicesOf(from, fromContainers), to: servicesOf(to, toContainers) },
-    sources: targets.map(({ source, paths }) => ({ source, targets: paths })),
+    sources: sources.map((source, at) => ({ source, paths: origins[at] ?? [], targets: targets[at] ?? [] })),
     images,
+    redis: await lookAtRedis(
+      sources,
+      { from: { ...fromSide, ...fromLook }, to: { ...toSide, ...toLook } },
+      moved,
+      images,
+      signal,
+    ),
   }
 }
 
@@ -109,7 +148,7 @@ async function containersOfSource(
   return findDeploymentServices.ofSource(remote, host.services, {
     deployment,
     paths,
-    privilege: privilegeOf(host),
+    privilege: privilegeToSpeak(host),
     signal,
     data,
   })

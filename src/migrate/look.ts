@@ -1,10 +1,18 @@
 import type { HostConfig, SourceConfig } from '../model/config.ts'
+import { locateSource, type SourcePlace } from '../pull/locate.ts'
+import {
+  choosePrivilege,
+  lookAtAccess,
+  type ChosenPrivilege,
+  type PrivilegePlace,
+} from '../pull/privilege.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import { scriptFailure } from '../restore/server/failure.ts'
-import { fieldLines } from '../model/script-field.ts'
+import { versionOfBinary, type ServerVersion } from '../model/redis-version.ts'
+import { decodeField, fieldLines } from '../model/script-field.ts'
 import { listJournals, type RestoreJournal } from '../restore/server/journals.ts'
 import { lookAtTargets, type ServerLook } from '../restore/server/look.ts'
-import type { DeploymentServices } from '../services/contract.ts'
+import type { DeploymentServices, FindHelper } from '../services/contract.ts'
 
 /** What migrate-look.sh found. */
 export interface MachineLook {
@@ -19,6 +27,10 @@ export interface MachineLook {
   /** Of the sources. */
   readonly ownerUids: readonly number[]
   readonly ownerGids: readonly number[]
+  /** Those of the sources' paths that are directories with nothing in them. */
+  readonly empty: ReadonlySet<string>
+  /** Of a Redis that is installed there; not of one in an image. */
+  readonly redis: ServerVersion | undefined
 }
 
 /** One of the two servers, before anything is changed. */
@@ -28,6 +40,8 @@ export interface SideLook {
   readonly server: ServerLook
   readonly machine: MachineLook
   readonly journals: readonly RestoreJournal[]
+  /** As whom services are held still and data replaced there. */
+  readonly chosen: ChosenPrivilege
   /** Only of the managers compose and docker. */
   readonly containers: DeploymentServices | undefined
 }
@@ -39,20 +53,26 @@ export interface Side {
   readonly probe: HostProbe
   /** Absolute; need not be there on TO. */
   readonly deployment: string
+  /** As whom its journals are read and its services held still. */
+  readonly chosen: ChosenPrivilege
 }
 
-/** How a host is looked at, stopped and started: as it is configured. */
-export function privilegeOf({ sudo }: Pick<HostConfig, 'sudo'>): Privilege | undefined {
+/** How Docker is spoken to: as it is configured. */
+export function privilegeToSpeak({ sudo }: Pick<HostConfig, 'sudo'>): Privilege | undefined {
   return sudo ? 'sudo' : undefined
 }
 
 /** Everything but the containers. Changes nothing. Throws RemoteError. */
 export async function lookAtSide(
-  { host, remote, probe, deployment }: Side,
+  { host, remote, probe, deployment, chosen }: Side,
   paths: readonly string[],
+  findHelper: FindHelper,
   signal: AbortSignal,
 ): Promise<Omit<SideLook, 'containers'>> {
-  const privilege = privilegeOf(host)
+  const place: PrivilegePlace = { host, remote, probe, findHelper, signal }
+  const { privilege } = await choosePrivilege(place, async () =>
+    (await lookAtAccess(place, 'read', [deployment, ...paths])).every((answer) => answer),
+  )
   const server = await lookAtTargets(remote, { deployment, targets: paths, privilege, signal })
   const result = await remote.run(
     { script: 'migrate-look', args: [deployment, ...paths], privilege, title: 'comparing the servers' },
@@ -60,8 +80,8 @@ export async function lookAtSide(
   )
   const machine = result.status === 0 ? parseMachine(result.stdout) : undefined
   if (machine === undefined) throw scriptFailure(remote, 'comparing the servers', result)
-  const { journals } = await listJournals(remote, { deployment, privilege, signal })
-  return { host, probe, server, machine, journals }
+  const { journals } = await listJournals(remote, { deployment, privilege: chosen.privilege, signal })
+  return { host, probe, server, machine, journals, chosen }
 }
 
 /** Reads what migrate-look.sh prints; undefined when it is not whole. */
@@ -84,18 +104,27 @@ export function parseMachine(stdout: Buffer): MachineLook | undefined {
     groups: names('group'),
     ownerUids: numbers('owner', 1),
     ownerGids: numbers('owner', 2),
+    empty: new Set(all('empty').map((line) => decodeField(line[1] ?? '').toString('utf8'))),
+    redis: versionOfBinary(all('redis')[0]?.[1] ?? ''),
   }
 }
 
-/** Where FROM's sources lie on a host: as it has them configured, else as FROM has. Absolute, in the config's order. */
-export function sourcePaths(
+/**
+ * Where FROM's sources lie on a host: as it has them configured, else as FROM has. Absolute, in the config's order.
+ * Throws as FindVolume for a volume that is not there.
+ */
+export async function sourcePaths(
   sources: readonly SourceConfig[],
-  target: HostConfig,
+  place: SourcePlace & { readonly host: HostConfig },
   deployment: string,
-): readonly { readonly source: SourceConfig; readonly paths: readonly string[] }[] {
-  return sources.map((source) => {
-    const there = target.sources.find((one) => one.name === source.name && one.kind === source.kind) ?? source
-    const paths = there.kind === 'redis' ? [there.path] : there.paths
-    return { source, paths: paths.map((path) => (path.startsWith('/') ? path : `${deployment}/${path}`)) }
-  })
+): Promise<readonly (readonly string[])[]> {
+  const { host } = place
+  const found: (readonly string[])[] = []
+  for (const source of sources) {
+    const there = host.sources.find((one) => one.name === source.name && one.kind === source.kind) ?? source
+    const located = await locateSource(place, there)
+    const paths = located.kind === 'redis' ? [located.path] : located.paths
+    found.push(paths.map((path) => (path.startsWith('/') ? path : `${deployment}/${path}`)))
+  }
+  return found
 }

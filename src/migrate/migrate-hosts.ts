@@ -43,7 +43,7 @@ export async function migrateHosts(
   await using toLock = dryRun ? undefined : await pull.vault.lock(to.name)
   diary.step(from.name, 'connecting')
   await using fromRemote = await pull.connect(from, signal)
-  const { looks, sides, services, images, sources } = await lookAtBoth(
+  const { looks, sides, services, images, redis, sources } = await lookAtBoth(
     { from, to },
     fromRemote,
     dependencies,
@@ -59,6 +59,7 @@ export async function migrateHosts(
     services,
     sources,
     images,
+    redis,
   })
   const report = (arrived: Arrived): MigrationReport => ({
     plan,

@@ -72,7 +72,9 @@ function movedFindings({ host, journals }: SideLook): Finding[] {
 }
 
 function emptinessFindings({ to, replace }: MigrationInput): Finding[] {
-  const there = to.server.targets.filter(({ type }) => type !== 'absent').map(({ path }) => printable(path))
+  const there = to.server.targets
+    .filter(({ asked, type }) => type !== 'absent' && !to.machine.empty.has(asked))
+    .map(({ path }) => printable(path))
   const running = (to.containers?.containers ?? [])
     .filter(({ status }) => status === 'running' || status === 'restarting' || status === 'paused')
     .map(({ name }) => `container ${printable(name)}`)

@@ -1,11 +1,21 @@
 import type { SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { MigrationPlan } from '../model/migration-report.ts'
+import type { ServerVersion } from '../model/redis-version.ts'
 import type { ServerServices } from '../model/server-services.ts'
+import { describePrivilege } from '../pull/privilege.ts'
 import type { Starts } from '../restore/launch.ts'
 import type { SideLook } from './look.ts'
-import { containerFindings } from './plan-containers.ts'
+import type { RedisVersions } from './redis-versions.ts'
+import { containerFindings, isOlder } from './plan-containers.ts'
 import { serverFindings } from './plan-servers.ts'
+
+/** A source, and where it lies on both servers: absolute paths. */
+export interface MovedSource {
+  readonly source: SourceConfig
+  readonly paths: readonly string[]
+  readonly targets: readonly string[]
+}
 
 /** What {@link planMigration} decides from. */
 export interface MigrationInput {
@@ -18,9 +28,10 @@ export interface MigrationInput {
   readonly replace: boolean
   /** FROM's services; what is started on TO by the same order. */
   readonly services: { readonly from: ServerServices; readonly to: ServerServices }
-  readonly sources: readonly { readonly source: SourceConfig; readonly targets: readonly string[] }[]
+  readonly sources: readonly MovedSource[]
   /** FROM's images on TO: their ids, undefined for those that are not there. */
   readonly images: ReadonlyMap<string, string | undefined>
+  readonly redis: readonly RedisVersions[]
 }
 
 /** The plan of a migration, from data alone. A `failed` finding in it stops the migration before anything is touched. */
@@ -41,7 +52,13 @@ export function planMigration(input: MigrationInput): MigrationPlan {
     })),
     services: stopOrder(input.services.from),
     replaced: to.server.targets.filter(({ type }) => type !== 'absent').map(({ path }) => path),
-    findings: [...serverFindings(input), ...serviceFindings(input), ...containerFindings(input)],
+    findings: [
+      ...serverFindings(input),
+      ...privilegeFindings(input),
+      ...serviceFindings(input),
+      ...redisFindings(input),
+      ...containerFindings(input),
+    ],
   }
 }
 
@@ -54,10 +71,8 @@ function starts({ cutover, start, services }: MigrationInput): Starts {
 
 /** Paths of FROM's look are those of its sources, one after another. */
 function bytesOf({ from, sources }: MigrationInput, at: number): number {
-  const paths = (source: SourceConfig): number => (source.kind === 'redis' ? 1 : source.paths.length)
-  const begin = sources.slice(0, at).reduce((sum, { source }) => sum + paths(source), 0)
-  const source = sources[at]?.source
-  const own = from.server.targets.slice(begin, begin + (source === undefined ? 0 : paths(source)))
+  const begin = sources.slice(0, at).reduce((sum, { paths }) => sum + paths.length, 0)
+  const own = from.server.targets.slice(begin, begin + (sources[at]?.paths.length ?? 0))
   return own.reduce((sum, { bytes }) => sum + bytes, 0)
 }
 
@@ -115,4 +130,41 @@ function serviceFindings(input: MigrationInput): Finding[] {
     })
   }
   return findings
+}
+
+/** As whom it is done, where that is not the SSH user; FROM's services can't be held where nobody may write there. */
+function privilegeFindings({ from, to, cutover }: MigrationInput): Finding[] {
+  return [from, to].flatMap(({ host, chosen }): Finding[] => {
+    const who = describePrivilege(chosen.privilege)
+    if (who !== undefined && chosen.privilege !== 'sudo')
+      return [{ check: 'privilege', outcome: 'ok', message: `${host.name}: ${who}` }]
+    // What TO lacks, its restore says.
+    if (chosen.refused === undefined || host !== from.host || !cutover) return []
+    return [
+      {
+        check: 'privilege',
+        outcome: 'failed',
+        message: `${host.name} has a deployment that is not the SSH user's: ${chosen.refused.message}`,
+        next: chosen.refused.next,
+      },
+    ]
+  })
+}
+
+function redisFindings({ from, to, redis }: MigrationInput): Finding[] {
+  return redis.map(({ source, ...version }) => {
+    const name = (one: ServerVersion | undefined): string => one?.name ?? 'unknown'
+    const isFit =
+      version.from !== undefined && version.to !== undefined && !isOlder(version.to.redis, version.from.redis)
+    return {
+      check: 'redis-version',
+      outcome: isFit ? 'ok' : 'warning',
+      message: `Redis of ${source}: ${name(version.from)} on ${from.host.name}, ${name(version.to)} on ${to.host.name}`,
+      ...(isFit
+        ? {}
+        : {
+            next: `An older Redis does not load what a newer one has written: see that ${to.host.name} has one as new.`,
+          }),
+    }
+  })
 }

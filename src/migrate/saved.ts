@@ -2,7 +2,6 @@ import { SourceError } from '../errors.ts'
 import type { RedisFacts } from '../model/facts.ts'
 import { listJournals } from '../restore/server/journals.ts'
 import type { Snapshot } from '../vault/contract.ts'
-import { privilegeOf } from './look.ts'
 import type { Journey } from './journey.ts'
 
 /**
@@ -17,7 +16,7 @@ export async function insistOnSaved(
 ): Promise<void> {
   const { journals } = await listJournals(from.remote, {
     deployment: from.deployment,
-    privilege: privilegeOf(from.host),
+    privilege: from.chosen.privilege,
     signal,
   })
   const begun = journals.find(({ id }) => id === plan.id)?.begunAt

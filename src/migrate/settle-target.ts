@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RelayError } from '../errors.ts'
 import { listJournals } from '../restore/server/journals.ts'
+import { privilegeToSettle } from '../restore/privilege.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
 import type { MigrateDependencies } from './dependencies.ts'
-import { privilegeOf } from './look.ts'
 import type { Journey } from './journey.ts'
 
 const PAUSE = 3000
@@ -24,7 +24,10 @@ export async function settleTarget(
   while (performance.now() < deadline) {
     try {
       await using remote = await pull.connect(to, signal)
-      const options = { deployment: plan.deployment.to, privilege: privilegeOf(to), signal }
+      const deployment = plan.deployment.to
+      const probe = await pull.probe(remote, { deployment, names: [], sudo: to.sudo }, signal)
+      const place = { host: to, remote, probe, findHelper: pull.findHelper, signal }
+      const options = { deployment, privilege: await privilegeToSettle(place, deployment), signal }
       const { journals, lockedBy } = await listJournals(remote, options)
       const journal = journals.find(({ id }) => id === plan.id)
       if (lockedBy === undefined) {

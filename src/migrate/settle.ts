@@ -5,8 +5,9 @@ import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import { absoluteDeployment } from '../restore/preflight.ts'
 import type { UndoResult } from '../restore/server/driver.ts'
 import { listJournals } from '../restore/server/journals.ts'
+import { privilegeToSettle } from '../restore/privilege.ts'
 import { finishRestore, rollbackRestore } from '../restore/server/settle.ts'
-import { privilegeOf } from './look.ts'
+import type { FindHelper } from '../services/contract.ts'
 import { verdict, type SideJournal } from './verdict.ts'
 
 export interface SettleDependencies {
@@ -16,6 +17,7 @@ export interface SettleDependencies {
     question: { readonly deployment: string; readonly names: readonly string[]; readonly sudo: boolean },
     signal: AbortSignal,
   ) => Promise<HostProbe>
+  readonly findHelper: FindHelper
   /** Asks whether to go on; throws when not. */
   readonly confirm: (what: string) => Promise<void>
 }
@@ -116,7 +118,7 @@ interface OpenSide extends AsyncDisposable {
 async function openSide(
   id: string,
   host: HostConfig | undefined,
-  { connect, probe }: SettleDependencies,
+  { connect, probe, findHelper }: SettleDependencies,
   signal: AbortSignal,
 ): Promise<OpenSide> {
   if (host === undefined) return closedSide('gone')
@@ -127,13 +129,11 @@ async function openSide(
     if (!(error instanceof ConnectionError)) throw error
     return closedSide('unreachable')
   }
-  const { deployment: found, home } = await probe(
-    remote,
-    { deployment: host.deployment, names: [], sudo: host.sudo },
-    signal,
-  )
-  const deployment = found ?? absoluteDeployment(host.deployment, home)
-  const options = { deployment, privilege: privilegeOf(host), signal }
+  const question = { deployment: host.deployment, names: [], sudo: host.sudo }
+  const probed = await probe(remote, question, signal)
+  const deployment = probed.deployment ?? absoluteDeployment(host.deployment, probed.home)
+  const privilege = await privilegeToSettle({ host, remote, probe: probed, findHelper, signal }, deployment)
+  const options = { deployment, privilege, signal }
   const { journals, lockedBy } = await listJournals(remote, options)
   const journal = journals.find((one) => one.id === id)
   let stuck: string | undefined

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -9,7 +9,7 @@ import { type CliResult, runCli, startCli } from '../lab/cli.ts'
 import { LAB_IMAGE, type LabDocker, startDocker } from '../lab/docker.ts'
 import { writeDockerDeployment } from '../lab/docker-deployment.ts'
 import { startGpg } from '../lab/gpg.ts'
-import { startSshd, type Sshd } from '../lab/sshd.ts'
+import { createUser, startSshd, type Sshd, type TestUser } from '../lab/sshd.ts'
 import { tempDir } from '../lab/temp.ts'
 
 /** A server with an engine of its own. */
@@ -21,6 +21,8 @@ interface Server {
 
 const stack = new AsyncDisposableStack()
 let home: string
+/** Of the group docker, without sudo: Redis's data is not his to read. */
+let member: TestUser
 let old: Server
 let fresh: Server
 
@@ -33,6 +35,7 @@ beforeAll(async () => {
   home = join(temp.path, 'workstation')
   await mkdir(home)
   const gpg = stack.use(await startGpg(home))
+  member = stack.use(await createUser({ groups: ['docker'] }))
   const server = async (name: string): Promise<Server> => {
     const engine = stack.use(await startDocker())
     const sshd = stack.use(await startSshd({ config: [`SetEnv DOCKER_HOST=${engine.env['DOCKER_HOST']}`] }))
@@ -41,6 +44,7 @@ beforeAll(async () => {
     // The containers' user must get to the bind mounts.
     for (let path = dirname(deployment); path.startsWith('/tmp/'); path = dirname(path))
       await chmod(path, 0o755)
+    await chown(dirname(deployment), member.uid, member.gid)
     return { deployment, engine, sshd }
   }
   old = await server('old')
@@ -49,11 +53,14 @@ beforeAll(async () => {
     appBegins: WRITER,
     redisArguments: '--protected-mode no',
   })
+  execFileSync('chown', ['-R', `${member.uid}:${member.gid}`, old.deployment])
+  execFileSync('chown', ['-R', '999:999', join(old.deployment, 'redis_data')])
+  await chmod(join(old.deployment, 'redis_data'), 0o700)
   await old.engine.compose(old.deployment, 'up', '-d', 'redis', 'app')
   const hosts = Object.fromEntries(
     // One more name for the old server.
     Object.entries({ old, new: fresh, alias: old }).map(([name, { sshd, deployment }]) => {
-      const { host, port, user, identityFile, knownHosts } = sshd.sshConfig()
+      const { host, port, user, identityFile, knownHosts } = sshd.sshConfig(member.name)
       return [
         name,
         {
@@ -125,6 +132,7 @@ test('a rehearsal starts only Redis on the new server, and is undone', async () 
   const planned = await cli('migrate', 'old', 'new', '--dry-run')
   expect(planned.code, planned.stderr).toBe(0)
   expect(planned.stdout).toContain('Try out old')
+  expect(planned.stdout).toMatch(/Redis of redis_data: \d[\d.]* on old, \d[\d.]* on new/)
   expect(existsSync(fresh.deployment)).toBe(false)
 
   const before = await acknowledged(old)

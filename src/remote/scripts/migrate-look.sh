@@ -7,6 +7,8 @@
 #   user UID NAME, group GID NAME
 #                                of the server's own files of them
 #   owner UID GID                of one of the paths, or of something directly in it
+#   empty PATH                   a path that is a directory with nothing in it; encoded
+#   redis TEXT                   what an installed redis-server says of its version
 #   end
 # include lib/prelude.sh
 # include lib/lock.sh
@@ -32,4 +34,10 @@ for look_path; do
     stat -c "owner$tab%u$tab%g" -- "$look_one" 2>/dev/null
   done
 done | sort -u
+for look_path; do
+  [ -d "$look_path" ] && [ ! -L "$look_path" ] && look_entries=$(ls -A -- "$look_path" 2>/dev/null) || continue
+  [ -n "$look_entries" ] || say empty "$(encode "$look_path")"
+done
+look_redis=$(command -v redis-server || command -v valkey-server) &&
+  look_redis=$("$look_redis" --version 2>/dev/null) && plain "$look_redis" && say redis "$plain"
 say end

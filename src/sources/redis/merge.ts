@@ -15,7 +15,7 @@ import { lookAtTarget } from './restore-look.ts'
 import { checkVersion } from './restore-preflight.ts'
 import { parseKeyspace } from './restore-compare.ts'
 import { parseInfo } from './inspection.ts'
-import { rdbVersionOf } from './restore-version.ts'
+import { rdbVersionOf } from '../../model/redis-version.ts'
 
 /** What a merge did. */
 export interface MergeResult {

@@ -17,7 +17,7 @@ import { parseRecords } from './restore-records.ts'
 import type { ScriptRecord } from './restore-records.ts'
 import { startOf } from './restore-start.ts'
 import type { RedisStart, StartEvidence } from './restore-start.ts'
-import { versionOfBinary, versionOfInfo } from './restore-version.ts'
+import { versionOfBinary, versionOfInfo } from '../../model/redis-version.ts'
 
 /** The target as it is before a restore. */
 export interface RestoreLook {

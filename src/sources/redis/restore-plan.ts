@@ -4,7 +4,7 @@ import { parseAofManifest } from './aof-manifest.ts'
 import type { AofPart } from './aof-manifest.ts'
 import type { ScriptRecord } from './restore-records.ts'
 import type { RedisStart } from './restore-start.ts'
-import { atLeast } from './restore-version.ts'
+import { atLeast } from '../../model/redis-version.ts'
 
 /** What lies in a staged Redis directory. */
 export interface StagedFiles {

@@ -8,7 +8,7 @@ import { checkTargetDirectory, lookAtTarget } from './restore-look.ts'
 import type { RestoreLook } from './restore-look.ts'
 import { chooseForm } from './restore-plan.ts'
 import type { RedisStart } from './restore-start.ts'
-import { atLeast, minimumRedis } from './restore-version.ts'
+import { atLeast, minimumRedis } from '../../model/redis-version.ts'
 
 /** Since when an AOF may begin with an RDB. */
 const PREAMBLE_SINCE = '4.0'

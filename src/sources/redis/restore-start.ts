@@ -1,8 +1,8 @@
 import type { RedisFacts } from '../../model/facts.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Directives, StartArguments } from './restore-directives.ts'
-import { atLeast } from './restore-version.ts'
-import type { ServerVersion } from './restore-version.ts'
+import { atLeast } from '../../model/redis-version.ts'
+import type { ServerVersion } from '../../model/redis-version.ts'
 
 /** How the target's next start persists. */
 export interface RedisStart {

@@ -14,6 +14,8 @@ const machine: MachineLook = {
   groups: new Map(),
   ownerUids: [0],
   ownerGids: [0],
+  empty: new Set(),
+  redis: undefined,
 }
 
 function host(name: string, more: Partial<HostConfig> = {}): HostConfig {
@@ -50,6 +52,7 @@ function side(name: string, more: Partial<SideLook> = {}): SideLook {
     } as unknown as SideLook['server'],
     machine: { ...machine, boot: name },
     journals: [],
+    chosen: { privilege: undefined },
     containers: undefined,
     ...more,
   }
@@ -67,6 +70,7 @@ function input(more: Partial<MigrationInput> = {}): MigrationInput {
     services: { from: services, to: services },
     sources: [],
     images: new Map(),
+    redis: [],
     ...more,
   }
 }
@@ -123,6 +127,42 @@ describe('the plan of a migration', () => {
       migration: { role: 'from', host: 'new' },
     } as RestoreJournal
     expect(failed(input({ from: side('old', { journals: [moved] }) }))).toEqual(['moved-already'])
+  })
+
+  it('does not mind a directory with nothing in it, such as a new volume', () => {
+    const asked = '/var/lib/docker/volumes/app/_data'
+    const server = {
+      ...side('new').server,
+      targets: [{ type: 'directory', asked, path: asked }],
+    } as unknown as SideLook['server']
+    const empty = { ...machine, boot: 'new', empty: new Set([asked]) }
+    expect(failed(input({ to: side('new', { server, machine: empty }) }))).toEqual([])
+  })
+
+  it('says the versions of Redis, and warns of an older and of an unknown one', () => {
+    const redis = (from: string | undefined, to: string | undefined) => {
+      const version = (name: string | undefined) => name && { name, redis: name }
+      return [{ source: 'redis', from: version(from) || undefined, to: version(to) || undefined }]
+    }
+    const same = input({ redis: redis('7.0.15', '7.2.1') })
+    expect(planMigration(same).findings).toContainEqual({
+      check: 'redis-version',
+      outcome: 'ok',
+      message: 'Redis of redis: 7.0.15 on old, 7.2.1 on new',
+    })
+    expect(warned(input({ redis: redis('7.0.15', '6.2.1') }))).toEqual(['redis-version'])
+    expect(warned(input({ redis: redis('7.0.15', undefined) }))).toEqual(['redis-version'])
+  })
+
+  it('says who is root by Docker, and refuses a cutover where nobody may hold the old server', () => {
+    const helper = { docker: { image: 'sha256:1', name: 'app:1' } }
+    const byDocker = input({ from: side('old', { chosen: { privilege: helper } }) })
+    expect(planMigration(byDocker).findings.map(({ message }) => message)).toContain(
+      'old: as root in a helper container of app:1',
+    )
+    const chosen = { privilege: undefined, refused: { message: 'no image', next: 'Pull one.' } }
+    expect(failed(input({ from: side('old', { chosen }) }))).toEqual(['privilege'])
+    expect(failed(input({ from: side('old', { chosen }), cutover: false }))).toEqual([])
   })
 
   it('can not cut over where nothing says how services stop', () => {

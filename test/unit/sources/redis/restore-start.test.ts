@@ -9,12 +9,7 @@ import {
 } from '../../../../src/sources/redis/restore-directives.ts'
 import { startOf } from '../../../../src/sources/redis/restore-start.ts'
 import type { StartEvidence } from '../../../../src/sources/redis/restore-start.ts'
-import {
-  atLeast,
-  minimumRedis,
-  rdbVersionOf,
-  versionOfBinary,
-} from '../../../../src/sources/redis/restore-version.ts'
+import { atLeast, minimumRedis, rdbVersionOf, versionOfBinary } from '../../../../src/model/redis-version.ts'
 
 const facts: RedisFacts = {
   kind: 'redis',
