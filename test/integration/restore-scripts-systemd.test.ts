@@ -1,43 +1,15 @@
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { RestoreDriver } from '../../src/restore/server/driver.ts'
 import { compareTrees } from '../lab/hostile-tree.ts'
 import { LocalHost } from '../lab/local-host.ts'
+import { labSystemctl } from '../lab/systemctl.ts'
 import { quiet, RestoreLab, treeOf } from './restore-scripts-lab.ts'
-
-/** Stands in for systemd, which needs to be the first process: a unit's state is a file. */
-const SYSTEMCTL = `#!/bin/sh
-cd "$(dirname "$0")/units" || exit 1
-echo "$*" >>../log
-verb=$1; shift
-case $verb in
-  is-active)
-    cat "$2" 2>/dev/null || echo inactive
-    grep -qx active "$2" 2>/dev/null ;;
-  show) echo "NRestarts=$(cat "$4.restarts" 2>/dev/null || echo 0)" ;;
-  stop|start)
-    shift
-    for unit; do
-      if [ -e "$unit.refuses-$verb" ]; then echo "Job for $unit failed." >&2; exit 1; fi
-      if [ "$verb" = stop ]; then echo inactive >"$unit"; else echo active >"$unit"; fi
-    done ;;
-esac
-`
 
 async function systemd(lab: RestoreLab, units: Readonly<Record<string, string>>) {
   const tools = join(lab.root, 'systemd')
-  await mkdir(join(tools, 'units'), { recursive: true })
-  await writeFile(join(tools, 'systemctl'), SYSTEMCTL)
-  await chmod(join(tools, 'systemctl'), 0o755)
-  for (const [unit, state] of Object.entries(units)) await writeFile(join(tools, 'units', unit), `${state}\n`)
-  return {
-    host: new LocalHost({ path: `${tools}:${process.env.PATH ?? ''}` }),
-    set: (name: string, text: string) => writeFile(join(tools, 'units', name), `${text}\n`),
-    state: async (unit: string) => (await readFile(join(tools, 'units', unit), 'utf8')).trim(),
-    log: async () =>
-      (await readFile(join(tools, 'log'), 'utf8')).split('\n').filter((line) => /^(start|stop) /.test(line)),
-  }
+  const systemctl = await labSystemctl(tools, units)
+  return { ...systemctl, host: new LocalHost({ path: `${tools}:${process.env.PATH ?? ''}` }) }
 }
 
 const SERVICES = {
@@ -63,7 +35,8 @@ describe('services that are systemd units', () => {
     expect(await driver.checkRunning(quiet())).toMatchObject({ ok: true })
     await driver.commit(quiet())
     expect(await log()).toEqual([
-      'stop -- redis.service app.service',
+      'stop -- app.service',
+      'stop -- redis.service',
       'start -- redis.service',
       'start -- app.service',
     ])

@@ -9,14 +9,17 @@ svc_systemd_running() {
   done
 }
 
+# One after another: of several that are asked at once systemd keeps no order that their units do not say.
 svc_systemd_stop() {
-  svc_do systemctl stop -- "$@"
+  svc_order=
+  for svc_one; do svc_order="$svc_one $svc_order"; done
+  for svc_one in $svc_order; do svc_do systemctl stop -- "$svc_one" || return 1; done
 }
 
 svc_systemd_start() {
   # A unit that failed too often refuses to start, however often it is asked.
   svc_quiet systemctl reset-failed -- "$@"
-  svc_do systemctl start -- "$@"
+  for svc_one; do svc_do systemctl start -- "$svc_one" || return 1; done
 }
 
 svc_systemd_fit() {
