@@ -102,6 +102,10 @@ function composeLabels(labels: Readonly<Record<string, string>>): ComposeLabels 
     files: paths('project.config_files'),
     envFiles: paths('project.environment_file'),
     version: labels[`${PREFIX}version`],
+    // `redis:service_healthy:true,queue:service_started:false`
+    dependsOn: (labels[`${PREFIX}depends_on`] ?? '')
+      .split(',')
+      .flatMap((dependency) => dependency.split(':')[0] || []),
     oneOff: labels[`${PREFIX}oneoff`] === 'True',
   }
 }

@@ -37,6 +37,8 @@ export interface ComposeLabels {
   readonly envFiles: readonly string[]
   /** Of Compose: `1.29.2`. */
   readonly version: string | undefined
+  /** Services that it starts after; version 1 does not tell. */
+  readonly dependsOn: readonly string[]
   /** Left by `compose run`; no part of the service. */
   readonly oneOff: boolean
 }

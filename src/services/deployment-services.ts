@@ -12,6 +12,7 @@ import { lookAtDocker } from './docker-look.ts'
 import { isUp, isWithin } from './docker-paths.ts'
 import { findImages } from './versions.ts'
 import { dockerServices, usersLeft, type ServiceOrder } from './docker-services.ts'
+import { startingOrder } from './starting-order.ts'
 
 /** See {@link FindDeploymentServices}. */
 export const findDeploymentServices: FindDeploymentServices = {
@@ -56,7 +57,7 @@ export const findDeploymentServices: FindDeploymentServices = {
   images: findImages,
 }
 
-/** The data services, and all others that run: those that are stopped first come last, the rest by name. */
+/** The data services, and all others that run: those that are stopped first come last, the rest as they depend on each other. */
 function runningServices(
   project: ComposeProject,
   dataNames: readonly string[],
@@ -64,7 +65,8 @@ function runningServices(
 ): ServiceOrder {
   const running = project.containers.filter(isUp).flatMap(({ compose }) => compose?.service ?? [])
   const data = [...new Set(dataNames)].filter((name) => running.includes(name))
-  const others = [...new Set(running)].filter((name) => !data.includes(name)).sort()
+  const rest = running.filter((name) => !data.includes(name))
+  const others = startingOrder([...new Set(rest)], project.containers)
   const named = stop.filter((name) => others.includes(name)).toReversed()
   return { data, rest: [...others.filter((name) => !named.includes(name)), ...named] }
 }

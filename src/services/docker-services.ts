@@ -1,6 +1,7 @@
 import { SourceError } from '../errors.ts'
 import { containersUsing, isUp, isWithin } from './docker-paths.ts'
 import { nearest } from './nearest.ts'
+import { startingOrder } from './starting-order.ts'
 import type { ComposeProject, ContainerLook, DockerLook } from './contract.ts'
 
 /** Names in the order of starting: the data services first. Stopping goes the other way. */
@@ -28,7 +29,8 @@ export function composeServices(
   }
   if (config.stop !== undefined) return order(config.data, config.stop)
   const isRead = project.reads.some((file) => paths.some((path) => isWithin(file, path)))
-  return order(config.data, isRead ? known.sort() : servicesUsing(look, project, paths))
+  const stopped = isRead ? known : servicesUsing(look, project, paths)
+  return order(config.data, startingOrder(stopped, project.containers).toReversed())
 }
 
 /** The same for containers by name. Throws SourceError `service-unknown`. */
@@ -98,10 +100,9 @@ function servicesUsing(
   paths: readonly string[],
 ): readonly string[] {
   const ours = new Set(project.containers.map(({ id }) => id))
-  const names = containersUsing(look, paths)
+  return containersUsing(look, paths)
     .filter(({ container }) => ours.has(container.id))
     .flatMap(({ container }) => container.compose?.service ?? [])
-  return [...new Set(names)].sort()
 }
 
 /** `stop` is in the order of stopping. */

@@ -167,7 +167,7 @@ describe('which services stop', () => {
     const paths = [`${HERE}/redis_data`, `${HERE}/data`]
     expect(composeServices('prod', look, project, { data: ['redis'] }, paths)).toEqual({
       data: ['redis'],
-      rest: ['idle', 'app'],
+      rest: ['app', 'idle'],
     })
     expect(composeServices('prod', look, project, { data: [] }, [`${HERE}/logs`])).toEqual({
       data: [],
@@ -179,7 +179,7 @@ describe('which services stop', () => {
     for (const name of ['.env', 'docker-compose.yml']) {
       expect(composeServices('prod', look, project, { data: ['redis'] }, [`${HERE}/${name}`])).toEqual({
         data: ['redis'],
-        rest: ['idle', 'app'],
+        rest: ['app', 'idle'],
       })
     }
     expect(composeServices('prod', look, project, { data: [] }, [`${HERE}/app.env`]).rest).toEqual([])
