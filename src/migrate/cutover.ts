@@ -9,7 +9,7 @@ import type { Snapshot } from '../vault/contract.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import { giveUp } from './give-up.ts'
 import { bring, compareSources, type Arrived, type Journey } from './journey.ts'
-import { insistOnSaved, withSettings } from './saved.ts'
+import { insistOnSaved, withLateWrites, withSettings, type LastPull } from './saved.ts'
 import { settleTarget } from './settle-target.ts'
 import { takeWhole } from './take.ts'
 
@@ -50,7 +50,7 @@ export async function cutOver(
   let report: RestoreReport | undefined
   let problem: RelayError
   try {
-    const last = await stopAndPull(journey, hold, dependencies, first, signal)
+    const { snapshot: last, findings: late } = await stopAndPull(journey, hold, dependencies, first, signal)
     snapshots = { ...snapshots, cutover: last.id }
     let served = 0
     const handOver = {
@@ -71,7 +71,7 @@ export async function cutOver(
         serving: 'to',
         snapshots,
         sources: compareSources(last, report),
-        findings,
+        findings: [...late, ...findings],
         downtime: served,
       }
     }
@@ -104,14 +104,17 @@ async function pullRunning(
   return await takeWhole(journey, 'pull', dependencies, signal)
 }
 
-/** The writers stop, the last pull, then all. One line of sh can't stop the writers alone. */
+/**
+ * The writers stop, the last pull, then all, and what was written until then. One line of sh can't stop the writers
+ * alone.
+ */
 async function stopAndPull(
   journey: Journey,
   hold: RestoreDriver,
   dependencies: MigrateDependencies,
   first: Snapshot,
   signal: AbortSignal,
-): Promise<Snapshot> {
+): Promise<LastPull> {
   const { plan, diary, services } = journey
   const step = (text: string): void => diary.step(plan.from, text)
   if (services.from.manager === 'command') {
@@ -120,7 +123,7 @@ async function stopAndPull(
     step('taking the last pull')
     const last = await takeWhole(journey, 'cutover', dependencies, signal)
     await insistOnSaved(journey, first, last, signal)
-    return withSettings(last, first)
+    return { snapshot: withSettings(last, first), findings: [] }
   }
   step('stopping the writers')
   insist('stopping the writers', await hold.stopWriters(signal), step)
@@ -128,7 +131,8 @@ async function stopAndPull(
   const last = await takeWhole(journey, 'cutover', dependencies, signal)
   step('stopping all services')
   insist('stopping services', await hold.stop(signal), step)
-  return last
+  step('pulling what was written until then')
+  return withLateWrites(journey, last, await takeWhole(journey, 'cutover', dependencies, signal))
 }
 
 /** TO does not serve, or at least is not meant to: FROM starts, and TO is undone if that is still to be done. */

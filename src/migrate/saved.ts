@@ -1,5 +1,6 @@
 import { SourceError } from '../errors.ts'
 import type { RedisFacts } from '../model/facts.ts'
+import type { Finding } from '../model/finding.ts'
 import { listJournals } from '../restore/server/journals.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import type { Journey } from './journey.ts'
@@ -21,7 +22,7 @@ export async function insistOnSaved(
   })
   const begun = journals.find(({ id }) => id === plan.id)?.begunAt
   const seconds = (begun ?? new Date()).getTime() / 1000
-  for (const source of unsaved(running, stopped, seconds)) {
+  for (const source of unsaved(running, stopped, () => seconds)) {
     throw new SourceError(
       'redis-not-saved',
       `Redis of ${source} on ${plan.from} was stopped without saving, so what was written last is not in its files`,
@@ -34,13 +35,48 @@ export async function insistOnSaved(
   }
 }
 
-/** Sources that ran at the first pull and whose files are older than their stop, in seconds since the epoch. */
-export function unsaved(running: Snapshot, stopped: Snapshot, seconds: number): string[] {
+/**
+ * What lies on FROM's disk after its stop holds what was written between the last pull and the stop, too, by whoever
+ * is none of its services: the snapshot to go on with. A Redis that did not save at its stop has less there than was
+ * pulled while it ran; then that is it, and a finding says what may be missing.
+ */
+export function withLateWrites(
+  { plan }: Pick<Journey, 'plan'>,
+  running: Snapshot,
+  stopped: Snapshot,
+): LastPull {
+  const sources = unsaved(running, stopped, ({ lastSave }) => (lastSave ?? 0) + 1)
+  if (sources.length === 0) return { snapshot: withSettings(stopped, running), findings: [] }
+  return {
+    snapshot: running,
+    findings: [
+      {
+        check: 'late-writes',
+        outcome: 'warning',
+        message: `Redis of ${sources.join(', ')} on ${plan.from} did not save when it stopped: what others than its services wrote behind the last pull would be missing on ${plan.to}`,
+        next: 'See that nobody else wrote to it in those seconds, or turn its AOF on before it is moved.',
+      },
+    ],
+  }
+}
+
+/** What TO is to serve with. */
+export interface LastPull {
+  readonly snapshot: Snapshot
+  readonly findings: readonly Finding[]
+}
+
+/** Sources that ran at an earlier pull and whose files are older than `since`, in seconds since the epoch. */
+export function unsaved(
+  running: Snapshot,
+  stopped: Snapshot,
+  since: (running: RedisFacts) => number,
+): string[] {
   return stopped.manifest.sources
     .filter(({ name, facts }) => {
       const before = running.manifest.sources.find((source) => source.name === name)?.facts
       if (before?.kind !== 'redis' || before.stopped || facts.kind !== 'redis' || !facts.stopped) return false
-      return !isSaved(before, facts, seconds)
+      return !isSaved(before, facts, since(before))
     })
     .map(({ name }) => name)
 }

@@ -107,6 +107,16 @@ async function redis({ engine }: Server, ...command: string[]): Promise<string> 
 
 const counter = async (server: Server): Promise<number> => Number(await redis(server, 'get', 'counter'))
 
+/** Somebody who is none of the services writes until Redis stops; resolves with what was acknowledged last. */
+async function writeFromOutside({ engine }: Server): Promise<number> {
+  const id = await engine.docker('ps', '--quiet', '--filter', 'label=com.docker.compose.service=redis')
+  const loop = 'while redis-cli -e incr outside; do sleep 0.05; done'
+  const said = await engine
+    .docker('exec', id, 'sh', '-c', loop)
+    .catch((error: unknown) => (error as { stdout: string }).stdout)
+  return Number(said.trim().split('\n').at(-1))
+}
+
 /** The last one; a line that was cut off is none. */
 async function acknowledged({ deployment }: Server): Promise<number> {
   const lines = (await readFile(join(deployment, 'logs/acknowledged'), 'utf8')).split('\n')
@@ -156,7 +166,9 @@ test('a rehearsal starts only Redis on the new server, and is undone', async () 
 })
 
 test('a cutover moves the app with the last write that was acknowledged, and back again', async () => {
+  const outsider = writeFromOutside(old)
   const moved = await cli('migrate', 'old', 'new', '--cutover', '--yes', '--json')
+  const outside = await outsider
   expect(moved.code, moved.stderr + moved.stdout).toBe(0)
   expect(JSON.parse(moved.stdout)).toMatchObject({
     outcome: 'done',
@@ -167,6 +179,8 @@ test('a cutover moves the app with the last write that was acknowledged, and bac
   expect(await running(fresh)).toEqual(BOTH)
   expect(await acknowledged(old)).toBeGreaterThan(20)
   expect(await counter(fresh)).toBeGreaterThanOrEqual(await acknowledged(old))
+  expect(outside).toBeGreaterThan(20)
+  expect(Number(await redis(fresh, 'get', 'outside'))).toBeGreaterThanOrEqual(outside)
   const app = await fresh.engine.docker('ps', '--quiet', '--filter', 'label=com.docker.compose.service=app')
   expect(await fresh.engine.docker('exec', app, 'cat', '/tmp/greeting')).toBe('hello')
   // A restart of the engine must not bring the old server up.

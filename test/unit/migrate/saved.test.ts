@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
-import { unsaved, withSettings } from '../../../src/migrate/saved.ts'
+import { unsaved, withLateWrites, withSettings } from '../../../src/migrate/saved.ts'
 import type { RedisFacts } from '../../../src/model/facts.ts'
+import type { MigrationPlan } from '../../../src/model/migration-report.ts'
 import type { Snapshot } from '../../../src/vault/contract.ts'
 
 function snapshot(facts: Partial<RedisFacts>): Snapshot {
@@ -20,16 +21,28 @@ const running = snapshot({ settings: { appendonly: 'yes' } })
 
 it('a stopped Redis counts only when its files are of its stop, or an AOF was on', () => {
   const old = snapshot({ stopped: true, lastSave: 99 })
-  expect(unsaved(snapshot({}), old, 100)).toEqual(['redis_data'])
-  expect(unsaved(snapshot({}), snapshot({ stopped: true, lastSave: 100 }), 100.5)).toEqual([])
+  expect(unsaved(snapshot({}), old, () => 100)).toEqual(['redis_data'])
+  expect(unsaved(snapshot({}), snapshot({ stopped: true, lastSave: 100 }), () => 100.5)).toEqual([])
   expect(
-    unsaved(running, snapshot({ stopped: true, aof: {} as RedisFacts['aof'], lastSave: 1 }), 100),
+    unsaved(running, snapshot({ stopped: true, aof: {} as RedisFacts['aof'], lastSave: 1 }), () => 100),
   ).toEqual([])
   // It did not run before: nothing can have been lost.
-  expect(unsaved(snapshot({ stopped: true }), old, 100)).toEqual([])
+  expect(unsaved(snapshot({ stopped: true }), old, () => 100)).toEqual([])
 })
 
 it('an idle Redis with an AOF, whose RDB is the newest file, is started with its AOF on the new server', () => {
   const [source] = withSettings(snapshot({ stopped: true }), running).manifest.sources
   expect(source?.facts).toMatchObject({ loads: 'rdb', stopped: true, settings: { appendonly: 'yes' } })
+})
+
+it('goes on with what the stop has saved, else with what was pulled before, and says so', () => {
+  const journey = { plan: { from: 'old', to: 'new' } as MigrationPlan }
+  const pulled = snapshot({ lastSave: 100 })
+  const saved = withLateWrites(journey, pulled, snapshot({ stopped: true, lastSave: 101 }))
+  expect(saved.findings).toEqual([])
+  expect(saved.snapshot).not.toBe(pulled)
+  // Saved by the pull itself.
+  const lost = withLateWrites(journey, pulled, snapshot({ stopped: true, lastSave: 100 }))
+  expect(lost.snapshot).toBe(pulled)
+  expect(lost.findings).toMatchObject([{ check: 'late-writes', outcome: 'warning' }])
 })
