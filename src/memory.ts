@@ -8,6 +8,11 @@ import { setFlagsFromString } from 'node:v8'
  */
 export function keepMemorySmall(): void {
   const [major = 0] = process.versions.v8.split('.').map(Number)
-  // V8 says on stderr what it does not know: 14 (Node 26) has the first for certain, all have the second.
-  setFlagsFromString(major >= 14 ? '--memory-saver-mode' : '--semi-space-growth-factor=1')
+  // V8 says on stderr what it does not know: 14 (Node 26) has the first for certain, all have the last.
+  // V8 counts what buffers hold against the little that the saver lets the heap grow, and then collects after each few
+  // megabytes that stream through: a restore of 450 MB did so 150 times, which took a third of its CPU. Growing to twice
+  // what was left is enough for five times as few.
+  const flags =
+    major >= 14 ? ['--memory-saver-mode', '--heap-growing-percent=100'] : ['--semi-space-growth-factor=1']
+  for (const flag of flags) setFlagsFromString(flag)
 }
