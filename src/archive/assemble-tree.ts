@@ -20,8 +20,8 @@ import { WantedContent } from './wanted-content.ts'
 import type { WantedMembers } from './wanted-content.ts'
 import { walkTar } from './walk-tar.ts'
 
-/** Small pieces leave together: each costs the stream as much as a large one. */
-const BATCH_BYTES = 64 * 1024
+/** Pieces leave together: each costs the stream, and the thread that compresses it, as much as a large one. */
+const BATCH_BYTES = 256 * 1024
 const ZEROS = Buffer.alloc(256 * 1024)
 
 /** See {@link AssembleTree}. */
@@ -185,15 +185,10 @@ class Assembly implements AssembledTree {
       this.#heldBytes += piece.length
     }
     if (this.#heldBytes < BATCH_BYTES) return
-    const batch = this.#held
+    const batch = Buffer.concat(this.#held)
     this.#held = []
     this.#heldBytes = 0
-    // A large piece is not copied.
-    for (const piece of batch.some(({ length }) => length >= BATCH_BYTES / 2)
-      ? batch
-      : [Buffer.concat(batch)]) {
-      yield piece
-    }
+    yield batch
   }
 }
 

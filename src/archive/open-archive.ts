@@ -5,7 +5,7 @@ import type { OpenArchive } from './contract.ts'
 
 /** See {@link OpenArchive}. */
 export const openArchive: OpenArchive = async ({ path, compression, decryptor }) => {
-  const message = createReadStream(path, { highWaterMark: 1024 * 1024 })
+  const message = createReadStream(path, { highWaterMark: 256 * 1024 })
   const compressed = await decryptor.decrypt(message)
   const plain = createDecompress(compression)
   // The error reaches the reader through `plain`, which pipeline destroys with it.

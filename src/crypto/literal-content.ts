@@ -19,7 +19,7 @@ export async function* literalContent(
     await content.byte()
     await content.exactly(await content.byte())
     await content.exactly(4)
-    yield* content.rest()
+    yield* gathered(content.rest())
   } else if (tag === Tag.compressed && mayBeCompressed) {
     const inner = new ByteReader(inflated(await content.byte(), content.rest()))
     yield* literalContent(inner, false)
@@ -27,6 +27,23 @@ export async function* literalContent(
     await content.drain()
   } else throw messageDamage('malformed', `it holds a packet of type ${tag} where its data should be`)
   if (!(await reader.atEnd())) throw messageDamage('malformed', 'there are bytes behind its data')
+}
+
+/** Messages come in pieces of 32 KiB, and each costs whoever decompresses it a trip to another thread. */
+const PIECE_BYTES = 256 * 1024
+
+async function* gathered(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let held: Uint8Array[] = []
+  let length = 0
+  for await (const piece of pieces) {
+    held.push(piece)
+    length += piece.length
+    if (length < PIECE_BYTES) continue
+    yield Buffer.concat(held)
+    held = []
+    length = 0
+  }
+  if (length > 0) yield Buffer.concat(held)
 }
 
 async function* inflated(

@@ -57,20 +57,27 @@ async function* verified(ciphertext: AsyncIterable<Uint8Array>, key: SessionKey)
   if (decipher === undefined)
     throw messageDamage('malformed', `its cipher ${key.algorithm} is not known here`)
   const digest = createHash('sha1')
-  let held = Buffer.alloc(0)
+  // Enough of the ciphertext is kept back for the MDC. All that came before the newest piece can't belong to it, when
+  // that is long enough: so pieces are given away as they are deciphered, without copying.
+  let held: Uint8Array = new Uint8Array()
   for await (const chunk of ciphertext) {
-    const plain = Buffer.concat([held, decipher.update(chunk)])
-    const known = Math.max(0, plain.length - MDC)
-    held = Buffer.from(plain.subarray(known))
-    if (known === 0) continue
-    digest.update(plain.subarray(0, known))
-    yield plain.subarray(0, known)
+    if (chunk.length < MDC) {
+      held = Buffer.concat([held, chunk])
+      continue
+    }
+    if (held.length > 0) {
+      const plain = decipher.update(held)
+      digest.update(plain)
+      yield plain
+    }
+    held = chunk
   }
   if (held.length < MDC) throw messageDamage('truncated')
-  const header = held.subarray(0, 2)
-  const expected = digest.update(header).digest()
-  if (header.readUInt16BE() !== 0xd314 || !timingSafeEqual(expected, held.subarray(2)))
-    throw messageDamage('mdc')
+  const rest = decipher.update(held)
+  const [plain, header, hash] = [rest.subarray(0, -MDC), rest.subarray(-MDC, -20), rest.subarray(-20)]
+  const expected = digest.update(plain).update(header).digest()
+  if (header.readUInt16BE() !== 0xd314 || !timingSafeEqual(expected, hash)) throw messageDamage('mdc')
+  if (plain.length > 0) yield plain
 }
 
 function decipherFor({ algorithm, data }: SessionKey) {
