@@ -62,7 +62,7 @@ function missing(host: string, volume: string, names: readonly string[]): Source
     `There is no volume ${volume} on ${host}${near === undefined ? '' : `; did you mean ${near}?`}`,
     {
       host,
-      next: `Correct the name in the config; or let Compose make it, without starting anything, in the deployment on ${host}: docker compose up --no-start`,
+      next: `Correct the name in the config; or let Compose make it, without starting anything, in the deployment on ${host}: docker compose up --no-start (or docker-compose up --no-start)`,
     },
   )
 }

@@ -162,19 +162,31 @@ test('one that is ill behind it is a loud warning of a good pull', async () => {
   await engine.compose(world.deployment, 'restart', '-t', '1', 'app')
 })
 
-test('what a killed script has left is settled by the next pull, which says so', async () => {
-  const running = world.start('pull', 'prod', '--source', 'data', '--bandwidth', '50KiB/s')
-  await until(['redis exited no', 'app exited no'], AGAIN_WITHIN)
-  // As a reboot does: nothing on the server undoes anything.
-  const scripts = await descendants(await world.sshd.sessions())
-  for (const signal of ['SIGSTOP', 'SIGKILL'] as const) for (const pid of scripts) kill(pid, signal)
-  await running.result
-  expect(await services()).toEqual(['redis exited no', 'app exited no'])
-  const next = await world.cli('pull', 'prod', '--source', 'logs')
-  expect(next.code, next.stderr).toBe(0)
-  expect(next.stdout).toContain('an earlier run was cut off and had left')
-  expect(await services()).toEqual(AS_BEFORE)
-  expect(await leftOnServer()).toEqual([])
+describe('what a killed script has left', () => {
+  /** A pull whose script is gone, as a reboot does it: nothing on the server undoes anything. */
+  async function cutPull(): Promise<void> {
+    const running = world.start('pull', 'prod', '--source', 'data', '--full', '--bandwidth', '50KiB/s')
+    await until(['redis exited no', 'app exited no'], AGAIN_WITHIN)
+    const scripts = await descendants(await world.sshd.sessions())
+    for (const signal of ['SIGSTOP', 'SIGKILL'] as const) for (const pid of scripts) kill(pid, signal)
+    await running.result
+    expect(await services()).toEqual(['redis exited no', 'app exited no'])
+  }
+
+  test.each([
+    ['the next pull', ['pull', 'prod', '--source', 'logs']],
+    ['rollback', ['rollback', '--host', 'prod', '--yes']],
+    // Behind the others: its journal stays.
+    ['a restore', ['restore', '--host', 'prod', '--source', 'logs', '--yes']],
+  ])('is settled by %s, which says so', async (_by, args) => {
+    await cutPull()
+    const next = await world.cli(...args)
+    expect(next.code, next.stderr + next.stdout).toBe(0)
+    expect(next.stdout).toContain('an earlier run was cut off and had left')
+    expect(await services()).toEqual(AS_BEFORE)
+    await world.cli('rollback', '--host', 'prod', '--discard', '--yes')
+    expect(await leftOnServer()).toEqual([])
+  })
 })
 
 describe('bad input', () => {
