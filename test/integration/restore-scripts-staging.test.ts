@@ -280,4 +280,34 @@ describe.each([...MACHINES, 'bash'] as const)('processes on a server with %s', (
       for (const child of [beside, user, container]) child.kill()
     }
   })
+
+  it("takes the name of a process's file for no line of another process", async () => {
+    await using lab = await RestoreLab.make(machine)
+    await using host = lab.host()
+    const [accented, similar] = [join(lab.data, 'café'), join(lab.data, 'cafê')]
+    for (const name of [accented, similar]) await mkdir(name)
+    // Its links come in this order: the name that looks like the heading of process 1, then the one that counts.
+    const forger = join(lab.data, 'x\n\n')
+    await mkdir(join(forger, 'proc', '1'), { recursive: true })
+    await writeFile(join(forger, 'proc', '1', 'fd:\ntotal 0'), '')
+    await writeFile(join(accented, 'file'), '')
+    const user = spawn('sh', [
+      ...['-c', 'exec sleep 1000 3<"$0" 4<"$1"'],
+      ...[join(forger, 'proc', '1', 'fd:\ntotal 0'), join(accented, 'file')],
+    ])
+    try {
+      const users = async (): Promise<unknown> => {
+        const look = await lookAtTargets(host, {
+          deployment: lab.deployment,
+          targets: [accented, similar],
+          privilege: undefined,
+          signal: quiet(),
+        })
+        return look.targets.map((target) => target.users.map(({ pid }) => pid))
+      }
+      await expect.poll(users, { timeout: 20_000 }).toEqual([[user.pid], []])
+    } finally {
+      user.kill()
+    }
+  })
 })

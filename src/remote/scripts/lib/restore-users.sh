@@ -2,35 +2,40 @@
 # see it through a mount of their own (containers). Without root, only one's own processes can be looked into.
 # include lib/restore-base.sh
 
-# Both print the numbers of the targets that one process uses. The first gets its links from `ls -l`, which writes a
-# line break in a name as one, or as `?`. So a link that goes on in the next line is not what it begins like; and of a
-# target with a line break all counts that begins like it, until users_sure looks.
+# The first reads what `ls` says of the links of all processes: lines `N PID` for target N, and `space PID` for a process
+# with mounts of its own. ls must write a line break in a name as `?`, or names could pass for lines of its own: with -q it
+# does, where it knows -q, and busybox does by itself. So whatever is not printable ASCII is compared as `?`, however many
+# there are in a row, and users_sure looks at what is found for a target that has one.
 users_links='
-  function settle() {
-    for (one in whole) found[one] = 1
-    split("", whole)
-  }
-  BEGIN {
-    count = split(ENVIRON["users_targets"], target, "\n") - 1
-    split(ENVIRON["users_cut"], cut, "\n")
-  }
-  { at = index($0, " -> ") }
-  !at && $0 != "" && !/^(total |\/proc\/)/ { split("", whole) }
-  at {
-    settle()
-    to = substr($0, at + 4)
+  function about(one) {
+    if (one == "") return
     sub(/ \(deleted\)$/, "", to)
-    for (n = 1; n <= count; n++) {
-      if (to == target[n] && cut[n] == "no") whole[n] = 1
-      if (index(to, target[n] (cut[n] == "no" ? "/" : "")) == 1) found[n] = 1
+    gsub(/[^ -~]/, "?", to)
+    gsub(/[?]+/, "?", to)
+    for (n = 1; n <= count; n++)
+      if (to == target[n] || index(to, target[n] "/") == 1) found[n " " one] = 1
+  }
+  BEGIN { count = split(ENVIRON["users_targets"], target, "\n") - 1 }
+  /^\/proc\/[^ ]*:$/ {
+    split($0, part, "/")
+    process = part[3] ~ /^[0-9]+$/ ? part[3] : ""
+    next
+  }
+  {
+    at = index($0, " -> ")
+    if (!at) next
+    to = substr($0, at + 4)
+    last = split(substr($0, 1, at - 1), word, " ")
+    if (word[last] !~ /^\/proc\//) about(process)
+    else {
+      split(word[last], part, "/")
+      if (part[4] != "ns") about(part[3])
+      else if (to != ENVIRON["users_own"]) found["space " part[3]] = 1
     }
   }
-  END {
-    settle()
-    for (n in found) print n
-  }'
-# The second reads its mountinfo. A mount of the path, of something in it, or of a directory that it is in; the root of a file
-# system is everybody's.
+  END { for (one in found) print one }'
+# The second reads the mountinfo of one and prints the numbers of the targets that it sees: by a mount of the path, of
+# something in it, or of a directory that it is in; the root of a file system is everybody's.
 users_mounts='
   BEGIN {
     count = split(ENVIRON["users_devices"], device, "\n") - 1
@@ -42,31 +47,20 @@ users_mounts='
   }
   END { for (n in found) print n }'
 
-# users_sure PID PATH...: of the numbers on stdin, those of paths that the process has a link to, name for name.
+# users_sure PID PATH: the process has a link to the path, or into it, name for name.
 users_sure() {
-  users_of=/proc/$1
-  shift
-  while read -r users_number; do
-    eval "users_path=\${$users_number}"
-    case $users_path in
-      *"$newline"*) ;;
-      *)
-        echo "$users_number"
-        continue
-        ;;
+  for users_link in "/proc/$1/cwd" "/proc/$1/root" "/proc/$1/exe" "/proc/$1"/fd/*; do
+    users_to=$(readlink -- "$users_link" 2>/dev/null && echo .) || continue
+    users_to=${users_to%"$newline".}
+    case ${users_to%' (deleted)'}/ in
+      "$2"/*) return 0 ;;
     esac
-    for users_link in "$users_of/cwd" "$users_of/root" "$users_of/exe" "$users_of"/fd/*; do
-      users_to=$(readlink -- "$users_link" 2>/dev/null && echo .) || continue
-      users_to=${users_to%"$newline".}
-      case ${users_to%' (deleted)'}/ in
-        "$users_path"/*)
-          echo "$users_number"
-          break
-          ;;
-      esac
-    done
   done
+  return 1
 }
+
+# A name that is not all printable ASCII, or has a `?`.
+users_odd='*[! ->@-~]*'
 
 users_scan() {
   users_number=0
@@ -78,34 +72,40 @@ users_scan() {
       sed -n "s,^/proc/\([0-9]*\)/maps\$,$users_number \1,p"
   done
   users_own=$(readlink /proc/self/ns/mnt)
-  for users_proc in /proc/[0-9]*; do
-    users_pid=${users_proc#/proc/}
-    [ "$users_pid" != "$$" ] || continue
-    {
-      ls -l "$users_proc/cwd" "$users_proc/root" "$users_proc/exe" "$users_proc/fd" 2>/dev/null |
-        awk "$users_links" | users_sure "$users_pid" "$@"
-      users_space=$(readlink "$users_proc/ns/mnt" 2>/dev/null) && [ "$users_space" != "$users_own" ] &&
-        awk "$users_mounts" "$users_proc/mountinfo" 2>/dev/null
-    } | sed "s/\$/ $users_pid/"
-  done
+  export users_own
+  users_ls=-n
+  ! ls -q / >/dev/null 2>&1 || users_ls=-nq
+  # All processes by one ls and one awk. It names the directories that it lists when they are several: one more
+  # makes sure of that.
+  printf '%s\n' /proc/[0-9]*/cwd /proc/[0-9]*/root /proc/[0-9]*/exe /proc/[0-9]*/ns/mnt /proc/[0-9]*/fd |
+    xargs ls "$users_ls" /proc/self/fd 2>/dev/null | awk "$users_links" |
+    while read -r users_number users_pid; do
+      [ "$users_pid" != "$$" ] || continue
+      if [ "$users_number" = space ]; then
+        awk "$users_mounts" "/proc/$users_pid/mountinfo" 2>/dev/null | sed "s/\$/ $users_pid/"
+        continue
+      fi
+      eval "users_one=\${$users_number}"
+      # shellcheck disable=SC2254
+      case $users_one in
+        $users_odd) users_sure "$users_pid" "$users_one" || continue ;;
+      esac
+      echo "$users_number $users_pid"
+    done
 }
 
 # users PATH...: lines `N PID NAME` (TAB between), N being the number of the path, each process once a path.
 # Paths are absolute and without symlinks.
 users() {
-  users_targets='' users_cut='' users_devices='' users_insides=''
+  users_targets='' users_devices='' users_insides=''
   for users_one; do
     mount_find "$users_one"
-    users_targets=$users_targets${users_one%%"$newline"*}$newline
-    case $users_one in
-      *"$newline"*) users_cut=${users_cut}yes$newline ;;
-      *) users_cut=${users_cut}no$newline ;;
-    esac
+    users_targets=$users_targets$(printf '%s' "$users_one" | tr -c ' -~' '?' | tr -s '?')$newline
     users_devices=$users_devices$mount_device$newline
     # Where the path is within its file system, as mountinfo writes it.
     users_insides=$users_insides${mount_root%/}${mount_path#"${mount_at%/}"}$newline
   done
-  export users_targets users_cut users_devices users_insides
+  export users_targets users_devices users_insides
   users_scan "$@" | sort -u | while read -r users_number users_pid; do
     users_name=
     { IFS= read -r users_name <"/proc/$users_pid/comm"; } 2>/dev/null || continue
