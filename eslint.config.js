@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint'
 
 // Which folder may import from which (docs/source-code.md): main → cli → commands → operations → contracts →
-// model, errors. A folder not listed for a folder is forbidden to it. Operations see adapters only through
+// model, errors, assets. A folder not listed for a folder is forbidden to it. Operations see adapters only through
 // their contract.ts.
 const adapters = ['remote', 'archive', 'crypto', 'vault', 'secrets', 'config', 'services', 'sources', 'state']
 const contracts = adapters.map((name) => `${name}/contract`).concat('report/contract')
@@ -66,8 +66,8 @@ const rules = folders.map((folder) => {
         ]
       : [
           {
-            regex: `^\\.\\.\\/(\\.\\.\\/)*(?!\\.\\.)(?!(${inside.join('|')})(\\/|\\.ts$)|errors\\.ts$)(${[...folders].join('|')})\\/`,
-            message: `${folder}/ may import only from: ${[folder, 'model', 'errors', ...uses].join(', ')}.`,
+            regex: `^\\.\\.\\/(\\.\\.\\/)*(?!\\.\\.)(?!(${inside.join('|')})(\\/|\\.ts$)|(assets|errors)\\.ts$)(${[...folders].join('|')})\\/`,
+            message: `${folder}/ may import only from: ${[folder, 'model', 'errors', 'assets', ...uses].join(', ')}.`,
           },
         ]
   return {

@@ -1,16 +1,40 @@
-// Compiles src/ to dist/ and puts the server's shell scripts beside the compiled code.
-import { execFileSync } from 'node:child_process'
-import { cpSync, rmSync } from 'node:fs'
+// Bundles src/ into dist/ (docs/decisions/0008-bundle.md), and puts the files that it reads there, too.
+import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { rolldown } from 'rolldown'
+
+/** Libraries of many small files: loading these takes longer than running what is used of them. */
+const BUNDLED = ['yaml', 'zod']
+
+/** What src/assets.ts is asked for. */
+const ASSETS = ['remote/scripts', 'demo/sample.rdb']
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
-const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
+const dist = join(root, 'dist')
+const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
-rmSync(join(root, 'dist'), { recursive: true, force: true })
-execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.json')], { stdio: 'inherit' })
-cpSync(join(root, 'src'), join(root, 'dist'), {
-  recursive: true,
-  filter: (path) => !path.endsWith('.ts'),
+rmSync(dist, { recursive: true, force: true })
+const bundle = await rolldown({
+  cwd: root,
+  input: { main: 'src/main.ts' },
+  platform: 'node',
+  external: Object.keys(dependencies).map((name) => new RegExp(`^${name}(/|$)`)),
 })
+await bundle.write({
+  dir: dist,
+  entryFileNames: '[name].js',
+  // src/assets.ts counts on all code being in one directory.
+  chunkFileNames: '[name]-[hash].js',
+  sourcemap: true,
+})
+await bundle.close()
+
+for (const path of ASSETS) cpSync(join(root, 'src', path), join(dist, path), { recursive: true })
+mkdirSync(join(dist, 'licenses'))
+const require = createRequire(import.meta.url)
+for (const name of BUNDLED) {
+  const license = join(dirname(require.resolve(`${name}/package.json`)), 'LICENSE')
+  cpSync(license, join(dist, 'licenses', name))
+}

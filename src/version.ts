@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { asset } from './assets.ts'
 
 /** The tool's name and version as manifests record them; package.json is the only place that knows. */
 export const TOOL: { readonly name: string; readonly version: string } = {
@@ -7,6 +8,5 @@ export const TOOL: { readonly name: string; readonly version: string } = {
 }
 
 function readVersion(): string {
-  const file = new URL('../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+  return (JSON.parse(readFileSync(asset('../package.json'), 'utf8')) as { version: string }).version
 }

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
+import { asset } from '../assets.ts'
 import type { Privilege } from './contract.ts'
 import { quote } from './quote.ts'
 
-const folder = new URL('./scripts/', import.meta.url)
+const folder = asset('remote/scripts/')
 const loaded = new Map<string, Promise<string>>()
 
 /**
