@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { composePlugin, type ComposePlugin } from '../lab/compose-plugin.ts'
-import { type LabDocker, startDocker } from '../lab/docker.ts'
+import { LAB_IMAGE, type LabDocker, startDocker } from '../lab/docker.ts'
 import { writeDockerDeployment } from '../lab/docker-deployment.ts'
 import { startSshd } from '../lab/sshd.ts'
 import { tempDir } from '../lab/temp.ts'
@@ -15,6 +15,7 @@ let world: World
 let engine: LabDocker
 let plugin: ComposePlugin
 let deployment: string
+let ssh: Record<string, unknown>
 
 // The server has Docker's plugin, and no docker-compose.
 beforeAll(async () => {
@@ -45,9 +46,15 @@ beforeAll(async () => {
       config: { kind: 'files', paths: ['.env', 'docker-compose.yml'] },
     },
   }
-  await world.writeConfig()
+  ssh = world.config.hosts['prod'].ssh
 }, 240_000)
 afterAll(() => stack.disposeAsync(), 120_000)
+beforeEach(() => connectTo(ssh))
+
+async function connectTo(server: Record<string, unknown>): Promise<void> {
+  world.config.hosts['prod']!.ssh = server
+  await world.writeConfig()
+}
 
 const greeting = () => engine.docker('exec', 'plugged_app_1', 'cat', '/tmp/greeting')
 const redis = (...command: string[]) => engine.docker('exec', 'plugged_redis_1', 'redis-cli', ...command)
@@ -81,12 +88,36 @@ test('what docker-compose has made stays with it where both are there', async ()
   const environment = `SetEnv DOCKER_HOST=${DOCKER_HOST} DOCKER_CONFIG=${plugin.env.DOCKER_CONFIG}`
   await using both = await startSshd({ config: [environment] })
   const { port, knownHosts, identityFile } = both.sshConfig()
-  world.config.hosts['prod']!.ssh = { ...world.config.hosts['prod']!.ssh, port, knownHosts, identityFile }
-  await world.writeConfig()
+  await connectTo({ ...ssh, port, knownHosts, identityFile })
   const before = (await plugin.calls()).filter((line) => / up /.test(line))
   await writeFile(join(deployment, '.env'), 'COMPOSE_PROJECT_NAME=plugged\nGREETING=changed\n')
   const restored = await world.cli('restore', '--host', 'prod', '--source', 'config', '--yes')
   expect(restored.code, restored.stderr + restored.stdout).toBe(0)
   expect((await plugin.calls()).filter((line) => / up /.test(line))).toEqual(before)
   expect(await greeting()).toBe('hello')
+})
+
+test('a restore to a server with an older Compose and without an image says so, and is carried out', async () => {
+  // Captured with the plugin, and an image that is gone at the restore.
+  const file = join(deployment, 'docker-compose.yml')
+  const good = await readFile(file, 'utf8')
+  await engine.docker('tag', LAB_IMAGE, 'app-image:2')
+  await writeFile(file, good.replace(/(app:\n\s+image: )\S+/, '$1app-image:2'))
+  await engine.compose(deployment, 'up', '-d', '--no-deps', 'app')
+  const pulled = await world.cli('pull', 'prod', '--source', 'redis_data')
+  expect(pulled.code, pulled.stderr + pulled.stdout).toBe(0)
+  const snapshot = (await world.snapshots()).at(-1)
+  await writeFile(file, good)
+  await engine.compose(deployment, 'up', '-d', '--no-deps', 'app')
+  await engine.docker('rmi', 'app-image:2')
+
+  await using older = await startSshd({ config: [`SetEnv DOCKER_HOST=${engine.env.DOCKER_HOST}`] })
+  const { port, knownHosts, identityFile } = older.sshConfig()
+  await connectTo({ ...ssh, port, knownHosts, identityFile })
+  const restored = await world.cli('restore', `prod/${snapshot}`, '--host', 'prod', '--yes')
+  const output = restored.stderr + restored.stdout
+  expect(restored.code, output).toBe(0)
+  expect(output).toMatch(/warning: .*Compose 2\.27\.0; prod has the older 1\.29\.2, which may not read it/)
+  expect(output).toMatch(/warning: the image app-image:2 of a service is not on prod/)
+  expect(output).toMatch(/Next: .*docker pull app-image:2/)
 })
