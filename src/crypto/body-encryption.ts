@@ -42,11 +42,11 @@ export function encryptBody(head: Uint8Array, sessionKey: Uint8Array): Transform
       done()
     },
   })
-  const sealed = new PartialBody((bytes) => message.push(bytes))
+  const sealed = new PartialBody((bytes) => message.push(bytes), { reuse: false })
   const seal = (bytes: Buffer) => {
     digest.update(bytes)
     sealed.write(cipher.update(bytes))
   }
-  const literal = new PartialBody(seal)
+  const literal = new PartialBody(seal, { reuse: true })
   return message
 }

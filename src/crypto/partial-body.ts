@@ -4,15 +4,18 @@ const BLOCK_HEADER = 224 + 16
 
 /**
  * Cuts the body of one packet into partial lengths, so that it can be streamed before its size is known (RFC
- * 9580 section 4.2.1.4). Each block is emitted with its length in front; emitted buffers are never reused.
+ * 9580 section 4.2.1.4). Each block is emitted with its length in front; its memory is used again if `emit` is
+ * done with it when it returns.
  */
 export class PartialBody {
   readonly #emit: (bytes: Buffer) => void
+  readonly #reuse: boolean
   #block = newBlock()
   #used = 0
 
-  constructor(emit: (bytes: Buffer) => void) {
+  constructor(emit: (bytes: Buffer) => void, options: { readonly reuse: boolean }) {
     this.#emit = emit
+    this.#reuse = options.reuse
   }
 
   write(bytes: Uint8Array): void {
@@ -21,7 +24,7 @@ export class PartialBody {
       // A full block waits for the next byte: the last one must not be partial.
       if (this.#used === BLOCK) {
         this.#emit(this.#block)
-        this.#block = newBlock()
+        if (!this.#reuse) this.#block = newBlock()
         this.#used = 0
       }
       const part = bytes.subarray(offset, offset + BLOCK - this.#used)
