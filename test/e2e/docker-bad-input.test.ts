@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type LabDocker, startDocker } from '../lab/docker.ts'
+import { LAB_IMAGE, type LabDocker, startDocker } from '../lab/docker.ts'
 import { writeDockerDeployment } from '../lab/docker-deployment.ts'
 import { createUser, type Sshd, startSshd } from '../lab/sshd.ts'
 import { toolsWithout } from '../lab/tools.ts'
@@ -172,6 +172,54 @@ describe('a service', () => {
       await engine.compose(deployment, 'up', '-d', '--no-recreate', '--scale', 'redis=1', 'redis')
     }
   })
+})
+
+describe('a volume', () => {
+  test('that a container of somebody else uses, too', async () => {
+    await engine.docker(
+      ...['run', '-d', '--name', 'stranger', '--network', 'none'],
+      ...['-v', 'bad_cache:/elsewhere:ro', LAB_IMAGE, 'sleep', '1000'],
+    )
+    try {
+      const before = await server()
+      const result = await restore('--source', 'cache')
+      expectClearFailure(result, {
+        code: 1,
+        says: /stranger runs, uses what is to be replaced, and would not be stopped/,
+        next: /Add it to hosts\.prod\.services\.stop, or stop it/,
+      })
+      expect(await server()).toEqual(before)
+    } finally {
+      await engine.docker('rm', '-f', 'stranger')
+    }
+  })
+
+  test('that is not there: it is said how Compose makes it', async () => {
+    host().sources['cache'] = { kind: 'volume', volume: 'uploads' }
+    await world.writeConfig()
+    await expectBothRefused('cache', /There is no volume uploads on prod/, /docker compose up --no-start/)
+  })
+})
+
+test('a Compose file on the server that does not parse, when only .env is restored', async () => {
+  const file = join(deployment, 'docker-compose.yml')
+  const good = await readFile(file)
+  const { mtime } = await stat(file)
+  await writeFile(file, 'services: [')
+  try {
+    const before = await server()
+    const result = await restore('--path', 'config:.env')
+    expectClearFailure(result, {
+      code: 1,
+      says: /docker-compose on prod can't read .*docker-compose\.yml/,
+      next: /Nothing was replaced/,
+    })
+    expect(result.stdout + result.stderr).not.toContain('stopping services')
+    expect(await server()).toEqual(before)
+  } finally {
+    await writeFile(file, good)
+    await utimes(file, mtime, mtime)
+  }
 })
 
 test('after all of it the next pull succeeds, and so does a restore', async () => {
