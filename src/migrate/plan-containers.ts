@@ -15,6 +15,7 @@ export function containerFindings(input: MigrationInput): Finding[] {
     ...versionFindings(input, sides),
     ...imageFindings(input, sides.from),
     ...publishedFindings(input, sides),
+    ...policyFindings(input, sides),
     ...leftBehindFindings(input, sides.from),
     ...usersLeftFindings(input, sides.to),
   ]
@@ -123,6 +124,26 @@ function publishedFindings(input: MigrationInput, sides: Sides): Finding[] {
       next: 'Stop what listens there.',
     },
   ]
+}
+
+/**
+ * A container by name starts on TO as it is there, and an undone migration has left it without its restart policy.
+ * Compose has the policy from its file.
+ */
+function policyFindings({ to }: MigrationInput, sides: Sides): Finding[] {
+  if (sides.to.services.manager !== 'docker') return []
+  return movedContainers(sides.from).flatMap(({ name, restartPolicy }): Finding[] => {
+    const there = sides.to.containers.find((one) => one.name === name)
+    if (there?.restartPolicy !== 'no' || restartPolicy === 'no') return []
+    return [
+      {
+        check: 'restart-policy',
+        outcome: 'warning',
+        message: `${printable(name)} on ${to.host.name} has no restart policy: it would not start again with the server`,
+        next: `On ${to.host.name}: docker update --restart=${restartPolicy} ${printable(name)}`,
+      },
+    ]
+  })
 }
 
 /** What containers write to and no source holds would be missing on TO. */

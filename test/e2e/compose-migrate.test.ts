@@ -56,6 +56,8 @@ beforeAll(async () => {
   execFileSync('chown', ['-R', `${member.uid}:${member.gid}`, old.deployment])
   execFileSync('chown', ['-R', '999:999', join(old.deployment, 'redis_data')])
   await chmod(join(old.deployment, 'redis_data'), 0o700)
+  // Where a source is a volume, it is to be there before.
+  await fresh.engine.docker('volume', 'create', 'relay_cache')
   await old.engine.compose(old.deployment, 'up', '-d', 'redis', 'app')
   const hosts = Object.fromEntries(
     // One more name for the old server.
@@ -71,6 +73,7 @@ beforeAll(async () => {
             redis_data: { kind: 'redis', path: 'redis_data', service: 'redis' },
             logs: { kind: 'files', path: 'logs' },
             data: { kind: 'files', path: 'data' },
+            cache: { kind: 'volume', volume: 'relay_cache' },
             config: { kind: 'files', paths: ['.env', 'docker-compose.yml'] },
           },
         },
@@ -100,20 +103,23 @@ async function running({ engine }: Server): Promise<Record<string, string>> {
   return Object.fromEntries(lines.map((line) => line.split(' ') as [string, string]))
 }
 
-async function redis({ engine }: Server, ...command: string[]): Promise<string> {
-  const id = await engine.docker('ps', '--quiet', '--filter', 'label=com.docker.compose.service=redis')
-  return await engine.docker('exec', id, 'redis-cli', ...command)
+async function inService({ engine }: Server, service: string, ...command: string[]): Promise<string> {
+  const id = await engine.docker('ps', '--quiet', '--filter', `label=com.docker.compose.service=${service}`)
+  return await engine.docker('exec', id, ...command)
 }
+
+const inApp = (server: Server, ...command: string[]): Promise<string> => inService(server, 'app', ...command)
+const redis = (server: Server, ...command: string[]): Promise<string> =>
+  inService(server, 'redis', 'redis-cli', ...command)
 
 const counter = async (server: Server): Promise<number> => Number(await redis(server, 'get', 'counter'))
 
 /** Somebody who is none of the services writes until Redis stops; resolves with what was acknowledged last. */
-async function writeFromOutside({ engine }: Server): Promise<number> {
-  const id = await engine.docker('ps', '--quiet', '--filter', 'label=com.docker.compose.service=redis')
+async function writeFromOutside(server: Server): Promise<number> {
   const loop = 'while redis-cli -e incr outside; do sleep 0.05; done'
-  const said = await engine
-    .docker('exec', id, 'sh', '-c', loop)
-    .catch((error: unknown) => (error as { stdout: string }).stdout)
+  const said = await inService(server, 'redis', 'sh', '-c', loop).catch(
+    (error: unknown) => (error as { stdout: string }).stdout,
+  )
   return Number(said.trim().split('\n').at(-1))
 }
 
@@ -142,6 +148,7 @@ test('a rehearsal starts only Redis on the new server, and is undone', async () 
   const planned = await cli('migrate', 'old', 'new', '--dry-run')
   expect(planned.code, planned.stderr).toBe(0)
   expect(planned.stdout).toContain('Try out old')
+  expect(planned.stdout).not.toContain('in no source of old')
   expect(planned.stdout).toMatch(/Redis of redis_data: \d[\d.]* on old, \d[\d.]* on new/)
   expect(existsSync(fresh.deployment)).toBe(false)
 
@@ -166,6 +173,7 @@ test('a rehearsal starts only Redis on the new server, and is undone', async () 
 })
 
 test('a cutover moves the app with the last write that was acknowledged, and back again', async () => {
+  await inApp(old, 'sh', '-c', 'echo kept >/app/cache/kept')
   const outsider = writeFromOutside(old)
   const moved = await cli('migrate', 'old', 'new', '--cutover', '--yes', '--json')
   const outside = await outsider
@@ -173,7 +181,7 @@ test('a cutover moves the app with the last write that was acknowledged, and bac
   expect(JSON.parse(moved.stdout)).toMatchObject({
     outcome: 'done',
     serving: 'to',
-    sources: ['redis_data', 'logs', 'data', 'config'].map((source) => ({ source })),
+    sources: ['redis_data', 'logs', 'data', 'cache', 'config'].map((source) => ({ source })),
   })
   expect(await running(old)).toEqual({})
   expect(await running(fresh)).toEqual(BOTH)
@@ -181,8 +189,8 @@ test('a cutover moves the app with the last write that was acknowledged, and bac
   expect(await counter(fresh)).toBeGreaterThanOrEqual(await acknowledged(old))
   expect(outside).toBeGreaterThan(20)
   expect(Number(await redis(fresh, 'get', 'outside'))).toBeGreaterThanOrEqual(outside)
-  const app = await fresh.engine.docker('ps', '--quiet', '--filter', 'label=com.docker.compose.service=app')
-  expect(await fresh.engine.docker('exec', app, 'cat', '/tmp/greeting')).toBe('hello')
+  expect(await inApp(fresh, 'cat', '/tmp/greeting')).toBe('hello')
+  expect(await inApp(fresh, 'cat', '/app/cache/kept')).toBe('kept')
   // A restart of the engine must not bring the old server up.
   await old.engine.stop()
   await old.engine.start()

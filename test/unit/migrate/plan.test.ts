@@ -252,6 +252,32 @@ describe('the plan of a migration of containers', () => {
     expect(found?.message).not.toContain('deep')
   })
 
+  it('does not miss a volume that is a source', () => {
+    const volume = '/var/lib/docker/volumes/cache/_data'
+    const mounts = [{ type: 'volume', volume: 'cache', source: volume, writable: true }]
+    const from = side('old', {
+      containers: docker([container({ mounts: mounts as unknown as ContainerLook['mounts'] })]),
+      server: {
+        ...side('old').server,
+        targets: [{ type: 'directory', path: volume, bytes: 0 }],
+      } as unknown as SideLook['server'],
+    })
+    expect(warned(input({ from, to: side('new', { containers: docker([]) }), images }))).toEqual([])
+  })
+
+  it('warns of a container by name that would not start again with the new server', () => {
+    const there = (restartPolicy: string): string[] => {
+      const services = { manager: 'docker', data: [], rest: ['app_1'] } as const
+      const from = side('old', { containers: docker([container({ restartPolicy: 'always' })], { services }) })
+      const prepared = container({ id: '2', status: 'exited', restartPolicy })
+      return warned(
+        input({ from, to: side('new', { containers: docker([prepared], { services }) }), images }),
+      )
+    }
+    expect(there('no')).toEqual(['restart-policy'])
+    expect(there('always')).toEqual([])
+  })
+
   it('refuses an image that is not there, a port that is taken, and the same containers', () => {
     const from = side('old', { containers: docker([container({})]) })
     const busy = { ...machine, boot: 'b', listening: new Set([3000]) }
