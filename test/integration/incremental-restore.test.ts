@@ -162,8 +162,8 @@ describe('random histories', () => {
             if (source !== undefined) seen[source.mode] += 1
             if (source?.mode === 'incremental' && source.archives[0]!.plainBytes > 10_000) seen.tails += 1
             seen.retired += (await lab.all()).filter(({ retired }) => retired).length
+            await expectAll(lab, trees)
           }
-          await expectAll(lab, trees)
         },
       ),
       { numRuns: 12, endOnFailure: true },
