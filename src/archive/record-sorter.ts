@@ -5,8 +5,8 @@ import { DamageError } from '../errors.ts'
 import type { CreateRecordSorter, RecordSorter, SortedRecord } from './contract.ts'
 import { explainDisk } from './disk-error.ts'
 
-/** Keys and values kept in memory before they go to the scratch file; 15,000 files with all their stat or so. */
-const MEMORY_BYTES = 24 * 1024 * 1024
+/** Keys and values kept in memory before they go to the scratch file; 15,000 files with their stat or so. */
+const MEMORY_BYTES = 12 * 1024 * 1024
 /** Every so many values one is measured, and the others are taken to be as large. */
 const MEASURED = 32
 const READ_BYTES = 64 * 1024
