@@ -10,7 +10,7 @@ import { LAB_IMAGE, type LabDocker, startDocker } from '../lab/docker.ts'
 import { writeDockerDeployment } from '../lab/docker-deployment.ts'
 import { startGpg } from '../lab/gpg.ts'
 import { createUser, startSshd, type Sshd, type TestUser } from '../lab/sshd.ts'
-import { tempDir } from '../lab/temp.ts'
+import { letEveryoneIn, tempDir } from '../lab/temp.ts'
 
 /** A server with an engine of its own. */
 interface Server {
@@ -42,8 +42,7 @@ beforeAll(async () => {
     const deployment = join(temp.path, name, 'relay')
     await mkdir(dirname(deployment))
     // The containers' user must get to the bind mounts.
-    for (let path = dirname(deployment); path.startsWith('/tmp/'); path = dirname(path))
-      await chmod(path, 0o755)
+    await letEveryoneIn(dirname(deployment))
     await chown(dirname(deployment), member.uid, member.gid)
     return { deployment, engine, sshd }
   }

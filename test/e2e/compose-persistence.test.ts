@@ -1,9 +1,8 @@
-import { execFileSync } from 'node:child_process'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startComposeApp } from '../lab/compose-app.ts'
 import { type LabDocker, startDocker } from '../lab/docker.ts'
-import { writeDockerDeployment } from '../lab/docker-deployment.ts'
 import { startWorld, type World } from '../lab/world.ts'
 
 const stack = new AsyncDisposableStack()
@@ -16,22 +15,7 @@ beforeAll(async () => {
   world = stack.use(
     await startWorld({ sshd: { config: [`SetEnv DOCKER_HOST=${engine.env['DOCKER_HOST']}`] } }),
   )
-  deployment = join(dirname(world.deployment), 'kept')
-  await mkdir(deployment)
-  for (let folder = deployment; folder.startsWith('/tmp/'); folder = dirname(folder))
-    execFileSync('chmod', ['755', folder])
-  await writeDockerDeployment(deployment, { project: 'kept' })
-  await engine.compose(deployment, 'up', '-d', 'redis')
-  stack.defer(async () => void (await engine.compose(deployment, 'down', '-v', '-t', '1')))
-  world.config.hosts['prod'] = {
-    ...world.config.hosts['prod']!,
-    deployment,
-    services: { manager: 'compose', data: ['redis'] },
-    sources: {
-      redis_data: { kind: 'redis', path: 'redis_data', service: 'redis' },
-      config: { kind: 'files', paths: ['.env', 'docker-compose.yml'] },
-    },
-  }
+  deployment = await startComposeApp({ world, engine, stack }, 'kept', ['redis'])
   await world.writeConfig()
 }, 240_000)
 afterAll(() => stack.disposeAsync(), 120_000)

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { composePlugin, type ComposePlugin } from '../lab/compose-plugin.ts'
+import { startComposeApp } from '../lab/compose-app.ts'
 import { LAB_IMAGE, type LabDocker, startDocker } from '../lab/docker.ts'
-import { writeDockerDeployment } from '../lab/docker-deployment.ts'
 import { startSshd } from '../lab/sshd.ts'
 import { tempDir } from '../lab/temp.ts'
 import { toolsWithout } from '../lab/tools.ts'
@@ -30,23 +30,8 @@ beforeAll(async () => {
       sshd: { path, config: [`SetEnv DOCKER_HOST=${DOCKER_HOST} DOCKER_CONFIG=${plugin.env.DOCKER_CONFIG}`] },
     }),
   )
-  deployment = join(dirname(world.deployment), 'plugged')
-  await mkdir(deployment)
-  for (let folder = deployment; folder.startsWith('/tmp/'); folder = dirname(folder))
-    execFileSync('chmod', ['755', folder])
-  await writeDockerDeployment(deployment, { project: 'plugged' })
-  await engine.compose(deployment, 'up', '-d', 'redis', 'app')
-  stack.defer(async () => void (await engine.compose(deployment, 'down', '-v', '-t', '1')))
-  world.config.hosts['prod'] = {
-    ...world.config.hosts['prod']!,
-    deployment,
-    services: { manager: 'compose', data: ['redis'] },
-    sources: {
-      redis_data: { kind: 'redis', path: 'redis_data', service: 'redis' },
-      config: { kind: 'files', paths: ['.env', 'docker-compose.yml'] },
-    },
-  }
-  ssh = world.config.hosts['prod'].ssh
+  deployment = await startComposeApp({ world, engine, stack }, 'plugged')
+  ssh = world.config.hosts['prod']!.ssh
 }, 240_000)
 afterAll(() => stack.disposeAsync(), 120_000)
 beforeEach(() => connectTo(ssh))

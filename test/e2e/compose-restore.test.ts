@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type LabDocker, startDocker } from '../lab/docker.ts'
 import { writeDockerDeployment } from '../lab/docker-deployment.ts'
 import { expectClearFailure } from '../lab/unharmed.ts'
+import { letEveryoneIn } from '../lab/temp.ts'
 import { startWorld, type World } from '../lab/world.ts'
 
 const stack = new AsyncDisposableStack()
@@ -15,9 +15,7 @@ beforeAll(async () => {
   world = stack.use(
     await startWorld({ sshd: { config: [`SetEnv DOCKER_HOST=${engine.env['DOCKER_HOST']}`] } }),
   )
-  // The containers' user must get to the bind mounts.
-  for (let path = world.deployment; path.startsWith('/tmp/'); path = dirname(path))
-    execFileSync('chmod', ['755', path])
+  await letEveryoneIn(world.deployment)
   await writeDockerDeployment(world.deployment, { project: 'e2e' })
   await engine.compose(world.deployment, 'up', '-d', 'redis', 'app')
   stack.defer(async () => void (await engine.compose(world.deployment, 'down', '-v')))

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { readFile, stat, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { startComposeApp } from '../lab/compose-app.ts'
 import { LAB_IMAGE, type LabDocker, startDocker } from '../lab/docker.ts'
-import { writeDockerDeployment } from '../lab/docker-deployment.ts'
 import { createUser, type Sshd, startSshd } from '../lab/sshd.ts'
 import { toolsWithout } from '../lab/tools.ts'
 import { expectClearFailure } from '../lab/unharmed.ts'
@@ -21,27 +21,13 @@ beforeAll(async () => {
   engine = stack.use(await startDocker())
   const sessions = { config: [`SetEnv DOCKER_HOST=${engine.env['DOCKER_HOST']}`] }
   world = stack.use(await startWorld({ sshd: sessions }))
-  // Where no other Redis has its data.
-  deployment = join(dirname(world.deployment), 'bad')
-  await mkdir(deployment)
-  for (let path = deployment; path.startsWith('/tmp/'); path = dirname(path))
-    execFileSync('chmod', ['755', path])
-  await writeDockerDeployment(deployment, { project: 'bad' })
-  await engine.compose(deployment, 'up', '-d', 'redis', 'app')
-  stack.defer(async () => void (await engine.compose(deployment, 'down', '-v', '-t', '1')))
+  deployment = await startComposeApp({ world, engine, stack }, 'bad')
   const tools = await toolsWithout(join(world.home, '../tools'), (name) => name.startsWith('docker'))
   withoutDocker = stack.use(await startSshd({ path: tools }))
-  world.config.hosts['prod'] = {
-    ...world.config.hosts['prod']!,
-    deployment,
-    services: { manager: 'compose', data: ['redis'] },
-    sources: {
-      redis_data: { kind: 'redis', path: 'redis_data', service: 'redis' },
-      data: { kind: 'files', path: 'data' },
-      cache: { kind: 'volume', volume: 'cache' },
-      config: { kind: 'files', paths: ['.env', 'docker-compose.yml'] },
-    },
-  }
+  Object.assign(host().sources!, {
+    data: { kind: 'files', path: 'data' },
+    cache: { kind: 'volume', volume: 'cache' },
+  })
   config = structuredClone(world.config)
   await world.writeConfig()
   const pulled = await world.cli('pull', 'prod')

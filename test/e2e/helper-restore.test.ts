@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { readFile, readdir } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type LabDocker, startDocker } from '../lab/docker.ts'
 import { writeDockerDeployment } from '../lab/docker-deployment.ts'
 import { createUser, descendants, type TestUser } from '../lab/sshd.ts'
 import { mountTmpfs } from '../lab/tmpfs.ts'
+import { letEveryoneIn } from '../lab/temp.ts'
 import { startWorld, type World } from '../lab/world.ts'
 
 const stack = new AsyncDisposableStack()
@@ -24,8 +25,7 @@ beforeAll(async () => {
     await startWorld({ sshd: { config: [`SetEnv DOCKER_HOST=${engine.env['DOCKER_HOST']}`] } }),
   )
   user = stack.use(await createUser({ groups: ['docker'] }))
-  for (let path = world.deployment; path.startsWith('/tmp/'); path = dirname(path))
-    execFileSync('chmod', ['755', path])
+  await letEveryoneIn(world.deployment)
   await writeDockerDeployment(world.deployment, { project: 'helped' })
   data = join(world.deployment, 'data')
   execFileSync('sh', [

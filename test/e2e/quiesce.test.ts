@@ -1,13 +1,13 @@
-import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { readdir, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type LabDocker, startDocker } from '../lab/docker.ts'
 import { writeDockerDeployment } from '../lab/docker-deployment.ts'
 import { createUser, descendants } from '../lab/sshd.ts'
 import { expectClearFailure } from '../lab/unharmed.ts'
+import { letEveryoneIn } from '../lab/temp.ts'
 import { startWorld, type World, type WorldConfig } from '../lab/world.ts'
 
 /** The lease goes at end of file; the rest is for the start of the containers on a loaded machine. ms */
@@ -22,9 +22,7 @@ beforeAll(async () => {
   world = stack.use(
     await startWorld({ sshd: { config: [`SetEnv DOCKER_HOST=${engine.env['DOCKER_HOST']}`] } }),
   )
-  // The containers' user must get to the bind mounts.
-  for (let path = world.deployment; path.startsWith('/tmp/'); path = dirname(path))
-    execFileSync('chmod', ['755', path])
+  await letEveryoneIn(world.deployment)
   await writeDockerDeployment(world.deployment, { project: 'held' })
   await writeFile(join(world.deployment, 'data', 'big'), randomBytes(2 * 1024 ** 2))
   await engine.compose(world.deployment, 'up', '-d', 'redis', 'app')

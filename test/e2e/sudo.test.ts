@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runCli } from '../lab/cli.ts'
 import { createUser, type TestUser } from '../lab/sshd.ts'
+import { letEveryoneIn } from '../lab/temp.ts'
 import { startWorld, type World } from '../lab/world.ts'
 
 const stack = new AsyncDisposableStack()
@@ -12,7 +13,7 @@ let user: TestUser
 beforeAll(async () => {
   user = stack.use(await createUser())
   world = stack.use(await startWorld())
-  for (let path = world.deployment; path.startsWith('/tmp/'); path = dirname(path)) await chmod(path, 0o755)
+  await letEveryoneIn(world.deployment)
   const data = join(world.deployment, 'data')
   await mkdir(join(data, 'private'))
   await writeFile(join(data, 'private', 'file'), 'secret', { mode: 0o600 })

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type LabDocker, startDocker } from '../lab/docker.ts'
 import { writeDockerDeployment } from '../lab/docker-deployment.ts'
 import { startSshd } from '../lab/sshd.ts'
+import { letEveryoneIn } from '../lab/temp.ts'
 import { startWorld, type World } from '../lab/world.ts'
 
 const stack = new AsyncDisposableStack()
@@ -25,8 +26,7 @@ beforeAll(async () => {
     const engine = engines[at]!
     const deployment = join(dirname(world.deployment), name)
     await mkdir(deployment)
-    for (let folder = deployment; folder.startsWith('/tmp/'); folder = dirname(folder))
-      execFileSync('chmod', ['755', folder])
+    await letEveryoneIn(deployment)
     await writeDockerDeployment(deployment)
     await engine.compose(deployment, 'up', '-d', 'app')
     stack.defer(async () => void (await engine.compose(deployment, 'down', '-v', '-t', '1')))

@@ -1,6 +1,6 @@
-import { mkdtemp, realpath, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 export interface TempDir extends AsyncDisposable {
   /** Absolute, symlinks resolved. */
@@ -14,4 +14,9 @@ export async function tempDir(prefix = 'relay-backup-test-'): Promise<TempDir> {
     path,
     [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 5 }),
   }
+}
+
+/** Lets every user, those of containers too, get to a directory of the lab's. */
+export async function letEveryoneIn(directory: string): Promise<void> {
+  for (let path = directory; path.startsWith('/tmp/'); path = dirname(path)) await chmod(path, 0o755)
 }
