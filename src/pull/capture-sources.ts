@@ -25,7 +25,7 @@ export interface Links {
 }
 
 /** What all sources of one pull have in common. */
-type PullContext = Omit<PullSourceContext, 'files' | 'privilege' | 'inTurn'>
+type CommonContext = Omit<PullSourceContext, 'files' | 'privilege' | 'inTurn'>
 
 /** So many sources are looked at, or have their servers prepare something, at the same time. */
 const SIDE_BY_SIDE = 4
@@ -35,7 +35,7 @@ const SIDE_BY_SIDE = 4
  * spoil the others.
  */
 export async function captureSources(
-  context: PullContext,
+  context: CommonContext,
   sources: readonly SourceConfig[],
   links: Links,
   dependencies: PullDependencies,
@@ -77,7 +77,7 @@ export async function captureSources(
  * connection each of them finds out for itself.
  */
 async function captureGroup(
-  context: PullContext,
+  context: CommonContext,
   group: readonly SourceConfig[],
   captured: CapturedSources,
   links: Links,
@@ -114,7 +114,7 @@ async function captureGroup(
 
 /** Captures one source. Throws what the others can't go on from: a lost connection, a vault that fails. */
 async function captureSource(
-  context: PullContext & Pick<PullSourceContext, 'inTurn'>,
+  context: CommonContext & Pick<PullSourceContext, 'inTurn'>,
   source: SourceConfig,
   captured: CapturedSources,
   { chaining, keep }: Links,
