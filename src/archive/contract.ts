@@ -290,7 +290,7 @@ export type ReadIndex = (
  * key of this process only, gone when it is disposed. Of equal keys the order is that of adding.
  */
 export interface RecordSorter<T> extends AsyncDisposable {
-  /** Synchronous. `value` is anything JSON can hold. Throws VaultError when the disk is full. */
+  /** Synchronous. `value` is anything JSON can hold; it is kept, so do not change it. Throws VaultError when the disk is full. */
   add(key: Buffer, value: T): void
   readonly count: number
   /** Add nothing after this was called. May be called several times, one after the other. */

@@ -1,7 +1,7 @@
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import { requireShell } from '../pull/access.ts'
 import { namesToProbe, selectSources } from '../pull/select-sources.ts'
-import type { RemoteHost } from '../remote/contract.ts'
+import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import { absoluteDeployment } from '../restore/preflight.ts'
 import type { ServerServices } from '../model/server-services.ts'
 import type { DeploymentServices } from '../services/contract.ts'
@@ -45,46 +45,24 @@ export async function lookAtBoth(
     signal,
   )
   requireShell(from.name, fromProbe, 'migrate')
-  const fromDeployment = fromProbe.deployment ?? absoluteDeployment(from.deployment, fromProbe.home)
   const { sources } = selectSources(from, undefined, fromProbe.existing)
-  const { findHelper, findVolume } = pull
-  const fromPlace = { host: from, remote: fromRemote, probe: fromProbe, findHelper, findVolume, signal }
-  const origins = await sourcePaths(sources, fromPlace, fromDeployment)
+  const place = (host: HostConfig, remote: RemoteHost, probe: HostProbe, replaced: Replaced) =>
+    placeSide({ host, remote, probe }, sources, replaced, pull, signal)
+  // Nothing of it is replaced: only its services are held, with a journal beside the data.
+  const { side: fromSide, paths: origins } = await place(from, fromRemote, fromProbe, () => ({
+    targets: [],
+    foreign: false,
+  }))
   const fromPaths = origins.flat()
-  const fromSide: Side = {
-    host: from,
-    remote: fromRemote,
-    probe: fromProbe,
-    deployment: fromDeployment,
-    // Nothing of it is replaced: only its services are held, with a journal beside the data.
-    chosen: await privilegeToReplace(fromPlace, {
-      deployment: fromDeployment,
-      targets: [],
-      foreign: false,
-      services: from.services,
-    }),
-  }
-  const fromLook = await lookAtSide(fromSide, fromPaths, findHelper, signal)
+  const fromLook = await lookAtSide(fromSide, fromPaths, pull.findHelper, signal)
   step(to.name, 'looking around')
   const toProbe = await pull.probe(toRemote, { deployment: to.deployment, names: [], sudo: to.sudo }, signal)
   requireShell(to.name, toProbe, 'migrate')
-  const toDeployment = toProbe.deployment ?? absoluteDeployment(to.deployment, toProbe.home)
-  const toPlace = { host: to, remote: toRemote, probe: toProbe, findHelper, findVolume, signal }
-  const targets = await sourcePaths(sources, toPlace, toDeployment)
-  const toPaths = targets.flat()
-  const toSide: Side = {
-    host: to,
-    remote: toRemote,
-    probe: toProbe,
-    deployment: toDeployment,
-    chosen: await privilegeToReplace(toPlace, {
-      deployment: toDeployment,
-      targets: toPaths,
-      foreign: fromLook.machine.ownerUids.some((uid) => uid !== toProbe.uid),
-      services: to.services,
-    }),
-  }
-  const toLook = await lookAtSide(toSide, toPaths, findHelper, signal)
+  const { side: toSide, paths: targets } = await place(to, toRemote, toProbe, (paths) => ({
+    targets: paths,
+    foreign: fromLook.machine.ownerUids.some((uid) => uid !== toProbe.uid),
+  }))
+  const toLook = await lookAtSide(toSide, targets.flat(), pull.findHelper, signal)
 
   const fromContainers = await containersOfSource(fromSide, fromPaths, sources, dependencies, signal)
   let toContainers: DeploymentServices | undefined
@@ -99,7 +77,7 @@ export async function lookAtBoth(
       privilege: privilegeToSpeak(to),
       signal,
       from: fromContainers,
-      fromDeployment,
+      fromDeployment: fromSide.deployment,
     })
   }
   const moved = movedContainers(fromContainers)
@@ -125,6 +103,28 @@ export async function lookAtBoth(
       signal,
     ),
   }
+}
+
+/** What of a server's paths is replaced, and whether any of it is not the SSH user's. */
+type Replaced = (paths: readonly string[]) => {
+  readonly targets: readonly string[]
+  readonly foreign: boolean
+}
+
+/** Where the sources lie on a server, and as whom it is worked on there. */
+async function placeSide(
+  found: Pick<Side, 'host' | 'remote' | 'probe'>,
+  sources: readonly SourceConfig[],
+  replaced: Replaced,
+  { findHelper, findVolume }: MigrateDependencies['restore']['pull'],
+  signal: AbortSignal,
+): Promise<{ readonly side: Side; readonly paths: readonly (readonly string[])[] }> {
+  const { host, probe } = found
+  const deployment = probe.deployment ?? absoluteDeployment(host.deployment, probe.home)
+  const place = { ...found, findHelper, findVolume, signal }
+  const paths = await sourcePaths(sources, place, deployment)
+  const replacement = { deployment, services: host.services, ...replaced(paths.flat()) }
+  return { side: { ...found, deployment, chosen: await privilegeToReplace(place, replacement) }, paths }
 }
 
 type ContainerConfig = Extract<HostConfig['services'], { readonly manager: 'docker' | 'compose' }>

@@ -55,7 +55,7 @@ export interface StoredListing {
 
 /** A listing being written. Disposing it without a commit leaves the old one in place. */
 export interface PendingListing extends AsyncDisposable {
-  /** Records must come sorted by path bytes. Resolves when there is room for more. */
+  /** Records must come sorted by path bytes. A promise says that no more should come before it resolved. */
   add(record: ListingRecord): Promise<void> | undefined
   /** Binds it to the committed snapshot and to those its records refer to, and puts it in place of the old one. */
   commit(manifestHash: string, chain: readonly string[]): Promise<void>
