@@ -19,10 +19,10 @@ import { encodeTarHeader, tarPadding } from './tar-writer.ts'
 import { WantedContent } from './wanted-content.ts'
 import type { WantedMembers } from './wanted-content.ts'
 import { walkTar } from './walk-tar.ts'
+import { isLongZeros } from './zeros.ts'
 
 /** Pieces leave together: each costs the stream, and the thread that compresses it, as much as a large one. */
 const BATCH_BYTES = 256 * 1024
-const ZEROS = Buffer.alloc(256 * 1024)
 
 /** See {@link AssembleTree}. */
 export const assembleTree: AssembleTree = (parts) => new Assembly(parts)
@@ -190,10 +190,4 @@ class Assembly implements AssembledTree {
     this.#heldBytes = 0
     yield batch
   }
-}
-
-/** A hole is worth digging from a few pages on; most chunks are told apart by their first byte. */
-function isLongZeros(chunk: Buffer): boolean {
-  const length = Math.min(chunk.length, ZEROS.length)
-  return length >= 16 * 1024 && chunk[0] === 0 && ZEROS.compare(chunk, 0, length, 0, length) === 0
 }

@@ -250,6 +250,26 @@ export interface AssembledTree {
  */
 export type AssembleTree = (parts: TreeParts) => AssembledTree
 
+/** A source whose tree is, as far as the manifest tells, one archive as it is stored. */
+export interface StoredTree extends Pick<TreeParts, 'entries' | 'rename'> {
+  readonly name: ArchiveName
+  readonly compression: Compression
+  /** What the archive has at most. */
+  readonly plainBytes: number
+  /** Decrypts the archive and leaves it compressed. */
+  readonly open: () => Promise<Readable>
+  /** Told of each file before its first piece leaves: its new name, and how many members stand before it. */
+  readonly onFile: (file: { readonly name: Buffer; readonly size: number; readonly before: number }) => void
+}
+
+/**
+ * Passes an archive on as it is stored, compressed, when its index says that it is all of the tree and all of it is
+ * wanted; resolves with undefined when not. Names are as in the archive: whoever unpacks it renames. Each piece leaves
+ * after what it decompresses to was looked at: refuses what {@link AssembleTree} refuses, and members that are not in
+ * the index (`archive-differs`). The last leaves when all of the archive was whole and all of the index was in it.
+ */
+export type PassTree = (parts: StoredTree) => Promise<AssembledTree | undefined>
+
 /** Makes a tar of one file out of a stream of known length. The stream fails when the length is another. */
 export type WrapInTar = (
   content: Readable,

@@ -23,7 +23,8 @@ export async function* walkTar<T>(
   reader.end()
 }
 
-function tooLong(plainBytes: number): DamageError {
+/** For an archive that holds more than its manifest says. */
+export function tooLong(plainBytes: number): DamageError {
   return new DamageError('hostile-size', `The archive holds more than the ${plainBytes} bytes it should`, {
     next: 'relay-backup writes no such archive. Find out who could write to the vault before you trust it.',
   })

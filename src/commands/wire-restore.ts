@@ -2,6 +2,7 @@ import { assembleTree } from '../archive/assemble-tree.ts'
 import { createCompress } from '../archive/compression.ts'
 import { readIndex } from '../archive/index-file.ts'
 import { openArchive } from '../archive/open-archive.ts'
+import { passTree } from '../archive/pass-tree.ts'
 import { wrapInTar } from '../archive/wrap-in-tar.ts'
 import { createDecryptor } from '../crypto/decryptor.ts'
 import type { Config } from '../model/config.ts'
@@ -38,6 +39,7 @@ export async function wireRestore(
       openArchive,
       readIndex,
       assembleTree,
+      passTree,
       wrapInTar,
       // zstd 1 keeps up with any wire.
       compress: (compression) => createCompress(compression, compression === 'zstd' ? 1 : undefined),

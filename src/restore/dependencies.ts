@@ -1,4 +1,11 @@
-import type { AssembleTree, CompressForWire, OpenArchive, ReadIndex, WrapInTar } from '../archive/contract.ts'
+import type {
+  AssembleTree,
+  CompressForWire,
+  OpenArchive,
+  PassTree,
+  ReadIndex,
+  WrapInTar,
+} from '../archive/contract.ts'
 import type { Decryptor } from '../crypto/contract.ts'
 import type { RestorePlan } from '../model/restore-report.ts'
 import type { SourceKind } from '../model/snapshot.ts'
@@ -13,6 +20,7 @@ export interface RestoreDependencies {
   readonly openArchive: OpenArchive
   readonly readIndex: ReadIndex
   readonly assembleTree: AssembleTree
+  readonly passTree: PassTree
   readonly wrapInTar: WrapInTar
   readonly compress: CompressForWire
   readonly restorableOf: (kind: SourceKind) => Promise<RestorableSource>

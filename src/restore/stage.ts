@@ -1,7 +1,7 @@
-import { Readable } from 'node:stream'
+import { Readable, type Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { ArchiveName, IndexEntry, TarDialect, TarEntry } from '../archive/contract.ts'
-import { DamageError, RelayError, RemoteError } from '../errors.ts'
+import type { ArchiveName, AssembledTree, IndexEntry, TarDialect, TarEntry } from '../archive/contract.ts'
+import { RelayError } from '../errors.ts'
 import { pathFromJson, printable } from '../model/path-bytes.ts'
 import type { ManifestSource } from '../model/snapshot.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
@@ -9,7 +9,8 @@ import type { HostLock, Snapshot } from '../vault/contract.ts'
 import type { NeededArchive } from './archives.ts'
 import { isInside, sourceIndex } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
-import { digHoles, hashStaged, spawnUnpack } from './server/staging.ts'
+import { ProofAlongside, proveFiles, type ExpectedFile } from './proof.ts'
+import { digHoles, spawnUnpack, type UnpackOptions } from './server/staging.ts'
 
 /** Units of one source that are unpacked into one directory. */
 export interface StagedGroup {
@@ -49,6 +50,30 @@ export async function stageGroup(
   dependencies: RestoreDependencies,
 ): Promise<Staged> {
   if (group.source.format === 'stream') return await stageStream(group, context, dependencies)
+  const { tree, proven } =
+    (await sendStored(group, context, dependencies)) ?? (await sendAssembled(group, context, dependencies))
+  await digHoles(context.remote, { ...here(group, context), names: tree.zeros })
+  // A file that was dug is to be proven as it is now.
+  const dug = new Set(tree.zeros.map((name) => name.toString('latin1')))
+  if (!proven || dug.size > 0) {
+    const files = expectedFiles(group, tree.joined, context, dependencies, proven ? dug : undefined)
+    await proveFiles(context.remote, files, { ...here(group, context), source: group.source.name })
+  }
+  return tree.totals
+}
+
+/** What was sent and unpacked; `proven` when the server has hashed every file of it, and each was as in the index. */
+interface Sent {
+  readonly tree: AssembledTree
+  readonly proven: boolean
+}
+
+/** Sends the tree put together from its index and the archives that this names. */
+async function sendAssembled(
+  group: StagedGroup,
+  context: StageContext,
+  dependencies: RestoreDependencies,
+): Promise<Sent> {
   const { pull } = dependencies
   await using scratch = new AsyncDisposableStack()
   const tree = dependencies.assembleTree({
@@ -64,14 +89,77 @@ export async function stageGroup(
     },
     dialect: dialectOf(context.probe),
   })
-  await send(tree.stream, group, context, dependencies, false)
+  await sendTar(tree.stream, group, context, dependencies)
   if (tree.directories !== undefined) {
-    await send(Readable.from([tree.directories]), group, context, dependencies, true)
+    await sendTar(Readable.from([tree.directories]), group, context, dependencies, { again: true })
   }
-  await digHoles(context.remote, { ...here(group, context), names: tree.zeros })
-  await proveHashes(group, tree.joined, context, dependencies)
-  return tree.totals
+  return { tree, proven: false }
 }
+
+/**
+ * Sends the archive as it is stored, when that is the tree that is wanted and the server can take it: nothing is
+ * compressed a second time, and what lies there is hashed while the rest is unpacked. Resolves with undefined when it is
+ * not, and nothing was sent.
+ */
+async function sendStored(
+  group: StagedGroup,
+  context: StageContext,
+  dependencies: RestoreDependencies,
+): Promise<Sent | undefined> {
+  const { source, units, archives } = group
+  const { probe } = context
+  const [needed] = archives
+  const [unit] = units
+  // A second archive holds members of the first once more.
+  if (needed === undefined || unit === undefined || units.length + source.archives.length !== 2)
+    return undefined
+  const { compression, file, plainBytes } = needed.archive
+  const canUnpack = compression === 'gzip' || (compression === 'zstd' && probe.versions.zstd !== undefined)
+  if (needed.snapshot.id !== context.snapshot.id || probe.tar !== 'gnu' || !canUnpack) return undefined
+  if (!RENAMEABLE.test(unit.member)) return undefined
+  const proof = new ProofAlongside(context.remote, here(group, context))
+  const tree = await dependencies.passTree({
+    name: { snapshot: needed.snapshot.id, archive: file },
+    compression,
+    plainBytes,
+    entries: () => expecting(proof, group, indexOf(group, context, dependencies)),
+    rename: (member) => stagedName(group, member),
+    open: () => openPlain({ ...needed, archive: { ...needed.archive, compression: 'none' } }, dependencies),
+    onFile: (passed) => proof.add(passed),
+  })
+  if (tree === undefined) return undefined
+  const failed = new AbortController()
+  const signal = AbortSignal.any([context.signal, failed.signal])
+  const proving = proof.run(signal)
+  // Awaited below; until then a rejection is not unhandled.
+  proving.catch(() => undefined)
+  const onMembers = (count: number): void => proof.complete(count)
+  try {
+    await send([tree.stream], group, { ...context, signal }, { compression, rename: unit, onMembers })
+    proof.complete(Infinity)
+    return { tree, proven: await proving }
+  } catch (error) {
+    failed.abort(error)
+    await proving.catch(() => undefined)
+    throw error
+  }
+}
+
+/** Tells the proof what the index expects, as the index is read. */
+async function* expecting(
+  proof: ProofAlongside,
+  group: StagedGroup,
+  entries: AsyncIterable<IndexEntry>,
+): AsyncGenerator<IndexEntry> {
+  for await (const entry of entries) {
+    const name = stagedName(group, pathFromJson(entry.path))
+    if (entry.type === 'file' && name !== undefined) proof.expect(name, entry.sha256 ?? '')
+    yield entry
+  }
+}
+
+/** Roots of archives that the server's tar can be told to call otherwise: only the dot is special in a pattern. */
+const RENAMEABLE = /^[\w./-]+$/
 
 /** A dump that is one file: it is named as Redis looks for it. */
 async function stageStream(
@@ -89,7 +177,7 @@ async function stageStream(
       mtimeMs: Date.parse(context.snapshot.manifest.createdAt),
       dialect: dialectOf(context.probe),
     })
-    await send(tar, group, context, dependencies, false)
+    await sendTar(tar, group, context, dependencies)
     totals.entries += 1
     totals.bytes += size
   }
@@ -123,14 +211,21 @@ async function openNeeded(group: StagedGroup, name: ArchiveName, dependencies: R
 /** The lines of the index that belong to the group. */
 async function* entriesOf(
   group: StagedGroup,
+  context: StageContext,
+  dependencies: RestoreDependencies,
+): AsyncGenerator<IndexEntry> {
+  for await (const entry of indexOf(group, context, dependencies)) {
+    if (stagedName(group, pathFromJson(entry.path)) !== undefined) yield entry
+  }
+}
+
+function indexOf(
+  { source }: StagedGroup,
   { snapshot }: StageContext,
   dependencies: RestoreDependencies,
 ): AsyncGenerator<IndexEntry> {
   const { vault } = dependencies.pull
-  const parts = { ...dependencies, filePath: vault.filePath.bind(vault) }
-  for await (const entry of sourceIndex(snapshot, group.source, parts)) {
-    if (stagedName(group, pathFromJson(entry.path)) !== undefined) yield entry
-  }
+  return sourceIndex(snapshot, source, { ...dependencies, filePath: vault.filePath.bind(vault) })
 }
 
 function linkOutside(group: StagedGroup, { path, linkPath = Buffer.alloc(0) }: TarEntry): RelayError {
@@ -149,24 +244,33 @@ function stagedName(group: StagedGroup, member: Buffer): Buffer | undefined {
   return undefined
 }
 
-async function send(
+async function sendTar(
   tar: Readable,
   group: StagedGroup,
   context: StageContext,
   { compress }: RestoreDependencies,
-  again: boolean,
+  how: { readonly again?: boolean } = {},
+): Promise<void> {
+  const compression = context.probe.versions.zstd !== undefined ? 'zstd' : 'none'
+  await send([tar, compress(compression)], group, context, { ...how, compression })
+}
+
+/** Unpacks a compressed tar on the server. */
+async function send(
+  stream: readonly [Readable, ...Transform[]],
+  group: StagedGroup,
+  context: StageContext,
+  how: Pick<UnpackOptions, 'again' | 'compression' | 'rename' | 'onMembers'>,
 ): Promise<void> {
   const { probe, signal } = context
-  const compression = probe.versions.zstd !== undefined ? 'zstd' : 'none'
   const unpack = await spawnUnpack(context.remote, {
     ...here(group, context),
-    again,
-    compression,
+    ...how,
     owners: probe.uid === 0 || context.privilege !== undefined,
     extras: probe.tar === 'gnu',
   })
   try {
-    await pipeline(tar, compress(compression), unpack.stdin, { signal })
+    await pipeline([...stream, unpack.stdin], { signal })
   } catch (error) {
     unpack.kill()
     // When the server's tar ended first, it knows why; what stopped on our side is its own reason.
@@ -177,37 +281,21 @@ async function send(
   await unpack.done
 }
 
-/** Every file of the group, hashed on the server, against the index, or what its segments come to. */
-async function proveHashes(
+/** The files of the group as the index has them, or as what their segments come to. `only` holds staged names in latin1. */
+async function* expectedFiles(
   group: StagedGroup,
   joined: ReadonlyMap<string, string>,
   context: StageContext,
   dependencies: RestoreDependencies,
-): Promise<void> {
-  const expected: { readonly name: string; readonly sha256: string }[] = []
-  async function* names(): AsyncGenerator<Buffer> {
-    for await (const entry of entriesOf(group, context, dependencies)) {
-      const path = pathFromJson(entry.path)
-      const staged = stagedName(group, path)
-      if (entry.type !== 'file' || staged === undefined) continue
-      const sha256 = joined.get(path.toString('latin1')) ?? entry.sha256
-      if (sha256 === undefined) throw new Error(`${printable(path)} was not put together`)
-      expected.push({ name: printable(path), sha256 })
-      yield staged
-    }
-  }
-  for await (const found of hashStaged(context.remote, { ...here(group, context), names: names() })) {
-    const file = expected.shift()
-    if (file === undefined)
-      throw new RemoteError('hash-order', 'the server hashed more files than were asked for')
-    if (typeof found === 'object' && found.sha256 === file.sha256) continue
-    throw new DamageError(
-      'restored-differs',
-      `${file.name} is ${typeof found === 'object' ? 'not what was captured' : found} on the target after it was unpacked`,
-      {
-        source: group.source.name,
-        next: 'Nothing was replaced. Check the target: disk, memory, other writers; then restore again.',
-      },
-    )
+  only: ReadonlySet<string> | undefined,
+): AsyncGenerator<ExpectedFile> {
+  for await (const entry of entriesOf(group, context, dependencies)) {
+    const path = pathFromJson(entry.path)
+    const staged = stagedName(group, path)
+    if (entry.type !== 'file' || staged === undefined) continue
+    if (only !== undefined && !only.has(staged.toString('latin1'))) continue
+    const sha256 = joined.get(path.toString('latin1')) ?? entry.sha256
+    if (sha256 === undefined) throw new Error(`${printable(path)} was not put together`)
+    yield { path, staged, sha256 }
   }
 }

@@ -10,6 +10,7 @@ import { openArchive } from '../../src/archive/open-archive.ts'
 import { packTar } from '../../src/archive/pack-tar.ts'
 import { createRecordSorter } from '../../src/archive/record-sorter.ts'
 import { encodeTarHeader } from '../../src/archive/tar-writer.ts'
+import { passTree } from '../../src/archive/pass-tree.ts'
 import { wrapInTar } from '../../src/archive/wrap-in-tar.ts'
 import { writeArchive } from '../../src/archive/write-archive.ts'
 import type { FilesSourceConfig, HostConfig, RetentionPolicy } from '../../src/model/config.ts'
@@ -196,6 +197,7 @@ export class IncrementalLab implements AsyncDisposable {
       openArchive,
       readIndex,
       assembleTree,
+      passTree,
       wrapInTar,
       compress: (compression) => createCompress(compression),
       restorableOf: never('a kind'),

@@ -1,10 +1,11 @@
 import { execFile, execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmod, mkdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { ProofAlongside } from '../../src/restore/proof.ts'
 import { homeOf } from '../../src/restore/server/layout.ts'
 import { lookAtTargets } from '../../src/restore/server/look.ts'
 import { digHoles, hashStaged, prepareStaging, spawnUnpack } from '../../src/restore/server/staging.ts'
@@ -71,6 +72,88 @@ describe.each(MACHINES)('staging on a server with %s', (machine) => {
       if (gnu) expect(await readAttributes(directory)).toEqual(await readAttributes(source))
     },
   )
+
+  if (gnu)
+    it('unpacks an archive under another name of its root, and says how far it is', async () => {
+      await using lab = await RestoreLab.make(machine)
+      await using host = lab.host()
+      const source = join(lab.root, 'app.v1')
+      const tree = join(source, 'logs-1_a')
+      await mkdir(tree, { recursive: true })
+      await buildHostileTree(tree, { sparseBytes: 1024 ** 2, attributes: true })
+      for (let at = 0; at < 300; at += 1) await writeFile(join(tree, `file-${at}`), `${at}`)
+      // Neither what only looks like the root in a pattern, nor what a symlink names, is called otherwise.
+      await symlink('app.v1/logs-1_a/file-1', join(tree, 'to-the-root'))
+      const archive = execFileSync(
+        'tar',
+        ['-c', '--xattrs', '--acls', '--format=posix', '-C', lab.root, 'app.v1/logs-1_a'],
+        { maxBuffer: 1024 ** 3 },
+      )
+      const directory = await staging(lab)
+      const counts: number[] = []
+      const unpack = await spawnUnpack(host, {
+        directory,
+        compression: 'none',
+        rename: { member: 'app.v1/logs-1_a', name: '7' },
+        onMembers: (count) => counts.push(count),
+        owners: true,
+        extras: true,
+        privilege: undefined,
+        signal: quiet(),
+      })
+      unpack.stdin.end(archive)
+      await unpack.done
+      expect(compareTrees(await readTree(tree), await readTree(join(directory, '7')))).toEqual([])
+      expect(await readdir(directory)).toEqual(['7'])
+      expect(counts.slice(0, 3)).toEqual([99, 199, 299])
+    })
+
+  it('proves files alongside the unpacking, in any order', async () => {
+    await using lab = await RestoreLab.make(machine)
+    await using host = lab.host()
+    const directory = join(lab.root, 'files')
+    await mkdir(directory)
+    const files = Array.from({ length: 2100 }, (_, before) => ({
+      name: Buffer.from(`file-${before}`),
+      size: 100,
+      before,
+    }))
+    const sha256 = (name: Buffer) => createHash('sha256').update(name).digest('hex')
+    const proofOf = async (spoil: (name: string) => string | undefined) => {
+      const proof = new ProofAlongside(host, { directory, privilege: undefined, signal: quiet() })
+      for (const { name } of files.toReversed()) proof.expect(name, sha256(name))
+      const result = proof.run(quiet())
+      for (const file of files) {
+        proof.add(file)
+        // What is not complete is not looked at: each file is written when the next begins.
+        const written = spoil(String(file.name))
+        if (written === undefined) await rm(join(directory, String(file.name)), { force: true })
+        else await writeFile(join(directory, String(file.name)), written)
+        proof.complete(file.before + 1)
+      }
+      proof.complete(Infinity)
+      return await result
+    }
+    expect(await proofOf((name) => name)).toBe(true)
+    expect(await proofOf((name) => (name === 'file-17' ? 'other' : name))).toBe(false)
+    expect(await proofOf((name) => (name === 'file-2099' ? undefined : name))).toBe(false)
+    // Two files that hold each other's content are not what they were.
+    const exchanged = new Map([
+      ['file-1', 'file-2'],
+      ['file-2', 'file-1'],
+    ])
+    expect(await proofOf((name) => exchanged.get(name) ?? name)).toBe(false)
+  })
+
+  it('ends the proof with its signal', async () => {
+    await using lab = await RestoreLab.make(machine)
+    await using host = lab.host()
+    const proof = new ProofAlongside(host, { directory: lab.root, privilege: undefined, signal: quiet() })
+    const stop = new AbortController()
+    const result = proof.run(stop.signal)
+    stop.abort(new Error('stopped'))
+    await expect(result).rejects.toThrow('stopped')
+  })
 
   it('fails for an archive that is cut off, and into a directory that is not empty', async () => {
     await using lab = await RestoreLab.make(machine)

@@ -1,16 +1,18 @@
 # Unpacks a tar stream into an empty directory of our own.
-# Arguments: DIRECTORY TOOL OWNER EXTRAS STATE
+# Arguments: DIRECTORY TOOL OWNER EXTRAS STATE [MEMBER NAME]
 #   TOOL    zstd, gzip or none: what the stream is compressed with
 #   OWNER   owner: numeric owners as in the archive; mine: all is ours
 #   EXTRAS  extras: with xattrs and ACLs; plain
 #   STATE   empty; again: not empty, the stream has nothing but directories for their times and modes. A tar that
 #           sets these at once (busybox; its links to elsewhere even come after everything) needs that.
-# stdin: the stream. stdout: one line, `status STAGE=N...`, after everything has ended, STAGE being decompress or tar.
+#   MEMBER  the archive's root, of letters, digits and _ . / - only; it is called NAME here. GNU tar only.
+# stdin: the stream. stdout: with MEMBER now and then `members N`, when N of the archive's members lie there complete;
+# after everything has ended `status STAGE=N...`, STAGE being decompress or tar.
 # stderr: their messages.
 # include lib/prelude.sh
 # include lib/pipeline.sh
 
-directory=$1 tool=$2 owner=$3 extras=$4 state=$5
+directory=$1 tool=$2 owner=$3 extras=$4 state=$5 member=${6-} name=${7-}
 
 decompress() {
   case $tool in
@@ -42,6 +44,10 @@ unpack() {
     *'GNU tar'*)
       set -- "$@" --numeric-owner --delay-directory-restore --no-ignore-command-error
       if [ "$owner" = owner ]; then set -- "$@" --same-owner; else set -- "$@" --no-same-owner; fi
+      if [ -n "$member" ]; then
+        # Names and what hard links name, not what symlinks do. -v: a line a member, when it begins.
+        set -- -v "$@" "--transform=s,^$(printf '%s' "$member" | sed 's/[.]/\\./g')(/|\$),$name\\1,xrhS"
+      fi
       if [ "$extras" = extras ]; then set -- "$@" --xattrs '--xattrs-include=*' --acls; fi
       ;;
     *)
@@ -51,6 +57,10 @@ unpack() {
   gently tar "$@"
 }
 
-statuses=$({ stage decompress decompress | stage tar unpack >&2; } 3>&1)
+count_members() {
+  awk 'NR % 100 == 0 { print "members", NR - 1; fflush() }'
+}
+
+{ statuses=$({ stage decompress decompress | stage tar unpack | count_members >&4; } 3>&1); } 4>&1
 # shellcheck disable=SC2086
 echo status $statuses

@@ -1,5 +1,7 @@
-import type { Readable, Writable } from 'node:stream'
+import { createInterface } from 'node:readline'
+import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import type { Compression } from '../../model/snapshot.ts'
 import type { Privilege, RemoteHost } from '../../remote/contract.ts'
 import { scriptFailure } from './failure.ts'
 
@@ -39,7 +41,14 @@ export interface UnpackOptions {
    * times and modes.
    */
   readonly again?: boolean
-  readonly compression: 'zstd' | 'gzip' | 'none'
+  readonly compression: Compression
+  /**
+   * What the archive's root is called where it is unpacked. GNU tar only. `member` is one of letters, digits and
+   * `_ . / -`, for it goes into a pattern.
+   */
+  readonly rename?: { readonly member: string; readonly name: string }
+  /** With `rename`: told now and then how many members lie there complete, in the archive's order. */
+  readonly onMembers?: (count: number) => void
   /** Numeric owners as in the archive; needs root there. */
   readonly owners: boolean
   /** xattrs and ACLs; GNU tar only. */
@@ -68,6 +77,7 @@ export async function spawnUnpack(host: RemoteHost, options: UnpackOptions): Pro
         options.owners ? 'owner' : 'mine',
         options.extras ? 'extras' : 'plain',
         options.again === true ? 'again' : 'empty',
+        ...(options.rename === undefined ? [] : [options.rename.member, options.rename.name]),
       ],
       privilege: options.privilege,
       title: 'unpacking',
@@ -75,11 +85,15 @@ export async function spawnUnpack(host: RemoteHost, options: UnpackOptions): Pro
     { signal: options.signal },
   )
   const finish = async (): Promise<void> => {
-    const [stdout, exit] = await Promise.all([collect(process.stdout), process.exit])
+    let status = ''
+    for await (const line of createInterface({ input: process.stdout })) {
+      const [, word, rest = ''] = /^(members|status) (.*)$/.exec(line) ?? []
+      if (word === 'members') options.onMembers?.(Number(rest))
+      if (word === 'status') status = rest
+    }
+    const exit = await process.exit
     const statuses = new Map(
-      [...(/^status (.*)$/m.exec(stdout.toString())?.[1] ?? '').matchAll(/([a-z]+)=(\d+)/g)].map(
-        ([, stage = '', status]) => [stage, Number(status)],
-      ),
+      [...status.matchAll(/([a-z]+)=(\d+)/g)].map(([, stage = '', code]) => [stage, Number(code)]),
     )
     // A cut-off decompressor only followed tar.
     const bad = ['tar', 'decompress'].find((stage) => statuses.get(stage) !== 0)
@@ -181,10 +195,4 @@ export async function digHoles(
   const dug = /^dug (\d+)$/m.exec(result.stdout.toString())?.[1]
   if (dug === undefined) throw scriptFailure(host, 'digging holes', result)
   return Number(dug)
-}
-
-async function collect(stream: Readable): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
-  return Buffer.concat(chunks)
 }

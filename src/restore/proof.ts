@@ -1,0 +1,160 @@
+import { hash } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
+import { DamageError, RelayError, RemoteError } from '../errors.ts'
+import { printable } from '../model/path-bytes.ts'
+import type { Privilege, RemoteHost } from '../remote/contract.ts'
+import { hashStaged } from './server/staging.ts'
+
+/** A file that was unpacked, and what it must be. */
+export interface ExpectedFile {
+  /** As in the archive. */
+  readonly path: Buffer
+  /** Relative to the staging directory. */
+  readonly staged: Buffer
+  /** Hex. */
+  readonly sha256: string
+}
+
+interface StagingPlace {
+  readonly directory: string
+  readonly privilege: Privilege | undefined
+  readonly signal: AbortSignal
+}
+
+/** Has the server hash files that were unpacked; throws DamageError for the first that is not what it must be. */
+export async function proveFiles(
+  host: RemoteHost,
+  files: AsyncIterable<ExpectedFile>,
+  { source, ...place }: StagingPlace & { readonly source: string },
+): Promise<void> {
+  const expected: ExpectedFile[] = []
+  async function* names(): AsyncGenerator<Buffer> {
+    for await (const file of files) {
+      expected.push(file)
+      yield file.staged
+    }
+  }
+  for await (const found of hashStaged(host, { ...place, names: names() })) {
+    const file = expected.shift()
+    if (file === undefined)
+      throw new RemoteError('hash-order', 'the server hashed more files than were asked for')
+    if (typeof found === 'object' && found.sha256 === file.sha256) continue
+    throw new DamageError(
+      'restored-differs',
+      `${printable(file.path)} is ${typeof found === 'object' ? 'not what was captured' : found} on the target after it was unpacked`,
+      {
+        source,
+        next: 'Nothing was replaced. Check the target: disk, memory, other writers; then restore again.',
+      },
+    )
+  }
+}
+
+/** What one process on the server hashes: enough that starting it costs little, so few that little is left at the end. */
+const BATCH_FILES = 2000
+const BATCH_BYTES = 256 * 1024 ** 2
+/** Names that may wait; more means that hashing is slower than unpacking, and is done behind it. */
+const MOST_WAITING = 50_000
+
+interface WaitingFile {
+  readonly name: Buffer
+  readonly size: number
+  /** Members of the archive before it. */
+  readonly before: number
+}
+
+/**
+ * Proves the files of an archive while it is unpacked: those that lie there complete are hashed on the server in the
+ * archive's order. The index has another order, so the two are compared as sums over all files: in constant memory, and
+ * without knowing which file differs.
+ */
+export class ProofAlongside {
+  readonly #host: RemoteHost
+  readonly #place: StagingPlace
+  readonly #expected = new HashSum()
+  readonly #found = new HashSum()
+  readonly #waiting: WaitingFile[] = []
+  #complete = 0
+  #tooMany = false
+  readonly #progress = new EventEmitter<{ more: [] }>()
+
+  constructor(host: RemoteHost, place: StagingPlace) {
+    this.#host = host
+    this.#place = place
+  }
+
+  /** A file of the index. All of them before {@link run} ends. */
+  expect(name: Buffer, sha256: string): void {
+    this.#expected.add(name, sha256)
+  }
+
+  /** A file of the archive, in its order. */
+  add(file: WaitingFile): void {
+    if (this.#waiting.length === MOST_WAITING) this.#tooMany = true
+    if (!this.#tooMany) this.#waiting.push(file)
+  }
+
+  /** So many members lie there complete; Infinity when all do and no more come. */
+  complete(members: number): void {
+    this.#complete = members
+    this.#progress.emit('more')
+  }
+
+  /**
+   * Resolves when everything was complete and hashed, with whether all files are what the index says. False says
+   * nothing but that {@link proveFiles} has to look: it names the file.
+   */
+  async run(signal: AbortSignal): Promise<boolean> {
+    try {
+      for (let batch = await this.#next(signal); batch.length > 0; batch = await this.#next(signal)) {
+        let at = 0
+        const names = batch.map(({ name }) => name)
+        for await (const found of hashStaged(this.#host, { ...this.#place, names, signal })) {
+          this.#found.add(names[at]!, typeof found === 'object' ? found.sha256 : found)
+          at += 1
+        }
+      }
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!(error instanceof RelayError)) throw error
+      return false
+    }
+    return !this.#tooMany && this.#found.equals(this.#expected)
+  }
+
+  /** A batch of files that lie there complete; less than one when no more come. */
+  async #next(signal: AbortSignal): Promise<WaitingFile[]> {
+    for (;;) {
+      signal.throwIfAborted()
+      if (this.#tooMany) return []
+      const count = this.#batch()
+      if (count !== undefined) return this.#waiting.splice(0, count)
+      await once(this.#progress, 'more', { signal })
+    }
+  }
+
+  /** How many files the next batch has; undefined when there are too few yet. */
+  #batch(): number | undefined {
+    let bytes = 0
+    for (const [count, { size, before }] of this.#waiting.entries()) {
+      if (count === BATCH_FILES || bytes >= BATCH_BYTES) return count
+      if (before >= this.#complete) return undefined
+      bytes += size
+    }
+    return this.#complete === Infinity ? this.#waiting.length : undefined
+  }
+}
+
+/** A sum over hashes of names and hashes, in which the order does not count. */
+class HashSum {
+  #sum = 0n
+
+  add(name: Buffer, sha256: string): void {
+    const one = hash('sha256', Buffer.concat([name, Buffer.from(`\0${sha256}`)]))
+    this.#sum = BigInt.asUintN(256, this.#sum + BigInt(`0x${one}`))
+  }
+
+  equals(other: HashSum): boolean {
+    return this.#sum === other.#sum
+  }
+}
