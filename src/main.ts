@@ -26,9 +26,14 @@ export async function main(argv: readonly string[]): Promise<void> {
     controller.abort(error)
   }
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGHUP', interrupt)
-  // A reader that went away (`| head`) ends us quietly, as it does any Unix tool.
+  // A reader that went away (`| head`) ends us quietly, as it does any Unix tool; the outcome, where it is known, stays.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0)
+    if (error.code === 'EPIPE') process.exit()
+  })
+  // Comes only when nothing is left that could bring an outcome: Node would end with 0, and that says all is well.
+  process.once('beforeExit', () => {
+    writeSync(2, renderError(new Error('The program ended without an outcome'), { color, verbose }))
+    process.exit(ExitCode.failed)
   })
 
   try {
@@ -37,8 +42,8 @@ export async function main(argv: readonly string[]): Promise<void> {
       color = globals.color && color
       verbose = globals.verbose
       const outcome = await command(contextFor(globals, controller.signal))
-      await print(json ? `${JSON.stringify(outcome.json, null, 2)}\n` : withNewline(outcome))
       process.exitCode = outcome.exitCode
+      await print(json ? `${JSON.stringify(outcome.json, null, 2)}\n` : withNewline(outcome))
     })
     await program.parseAsync([...argv])
   } catch (thrown) {
@@ -49,8 +54,8 @@ export async function main(argv: readonly string[]): Promise<void> {
       const error = controller.signal.aborted ? controller.signal.reason : asUsage(thrown)
       // stderr is NDJSON then; what a defect's stack says is worth more.
       if (!json || !isExpected(error)) process.stderr.write(renderError(error, { color, verbose }))
-      if (json) await print(`${JSON.stringify(errorToJson(error), null, 2)}\n`)
       process.exitCode = exitCodeOf(error)
+      if (json) await print(`${JSON.stringify(errorToJson(error), null, 2)}\n`)
     }
   }
   // Handles that a dead peer keeps open must not hold the process once its outcome is known.

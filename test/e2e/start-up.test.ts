@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readdir, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
@@ -42,4 +42,37 @@ test('--version loads no command and no library but the command line', async () 
   )
   // zod and yaml alone have hundreds of kilobytes in there.
   expect(sizes.reduce((sum, size) => sum + size)).toBeLessThan(100_000)
+})
+
+test('a program that ends without an outcome does not say that all is well', async () => {
+  await using temp = await tempDir()
+  const hang = join(temp.path, 'hang.mjs')
+  // Reading a directory never comes to an end, and nothing else is waited for.
+  await writeFile(
+    hang,
+    `import fs from 'node:fs'
+     import { syncBuiltinESMExports } from 'node:module'
+     fs.promises.readdir = () => new Promise(() => {})
+     syncBuiltinESMExports()`,
+  )
+  const config = `version: 1\nvault: vault\nencryption: { passphrase: { env: P } }\nhosts: { a: { ssh: a@b, deployment: /a } }\n`
+  await writeFile(join(temp.path, 'hosts.yaml'), config)
+  await mkdir(join(temp.path, 'vault'))
+  const result = await runCli(['list'], { cwd: temp.path, env: { NODE_OPTIONS: `--import=${hang}`, P: 'p' } })
+  expect(result.code).toBe(1)
+  expect(result.stderr).toContain('without an outcome')
+})
+
+test('the outcome is that of the command when nobody reads its report', async () => {
+  await using temp = await tempDir()
+  const command = `"$1" "$2" list --json --config "$3" | true; echo "\${PIPESTATUS[0]}"`
+  const { stdout } = await run('bash', [
+    '-c',
+    command,
+    'bash',
+    process.execPath,
+    BIN,
+    join(temp.path, 'none.yaml'),
+  ])
+  expect(stdout).toBe('2\n')
 })
