@@ -57,20 +57,19 @@ class Passing implements AssembledTree {
   readonly joined: ReadonlyMap<string, string> = new Map()
   readonly zeros: Buffer[] = []
   readonly directories = undefined
-  readonly #parts: StoredTree
-  readonly #members: NameTable
-  readonly #guard = new MemberGuard()
 
+  /** `members` go with the stream: they are the most of what it takes, and the totals live longer. */
   constructor(parts: StoredTree, members: NameTable) {
-    this.#parts = parts
-    this.#members = members
-    this.stream = Readable.from(this.#pieces(), { objectMode: false, highWaterMark: 1024 * 1024 })
+    this.stream = Readable.from(this.#pieces(parts, members), {
+      objectMode: false,
+      highWaterMark: 1024 * 1024,
+    })
   }
 
   /** Each piece leaves when what it decompresses to was looked at, the last when all of it was whole. */
-  async *#pieces(): AsyncGenerator<Buffer> {
-    const { open, compression, plainBytes, name } = this.#parts
-    const reader = new TarReader(this.#watching())
+  async *#pieces(parts: StoredTree, members: NameTable): AsyncGenerator<Buffer> {
+    const { open, compression, plainBytes, name } = parts
+    const reader = new TarReader(this.#watching(parts, members))
     const decompress = createDecompress(compression)
     const walked = pump(
       decompress,
@@ -91,7 +90,7 @@ class Passing implements AssembledTree {
       }
       decompress.end()
       await walked
-      const missing = this.#members.size - this.totals.entries
+      const missing = members.size - this.totals.entries
       if (missing > 0) throw archiveLacks(name.snapshot, name.archive, missing)
       if (held !== undefined) yield held
     } finally {
@@ -99,15 +98,17 @@ class Passing implements AssembledTree {
     }
   }
 
-  #watching(): TarHandler {
+  #watching({ rename, onFile }: StoredTree, members: NameTable): TarHandler {
+    const guard = new MemberGuard()
     let solid: Buffer | undefined
     return {
       entry: (entry) => {
-        this.#meet(entry)
-        const name = this.#parts.rename(entry.path)
-        solid = name
-        if (entry.type !== 'file' || name === undefined) return
-        this.#parts.onFile({ name, size: entry.size, before: this.totals.entries - 1 })
+        guard.check(entry)
+        meet(members, entry)
+        const before = this.totals.entries
+        this.totals.entries += 1
+        solid = rename(entry.path)
+        if (entry.type === 'file' && solid !== undefined) onFile({ name: solid, size: entry.size, before })
       },
       content: (chunk) => {
         this.totals.bytes += chunk.length
@@ -118,20 +119,18 @@ class Passing implements AssembledTree {
       endEntry: () => undefined,
     }
   }
+}
 
-  #meet(entry: TarEntry): void {
-    this.#guard.check(entry)
-    const type = TYPES[entry.type]
-    if (this.#members.get(entry.path) !== type) {
-      throw new DamageError(
-        'archive-differs',
-        `${printable(entry.path)} is not in the index the way it is in the archive`,
-        { next: 'Restore another snapshot, and run: relay-backup verify --all --deep' },
-      )
-    }
-    this.#members.set(entry.path, type + MET)
-    this.totals.entries += 1
+/** Throws DamageError for a member that the index does not have, or has as something else. */
+function meet(members: NameTable, { path, type }: TarEntry): void {
+  if (members.get(path) !== TYPES[type]) {
+    throw new DamageError(
+      'archive-differs',
+      `${printable(path)} is not in the index the way it is in the archive`,
+      { next: 'Restore another snapshot, and run: relay-backup verify --all --deep' },
+    )
   }
+  members.set(path, TYPES[type] + MET)
 }
 
 /** Resolves when everything that a piece decompresses to has been given out. */

@@ -9,7 +9,7 @@ import type {
 } from '../model/pull-report.ts'
 import { printable } from '../model/path-bytes.ts'
 import { formatDuration, formatSize } from '../model/units.ts'
-import { codeWords, formatAge, formatCount } from './format.ts'
+import { codeWords, formatAge, formatCount, formatNumber } from './format.ts'
 import { createPaint } from './paint.ts'
 import type { Paint } from './paint.ts'
 import { errorToJson } from './render-error.ts'
@@ -99,9 +99,7 @@ function sourceLines(source: SourcePullReport, width: number, paint: Paint): str
             `${formatSize(source.bytes)} encrypted, ${formatSize(source.wireBytes)} over the wire`,
         ]
   for (const { code, count } of source.warnings)
-    lines.push(
-      `    ${paint.yellow('warning:')} ${printable(codeWords(code))}: ${count.toLocaleString('en-US')}`,
-    )
+    lines.push(`    ${paint.yellow('warning:')} ${printable(codeWords(code))}: ${formatNumber(count)}`)
   if (source.error !== undefined) lines.push(...errorLines(source.error, '    ', paint))
   return lines
 }

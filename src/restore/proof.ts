@@ -27,27 +27,38 @@ export async function proveFiles(
   files: AsyncIterable<ExpectedFile>,
   { source, ...place }: StagingPlace & { readonly source: string },
 ): Promise<void> {
-  const expected: ExpectedFile[] = []
-  async function* names(): AsyncGenerator<Buffer> {
-    for await (const file of files) {
-      expected.push(file)
-      yield file.staged
+  for await (const batch of batched(files, MOST_ASKED)) {
+    let at = 0
+    const names = batch.map(({ staged }) => staged)
+    for await (const found of hashStaged(host, { ...place, names })) {
+      const file = batch[at]
+      at += 1
+      if (file === undefined)
+        throw new RemoteError('hash-order', 'the server hashed more files than were asked for')
+      if (typeof found === 'object' && found.sha256 === file.sha256) continue
+      throw new DamageError(
+        'restored-differs',
+        `${printable(file.path)} is ${typeof found === 'object' ? 'not what was captured' : found} on the target after it was unpacked`,
+        {
+          source,
+          next: 'Nothing was replaced. Check the target: disk, memory, other writers; then restore again.',
+        },
+      )
     }
   }
-  for await (const found of hashStaged(host, { ...place, names: names() })) {
-    const file = expected.shift()
-    if (file === undefined)
-      throw new RemoteError('hash-order', 'the server hashed more files than were asked for')
-    if (typeof found === 'object' && found.sha256 === file.sha256) continue
-    throw new DamageError(
-      'restored-differs',
-      `${printable(file.path)} is ${typeof found === 'object' ? 'not what was captured' : found} on the target after it was unpacked`,
-      {
-        source,
-        next: 'Nothing was replaced. Check the target: disk, memory, other writers; then restore again.',
-      },
-    )
+}
+
+/** Files that are asked for at a time: they are kept until they were answered. */
+const MOST_ASKED = 10_000
+
+async function* batched<T>(all: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+  let batch: T[] = []
+  for await (const one of all) {
+    if (batch.push(one) < size) continue
+    yield batch
+    batch = []
   }
+  if (batch.length > 0) yield batch
 }
 
 /** What one process on the server hashes: enough that starting it costs little, so few that little is left at the end. */
@@ -73,7 +84,7 @@ export class ProofAlongside {
   readonly #place: StagingPlace
   readonly #expected = new HashSum()
   readonly #found = new HashSum()
-  readonly #waiting: WaitingFile[] = []
+  #waiting: WaitingFile[] = []
   #complete = 0
   #tooMany = false
   readonly #progress = new EventEmitter<{ more: [] }>()
@@ -91,7 +102,8 @@ export class ProofAlongside {
   /** A file of the archive, in its order. */
   add(file: WaitingFile): void {
     if (this.#waiting.length === MOST_WAITING) this.#tooMany = true
-    if (!this.#tooMany) this.#waiting.push(file)
+    if (this.#tooMany) this.#waiting = []
+    else this.#waiting.push(file)
   }
 
   /** So many members lie there complete; Infinity when all do and no more come. */

@@ -63,6 +63,9 @@ describe('memory stays below 200 MiB', () => {
     const { peak, source } = await pulled()
     expect(source.archives[0]!.bytes).toBeGreaterThan(100 * MIB)
     expect(peak).toBeLessThan(LIMIT)
+    const restored = await watched('restore', '--host', 'prod', '--yes', '--no-safety')
+    expect(restored.code, restored.stderr).toBe(0)
+    expect(restored.peak).toBeLessThan(LIMIT)
     await rm(file)
   })
 
