@@ -80,12 +80,13 @@ class Passing implements AssembledTree {
       },
       async () => reader.end(),
     )
-    walked.catch(() => undefined)
+    // What is wrong with the archive is told by whoever writes to it next, and at the end by `walked`.
+    walked.catch((error: Error) => decompress.destroy(error))
     try {
       let held: Buffer | undefined
       for await (const piece of (await open()) as AsyncIterable<Buffer>) {
         if (held !== undefined) yield held
-        await Promise.race([eaten(decompress, piece), walked])
+        await eaten(decompress, piece).catch(() => walked)
         held = piece
       }
       decompress.end()

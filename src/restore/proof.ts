@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
-import { DamageError, RelayError, RemoteError } from '../errors.ts'
+import { DamageError, RelayError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { Privilege, RemoteHost } from '../remote/contract.ts'
 import { hashStaged } from './server/staging.ts'
@@ -18,23 +18,20 @@ export interface ExpectedFile {
 interface StagingPlace {
   readonly directory: string
   readonly privilege: Privilege | undefined
-  readonly signal: AbortSignal
 }
 
 /** Has the server hash files that were unpacked; throws DamageError for the first that is not what it must be. */
 export async function proveFiles(
   host: RemoteHost,
   files: AsyncIterable<ExpectedFile>,
-  { source, ...place }: StagingPlace & { readonly source: string },
+  { source, ...place }: StagingPlace & { readonly source: string; readonly signal: AbortSignal },
 ): Promise<void> {
   for await (const batch of batched(files, MOST_ASKED)) {
     let at = 0
     const names = batch.map(({ staged }) => staged)
     for await (const found of hashStaged(host, { ...place, names })) {
-      const file = batch[at]
+      const file = batch[at]!
       at += 1
-      if (file === undefined)
-        throw new RemoteError('hash-order', 'the server hashed more files than were asked for')
       if (typeof found === 'object' && found.sha256 === file.sha256) continue
       throw new DamageError(
         'restored-differs',
@@ -113,8 +110,9 @@ export class ProofAlongside {
   }
 
   /**
-   * Resolves when everything was complete and hashed, with whether all files are what the index says. False says
-   * nothing but that {@link proveFiles} has to look: it names the file.
+   * Resolves with true when everything was complete and hashed, and all files are what the index says. False, which
+   * may come earlier, says nothing but that {@link proveFiles} has to look: it names the file. Rejects with the
+   * signal's reason.
    */
   async run(signal: AbortSignal): Promise<boolean> {
     try {

@@ -40,9 +40,9 @@ export interface Staged {
 }
 
 /**
- * Unpacks a group beside its targets and proves it there: the tree is put together from its index and the archives
- * that this names, and sent; then the server hashes every file, and each must be what the index says. Throws when
- * anything differs or is missing; nothing outside the group's directory is written.
+ * Unpacks a group beside its targets and proves it there: what was captured is sent as it is stored, or put together
+ * from its index and the archives that this names; the server hashes every file, and each must be what the index says.
+ * Throws when anything differs or is missing; nothing outside the group's directory is written.
  */
 export async function stageGroup(
   group: StagedGroup,
@@ -110,14 +110,15 @@ async function sendStored(
   const { probe } = context
   const [needed] = archives
   const [unit] = units
-  // A second archive holds members of the first once more.
-  if (needed === undefined || unit === undefined || units.length + source.archives.length !== 2)
-    return undefined
+  if (needed === undefined || unit === undefined || units.length !== 1) return undefined
+  // An incremental lacks what is as it was, and a second archive holds members of the first once more.
+  if (source.mode !== 'full' || source.archives.length !== 1) return undefined
   const { compression, file, plainBytes } = needed.archive
   const canUnpack = compression === 'gzip' || (compression === 'zstd' && probe.versions.zstd !== undefined)
   if (needed.snapshot.id !== context.snapshot.id || probe.tar !== 'gnu' || !canUnpack) return undefined
   if (!RENAMEABLE.test(unit.member)) return undefined
-  const proof = new ProofAlongside(context.remote, here(group, context))
+  const { directory, privilege } = here(group, context)
+  const proof = new ProofAlongside(context.remote, { directory, privilege })
   const tree = await dependencies.passTree({
     name: { snapshot: needed.snapshot.id, archive: file },
     compression,

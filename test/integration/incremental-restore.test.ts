@@ -203,6 +203,19 @@ describe('a chain', () => {
     for (const [snapshot, tree] of made) expect(await treeOf(await lab.unpack(snapshot))).toEqual(tree)
   })
 
+  test('a link that holds every file, but not the directories and links that stayed, restores whole', async () => {
+    await using lab = await IncrementalLab.start()
+    await mkdir(join(lab.app, 'data/empty'))
+    await symlink('file', join(lab.app, 'data/link'))
+    await writeFile(join(lab.app, 'data/file'), 'one')
+    await lab.pulled()
+    await writeFile(join(lab.app, 'data/file'), 'two')
+    const snapshot = await lab.pulled()
+    const source = snapshot.manifest.sources[0]!
+    expect([source.mode, source.archives.length]).toEqual(['incremental', 1])
+    expect(await treeOf(await lab.unpack(snapshot))).toEqual(await treeNow(lab))
+  })
+
   test('only the archives that a path needs are read', async () => {
     await using lab = await IncrementalLab.start()
     const made = await days(lab, 4)

@@ -45,8 +45,9 @@ unpack() {
       set -- "$@" --numeric-owner --delay-directory-restore --no-ignore-command-error
       if [ "$owner" = owner ]; then set -- "$@" --same-owner; else set -- "$@" --no-same-owner; fi
       if [ -n "$member" ]; then
-        # Names and what hard links name, not what symlinks do. -v: a line a member, when it begins.
-        set -- -v "$@" "--transform=s,^$(printf '%s' "$member" | sed 's/[.]/\\./g')(/|\$),$name\\1,xrhS"
+        # Names and what hard links name, not what symlinks do. -v: a line a member, when it begins. -k: what was
+        # looked at because it lies there complete is not replaced by a name that this file system takes for the same.
+        set -- -v -k "$@" "--transform=s,^$(printf '%s' "$member" | sed 's/[.]/\\./g')(/|\$),$name\\1,xrhS"
       fi
       if [ "$extras" = extras ]; then set -- "$@" --xattrs '--xattrs-include=*' --acls; fi
       ;;
@@ -57,8 +58,18 @@ unpack() {
   gently tar "$@"
 }
 
+# Without awk nobody hears how far it is, and nothing else.
 count_members() {
-  awk 'NR % 100 == 0 { print "members", NR - 1; fflush() }'
+  command -v awk >/dev/null || {
+    cat >/dev/null
+    return
+  }
+  # mawk waits for a full buffer otherwise.
+  case $(awk -W version 2>&1 </dev/null) in
+    mawk*) set -- -W interactive ;;
+    *) set -- ;;
+  esac
+  awk "$@" 'NR <= 100 || NR % 100 == 0 { print "members", NR - 1; fflush() }'
 }
 
 { statuses=$({ stage decompress decompress | stage tar unpack | count_members >&4; } 3>&1); } 4>&1

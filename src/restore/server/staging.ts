@@ -1,8 +1,9 @@
 import { createInterface } from 'node:readline'
-import type { Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Compression } from '../../model/snapshot.ts'
 import type { Privilege, RemoteHost } from '../../remote/contract.ts'
+import { RemoteError } from '../../errors.ts'
 import { scriptFailure } from './failure.ts'
 
 /**
@@ -85,13 +86,7 @@ export async function spawnUnpack(host: RemoteHost, options: UnpackOptions): Pro
     { signal: options.signal },
   )
   const finish = async (): Promise<void> => {
-    let status = ''
-    for await (const line of createInterface({ input: process.stdout })) {
-      const [, word, rest = ''] = /^(members|status) (.*)$/.exec(line) ?? []
-      if (word === 'members') options.onMembers?.(Number(rest))
-      if (word === 'status') status = rest
-    }
-    const exit = await process.exit
+    const [status, exit] = await Promise.all([follow(process.stdout, options.onMembers), process.exit])
     const statuses = new Map(
       [...status.matchAll(/([a-z]+)=(\d+)/g)].map(([, stage = '', code]) => [stage, Number(code)]),
     )
@@ -108,6 +103,17 @@ export async function spawnUnpack(host: RemoteHost, options: UnpackOptions): Pro
   // Awaited by the caller after the stream: until then a rejection is not unhandled.
   done.catch(() => {})
   return { stdin: process.stdin, done, kill: () => process.kill() }
+}
+
+/** Reads what the script says, tells how far it is, and resolves with its last word, the statuses. */
+async function follow(stdout: Readable, onMembers: UnpackOptions['onMembers']): Promise<string> {
+  let status = ''
+  for await (const line of createInterface({ input: stdout })) {
+    const [, word, rest = ''] = /^(members|status) (.*)$/.exec(line) ?? []
+    if (word === 'members') onMembers?.(Number(rest))
+    if (word === 'status') status = rest
+  }
+  return status
 }
 
 const NUL = Buffer.from([0])
@@ -165,6 +171,8 @@ export async function* hashStaged(
       rest = lines.pop() ?? ''
       for (const line of lines) {
         answered += 1
+        if (answered > asked)
+          throw new RemoteError('hash-order', 'The server hashed more files than were asked for')
         yield parseHash(line)
       }
     }
