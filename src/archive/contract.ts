@@ -251,7 +251,9 @@ export interface AssembledTree {
 export type AssembleTree = (parts: TreeParts) => AssembledTree
 
 /** A source whose tree is, as far as the manifest tells, one archive as it is stored. */
-export interface StoredTree extends Pick<TreeParts, 'entries' | 'rename'> {
+export interface StoredTree extends Pick<TreeParts, 'rename'> {
+  /** The lines of the index, in any order; undefined for one that is known not to be in the archive as it is. */
+  readonly entries: () => AsyncIterable<IndexEntry | undefined>
   readonly name: ArchiveName
   readonly compression: Compression
   /** What the archive has at most. */

@@ -30,7 +30,7 @@ const MET = 8
 export const passTree: PassTree = async (parts) => {
   const members = new NameTable()
   for await (const entry of parts.entries()) {
-    if (!isWholeMember(entry, parts)) return undefined
+    if (entry === undefined || !isWholeMember(entry, parts)) return undefined
     members.set(pathFromJson(entry.path), TYPES[entry.type])
   }
   return new Passing(parts, members)

@@ -1,5 +1,6 @@
 import { Readable, type Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { isDeepStrictEqual } from 'node:util'
 import type { ArchiveName, AssembledTree, IndexEntry, TarDialect, TarEntry } from '../archive/contract.ts'
 import { RelayError } from '../errors.ts'
 import { pathFromJson, printable } from '../model/path-bytes.ts'
@@ -106,24 +107,32 @@ async function sendStored(
   context: StageContext,
   dependencies: RestoreDependencies,
 ): Promise<Sent | undefined> {
-  const { source, units, archives } = group
+  const { units, archives } = group
   const { probe } = context
   const [needed] = archives
   const [unit] = units
-  if (needed === undefined || unit === undefined || units.length !== 1) return undefined
+  if (needed === undefined || unit === undefined || archives.length !== 1 || units.length !== 1)
+    return undefined
+  const { snapshot } = needed
+  const source = snapshot.manifest.sources.find(({ name }) => name === group.source.name)
   // An incremental lacks what is as it was, and a second archive holds members of the first once more.
-  if (source.mode !== 'full' || source.archives.length !== 1) return undefined
+  if (source?.mode !== 'full' || source.archives.length !== 1) return undefined
   const { compression, file, plainBytes } = needed.archive
   const canUnpack = compression === 'gzip' || (compression === 'zstd' && probe.versions.zstd !== undefined)
-  if (needed.snapshot.id !== context.snapshot.id || probe.tar !== 'gnu' || !canUnpack) return undefined
-  if (!RENAMEABLE.test(unit.member)) return undefined
+  if (probe.tar !== 'gnu' || !canUnpack || !RENAMEABLE.test(unit.member)) return undefined
   const { directory, privilege } = here(group, context)
   const proof = new ProofAlongside(context.remote, { directory, privilege })
+  const index = (): AsyncGenerator<IndexEntry> => indexOf(group, context, dependencies)
+  // The archive is an incremental's tree, too, when nothing has changed since.
+  const entries =
+    snapshot.id === context.snapshot.id
+      ? index
+      : () => stillAll(index(), indexOf({ ...group, source }, { ...context, snapshot }, dependencies))
   const tree = await dependencies.passTree({
-    name: { snapshot: needed.snapshot.id, archive: file },
+    name: { snapshot: snapshot.id, archive: file },
     compression,
     plainBytes,
-    entries: () => expecting(proof, group, indexOf(group, context, dependencies)),
+    entries: () => expecting(proof, group, entries()),
     rename: (member) => stagedName(group, member),
     open: () => openPlain({ ...needed, archive: { ...needed.archive, compression: 'none' } }, dependencies),
     onFile: (passed) => proof.add(passed),
@@ -146,15 +155,39 @@ async function sendStored(
   }
 }
 
+/**
+ * The entries as they come, while they are those `before`; undefined, and no more, at the first that is not, and where
+ * nobody can tell: what can't be read of another snapshot keeps nobody from this one.
+ */
+async function* stillAll(
+  entries: AsyncIterable<IndexEntry>,
+  before: AsyncGenerator<IndexEntry>,
+): AsyncGenerator<IndexEntry | undefined> {
+  const next = (): Promise<unknown> =>
+    before.next().then(
+      ({ done, value }) => (done === true ? undefined : value),
+      () => 'unreadable',
+    )
+  try {
+    for await (const entry of entries) {
+      if (!isDeepStrictEqual(await next(), entry)) return yield undefined
+      yield entry
+    }
+    if ((await next()) !== undefined) yield undefined
+  } finally {
+    await before.return(undefined)
+  }
+}
+
 /** Tells the proof what the index expects, as the index is read. */
 async function* expecting(
   proof: ProofAlongside,
   group: StagedGroup,
-  entries: AsyncIterable<IndexEntry>,
-): AsyncGenerator<IndexEntry> {
+  entries: AsyncIterable<IndexEntry | undefined>,
+): AsyncGenerator<IndexEntry | undefined> {
   for await (const entry of entries) {
-    const name = stagedName(group, pathFromJson(entry.path))
-    if (entry.type === 'file' && name !== undefined) proof.expect(name, entry.sha256 ?? '')
+    const name = entry?.type === 'file' ? stagedName(group, pathFromJson(entry.path)) : undefined
+    if (name !== undefined) proof.expect(name, entry?.sha256 ?? '')
     yield entry
   }
 }

@@ -61,6 +61,8 @@ export class IncrementalLab implements AsyncDisposable {
   readonly app: string
   readonly vault: Vault
   readonly events: ProgressEvent[] = []
+  /** Snapshots whose archives were unpacked as they are stored. */
+  readonly passedOn: string[] = []
   retention: RetentionPolicy = { safety: 1 }
   sources: FilesSourceConfig[] & { retention?: RetentionPolicy }[]
   #now = Date.parse('2025-11-20T02:00:00Z')
@@ -197,7 +199,11 @@ export class IncrementalLab implements AsyncDisposable {
       openArchive,
       readIndex,
       assembleTree,
-      passTree,
+      passTree: async (parts) => {
+        const tree = await passTree(parts)
+        if (tree !== undefined) this.passedOn.push(parts.name.snapshot)
+        return tree
+      },
       wrapInTar,
       compress: (compression) => createCompress(compression),
       restorableOf: never('a kind'),

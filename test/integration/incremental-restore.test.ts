@@ -216,6 +216,32 @@ describe('a chain', () => {
     expect(await treeOf(await lab.unpack(snapshot))).toEqual(await treeNow(lab))
   })
 
+  test('as long as nothing changes the archive of the full is passed on, and no longer', async () => {
+    await using lab = await IncrementalLab.start()
+    await begin(lab)
+    const full = await lab.pulled()
+    const same = await lab.pulled()
+    const tree = await treeNow(lab)
+    for (const snapshot of [full, same]) expect(await treeOf(await lab.unpack(snapshot))).toEqual(tree)
+    expect(lab.passedOn).toEqual([full.id, full.id])
+    const changes = [
+      () => chmod(join(lab.app, 'data/a'), 0o600),
+      () => unlink(join(lab.app, 'data/log')),
+      () => mkdir(join(lab.app, 'data/z')),
+    ]
+    for (const change of changes) {
+      await change()
+      const snapshot = await lab.pulled()
+      expect(snapshot.manifest.sources[0]!.mode).toBe('incremental')
+      expect(await treeOf(await lab.unpack(snapshot))).toEqual(await treeNow(lab))
+    }
+    expect(lab.passedOn).toHaveLength(2)
+    // What it is compared with is gone: it is put together.
+    await unlink(join(lab.path, 'vault/prod', full.id, 'data.index.jsonl.zst.gpg'))
+    expect(await treeOf(await lab.unpack(same))).toEqual(tree)
+    expect(lab.passedOn).toHaveLength(2)
+  })
+
   test('only the archives that a path needs are read', async () => {
     await using lab = await IncrementalLab.start()
     const made = await days(lab, 4)
