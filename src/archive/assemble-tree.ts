@@ -166,13 +166,14 @@ class Assembly implements AssembledTree {
 
   /** Counts and guards a member, and gives its header under its new name. */
   #header(entry: TarEntry): Buffer {
-    const { rename, linkOutside } = this.#parts
+    const { rename, linkOutside, onFile } = this.#parts
     const path = rename(entry.path)
     if (path === undefined) throw new RangeError('an entry that is not wanted')
     const isLink = entry.type === 'hardlink' && entry.linkPath !== undefined
     const linkPath = isLink ? rename(entry.linkPath) : entry.linkPath
     if (isLink && linkPath === undefined) throw linkOutside(entry)
     this.#guard.check(entry)
+    if (entry.type === 'file') onFile({ name: path, size: entry.size, before: this.totals.entries })
     this.totals.entries += 1
     const header = this.#encode({ ...entry, path, linkPath })
     if (entry.type === 'directory' && this.#parts.dialect === 'gnu') this.#directories.push(header)

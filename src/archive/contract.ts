@@ -221,8 +221,16 @@ export interface TreeParts {
   readonly open: (name: ArchiveName) => Promise<{ readonly plain: Readable; readonly plainBytes: number }>
   /** A path for encrypted scratch data; only asked for when files have tails. */
   readonly scratchPath: () => Promise<string>
+  readonly onFile: OnSentFile
   readonly dialect: TarDialect
 }
+
+/** Told of each file before its first piece leaves: its new name, and how many members stand before it. */
+export type OnSentFile = (file: {
+  readonly name: Buffer
+  readonly size: number
+  readonly before: number
+}) => void
 
 /** One tar of a tree. What is said of it is complete when the stream ended. */
 export interface AssembledTree {
@@ -251,7 +259,7 @@ export interface AssembledTree {
 export type AssembleTree = (parts: TreeParts) => AssembledTree
 
 /** A source whose tree is, as far as the manifest tells, one archive as it is stored. */
-export interface StoredTree extends Pick<TreeParts, 'rename'> {
+export interface StoredTree extends Pick<TreeParts, 'rename' | 'onFile'> {
   /** The lines of the index, in any order; undefined for one that is known not to be in the archive as it is. */
   readonly entries: () => AsyncIterable<IndexEntry | undefined>
   readonly name: ArchiveName
@@ -260,8 +268,6 @@ export interface StoredTree extends Pick<TreeParts, 'rename'> {
   readonly plainBytes: number
   /** Decrypts the archive and leaves it compressed. */
   readonly open: () => Promise<Readable>
-  /** Told of each file before its first piece leaves: its new name, and how many members stand before it. */
-  readonly onFile: (file: { readonly name: Buffer; readonly size: number; readonly before: number }) => void
 }
 
 /**

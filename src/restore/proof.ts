@@ -18,13 +18,14 @@ export interface ExpectedFile {
 interface StagingPlace {
   readonly directory: string
   readonly privilege: Privilege | undefined
+  readonly signal: AbortSignal
 }
 
 /** Has the server hash files that were unpacked; throws DamageError for the first that is not what it must be. */
 export async function proveFiles(
   host: RemoteHost,
   files: AsyncIterable<ExpectedFile>,
-  { source, ...place }: StagingPlace & { readonly source: string; readonly signal: AbortSignal },
+  { source, ...place }: StagingPlace & { readonly source: string },
 ): Promise<void> {
   for await (const batch of batched(files, MOST_ASKED)) {
     let at = 0
@@ -67,13 +68,13 @@ const MOST_WAITING = 50_000
 interface WaitingFile {
   readonly name: Buffer
   readonly size: number
-  /** Members of the archive before it. */
+  /** Members of the tar before it. */
   readonly before: number
 }
 
 /**
- * Proves the files of an archive while it is unpacked: those that lie there complete are hashed on the server in the
- * archive's order. The index has another order, so the two are compared as sums over all files: in constant memory, and
+ * Proves the files of a tar while it is unpacked: those that lie there complete are hashed on the server in the tar's
+ * order. The index has another order, so the two are compared as sums over all files: in constant memory, and
  * without knowing which file differs.
  */
 export class ProofAlongside {
@@ -91,30 +92,52 @@ export class ProofAlongside {
     this.#place = place
   }
 
-  /** A file of the index. All of them before {@link run} ends. */
+  /** A file as the index has it. */
   expect(name: Buffer, sha256: string): void {
     this.#expected.add(name, sha256)
   }
 
-  /** A file of the archive, in its order. */
+  /** A file that is sent, in the stream's order. */
   add(file: WaitingFile): void {
     if (this.#waiting.length === MOST_WAITING) this.#tooMany = true
     if (this.#tooMany) this.#waiting = []
     else this.#waiting.push(file)
   }
 
+  /**
+   * Hashes what is complete while `unpack` runs, which says how many members are, and the rest behind it. Resolves with
+   * true when all files are what was expected, by now or by `late`, which is asked behind `unpack`. False says nothing
+   * but that {@link proveFiles} has to look: it names the file. Rejects with what `unpack` threw, or the signal's
+   * reason.
+   */
+  async during(
+    unpack: (signal: AbortSignal, onMembers: (count: number) => void) => Promise<void>,
+    late: () => Iterable<{ readonly name: Buffer; readonly sha256: string }>,
+  ): Promise<boolean> {
+    const failed = new AbortController()
+    const signal = AbortSignal.any([this.#place.signal, failed.signal])
+    const proving = this.#run(signal)
+    // Awaited below; until then a rejection is not unhandled.
+    proving.catch(() => undefined)
+    try {
+      await unpack(signal, (count) => this.#reach(count))
+      for (const { name, sha256 } of late()) this.expect(name, sha256)
+      this.#reach(Infinity)
+      return await proving
+    } catch (error) {
+      failed.abort(error)
+      await proving.catch(() => undefined)
+      throw error
+    }
+  }
+
   /** So many members lie there complete; Infinity when all do and no more come. */
-  complete(members: number): void {
+  #reach(members: number): void {
     this.#complete = members
     this.#progress.emit('more')
   }
 
-  /**
-   * Resolves with true when everything was complete and hashed, and all files are what the index says. False, which
-   * may come earlier, says nothing but that {@link proveFiles} has to look: it names the file. Rejects with the
-   * signal's reason.
-   */
-  async run(signal: AbortSignal): Promise<boolean> {
+  async #run(signal: AbortSignal): Promise<boolean> {
     try {
       for (let batch = await this.#next(signal); batch.length > 0; batch = await this.#next(signal)) {
         let at = 0

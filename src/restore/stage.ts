@@ -63,7 +63,7 @@ export async function stageGroup(
   return tree.totals
 }
 
-/** What was sent and unpacked; `proven` when the server has hashed every file of it, and each was as in the index. */
+/** What was sent and unpacked; `proven` when the server has hashed every file of it, and all were as in the index. */
 interface Sent {
   readonly tree: AssembledTree
   readonly proven: boolean
@@ -77,8 +77,15 @@ async function sendAssembled(
 ): Promise<Sent> {
   const { pull } = dependencies
   await using scratch = new AsyncDisposableStack()
+  const proof = new ProofAlongside(context.remote, here(group, context))
+  let isTold = false
   const tree = dependencies.assembleTree({
-    entries: () => entriesOf(group, context, dependencies),
+    entries: () => {
+      const entries = entriesOf(group, context, dependencies)
+      if (isTold) return entries
+      isTold = true
+      return expecting(proof, group, entries)
+    },
     rename: (member) => stagedName(group, member),
     linkOutside: (entry) => linkOutside(group, entry),
     open: (name) => openNeeded(group, name, dependencies),
@@ -88,19 +95,28 @@ async function sendAssembled(
       const pending = scratch.use(await pull.vault.begin(context.lock, pull.now, context.signal))
       return pending.scratchPath('tails')
     },
+    onFile: (file) => proof.add(file),
     dialect: dialectOf(context.probe),
   })
-  await sendTar(tree.stream, group, context, dependencies)
+  const joined = function* () {
+    for (const [member, sha256] of tree.joined) {
+      const name = stagedName(group, Buffer.from(member, 'latin1'))
+      if (name !== undefined) yield { name, sha256 }
+    }
+  }
+  const proven = await proof.during(
+    (signal, onMembers) => sendTar(tree.stream, group, { ...context, signal }, dependencies, { onMembers }),
+    joined,
+  )
   if (tree.directories !== undefined) {
     await sendTar(Readable.from([tree.directories]), group, context, dependencies, { again: true })
   }
-  return { tree, proven: false }
+  return { tree, proven }
 }
 
 /**
  * Sends the archive as it is stored, when that is the tree that is wanted and the server can take it: nothing is
- * compressed a second time, and what lies there is hashed while the rest is unpacked. Resolves with undefined when it is
- * not, and nothing was sent.
+ * compressed a second time. Resolves with undefined when it is not, and nothing was sent.
  */
 async function sendStored(
   group: StagedGroup,
@@ -120,8 +136,7 @@ async function sendStored(
   const { compression, file, plainBytes } = needed.archive
   const canUnpack = compression === 'gzip' || (compression === 'zstd' && probe.versions.zstd !== undefined)
   if (probe.tar !== 'gnu' || !canUnpack || !RENAMEABLE.test(unit.member)) return undefined
-  const { directory, privilege } = here(group, context)
-  const proof = new ProofAlongside(context.remote, { directory, privilege })
+  const proof = new ProofAlongside(context.remote, here(group, context))
   const index = (): AsyncGenerator<IndexEntry> => indexOf(group, context, dependencies)
   // The archive is an incremental's tree, too, when nothing has changed since.
   const entries =
@@ -138,21 +153,12 @@ async function sendStored(
     onFile: (passed) => proof.add(passed),
   })
   if (tree === undefined) return undefined
-  const failed = new AbortController()
-  const signal = AbortSignal.any([context.signal, failed.signal])
-  const proving = proof.run(signal)
-  // Awaited below; until then a rejection is not unhandled.
-  proving.catch(() => undefined)
-  const onMembers = (count: number): void => proof.complete(count)
-  try {
-    await send([tree.stream], group, { ...context, signal }, { compression, rename: unit, onMembers })
-    proof.complete(Infinity)
-    return { tree, proven: await proving }
-  } catch (error) {
-    failed.abort(error)
-    await proving.catch(() => undefined)
-    throw error
-  }
+  const proven = await proof.during(
+    (signal, onMembers) =>
+      send([tree.stream], group, { ...context, signal }, { compression, rename: unit, onMembers }),
+    () => [],
+  )
+  return { tree, proven }
 }
 
 /**
@@ -180,14 +186,14 @@ async function* stillAll(
 }
 
 /** Tells the proof what the index expects, as the index is read. */
-async function* expecting(
+async function* expecting<T extends IndexEntry | undefined>(
   proof: ProofAlongside,
   group: StagedGroup,
-  entries: AsyncIterable<IndexEntry | undefined>,
-): AsyncGenerator<IndexEntry | undefined> {
+  entries: AsyncIterable<T>,
+): AsyncGenerator<T> {
   for await (const entry of entries) {
     const name = entry?.type === 'file' ? stagedName(group, pathFromJson(entry.path)) : undefined
-    if (name !== undefined) proof.expect(name, entry?.sha256 ?? '')
+    if (name !== undefined && entry?.sha256 !== undefined) proof.expect(name, entry.sha256)
     yield entry
   }
 }
@@ -218,8 +224,8 @@ async function stageStream(
   return totals
 }
 
-function here(group: StagedGroup, context: StageContext) {
-  return { directory: group.directory, privilege: context.privilege, signal: context.signal }
+function here(group: StagedGroup, { privilege, signal }: StageContext) {
+  return { directory: group.directory, privilege, signal }
 }
 
 function dialectOf(probe: HostProbe): TarDialect {
@@ -283,7 +289,7 @@ async function sendTar(
   group: StagedGroup,
   context: StageContext,
   { compress }: RestoreDependencies,
-  how: { readonly again?: boolean } = {},
+  how: Pick<UnpackOptions, 'again' | 'onMembers'> = {},
 ): Promise<void> {
   const compression = context.probe.versions.zstd !== undefined ? 'zstd' : 'none'
   await send([tar, compress(compression)], group, context, { ...how, compression })

@@ -58,18 +58,21 @@ describe.each(MACHINES)('staging on a server with %s', (machine) => {
           privilege: undefined,
           signal: quiet(),
         })
-        const list = again ? 'find . -depth -type d -print0' : 'find . -print0'
+        const list = again ? 'find source -depth -type d -print0' : 'find source -print0'
         const pack = `tar -c ${tarArgs} --no-recursion --null --verbatim-files-from -T - 2>/dev/null`
-        const tar = spawn('sh', ['-c', `cd '${source}' && ${list} | ${pack} | ${filter}`])
+        const tar = spawn('sh', ['-c', `cd '${lab.root}' && ${list} | ${pack} | ${filter}`])
         await pipeline(tar.stdout, unpack.stdin)
         await unpack.done
       }
       const options = { wholeSeconds: !gnu }
-      const differences = compareTrees(await readTree(source, options), await readTree(directory, options))
+      const differences = compareTrees(
+        await readTree(source, options),
+        await readTree(join(directory, 'source'), options),
+      )
       // busybox sets no times of symlinks, and none after 2106.
       const lost = /^"(links\/(in|in-again|out|absolute|dangling|long|to-bytes)|times\/(link|far))": mtimeNs/
       expect(gnu ? differences : differences.filter((line) => !lost.test(line))).toEqual([])
-      if (gnu) expect(await readAttributes(directory)).toEqual(await readAttributes(source))
+      if (gnu) expect(await readAttributes(join(directory, 'source'))).toEqual(await readAttributes(source))
     },
   )
 
@@ -143,19 +146,19 @@ describe.each(MACHINES)('staging on a server with %s', (machine) => {
     }))
     const sha256 = (name: Buffer) => createHash('sha256').update(name).digest('hex')
     const proofOf = async (spoil: (name: string) => string | undefined) => {
-      const proof = new ProofAlongside(host, { directory, privilege: undefined })
-      for (const { name } of files.toReversed()) proof.expect(name, sha256(name))
-      const result = proof.run(quiet())
-      for (const file of files) {
-        proof.add(file)
-        // What is not complete is not looked at: each file is written when the next begins.
-        const written = spoil(String(file.name))
-        if (written === undefined) await rm(join(directory, String(file.name)), { force: true })
-        else await writeFile(join(directory, String(file.name)), written)
-        proof.complete(file.before + 1)
+      const proof = new ProofAlongside(host, { directory, privilege: undefined, signal: quiet() })
+      const [last, ...others] = files.toReversed().map(({ name }) => ({ name, sha256: sha256(name) }))
+      for (const { name, sha256: hash } of others) proof.expect(name, hash)
+      const unpack = async (_signal: AbortSignal, onMembers: (count: number) => void) => {
+        for (const file of files) {
+          proof.add(file)
+          const written = spoil(String(file.name))
+          if (written === undefined) await rm(join(directory, String(file.name)), { force: true })
+          else await writeFile(join(directory, String(file.name)), written)
+          onMembers(file.before + 1)
+        }
       }
-      proof.complete(Infinity)
-      return await result
+      return await proof.during(unpack, () => [last!])
     }
     expect(await proofOf((name) => name)).toBe(true)
     expect(await proofOf((name) => (name === 'file-17' ? 'other' : name))).toBe(false)
@@ -168,14 +171,21 @@ describe.each(MACHINES)('staging on a server with %s', (machine) => {
     expect(await proofOf((name) => exchanged.get(name) ?? name)).toBe(false)
   })
 
-  it('ends the proof with its signal', async () => {
+  it('ends the proof with its signal, and with what it is alongside of', async () => {
     await using lab = await RestoreLab.make(machine)
     await using host = lab.host()
-    const proof = new ProofAlongside(host, { directory: lab.root, privilege: undefined })
     const stop = new AbortController()
-    const result = proof.run(stop.signal)
-    stop.abort(new Error('stopped'))
-    await expect(result).rejects.toThrow('stopped')
+    const place = { directory: lab.root, privilege: undefined, signal: stop.signal }
+    const fails = new ProofAlongside(host, place).during(
+      () => Promise.reject(new Error('cut')),
+      () => [],
+    )
+    await expect(fails).rejects.toThrow('cut')
+    const stopped = new ProofAlongside(host, place).during(
+      () => Promise.resolve(stop.abort(new Error('stopped'))),
+      () => [],
+    )
+    await expect(stopped).rejects.toThrow('stopped')
   })
 
   it('fails for an archive that is cut off, and into a directory that is not empty', async () => {

@@ -6,8 +6,8 @@
 #   STATE   empty; again: not empty, the stream has nothing but directories for their times and modes. A tar that
 #           sets these at once (busybox; its links to elsewhere even come after everything) needs that.
 #   MEMBER  the archive's root, of letters, digits and _ . / - only; it is called NAME here. GNU tar only.
-# stdin: the stream. stdout: with MEMBER now and then `members N`, when N of the archive's members lie there complete;
-# after everything has ended `status STAGE=N...`, STAGE being decompress or tar.
+# stdin: the stream. stdout: from GNU tar now and then `members N`, when N of the members lie there complete; after
+# everything has ended `status STAGE=N...`, STAGE being decompress or tar.
 # stderr: their messages.
 # include lib/prelude.sh
 # include lib/pipeline.sh
@@ -44,10 +44,12 @@ unpack() {
     *'GNU tar'*)
       set -- "$@" --numeric-owner --delay-directory-restore --no-ignore-command-error
       if [ "$owner" = owner ]; then set -- "$@" --same-owner; else set -- "$@" --no-same-owner; fi
+      # -v: a line a member, when it begins. -k: what was looked at because it lies there complete is not replaced by a
+      # name that this file system takes for the same.
+      set -- "$@" -v -k
       if [ -n "$member" ]; then
-        # Names and what hard links name, not what symlinks do. -v: a line a member, when it begins. -k: what was
-        # looked at because it lies there complete is not replaced by a name that this file system takes for the same.
-        set -- -v -k "$@" "--transform=s,^$(printf '%s' "$member" | sed 's/[.]/\\./g')(/|\$),$name\\1,xrhS"
+        # Names and what hard links name, not what symlinks do.
+        set -- "$@" "--transform=s,^$(printf '%s' "$member" | sed 's/[.]/\\./g')(/|\$),$name\\1,xrhS"
       fi
       if [ "$extras" = extras ]; then set -- "$@" --xattrs '--xattrs-include=*' --acls; fi
       ;;

@@ -48,7 +48,7 @@ export interface UnpackOptions {
    * `_ . / -`, for it goes into a pattern.
    */
   readonly rename?: { readonly member: string; readonly name: string }
-  /** With `rename`: told now and then how many members lie there complete, in the archive's order. */
+  /** Told now and then how many members lie there complete, in the stream's order; GNU tar only. */
   readonly onMembers?: (count: number) => void
   /** Numeric owners as in the archive; needs root there. */
   readonly owners: boolean

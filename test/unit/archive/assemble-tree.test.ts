@@ -53,6 +53,7 @@ function assemble(given: Given, more: Partial<TreeParts> = {}): AssembledTree {
       return Promise.resolve({ plain, plainBytes: tar.length })
     },
     scratchPath: () => Promise.resolve(join(directory, 'scratch')),
+    onFile: () => undefined,
     dialect: 'pax',
     ...more,
   })
@@ -197,7 +198,9 @@ describe('what passes', () => {
     ['gnu', 'busybox tar'],
   ] as const)('dialect %s is unpacked by %s, renamed and filtered', async (dialect, tool) => {
     const tar = join(directory, 'out.tar')
-    const tree = assemble({ index, archives }, { rename, dialect })
+    const files: unknown[] = []
+    const onFile: TreeParts['onFile'] = ({ name, size, before }) => files.push([String(name), size, before])
+    const tree = assemble({ index, archives }, { rename, dialect, onFile })
     writeFileSync(tar, await buffer(tree.stream))
     const target = join(directory, 'target')
     mkdirSync(target)
@@ -209,6 +212,11 @@ describe('what passes', () => {
     expect(statSync(join(target, 'shallow/old')).mtimeMs).toBe(-86_400_000)
     expect(() => statSync(join(target, 'skipped'))).toThrow()
     expect(tree.totals).toEqual({ entries: 5, bytes: 8 })
+    // Behind the directory and the symlink, before the hard link.
+    expect(files).toEqual([
+      [long.replace('deep', 'shallow'), 5, 2],
+      ['shallow/old', 3, 3],
+    ])
     expect(tree.directories === undefined).toBe(dialect === 'pax')
   })
 
