@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { ConnectionError, InterruptedError, RelayError } from '../errors.ts'
 import type { RestoreReport } from '../model/restore-report.ts'
 import { UndecidedError } from '../restore/launch.ts'
@@ -43,6 +44,11 @@ export async function cutOver(
     },
     signal,
   )
+  if (services.from.manager === 'command') {
+    // Redis tells when it saved in whole seconds: what it saves at its stop must not look like the save of that pull.
+    const since = pull.now().getTime() - Date.parse(first.manifest.finishedAt)
+    await sleep(Math.max(0, 1000 - since), undefined, { signal })
+  }
   insist('opening the journal', await hold.begin(signal), step)
   const stoppedAt = pull.now()
   const downtime = (): number => pull.now().getTime() - stoppedAt.getTime()
