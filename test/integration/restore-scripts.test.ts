@@ -526,6 +526,17 @@ describe.each(MACHINES)('a restore on a server with %s', (machine) => {
     }
   })
 
+  it('looks again before it takes somebody who is about to end for a user', async () => {
+    await using lab = await RestoreLab.make(machine)
+    await using host = lab.host()
+    await using service = lab.service()
+    await service.begin()
+    const placement = await lab.stage(host, { services: service.services })
+    await using driver = await upTo(host, placement, 'begin')
+    execFile('sleep', ['1.5'], { cwd: join(lab.data, 'logs') })
+    expect((await driver.stop(quiet())).users).toEqual([])
+  })
+
   it('is not fooled by a directory of ours that is a symlink', async () => {
     await using lab = await RestoreLab.make(machine)
     await using host = lab.host()
