@@ -134,7 +134,7 @@ async function sendStored(
   // An incremental lacks what is as it was, and a second archive holds members of the first once more.
   if (source?.mode !== 'full' || source.archives.length !== 1) return undefined
   const { compression, file, plainBytes } = needed.archive
-  const canUnpack = compression === 'gzip' || (compression === 'zstd' && probe.versions.zstd !== undefined)
+  const canUnpack = compression !== 'none' && probe.versions[compression] !== undefined
   if (probe.tar !== 'gnu' || !canUnpack || !RENAMEABLE.test(unit.member)) return undefined
   const proof = new ProofAlongside(context.remote, here(group, context))
   const index = (): AsyncGenerator<IndexEntry> => indexOf(group, context, dependencies)
