@@ -14,6 +14,8 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, ()
 let said = ''
 for await (const chunk of process.stdin) said += String(chunk)
 
+// What a script on the server waits with may have a second to go.
+for (let tries = 0; tries < 30 && processes().length > 0; tries += 1) await sleep(100)
 const left = processes()
 if (left.length > 0 && said.startsWith('done')) {
   process.stderr.write(`Still running after the tests, and ended now:\n${left.map(describe).join('\n')}\n`)

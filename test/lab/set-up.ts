@@ -75,6 +75,8 @@ function declaredPrograms(folder: string): string {
   }
   for (const program of Object.keys(PROGRAMS)) programs.set(program, find(program) ?? program)
   programs.set('node', process.execPath)
+  const npm = find('npm')
+  if (npm !== undefined) programs.set('npm', npm)
   for (const [name, path] of programs) symlinkSync(path, join(folder, name))
   return folder
 }
