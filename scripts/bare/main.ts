@@ -94,6 +94,9 @@ function bareRoot(): string {
 }
 
 function settingsInto(layer: string): void {
+  // debootstrap's own list names its mirror a second time.
+  mkdirSync(join(layer, 'etc/apt'), { recursive: true })
+  writeFileSync(join(layer, 'etc/apt/sources.list'), '')
   for (const path of SETTINGS.filter((each) => existsSync(each))) {
     mkdirSync(join(layer, dirname(path)), { recursive: true })
     cpSync(path, join(layer, path), { recursive: true, dereference: true })

@@ -44,7 +44,7 @@ async function crashAt(host: LocalHost, journal: string, lines: number, ended: (
   await crash(host, known)
 }
 
-describe.each(MACHINES)('a server with %s that goes down in a restore', (machine) => {
+describe.concurrent.each(MACHINES)('a server with %s that goes down in a restore', (machine) => {
   it.each(['rename', 'children'] as const)(
     'is settled to the old or the new tree, whole (%s)',
     async (kind) => {

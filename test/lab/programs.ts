@@ -15,6 +15,10 @@ export const PROGRAMS: Readonly<Record<string, string>> = {
   'redis-check-rdb': 'redis-tools',
   'redis-check-aof': 'redis-tools',
   dockerd: 'docker.io',
+  containerd: 'containerd',
+  'containerd-shim-runc-v2': 'containerd',
+  runc: 'runc',
+  iptables: 'iptables',
   docker: 'docker.io',
   'docker-compose': 'docker-compose',
   // What the program itself, its archives and its scripts on a server use.
