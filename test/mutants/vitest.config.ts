@@ -1,4 +1,10 @@
 import { defineConfig } from 'vitest/config'
 
-// The unit project alone, for StrykerJS: it knows no projects.
-export default defineConfig({ test: { include: ['test/unit/**/*.test.ts'], testTimeout: 20_000 } })
+// The unit project alone, for StrykerJS, which runs it in threads.
+export default defineConfig({
+  test: {
+    include: ['test/unit/**/*.test.ts'],
+    setupFiles: ['test/mutants/in-threads.ts'],
+    testTimeout: 20_000,
+  },
+})
