@@ -19,8 +19,9 @@ export async function runNode(
   signal: AbortSignal,
 ): Promise<ChildResult> {
   signal.throwIfAborted()
-  // CI has its own habits (retries, reporters); a fault counts as noticed by the test itself.
-  const env = { ...process.env, CI: '' }
+  const env: NodeJS.ProcessEnv = { ...process.env, CI: '' }
+  // A soak's long forms are for sound code: a fault must be noticed by what runs at each commit.
+  delete env['SOAK']
   const child = spawn(process.execPath, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   const pieces: string[] = []
   for (const stream of [child.stdout, child.stderr])

@@ -6,7 +6,8 @@ export default defineConfig({
     include: ['test/unit/**/*.test.ts'],
     // They fill the stack, and a thread's is another.
     exclude: ['test/unit/config/endless.test.ts'],
+    globalSetup: ['test/lab/set-up.ts'],
     setupFiles: ['test/mutants/in-threads.ts'],
-    testTimeout: 20_000,
+    testTimeout: 60_000,
   },
 })
