@@ -34,24 +34,24 @@ export function formatDuration(ms: number): string {
   return parts.filter((part, index) => index === 0 || !part.startsWith('0')).join(' ')
 }
 
-const SIZE_BYTES: Record<string, number> = {
-  '': 1,
-  B: 1,
-  KB: 1000,
-  MB: 1000 ** 2,
-  GB: 1000 ** 3,
-  TB: 1000 ** 4,
-  KiB: 1024,
-  MiB: 1024 ** 2,
-  GiB: 1024 ** 3,
-  TiB: 1024 ** 4,
-}
+const SIZE_BYTES: ReadonlyMap<string, number> = new Map([
+  ['', 1],
+  ['B', 1],
+  ['KB', 1000],
+  ['MB', 1000 ** 2],
+  ['GB', 1000 ** 3],
+  ['TB', 1000 ** 4],
+  ['KiB', 1024],
+  ['MiB', 1024 ** 2],
+  ['GiB', 1024 ** 3],
+  ['TiB', 1024 ** 4],
+])
 
 /** `10MiB`, `500KB`, `1.5GiB` in bytes; `undefined` when it is not a size. */
 export function parseSize(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?) ?([A-Za-z]*)$/.exec(text)
-  const unit = match && SIZE_BYTES[match[2] ?? '']
-  return match && unit !== undefined && unit !== null ? Math.round(Number(match[1]) * unit) : undefined
+  const unit = SIZE_BYTES.get(match?.[2] ?? '')
+  return match && unit !== undefined ? Math.round(Number(match[1]) * unit) : undefined
 }
 
 /** Bytes for a person, in binary units: `512 B`, `3.2 MiB`, `1.5 GiB`. */

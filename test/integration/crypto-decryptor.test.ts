@@ -234,6 +234,9 @@ test('closing the output early closes the input', async () => {
     const closed = new Promise((resolve) => input.once('close', resolve))
     output.destroy()
     await closed
+    // Not by reading it to its end.
+    expect(input.readableEnded).toBe(false)
+    expect(output.readableEnded).toBe(false)
   }
 })
 

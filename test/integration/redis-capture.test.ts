@@ -489,7 +489,7 @@ describe('capture: aof, whatever happens', () => {
         host.cut()
       },
     })
-    await expect(cut).rejects.toThrow()
+    await expect(cut).rejects.toMatchObject({ code: 'ERR_STREAM_PREMATURE_CLOSE' })
     expect(seen).toMatch(/\n0$/)
     await until('the setting is back', async () => /\n100$/.test(await percentage(redis)))
     await until('nothing is left', async () => !(await exists(join(deployment.data, '.relay-backup'))))

@@ -89,7 +89,7 @@ describe('over a real sshd', () => {
         await sshd.killSessions()
       },
     })
-    await expect(cut).rejects.toThrow()
+    await expect(cut).rejects.toMatchObject({ code: 'connection-lost' })
     expect(changed).toMatch(/\n0$/)
     for (let tries = 0; tries < 300 && !/\n100$/.test(await percentage(redis)); tries += 1) await sleep(100)
     expect(await percentage(redis)).toMatch(/\n100$/)

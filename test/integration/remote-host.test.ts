@@ -128,7 +128,7 @@ describe.each(SERVERS)('a host behind %s', (kind) => {
         for (;;) yield Buffer.alloc(65_536)
       })(),
     )
-    await expect(pipeline(endless, ended.stdin)).rejects.toThrow()
+    await expect(pipeline(endless, ended.stdin)).rejects.toMatchObject({ code: 'EPIPE' })
     expect((await ended.exit).status).toBe(137)
   })
 

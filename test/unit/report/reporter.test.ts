@@ -159,9 +159,15 @@ test.each(['tty', 'plain', 'json', 'quiet'] as const)(
 
 test('a reader of stderr that went away does not end the run', async () => {
   const stream = fakeStream({ tty: false })
+  const failures: unknown[] = []
+  const note = (error: unknown) => failures.push(error)
+  process.on('uncaughtException', note)
+  await using _noted = { [Symbol.asyncDispose]: async () => void process.off('uncaughtException', note) }
   await using reporter = createReporter({ mode: 'plain', stream, verbose: false, color: false })
   stream.destroy(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
   await new Promise((resolve) => setImmediate(resolve))
   reporter.event({ type: 'host-started', host: 'a' })
   await new Promise((resolve) => setImmediate(resolve))
+  expect(failures).toEqual([])
+  expect(stream.text).toBe('')
 })

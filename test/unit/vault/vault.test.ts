@@ -170,7 +170,9 @@ describe('begin and commit', () => {
       await using pending = await made.vault.begin(lock, () => monday, never)
       const archive = await writeArchive(pending, 'logs.tar.zst.gpg')
       await mkdir(join(made.path, 'prod', 'ledger.jsonl'))
-      await expect(pending.commit(fakeManifest(pending, [fakeSource('logs', [archive])]))).rejects.toThrow()
+      await expect(
+        pending.commit(fakeManifest(pending, [fakeSource('logs', [archive])])),
+      ).rejects.toMatchObject({ code: 'EISDIR' })
       await rm(join(made.path, 'prod', 'ledger.jsonl'), { recursive: true })
     }
     expect(await made.vault.snapshots('prod')).toEqual([])

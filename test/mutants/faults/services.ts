@@ -1,0 +1,30 @@
+import type { Fault } from '../fault.ts'
+
+export const services: readonly Fault[] = [
+  {
+    name: 'starting-order',
+    what: 'services start before what they depend on',
+    file: 'src/services/starting-order.ts',
+    find: `    for (const one of [...(dependencies.get(name) ?? [])].sort()) visit(one)
+    ordered.push(name)`,
+    replace: `    ordered.push(name)
+    for (const one of [...(dependencies.get(name) ?? [])].sort()) visit(one)`,
+    tests: ['test/unit/services/starting-order.test.ts'],
+  },
+  {
+    name: 'volume-ambiguous',
+    what: 'one of two volumes is taken',
+    file: 'src/services/volume.ts',
+    find: `  if (second !== undefined) {`,
+    replace: `  if (second?.Name === '') {`,
+    tests: ['test/unit/services/volume.test.ts'],
+  },
+  {
+    name: 'volume-cut',
+    what: 'an answer of Docker that is cut is read',
+    file: 'src/services/volume.ts',
+    find: `if (!lines.some(([verb]) => verb === 'end')) {`,
+    replace: `if (lines.length < 0) {`,
+    tests: ['test/unit/services/volume.test.ts'],
+  },
+]

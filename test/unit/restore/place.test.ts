@@ -1,0 +1,71 @@
+import { expect, test } from 'vitest'
+import type { Finding } from '../../../src/model/finding.ts'
+import { putInPlace, type PlaceContext } from '../../../src/restore/place.ts'
+import type { RestoreDriver, StepResult } from '../../../src/restore/server/driver.ts'
+
+const FACTS = { kind: 'files', files: 1, directories: 0, links: 0, others: 0, bytes: 1 } as const
+
+/** A restore whose driver says yes to every step, and what was asked of it. */
+async function placed(
+  check: () => Promise<Finding[]>,
+  refuses?: string,
+): Promise<{ readonly asked: string[]; readonly result: PromiseSettledResult<Finding[]> }> {
+  const asked: string[] = []
+  const steps = ['begin', 'stop', 'swap', 'startData', 'startRest', 'checkRunning', 'commit', 'keep'] as const
+  const driver = Object.fromEntries(
+    steps.map((name) => [
+      name,
+      (): Promise<StepResult & { readonly users: [] }> => {
+        asked.push(name)
+        const notes = name === 'startData' ? ['started: redis'] : []
+        return Promise.resolve(
+          name === refuses
+            ? { ok: false, reason: 'it says no', notes, users: [] }
+            : { ok: true, notes, users: [] },
+        )
+      },
+    ]),
+  ) as unknown as RestoreDriver
+  const context = {
+    driver,
+    checks: [{ restorable: { check }, config: { kind: 'files', name: 'data' }, facts: FACTS }],
+    health: undefined,
+    start: 'all',
+    settles: false,
+    step: () => {},
+    signal: new AbortController().signal,
+  } as unknown as PlaceContext
+  const [result] = await Promise.allSettled([putInPlace(context)])
+  return { asked, result }
+}
+
+const finding = (outcome: Finding['outcome']): Finding => ({
+  check: 'redis-keys',
+  outcome,
+  message: 'Keys differ from the snapshot',
+  next: 'Look.',
+})
+
+test('facts that differ end it before anything else starts, and nothing is committed', async () => {
+  const { asked, result } = await placed(() => Promise.resolve([finding('ok'), finding('failed')]))
+  expect(result).toMatchObject({
+    status: 'rejected',
+    reason: { code: 'facts-differ', message: 'Keys differ from the snapshot', details: { source: 'data' } },
+  })
+  expect(asked).toEqual(['begin', 'stop', 'swap', 'startData'])
+})
+
+test('facts that can only be compared approximately are told, and it goes on', async () => {
+  const { asked, result } = await placed(() => Promise.resolve([finding('warning')]))
+  expect(result).toEqual({ status: 'fulfilled', value: [finding('warning')] })
+  expect(asked).toEqual(['begin', 'stop', 'swap', 'startData', 'startRest', 'checkRunning', 'commit'])
+})
+
+test.each(['begin', 'stop', 'swap', 'startData', 'startRest', 'checkRunning', 'commit'])(
+  'a server that refuses to %s ends it there',
+  async (step) => {
+    const { asked, result } = await placed(() => Promise.resolve([]), step)
+    expect(result).toMatchObject({ status: 'rejected', reason: { code: 'restore-step' } })
+    expect(asked.at(-1)).toBe(step)
+  },
+)
