@@ -25,6 +25,8 @@ export interface ListedSnapshot {
   readonly missing: readonly string[]
   readonly bytes: number
   readonly latest: boolean
+  /** Something of it was found damaged, and was not proven mended since. */
+  readonly damaged: boolean
 }
 
 export interface ListedHost {
@@ -77,6 +79,7 @@ function listed(snapshot: Snapshot, latest: boolean, now: Date): ListedSnapshot 
     missing: manifest.selection.filter((name) => !made.has(name)),
     bytes: storedBytes(snapshot),
     latest,
+    damaged: snapshot.damage !== undefined,
   }
 }
 
@@ -126,7 +129,7 @@ export function renderList(
   return [table, '', totals, ...paused].join('\n')
 }
 
-function state({ complete, missing }: ListedSnapshot): string {
-  if (complete) return 'complete'
-  return missing.length === 0 ? 'partial' : `without ${printable(missing.join(' '))}`
+function state({ complete, missing, damaged }: ListedSnapshot): string {
+  const partial = missing.length === 0 ? 'partial' : `without ${printable(missing.join(' '))}`
+  return `${complete ? 'complete' : partial}${damaged ? ', damaged' : ''}`
 }

@@ -234,7 +234,7 @@ export async function takeSnapshot(
     }),
   )
   // Only now: a listing describes a snapshot that is there.
-  for (const listing of listings) await listing.commit(snapshot.manifestHash)
+  for (const listing of listings) await listing.commit(snapshot, vault)
   return { snapshot, sources: captured.reports, findings }
 }
 

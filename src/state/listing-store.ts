@@ -63,10 +63,14 @@ class FilePendingListing implements PendingListing {
     return this.#records.add(record)
   }
 
-  async commit(manifestHash: string, chain: readonly string[]): Promise<void> {
+  async commit(
+    manifestHash: string,
+    chain: readonly string[],
+    looks: ListingHeader['looks'] = {},
+  ): Promise<void> {
     const proof = await this.#records.end()
     const file = basename(this.#records.path)
-    const head: Head = { format: 1, ...this.#draft, manifestHash, chain, ...proof, file }
+    const head: Head = { format: 1, ...this.#draft, manifestHash, chain, looks, ...proof, file }
     const temporary = `${this.#records.path}.tmp`
     await writeFile(temporary, `${JSON.stringify(head)}\n`, { mode: 0o600, flag: 'wx' })
     await rename(temporary, this.#path)
@@ -93,7 +97,8 @@ async function readHead(path: string): Promise<Head | undefined> {
       typeof head.records === 'number' &&
       typeof head.checkedAt === 'string' &&
       Array.isArray(head.chain) &&
-      Array.isArray(head.recipients)
+      Array.isArray(head.recipients) &&
+      (head.looks === undefined || (typeof head.looks === 'object' && head.looks !== null))
     return valid ? (head as Head) : undefined
   } catch {
     return undefined

@@ -1,15 +1,18 @@
 import { createHash } from 'node:crypto'
 import { open, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { RelayError } from '../errors.ts'
+import { RelayError, VaultError } from '../errors.ts'
 import type { Manifest } from '../model/snapshot.ts'
-import type { VaultProblem } from './contract.ts'
+import type { CheckOptions, VaultProblem } from './contract.ts'
+import { DamageBook } from './damage.ts'
 import { onDisk } from './disk-error.ts'
 import { errorCode, ifPresent } from './durable.ts'
+import { fileLook } from './file-look.ts'
 import { readLedger } from './ledger.ts'
 import { ledgerState, type LedgerSnapshot } from './ledger-state.ts'
 import { hashOf, manifestFiles, parseManifest, type ManifestFile } from './manifest.ts'
 import {
+  DAMAGE_FILE,
   isSnapshotName,
   ledgerFile,
   MANIFEST_FILE,
@@ -20,20 +23,11 @@ import {
 } from './paths.ts'
 import { parseSums } from './sums.ts'
 
-export interface CheckOptions {
-  /** Ids; all when absent. */
-  readonly snapshots?: readonly string[]
-  /** Names of files within a snapshot; all when absent. */
-  readonly files?: ReadonlySet<string>
-  /** Read every file and compare its SHA-256. */
-  readonly hashes: boolean
-  readonly signal: AbortSignal
-  /** Called with the size of each piece that was read and hashed. */
-  readonly onBytes?: (bytes: number) => void
-}
-
 /** Read at a time; small files take no more memory than they need. */
 const READ_BYTES = 1024 * 1024
+
+/** Errors that say nothing about the file. */
+const OURS: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM'])
 
 type Found = Omit<VaultProblem, 'host' | 'snapshot'>
 
@@ -45,8 +39,10 @@ export async function checkHost(
   hostDir: string,
   host: string,
   options: CheckOptions,
+  now: () => Date,
 ): Promise<VaultProblem[]> {
   return onDisk(hostDir, async () => {
+    const damage = await DamageBook.read(hostDir)
     const names = (await ifPresent(readdir(hostDir))) ?? []
     const ledger = await readLedger(ledgerFile(hostDir))
     const { snapshots: known } = ledgerState(ledger.records)
@@ -60,12 +56,17 @@ export async function checkHost(
     }))
 
     for (const entry of [...known.values()].filter(({ id }) => isWanted(id))) {
+      const { id } = entry
+      const at = now().toISOString()
+      const proven = (file?: string) => damage.proven(id, file, at)
       const found = entry.removed
         ? await checkRemoved(hostDir, entry)
-        : await checkSnapshot(hostDir, entry, options)
+        : await checkSnapshot(hostDir, entry, options, proven)
       const still = found.length === 0 ? [] : await withoutRemovals(hostDir, entry, found)
-      problems.push(...still.map((one) => ({ host, snapshot: entry.id, ...one })))
+      if (!entry.removed) for (const one of still) damage.found({ at, snapshot: id, ...one })
+      problems.push(...still.map((one) => ({ host, snapshot: id, ...one })))
     }
+    problems.push(...(await remember(damage, host)))
     for (const id of names.filter((name) => isSnapshotName(name) && !known.has(name) && isWanted(name))) {
       problems.push({
         host,
@@ -76,6 +77,21 @@ export async function checkHost(
     }
     return problems
   })
+}
+
+/**
+ * Writes down what was found. A vault that can't be written to is still checked: that its damage will be forgotten is
+ * a problem of its own, that mended damage is still remembered is none.
+ */
+async function remember(damage: DamageBook, host: string): Promise<VaultProblem[]> {
+  try {
+    await damage.save()
+    return []
+  } catch (error) {
+    if (!(error instanceof VaultError)) throw error
+    const message = `What was found can't be written down: ${error.message}`
+    return damage.hasFound ? [{ host, file: DAMAGE_FILE, code: 'not-remembered', message }] : []
+  }
 }
 
 /** Of a removed snapshot the manifest stays. */
@@ -104,6 +120,7 @@ async function checkSnapshot(
   hostDir: string,
   entry: LedgerSnapshot,
   options: CheckOptions,
+  proven: (file?: string) => void,
 ): Promise<Found[]> {
   options.signal.throwIfAborted()
   const directory = snapshotDirectory(hostDir, entry.id)
@@ -115,12 +132,15 @@ async function checkSnapshot(
   const bytes = await ifPresent(readFile(join(directory, MANIFEST_FILE)))
   if (bytes === undefined) return [{ code: 'missing-file', file: MANIFEST_FILE, message: 'The file is gone' }]
   const { manifest, problems } = checkManifestBytes(bytes, entry)
+  proven()
   if (manifest === undefined) return problems
+  if (problems.length === 0) proven(MANIFEST_FILE)
 
   const files = manifestFiles(manifest).filter(
     ({ file }) => !entry.removedFiles.has(file) && (options.files?.has(file) ?? true),
   )
-  for (const file of files) problems.push(...(await checkFile(directory, file, options)))
+  for (const file of files)
+    problems.push(...(await checkFile({ ...file, directory, id: entry.id }, options, proven)))
   problems.push(...(await checkSums(directory, files, entry.manifest)))
   return problems
 }
@@ -155,8 +175,12 @@ function checkManifestBytes(
   }
 }
 
-async function checkFile(directory: string, expected: ManifestFile, options: CheckOptions): Promise<Found[]> {
-  const { file } = expected
+async function checkFile(
+  expected: ManifestFile & { readonly directory: string; readonly id: string },
+  options: CheckOptions,
+  proven: (file: string) => void,
+): Promise<Found[]> {
+  const { directory, id, file } = expected
   const path = join(directory, file)
   const size = (await ifPresent(stat(path)))?.size
   if (size === undefined) return [{ code: 'missing-file', file, message: 'The file is gone' }]
@@ -164,13 +188,23 @@ async function checkFile(directory: string, expected: ManifestFile, options: Che
     return [{ code: 'size-differs', file, message: `The file has ${size} bytes, not ${expected.bytes}` }]
   }
   if (!options.hashes) return []
+  const name = `${id}/${file}`
+  // Before the reading: what is written to the file meanwhile must show next time.
+  const look = await fileLook(path)
+  if (look !== undefined && options.known?.get(name) === look) {
+    options.onProven?.(name, look)
+    return []
+  }
   const hash = await hashFile(path, size, options)
   if (typeof hash !== 'string') {
     return [{ code: 'unreadable', file, message: `The file can't be read (${hash.unreadable})` }]
   }
-  return hash === expected.sha256
-    ? []
-    : [{ code: 'hash-differs', file, message: 'The content is not what was written (SHA-256 differs)' }]
+  if (hash !== expected.sha256) {
+    return [{ code: 'hash-differs', file, message: 'The content is not what was written (SHA-256 differs)' }]
+  }
+  proven(file)
+  if (look !== undefined) options.onProven?.(name, look)
+  return []
 }
 
 /** Hex SHA-256, or why the file can't be read: a bad sector is a finding and must not end the check. */
@@ -193,7 +227,7 @@ async function hashFile(
   } catch (error) {
     options.signal.throwIfAborted()
     const code = errorCode(error)
-    if (code === undefined) throw error
+    if (code === undefined || OURS.has(code)) throw error
     return { unreadable: code }
   }
 }

@@ -17,6 +17,20 @@ export interface Snapshot {
    * directory was copied in. It can be read and restored, never counts for retention, and is never removed.
    */
   readonly unrecorded?: boolean
+  /** What was found damaged in it, by whatever looked, and was not proven mended since; absent when nothing was. */
+  readonly damage?: readonly Damage[]
+}
+
+/** A file of a snapshot that is not what was written, as `damage.jsonl` remembers it. */
+export interface Damage {
+  /** When it was found. ISO 8601, UTC. */
+  readonly at: string
+  readonly snapshot: string
+  /** Absent when all of the snapshot is concerned. */
+  readonly file?: string | undefined
+  /** Of a {@link VaultProblem}. */
+  readonly code: string
+  readonly message: string
 }
 
 /** One line of `ledger.jsonl`. `previous` is the hex SHA-256 of the line before (null for the first), newline excluded. */
@@ -126,18 +140,30 @@ export interface Vault {
   rotationPaused(host: string): Promise<string | undefined>
   /** An absolute path for reading a committed file. */
   filePath(snapshot: Snapshot, file: string): string
-  /** Ledger chain, presence, sizes and, with `hashes`, the content of one host's snapshots (all, or those named). */
-  check(
-    host: string,
-    options: {
-      readonly snapshots?: readonly string[]
-      /** Names of files within a snapshot; all when absent. */
-      readonly files?: ReadonlySet<string>
-      readonly hashes: boolean
-      readonly signal: AbortSignal
-      readonly onBytes?: (bytes: number) => void
-    },
-  ): Promise<VaultProblem[]>
+  /** What tells whether a committed file was touched: size, times, inode. Undefined when it is not there. */
+  look(snapshot: Snapshot, file: string): Promise<string | undefined>
+  /**
+   * Ledger chain, presence, sizes and, with `hashes`, the content of one host's snapshots (all, or those named). What
+   * is damaged is remembered in the vault ({@link Snapshot.damage}), whoever asked; what a hash proves is forgotten.
+   */
+  check(host: string, options: CheckOptions): Promise<VaultProblem[]>
+}
+
+/** What {@link Vault.check} looks at. */
+export interface CheckOptions {
+  /** Ids; all when absent. */
+  readonly snapshots?: readonly string[]
+  /** Names of files within a snapshot; all when absent. */
+  readonly files?: ReadonlySet<string>
+  /** Read every file and compare its SHA-256. */
+  readonly hashes: boolean
+  /** `ID/FILE` to its {@link Vault.look} when its content was proven: while it looks like that it is not read again. */
+  readonly known?: ReadonlyMap<string, string>
+  /** Called for each file whose content is proven, with its look before it was read. */
+  readonly onProven?: (name: string, look: string) => void
+  readonly signal: AbortSignal
+  /** Called with the size of each piece that was read and hashed. */
+  readonly onBytes?: (bytes: number) => void
 }
 
 /** What `latest`, freshness and comparisons mean: complete `pull` snapshots that are not retired. Keeps the order. */

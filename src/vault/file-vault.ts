@@ -1,8 +1,9 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SNAPSHOT_ID_PATTERN, snapshotId } from '../model/names.ts'
-import { checkHost, type CheckOptions } from './check.ts'
+import { checkHost } from './check.ts'
 import type {
+  CheckOptions,
   HostLock,
   LedgerRecord,
   PendingSnapshot,
@@ -13,6 +14,7 @@ import type {
 } from './contract.ts'
 import { onDisk } from './disk-error.ts'
 import { makeDirectory, syncDirectory } from './durable.ts'
+import { fileLook } from './file-look.ts'
 import { appendRun, readRuns } from './history.ts'
 import { appendLedger, readLedger } from './ledger.ts'
 import { ledgerState } from './ledger-state.ts'
@@ -169,8 +171,13 @@ export class FileVault implements Vault {
     return join(snapshotDirectory(this.#hostDir(snapshot.host), snapshot.id), file)
   }
 
+  look(snapshot: Snapshot, file: string): Promise<string | undefined> {
+    const path = this.filePath(snapshot, file)
+    return onDisk(path, () => fileLook(path))
+  }
+
   check(host: string, options: CheckOptions): Promise<VaultProblem[]> {
-    return checkHost(this.#hostDir(host), host, options)
+    return checkHost(this.#hostDir(host), host, options, this.#now)
   }
 
   #hostDir(host: string): string {

@@ -4,6 +4,7 @@ import { decodeFileName, encodeFileName, SNAPSHOT_ID_PATTERN } from '../model/na
 /** Where things are in a vault (design.md section 5). Absolute when the vault's path is. */
 export const MANIFEST_FILE = 'manifest.json'
 export const SUMS_FILE = 'SHA256SUMS'
+export const DAMAGE_FILE = 'damage.jsonl'
 export const PARTIAL_PREFIX = '.partial-'
 export const REMOVING_PREFIX = '.removing-'
 /** Scratch files of a pending snapshot; no archive's name begins with a dot. */
@@ -16,6 +17,7 @@ export const vaultFile = (vault: string) => join(vault, 'vault.json')
 export const hostDirectory = (vault: string, host: string) => join(vault, encodeFileName(host))
 export const ledgerFile = (hostDir: string) => join(hostDir, 'ledger.jsonl')
 export const runsFile = (hostDir: string) => join(hostDir, 'runs.jsonl')
+export const damageFile = (hostDir: string) => join(hostDir, DAMAGE_FILE)
 export const lockFile = (hostDir: string) => join(hostDir, '.lock')
 export const snapshotDirectory = (hostDir: string, id: string) => join(hostDir, id)
 export const partialDirectory = (hostDir: string, id: string) => join(hostDir, PARTIAL_PREFIX + id)

@@ -4,6 +4,7 @@ import pLimit from 'p-limit'
 import { RelayError } from '../errors.ts'
 import type { Manifest } from '../model/snapshot.ts'
 import type { Snapshot } from './contract.ts'
+import { DamageBook } from './damage.ts'
 import { onDisk } from './disk-error.ts'
 import { ifPresent } from './durable.ts'
 import { readLedger } from './ledger.ts'
@@ -23,6 +24,7 @@ export async function readSnapshots(hostDir: string, host: string): Promise<Snap
   return onDisk(hostDir, async () => {
     const names = (await ifPresent(readdir(hostDir))) ?? []
     const { snapshots: known } = ledgerState((await readLedger(ledgerFile(hostDir))).records)
+    const damaged = await DamageBook.read(hostDir)
     const ids = names.filter((name) => isSnapshotName(name) && known.get(name)?.removed !== true).sort()
     const limit = pLimit(READERS)
     const read = await limit.map(ids, async (id): Promise<Snapshot | undefined> => {
@@ -32,6 +34,7 @@ export async function readSnapshots(hostDir: string, host: string): Promise<Snap
       })
       if (stored === undefined || stored.manifest.id !== id) return undefined
       const entry = known.get(id)
+      const damage = damaged.of(id)
       return {
         host,
         id,
@@ -39,6 +42,7 @@ export async function readSnapshots(hostDir: string, host: string): Promise<Snap
         removedFiles: entry?.removedFiles ?? new Set(),
         retired: entry?.retired ?? false,
         ...(entry === undefined ? { unrecorded: true } : {}),
+        ...(damage.length === 0 ? {} : { damage }),
       }
     })
     return read.filter((snapshot) => snapshot !== undefined)

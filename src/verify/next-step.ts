@@ -19,6 +19,8 @@ const STEPS: Readonly<Record<string, string>> = {
   'chain-broken': 'Find out who changed the vault; compare it with a copy.',
   'unknown-snapshot':
     'Pull again: what a crash left is taken in then. If it stays unknown, it was copied here: move it out of the vault.',
+  'not-remembered':
+    'Let this user write to the vault, then verify again: only what is written down makes the next pull a full one. Until then pull with --full.',
   unreadable: 'Check the disk of the vault (the system log names it), then put the file back from a copy.',
 }
 

@@ -87,6 +87,21 @@ describe('list', () => {
     expect(host?.bytes).toBe(3000)
   })
 
+  test('damage that was found is told by list and show until it is mended', async () => {
+    await using made = await labWithDays(2)
+    const [snapshot] = made.made
+    if (!snapshot) throw new Error('no snapshot')
+    const file = made.vault.filePath(snapshot, 'logs.tar.zst.gpg')
+    const good = await readFile(file)
+    await writeFile(file, Buffer.alloc(good.length))
+    expect((await verify(made.context, ['prod'], {})).exitCode).toBe(4)
+    expect((await list(made.context, [])).text).toMatch(/20251117T020000Z .* complete, damaged /)
+    expect((await show(made.context, [snapshot.id])).text).toMatch(/damaged +logs.tar.zst.gpg: The content/)
+    await writeFile(file, good)
+    expect((await verify(made.context, ['prod'], {})).exitCode).toBe(0)
+    expect((await list(made.context, [])).text).not.toContain('damaged')
+  })
+
   test('an unknown host is a usage error with a suggestion', async () => {
     await using made = await labWithDays(1)
     await expect(list(made.context, ['prid'])).rejects.toMatchObject({
