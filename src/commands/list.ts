@@ -37,7 +37,7 @@ export interface ListedHost {
   readonly rotationPaused?: string | undefined
 }
 
-/** `list [host]`: the snapshots of the vault, oldest first; also of hosts that are no longer configured. */
+/** `list [host]`: the snapshots of the vault in the order they were made; also of hosts that are no longer configured. */
 export async function list(context: CommandContext, args: readonly string[]): Promise<CommandOutcome> {
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
   const vault = await openExistingVault(config.vault)
@@ -126,7 +126,15 @@ export function renderList(
           `Next: if that is right, run: relay-backup prune ${host} --accept`,
         ],
   )
-  return [table, '', totals, ...paused].join('\n')
+  const ahead = snapshots.flatMap((one) => (one.ageMs < 0 ? [printable(one.snapshot)] : []))
+  const future =
+    ahead.length === 0
+      ? []
+      : [
+          `Dated ahead of this computer's clock: ${ahead.join(', ')}`,
+          'Next: set the clock right if it is wrong now; `latest` is the snapshot that was made last, whatever its date',
+        ]
+  return [table, '', totals, ...future, ...paused].join('\n')
 }
 
 function state({ complete, missing, damaged }: ListedSnapshot): string {

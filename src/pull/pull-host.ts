@@ -178,8 +178,8 @@ export async function takeSnapshot(
       type: 'warning',
       host: host.name,
       code: 'future-snapshot',
-      message: `the clock went back, or was wrong: ${host.name}/${before.id} is dated in the future, and counts as the latest until then`,
-      next: `Set this computer's clock right; name snapshots by their ids instead of ${host.name}/latest until then`,
+      message: `the clock went back, or was wrong: ${host.name}/${before.id} is dated in the future; ${host.name}/latest is the snapshot that was made last, whatever its date`,
+      next: `Set this computer's clock right if it is wrong now`,
     })
   }
   await using pending = await vault.begin(lock, now, signal)

@@ -3,6 +3,7 @@ import { snapshotTime } from '../model/names.ts'
 import type { RotationReport } from '../model/pull-report.ts'
 import { sourceFiles } from '../model/snapshot.ts'
 import type { RetentionDecision } from '../retention/apply.ts'
+import { datesInOrder } from '../retention/dates-in-order.ts'
 import {
   applyPolicies,
   applySourceRetention,
@@ -21,7 +22,7 @@ export interface RotatedHost {
 
 /** The report of a pull's rotation, and every decision with its reasons for `prune`. */
 export interface RotationOutcome extends RotationReport {
-  /** Every snapshot on disk, oldest first. */
+  /** Every snapshot on disk, in the order they were made. */
   readonly decisions: readonly RetentionDecision[]
   /** Archives removed from snapshots that stay. */
   readonly archives: readonly ArchiveDecision[]
@@ -90,17 +91,23 @@ async function planRotation(
   const goodRestores = (await vault.runs(host.name))
     .filter(({ operation, outcome }) => operation === 'restore' && outcome === 'done')
     .map(({ at }) => new Date(at))
-  const inputs = snapshots.map(retentionInput)
+  const recorded = snapshots.filter(({ unrecorded }) => unrecorded !== true)
+  const dates = datesInOrder(
+    recorded.map(({ id }) => snapshotTime(id)),
+    now,
+  )
+  const dateOf = new Map(recorded.map(({ id }, at) => [id, dates[at]]))
+  const inputs = snapshots.map((snapshot) => retentionInput(snapshot, dateOf.get(snapshot.id)))
   const decisions = applyPolicies(inputs, policies, now, goodRestores)
   return { decisions, archives: applySourceRetention(inputs, decisions, policies, now) }
 }
 
-function retentionInput(snapshot: Snapshot): SourceRetentionInput {
+function retentionInput(snapshot: Snapshot, date: Date | undefined): SourceRetentionInput {
   const { manifest } = snapshot
   const sources = manifest.sources.filter(({ name }) => presentFiles(snapshot, name).length > 0)
   return {
     id: snapshot.id,
-    time: snapshotTime(snapshot.id),
+    time: date ?? snapshotTime(snapshot.id),
     purpose: manifest.purpose,
     complete: manifest.complete,
     retired: snapshot.retired,

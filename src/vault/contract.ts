@@ -114,7 +114,10 @@ export interface Vault {
   readonly id: string
   /** Hosts that have a directory, sorted, as configured names or ad-hoc addresses. */
   hosts(): Promise<string[]>
-  /** Committed snapshots of a host, oldest first; retired ones only when asked. Never a half-written one. */
+  /**
+   * Committed snapshots of a host in the order they were made, whatever their dates say; retired ones only when asked.
+   * Never a half-written one.
+   */
   snapshots(host: string, options?: { readonly retired?: boolean }): Promise<Snapshot[]>
   /** Takes the host's lock at once or throws LockedError that says who holds it. The lock dies with the process. */
   lock(host: string): Promise<HostLock>
@@ -166,7 +169,7 @@ export interface CheckOptions {
   readonly onBytes?: (bytes: number) => void
 }
 
-/** What `latest`, freshness and comparisons mean: complete `pull` snapshots that are not retired. Keeps the order. */
+/** What `latest`, freshness and comparisons mean: complete `pull` snapshots that are not retired, the last made last. */
 export function completePulls(snapshots: readonly Snapshot[]): Snapshot[] {
   return snapshots.filter(
     ({ manifest, retired }) => manifest.complete && manifest.purpose === 'pull' && !retired,

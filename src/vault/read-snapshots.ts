@@ -16,16 +16,16 @@ import { isSnapshotName, ledgerFile, MANIFEST_FILE, snapshotDirectory } from './
 const READERS = 32
 
 /**
- * Every committed snapshot of a host, oldest first, retired ones included; needs no lock. Directories first,
- * the ledger after: what is removed in between is then known to be. A directory without a readable manifest
+ * Every committed snapshot of a host in the order they were made, which the ledger knows and no clock, retired ones
+ * included; needs no lock. Directories first, the ledger after: what is removed in between is then known to be. A directory without a readable manifest
  * is not shown; `check` reports it.
  */
 export async function readSnapshots(hostDir: string, host: string): Promise<Snapshot[]> {
   return onDisk(hostDir, async () => {
     const names = (await ifPresent(readdir(hostDir))) ?? []
-    const { snapshots: known } = ledgerState((await readLedger(ledgerFile(hostDir))).records)
+    const { snapshots: known, newestManifest } = ledgerState((await readLedger(ledgerFile(hostDir))).records)
     const damaged = await DamageBook.read(hostDir)
-    const ids = names.filter((name) => isSnapshotName(name) && known.get(name)?.removed !== true).sort()
+    const ids = names.filter((name) => isSnapshotName(name) && known.get(name)?.removed !== true)
     const limit = pLimit(READERS)
     const read = await limit.map(ids, async (id): Promise<Snapshot | undefined> => {
       const stored = await readManifest(snapshotDirectory(hostDir, id)).catch((error: unknown) => {
@@ -45,8 +45,38 @@ export async function readSnapshots(hostDir: string, host: string): Promise<Snap
         ...(damage.length === 0 ? {} : { damage }),
       }
     })
-    return read.filter((snapshot) => snapshot !== undefined)
+    const place = new Map([...known.keys()].map((id, at) => [id, at]))
+    return inOrder(
+      read.filter((snapshot) => snapshot !== undefined),
+      place,
+      newestManifest,
+    )
   })
+}
+
+/**
+ * What the ledger does not know comes first, by its date, so that a directory that was copied in is never the newest;
+ * but those that follow the ledger's last one, each the one before, were made after it.
+ */
+function inOrder(
+  snapshots: readonly Snapshot[],
+  place: ReadonlyMap<string, number>,
+  newestManifest: string | null,
+): Snapshot[] {
+  const recorded = snapshots
+    .filter(({ unrecorded }) => unrecorded !== true)
+    .sort((a, b) => (place.get(a.id) ?? 0) - (place.get(b.id) ?? 0))
+  const others = snapshots
+    .filter(({ unrecorded }) => unrecorded === true)
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+  const following: Snapshot[] = []
+  for (let last = newestManifest; ;) {
+    const next = others.findIndex(({ manifest }) => manifest.previous === last)
+    const [found] = next === -1 ? [] : others.splice(next, 1)
+    if (found === undefined) return [...others, ...recorded, ...following]
+    following.push(found)
+    last = found.manifestHash
+  }
 }
 
 /** A directory's manifest and its hash; undefined when there is none. Throws as `parseManifest` does. */

@@ -209,7 +209,7 @@ describe('begin and commit', () => {
     const future = await makeSnapshot(made.vault, lock, new Date('2030-01-01T00:00:00Z'))
     const now = await makeSnapshot(made.vault, lock, monday)
     expect(now.manifest.previous).toBe(future.manifestHash)
-    expect((await made.vault.snapshots('prod')).map(({ id }) => id)).toEqual([now.id, future.id])
+    expect((await made.vault.snapshots('prod')).map(({ id }) => id)).toEqual([future.id, now.id])
     expect(await problems(made.vault)).toEqual([])
   })
 })
