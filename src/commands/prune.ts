@@ -18,7 +18,7 @@ export interface PruneFlags {
 }
 
 type PrunedHost =
-  | { readonly host: string; readonly rotation: RotationOutcome }
+  | { readonly host: string; readonly rotation: RotationOutcome; readonly notice?: string | undefined }
   | { readonly host: string; readonly error: RelayError }
 
 /** `prune [host…]`: applies retention by hand, to every host of the vault when none is named. */
@@ -48,7 +48,7 @@ export async function prune(
       hosts: hosts.map((one) =>
         'error' in one
           ? { host: one.host, ...(errorToJson(one.error) as object) }
-          : { host: one.host, ...one.rotation },
+          : { host: one.host, ...one.rotation, notice: one.notice },
       ),
     },
   }
@@ -76,8 +76,15 @@ async function pruneHost(
     }
     const rotation = await rotateHost(vault, lock, host, started, { dryRun: false })
     const outcome = rotation.paused === undefined ? 'done' : 'failed'
-    await recordPrune(vault, host.name, started, now(), { outcome })
-    return { host: host.name, rotation }
+    const notice = await recordPrune(vault, host.name, started, now(), { outcome }).then(
+      () => undefined,
+      (error: unknown) => {
+        if (!(error instanceof RelayError)) throw error
+        // What was done is done; on a full disk it need not be in the history.
+        return `this run is not in the history: ${error.message}`
+      },
+    )
+    return { host: host.name, rotation, notice }
   } catch (error) {
     if (!(error instanceof RelayError)) throw error
     if (!(error instanceof LockedError)) {
@@ -124,7 +131,10 @@ function renderPruned(hosts: readonly PrunedHost[], dryRun: boolean, color: bool
     .map((one) =>
       'error' in one
         ? renderFailure(one.host, one.error)
-        : renderRotation(one.host, one.rotation, dryRun, color),
+        : [
+            renderRotation(one.host, one.rotation, dryRun, color),
+            ...(one.notice === undefined ? [] : [`warning: ${printable(one.notice)}`]),
+          ].join('\n'),
     )
     .join('\n\n')
 }

@@ -1,3 +1,4 @@
+import { VaultError } from '../errors.ts'
 import type { RetentionPolicy } from '../model/config.ts'
 import { snapshotTime } from '../model/names.ts'
 import type { RotationReport } from '../model/pull-report.ts'
@@ -53,16 +54,25 @@ export async function rotateHost(
   if (lock === undefined) throw new Error('rotation needs the lock of the host')
 
   const byId = new Map(snapshots.map((snapshot) => [snapshot.id, snapshot]))
+  const later: (() => Promise<void>)[] = []
+  const orLater = async (step: () => Promise<void>) => {
+    await step().catch((error: unknown) => {
+      if (!(error instanceof VaultError) || error.code !== 'disk-full') throw error
+      later.push(step)
+    })
+  }
   for (const { id, action, reasons } of plan.decisions) {
     const snapshot = byId.get(id)
     if (action === 'retire' && snapshot?.retired === false) {
-      await vault.retire(lock, snapshot, reasons.join('; '), now)
+      await orLater(() => vault.retire(lock, snapshot, reasons.join('; '), now))
     }
   }
   for (const { id, source, reasons } of plan.archives) {
     const snapshot = byId.get(id)
     const files = snapshot === undefined ? [] : presentFiles(snapshot, source)
-    if (snapshot !== undefined) await vault.removeArchives(lock, snapshot, files, reasons.join('; '), now)
+    if (snapshot !== undefined) {
+      await orLater(() => vault.removeArchives(lock, snapshot, files, reasons.join('; '), now))
+    }
   }
   for (const { id, action, reasons } of plan.decisions.toReversed()) {
     const snapshot = byId.get(id)
@@ -70,6 +80,8 @@ export async function rotateHost(
       await vault.remove(lock, snapshot, reasons.join('; '), now)
     }
   }
+  // A full disk had no room for what is to be said of these; what was removed has made some.
+  for (const step of later) await step()
   return report(plan, snapshots)
 }
 

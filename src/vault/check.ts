@@ -125,6 +125,9 @@ async function checkSnapshot(
   options.signal.throwIfAborted()
   const directory = snapshotDirectory(hostDir, entry.id)
   if ((await ifPresent(stat(directory))) === undefined) {
+    // Decided, and the ledger's line waits for room.
+    const removing = await ifPresent(readFile(join(removingDirectory(hostDir, entry.id), MANIFEST_FILE)))
+    if (removing !== undefined) return checkManifestBytes(removing, entry).problems
     return [
       { code: 'missing-snapshot', message: 'The ledger knows this snapshot, but its directory is gone' },
     ]

@@ -126,7 +126,10 @@ export interface Vault {
   ledger(host: string): Promise<LedgerRecord[]>
   runs(host: string): Promise<RunRecord[]>
   recordRun(host: string, run: RunRecord): Promise<void>
-  /** Removes a snapshot: keeps its manifest under `removed/`, ledger line first, then the files. */
+  /**
+   * Removes a snapshot: keeps its manifest under `removed/`, ledger line first, then the files. On a disk that has no
+   * room for the line the files make it.
+   */
   remove(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void>
   retire(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void>
   removeArchives(

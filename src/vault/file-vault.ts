@@ -12,7 +12,7 @@ import type {
   Vault,
   VaultProblem,
 } from './contract.ts'
-import { onDisk } from './disk-error.ts'
+import { isDiskFull, onDisk } from './disk-error.ts'
 import { makeDirectory, syncDirectory } from './durable.ts'
 import { fileLook } from './file-look.ts'
 import { appendRun, readRuns } from './history.ts'
@@ -32,7 +32,8 @@ import {
 } from './paths.ts'
 import { PartialSnapshot } from './pending-snapshot.ts'
 import { readSnapshots } from './read-snapshots.ts'
-import { removeArchiveFiles, removeFiles } from './remove.ts'
+import { removeArchiveFiles, removeFiles, setAside } from './remove.ts'
+import { keepReserve } from './reserve.ts'
 import { adoptUnrecorded, sweepLeftovers } from './sweep.ts'
 
 export interface VaultOptions {
@@ -77,7 +78,8 @@ export class FileVault implements Vault {
         command: this.#command,
       })
       try {
-        await sweepLeftovers(hostDir)
+        await sweepLeftovers(hostDir, this.#now())
+        await keepReserve(hostDir)
         return lock
       } catch (error) {
         await lock[Symbol.asyncDispose]()
@@ -92,7 +94,7 @@ export class FileVault implements Vault {
     const { host } = lock
     const hostDir = this.#hostDir(host)
     return onDisk(hostDir, async () => {
-      const swept = await sweepLeftovers(hostDir)
+      const swept = await sweepLeftovers(hostDir, now())
       const state = await adoptUnrecorded(hostDir, host, swept, now())
       const createdAt = await newSnapshotTime(await usedIds(hostDir, state), now, signal)
       const id = snapshotId(createdAt)
@@ -120,7 +122,14 @@ export class FileVault implements Vault {
 
   async remove(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void> {
     const hostDir = this.#lockedDir(lock, snapshot)
-    await this.#append(hostDir, { event: 'removed', ...about(snapshot), why, at: at.toISOString() })
+    const line = { event: 'removed', ...about(snapshot), why, at: at.toISOString() } as const
+    try {
+      await this.#append(hostDir, line)
+    } catch (error) {
+      if (!isDiskFull(error)) throw error
+      await onDisk(hostDir, () => setAside(hostDir, snapshot.id))
+      await this.#append(hostDir, line)
+    }
     await onDisk(hostDir, () => removeFiles(hostDir, snapshot.id))
   }
 

@@ -4,8 +4,9 @@ import { z } from 'zod'
 import { SNAPSHOT_ID_PATTERN } from '../model/names.ts'
 import type { LedgerRecord } from './contract.ts'
 import { FILE_MODE, ifPresent, syncDirectory } from './durable.ts'
-import { onDisk } from './disk-error.ts'
+import { isDiskFull, onDisk } from './disk-error.ts'
 import { hashOf } from './manifest.ts'
+import { spendReserve } from './reserve.ts'
 
 const common = { at: z.iso.datetime(), previous: z.string().nullable() }
 const about = { ...common, snapshot: z.string().regex(SNAPSHOT_ID_PATTERN), manifest: z.string() }
@@ -90,26 +91,36 @@ export async function readLedger(file: string): Promise<LedgerReading> {
 
 /**
  * Appends one line and brings it to the disk; all or nothing, also when the disk is full. Cuts off what a
- * crash left behind the last newline. The caller holds the host's lock.
+ * crash left behind the last newline. What is said so that something can go may take the room kept for it
+ * (`reserve.ts`). The caller holds the host's lock.
  */
 export async function appendLedger(file: string, entry: LedgerEntry): Promise<void> {
   await onDisk(file, async () => {
-    await using handle = await open(file, 'a+', FILE_MODE)
-    await handle.chmod(FILE_MODE)
-    const { end, line } = await lastLine(handle)
-    await handle.truncate(end)
-    const { at, event, ...rest } = entry
-    const previous = line === undefined ? null : hashOf(line)
-    const bytes = Buffer.from(`${JSON.stringify({ at, event, ...rest, previous })}\n`, 'utf8')
     try {
-      await handle.appendFile(bytes)
-      await handle.sync()
-      if (end === 0) await syncDirectory(dirname(file))
+      await append(file, entry)
     } catch (error) {
-      await handle.truncate(end).catch(() => undefined)
-      throw error
+      if (entry.event === 'made' || !isDiskFull(error) || !(await spendReserve(dirname(file)))) throw error
+      await append(file, entry)
     }
   })
+}
+
+async function append(file: string, entry: LedgerEntry): Promise<void> {
+  await using handle = await open(file, 'a+', FILE_MODE)
+  await handle.chmod(FILE_MODE)
+  const { end, line } = await lastLine(handle)
+  await handle.truncate(end)
+  const { at, event, ...rest } = entry
+  const previous = line === undefined ? null : hashOf(line)
+  const bytes = Buffer.from(`${JSON.stringify({ at, event, ...rest, previous })}\n`, 'utf8')
+  try {
+    await handle.appendFile(bytes)
+    await handle.sync()
+    if (end === 0) await syncDirectory(dirname(file))
+  } catch (error) {
+    await handle.truncate(end).catch(() => undefined)
+    throw error
+  }
 }
 
 /** The last whole line as bytes, newline excluded, and where it ends; read from the tail, ledgers grow for years. */

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { LockedError, VaultError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { HostLock } from './contract.ts'
+import { isDiskFull } from './disk-error.ts'
 import { FILE_MODE } from './durable.ts'
 
 /** What the holder writes into the lock file, for people. */
@@ -47,7 +48,10 @@ export class HeldLock implements HostLock {
         since: owner.since.toISOString(),
         command: owner.command,
       }
-      await handle.writeFile(`${JSON.stringify(note)}\n`)
+      // On a full disk there is no note: it is only for people, and pruning needs the lock.
+      await handle.writeFile(`${JSON.stringify(note)}\n`).catch((error: unknown) => {
+        if (!isDiskFull(error)) throw error
+      })
       return new HeldLock(host, handle)
     } catch (error) {
       await handle.close()

@@ -18,6 +18,8 @@ export const hostDirectory = (vault: string, host: string) => join(vault, encode
 export const ledgerFile = (hostDir: string) => join(hostDir, 'ledger.jsonl')
 export const runsFile = (hostDir: string) => join(hostDir, 'runs.jsonl')
 export const damageFile = (hostDir: string) => join(hostDir, DAMAGE_FILE)
+/** Room that a full disk takes back (`reserve.ts`). */
+export const reserveFile = (hostDir: string) => join(hostDir, '.reserve')
 export const lockFile = (hostDir: string) => join(hostDir, '.lock')
 export const snapshotDirectory = (hostDir: string, id: string) => join(hostDir, id)
 export const partialDirectory = (hostDir: string, id: string) => join(hostDir, PARTIAL_PREFIX + id)

@@ -128,7 +128,7 @@ describe('begin and commit', () => {
       file.stream.write('half')
       expect(await made.vault.snapshots('prod')).toEqual([])
     }
-    expect((await readdir(join(made.path, 'prod'))).sort()).toEqual(['.lock'])
+    expect((await readdir(join(made.path, 'prod'))).sort()).toEqual(['.lock', '.reserve'])
   })
 
   test('scratch data and files of failed sources are gone before the commit', async () => {
@@ -248,6 +248,7 @@ describe('remove and retire', () => {
     expect((await made.vault.snapshots('prod')).map(({ id }) => id)).toEqual(['20251118T020000Z'])
     expect((await readdir(join(made.path, 'prod'))).sort()).toEqual([
       '.lock',
+      '.reserve',
       '20251118T020000Z',
       'ledger.jsonl',
       'removed',
