@@ -7,6 +7,7 @@ import { rotateHost, type RotatedHost, type RotationOutcome } from '../pull/rota
 import { formatCount } from '../report/format.ts'
 import { errorToJson } from '../report/render-error.ts'
 import { renderTable } from '../report/table.ts'
+import { openLedgerMarks } from '../state/ledger-marks.ts'
 import type { Vault } from '../vault/contract.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import { resolveHost } from '../vault/resolve-snapshot.ts'
@@ -29,7 +30,11 @@ export async function prune(
 ): Promise<CommandOutcome> {
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
   const command = 'relay-backup prune'
-  const vault = await openExistingVault(config.vault, { now: context.now, command })
+  const vault = await openExistingVault(config.vault, {
+    now: context.now,
+    command,
+    marks: openLedgerMarks(context.env),
+  })
   const hosts: PrunedHost[] = []
   if (vault !== undefined) {
     const names = args.length === 0 ? await vault.hosts() : []
@@ -71,8 +76,11 @@ async function pruneHost(
   }
   try {
     await using lock = await vault.lock(host.name)
-    if (flags.accept === true && (await vault.rotationPaused(host.name)) !== undefined) {
-      await vault.acceptRotation(lock, 'prune --accept', started)
+    if (flags.accept === true) {
+      if ((await vault.rotationPaused(host.name)) !== undefined) {
+        await vault.acceptRotation(lock, 'prune --accept', started)
+      }
+      await vault.acceptLoss(lock, 'prune --accept', started)
     }
     const rotation = await rotateHost(vault, lock, host, started, { dryRun: false })
     const outcome = rotation.paused === undefined ? 'done' : 'failed'

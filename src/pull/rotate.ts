@@ -34,8 +34,8 @@ export interface RotationOutcome extends RotationReport {
 /**
  * Applies the retention policy to a host: retire, then single archives, then whole snapshots, newest first so
  * that no incremental outlives what it needs. Stopping anywhere leaves a vault that the next run continues
- * with. Does nothing while rotation is paused, and pauses (in the report) when a snapshot that is to stay is
- * not whole on disk: nothing is deleted before its replacement is proven. A dry run needs no lock.
+ * with. Does nothing while rotation is paused, and pauses (in the report) when the ledger is contradicted or a
+ * snapshot that is to stay is not whole on disk: nothing is deleted before its replacement is proven. A dry run needs no lock.
  */
 export async function rotateHost(
   vault: Vault,
@@ -48,6 +48,11 @@ export async function rotateHost(
   const plan = await planRotation(vault, host, snapshots, now)
   const paused = await vault.rotationPaused(host.name)
   if (paused !== undefined) return { ...report(plan, snapshots), paused }
+  const [contradiction] = await vault.contradictions(host.name)
+  if (contradiction !== undefined) {
+    const why = `the vault was set back, or something was taken away from it: ${contradiction.message}`
+    return { ...report(plan, snapshots), paused: why }
+  }
   const damage = await damageOfKept(vault, host.name, plan)
   if (damage !== undefined) return { ...report(plan, snapshots), paused: damage, damaged: true }
   if (dryRun) return report(plan, snapshots)

@@ -53,6 +53,7 @@ export type LedgerRecord = { readonly at: string; readonly previous: string | nu
     }
   | { readonly event: 'rotation-paused'; readonly snapshot: string; readonly why: string }
   | { readonly event: 'rotation-accepted'; readonly why: string }
+  | { readonly event: 'loss-accepted'; readonly snapshots: readonly string[]; readonly why: string }
 )
 
 /** One line of `runs.jsonl`: the history, good runs and bad. */
@@ -103,6 +104,26 @@ export interface VaultProblem {
   readonly message: string
 }
 
+/** How far a host's ledger had come: the hex SHA-256 of its last line, and how many lines there were. */
+export interface LedgerMark {
+  readonly lines: number
+  readonly hash: string
+}
+
+/** What this computer keeps of ledgers outside of the vault. */
+export interface LedgerMarks {
+  /** Undefined when nothing is known. */
+  recall(of: MarkedLedger): Promise<LedgerMark | undefined>
+  remember(of: MarkedLedger, mark: LedgerMark): Promise<void>
+}
+
+/** A host's ledger in the vault of this id at this path: a copy of a vault elsewhere is another. */
+export interface MarkedLedger {
+  readonly vault: string
+  readonly path: string
+  readonly host: string
+}
+
 /** Holding it is the right to write for this host. */
 export interface HostLock extends AsyncDisposable {
   readonly host: string
@@ -144,6 +165,13 @@ export interface Vault {
   acceptRotation(lock: HostLock, why: string, at: Date): Promise<void>
   /** Why rotation is paused, or undefined. */
   rotationPaused(host: string): Promise<string | undefined>
+  /**
+   * What says that the ledger once said more than now: a vault that was set back to an older copy, or a snapshot that
+   * was taken away together with its line. Empty when nothing contradicts it.
+   */
+  contradictions(host: string): Promise<readonly VaultProblem[]>
+  /** A person knows of what {@link contradictions} tells, and goes on with the vault as it is. */
+  acceptLoss(lock: HostLock, why: string, at: Date): Promise<void>
   /** An absolute path for reading a committed file. */
   filePath(snapshot: Snapshot, file: string): string
   /** What tells whether a committed file was touched: size, times, inode. Undefined when it is not there. */

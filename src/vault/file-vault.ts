@@ -5,13 +5,16 @@ import { checkHost } from './check.ts'
 import type {
   CheckOptions,
   HostLock,
+  LedgerMarks,
   LedgerRecord,
+  MarkedLedger,
   PendingSnapshot,
   RunRecord,
   Snapshot,
   Vault,
   VaultProblem,
 } from './contract.ts'
+import { confirms, findContradictions, type Contradictions } from './contradictions.ts'
 import { isDiskFull, onDisk } from './disk-error.ts'
 import { makeDirectory, syncDirectory } from './durable.ts'
 import { fileLook } from './file-look.ts'
@@ -41,6 +44,8 @@ export interface VaultOptions {
   readonly now?: () => Date
   /** What the lock's owner note calls this run: `relay-backup pull`. */
   readonly command?: string
+  /** Where this computer keeps how far it saw the ledgers come. */
+  readonly marks?: LedgerMarks | undefined
 }
 
 /** A vault in a local directory, whose vault.json was read already. */
@@ -49,12 +54,16 @@ export class FileVault implements Vault {
   readonly id: string
   readonly #now: () => Date
   readonly #command: string
+  readonly #marks: LedgerMarks | undefined
+  /** Hosts whose ledger is right as it is now: somebody said so. */
+  readonly #accepted = new Set<string>()
 
   constructor(path: string, id: string, options: VaultOptions = {}) {
     this.path = path
     this.id = id
     this.#now = options.now ?? (() => new Date())
     this.#command = options.command ?? 'relay-backup'
+    this.#marks = options.marks
   }
 
   async hosts(): Promise<string[]> {
@@ -80,6 +89,7 @@ export class FileVault implements Vault {
       try {
         await sweepLeftovers(hostDir, this.#now())
         await keepReserve(hostDir)
+        lock.beforeRelease = () => this.#mark(host)
         return lock
       } catch (error) {
         await lock[Symbol.asyncDispose]()
@@ -171,6 +181,52 @@ export class FileVault implements Vault {
 
   async rotationPaused(host: string): Promise<string | undefined> {
     return ledgerState(await this.ledger(host)).paused
+  }
+
+  async contradictions(host: string): Promise<readonly VaultProblem[]> {
+    return (await this.#contradictions(host)).problems
+  }
+
+  async acceptLoss(lock: HostLock, why: string, at: Date): Promise<void> {
+    insistOnLock(lock)
+    const { host } = lock
+    const { problems, snapshots } = await this.#contradictions(host)
+    if (problems.length === 0) return
+    this.#accepted.add(host)
+    const hostDir = this.#hostDir(host)
+    const common = { why, at: at.toISOString() }
+    await this.#append(hostDir, { event: 'loss-accepted', snapshots, ...common })
+    // What is still in the ledger, and was removed as its manifest says, is so again.
+    const { snapshots: known } = ledgerState((await readLedger(ledgerFile(hostDir))).records)
+    const there = new Set(await readdir(hostDir))
+    for (const id of snapshots) {
+      const entry = known.get(id)
+      if (entry === undefined || entry.removed || there.has(id)) continue
+      await this.#append(hostDir, { event: 'removed', snapshot: id, manifest: entry.manifest, ...common })
+    }
+  }
+
+  #contradictions(host: string): Promise<Contradictions> {
+    const hostDir = this.#hostDir(host)
+    const recall = async () =>
+      this.#accepted.has(host) ? undefined : await this.#marks?.recall(this.#marked(host))
+    return onDisk(hostDir, () => findContradictions(hostDir, host, recall))
+  }
+
+  /** Keeps how far the ledger has come; one that lacks what was seen in it is not believed before a person did. */
+  async #mark(host: string): Promise<void> {
+    if (this.#marks === undefined) return
+    const ledger = await readLedger(ledgerFile(this.#hostDir(host)))
+    const seen = await this.#marks.recall(this.#marked(host))
+    const hash = ledger.hashes.at(-1)
+    const isBelieved = seen === undefined || confirms(ledger, seen) || this.#accepted.has(host)
+    if (hash !== undefined && isBelieved) {
+      await this.#marks.remember(this.#marked(host), { lines: ledger.hashes.length, hash })
+    }
+  }
+
+  #marked(host: string): MarkedLedger {
+    return { vault: this.id, path: this.path, host }
   }
 
   filePath(snapshot: Snapshot, file: string): string {

@@ -28,6 +28,12 @@ const record = z.discriminatedUnion('event', [
   }),
   z.looseObject({ ...common, event: z.literal('rotation-paused'), snapshot: z.string(), why: z.string() }),
   z.looseObject({ ...common, event: z.literal('rotation-accepted'), why: z.string() }),
+  z.looseObject({
+    ...common,
+    event: z.literal('loss-accepted'),
+    snapshots: z.array(z.string()),
+    why: z.string(),
+  }),
 ])
 
 const KNOWN_EVENTS: ReadonlySet<string> = new Set([
@@ -37,11 +43,14 @@ const KNOWN_EVENTS: ReadonlySet<string> = new Set([
   'archives-removed',
   'rotation-paused',
   'rotation-accepted',
+  'loss-accepted',
 ])
 
 /** What a ledger file says, and where its chain of hashes is broken. */
 export interface LedgerReading {
   readonly records: readonly LedgerRecord[]
+  /** Hex SHA-256 of each line. */
+  readonly hashes: readonly string[]
   readonly problems: readonly { readonly line: number; readonly message: string }[]
 }
 
@@ -59,6 +68,7 @@ export type LedgerEntry = LedgerRecord extends infer R
 export function parseLedger(text: string): LedgerReading {
   const lines = text.split('\n').slice(0, -1)
   const records: LedgerRecord[] = []
+  const hashes: string[] = []
   const problems: { line: number; message: string }[] = []
   let previous: string | null = null
   lines.forEach((line, index) => {
@@ -80,8 +90,9 @@ export function parseLedger(text: string): LedgerReading {
       }
     }
     previous = hashOf(line)
+    hashes.push(previous)
   })
-  return { records, problems }
+  return { records, hashes, problems }
 }
 
 /** The ledger at this path; empty when there is none yet. */

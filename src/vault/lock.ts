@@ -23,6 +23,8 @@ export class HeldLock implements HostLock {
   readonly host: string
   readonly #handle: FileHandle
   #held = true
+  /** Done before the lock is given back; what it throws is nobody's. */
+  beforeRelease: (() => Promise<void>) | undefined
 
   private constructor(host: string, handle: FileHandle) {
     this.host = host
@@ -61,6 +63,7 @@ export class HeldLock implements HostLock {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#held) return
+    await this.beforeRelease?.().catch(() => undefined)
     this.#held = false
     await this.#handle.truncate(0).catch(() => undefined)
     await this.#handle.close()

@@ -17,6 +17,8 @@ const STEPS: Readonly<Record<string, string>> = {
   'parent-damaged':
     'Put what is missing or damaged back from a copy of the vault; the next pull captures everything afresh.',
   'chain-broken': 'Find out who changed the vault; compare it with a copy.',
+  'set-back':
+    'Find out who set the vault back or took something away, and put what is missing back from a copy. If it was you and it is lost, go on with: relay-backup prune --accept',
   'unknown-snapshot':
     'Pull again: what a crash left is taken in then. If it stays unknown, it was copied here: move it out of the vault.',
   'not-remembered':

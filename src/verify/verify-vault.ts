@@ -69,7 +69,7 @@ async function verifyHost(
       reporter.event({ type: 'host-step', host, step })
     },
   })
-  const problems = [...own, ...dependentProblems(asked, all, own)]
+  const problems = [...(await vault.contradictions(host)), ...own, ...dependentProblems(asked, all, own)]
   const message = problems.length === 0 ? 'verified' : `${problems.length} problems`
   reporter.event({ type: 'host-finished', host, message })
   return {

@@ -45,7 +45,7 @@ hosts:
     columns: undefined,
     progress: { mode: 'quiet', stream: process.stderr, verbose: false, color: false },
     color: false,
-    env: {},
+    env: { XDG_STATE_HOME: join(temp.path, 'state') },
     cwd: temp.path,
     now: () => new Date(monday.getTime() + 5 * DAY),
   }
