@@ -8,6 +8,7 @@ import { formatCount } from '../report/format.ts'
 import { errorToJson } from '../report/render-error.ts'
 import { renderTable } from '../report/table.ts'
 import { openLedgerMarks } from '../state/ledger-marks.ts'
+import { accessFindings } from '../vault/access.ts'
 import type { Vault } from '../vault/contract.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import { resolveHost } from '../vault/resolve-snapshot.ts'
@@ -45,11 +46,18 @@ export async function prune(
     }
   }
   const dryRun = flags.dryRun === true
+  const warnings = await accessFindings(config.vault, process.getuid?.())
   return {
     exitCode: pruneExitCode(hosts, dryRun),
-    text: renderPruned(hosts, dryRun, context.color),
+    text: [
+      ...warnings.map(
+        ({ message, next }) => `warning: ${message}${next === undefined ? '' : `\nNext: ${next}`}\n`,
+      ),
+      renderPruned(hosts, dryRun, context.color),
+    ].join('\n'),
     json: {
       dryRun,
+      warnings,
       hosts: hosts.map((one) =>
         'error' in one
           ? { host: one.host, ...(errorToJson(one.error) as object) }

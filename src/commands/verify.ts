@@ -6,6 +6,7 @@ import { formatSize } from '../model/units.ts'
 import { formatCount } from '../report/format.ts'
 import { createReporter } from '../report/reporter.ts'
 import { openLedgerMarks } from '../state/ledger-marks.ts'
+import { accessFindings } from '../vault/access.ts'
 import type { Vault } from '../vault/contract.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import { isSnapshotReference, onlyHost, resolveHost, resolveSnapshot } from '../vault/resolve-snapshot.ts'
@@ -28,6 +29,9 @@ export async function verify(
   }
   const targets = options.all === true ? await everyHost(vault) : await targetsOf(vault, args)
   await using reporter = createReporter(context.progress)
+  for (const { check: code, message, next } of await accessFindings(config.vault, process.getuid?.())) {
+    reporter.event({ type: 'warning', code, message, next })
+  }
   const report = await verifyVault(vault, targets, { reporter, signal: context.signal })
   return {
     exitCode: report.ok ? ExitCode.done : ExitCode.damage,

@@ -27,6 +27,7 @@ import { chooseCompression } from '../sources/compression-choice.ts'
 import { sourceOf } from '../sources/registry.ts'
 import { listingsDirectory, openListingStore } from '../state/listing-store.ts'
 import { openLedgerMarks } from '../state/ledger-marks.ts'
+import { accessFindings } from '../vault/access.ts'
 import { openVault } from '../vault/open-vault.ts'
 import { TOOL } from '../version.ts'
 import type { CommandContext } from './context.ts'
@@ -53,7 +54,7 @@ export async function wirePull(
     ...context.progress,
     logger: await openLog(context.env, context.globals.verbose),
   })
-  for (const finding of findings) {
+  for (const finding of [...findings, ...(await accessFindings(config.vault, process.getuid?.()))]) {
     if (finding.outcome === 'ok') continue
     reporter.event({ type: 'warning', code: finding.check, message: finding.message, next: finding.next })
   }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { SNAPSHOT_ID_PATTERN } from '../model/names.ts'
 import type { Damage } from './contract.ts'
-import { appendLine, readLines } from './line-file.ts'
+import { appendLine, readValues } from './line-file.ts'
 import { damageFile } from './paths.ts'
 
 const about = {
@@ -24,6 +24,8 @@ const LASTING: ReadonlySet<string> = new Set([
   'manifest-differs',
   'manifest-damaged',
   'not-a-file',
+  'not-a-directory',
+  'too-large',
 ])
 
 /**
@@ -44,7 +46,7 @@ export class DamageBook {
   static async read(hostDir: string): Promise<DamageBook> {
     const file = damageFile(hostDir)
     const known = new Map<string, Damage>()
-    for (const value of (await readLines(file)).values) {
+    for (const value of await readValues(file)) {
       const { success, data } = line.safeParse(value)
       if (!success) continue
       if (data.event === 'mended') known.delete(keyOf(data.snapshot, data.file))

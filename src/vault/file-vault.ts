@@ -36,6 +36,7 @@ import {
 import { PartialSnapshot } from './pending-snapshot.ts'
 import { readSnapshots } from './read-snapshots.ts'
 import { removeArchiveFiles, removeFiles, setAside } from './remove.ts'
+import { insistOnDirectory } from './regular-file.ts'
 import { keepReserve } from './reserve.ts'
 import { adoptUnrecorded, sweepLeftovers } from './sweep.ts'
 
@@ -253,6 +254,7 @@ export class FileVault implements Vault {
     const hostDir = this.#hostDir(host)
     await onDisk(hostDir, async () => {
       if (await makeDirectory(hostDir)) await syncDirectory(this.path)
+      await insistOnDirectory(hostDir)
     })
     return hostDir
   }

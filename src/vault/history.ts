@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { RunRecord } from './contract.ts'
-import { appendLine, readLines } from './line-file.ts'
+import { appendLine, readValues } from './line-file.ts'
 
 const run = z.looseObject({
   at: z.iso.datetime(),
@@ -16,8 +16,7 @@ const run = z.looseObject({
 
 /** The history, oldest first. A line that is damaged, or of a later version, is left out: `check` names the former. */
 export async function readRuns(file: string): Promise<RunRecord[]> {
-  const { values } = await readLines(file)
-  return values.flatMap((value) => {
+  return (await readValues(file)).flatMap((value) => {
     const result = run.safeParse(value)
     return result.success ? [result.data as unknown as RunRecord] : []
   })

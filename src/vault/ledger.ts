@@ -1,4 +1,4 @@
-import { open, readFile, type FileHandle } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { SNAPSHOT_ID_PATTERN } from '../model/names.ts'
@@ -6,6 +6,8 @@ import type { LedgerRecord } from './contract.ts'
 import { FILE_MODE, ifPresent, syncDirectory } from './durable.ts'
 import { isDiskFull, onDisk } from './disk-error.ts'
 import { hashOf } from './manifest.ts'
+import { MOST_BYTES } from './paths.ts'
+import { openRegular, readRegular } from './regular-file.ts'
 import { spendReserve } from './reserve.ts'
 
 const common = { at: z.iso.datetime(), previous: z.string().nullable() }
@@ -95,9 +97,11 @@ export function parseLedger(text: string): LedgerReading {
   return { records, hashes, problems }
 }
 
-/** The ledger at this path; empty when there is none yet. */
+/** The ledger at this path; empty when there is none yet. Throws as {@link readRegular}. */
 export async function readLedger(file: string): Promise<LedgerReading> {
-  return onDisk(file, async () => parseLedger((await ifPresent(readFile(file, 'utf8'))) ?? ''))
+  return onDisk(file, async () =>
+    parseLedger((await ifPresent(readRegular(file, MOST_BYTES.lines)))?.toString('utf8') ?? ''),
+  )
 }
 
 /**
@@ -117,7 +121,7 @@ export async function appendLedger(file: string, entry: LedgerEntry): Promise<vo
 }
 
 async function append(file: string, entry: LedgerEntry): Promise<void> {
-  await using handle = await open(file, 'a+', FILE_MODE)
+  await using handle = await openRegular(file, 'append')
   await handle.chmod(FILE_MODE)
   const { end, line } = await lastLine(handle)
   await handle.truncate(end)

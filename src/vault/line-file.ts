@@ -1,7 +1,8 @@
-import { open, readFile } from 'node:fs/promises'
 import { onDisk } from './disk-error.ts'
 import { FILE_MODE, ifPresent } from './durable.ts'
 import { hashOf } from './manifest.ts'
+import { MOST_BYTES } from './paths.ts'
+import { isForeign, openRegular, readRegular } from './regular-file.ts'
 
 /** What a file of lines says, and where it is not as it was written. */
 export interface LinesReading {
@@ -35,15 +36,27 @@ export function parseLines(text: string): LinesReading {
   return { values, problems }
 }
 
-/** The lines of the file at this path; none when there is no file. */
+/** The lines of the file at this path; none when there is no file. Throws as {@link readRegular}. */
 export async function readLines(file: string): Promise<LinesReading> {
-  return onDisk(file, async () => parseLines((await ifPresent(readFile(file, 'utf8'))) ?? ''))
+  return onDisk(file, async () =>
+    parseLines((await ifPresent(readRegular(file, MOST_BYTES.lines)))?.toString('utf8') ?? ''),
+  )
+}
+
+/** The values of the lines; none where something else lies at the path. `check` names that and damaged lines. */
+export async function readValues(file: string): Promise<LinesReading['values']> {
+  try {
+    return (await readLines(file)).values
+  } catch (error) {
+    if (isForeign(error)) return []
+    throw error
+  }
 }
 
 /** Appends one line, with what tells later whether it is as it was written. Needs no lock. */
 export async function appendLine(file: string, value: object): Promise<void> {
   await onDisk(file, async () => {
-    await using handle = await open(file, 'a+', FILE_MODE)
+    await using handle = await openRegular(file, 'append')
     await handle.chmod(FILE_MODE)
     const { size } = await handle.stat()
     const last = Buffer.alloc(1)

@@ -1,10 +1,11 @@
-import { open, type FileHandle } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { LockedError, VaultError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { HostLock } from './contract.ts'
 import { isDiskFull } from './disk-error.ts'
 import { FILE_MODE } from './durable.ts'
+import { openRegular } from './regular-file.ts'
 
 /** What the holder writes into the lock file, for people. */
 export interface LockOwner {
@@ -39,7 +40,7 @@ export class HeldLock implements HostLock {
   static async take(file: string, host: string, owner: { since: Date; command: string }): Promise<HeldLock> {
     const tryLock = await loadTryLock()
     // The lock file is never removed: a name that comes and goes could be locked twice.
-    const handle = await open(file, 'a+', FILE_MODE)
+    const handle = await openRegular(file, 'append')
     try {
       if (!tryLock(handle.fd)) throw lockedBy(host, await readOwner(handle))
       await handle.chmod(FILE_MODE)

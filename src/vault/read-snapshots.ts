@@ -1,4 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises'
+import type { Dirent } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import pLimit from 'p-limit'
 import { RelayError } from '../errors.ts'
@@ -10,7 +11,8 @@ import { ifPresent } from './durable.ts'
 import { readLedger } from './ledger.ts'
 import { ledgerState } from './ledger-state.ts'
 import { hashOf, parseManifest } from './manifest.ts'
-import { isSnapshotName, ledgerFile, MANIFEST_FILE, snapshotDirectory } from './paths.ts'
+import { isSnapshotName, ledgerFile, MANIFEST_FILE, MOST_BYTES, snapshotDirectory } from './paths.ts'
+import { insistOnDirectory, readRegular } from './regular-file.ts'
 
 /** Manifests read at the same time: enough to keep a disk busy, far from the limit of open files. */
 const READERS = 32
@@ -22,7 +24,8 @@ const READERS = 32
  */
 export async function readSnapshots(hostDir: string, host: string): Promise<Snapshot[]> {
   return onDisk(hostDir, async () => {
-    const names = (await ifPresent(readdir(hostDir))) ?? []
+    await insistOnDirectory(hostDir)
+    const names = directoryNames((await ifPresent(readdir(hostDir, { withFileTypes: true }))) ?? [])
     const { snapshots: known, newestManifest } = ledgerState((await readLedger(ledgerFile(hostDir))).records)
     const damaged = await DamageBook.read(hostDir)
     const ids = names.filter((name) => isSnapshotName(name) && known.get(name)?.removed !== true)
@@ -79,10 +82,15 @@ function inOrder(
   }
 }
 
+/** Names of what are directories, and no links to some. */
+export function directoryNames(entries: readonly Dirent[]): string[] {
+  return entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
+}
+
 /** A directory's manifest and its hash; undefined when there is none. Throws as `parseManifest` does. */
 export async function readManifest(
   directory: string,
 ): Promise<{ readonly manifest: Manifest; readonly manifestHash: string } | undefined> {
-  const bytes = await ifPresent(readFile(join(directory, MANIFEST_FILE)))
+  const bytes = await ifPresent(readRegular(join(directory, MANIFEST_FILE), MOST_BYTES.manifest))
   return bytes === undefined ? undefined : { manifest: parseManifest(bytes), manifestHash: hashOf(bytes) }
 }

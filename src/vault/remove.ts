@@ -1,15 +1,17 @@
-import { readdir, readFile, rename, rm, unlink } from 'node:fs/promises'
+import { readdir, rename, rm, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDiskFull } from './disk-error.ts'
 import { ifPresent, makeDirectory, replaceFile, syncDirectory } from './durable.ts'
 import {
   MANIFEST_FILE,
+  MOST_BYTES,
   removedDirectory,
   removedManifest,
   removingDirectory,
   snapshotDirectory,
   SUMS_FILE,
 } from './paths.ts'
+import { insistOnDirectory, readRegular } from './regular-file.ts'
 import { sumsFileName } from './sums.ts'
 
 /**
@@ -31,6 +33,7 @@ export async function setAside(hostDir: string, id: string): Promise<void> {
   const removing = removingDirectory(hostDir, id)
   await ifPresent(rename(snapshotDirectory(hostDir, id), removing))
   await syncDirectory(hostDir)
+  await insistOnDirectory(removing)
   for (const name of (await ifPresent(readdir(removing))) ?? []) {
     if (name !== MANIFEST_FILE) await rm(join(removing, name), { recursive: true, force: true })
   }
@@ -40,6 +43,8 @@ export async function setAside(hostDir: string, id: string): Promise<void> {
 export async function finishRemoval(hostDir: string, id: string): Promise<void> {
   const removing = removingDirectory(hostDir, id)
   if (await makeDirectory(removedDirectory(hostDir))) await syncDirectory(hostDir)
+  await insistOnDirectory(removedDirectory(hostDir))
+  await insistOnDirectory(removing)
   await ifPresent(rename(join(removing, MANIFEST_FILE), removedManifest(hostDir, id)))
   await syncDirectory(removedDirectory(hostDir))
   await rm(removing, { recursive: true, force: true })
@@ -53,7 +58,7 @@ export async function removeArchiveFiles(directory: string, files: ReadonlySet<s
   for (const file of files) await ifPresent(unlink(join(directory, file)))
   await syncDirectory(directory)
   const sums = join(directory, SUMS_FILE)
-  const text = (await ifPresent(readFile(sums, 'utf8'))) ?? ''
+  const text = (await ifPresent(readRegular(sums, MOST_BYTES.sums)))?.toString('utf8') ?? ''
   const left = text
     .split('\n')
     .filter((line) => !files.has(sumsFileName(line)))

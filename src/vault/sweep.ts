@@ -1,4 +1,4 @@
-import { readdir, rm, stat } from 'node:fs/promises'
+import { lstat, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RelayError } from '../errors.ts'
 import type { Manifest } from '../model/snapshot.ts'
@@ -7,7 +7,7 @@ import { appendLedger, readLedger } from './ledger.ts'
 import { ledgerState, type LedgerSnapshot, type LedgerState } from './ledger-state.ts'
 import { manifestFiles } from './manifest.ts'
 import { isSnapshotName, ledgerFile, PARTIAL_PREFIX, REMOVING_PREFIX, snapshotDirectory } from './paths.ts'
-import { readManifest } from './read-snapshots.ts'
+import { directoryNames, readManifest } from './read-snapshots.ts'
 import { finishRemoval, removeArchiveFiles, removeFiles, setAside } from './remove.ts'
 
 /**
@@ -16,7 +16,7 @@ import { finishRemoval, removeArchiveFiles, removeFiles, setAside } from './remo
  * `.removing-*` and what the ledger says was removed. Returns the ledger's state.
  */
 export async function sweepLeftovers(hostDir: string, at: Date): Promise<LedgerState> {
-  const names = await readdir(hostDir)
+  const names = directoryNames(await readdir(hostDir, { withFileTypes: true }))
   for (const name of names) {
     if (isLeftover(name, PARTIAL_PREFIX)) await rm(join(hostDir, name), { recursive: true, force: true })
   }
@@ -60,7 +60,9 @@ export async function adoptUnrecorded(
   at: Date,
 ): Promise<LedgerState> {
   let state = before
-  const ids = (await readdir(hostDir)).filter((name) => isSnapshotName(name) && !before.snapshots.has(name))
+  const ids = directoryNames(await readdir(hostDir, { withFileTypes: true })).filter(
+    (name) => isSnapshotName(name) && !before.snapshots.has(name),
+  )
   for (const id of ids.sort()) {
     if (await adopt(hostDir, host, id, state, at)) {
       state = ledgerState((await readLedger(ledgerFile(hostDir))).records)
@@ -103,7 +105,7 @@ async function adopt(
 
 async function isWhole(directory: string, manifest: Manifest): Promise<boolean> {
   for (const { file, bytes } of manifestFiles(manifest)) {
-    if ((await ifPresent(stat(join(directory, file))))?.size !== bytes) return false
+    if ((await ifPresent(lstat(join(directory, file))))?.size !== bytes) return false
   }
   return true
 }
