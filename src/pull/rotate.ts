@@ -47,14 +47,14 @@ export async function rotateHost(
   const snapshots = await vault.snapshots(host.name, { retired: true })
   const plan = await planRotation(vault, host, snapshots, now)
   const paused = await vault.rotationPaused(host.name)
-  if (paused !== undefined) return { ...report(plan, snapshots), paused }
+  if (paused !== undefined) return waiting(plan, snapshots, paused)
   const [contradiction] = await vault.contradictions(host.name)
   if (contradiction !== undefined) {
     const why = `the vault was set back, or something was taken away from it: ${contradiction.message}`
-    return { ...report(plan, snapshots), paused: why }
+    return waiting(plan, snapshots, why)
   }
   const damage = await damageOfKept(vault, host.name, plan)
-  if (damage !== undefined) return { ...report(plan, snapshots), paused: damage, damaged: true }
+  if (damage !== undefined) return { ...waiting(plan, snapshots, damage), damaged: true }
   if (dryRun) return report(plan, snapshots)
   if (lock === undefined) throw new Error('rotation needs the lock of the host')
 
@@ -157,6 +157,11 @@ async function damageOfKept(vault: Vault, host: string, plan: RotationPlan): Pro
   if (problem === undefined) return undefined
   const where = [problem.snapshot, problem.file].filter((part) => part !== undefined).join('/')
   return `a snapshot that is to stay is damaged (${where}: ${problem.message})`
+}
+
+/** While rotation is paused nothing goes, whatever is decided. */
+function waiting(plan: RotationPlan, snapshots: readonly Snapshot[], paused: string): RotationOutcome {
+  return { ...report(plan, snapshots), removed: [], retired: [], paused }
 }
 
 function report({ decisions, archives }: RotationPlan, snapshots: readonly Snapshot[]): RotationOutcome {
