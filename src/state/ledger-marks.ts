@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { stateDirectory } from './directory.ts'
 
@@ -48,8 +48,13 @@ export function openLedgerMarks(env: NodeJS.ProcessEnv): {
       const file = fileOf(place)
       await mkdir(dirname(file), { recursive: true, mode: 0o700 })
       const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
-      await writeFile(temporary, `${JSON.stringify({ lines, hash })}\n`, { mode: 0o600, flag: 'wx' })
-      await rename(temporary, file)
+      try {
+        await writeFile(temporary, `${JSON.stringify({ lines, hash })}\n`, { mode: 0o600, flag: 'wx' })
+        await rename(temporary, file)
+      } catch (error) {
+        await rm(temporary, { force: true })
+        throw error
+      }
     },
   }
 }
