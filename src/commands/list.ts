@@ -25,6 +25,8 @@ export interface ListedSnapshot {
   readonly missing: readonly string[]
   readonly bytes: number
   readonly latest: boolean
+  /** Something of it was found damaged, and was not proven mended since. */
+  readonly damaged: boolean
 }
 
 export interface ListedHost {
@@ -35,7 +37,7 @@ export interface ListedHost {
   readonly rotationPaused?: string | undefined
 }
 
-/** `list [host]`: the snapshots of the vault, oldest first; also of hosts that are no longer configured. */
+/** `list [host]`: the snapshots of the vault in the order they were made; also of hosts that are no longer configured. */
 export async function list(context: CommandContext, args: readonly string[]): Promise<CommandOutcome> {
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
   const vault = await openExistingVault(config.vault)
@@ -77,6 +79,7 @@ function listed(snapshot: Snapshot, latest: boolean, now: Date): ListedSnapshot 
     missing: manifest.selection.filter((name) => !made.has(name)),
     bytes: storedBytes(snapshot),
     latest,
+    damaged: snapshot.damage !== undefined,
   }
 }
 
@@ -123,10 +126,18 @@ export function renderList(
           `Next: if that is right, run: relay-backup prune ${host} --accept`,
         ],
   )
-  return [table, '', totals, ...paused].join('\n')
+  const ahead = snapshots.flatMap((one) => (one.ageMs < 0 ? [printable(one.snapshot)] : []))
+  const future =
+    ahead.length === 0
+      ? []
+      : [
+          `Dated ahead of this computer's clock: ${ahead.join(', ')}`,
+          'Next: set the clock right if it is wrong now; `latest` is the snapshot that was made last, whatever its date',
+        ]
+  return [table, '', totals, ...future, ...paused].join('\n')
 }
 
-function state({ complete, missing }: ListedSnapshot): string {
-  if (complete) return 'complete'
-  return missing.length === 0 ? 'partial' : `without ${printable(missing.join(' '))}`
+function state({ complete, missing, damaged }: ListedSnapshot): string {
+  const partial = missing.length === 0 ? 'partial' : `without ${printable(missing.join(' '))}`
+  return `${complete ? 'complete' : partial}${damaged ? ', damaged' : ''}`
 }

@@ -7,6 +7,8 @@ import { rotateHost, type RotatedHost, type RotationOutcome } from '../pull/rota
 import { formatCount } from '../report/format.ts'
 import { errorToJson } from '../report/render-error.ts'
 import { renderTable } from '../report/table.ts'
+import { openLedgerMarks } from '../state/ledger-marks.ts'
+import { accessFindings } from '../vault/access.ts'
 import type { Vault } from '../vault/contract.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import { resolveHost } from '../vault/resolve-snapshot.ts'
@@ -18,7 +20,7 @@ export interface PruneFlags {
 }
 
 type PrunedHost =
-  | { readonly host: string; readonly rotation: RotationOutcome }
+  | { readonly host: string; readonly rotation: RotationOutcome; readonly notice?: string | undefined }
   | { readonly host: string; readonly error: RelayError }
 
 /** `prune [host…]`: applies retention by hand, to every host of the vault when none is named. */
@@ -29,7 +31,11 @@ export async function prune(
 ): Promise<CommandOutcome> {
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
   const command = 'relay-backup prune'
-  const vault = await openExistingVault(config.vault, { now: context.now, command })
+  const vault = await openExistingVault(config.vault, {
+    now: context.now,
+    command,
+    marks: openLedgerMarks(context.env),
+  })
   const hosts: PrunedHost[] = []
   if (vault !== undefined) {
     const names = args.length === 0 ? await vault.hosts() : []
@@ -40,15 +46,22 @@ export async function prune(
     }
   }
   const dryRun = flags.dryRun === true
+  const warnings = await accessFindings(config.vault, process.getuid?.())
   return {
     exitCode: pruneExitCode(hosts, dryRun),
-    text: renderPruned(hosts, dryRun, context.color),
+    text: [
+      ...warnings.map(
+        ({ message, next }) => `warning: ${message}${next === undefined ? '' : `\nNext: ${next}`}\n`,
+      ),
+      renderPruned(hosts, dryRun, context.color),
+    ].join('\n'),
     json: {
       dryRun,
+      warnings,
       hosts: hosts.map((one) =>
         'error' in one
           ? { host: one.host, ...(errorToJson(one.error) as object) }
-          : { host: one.host, ...one.rotation },
+          : { host: one.host, ...one.rotation, notice: one.notice },
       ),
     },
   }
@@ -71,13 +84,23 @@ async function pruneHost(
   }
   try {
     await using lock = await vault.lock(host.name)
-    if (flags.accept === true && (await vault.rotationPaused(host.name)) !== undefined) {
-      await vault.acceptRotation(lock, 'prune --accept', started)
+    if (flags.accept === true) {
+      if ((await vault.rotationPaused(host.name)) !== undefined) {
+        await vault.acceptRotation(lock, 'prune --accept', started)
+      }
+      await vault.acceptLoss(lock, 'prune --accept', started)
     }
     const rotation = await rotateHost(vault, lock, host, started, { dryRun: false })
     const outcome = rotation.paused === undefined ? 'done' : 'failed'
-    await recordPrune(vault, host.name, started, now(), { outcome })
-    return { host: host.name, rotation }
+    const notice = await recordPrune(vault, host.name, started, now(), { outcome }).then(
+      () => undefined,
+      (error: unknown) => {
+        if (!(error instanceof RelayError)) throw error
+        // What was done is done; on a full disk it need not be in the history.
+        return `this run is not in the history: ${error.message}`
+      },
+    )
+    return { host: host.name, rotation, notice }
   } catch (error) {
     if (!(error instanceof RelayError)) throw error
     if (!(error instanceof LockedError)) {
@@ -124,7 +147,10 @@ function renderPruned(hosts: readonly PrunedHost[], dryRun: boolean, color: bool
     .map((one) =>
       'error' in one
         ? renderFailure(one.host, one.error)
-        : renderRotation(one.host, one.rotation, dryRun, color),
+        : [
+            renderRotation(one.host, one.rotation, dryRun, color),
+            ...(one.notice === undefined ? [] : [`warning: ${printable(one.notice)}`]),
+          ].join('\n'),
     )
     .join('\n\n')
 }

@@ -4,7 +4,8 @@ import { InterruptedError, UsageError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { snapshotTime } from '../model/names.ts'
 import type { RestorePlan, RestoreReport, RestoreStrategy } from '../model/restore-report.ts'
-import { formatSize } from '../model/units.ts'
+import { printable } from '../model/path-bytes.ts'
+import { formatDuration, formatSize } from '../model/units.ts'
 import { formatAge } from '../report/format.ts'
 import { renderRestorePlan, renderRestoreReport, restoreReportToJson } from '../report/restore-summary.ts'
 import { restoreHost } from '../restore/restore-host.ts'
@@ -91,11 +92,14 @@ async function chooseSnapshot(
   named: string | undefined,
   flags: RestoreFlags,
 ): Promise<Snapshot> {
-  if (named !== undefined) return resolveSnapshot(vault, named)
+  if (named !== undefined)
+    return unlessOfTheFuture(context, await resolveSnapshot(vault, named), named, flags)
   const from = await resolveHost(vault, flags.from ?? flags.host)
-  if (!context.interactive || flags.yes === true) return resolveSnapshot(vault, `${from}/latest`)
+  const latest = `${from}/latest`
   const snapshots = (await vault.snapshots(from)).toReversed()
-  if (snapshots.length === 0) return resolveSnapshot(vault, `${from}/latest`)
+  if (!context.interactive || flags.yes === true || snapshots.length === 0) {
+    return unlessOfTheFuture(context, await resolveSnapshot(vault, latest), latest, flags)
+  }
   const { select } = await import('@inquirer/prompts')
   return ask(() =>
     select(
@@ -107,6 +111,35 @@ async function chooseSnapshot(
       { signal: context.signal, output: process.stderr },
     ),
   )
+}
+
+/**
+ * Whoever names a snapshot by its id knows its date. What only follows from `latest` is asked about when it is dated
+ * ahead of the clock.
+ */
+async function unlessOfTheFuture(
+  context: CommandContext,
+  snapshot: Snapshot,
+  named: string,
+  flags: RestoreFlags,
+): Promise<Snapshot> {
+  const { host, id } = snapshot
+  const ahead = snapshotTime(id).getTime() - context.now().getTime()
+  if (ahead <= 0 || named.endsWith(id) || flags.dryRun === true) return snapshot
+  const message = `${host}/${id} was made last, and is dated ${formatDuration(ahead)} ahead of this computer's clock`
+  if (context.interactive && flags.yes !== true) {
+    const { confirm } = await import('@inquirer/prompts')
+    const goesOn = await ask(() =>
+      confirm(
+        { message: `${printable(message)}. Restore it?`, default: false },
+        { signal: context.signal, output: process.stderr },
+      ),
+    )
+    if (goesOn) return snapshot
+  }
+  throw new UsageError(message, {
+    next: `Set the clock right if it is wrong. If this snapshot is meant, name it by its id: relay-backup restore ${host}/${id} --host ${flags.host}`,
+  })
 }
 
 function describe({ id, manifest }: Snapshot, now: Date): string {

@@ -31,6 +31,7 @@ export async function show(context: CommandContext, args: readonly string[]): Pr
       retired: snapshot.retired,
       removedFiles: [...snapshot.removedFiles],
       bytes: storedBytes(snapshot),
+      damage: snapshot.damage ?? [],
       manifest: snapshot.manifest,
     },
   }
@@ -67,6 +68,9 @@ export function renderSnapshot(
   ]
   if (retired) lines.push(['retired', 'dropped by retention; an incremental needs it'])
   if (unrecorded === true) lines.push(['unrecorded', 'the ledger does not know it'])
+  for (const { file, message, at } of snapshot.damage ?? []) {
+    lines.push(['damaged', `${file === undefined ? '' : `${file}: `}${message} (found ${at})`])
+  }
   const table = renderTable(
     lines.filter(([, value]) => value !== '').map(([name, value]) => [name, printable(value)]),
   )

@@ -5,6 +5,8 @@ import { printable } from '../model/path-bytes.ts'
 import { formatSize } from '../model/units.ts'
 import { formatCount } from '../report/format.ts'
 import { createReporter } from '../report/reporter.ts'
+import { openLedgerMarks } from '../state/ledger-marks.ts'
+import { accessFindings } from '../vault/access.ts'
 import type { Vault } from '../vault/contract.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import { isSnapshotReference, onlyHost, resolveHost, resolveSnapshot } from '../vault/resolve-snapshot.ts'
@@ -21,12 +23,15 @@ export async function verify(
     throw new UsageError('--all and names exclude each other', { next: 'Use one of them.' })
   }
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
-  const vault = await openExistingVault(config.vault)
+  const vault = await openExistingVault(config.vault, { marks: openLedgerMarks(context.env) })
   if (vault === undefined) {
     throw new UsageError('There is no vault yet', { next: 'Make a first snapshot with: relay-backup pull' })
   }
   const targets = options.all === true ? await everyHost(vault) : await targetsOf(vault, args)
   await using reporter = createReporter(context.progress)
+  for (const { check: code, message, next } of await accessFindings(config.vault, process.getuid?.())) {
+    reporter.event({ type: 'warning', code, message, next })
+  }
   const report = await verifyVault(vault, targets, { reporter, signal: context.signal })
   return {
     exitCode: report.ok ? ExitCode.done : ExitCode.damage,

@@ -26,6 +26,8 @@ import { lookAtVersions } from '../services/versions.ts'
 import { chooseCompression } from '../sources/compression-choice.ts'
 import { sourceOf } from '../sources/registry.ts'
 import { listingsDirectory, openListingStore } from '../state/listing-store.ts'
+import { openLedgerMarks } from '../state/ledger-marks.ts'
+import { accessFindings } from '../vault/access.ts'
 import { openVault } from '../vault/open-vault.ts'
 import { TOOL } from '../version.ts'
 import type { CommandContext } from './context.ts'
@@ -43,12 +45,16 @@ export async function wirePull(
 ): Promise<Wired<PullDependencies>> {
   const secrets = { resolveSecret, now: context.now(), signal: context.signal }
   const { encryptor, findings } = await createEncryptor(config.encryption, secrets)
-  const vault = await openVault(config.vault, { now: context.now, command: 'relay-backup pull' })
+  const vault = await openVault(config.vault, {
+    now: context.now,
+    command: 'relay-backup pull',
+    marks: openLedgerMarks(context.env),
+  })
   const reporter = createReporter({
     ...context.progress,
     logger: await openLog(context.env, context.globals.verbose),
   })
-  for (const finding of findings) {
+  for (const finding of [...findings, ...(await accessFindings(config.vault, process.getuid?.()))]) {
     if (finding.outcome === 'ok') continue
     reporter.event({ type: 'warning', code: finding.check, message: finding.message, next: finding.next })
   }

@@ -179,10 +179,11 @@ export async function takeSnapshot(
       type: 'warning',
       host: host.name,
       code: 'future-snapshot',
-      message: `the clock went back, or was wrong: ${host.name}/${before.id} is dated in the future, and counts as the latest until then`,
-      next: `Set this computer's clock right; name snapshots by their ids instead of ${host.name}/latest until then`,
+      message: `the clock went back, or was wrong: ${host.name}/${before.id} is dated in the future; ${host.name}/latest is the snapshot that was made last, whatever its date`,
+      next: `Set this computer's clock right if it is wrong now`,
     })
   }
+  await tellContradictions(host, dependencies)
   await using pending = await vault.begin(lock, now, signal)
   // Beside the captures; it never throws.
   const asked = serverVersions({ host, remote, probe }, dependencies, signal)
@@ -235,8 +236,24 @@ export async function takeSnapshot(
     }),
   )
   // Only now: a listing describes a snapshot that is there.
-  for (const listing of listings) await listing.commit(snapshot.manifestHash)
+  for (const listing of listings) await listing.commit(snapshot, vault)
   return { snapshot, sources: captured.reports, findings }
+}
+
+/** Captures go on: what is made now is good, and what is contradicted needs a person. */
+async function tellContradictions(
+  { name }: HostConfig,
+  { vault, reporter }: Pick<PullDependencies, 'vault' | 'reporter'>,
+): Promise<void> {
+  const [first, ...others] = await vault.contradictions(name)
+  if (first === undefined) return
+  reporter.event({
+    type: 'warning',
+    host: name,
+    code: 'set-back',
+    message: `the vault was set back to an older copy, or something was taken away from it: ${first.message}${others.length === 0 ? '' : `, and ${others.length} more`}`,
+    next: `See all of it with: relay-backup verify ${name}`,
+  })
 }
 
 function tellFindings(host: HostConfig, findings: readonly Finding[], { reporter }: PullDependencies): void {

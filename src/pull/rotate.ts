@@ -1,8 +1,10 @@
+import { VaultError } from '../errors.ts'
 import type { RetentionPolicy } from '../model/config.ts'
 import { snapshotTime } from '../model/names.ts'
 import type { RotationReport } from '../model/pull-report.ts'
 import { sourceFiles } from '../model/snapshot.ts'
 import type { RetentionDecision } from '../retention/apply.ts'
+import { datesInOrder } from '../retention/dates-in-order.ts'
 import {
   applyPolicies,
   applySourceRetention,
@@ -21,7 +23,7 @@ export interface RotatedHost {
 
 /** The report of a pull's rotation, and every decision with its reasons for `prune`. */
 export interface RotationOutcome extends RotationReport {
-  /** Every snapshot on disk, oldest first. */
+  /** Every snapshot on disk, in the order they were made. */
   readonly decisions: readonly RetentionDecision[]
   /** Archives removed from snapshots that stay. */
   readonly archives: readonly ArchiveDecision[]
@@ -32,8 +34,8 @@ export interface RotationOutcome extends RotationReport {
 /**
  * Applies the retention policy to a host: retire, then single archives, then whole snapshots, newest first so
  * that no incremental outlives what it needs. Stopping anywhere leaves a vault that the next run continues
- * with. Does nothing while rotation is paused, and pauses (in the report) when a snapshot that is to stay is
- * not whole on disk: nothing is deleted before its replacement is proven. A dry run needs no lock.
+ * with. Does nothing while rotation is paused, and pauses (in the report) when the ledger is contradicted or a
+ * snapshot that is to stay is not whole on disk: nothing is deleted before its replacement is proven. A dry run needs no lock.
  */
 export async function rotateHost(
   vault: Vault,
@@ -45,23 +47,37 @@ export async function rotateHost(
   const snapshots = await vault.snapshots(host.name, { retired: true })
   const plan = await planRotation(vault, host, snapshots, now)
   const paused = await vault.rotationPaused(host.name)
-  if (paused !== undefined) return { ...report(plan, snapshots), paused }
+  if (paused !== undefined) return waiting(plan, snapshots, paused)
+  const [contradiction] = await vault.contradictions(host.name)
+  if (contradiction !== undefined) {
+    const why = `the vault was set back, or something was taken away from it: ${contradiction.message}`
+    return waiting(plan, snapshots, why)
+  }
   const damage = await damageOfKept(vault, host.name, plan)
-  if (damage !== undefined) return { ...report(plan, snapshots), paused: damage, damaged: true }
+  if (damage !== undefined) return { ...waiting(plan, snapshots, damage), damaged: true }
   if (dryRun) return report(plan, snapshots)
   if (lock === undefined) throw new Error('rotation needs the lock of the host')
 
   const byId = new Map(snapshots.map((snapshot) => [snapshot.id, snapshot]))
+  const later: (() => Promise<void>)[] = []
+  const orLater = async (step: () => Promise<void>) => {
+    await step().catch((error: unknown) => {
+      if (!(error instanceof VaultError) || error.code !== 'disk-full') throw error
+      later.push(step)
+    })
+  }
   for (const { id, action, reasons } of plan.decisions) {
     const snapshot = byId.get(id)
     if (action === 'retire' && snapshot?.retired === false) {
-      await vault.retire(lock, snapshot, reasons.join('; '), now)
+      await orLater(() => vault.retire(lock, snapshot, reasons.join('; '), now))
     }
   }
   for (const { id, source, reasons } of plan.archives) {
     const snapshot = byId.get(id)
     const files = snapshot === undefined ? [] : presentFiles(snapshot, source)
-    if (snapshot !== undefined) await vault.removeArchives(lock, snapshot, files, reasons.join('; '), now)
+    if (snapshot !== undefined) {
+      await orLater(() => vault.removeArchives(lock, snapshot, files, reasons.join('; '), now))
+    }
   }
   for (const { id, action, reasons } of plan.decisions.toReversed()) {
     const snapshot = byId.get(id)
@@ -69,6 +85,8 @@ export async function rotateHost(
       await vault.remove(lock, snapshot, reasons.join('; '), now)
     }
   }
+  // A full disk had no room for what is to be said of these; what was removed has made some.
+  for (const step of later) await step()
   return report(plan, snapshots)
 }
 
@@ -90,17 +108,23 @@ async function planRotation(
   const goodRestores = (await vault.runs(host.name))
     .filter(({ operation, outcome }) => operation === 'restore' && outcome === 'done')
     .map(({ at }) => new Date(at))
-  const inputs = snapshots.map(retentionInput)
+  const recorded = snapshots.filter(({ unrecorded }) => unrecorded !== true)
+  const dates = datesInOrder(
+    recorded.map(({ id }) => snapshotTime(id)),
+    now,
+  )
+  const dateOf = new Map(recorded.map(({ id }, at) => [id, dates[at]]))
+  const inputs = snapshots.map((snapshot) => retentionInput(snapshot, dateOf.get(snapshot.id)))
   const decisions = applyPolicies(inputs, policies, now, goodRestores)
   return { decisions, archives: applySourceRetention(inputs, decisions, policies, now) }
 }
 
-function retentionInput(snapshot: Snapshot): SourceRetentionInput {
+function retentionInput(snapshot: Snapshot, date: Date | undefined): SourceRetentionInput {
   const { manifest } = snapshot
   const sources = manifest.sources.filter(({ name }) => presentFiles(snapshot, name).length > 0)
   return {
     id: snapshot.id,
-    time: snapshotTime(snapshot.id),
+    time: date ?? snapshotTime(snapshot.id),
     purpose: manifest.purpose,
     complete: manifest.complete,
     retired: snapshot.retired,
@@ -133,6 +157,11 @@ async function damageOfKept(vault: Vault, host: string, plan: RotationPlan): Pro
   if (problem === undefined) return undefined
   const where = [problem.snapshot, problem.file].filter((part) => part !== undefined).join('/')
   return `a snapshot that is to stay is damaged (${where}: ${problem.message})`
+}
+
+/** While rotation is paused nothing goes, whatever is decided. */
+function waiting(plan: RotationPlan, snapshots: readonly Snapshot[], paused: string): RotationOutcome {
+  return { ...report(plan, snapshots), removed: [], retired: [], paused }
 }
 
 function report({ decisions, archives }: RotationPlan, snapshots: readonly Snapshot[]): RotationOutcome {

@@ -4,7 +4,7 @@ import { snapshotTime } from '../model/names.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { RestorePlan, RestoreStrategy, RestoreUnit } from '../model/restore-report.ts'
 import type { ManifestSource } from '../model/snapshot.ts'
-import { formatSize } from '../model/units.ts'
+import { formatDuration, formatSize } from '../model/units.ts'
 import { describePrivilege, type ChosenPrivilege } from '../pull/privilege.ts'
 import type { ServerServices } from '../model/server-services.ts'
 import type { HostProbe } from '../remote/contract.ts'
@@ -80,7 +80,7 @@ export function planRestore(input: PlanInput): RestorePlan {
   }
   const replaces = input.strategy === 'replace'
   const bytes = sources.reduce((sum, source) => sum + source.contents.bytes, 0)
-  findings.push(...input.versions, ...serverFindings(input, bytes))
+  findings.push(...dateFindings(input), ...input.versions, ...serverFindings(input, bytes))
   if (units.length === 0 && findings.length === 0) throw new Error('a restore of nothing')
   return {
     id,
@@ -106,6 +106,20 @@ export function planRestore(input: PlanInput): RestorePlan {
     downtime: replaces ? SWAP_MS + Math.round(bytes / START_RATE) : 0,
     findings,
   }
+}
+
+/** A snapshot of the future may be the newest there is, or may be one that a wrong clock put before all others. */
+function dateFindings({ snapshot, now }: PlanInput): Finding[] {
+  const ahead = snapshotTime(snapshot.id).getTime() - now.getTime()
+  if (ahead <= 0) return []
+  return [
+    {
+      check: 'future-snapshot',
+      outcome: 'warning',
+      message: `${printable(snapshot.host)}/${snapshot.id} is dated ${formatDuration(ahead)} ahead of this computer's clock, which was wrong then or is wrong now`,
+      next: `See in which order snapshots were made: relay-backup list ${printable(snapshot.host)}`,
+    },
+  ]
 }
 
 function targetProblem(target: TargetLook, { host, probe, chosen }: PlanInput): Finding | undefined {

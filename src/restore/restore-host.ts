@@ -1,4 +1,4 @@
-import { InterruptedError, RelayError } from '../errors.ts'
+import { DamageError, InterruptedError, RelayError } from '../errors.ts'
 import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
 import { requireShell } from '../pull/access.ts'
 import type { Carried, CarriedOut, Diary } from './carried.ts'
@@ -64,10 +64,10 @@ export async function restoreHost(
     duration: pull.now().getTime() - started.getTime(),
     ...rest,
   })
-  if (request.dryRun) return report({ outcome: 'planned', restored: [], findings: plan.findings })
-  refuseFailed(plan)
+  if (!request.dryRun) refuseFailed(plan)
   diary.step('checking the archives')
   await checkArchives(sources, { pull, hashes: true, signal })
+  if (request.dryRun) return report({ outcome: 'planned', restored: [], findings: plan.findings })
   if (!(await dependencies.confirm(plan)))
     throw new InterruptedError('Not confirmed; nothing was changed', { host: host.name })
 
@@ -85,6 +85,9 @@ export async function restoreHost(
     const error = signal.aborted && !(thrown instanceof RelayError) ? new InterruptedError() : thrown
     if (!(error instanceof RelayError)) throw error
     await recordRun(request, started, { outcome: 'failed', error }, dependencies)
+    // What came to be damaged since it was checked is found, and remembered, by a second look; that says so itself.
+    if (error instanceof DamageError)
+      await checkArchives(sources, { pull, hashes: true, signal }).catch(() => undefined)
     // Whatever this says, the reason of the failure is more to the point; the next restore sweeps again.
     await sweepUnpacked(connected, plan, new AbortController().signal).catch(() => undefined)
     throw error.withDetails({ host: host.name })

@@ -41,10 +41,15 @@ export interface ListingHeader {
   readonly incrementals: number
   /** When the chain's archives were last read and hashed, or written. ISO 8601, UTC. */
   readonly checkedAt: string
+  /**
+   * `ID/FILE` of the chain's archives, and how each file looked (`Vault.look`) when its content was proven last. What
+   * is missing here is to be proven again.
+   */
+  readonly looks?: Readonly<Record<string, string>>
 }
 
 /** What the header says before its records are known and the snapshot is committed. */
-export type ListingDraft = Omit<ListingHeader, 'format' | 'manifestHash' | 'chain'>
+export type ListingDraft = Omit<ListingHeader, 'format' | 'manifestHash' | 'chain' | 'looks'>
 
 /** A listing that was found. Its records are proven when the generator ended without error. */
 export interface StoredListing {
@@ -57,8 +62,8 @@ export interface StoredListing {
 export interface PendingListing extends AsyncDisposable {
   /** Records must come sorted by path bytes. A promise says that no more should come before it resolved. */
   add(record: ListingRecord): Promise<void> | undefined
-  /** Binds it to the committed snapshot and to those its records refer to, and puts it in place of the old one. */
-  commit(manifestHash: string, chain: readonly string[]): Promise<void>
+  /** Binds it to the committed snapshot and to those its records refer to, with how their archives look, and puts it in place of the old one. */
+  commit(manifestHash: string, chain: readonly string[], looks?: ListingHeader['looks']): Promise<void>
 }
 
 /**

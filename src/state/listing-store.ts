@@ -1,7 +1,7 @@
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import type { ListingDraft, ListingHeader, ListingRecord, ListingStore, PendingListing } from './contract.ts'
+import { stateDirectory } from './directory.ts'
 import { RecordsWriter, readRecords } from './listing-file.ts'
 import type { RecordsProof } from './listing-file.ts'
 
@@ -15,8 +15,7 @@ const RECORDS = '.records.zst'
 
 /** `$XDG_STATE_HOME/relay-backup/listings`, where the listings of all vaults are. */
 export function listingsDirectory(env: NodeJS.ProcessEnv): string {
-  const state = env['XDG_STATE_HOME'] || join(env['HOME'] || homedir(), '.local', 'state')
-  return join(state, 'relay-backup', 'listings')
+  return join(stateDirectory(env), 'listings')
 }
 
 /**
@@ -63,10 +62,14 @@ class FilePendingListing implements PendingListing {
     return this.#records.add(record)
   }
 
-  async commit(manifestHash: string, chain: readonly string[]): Promise<void> {
+  async commit(
+    manifestHash: string,
+    chain: readonly string[],
+    looks: ListingHeader['looks'] = {},
+  ): Promise<void> {
     const proof = await this.#records.end()
     const file = basename(this.#records.path)
-    const head: Head = { format: 1, ...this.#draft, manifestHash, chain, ...proof, file }
+    const head: Head = { format: 1, ...this.#draft, manifestHash, chain, looks, ...proof, file }
     const temporary = `${this.#records.path}.tmp`
     await writeFile(temporary, `${JSON.stringify(head)}\n`, { mode: 0o600, flag: 'wx' })
     await rename(temporary, this.#path)
@@ -93,7 +96,8 @@ async function readHead(path: string): Promise<Head | undefined> {
       typeof head.records === 'number' &&
       typeof head.checkedAt === 'string' &&
       Array.isArray(head.chain) &&
-      Array.isArray(head.recipients)
+      Array.isArray(head.recipients) &&
+      (head.looks === undefined || (typeof head.looks === 'object' && head.looks !== null))
     return valid ? (head as Head) : undefined
   } catch {
     return undefined

@@ -17,6 +17,20 @@ export interface Snapshot {
    * directory was copied in. It can be read and restored, never counts for retention, and is never removed.
    */
   readonly unrecorded?: boolean
+  /** What was found damaged in it, by whatever looked, and was not proven mended since; absent when nothing was. */
+  readonly damage?: readonly Damage[]
+}
+
+/** A file of a snapshot that is not what was written, as `damage.jsonl` remembers it. */
+export interface Damage {
+  /** When it was found. ISO 8601, UTC. */
+  readonly at: string
+  readonly snapshot: string
+  /** Absent when all of the snapshot is concerned. */
+  readonly file?: string | undefined
+  /** Of a {@link VaultProblem}. */
+  readonly code: string
+  readonly message: string
 }
 
 /** One line of `ledger.jsonl`. `previous` is the hex SHA-256 of the line before (null for the first), newline excluded. */
@@ -39,6 +53,7 @@ export type LedgerRecord = { readonly at: string; readonly previous: string | nu
     }
   | { readonly event: 'rotation-paused'; readonly snapshot: string; readonly why: string }
   | { readonly event: 'rotation-accepted'; readonly why: string }
+  | { readonly event: 'loss-accepted'; readonly snapshots: readonly string[]; readonly why: string }
 )
 
 /** One line of `runs.jsonl`: the history, good runs and bad. */
@@ -89,6 +104,26 @@ export interface VaultProblem {
   readonly message: string
 }
 
+/** How far a host's ledger had come: the hex SHA-256 of its last line, and how many lines there were. */
+export interface LedgerMark {
+  readonly lines: number
+  readonly hash: string
+}
+
+/** What this computer keeps of ledgers outside of the vault. */
+export interface LedgerMarks {
+  /** Undefined when nothing is known. */
+  recall(of: MarkedLedger): Promise<LedgerMark | undefined>
+  remember(of: MarkedLedger, mark: LedgerMark): Promise<void>
+}
+
+/** A host's ledger in the vault of this id at this path: a copy of a vault elsewhere is another. */
+export interface MarkedLedger {
+  readonly vault: string
+  readonly path: string
+  readonly host: string
+}
+
 /** Holding it is the right to write for this host. */
 export interface HostLock extends AsyncDisposable {
   readonly host: string
@@ -100,7 +135,10 @@ export interface Vault {
   readonly id: string
   /** Hosts that have a directory, sorted, as configured names or ad-hoc addresses. */
   hosts(): Promise<string[]>
-  /** Committed snapshots of a host, oldest first; retired ones only when asked. Never a half-written one. */
+  /**
+   * Committed snapshots of a host in the order they were made, whatever their dates say; retired ones only when asked.
+   * Never a half-written one.
+   */
   snapshots(host: string, options?: { readonly retired?: boolean }): Promise<Snapshot[]>
   /** Takes the host's lock at once or throws LockedError that says who holds it. The lock dies with the process. */
   lock(host: string): Promise<HostLock>
@@ -109,7 +147,10 @@ export interface Vault {
   ledger(host: string): Promise<LedgerRecord[]>
   runs(host: string): Promise<RunRecord[]>
   recordRun(host: string, run: RunRecord): Promise<void>
-  /** Removes a snapshot: keeps its manifest under `removed/`, ledger line first, then the files. */
+  /**
+   * Removes a snapshot: keeps its manifest under `removed/`, ledger line first, then the files. On a disk that has no
+   * room for the line the files make it.
+   */
   remove(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void>
   retire(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void>
   removeArchives(
@@ -124,23 +165,42 @@ export interface Vault {
   acceptRotation(lock: HostLock, why: string, at: Date): Promise<void>
   /** Why rotation is paused, or undefined. */
   rotationPaused(host: string): Promise<string | undefined>
+  /**
+   * What says that the ledger once said more than now: a vault that was set back to an older copy, or a snapshot that
+   * was taken away together with its line. Empty when nothing contradicts it.
+   */
+  contradictions(host: string): Promise<readonly VaultProblem[]>
+  /** A person knows of what {@link contradictions} tells, and goes on with the vault as it is. */
+  acceptLoss(lock: HostLock, why: string, at: Date): Promise<void>
   /** An absolute path for reading a committed file. */
   filePath(snapshot: Snapshot, file: string): string
-  /** Ledger chain, presence, sizes and, with `hashes`, the content of one host's snapshots (all, or those named). */
-  check(
-    host: string,
-    options: {
-      readonly snapshots?: readonly string[]
-      /** Names of files within a snapshot; all when absent. */
-      readonly files?: ReadonlySet<string>
-      readonly hashes: boolean
-      readonly signal: AbortSignal
-      readonly onBytes?: (bytes: number) => void
-    },
-  ): Promise<VaultProblem[]>
+  /** What tells whether a committed file was touched: size, times, inode. Undefined when it is not there. */
+  look(snapshot: Snapshot, file: string): Promise<string | undefined>
+  /**
+   * Ledger chain, presence, sizes and, with `hashes`, the content of one host's snapshots (all, or those named). What
+   * is damaged is remembered in the vault ({@link Snapshot.damage}), whoever asked; what a hash proves is forgotten.
+   */
+  check(host: string, options: CheckOptions): Promise<VaultProblem[]>
 }
 
-/** What `latest`, freshness and comparisons mean: complete `pull` snapshots that are not retired. Keeps the order. */
+/** What {@link Vault.check} looks at. */
+export interface CheckOptions {
+  /** Ids; all when absent. */
+  readonly snapshots?: readonly string[]
+  /** Names of files within a snapshot; all when absent. */
+  readonly files?: ReadonlySet<string>
+  /** Read every file and compare its SHA-256. */
+  readonly hashes: boolean
+  /** `ID/FILE` to its {@link Vault.look} when its content was proven: while it looks like that it is not read again. */
+  readonly known?: ReadonlyMap<string, string>
+  /** Called for each file whose content is proven, with its look before it was read. */
+  readonly onProven?: (name: string, look: string) => void
+  readonly signal: AbortSignal
+  /** Called with the size of each piece that was read and hashed. */
+  readonly onBytes?: (bytes: number) => void
+}
+
+/** What `latest`, freshness and comparisons mean: complete `pull` snapshots that are not retired, the last made last. */
 export function completePulls(snapshots: readonly Snapshot[]): Snapshot[] {
   return snapshots.filter(
     ({ manifest, retired }) => manifest.complete && manifest.purpose === 'pull' && !retired,

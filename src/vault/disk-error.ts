@@ -72,6 +72,13 @@ export async function vaultErrorOf(error: unknown, path: string): Promise<unknow
   return new VaultError(words.code, `${words.message} (${path}${room})`, { next: words.next, cause: error })
 }
 
+/** No room is left, as the operating system says it or as {@link vaultErrorOf} does. */
+export function isDiskFull(error: unknown): boolean {
+  if (error instanceof VaultError) return error.code === 'disk-full'
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
+  return code !== undefined && WORDS[code]?.code === 'disk-full'
+}
+
 /** Runs a step and turns what the disk refuses into a VaultError that names the path. */
 export async function onDisk<T>(path: string, step: () => Promise<T>): Promise<T> {
   try {

@@ -1,18 +1,23 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SNAPSHOT_ID_PATTERN, snapshotId } from '../model/names.ts'
-import { checkHost, type CheckOptions } from './check.ts'
+import { checkHost } from './check.ts'
 import type {
+  CheckOptions,
   HostLock,
+  LedgerMarks,
   LedgerRecord,
+  MarkedLedger,
   PendingSnapshot,
   RunRecord,
   Snapshot,
   Vault,
   VaultProblem,
 } from './contract.ts'
-import { onDisk } from './disk-error.ts'
+import { confirms, findContradictions, type Contradictions } from './contradictions.ts'
+import { isDiskFull, onDisk } from './disk-error.ts'
 import { makeDirectory, syncDirectory } from './durable.ts'
+import { fileLook } from './file-look.ts'
 import { appendRun, readRuns } from './history.ts'
 import { appendLedger, readLedger } from './ledger.ts'
 import { ledgerState } from './ledger-state.ts'
@@ -30,7 +35,9 @@ import {
 } from './paths.ts'
 import { PartialSnapshot } from './pending-snapshot.ts'
 import { readSnapshots } from './read-snapshots.ts'
-import { removeArchiveFiles, removeFiles } from './remove.ts'
+import { removeArchiveFiles, removeFiles, setAside } from './remove.ts'
+import { insistOnDirectory } from './regular-file.ts'
+import { keepReserve } from './reserve.ts'
 import { adoptUnrecorded, sweepLeftovers } from './sweep.ts'
 
 export interface VaultOptions {
@@ -38,6 +45,8 @@ export interface VaultOptions {
   readonly now?: () => Date
   /** What the lock's owner note calls this run: `relay-backup pull`. */
   readonly command?: string
+  /** Where this computer keeps how far it saw the ledgers come. */
+  readonly marks?: LedgerMarks | undefined
 }
 
 /** A vault in a local directory, whose vault.json was read already. */
@@ -46,12 +55,16 @@ export class FileVault implements Vault {
   readonly id: string
   readonly #now: () => Date
   readonly #command: string
+  readonly #marks: LedgerMarks | undefined
+  /** Hosts whose ledger is right as it is now: somebody said so. */
+  readonly #accepted = new Set<string>()
 
   constructor(path: string, id: string, options: VaultOptions = {}) {
     this.path = path
     this.id = id
     this.#now = options.now ?? (() => new Date())
     this.#command = options.command ?? 'relay-backup'
+    this.#marks = options.marks
   }
 
   async hosts(): Promise<string[]> {
@@ -75,7 +88,9 @@ export class FileVault implements Vault {
         command: this.#command,
       })
       try {
-        await sweepLeftovers(hostDir)
+        await sweepLeftovers(hostDir, this.#now())
+        await keepReserve(hostDir)
+        lock.beforeRelease = () => this.#mark(host)
         return lock
       } catch (error) {
         await lock[Symbol.asyncDispose]()
@@ -90,7 +105,7 @@ export class FileVault implements Vault {
     const { host } = lock
     const hostDir = this.#hostDir(host)
     return onDisk(hostDir, async () => {
-      const swept = await sweepLeftovers(hostDir)
+      const swept = await sweepLeftovers(hostDir, now())
       const state = await adoptUnrecorded(hostDir, host, swept, now())
       const createdAt = await newSnapshotTime(await usedIds(hostDir, state), now, signal)
       const id = snapshotId(createdAt)
@@ -118,7 +133,14 @@ export class FileVault implements Vault {
 
   async remove(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void> {
     const hostDir = this.#lockedDir(lock, snapshot)
-    await this.#append(hostDir, { event: 'removed', ...about(snapshot), why, at: at.toISOString() })
+    const line = { event: 'removed', ...about(snapshot), why, at: at.toISOString() } as const
+    try {
+      await this.#append(hostDir, line)
+    } catch (error) {
+      if (!isDiskFull(error)) throw error
+      await onDisk(hostDir, () => setAside(hostDir, snapshot.id))
+      await this.#append(hostDir, line)
+    }
     await onDisk(hostDir, () => removeFiles(hostDir, snapshot.id))
   }
 
@@ -162,6 +184,52 @@ export class FileVault implements Vault {
     return ledgerState(await this.ledger(host)).paused
   }
 
+  async contradictions(host: string): Promise<readonly VaultProblem[]> {
+    return (await this.#contradictions(host)).problems
+  }
+
+  async acceptLoss(lock: HostLock, why: string, at: Date): Promise<void> {
+    insistOnLock(lock)
+    const { host } = lock
+    const { problems, snapshots } = await this.#contradictions(host)
+    if (problems.length === 0) return
+    this.#accepted.add(host)
+    const hostDir = this.#hostDir(host)
+    const common = { why, at: at.toISOString() }
+    await this.#append(hostDir, { event: 'loss-accepted', snapshots, ...common })
+    // What is still in the ledger, and was removed as its manifest says, is so again.
+    const { snapshots: known } = ledgerState((await readLedger(ledgerFile(hostDir))).records)
+    const there = new Set(await readdir(hostDir))
+    for (const id of snapshots) {
+      const entry = known.get(id)
+      if (entry === undefined || entry.removed || there.has(id)) continue
+      await this.#append(hostDir, { event: 'removed', snapshot: id, manifest: entry.manifest, ...common })
+    }
+  }
+
+  #contradictions(host: string): Promise<Contradictions> {
+    const hostDir = this.#hostDir(host)
+    const recall = async () =>
+      this.#accepted.has(host) ? undefined : await this.#marks?.recall(this.#marked(host))
+    return onDisk(hostDir, () => findContradictions(hostDir, host, recall))
+  }
+
+  /** Keeps how far the ledger has come; one that lacks what was seen in it is not believed before a person did. */
+  async #mark(host: string): Promise<void> {
+    if (this.#marks === undefined) return
+    const ledger = await readLedger(ledgerFile(this.#hostDir(host)))
+    const seen = await this.#marks.recall(this.#marked(host))
+    const hash = ledger.hashes.at(-1)
+    const isBelieved = seen === undefined || confirms(ledger, seen) || this.#accepted.has(host)
+    if (hash !== undefined && isBelieved) {
+      await this.#marks.remember(this.#marked(host), { lines: ledger.hashes.length, hash })
+    }
+  }
+
+  #marked(host: string): MarkedLedger {
+    return { vault: this.id, path: this.path, host }
+  }
+
   filePath(snapshot: Snapshot, file: string): string {
     if (!SNAPSHOT_ID_PATTERN.test(snapshot.id) || !FILE_NAME_PATTERN.test(file)) {
       throw new Error(`not a file of a snapshot: ${JSON.stringify(file)}`)
@@ -169,8 +237,13 @@ export class FileVault implements Vault {
     return join(snapshotDirectory(this.#hostDir(snapshot.host), snapshot.id), file)
   }
 
+  look(snapshot: Snapshot, file: string): Promise<string | undefined> {
+    const path = this.filePath(snapshot, file)
+    return onDisk(path, () => fileLook(path))
+  }
+
   check(host: string, options: CheckOptions): Promise<VaultProblem[]> {
-    return checkHost(this.#hostDir(host), host, options)
+    return checkHost(this.#hostDir(host), host, options, this.#now)
   }
 
   #hostDir(host: string): string {
@@ -181,6 +254,7 @@ export class FileVault implements Vault {
     const hostDir = this.#hostDir(host)
     await onDisk(hostDir, async () => {
       if (await makeDirectory(hostDir)) await syncDirectory(this.path)
+      await insistOnDirectory(hostDir)
     })
     return hostDir
   }

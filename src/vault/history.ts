@@ -1,8 +1,6 @@
-import { open, readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import type { RunRecord } from './contract.ts'
-import { onDisk } from './disk-error.ts'
-import { FILE_MODE, ifPresent } from './durable.ts'
+import { appendLine, readValues } from './line-file.ts'
 
 const run = z.looseObject({
   at: z.iso.datetime(),
@@ -16,30 +14,15 @@ const run = z.looseObject({
   failedSources: z.array(z.string()).optional(),
 })
 
-/** The history, oldest first. A line that a crash cut off is left out: the history is no record to rely on. */
+/** The history, oldest first. A line that is damaged, or of a later version, is left out: `check` names the former. */
 export async function readRuns(file: string): Promise<RunRecord[]> {
-  const text = await onDisk(file, async () => (await ifPresent(readFile(file, 'utf8'))) ?? '')
-  return text.split('\n').flatMap((line) => {
-    try {
-      const result = run.safeParse(JSON.parse(line))
-      return result.success ? [result.data as RunRecord] : []
-    } catch {
-      return []
-    }
+  return (await readValues(file)).flatMap((value) => {
+    const result = run.safeParse(value)
+    return result.success ? [result.data as unknown as RunRecord] : []
   })
 }
 
 /** Appends one line. Needs no lock, so that a run that found the host locked can be recorded too. */
 export async function appendRun(file: string, record: RunRecord): Promise<void> {
-  await onDisk(file, async () => {
-    await using handle = await open(file, 'a+', FILE_MODE)
-    await handle.chmod(FILE_MODE)
-    const { size } = await handle.stat()
-    const last = Buffer.alloc(1)
-    if (size > 0) await handle.read(last, 0, 1, size - 1)
-    const torn = size > 0 && last[0] !== 0x0a
-    // One write: appends of two processes never mix.
-    await handle.write(`${torn ? '\n' : ''}${JSON.stringify(record)}\n`)
-    await handle.sync()
-  })
+  await appendLine(file, record)
 }

@@ -20,12 +20,15 @@ export interface LedgerState {
   readonly newestManifest: string | null
   /** Why rotation is paused. */
   readonly paused: string | undefined
+  /** Snapshots that something else knows and the ledger does not, which a person has accepted. */
+  readonly accepted: ReadonlySet<string>
 }
 
 export function ledgerState(records: readonly LedgerRecord[]): LedgerState {
   const snapshots = new Map<string, LedgerSnapshot>()
   let newestManifest: string | null = null
   let paused: string | undefined
+  const accepted = new Set<string>()
   for (const record of records) {
     switch (record.event) {
       case 'made':
@@ -58,7 +61,10 @@ export function ledgerState(records: readonly LedgerRecord[]): LedgerState {
       case 'rotation-accepted':
         paused = undefined
         break
+      case 'loss-accepted':
+        for (const id of record.snapshots) accepted.add(id)
+        break
     }
   }
-  return { snapshots, newestManifest, paused }
+  return { snapshots, newestManifest, paused, accepted }
 }

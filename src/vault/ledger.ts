@@ -1,11 +1,14 @@
-import { open, readFile, type FileHandle } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { SNAPSHOT_ID_PATTERN } from '../model/names.ts'
 import type { LedgerRecord } from './contract.ts'
 import { FILE_MODE, ifPresent, syncDirectory } from './durable.ts'
-import { onDisk } from './disk-error.ts'
+import { isDiskFull, onDisk } from './disk-error.ts'
 import { hashOf } from './manifest.ts'
+import { MOST_BYTES } from './paths.ts'
+import { openRegular, readRegular } from './regular-file.ts'
+import { spendReserve } from './reserve.ts'
 
 const common = { at: z.iso.datetime(), previous: z.string().nullable() }
 const about = { ...common, snapshot: z.string().regex(SNAPSHOT_ID_PATTERN), manifest: z.string() }
@@ -27,6 +30,12 @@ const record = z.discriminatedUnion('event', [
   }),
   z.looseObject({ ...common, event: z.literal('rotation-paused'), snapshot: z.string(), why: z.string() }),
   z.looseObject({ ...common, event: z.literal('rotation-accepted'), why: z.string() }),
+  z.looseObject({
+    ...common,
+    event: z.literal('loss-accepted'),
+    snapshots: z.array(z.string()),
+    why: z.string(),
+  }),
 ])
 
 const KNOWN_EVENTS: ReadonlySet<string> = new Set([
@@ -36,11 +45,14 @@ const KNOWN_EVENTS: ReadonlySet<string> = new Set([
   'archives-removed',
   'rotation-paused',
   'rotation-accepted',
+  'loss-accepted',
 ])
 
 /** What a ledger file says, and where its chain of hashes is broken. */
 export interface LedgerReading {
   readonly records: readonly LedgerRecord[]
+  /** Hex SHA-256 of each line. */
+  readonly hashes: readonly string[]
   readonly problems: readonly { readonly line: number; readonly message: string }[]
 }
 
@@ -58,6 +70,7 @@ export type LedgerEntry = LedgerRecord extends infer R
 export function parseLedger(text: string): LedgerReading {
   const lines = text.split('\n').slice(0, -1)
   const records: LedgerRecord[] = []
+  const hashes: string[] = []
   const problems: { line: number; message: string }[] = []
   let previous: string | null = null
   lines.forEach((line, index) => {
@@ -79,37 +92,50 @@ export function parseLedger(text: string): LedgerReading {
       }
     }
     previous = hashOf(line)
+    hashes.push(previous)
   })
-  return { records, problems }
+  return { records, hashes, problems }
 }
 
-/** The ledger at this path; empty when there is none yet. */
+/** The ledger at this path; empty when there is none yet. Throws as {@link readRegular}. */
 export async function readLedger(file: string): Promise<LedgerReading> {
-  return onDisk(file, async () => parseLedger((await ifPresent(readFile(file, 'utf8'))) ?? ''))
+  return onDisk(file, async () =>
+    parseLedger((await ifPresent(readRegular(file, MOST_BYTES.lines)))?.toString('utf8') ?? ''),
+  )
 }
 
 /**
  * Appends one line and brings it to the disk; all or nothing, also when the disk is full. Cuts off what a
- * crash left behind the last newline. The caller holds the host's lock.
+ * crash left behind the last newline. What is said so that something can go may take the room kept for it
+ * (`reserve.ts`). The caller holds the host's lock.
  */
 export async function appendLedger(file: string, entry: LedgerEntry): Promise<void> {
   await onDisk(file, async () => {
-    await using handle = await open(file, 'a+', FILE_MODE)
-    await handle.chmod(FILE_MODE)
-    const { end, line } = await lastLine(handle)
-    await handle.truncate(end)
-    const { at, event, ...rest } = entry
-    const previous = line === undefined ? null : hashOf(line)
-    const bytes = Buffer.from(`${JSON.stringify({ at, event, ...rest, previous })}\n`, 'utf8')
     try {
-      await handle.appendFile(bytes)
-      await handle.sync()
-      if (end === 0) await syncDirectory(dirname(file))
+      await append(file, entry)
     } catch (error) {
-      await handle.truncate(end).catch(() => undefined)
-      throw error
+      if (entry.event === 'made' || !isDiskFull(error) || !(await spendReserve(dirname(file)))) throw error
+      await append(file, entry)
     }
   })
+}
+
+async function append(file: string, entry: LedgerEntry): Promise<void> {
+  await using handle = await openRegular(file, 'append')
+  await handle.chmod(FILE_MODE)
+  const { end, line } = await lastLine(handle)
+  await handle.truncate(end)
+  const { at, event, ...rest } = entry
+  const previous = line === undefined ? null : hashOf(line)
+  const bytes = Buffer.from(`${JSON.stringify({ at, event, ...rest, previous })}\n`, 'utf8')
+  try {
+    await handle.appendFile(bytes)
+    await handle.sync()
+    if (end === 0) await syncDirectory(dirname(file))
+  } catch (error) {
+    await handle.truncate(end).catch(() => undefined)
+    throw error
+  }
 }
 
 /** The last whole line as bytes, newline excluded, and where it ends; read from the tail, ledgers grow for years. */

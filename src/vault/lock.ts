@@ -1,9 +1,11 @@
-import { open, type FileHandle } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { LockedError, VaultError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { HostLock } from './contract.ts'
+import { isDiskFull } from './disk-error.ts'
 import { FILE_MODE } from './durable.ts'
+import { openRegular } from './regular-file.ts'
 
 /** What the holder writes into the lock file, for people. */
 export interface LockOwner {
@@ -22,6 +24,8 @@ export class HeldLock implements HostLock {
   readonly host: string
   readonly #handle: FileHandle
   #held = true
+  /** Done before the lock is given back; what it throws is nobody's. */
+  beforeRelease: (() => Promise<void>) | undefined
 
   private constructor(host: string, handle: FileHandle) {
     this.host = host
@@ -36,7 +40,7 @@ export class HeldLock implements HostLock {
   static async take(file: string, host: string, owner: { since: Date; command: string }): Promise<HeldLock> {
     const tryLock = await loadTryLock()
     // The lock file is never removed: a name that comes and goes could be locked twice.
-    const handle = await open(file, 'a+', FILE_MODE)
+    const handle = await openRegular(file, 'append')
     try {
       if (!tryLock(handle.fd)) throw lockedBy(host, await readOwner(handle))
       await handle.chmod(FILE_MODE)
@@ -47,7 +51,10 @@ export class HeldLock implements HostLock {
         since: owner.since.toISOString(),
         command: owner.command,
       }
-      await handle.writeFile(`${JSON.stringify(note)}\n`)
+      // On a full disk there is no note: it is only for people, and pruning needs the lock.
+      await handle.writeFile(`${JSON.stringify(note)}\n`).catch((error: unknown) => {
+        if (!isDiskFull(error)) throw error
+      })
       return new HeldLock(host, handle)
     } catch (error) {
       await handle.close()
@@ -57,6 +64,7 @@ export class HeldLock implements HostLock {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#held) return
+    await this.beforeRelease?.().catch(() => undefined)
     this.#held = false
     await this.#handle.truncate(0).catch(() => undefined)
     await this.#handle.close()

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { DamageError, VaultError } from '../errors.ts'
@@ -7,7 +7,8 @@ import type { Vault } from './contract.ts'
 import { onDisk } from './disk-error.ts'
 import { ifPresent, makeDirectory, replaceFile, syncDirectory } from './durable.ts'
 import { FileVault, type VaultOptions } from './file-vault.ts'
-import { vaultFile } from './paths.ts'
+import { MOST_BYTES, vaultFile } from './paths.ts'
+import { readRegular } from './regular-file.ts'
 
 const vaultJson = z.looseObject({ format: z.number().int().positive(), id: z.string().min(1) })
 
@@ -35,9 +36,9 @@ export async function openExistingVault(
 }
 
 async function readVaultId(path: string): Promise<string | undefined> {
-  const text = await ifPresent(readFile(vaultFile(path), 'utf8'))
-  if (text === undefined) return undefined
-  const result = vaultJson.safeParse(parseJson(text))
+  const bytes = await ifPresent(readRegular(vaultFile(path), MOST_BYTES.vault))
+  if (bytes === undefined) return undefined
+  const result = vaultJson.safeParse(parseJson(bytes.toString('utf8')))
   if (!result.success) {
     throw new DamageError('vault-damaged', `${vaultFile(path)} can't be read`, {
       next: 'Put the file back from a copy of the vault; the snapshots beside it are not touched.',

@@ -4,18 +4,27 @@ import { decodeFileName, encodeFileName, SNAPSHOT_ID_PATTERN } from '../model/na
 /** Where things are in a vault (design.md section 5). Absolute when the vault's path is. */
 export const MANIFEST_FILE = 'manifest.json'
 export const SUMS_FILE = 'SHA256SUMS'
+export const LEDGER_FILE = 'ledger.jsonl'
+export const RUNS_FILE = 'runs.jsonl'
+export const DAMAGE_FILE = 'damage.jsonl'
 export const PARTIAL_PREFIX = '.partial-'
 export const REMOVING_PREFIX = '.removing-'
 /** Scratch files of a pending snapshot; no archive's name begins with a dot. */
 export const SCRATCH_PREFIX = '.scratch-'
+
+/** Bytes that a file of its kind may have: what is larger is not read into memory. */
+export const MOST_BYTES = { vault: 2 ** 20, manifest: 2 ** 26, sums: 2 ** 26, lines: 2 ** 28 } as const
 
 /** Archive and index files: what `encodeFileName` yields plus extensions, never hidden and never a path. */
 export const FILE_NAME_PATTERN = /^[A-Za-z0-9_%-][A-Za-z0-9_%.-]{0,254}$/
 
 export const vaultFile = (vault: string) => join(vault, 'vault.json')
 export const hostDirectory = (vault: string, host: string) => join(vault, encodeFileName(host))
-export const ledgerFile = (hostDir: string) => join(hostDir, 'ledger.jsonl')
-export const runsFile = (hostDir: string) => join(hostDir, 'runs.jsonl')
+export const ledgerFile = (hostDir: string) => join(hostDir, LEDGER_FILE)
+export const runsFile = (hostDir: string) => join(hostDir, RUNS_FILE)
+export const damageFile = (hostDir: string) => join(hostDir, DAMAGE_FILE)
+/** Room that a full disk takes back (`reserve.ts`). */
+export const reserveFile = (hostDir: string) => join(hostDir, '.reserve')
 export const lockFile = (hostDir: string) => join(hostDir, '.lock')
 export const snapshotDirectory = (hostDir: string, id: string) => join(hostDir, id)
 export const partialDirectory = (hostDir: string, id: string) => join(hostDir, PARTIAL_PREFIX + id)

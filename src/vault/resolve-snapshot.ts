@@ -13,8 +13,8 @@ export function isSnapshotReference(text: string): boolean {
 
 /**
  * The snapshot that a person means: `prod/20251120T020000Z`, `prod/latest`, `prod/latest~1` (the one before),
- * `prod` (its latest); without a host when the vault has only one. `latest` is the newest by id, which is the
- * clock's order. A retired snapshot is found by its id.
+ * `prod` (its latest); without a host when the vault has only one. `latest` is the one that was made last,
+ * which the ledger knows: a clock that was wrong for a while does not change it. A retired snapshot is found by its id.
  *
  * @throws UsageError with a suggestion when there is no such host or snapshot.
  */

@@ -9,12 +9,6 @@ export function formatSums(files: readonly ManifestFile[], manifestHash: string)
     .join('')
 }
 
-/** File name to hash. Lines that are not of that form are left out. */
-export function parseSums(text: string): Map<string, string> {
-  const lines = text.split('\n').filter((line) => /^[0-9a-f]{64} [ *]./.test(line))
-  return new Map(lines.map((line) => [sumsFileName(line), line.slice(0, 64)]))
-}
-
 /** The name in one line: behind the hash, a space, and the mark for text or binary. */
 export function sumsFileName(line: string): string {
   return line.slice(66)

@@ -1,27 +1,33 @@
-import { readdir, rm, stat } from 'node:fs/promises'
+import { lstat, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RelayError } from '../errors.ts'
 import type { Manifest } from '../model/snapshot.ts'
 import { ifPresent } from './durable.ts'
 import { appendLedger, readLedger } from './ledger.ts'
-import { ledgerState, type LedgerState } from './ledger-state.ts'
+import { ledgerState, type LedgerSnapshot, type LedgerState } from './ledger-state.ts'
 import { manifestFiles } from './manifest.ts'
 import { isSnapshotName, ledgerFile, PARTIAL_PREFIX, REMOVING_PREFIX, snapshotDirectory } from './paths.ts'
-import { readManifest } from './read-snapshots.ts'
-import { finishRemoval, removeArchiveFiles, removeFiles } from './remove.ts'
+import { directoryNames, readManifest } from './read-snapshots.ts'
+import { finishRemoval, removeArchiveFiles, removeFiles, setAside } from './remove.ts'
 
 /**
- * Removes what dead runs left, under the host's lock: provisional directories go, and removals that the
- * ledger knows are finished. It deletes nothing but `.partial-*`, `.removing-*` and what the ledger says was
- * removed. Returns the ledger's state.
+ * Removes what dead runs left, under the host's lock: provisional directories go, and removals that were begun are
+ * finished, with a line in the ledger where there was no room for it then. It deletes nothing but `.partial-*`,
+ * `.removing-*` and what the ledger says was removed. Returns the ledger's state.
  */
-export async function sweepLeftovers(hostDir: string): Promise<LedgerState> {
-  const names = await readdir(hostDir)
+export async function sweepLeftovers(hostDir: string, at: Date): Promise<LedgerState> {
+  const names = directoryNames(await readdir(hostDir, { withFileTypes: true }))
   for (const name of names) {
     if (isLeftover(name, PARTIAL_PREFIX)) await rm(join(hostDir, name), { recursive: true, force: true })
-    if (isLeftover(name, REMOVING_PREFIX)) await finishRemoval(hostDir, name.slice(REMOVING_PREFIX.length))
   }
-  const state = ledgerState((await readLedger(ledgerFile(hostDir))).records)
+  const read = async () => ledgerState((await readLedger(ledgerFile(hostDir))).records)
+  const begun = names.filter((name) => isLeftover(name, REMOVING_PREFIX))
+  for (const id of begun.map((name) => name.slice(REMOVING_PREFIX.length))) {
+    await setAside(hostDir, id)
+    await recordRemoval(hostDir, (await read()).snapshots.get(id), at)
+    await finishRemoval(hostDir, id)
+  }
+  const state = await read()
   for (const id of names.filter(isSnapshotName)) {
     const known = state.snapshots.get(id)
     if (known?.removed === true) await removeFiles(hostDir, id)
@@ -30,6 +36,17 @@ export async function sweepLeftovers(hostDir: string): Promise<LedgerState> {
     }
   }
   return state
+}
+
+async function recordRemoval(hostDir: string, known: LedgerSnapshot | undefined, at: Date): Promise<void> {
+  if (known === undefined || known.removed) return
+  await appendLedger(ledgerFile(hostDir), {
+    at: at.toISOString(),
+    event: 'removed',
+    snapshot: known.id,
+    manifest: known.manifest,
+    why: 'its removal had begun on a full disk',
+  })
 }
 
 /**
@@ -43,7 +60,9 @@ export async function adoptUnrecorded(
   at: Date,
 ): Promise<LedgerState> {
   let state = before
-  const ids = (await readdir(hostDir)).filter((name) => isSnapshotName(name) && !before.snapshots.has(name))
+  const ids = directoryNames(await readdir(hostDir, { withFileTypes: true })).filter(
+    (name) => isSnapshotName(name) && !before.snapshots.has(name),
+  )
   for (const id of ids.sort()) {
     if (await adopt(hostDir, host, id, state, at)) {
       state = ledgerState((await readLedger(ledgerFile(hostDir))).records)
@@ -86,7 +105,7 @@ async function adopt(
 
 async function isWhole(directory: string, manifest: Manifest): Promise<boolean> {
   for (const { file, bytes } of manifestFiles(manifest)) {
-    if ((await ifPresent(stat(join(directory, file))))?.size !== bytes) return false
+    if ((await ifPresent(lstat(join(directory, file))))?.size !== bytes) return false
   }
   return true
 }

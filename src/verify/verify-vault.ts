@@ -1,3 +1,4 @@
+import { VaultError } from '../errors.ts'
 import { sourceFiles } from '../model/snapshot.ts'
 import { formatSize } from '../model/units.ts'
 import type { Reporter } from '../report/contract.ts'
@@ -38,9 +39,22 @@ export async function verifyVault(
   options: { readonly reporter: Reporter; readonly signal: AbortSignal },
 ): Promise<VerifyReport> {
   const hosts: VerifiedHost[] = []
-  for (const target of targets) hosts.push(await verifyHost(vault, target, options))
+  for (const target of targets) {
+    hosts.push(
+      await verifyHost(vault, target, options).catch((error: unknown) => unlessForeign(error, target)),
+    )
+  }
   return { ok: hosts.every(({ problems }) => problems.length === 0), hosts }
 }
+
+/** What lies in the place of a ledger or of a host's directory is damage, too: it keeps the rest from being read. */
+function unlessForeign(error: unknown, { host }: VerifyTarget): VerifiedHost {
+  if (!(error instanceof VaultError) || !FOREIGN.has(error.code)) throw error
+  const { code, message } = error
+  return { host, snapshots: 0, bytes: 0, problems: [{ host, code, message, next: nextStep({ code }) }] }
+}
+
+const FOREIGN: ReadonlySet<string> = new Set(['not-a-file', 'not-a-directory', 'too-large'])
 
 async function verifyHost(
   vault: Vault,
@@ -69,7 +83,7 @@ async function verifyHost(
       reporter.event({ type: 'host-step', host, step })
     },
   })
-  const problems = [...own, ...dependentProblems(asked, all, own)]
+  const problems = [...(await vault.contradictions(host)), ...own, ...dependentProblems(asked, all, own)]
   const message = problems.length === 0 ? 'verified' : `${problems.length} problems`
   reporter.event({ type: 'host-finished', host, message })
   return {

@@ -101,8 +101,16 @@ describe('the clock of this computer', () => {
   test('that went back: pulls go on, and the snapshot of the future does not stop them', async () => {
     expect((await cliAt(2 * DAY, 'pull', 'prod')).code).toBe(0)
     const [, future] = await world.snapshots()
-    const due = await world.cli('pull', 'prod', '--if-older-than', '20h')
-    expect(due.stdout).toContain('skipped')
+    const asked = await world.cli('restore', '--host', 'prod', '--yes')
+    expect(asked.code).toBe(2)
+    expect(asked.stderr).toMatch(
+      new RegExp(
+        `prod/${future} was made last, and is dated 1d 23h ahead.*\\nNext: .* restore prod/${future}`,
+      ),
+    )
+    const dry = await world.cli('restore', `prod/${future}`, '--host', 'prod', '--dry-run')
+    expect(dry.code, dry.stderr).toBe(0)
+    expect(dry.stdout).toContain('warning: prod/')
     const result = await world.cli('pull', 'prod')
     expect(result.code).toBe(0)
     expect(result.stderr).toMatch(
@@ -112,7 +120,8 @@ describe('the clock of this computer', () => {
     expect(ids).toHaveLength(3)
     expect(ids.at(-1)).toBe(future)
     const list = await world.cli('list')
-    expect(list.stdout).toMatch(new RegExp(`${future} +in 1d 23h .*latest`))
+    expect(list.stdout).toMatch(new RegExp(`${future} +in 1d 23h .*logs *\n.*${ids[1]} .*latest`))
+    expect(list.stdout).toContain(`Dated ahead of this computer's clock: prod/${future}`)
     expect((await world.cli('verify', '--all')).code).toBe(0)
   })
 

@@ -14,6 +14,8 @@ export interface Chain {
   readonly last: StoredListing | undefined
   /** The next listing's header but for what depends on the mode. */
   readonly draft: Omit<ListingDraft, 'incrementals' | 'checkedAt'>
+  /** `ID/FILE` of every archive that an incremental builds on, and how the file looked when its content was proven. */
+  readonly looks: ReadonlyMap<string, string>
   /** The rest of it, after a full and after an incremental. */
   readonly afresh: Pick<ListingDraft, 'incrementals' | 'checkedAt'>
   readonly goingOn: Pick<ListingDraft, 'incrementals' | 'checkedAt'>
@@ -40,14 +42,16 @@ export async function lookAtChain(
   const snapshots = await vault.snapshots(host.name, { retired: true })
   const isDue = last !== undefined && !isRecent(last.header, now())
   const look = { full, fullEvery: host.fullEvery, last: last?.header, ...draft, snapshots }
-  // What is full for another reason needs no check of what it does not build on.
+  // What is full for another reason needs no check of what it does not build on; only what is lost is to be told why.
   const early = chooseMode({ ...look, problems: [] })
+  const isUsed = early.mode === 'incremental'
+  const looks = new Map<string, string>()
   const problems =
-    last === undefined || early.mode === 'full'
-      ? []
-      : await checkChain(context, config, last.header, { snapshots, hashes: isDue }, dependencies)
+    last !== undefined && (isUsed || early.because === 'lost')
+      ? await checkChain(context, config, last.header, { snapshots, isUsed, isDue, looks }, dependencies)
+      : []
   const mode = chooseMode({ ...look, problems })
-  if (mode.mode === 'full' && problems.length > 0) {
+  if (mode.mode === 'full' && mode.because === 'damaged') {
     captureContext(context, config, dependencies).notice({
       code: 'chain-damaged',
       message: `all of it is captured, not just what changed: ${mode.reason}`,
@@ -59,6 +63,7 @@ export async function lookAtChain(
     mode,
     last,
     draft,
+    looks,
     afresh: { incrementals: 0, checkedAt: today },
     goingOn: {
       incrementals: (last?.header.incrementals ?? 0) + 1,
@@ -73,26 +78,36 @@ function isRecent({ checkedAt }: ListingHeader, now: Date): boolean {
   return age >= 0 && age < REHASH_AFTER
 }
 
-/** Presence and size of every archive that an incremental would need, and its hash when that is due. */
+/**
+ * Presence and size of every archive that an incremental would need. With `isUsed` those that do not look as they did
+ * when their content was last proven are hashed, and all of them when that `isDue`; `looks` takes what was proven.
+ */
 async function checkChain(
   context: PullSourceContext,
   config: FilesSourceConfig,
-  { chain }: ListingHeader,
-  { snapshots, hashes }: { readonly snapshots: readonly Snapshot[]; readonly hashes: boolean },
+  { chain, looks: before = {} }: ListingHeader,
+  how: {
+    readonly snapshots: readonly Snapshot[]
+    readonly isUsed: boolean
+    readonly isDue: boolean
+    readonly looks: Map<string, string>
+  },
   dependencies: PullDependencies,
 ): Promise<VaultProblem[]> {
   const wanted = new Set(chain)
-  const files = snapshots
+  const files = how.snapshots
     .filter(({ id }) => wanted.has(id))
     .flatMap(({ manifest }) => manifest.sources.filter(({ name }) => name === config.name))
     .flatMap(({ archives }) => archives.map(({ file }) => file))
-  if (hashes) {
+  if (how.isUsed && how.isDue) {
     captureContext(context, config, dependencies).step('checking the archives that an incremental builds on')
   }
   return await dependencies.vault.check(context.host.name, {
     snapshots: chain,
     files: new Set(files),
-    hashes,
+    hashes: how.isUsed,
+    ...(how.isDue ? {} : { known: new Map(Object.entries(before)) }),
+    onProven: (name, look) => how.looks.set(name, look),
     signal: context.signal,
   })
 }

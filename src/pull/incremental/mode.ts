@@ -1,10 +1,18 @@
 import { createHash } from 'node:crypto'
 import type { FilesSourceConfig } from '../../model/config.ts'
+import { sourceFiles } from '../../model/snapshot.ts'
 import type { ListingHeader } from '../../state/contract.ts'
-import type { Snapshot, VaultProblem } from '../../vault/contract.ts'
+import type { Damage, Snapshot, VaultProblem } from '../../vault/contract.ts'
 
 /** How a source is pulled, and why. `reason` is a sentence for the person. */
-export type PullMode = { readonly mode: 'incremental' } | { readonly mode: 'full'; readonly reason: string }
+export type PullMode =
+  | { readonly mode: 'incremental' }
+  | {
+      readonly mode: 'full'
+      readonly reason: string
+      /** What it would build on is not as it was written (`damaged`), or can't be found in the vault (`lost`). */
+      readonly because?: 'damaged' | 'lost'
+    }
 
 /** What decides between a full and an incremental, besides the server's list. */
 export interface ModeQuestion {
@@ -13,6 +21,8 @@ export interface ModeQuestion {
   readonly fullEvery: number
   /** The header of the last listing; undefined when there is none. */
   readonly last: ListingHeader | undefined
+  /** Id of the snapshot that is being made. */
+  readonly snapshot: string
   /** Of the source as it is configured now. */
   readonly definition: string
   /** Fingerprints that this pull encrypts to. */
@@ -30,14 +40,19 @@ export interface ModeQuestion {
  * source for the same recipients, and the chain is not too long.
  */
 export function chooseMode(question: ModeQuestion): PullMode {
-  const reason = whyFull(question)
-  return reason === undefined ? { mode: 'incremental' } : { mode: 'full', reason }
+  const { last } = question
+  const reason = whyOtherwise(question)
+  if (reason !== undefined || last === undefined) {
+    return { mode: 'full', reason: reason ?? 'there is no list of the last pull' }
+  }
+  return judgeChain(question, last)
 }
 
-function whyFull(question: ModeQuestion): string | undefined {
-  const { last, snapshots } = question
+/** What makes a full whatever the vault holds. */
+function whyOtherwise(question: ModeQuestion): string | undefined {
+  const { last } = question
   if (question.full) return 'a full pull was asked for'
-  if (last === undefined) return 'there is no list of the last pull'
+  if (last === undefined) return undefined
   if (last.incrementals >= question.fullEvery)
     return `${question.fullEvery} incrementals were taken since the last full`
   if (last.definition !== question.definition)
@@ -46,26 +61,52 @@ function whyFull(question: ModeQuestion): string | undefined {
     return 'the recipients are others than at the last pull'
   }
   if (last.passphrase !== question.passphrase) return 'the passphrase is another than at the last pull'
+  // Ids are the order in which a chain is unpacked, by hand too.
+  if (last.chain.some((id) => id >= question.snapshot))
+    return 'the clock went back: what it would need is dated after it'
+  return undefined
+}
+
+function judgeChain(
+  { snapshots, problems }: Pick<ModeQuestion, 'snapshots' | 'problems'>,
+  last: ListingHeader,
+): PullMode {
+  const full = (reason: string, because?: 'damaged' | 'lost'): PullMode => ({
+    mode: 'full',
+    reason,
+    ...(because && { because }),
+  })
+  const found = problems.find(({ snapshot }) => snapshot !== undefined && last.chain.includes(snapshot))
+  if (found !== undefined) {
+    return full(`${found.snapshot}, which it would need, is damaged: ${found.message}`, 'damaged')
+  }
   const byId = new Map(snapshots.map((snapshot) => [snapshot.id, snapshot]))
   if (byId.get(last.snapshot)?.manifestHash !== last.manifestHash) {
-    return `the list of the last pull is of a snapshot that is not in the vault`
+    return full('the list of the last pull is of a snapshot that is not in the vault', 'lost')
   }
   for (const id of last.chain) {
     const snapshot = byId.get(id)
     const source = snapshot?.manifest.sources.find(({ name }) => name === last.source)
     if (snapshot === undefined || source === undefined)
-      return `${id}, which it would need, is not in the vault`
-    if (snapshot.unrecorded === true) return `the ledger does not know ${id}, which it would need`
+      return full(`${id}, which it would need, is not in the vault`, 'lost')
+    if (snapshot.unrecorded === true) return full(`the ledger does not know ${id}, which it would need`)
     const removed = source.archives.find(({ file }) => snapshot.removedFiles.has(file))
-    if (removed !== undefined) return `${id}/${removed.file}, which it would need, was removed`
+    if (removed !== undefined) return full(`${id}/${removed.file}, which it would need, was removed`)
     const other = source.archives.some(
       ({ recipients }) => sortedRecipients(recipients).join() !== last.recipients.join(),
     )
-    if (other) return `${id}, which it would need, is encrypted to others`
-    const problem = question.problems.find((one) => one.snapshot === id)
-    if (problem !== undefined) return `${id}, which it would need, is damaged: ${problem.message}`
+    if (other) return full(`${id}, which it would need, is encrypted to others`)
+    const damage = knownDamage(snapshot, source.name)
+    if (damage !== undefined)
+      return full(`${id}, which it would need, is damaged: ${damage.message}`, 'damaged')
   }
-  return undefined
+  return { mode: 'incremental' }
+}
+
+/** Damage that somebody found in a source of a snapshot, or in the snapshot as a whole. */
+function knownDamage({ manifest, damage = [] }: Snapshot, source: string): Damage | undefined {
+  const others = manifest.sources.filter(({ name }) => name !== source).flatMap(sourceFiles)
+  return damage.find(({ file }) => !others.some((other) => other.file === file))
 }
 
 export function sortedRecipients(recipients: readonly string[]): string[] {

@@ -1,4 +1,5 @@
 import type { ListingDraft, ListingRecord, ListingStore, PendingListing } from '../../state/contract.ts'
+import type { Snapshot, Vault } from '../../vault/contract.ts'
 
 /**
  * The listing that the next pull starts from, on its way. It is only a cache: whatever goes wrong with it is told
@@ -11,6 +12,7 @@ export class NextListing implements AsyncDisposable {
   #pending: PendingListing | undefined
   /** Snapshots that the index refers to; undefined when no incremental may follow. */
   #chain: readonly string[] | undefined
+  #looks: ReadonlyMap<string, string> = new Map()
 
   private constructor(store: ListingStore, draft: ListingDraft, tell: (error: unknown) => void) {
     this.#store = store
@@ -37,17 +39,23 @@ export class NextListing implements AsyncDisposable {
     return added && this.#attempt(() => added)
   }
 
-  /** All records came; `chain` is undefined when no incremental may follow this snapshot. */
-  complete(chain: readonly string[] | undefined): void {
+  /** All records came; `chain` is undefined when no incremental may follow. `looks` are those of its archives. */
+  complete(chain: readonly string[] | undefined, looks: ReadonlyMap<string, string>): void {
     this.#chain = chain
+    this.#looks = looks
   }
 
   /** Binds it to the committed snapshot. Without a chain the old listing is forgotten instead. */
-  async commit(manifestHash: string): Promise<void> {
+  async commit(snapshot: Snapshot, vault: Pick<Vault, 'look'>): Promise<void> {
     const [pending, chain] = [this.#pending, this.#chain]
-    const { vault, host, source } = this.#draft
-    if (chain === undefined) await this.#attempt(() => this.#store.remove(vault, host, source))
-    else if (pending !== undefined) await this.#attempt(() => pending.commit(manifestHash, chain))
+    const { vault: id, host, source } = this.#draft
+    if (chain === undefined) await this.#attempt(() => this.#store.remove(id, host, source))
+    else if (pending !== undefined) {
+      await this.#attempt(async () => {
+        const own = await looksOf(snapshot, source, vault)
+        await pending.commit(snapshot.manifestHash, chain, Object.fromEntries([...this.#looks, ...own]))
+      })
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -65,4 +73,20 @@ export class NextListing implements AsyncDisposable {
       await Promise.allSettled([pending?.[Symbol.asyncDispose]()])
     }
   }
+}
+
+/** How the archives of a snapshot that was just committed look. */
+async function looksOf(
+  snapshot: Snapshot,
+  source: string,
+  vault: Pick<Vault, 'look'>,
+): Promise<[string, string][]> {
+  const looks: [string, string][] = []
+  for (const { archives } of snapshot.manifest.sources.filter(({ name }) => name === source)) {
+    for (const { file } of archives) {
+      const look = await vault.look(snapshot, file)
+      if (look !== undefined) looks.push([`${snapshot.id}/${file}`, look])
+    }
+  }
+  return looks
 }

@@ -118,7 +118,12 @@ async function compareAndCapture(
       dependencies,
     )
     const parents = book.parents(pending.id)
-    listing.complete(book.replacedDirectories > 0 ? undefined : [...parents, pending.id])
+    listing.complete(
+      book.replacedDirectories > 0 ? undefined : [...parents, pending.id],
+      new Map(
+        [...(isFull ? [] : chain.looks)].filter(([name]) => parents.includes(name.split('/')[0] ?? '')),
+      ),
+    )
     const replay =
       script &&
       (await writeOwnFile(

@@ -25,6 +25,14 @@ function snapshot(id: string, recipients = ['A', 'B']): Snapshot {
   }
 }
 
+const damage = (file: string | undefined) => ({
+  at: '2025-11-20T02:00:00Z',
+  snapshot: 's1',
+  file,
+  code: 'hash-differs',
+  message: 'it was cut',
+})
+
 const last: ListingHeader = {
   format: 1,
   vault: 'v',
@@ -43,6 +51,7 @@ const good: ModeQuestion = {
   full: false,
   fullEvery: 30,
   last,
+  snapshot: 's3',
   definition: 'd',
   recipients: ['B', 'A'],
   passphrase: null,
@@ -62,6 +71,7 @@ test.each<[string, Partial<ModeQuestion>]>([
   ['30 incrementals', { last: { ...last, incrementals: 30 } }],
   ['configured otherwise', { definition: 'other' }],
   ['passphrase is another', { passphrase: 'other' }],
+  ['the clock went back', { snapshot: 's1x' }],
   ['recipients', { recipients: ['A'] }],
   ['recipients', { recipients: [] }],
   ['not in the vault', { snapshots: [snapshot('s1')] }],
@@ -73,6 +83,14 @@ test.each<[string, Partial<ModeQuestion>]>([
   ],
   ['does not know', { snapshots: [{ ...snapshot('s1'), unrecorded: true }, snapshot('s2')] }],
   ['encrypted to others', { snapshots: [snapshot('s1', ['A']), snapshot('s2')] }],
+  [
+    'which it would need, is damaged: it was cut',
+    { snapshots: [{ ...snapshot('s1'), damage: [damage('logs.tar.zst.gpg')] }, snapshot('s2')] },
+  ],
+  [
+    'which it would need, is damaged: it was cut',
+    { snapshots: [snapshot('s1'), { ...snapshot('s2'), damage: [damage(undefined)] }] },
+  ],
   [
     'damaged',
     { problems: [{ host: 'prod', snapshot: 's1', code: 'size-differs', message: 'it is shorter' }] },
@@ -94,4 +112,16 @@ test('the definition of a source is its paths, its exclude and where the deploym
   expect(definitionOf({ ...config, exclude: ['*.tmp'] }, '/app')).not.toBe(is)
   expect(definitionOf({ ...config, paths: ['logs', 'data'] }, '/app')).not.toBe(is)
   expect(definitionOf(config, '/moved')).not.toBe(is)
+})
+
+test('damage of another source is no reason, and of what is damaged or lost the mode says so', () => {
+  const [first, second] = good.snapshots
+  if (first === undefined || second === undefined) throw new Error('no snapshot')
+  const other = { name: 'data', archives: [{ file: 'data.tar.zst.gpg' }] }
+  const both = { ...first, manifest: { sources: [...first.manifest.sources, other] } as unknown as Manifest }
+  const snapshots = [{ ...both, damage: [damage('data.tar.zst.gpg')] }, second]
+  expect(chooseMode({ ...good, snapshots })).toEqual({ mode: 'incremental' })
+  expect(chooseMode({ ...good, snapshots: [second] })).toMatchObject({ because: 'lost' })
+  const damaged = [{ ...both, damage: [damage('manifest.json')] }, second]
+  expect(chooseMode({ ...good, snapshots: damaged })).toMatchObject({ because: 'damaged' })
 })

@@ -78,8 +78,8 @@ test('a snapshot that the ledger does not know is neither counted nor removed', 
   await writeFile(manifest, (await readFile(manifest, 'utf8')).replace(second?.id ?? '', '20251121T000000Z'))
   const outcome = await rotateHost(vault, lock, host(1), now, { dryRun: false })
   expect(outcome.decisions.map(({ id, action }) => [id, action])).toEqual([
+    ['20251121T000000Z', 'keep'],
     [first?.id, 'remove'],
     [second?.id, 'keep'],
-    ['20251121T000000Z', 'keep'],
   ])
 })

@@ -128,7 +128,7 @@ describe('begin and commit', () => {
       file.stream.write('half')
       expect(await made.vault.snapshots('prod')).toEqual([])
     }
-    expect((await readdir(join(made.path, 'prod'))).sort()).toEqual(['.lock'])
+    expect((await readdir(join(made.path, 'prod'))).sort()).toEqual(['.lock', '.reserve'])
   })
 
   test('scratch data and files of failed sources are gone before the commit', async () => {
@@ -211,7 +211,7 @@ describe('begin and commit', () => {
     const future = await makeSnapshot(made.vault, lock, new Date('2030-01-01T00:00:00Z'))
     const now = await makeSnapshot(made.vault, lock, monday)
     expect(now.manifest.previous).toBe(future.manifestHash)
-    expect((await made.vault.snapshots('prod')).map(({ id }) => id)).toEqual([now.id, future.id])
+    expect((await made.vault.snapshots('prod')).map(({ id }) => id)).toEqual([future.id, now.id])
     expect(await problems(made.vault)).toEqual([])
   })
 })
@@ -250,6 +250,7 @@ describe('remove and retire', () => {
     expect((await made.vault.snapshots('prod')).map(({ id }) => id)).toEqual(['20251118T020000Z'])
     expect((await readdir(join(made.path, 'prod'))).sort()).toEqual([
       '.lock',
+      '.reserve',
       '20251118T020000Z',
       'ledger.jsonl',
       'removed',

@@ -44,7 +44,7 @@ hosts:
     columns: undefined,
     progress: { mode: 'quiet', stream: process.stderr, verbose: false, color: false },
     color: false,
-    env: {},
+    env: { XDG_STATE_HOME: join(directory.path, 'state') },
     cwd: directory.path,
     now: () => now,
   }
@@ -85,6 +85,21 @@ describe('list', () => {
     const [host] = (outcome.json as { hosts: ListedHost[] }).hosts
     expect(host?.snapshots.map(({ latest }) => latest)).toEqual([false, true, false])
     expect(host?.bytes).toBe(3000)
+  })
+
+  test('damage that was found is told by list and show until it is mended', async () => {
+    await using made = await labWithDays(2)
+    const [snapshot] = made.made
+    if (!snapshot) throw new Error('no snapshot')
+    const file = made.vault.filePath(snapshot, 'logs.tar.zst.gpg')
+    const good = await readFile(file)
+    await writeFile(file, Buffer.alloc(good.length))
+    expect((await verify(made.context, ['prod'], {})).exitCode).toBe(4)
+    expect((await list(made.context, [])).text).toMatch(/20251117T020000Z .* complete, damaged /)
+    expect((await show(made.context, [snapshot.id])).text).toMatch(/damaged +logs.tar.zst.gpg: The content/)
+    await writeFile(file, good)
+    expect((await verify(made.context, ['prod'], {})).exitCode).toBe(0)
+    expect((await list(made.context, [])).text).not.toContain('damaged')
   })
 
   test('an unknown host is a usage error with a suggestion', async () => {
@@ -151,6 +166,25 @@ describe('verify', () => {
     const outcome = await verify(made.context, [], {})
     expect(outcome.exitCode).toBe(0)
     expect(outcome.text).toBe('prod: 2 snapshots, 2.0 KiB read, all as recorded')
+  })
+
+  test('a vault that lost its last snapshot and its last ledger line is 4, and prune --accept goes on', async () => {
+    await using made = await labWithDays(2)
+    const [first, last] = made.made
+    if (!first || !last) throw new Error('no snapshot')
+    await prune(made.context, [], {})
+    const host = join(made.path, 'prod')
+    await rm(join(host, last.id), { recursive: true })
+    const [line] = (await readFile(join(host, 'ledger.jsonl'), 'utf8')).split('\n')
+    await writeFile(join(host, 'ledger.jsonl'), `${line}\n`)
+    const outcome = await verify(made.context, [], {})
+    expect(outcome.exitCode).toBe(4)
+    expect(outcome.text).toMatch(/prod\/ledger.jsonl: The ledger lacks lines .*\n +Next: .*prune --accept/)
+    const paused = await prune(made.context, [], {})
+    expect(paused.exitCode).toBe(1)
+    expect(paused.text).toMatch(/nothing was removed: the vault was set back.*\nNext: .*prune prod --accept/)
+    expect((await prune(made.context, [], { accept: true })).exitCode).toBe(0)
+    expect((await verify(made.context, [], {})).exitCode).toBe(0)
   })
 
   const damages: readonly [string, string, (dir: string, snapshot: Snapshot) => Promise<void>][] = [

@@ -1,0 +1,60 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { stateDirectory } from './directory.ts'
+
+/** How far a ledger had come: the hash of its last line, and how many there were. */
+interface Mark {
+  readonly lines: number
+  readonly hash: string
+}
+
+/** A host's ledger in the vault that lies at a path. A copy elsewhere has marks of its own: it may be older. */
+interface Place {
+  readonly vault: string
+  readonly path: string
+  readonly host: string
+}
+
+/**
+ * Marks of ledgers, kept outside of their vaults, so that a vault that was set back as a whole is noticed: files of
+ * mode 0600 under `$XDG_STATE_HOME/relay-backup/ledgers`. What can't be read is no mark.
+ */
+export function openLedgerMarks(env: NodeJS.ProcessEnv): {
+  recall(place: Place): Promise<Mark | undefined>
+  remember(place: Place, mark: Mark): Promise<void>
+} {
+  const fileOf = ({ vault, path, host }: Place): string => {
+    const where = createHash('sha256').update(path).digest('hex').slice(0, 16)
+    return join(
+      stateDirectory(env),
+      'ledgers',
+      encodeURIComponent(vault),
+      where,
+      `${encodeURIComponent(host)}.json`,
+    )
+  }
+  return {
+    recall: async (place) => {
+      try {
+        const mark = JSON.parse(await readFile(fileOf(place), 'utf8')) as Partial<Mark> | null
+        const isMark = typeof mark?.lines === 'number' && typeof mark.hash === 'string'
+        return isMark ? (mark as Mark) : undefined
+      } catch {
+        return undefined
+      }
+    },
+    remember: async (place, { lines, hash }) => {
+      const file = fileOf(place)
+      await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+      const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
+      try {
+        await writeFile(temporary, `${JSON.stringify({ lines, hash })}\n`, { mode: 0o600, flag: 'wx' })
+        await rename(temporary, file)
+      } catch (error) {
+        await rm(temporary, { force: true })
+        throw error
+      }
+    },
+  }
+}

@@ -1,0 +1,122 @@
+import { cp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { rotateHost } from '../../../src/pull/rotate.ts'
+import { openLedgerMarks } from '../../../src/state/ledger-marks.ts'
+import type { Vault } from '../../../src/vault/contract.ts'
+import { openVault } from '../../../src/vault/open-vault.ts'
+import { verifyVault } from '../../../src/verify/verify-vault.ts'
+import { makeDays, makeSnapshot, never, temporaryDirectory } from './fixtures.ts'
+
+const DAY = 86_400_000
+const monday = new Date('2025-11-17T02:00:00Z')
+const retention = { name: 'prod', retention: { last: 1, safety: DAY }, sources: [] }
+
+async function labWithDays(days: number) {
+  const directory = await temporaryDirectory()
+  const path = join(directory.path, 'vault')
+  const marks = openLedgerMarks({ XDG_STATE_HOME: join(directory.path, 'state') })
+  const open = () => openVault(path, { marks })
+  const made = await makeDays(await open(), 'prod', monday, days)
+  return {
+    directory: directory.path,
+    path,
+    open,
+    vault: await open(),
+    made,
+    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+  }
+}
+
+async function told(vault: Vault): Promise<(string | undefined)[]> {
+  const report = await verifyVault(vault, [{ host: 'prod' }], {
+    reporter: { event: () => {} },
+    signal: never,
+  })
+  return report.hosts.flatMap(({ problems }) =>
+    problems.map(({ code, file }) => (code === 'set-back' ? file : code)),
+  )
+}
+
+async function dropLastLine(path: string, file: string): Promise<void> {
+  const lines = (await readFile(join(path, 'prod', file), 'utf8')).trimEnd().split('\n')
+  await writeFile(
+    join(path, 'prod', file),
+    lines
+      .slice(0, -1)
+      .map((line) => `${line}\n`)
+      .join(''),
+  )
+}
+
+const run = (snapshot: string) =>
+  ({
+    at: monday.toISOString(),
+    finishedAt: monday.toISOString(),
+    operation: 'pull',
+    outcome: 'done',
+    snapshot,
+  }) as const
+
+test('a vault set back to an older copy as a whole is noticed by what this computer remembers', async () => {
+  await using lab = await labWithDays(2)
+  const old = join(lab.directory, 'old')
+  await cp(lab.path, old, { recursive: true, preserveTimestamps: true })
+  await makeDays(lab.vault, 'prod', new Date(monday.getTime() + 2 * DAY), 1)
+  expect(await told(lab.vault)).toEqual([])
+  // The copy is older than the vault, and right as it is.
+  expect(await told(await openVault(old))).toEqual([])
+
+  await rm(lab.path, { recursive: true })
+  await rename(old, lab.path)
+  const vault = await lab.open()
+  expect(await told(vault)).toEqual(['ledger.jsonl'])
+  // A pull does not make it good, and nothing is removed.
+  await makeDays(vault, 'prod', new Date(monday.getTime() + 3 * DAY), 1)
+  expect(await told(await lab.open())).toEqual(['ledger.jsonl'])
+  {
+    await using lock = await vault.lock('prod')
+    const { paused } = await rotateHost(vault, lock, retention, new Date(monday.getTime() + 4 * DAY), {
+      dryRun: false,
+    })
+    expect(paused).toContain('set back')
+    expect(await vault.snapshots('prod')).toHaveLength(3)
+    // Until a person says that it is right.
+    await vault.acceptLoss(lock, 'test', monday)
+  }
+  expect(await told(await lab.open())).toEqual([])
+})
+
+test('a snapshot taken away together with its line is noticed by the history, and when that was cut, too, by the mark', async () => {
+  await using lab = await labWithDays(2)
+  const last = lab.made[1]?.id ?? ''
+  await lab.vault.recordRun('prod', run(lab.made[0]?.id ?? ''))
+  await lab.vault.recordRun('prod', run(last))
+  expect(await told(lab.vault)).toEqual([])
+  await rm(join(lab.path, 'prod', last), { recursive: true })
+  await dropLastLine(lab.path, 'ledger.jsonl')
+  expect(await told(lab.vault)).toEqual(['ledger.jsonl', 'runs.jsonl'])
+  // Another computer has no mark.
+  expect(await told(await openVault(lab.path))).toEqual(['runs.jsonl'])
+  await dropLastLine(lab.path, 'runs.jsonl')
+  expect(await told(lab.vault)).toEqual(['ledger.jsonl'])
+})
+
+test('a removal that the ledger has forgotten is noticed, and all of it can be accepted at once', async () => {
+  await using lab = await labWithDays(3)
+  const [first, second, third] = lab.made
+  if (first === undefined || second === undefined || third === undefined) throw new Error('no snapshot')
+  {
+    await using lock = await lab.vault.lock('prod')
+    await lab.vault.remove(lock, first, 'test', monday)
+  }
+  await lab.vault.recordRun('prod', run('20251120T020000Z'))
+  await dropLastLine(lab.path, 'ledger.jsonl')
+  const vault = await openVault(lab.path)
+  expect(await told(vault)).toEqual(['runs.jsonl', `removed/${first.id}.json`, 'missing-snapshot'])
+  await using lock = await vault.lock('prod')
+  await vault.acceptLoss(lock, 'test', monday)
+  expect(await told(vault)).toEqual([])
+  await makeSnapshot(vault, lock, new Date(monday.getTime() + 9 * DAY))
+  expect(await vault.contradictions('prod')).toEqual([])
+})
