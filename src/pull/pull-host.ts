@@ -23,6 +23,7 @@ import { settleLeftHolds } from './quiesce.ts'
 import { rotateHost } from './rotate.ts'
 import { serverVersions } from './server-versions.ts'
 import { namesToProbe, selectSources, type SourceSelection } from './select-sources.ts'
+import { setBackFinding } from './set-back.ts'
 import { findShrinkage, type Shrinkage } from './shrinkage.ts'
 
 type Ended = Omit<HostPullReport, 'host' | 'duration'>
@@ -183,7 +184,9 @@ export async function takeSnapshot(
       next: `Set this computer's clock right if it is wrong now`,
     })
   }
-  await tellContradictions(host, dependencies)
+  // Captures go on: what is made now is good, and what is contradicted needs a person.
+  const setBack = await setBackFinding(vault, host.name)
+  if (setBack !== undefined) tellFindings(host, [setBack], dependencies)
   await using pending = await vault.begin(lock, now, signal)
   // Beside the captures; it never throws.
   const asked = serverVersions({ host, remote, probe }, dependencies, signal)
@@ -238,22 +241,6 @@ export async function takeSnapshot(
   // Only now: a listing describes a snapshot that is there.
   for (const listing of listings) await listing.commit(snapshot, vault)
   return { snapshot, sources: captured.reports, findings }
-}
-
-/** Captures go on: what is made now is good, and what is contradicted needs a person. */
-async function tellContradictions(
-  { name }: HostConfig,
-  { vault, reporter }: Pick<PullDependencies, 'vault' | 'reporter'>,
-): Promise<void> {
-  const [first, ...others] = await vault.contradictions(name)
-  if (first === undefined) return
-  reporter.event({
-    type: 'warning',
-    host: name,
-    code: 'set-back',
-    message: `the vault was set back to an older copy, or something was taken away from it: ${first.message}${others.length === 0 ? '' : `, and ${others.length} more`}`,
-    next: `See all of it with: relay-backup verify ${name}`,
-  })
 }
 
 function tellFindings(host: HostConfig, findings: readonly Finding[], { reporter }: PullDependencies): void {

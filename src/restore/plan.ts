@@ -42,6 +42,8 @@ export interface PlanInput {
   readonly start: boolean
   readonly found: FoundServices
   readonly chosen: ChosenPrivilege
+  /** About the vault that it comes from. */
+  readonly vault: readonly Finding[]
   /** Of {@link versionFindings}. */
   readonly versions: readonly Finding[]
   readonly now: Date
@@ -80,7 +82,7 @@ export function planRestore(input: PlanInput): RestorePlan {
   }
   const replaces = input.strategy === 'replace'
   const bytes = sources.reduce((sum, source) => sum + source.contents.bytes, 0)
-  findings.push(...dateFindings(input), ...input.versions, ...serverFindings(input, bytes))
+  findings.push(...dateFindings(input), ...input.vault, ...input.versions, ...serverFindings(input, bytes))
   if (units.length === 0 && findings.length === 0) throw new Error('a restore of nothing')
   return {
     id,

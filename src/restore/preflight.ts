@@ -4,6 +4,7 @@ import type { Finding } from '../model/finding.ts'
 import { snapshotId } from '../model/names.ts'
 import type { RestorePlan, RestoreStrategy } from '../model/restore-report.ts'
 import { locateSource } from '../pull/locate.ts'
+import { setBackFinding } from '../pull/set-back.ts'
 import type { ServerServices } from '../model/server-services.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { RestoreContext } from '../sources/contract.ts'
@@ -120,6 +121,8 @@ export async function preflight(
     stops && launch === undefined
       ? await targetVersions(request, connected, look.deployment.path, dependencies, signal)
       : []
+  // What is restored may be older than what was there once.
+  const setBack = await setBackFinding(dependencies.pull.vault, snapshot.host)
   const now = dependencies.pull.now()
   const plan = planRestore({
     id: launch?.id ?? snapshotId(now),
@@ -133,6 +136,7 @@ export async function preflight(
     start: request.start,
     found,
     chosen: { privilege, refused },
+    vault: setBack === undefined ? [] : [setBack],
     versions,
     now,
   })

@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs'
-import { lstat, readdir } from 'node:fs/promises'
+import { lstat, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
@@ -22,9 +22,9 @@ export async function accessFindings(vault: string, uid: number | undefined): Pr
     const hosts = names.filter((name) => hostOfDirectory(name) !== undefined).map((name) => join(vault, name))
     const found: { path: string; stat: Stats }[] = []
     for (const path of [vault, vaultFile(vault), ...hosts]) {
-      const stat = await ifPresent(lstat(path))
-      // A vault may be reached by a link; what that points to is looked at by its own name.
-      if (stat !== undefined && !stat.isSymbolicLink()) found.push({ path, stat })
+      // Only the vault itself may be reached by a link, whose own mode says nothing.
+      const state = await ifPresent(path === vault ? stat(path) : lstat(path))
+      if (state !== undefined && !state.isSymbolicLink()) found.push({ path, stat: state })
     }
     const open = found.find(({ stat }) => (stat.mode & OTHERS_WRITE) !== 0)
     const foreign = found.find(({ stat }) => stat.uid !== uid)

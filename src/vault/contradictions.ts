@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import type { LedgerMark, VaultProblem } from './contract.ts'
-import { ifPresent } from './durable.ts'
+import { errorCode } from './durable.ts'
 import { readRuns } from './history.ts'
 import { readLedger, type LedgerReading } from './ledger.ts'
 import { ledgerState } from './ledger-state.ts'
@@ -24,7 +24,11 @@ export async function findContradictions(
   recall: () => Promise<LedgerMark | undefined>,
 ): Promise<Contradictions> {
   const runs = await readRuns(runsFile(hostDir))
-  const removed = (await ifPresent(readdir(removedDirectory(hostDir)))) ?? []
+  const removed = await readdir(removedDirectory(hostDir)).catch((error: unknown) => {
+    // Without it, or with something else in its place, there is nothing to learn from it; `check` names that.
+    if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return []
+    throw error
+  })
   const mark = await recall()
   const ledger = await readLedger(ledgerFile(hostDir))
   const { snapshots, accepted } = ledgerState(ledger.records)

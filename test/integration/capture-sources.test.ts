@@ -49,17 +49,20 @@ function watched(acts: Acts, events: string[]): CapturableSource<FilesSourceConf
 }
 
 /** Captures three directories of this machine into a real vault's pending snapshot, and commits nothing. */
-async function captured(acts: Acts): Promise<{
+async function captured(
+  acts: Acts,
+  names: readonly string[] = NAMES,
+): Promise<{
   readonly events: string[]
   readonly result: PromiseSettledResult<CapturedSources>
   readonly archives: readonly string[]
 }> {
   await using lab = await IncrementalLab.start()
-  for (const name of NAMES) {
+  for (const name of names) {
     await mkdir(join(lab.app, name))
     await writeFile(join(lab.app, name, 'file'), name)
   }
-  lab.sources = NAMES.map((name) => ({ kind: 'files' as const, name, paths: [name], exclude: [] }))
+  lab.sources = names.map((name) => ({ kind: 'files' as const, name, paths: [name], exclude: [] }))
   const events: string[] = []
   await using remote = lab.remote()
   await using lock = await lab.vault.lock('prod')
@@ -132,19 +135,24 @@ test('a source that fails is told, and the others come through', async () => {
   expect(events.filter((event) => event.endsWith('failed'))).toEqual(['b failed'])
 })
 
-test('a lost connection fails every source, each once', async () => {
-  const { events, result } = await captured({
-    stream: () => Promise.reject(new ConnectionError('lost', 'The connection was lost')),
-  })
+test.each([
+  ['as many as are looked at at once', NAMES],
+  ['more than are looked at at once', [...NAMES, 'd', 'e', 'f', 'g', 'h']],
+])('a lost connection fails every source, each once: %s', async (_how, names) => {
+  const { events, result } = await captured(
+    { stream: () => Promise.reject(new ConnectionError('lost', 'The connection was lost')) },
+    names,
+  )
   if (result.status === 'rejected') throw result.reason
   const { manifests, reports } = result.value
   expect(manifests).toEqual([])
   expect(reports.map(({ source, outcome }) => `${source} ${outcome}`)).toEqual(
-    NAMES.map((name) => `${name} failed`),
+    names.map((name) => `${name} failed`),
   )
-  expect(events.filter((event) => event.endsWith('failed')).sort()).toEqual(
-    NAMES.map((name) => `${name} failed`),
-  )
+  // The others were not begun, and are told in the report alone.
+  const told = events.filter((event) => event.endsWith('failed')).sort()
+  expect(told).toEqual(names.slice(0, told.length).map((name) => `${name} failed`))
+  expect(told.length).toBeGreaterThan(0)
 })
 
 test('a vault that fails ends the others and is thrown when they have ended', async () => {

@@ -234,6 +234,35 @@ describe('a pull that is interrupted', () => {
   })
 })
 
+test('a pull that is interrupted between its last source and the commit makes no snapshot', async () => {
+  await using lab = await start()
+  const stop = new AbortController()
+  let captured = () => {}
+  const all = new Promise<void>((resolve) => (captured = resolve))
+  let left = lab.sources.length
+  const report = await pullWith(
+    lab,
+    {
+      reporter: {
+        event: ({ type }) => {
+          if (type === 'source-finished' && (left -= 1) === 0) captured()
+        },
+      },
+      lookAtVersions: async () => {
+        await all
+        // What waits for the sources has gone on by then, and waits for this.
+        for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+        stop.abort(new InterruptedError())
+        return {}
+      },
+    },
+    {},
+    stop.signal,
+  )
+  expect(report.outcome).toBe('interrupted')
+  expect(await ids(lab)).toEqual([])
+})
+
 test('a defect is thrown, and is no report', async () => {
   await using lab = await start()
   const broken = pullWith(lab, { probe: () => Promise.reject(new TypeError('x is not a function')) })

@@ -57,7 +57,7 @@ export const incremental: readonly Fault[] = [
     file: 'src/pull/incremental/mode.ts',
     find: `if (plan.replacedDirectories > 0)`,
     replace: `if (plan.replacedDirectories > 1_000_000)`,
-    tests: ['test/unit/pull/mode.test.ts', 'test/integration/incremental-chain.test.ts'],
+    tests: ['test/unit/pull/rather-full.test.ts'],
   },
   {
     name: 'mode-definition',

@@ -298,3 +298,13 @@ describe('the plan of a migration of containers', () => {
     expect(failed(input({ from, to: taken, images }))).toEqual(['project-taken'])
   })
 })
+
+it('names what is replaced on the new server, and not what is not there', () => {
+  const { server } = side('new')
+  const targets = [
+    { type: 'directory', path: '/srv/app/data', bytes: 5 },
+    { type: 'absent', path: '/srv/app/logs', bytes: 0 },
+  ]
+  const to = side('new', { server: { ...server, targets } as unknown as SideLook['server'] })
+  expect(planMigration(input({ to })).replaced).toEqual(['/srv/app/data'])
+})

@@ -59,3 +59,13 @@ test('a source that failed, or was not asked for, or was empty before, is no los
   expect(codes([files(10), redis(5)], [], ['data', 'redis_data'])).toEqual([])
   expect(codes([files(0), redis(0)], [files(0), redis(0)])).toEqual([])
 })
+
+test('a Redis that answered last time and does not now, as after a wrong address', () => {
+  const stopped = (one: ManifestSource): ManifestSource => ({
+    ...one,
+    facts: { ...one.facts, stopped: true } as RedisFacts,
+  })
+  expect(codes([redis(5)], [stopped(redis(5))])).toEqual([['redis_data', 'source-stopped']])
+  expect(codes([stopped(redis(5))], [stopped(redis(5))])).toEqual([])
+  expect(codes([stopped(redis(5))], [redis(5)])).toEqual([])
+})

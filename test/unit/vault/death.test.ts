@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import type * as FsPromises from 'node:fs/promises'
 import { join } from 'node:path'
@@ -44,17 +45,32 @@ async function dying(
     }
     await watched.during(bury, () => act(vault, lock, made))
   }
+  const looked = new Set<string>()
   for (const [at, { step, death, image }] of graves.entries()) {
+    const over = at >= graves.length - DEATHS.length
+    // Most steps change nothing of what most deaths leave.
+    const same = `${over} ${fingerprint(image)}`
+    if (looked.has(same)) continue
+    looked.add(same)
     const where = `${death} after ${step} (step ${Math.floor(at / DEATHS.length)})`
     if (image === undefined) throw new Error(`${where}: the vault is gone`)
     const found = join(directory.path, `found-${at}`)
     restoreImage(image, found)
     const left = await openExistingVault(found)
     if (left === undefined) throw new Error(`${where}: it is no vault`)
-    await look(left, where, at >= graves.length - DEATHS.length)
+    await look(left, where, over)
     await rm(found, { recursive: true })
   }
   return graves.map(({ step }) => step)
+}
+
+function fingerprint(image: Image | undefined): string {
+  if (image === undefined) return ''
+  if (Buffer.isBuffer(image)) return hash('sha256', image)
+  const entries = [...(image as ReadonlyMap<string, Image>)].map(
+    ([name, each]) => `${name} ${fingerprint(each)}`,
+  )
+  return hash('sha256', entries.sort().join('\n'))
 }
 
 const codes = async (vault: Vault) =>

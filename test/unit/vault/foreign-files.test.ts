@@ -137,6 +137,17 @@ describe('what never ends is not waited for', () => {
     if (file !== 'ledger.jsonl') expect(await made.vault.snapshots('prod')).toHaveLength(2)
   })
 
+  test('a FIFO where the manifests of removed snapshots should be', async () => {
+    await using made = await lab()
+    {
+      await using lock = await made.vault.lock('prod')
+      await made.vault.remove(lock, made.first, 'test', monday)
+    }
+    await made.replace('removed', fifo)
+    expect(await told(made.vault)).toEqual([`unreadable removed/${made.first.id}.json`])
+    expect(await made.vault.contradictions('prod')).toEqual([])
+  })
+
   // Only root may make devices.
   test.skipIf(process.getuid?.() !== 0)('a device, and a link to one', async () => {
     await using made = await lab()
@@ -175,6 +186,17 @@ describe('a vault that others can write to', () => {
       execFileSync('sh', ['-c', `chmod -R go-rwx ${made.path}`])
       expect(await accessFindings(made.path, uid)).toEqual([])
     }
+  })
+
+  test('also where a link leads to it', async () => {
+    await using made = await lab()
+    const link = join(made.path, '../link')
+    await symlink(made.path, link)
+    expect(await accessFindings(link, uid)).toEqual([])
+    await chmod(made.path, 0o777)
+    expect((await accessFindings(link, uid))[0]?.message).toContain(
+      'by every user of this computer (mode 777)',
+    )
   })
 
   test('and one of another user', async () => {
