@@ -82,7 +82,6 @@ export async function wirePull(
       lockDeployment,
       holdServices,
       settleHolds,
-      lookAtVersions,
       reporter,
       now: context.now,
       tool: TOOL,
@@ -105,7 +104,7 @@ export function wirePlanning(): PlanDependencies {
 
 function remoteParts(): Pick<
   PullDependencies,
-  'connect' | 'probe' | 'findHelper' | 'findVolume' | 'checkHold'
+  'connect' | 'probe' | 'findHelper' | 'findVolume' | 'checkHold' | 'lookAtVersions'
 > {
   return {
     checkHold,
@@ -113,5 +112,6 @@ function remoteParts(): Pick<
     probe: (remote, question, signal) => probeHost(remote, question, signal),
     findHelper,
     findVolume,
+    lookAtVersions,
   }
 }

@@ -1,3 +1,4 @@
+import { printable } from './path-bytes.ts'
 import { encodeField, fieldLine } from './script-field.ts'
 
 /** What stops and starts services, as the scripts on the server know it. */
@@ -28,6 +29,22 @@ export interface ComposeServices {
   readonly renew: boolean
   readonly data: readonly string[]
   readonly rest: readonly string[]
+}
+
+/** A Compose project for people: in plans, reports and messages. */
+export interface NamedProject {
+  readonly project: string
+  /** Absolute. */
+  readonly directory: string
+  /** Absolute; empty where nobody has said which. */
+  readonly files: readonly string[]
+  /** `stopped`: its containers are there, and none runs. `down`: it has none. */
+  readonly state: 'up' | 'stopped' | 'down'
+}
+
+/** `Compose project app in /srv/app`. */
+export function describeProject({ project, directory }: Pick<NamedProject, 'project' | 'directory'>): string {
+  return `Compose project ${printable(project)} in ${printable(directory)}`
 }
 
 /** The lines that tell a script its services (scripts/lib/restore-journal.sh). */

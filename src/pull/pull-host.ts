@@ -74,10 +74,10 @@ async function lockAndPull(
     if (age !== undefined) return { outcome: 'skipped', age, sources: [] }
   }
   const captured = await captureHost(host, options, dependencies, lock, signal)
-  const { findings } = captured
+  const { findings, compose } = captured
   if (captured.snapshot === undefined) {
     const error = errorOfAll(captured.sources)
-    return { outcome: error ? outcomeOf(error) : 'failed', sources: captured.sources, findings, error }
+    return { outcome: error ? outcomeOf(error) : 'failed', compose, sources: captured.sources, findings, error }
   }
   const { snapshot, sources } = captured
   const failed =
@@ -87,6 +87,7 @@ async function lockAndPull(
     outcome: failed ? 'partial' : 'done',
     snapshot: snapshot.id,
     complete: snapshot.manifest.complete,
+    compose,
     sources,
     findings,
     rotation: await rotate(host, options, dependencies, lock, snapshot),
@@ -107,6 +108,7 @@ function errorOfAll(sources: readonly SourcePullReport[]): RelayError | undefine
 export interface CapturedHost {
   /** Undefined when no source could be captured. */
   readonly snapshot: Snapshot | undefined
+  readonly compose: HostPullReport['compose']
   readonly sources: readonly SourcePullReport[]
   /** A `failed` one says that services which were held still do not run again. */
   readonly findings: readonly Finding[]
@@ -197,11 +199,11 @@ export async function takeSnapshot(
     },
     dependencies,
   )
-  const { versions, findings: unknown } = await asked
+  const { versions, compose, findings: unknown } = await asked
   signal.throwIfAborted()
   const findings = captured.manifests.length === 0 ? captured.findings : [...captured.findings, ...unknown]
   tellFindings(host, findings, dependencies)
-  if (captured.manifests.length === 0) return { snapshot: undefined, sources: captured.reports, findings }
+  if (captured.manifests.length === 0) return { snapshot: undefined, compose, sources: captured.reports, findings }
 
   const failed = captured.reports
     .filter((report) => report.outcome === 'failed')
@@ -235,7 +237,7 @@ export async function takeSnapshot(
   )
   // Only now: a listing describes a snapshot that is there.
   for (const listing of listings) await listing.commit(snapshot.manifestHash)
-  return { snapshot, sources: captured.reports, findings }
+  return { snapshot, compose, sources: captured.reports, findings }
 }
 
 function tellFindings(host: HostConfig, findings: readonly Finding[], { reporter }: PullDependencies): void {

@@ -101,7 +101,7 @@ export function planRestore(input: PlanInput): RestorePlan {
       bytes: contents.bytes,
       notes,
     })),
-    services: serviceNames(input.found.services),
+    services: { ...serviceNames(input.found.services), compose: input.found.project },
     safety: replaces && input.safety && units.some((unit) => unit.exists),
     downtime: replaces ? SWAP_MS + Math.round(bytes / START_RATE) : 0,
     findings,
@@ -220,6 +220,7 @@ function serverFindings(input: PlanInput, bytes: number): Finding[] {
     })
   }
   const { usersLeft } = input.found
+  findings.push(...(input.found.findings ?? []))
   if (usersLeft.length > 0) {
     findings.push({
       check: 'containers-left',
@@ -236,7 +237,7 @@ function minimum(values: readonly (number | undefined)[]): number | undefined {
   return known.length === 0 ? undefined : Math.min(...known)
 }
 
-function serviceNames(services: ServerServices): RestorePlan['services'] {
+function serviceNames(services: ServerServices): Omit<RestorePlan['services'], 'compose'> {
   switch (services.manager) {
     case 'none':
       return { manager: 'none', stop: [], data: [] }

@@ -1,8 +1,10 @@
-import { RemoteError, SourceError } from '../errors.ts'
-import { composeProject } from './compose-project.ts'
+import { RemoteError } from '../errors.ts'
+import type { Finding } from '../model/finding.ts'
+import { nameProject, takenElsewhere } from './compose-project.ts'
 import type { ComposeProject, DockerLook, FindContainerServices } from './contract.ts'
 import { lookAtDocker } from './docker-look.ts'
-import { containersUsing, isWithin } from './docker-paths.ts'
+import { findComposeProject } from './find-project.ts'
+import { containersUsing, isUp, isWithin } from './docker-paths.ts'
 import { composeServices, dockerServices, usersLeft } from './docker-services.ts'
 
 /** See {@link FindContainerServices}. */
@@ -13,19 +15,21 @@ export const findContainerServices: FindContainerServices = async (host, config,
     const order = dockerServices(host.name, look, config)
     return {
       services: { manager: 'docker', ...order },
+      project: undefined,
       usersLeft: usersLeft(look, undefined, order, paths),
+      findings: [],
     }
   }
-  const project = composeProject(host.name, look, deployment, config)
+  const project = await findComposeProject(host, look, { deployment, config, privilege, signal })
   if (project === undefined) {
-    throw new SourceError('project-unknown', `No Compose project is known in ${deployment} on ${host.name}`, {
-      host: host.name,
-      next: `Set hosts.${host.name}.services.file to its Compose file`,
-    })
+    const nothing = { data: [], rest: [] }
+    const left = usersLeft(look, undefined, nothing, paths)
+    return { services: undefined, project: 'unknown', usersLeft: left, findings: [] }
   }
   const order = composeServices(host.name, look, project, config, paths)
+  const running = project.containers.filter(isUp).flatMap(({ compose }) => compose?.service ?? [])
   const renew = readsFrom(look, project, paths)
-  if (renew && look.compose.v1 === undefined && look.compose.v2 === undefined) {
+  if (renew && running.length > 0 && look.compose.v1 === undefined && look.compose.v2 === undefined) {
     throw new RemoteError('compose-missing', `Neither docker compose nor docker-compose is on ${host.name}`, {
       host: host.name,
       next: 'Install the Compose plugin there: services start by it after their Compose file or .env was restored',
@@ -33,8 +37,19 @@ export const findContainerServices: FindContainerServices = async (host, config,
   }
   return {
     services: { manager: 'compose', project: project.project, args: project.args, renew, ...order },
+    project: nameProject(project),
     usersLeft: usersLeft(look, project, order, paths),
+    findings: renew && running.length > 0 ? againstRenewal(host.name, project, running) : [],
   }
+}
+
+/** What speaks against making a project's services anew. */
+function againstRenewal(
+  host: string,
+  project: ComposeProject,
+  services: readonly string[],
+): readonly Finding[] {
+  return [project.problem ?? [], takenElsewhere(host, project, services) ?? []].flat()
 }
 
 /**

@@ -1,0 +1,68 @@
+# What Compose itself makes of a deployment. Changes nothing.
+# Arguments: DIRECTORY PROJECT FILE
+#   DIRECTORY  absolute; Compose is asked in it
+#   PROJECT    its name where that is given by hand, else -
+#   FILE       its Compose file, absolute, else -: what Compose finds there
+# stdout, fields parted by TAB:
+#   tool missing
+#   files missing                there is no Compose file in DIRECTORY, nor does COMPOSE_FILE name one. Compose would
+#                                take one of a directory above, which is another deployment
+#   unreadable TEXT              Compose can't read its files
+#   config LINE                  a line of its whole configuration, as YAML
+#   name TEXT                    COMPOSE_PROJECT_NAME, of the environment or the .env, as Compose reads it; only where
+#                                the configuration does not name the project (version 1)
+#   end
+# include lib/prelude.sh
+# include lib/services-docker-ask.sh
+
+cd -- "$1" 2>/dev/null || {
+  say files missing
+  say end
+  exit 0
+}
+if $docker_time docker compose version >/dev/null 2>&1; then
+  say_tool='docker compose'
+elif $docker_time docker-compose version >/dev/null 2>&1; then
+  say_tool=docker-compose
+else
+  say tool missing
+  say end
+  exit 0
+fi
+
+# say_variable NAME: as Compose reads it, of the environment or the .env.
+say_variable() {
+  # shellcheck disable=SC2086
+  printf 'version: "3"\nservices:\n  asked:\n    image: "=${%s}"\n' "$1" |
+    $docker_time $say_tool --file - config 2>/dev/null | sed -n "s/^ *image: ['\"]*=\(.*\)\$/\1/p" | sed "s/['\"]\$//"
+}
+
+say_project=$2 say_file=$3
+if [ "$say_file" = - ]; then
+  set --
+  for say_one in compose.yaml compose.yml docker-compose.yaml docker-compose.yml; do
+    ! exists "$say_one" || set -- "$say_one"
+  done
+  if [ $# -eq 0 ] && [ -z "$(say_variable COMPOSE_FILE)" ]; then
+    say files missing
+    say end
+    exit 0
+  fi
+  set --
+else
+  set -- --file "$say_file"
+fi
+[ "$say_project" = - ] || set -- --project-name "$say_project" "$@"
+# shellcheck disable=SC2086
+if say_config=$($docker_time $say_tool "$@" config 2>/dev/null); then
+  printf '%s\n' "$say_config" | head -c 4194304 | sed "s/^/config$tab/"
+  case $newline$say_config in
+    *"${newline}name:"*) ;;
+    *) [ "$say_project" != - ] || say name "$(say_variable COMPOSE_PROJECT_NAME)" ;;
+  esac
+else
+  # shellcheck disable=SC2086
+  plain "$($docker_time $say_tool "$@" config --quiet 2>&1)"
+  say unreadable "$plain"
+fi
+say end

@@ -1,0 +1,64 @@
+import { parse } from 'yaml'
+import { posix } from 'node:path'
+import type { Privilege, RemoteHost } from '../remote/contract.ts'
+import { homeOf, projectName, type ProjectPlace } from './compose-project.ts'
+import type { ComposeSays } from './contract.ts'
+import { answerLines, insistOnEngine } from './docker-answer.ts'
+
+/** What of its configuration is read; the rest may hold secrets, and is forgotten. */
+interface Configuration {
+  readonly name?: unknown
+  readonly volumes?: Readonly<Record<string, Volume | null>> | null
+}
+
+interface Volume {
+  readonly name?: unknown
+  readonly external?: unknown
+}
+
+/**
+ * Asks Compose on the server which project it takes the deployment for, and how its volumes are really called.
+ * Undefined where it has nothing to say: there is no Compose, no Compose file in that directory, or one that it can't
+ * read. Throws RemoteError as {@link insistOnEngine} does.
+ */
+export async function askCompose(
+  host: RemoteHost,
+  place: ProjectPlace,
+  options: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
+): Promise<ComposeSays | undefined> {
+  const { deployment, config } = place
+  const file = config.file === undefined ? '-' : posix.resolve(deployment, config.file)
+  const project = config.project === undefined ? '-' : projectName(config.project)
+  const result = await host.run(
+    {
+      script: 'services-compose-say',
+      args: [homeOf(place), project, file],
+      privilege: options.privilege,
+      title: 'asking Compose about the deployment',
+    },
+    { signal: options.signal },
+  )
+  return parseComposeSays(host.name, place, result.stdout)
+}
+
+/** Reads what services-compose-say.sh prints. */
+export function parseComposeSays(host: string, place: ProjectPlace, stdout: Buffer): ComposeSays | undefined {
+  const lines = answerLines(stdout)
+  insistOnEngine(host, lines)
+  const of = (verb: string) => lines.filter((line) => line[0] === verb).map((line) => line.slice(1).join('\t'))
+  const text = of('config')
+  if (text.length === 0 || of('end').length === 0) return undefined
+  const { name, volumes } = (parse(text.join('\n'), { logLevel: 'silent' }) ?? {}) as Configuration
+  const told = place.config.project ?? (typeof name === 'string' ? name : of('name')[0])
+  // Version 1 takes the variable, and else the directory's name.
+  const project = projectName(told ?? '') || projectName(posix.basename(homeOf(place)))
+  const names = Object.entries(volumes ?? {}).map(([key, volume]) => [key, realName(project, key, volume)] as const)
+  return { project, volumes: new Map(names) }
+}
+
+function realName(project: string, key: string, volume: Volume | null): string {
+  if (typeof volume?.name === 'string') return volume.name
+  const external = volume?.external
+  if (typeof external === 'object' && external !== null && 'name' in external) return String(external.name)
+  return external === true ? key : `${project}_${key}`
+}
