@@ -1,0 +1,204 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { LAB_IMAGE, type LabDocker, startDocker } from '../lab/docker.ts'
+import { letEveryoneIn } from '../lab/temp.ts'
+import { startWorld, type World } from '../lab/world.ts'
+
+const stack = new AsyncDisposableStack()
+let world: World
+let engine: LabDocker
+let number = 0
+
+beforeAll(async () => {
+  engine = stack.use(await startDocker())
+  world = stack.use(
+    await startWorld({ sshd: { config: [`SetEnv DOCKER_HOST=${engine.env['DOCKER_HOST']}`] } }),
+  )
+}, 180_000)
+afterAll(() => stack.disposeAsync(), 120_000)
+
+/** A service that does nothing, and ends when it is told to. */
+const service = (more = ''): string => `
+    image: ${LAB_IMAGE}
+    command: ["sh", "-c", "trap exit TERM; while :; do sleep 0.1; done"]
+    volumes: ["./data:/data"]
+    ${more}`
+
+/** Two directories `app` of one server, beside each other: each test has its own. */
+async function place(name: string): Promise<string> {
+  const directory = join(dirname(world.deployment), `${name}${number}`, 'app')
+  await mkdir(join(directory, 'data'), { recursive: true })
+  await letEveryoneIn(directory)
+  return directory
+}
+
+async function write(directory: string, files: Readonly<Record<string, string>>): Promise<void> {
+  for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text)
+}
+
+function setHost(name: string, deployment: string, more: object = {}): void {
+  world.config.hosts[name] = {
+    ...world.config.hosts['prod']!,
+    deployment,
+    services: { manager: 'compose' },
+    sources: {
+      data: { kind: 'files', path: 'data' },
+      config: { kind: 'files', paths: ['.env', 'docker-compose.yml'] },
+    },
+    ...more,
+  }
+}
+
+async function up(directory: string, ...args: readonly string[]): Promise<void> {
+  await engine.compose(directory, ...args, 'up', '-d')
+}
+
+async function downWith(directory: string, ...args: readonly string[]): Promise<void> {
+  await engine.compose(directory, ...args, 'down', '-v', '-t', '0', '--remove-orphans')
+}
+
+const containers = (): Promise<string> =>
+  engine.docker('ps', '--all', '--no-trunc', '--format', '{{.ID}} {{.Names}} {{.State}}')
+const inspect = (name: string, format: string): Promise<string> =>
+  engine.docker('inspect', '--format', format, name)
+
+beforeEach(() => {
+  number += 1
+})
+
+test('a restore to staging does not stop production, which has a directory of the same name', async () => {
+  const [prod, staging] = [await place('prod'), await place('staging')]
+  const compose = `services:\n  app:${service()}\n`
+  await write(prod, { '.env': 'STAGE=prod\n', 'docker-compose.yml': compose })
+  await write(staging, { '.env': 'COMPOSE_PROJECT_NAME=staging\n', 'docker-compose.yml': compose })
+  const services = { manager: 'compose', file: 'docker-compose.yml' }
+  setHost('prod', prod, { services })
+  setHost('stg', staging, { services })
+  await world.writeConfig()
+  await up(prod)
+  try {
+    const pulled = await world.cli('pull', 'stg')
+    expect(pulled.code, pulled.stderr + pulled.stdout).toBe(0)
+    expect(pulled.stdout).toContain(`Compose project staging in ${staging}: it is down`)
+    const before = await containers()
+    const restored = await world.cli(
+      ...['restore', 'stg/latest', '--host', 'stg', '--source', 'config', '--source', 'data', '--yes'],
+    )
+    expect(restored.code, restored.stderr + restored.stdout).toBe(0)
+    expect(restored.stderr).toContain(`Compose project staging in ${staging}`)
+    expect(restored.stdout + restored.stderr).not.toContain(prod)
+    expect(await containers()).toBe(before)
+    const other = await world.cli('pull', 'prod', '--dry-run')
+    expect(other.stdout).toContain(`Compose project app in ${prod}\n`)
+  } finally {
+    await downWith(prod)
+  }
+})
+
+test('two directories whose projects Compose calls alike stay apart, whatever the config stops', async () => {
+  const [prod, staging] = [await place('prod'), await place('staging')]
+  const compose = `services:\n  app:${service()}\n`
+  for (const directory of [prod, staging])
+    await write(directory, { '.env': '', 'docker-compose.yml': compose })
+  setHost('stg', staging, { services: { manager: 'compose', project: 'app', data: ['app'], stop: ['app'] } })
+  await world.writeConfig()
+  await up(prod)
+  try {
+    expect((await world.cli('pull', 'stg')).code).toBe(0)
+    const before = await containers()
+    for (const args of [
+      ['restore', '--host', 'stg', '--yes'],
+      ['rollback', '--host', 'stg', '--yes'],
+    ]) {
+      const done = await world.cli(...args)
+      expect(done.code, done.stderr + done.stdout).toBe(0)
+      expect(await containers()).toBe(before)
+    }
+  } finally {
+    await downWith(prod)
+  }
+})
+
+test('what an override file adds is there after a restore, and after its rollback', async () => {
+  const app = await place('over')
+  await write(app, {
+    '.env': 'A=1\n',
+    'docker-compose.yml': `services:\n  app:${service()}\n`,
+    'docker-compose.override.yml': 'services:\n  app:\n    environment: { EXTRA: "yes" }\n    volumes: ["./more:/more"]\n',
+  })
+  setHost('prod', app, { services: { manager: 'compose', file: 'docker-compose.yml' } })
+  await world.writeConfig()
+  await up(app)
+  const added = () => inspect('app_app_1', '{{.Config.Env}} {{range .Mounts}}{{.Destination}} {{end}}')
+  try {
+    expect((await world.cli('pull', 'prod')).code).toBe(0)
+    for (const args of [
+      ['restore', '--host', 'prod', '--yes'],
+      ['rollback', '--host', 'prod', '--yes'],
+    ]) {
+      const done = await world.cli(...args)
+      expect(done.code, done.stderr + done.stdout).toBe(0)
+      expect(await added()).toMatch(/EXTRA=yes.*\/more/)
+      expect(await inspect('app_app_1', '{{.State.Status}}')).toBe('running')
+    }
+  } finally {
+    await downWith(app)
+  }
+})
+
+test('a configured file that is not what runs is refused before anything stops', async () => {
+  const app = await place('other')
+  await write(app, {
+    '.env': 'A=1\n',
+    'docker-compose.yml': `services:\n  app:${service()}\n`,
+    'more.yml': 'services:\n  app:\n    environment: { EXTRA: "yes" }\n',
+  })
+  const files = ['-f', 'docker-compose.yml', '-f', 'more.yml']
+  setHost('prod', app, { services: { manager: 'compose', file: 'docker-compose.yml' } })
+  await world.writeConfig()
+  await up(app, ...files)
+  try {
+    expect((await world.cli('pull', 'prod')).code).toBe(0)
+    const before = await containers()
+    const refused = await world.cli('restore', '--host', 'prod', '--yes')
+    expect(refused.code, refused.stderr + refused.stdout).toBe(1)
+    expect(refused.stderr).toMatch(/what runs was made from \S+\/docker-compose\.yml, \S+\/more\.yml, and the config says/)
+    expect(refused.stderr).toContain('Remove hosts.prod.services.file')
+    expect(await containers()).toBe(before)
+
+    setHost('prod', app)
+    await world.writeConfig()
+    const restored = await world.cli('restore', '--host', 'prod', '--yes')
+    expect(restored.code, restored.stderr + restored.stdout).toBe(0)
+    expect(await inspect('app_app_1', '{{.Config.Env}}')).toContain('EXTRA=yes')
+    expect(await readFile(join(app, 'docker-compose.yml'), 'utf8')).toContain('services')
+  } finally {
+    await downWith(app, ...files)
+  }
+})
+
+test('profiles, COMPOSE_FILE and a named env file are what the restored app is made from again', async () => {
+  const app = await place('named')
+  await write(app, {
+    '.env': 'COMPOSE_FILE=base.yml:more.yml\nCOMPOSE_PROFILES=extra\nGREETING=no\n',
+    'named.env': 'COMPOSE_FILE=base.yml:more.yml\nCOMPOSE_PROFILES=extra\nGREETING=yes\n',
+    'base.yml': `services:\n  app:${service('profiles: [extra]')}\n`,
+    'more.yml': 'services:\n  app:\n    environment: { GREETING: "${GREETING}" }\n',
+  })
+  setHost('prod', app, {
+    sources: { config: { kind: 'files', paths: ['.env', 'named.env', 'base.yml', 'more.yml'] } },
+  })
+  await world.writeConfig()
+  await up(app, '--env-file', 'named.env')
+  try {
+    const pulled = await world.cli('pull', 'prod')
+    expect(pulled.code, pulled.stderr + pulled.stdout).toBe(0)
+    await writeFile(join(app, 'named.env'), 'damaged\n')
+    const restored = await world.cli('restore', '--host', 'prod', '--yes')
+    expect(restored.code, restored.stderr + restored.stdout).toBe(0)
+    expect(await inspect('app_app_1', '{{.State.Status}} {{.Config.Env}}')).toMatch(/^running .*GREETING=yes/)
+  } finally {
+    await downWith(app, '--env-file', 'named.env')
+  }
+})
