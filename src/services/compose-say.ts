@@ -16,42 +16,64 @@ interface Volume {
   readonly external?: unknown
 }
 
+/** What is known of a deployment before Compose is asked. */
+export interface ComposeQuestion {
+  /** Absolute: where Compose is asked. */
+  readonly directory: string
+  /** The project's name, where it is given. */
+  readonly project: string | undefined
+  /** Compose's own arguments. */
+  readonly args: readonly string[]
+}
+
+/** What Compose is asked of a deployment that no container tells about. */
+export function questionOf(place: ProjectPlace): ComposeQuestion {
+  const { deployment, config } = place
+  const project = config.project === undefined ? undefined : projectName(config.project)
+  const args = [
+    ...(project === undefined ? [] : ['--project-name', project]),
+    ...(config.file === undefined ? [] : ['--file', posix.resolve(deployment, config.file)]),
+  ]
+  return { directory: homeOf(place), project, args }
+}
+
 /**
- * Asks Compose on the server which project it takes the deployment for, and how its volumes are really called.
- * Undefined where it has nothing to say: there is no Compose, no Compose file in that directory, or one that it can't
- * read. Throws RemoteError as {@link insistOnEngine} does.
+ * Asks Compose on the server which project it takes a deployment for, and how its volumes are really called. Undefined
+ * where it has nothing to say: there is no Compose, no Compose file in that directory, or one that it can't read.
+ * Throws RemoteError as {@link insistOnEngine} does.
  */
 export async function askCompose(
   host: RemoteHost,
-  place: ProjectPlace,
+  question: ComposeQuestion,
   options: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
 ): Promise<ComposeSays | undefined> {
-  const { deployment, config } = place
-  const file = config.file === undefined ? '-' : posix.resolve(deployment, config.file)
-  const project = config.project === undefined ? '-' : projectName(config.project)
   const result = await host.run(
     {
       script: 'services-compose-say',
-      args: [homeOf(place), project, file],
+      args: [question.directory, ...question.args],
       privilege: options.privilege,
       title: 'asking Compose about the deployment',
     },
     { signal: options.signal },
   )
-  return parseComposeSays(host.name, place, result.stdout)
+  return parseComposeSays(host.name, question, result.stdout)
 }
 
 /** Reads what services-compose-say.sh prints. */
-export function parseComposeSays(host: string, place: ProjectPlace, stdout: Buffer): ComposeSays | undefined {
+export function parseComposeSays(
+  host: string,
+  { directory, project: given }: Pick<ComposeQuestion, 'directory' | 'project'>,
+  stdout: Buffer,
+): ComposeSays | undefined {
   const lines = answerLines(stdout)
   insistOnEngine(host, lines)
   const of = (verb: string) => lines.filter((line) => line[0] === verb).map((line) => line.slice(1).join('\t'))
   const text = of('config')
   if (text.length === 0 || of('end').length === 0) return undefined
   const { name, volumes } = (parse(text.join('\n'), { logLevel: 'silent' }) ?? {}) as Configuration
-  const told = place.config.project ?? (typeof name === 'string' ? name : of('name')[0])
+  const told = given ?? (typeof name === 'string' ? name : of('name')[0])
   // Version 1 takes the variable, and else the directory's name.
-  const project = projectName(told ?? '') || projectName(posix.basename(homeOf(place)))
+  const project = projectName(told ?? '') || projectName(posix.basename(directory))
   const names = Object.entries(volumes ?? {}).map(([key, volume]) => [key, realName(project, key, volume)] as const)
   return { project, volumes: new Map(names) }
 }

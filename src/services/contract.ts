@@ -168,7 +168,8 @@ export type FindContainerServices = (
 }>
 
 /**
- * Finds a named volume: the one of this name, else the one that the deployment's Compose file calls so. Throws
+ * Finds a named volume: the one that the deployment's own Compose project knows by this name, also by its real one
+ * (`name:`, `external:`); where no project is known, the one of this name. Another project's is never taken. Throws
  * RemoteError (no Docker, not allowed, down) and SourceError `volume-missing`, `volume-ambiguous`, `volume-driver` and
  * `volume-options` for what does not lie in a directory of this server's Docker.
  */
@@ -178,6 +179,7 @@ export type FindVolume = (
   options: {
     /** Absolute, symlinks resolved. */
     readonly deployment: string
+    readonly services: ServicesConfig
     readonly privilege: Privilege | undefined
     readonly signal: AbortSignal
   },

@@ -1,6 +1,6 @@
 import type { Privilege, RemoteHost } from '../remote/contract.ts'
 import { projectName, projectOf, projectsHere, severalProjects, type ProjectPlace } from './compose-project.ts'
-import { askCompose } from './compose-say.ts'
+import { askCompose, questionOf } from './compose-say.ts'
 import type { ComposeProject, DockerLook } from './contract.ts'
 
 /** What {@link findComposeProject} needs besides the server and a look at it. */
@@ -25,7 +25,7 @@ export async function findComposeProject(
   const here = projectsHere(look, place)
   const [only, second] = here
   if (only !== undefined && second === undefined) return projectOf(look, place, only)
-  const said = await askCompose(host, place, options)
+  const said = await askCompose(host, questionOf(place), options)
   if (only !== undefined && (said === undefined || !here.includes(said.project))) throw severalProjects(place, here)
   const project = said?.project ?? (config.project === undefined ? undefined : projectName(config.project))
   return project === undefined ? undefined : projectOf(look, place, project)

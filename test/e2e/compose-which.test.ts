@@ -202,3 +202,56 @@ test('profiles, COMPOSE_FILE and a named env file are what the restored app is m
     await downWith(app, '--env-file', 'named.env')
   }
 })
+
+test('a volume is the own project’s, and never that of another one by the same name', async () => {
+  const [appa, appb] = [await place('appa'), await place('appb')]
+  const names = [`appa${number}`, `appb${number}`]
+  for (const [at, directory] of [appa, appb].entries()) {
+    await write(directory, {
+      '.env': `COMPOSE_PROJECT_NAME=${names[at]}\n`,
+      'docker-compose.yml': `services:\n  app:${service()}\n    volumes: ["uploads:/uploads"]\nvolumes:\n  uploads:\n`.replace(
+        '    volumes: ["./data:/data"]\n',
+        '',
+      ),
+    })
+    await up(directory)
+  }
+  const other = await inspectVolume(`${names[0]}_uploads`)
+  await writeFile(join(other, 'of-appa'), 'a')
+  setHost('prod', appb, { sources: { uploads: { kind: 'volume', volume: 'uploads' } } })
+  await world.writeConfig()
+  try {
+    const own = await inspectVolume(`${names[1]}_uploads`)
+    await writeFile(join(own, 'of-appb'), 'b')
+    const pulled = await world.cli('pull', 'prod')
+    expect(pulled.code, pulled.stderr + pulled.stdout).toBe(0)
+    await downWith(appb)
+    for (const args of [
+      ['pull', 'prod'],
+      ['restore', '--host', 'prod', '--yes'],
+    ]) {
+      const refused = await world.cli(...args)
+      expect(refused.code).toBe(1)
+      const said = refused.stdout + refused.stderr
+      expect(said).toContain(`There is no volume uploads (${names[1]}_uploads) on prod`)
+      expect(said).not.toContain(names[0])
+    }
+    expect(await readFile(join(other, 'of-appa'), 'utf8')).toBe('a')
+
+    // A literal one beside the project's own: nobody can tell which is meant.
+    await engine.compose(appb, 'up', '--no-start')
+    await engine.docker('volume', 'create', 'uploads')
+    const ambiguous = await world.cli('restore', '--host', 'prod', '--yes')
+    expect(ambiguous.code).toBe(1)
+    expect(ambiguous.stderr).toContain(`uploads may be ${names[1]}_uploads and uploads on prod`)
+    await engine.docker('volume', 'rm', 'uploads')
+    const restored = await world.cli('restore', '--host', 'prod', '--yes')
+    expect(restored.code, restored.stderr + restored.stdout).toBe(0)
+    expect(await readFile(join(await inspectVolume(`${names[1]}_uploads`), 'of-appb'), 'utf8')).toBe('b')
+  } finally {
+    for (const directory of [appa, appb]) await downWith(directory)
+  }
+})
+
+const inspectVolume = (name: string): Promise<string> =>
+  engine.docker('volume', 'inspect', '--format', '{{.Mountpoint}}', name)

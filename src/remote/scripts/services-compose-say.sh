@@ -1,8 +1,7 @@
 # What Compose itself makes of a deployment. Changes nothing.
-# Arguments: DIRECTORY PROJECT FILE
+# Arguments: DIRECTORY [ARGUMENT...]
 #   DIRECTORY  absolute; Compose is asked in it
-#   PROJECT    its name where that is given by hand, else -
-#   FILE       its Compose file, absolute, else -: what Compose finds there
+#   ARGUMENT   of Compose itself, what is known already: --project-name, --file. Without --file: what it finds there
 # stdout, fields parted by TAB:
 #   tool missing
 #   files missing                there is no Compose file in DIRECTORY, nor does COMPOSE_FILE name one. Compose would
@@ -20,6 +19,7 @@ cd -- "$1" 2>/dev/null || {
   say end
   exit 0
 }
+shift
 if $docker_time docker compose version >/dev/null 2>&1; then
   say_tool='docker compose'
 elif $docker_time docker-compose version >/dev/null 2>&1; then
@@ -37,28 +37,29 @@ say_variable() {
     $docker_time $say_tool --file - config 2>/dev/null | sed -n "s/^ *image: ['\"]*=\(.*\)\$/\1/p" | sed "s/['\"]\$//"
 }
 
-say_project=$2 say_file=$3
-if [ "$say_file" = - ]; then
-  set --
+say_named=no say_files=no
+for say_one; do
+  case $say_one in
+    --project-name) say_named=yes ;;
+    --file) say_files=yes ;;
+  esac
+done
+if [ "$say_files" = no ]; then
   for say_one in compose.yaml compose.yml docker-compose.yaml docker-compose.yml; do
-    ! exists "$say_one" || set -- "$say_one"
+    ! exists "$say_one" || say_files=yes
   done
-  if [ $# -eq 0 ] && [ -z "$(say_variable COMPOSE_FILE)" ]; then
+  if [ "$say_files" = no ] && [ -z "$(say_variable COMPOSE_FILE)" ]; then
     say files missing
     say end
     exit 0
   fi
-  set --
-else
-  set -- --file "$say_file"
 fi
-[ "$say_project" = - ] || set -- --project-name "$say_project" "$@"
 # shellcheck disable=SC2086
 if say_config=$($docker_time $say_tool "$@" config 2>/dev/null); then
   printf '%s\n' "$say_config" | head -c 4194304 | sed "s/^/config$tab/"
   case $newline$say_config in
     *"${newline}name:"*) ;;
-    *) [ "$say_project" != - ] || say name "$(say_variable COMPOSE_PROJECT_NAME)" ;;
+    *) [ "$say_named" = yes ] || say name "$(say_variable COMPOSE_PROJECT_NAME)" ;;
   esac
 else
   # shellcheck disable=SC2086

@@ -198,15 +198,15 @@ describe('the files that the containers were made from', () => {
 })
 
 describe('what Compose says of a directory', () => {
-  const says = (place: ProjectPlace, ...lines: readonly string[]) =>
-    parseComposeSays('prod', place, Buffer.from(`${['endpoint\tunix:///x', ...lines, 'end'].join('\n')}\n`))
+  const says = (directory: string, ...lines: readonly string[]) =>
+    parseComposeSays('prod', { directory, project: undefined }, Buffer.from(`${['endpoint\tunix:///x', ...lines, 'end'].join('\n')}\n`))
 
   it.each([
     ['version 2: the name that it says', ['config\tname: staging'], 'staging'],
     ['version 1: the variable', ['config\tservices: {}', 'name\tSta.Ging'], 'staging'],
     ['version 1: the directory, where the variable is empty', ['config\tservices: {}', 'name\t'], 'myapp'],
   ])('names the project (%s)', (_how, lines, project) => {
-    expect(says(at('/srv/My.App'), ...lines)?.project).toBe(project)
+    expect(says('/srv/My.App', ...lines)?.project).toBe(project)
   })
 
   it('tells how volumes are really called', () => {
@@ -218,7 +218,7 @@ describe('what Compose says of a directory', () => {
       '  ext: { external: true }',
       '  old: { external: { name: there } }',
     ]
-    const said = says(at('/srv/app'), ...config.map((line) => `config\t${line}`))
+    const said = says('/srv/app', ...config.map((line) => `config\t${line}`))
     expect(Object.fromEntries(said?.volumes ?? [])).toEqual({
       own: 'app_own',
       bare: 'app_bare',
@@ -233,6 +233,6 @@ describe('what Compose says of a directory', () => {
     ['there is no Compose file', 'files\tmissing'],
     ['it can’t read it', 'unreadable\tyaml: line 1'],
   ])('is nothing where %s', (_why, line) => {
-    expect(says(at('/srv/app'), line)).toBeUndefined()
+    expect(says('/srv/app', line)).toBeUndefined()
   })
 })
