@@ -42,6 +42,18 @@ export interface NamedProject {
   readonly state: 'up' | 'stopped' | 'down'
 }
 
+/** What the running containers of a Compose project were made from. */
+export interface MadeServices {
+  readonly services: readonly {
+    readonly name: string
+    /** Of each container: the hash that Compose has labelled it with. */
+    readonly hashes: readonly string[]
+    readonly image: string
+  }[]
+  /** Of the paths that are replaced those that no container sees: Compose may read them, as an `env_file`. */
+  readonly unseen: readonly string[]
+}
+
 /** `Compose project app in /srv/app`. */
 export function describeProject({ project, directory }: Pick<NamedProject, 'project' | 'directory'>): string {
   return `Compose project ${printable(project)} in ${printable(directory)}`

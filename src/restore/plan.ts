@@ -41,6 +41,8 @@ export interface PlanInput {
   readonly safety: boolean
   readonly start: boolean
   readonly found: FoundServices
+  /** Services that run, and that the files on the server would make otherwise already. */
+  readonly changed: readonly string[]
   readonly chosen: ChosenPrivilege
   /** Of {@link versionFindings}. */
   readonly versions: readonly Finding[]
@@ -221,6 +223,13 @@ function serverFindings(input: PlanInput, bytes: number): Finding[] {
   }
   const { usersLeft } = input.found
   findings.push(...(input.found.findings ?? []))
+  if (input.changed.length > 0) {
+    findings.push({
+      check: 'compose-changes',
+      outcome: 'warning',
+      message: `${input.changed.map(printable).join(', ')} runs otherwise than Compose would make it of the files on ${host.name} now: if those of the snapshot do not make what runs either, nothing is stopped without --accept-changes`,
+    })
+  }
   if (usersLeft.length > 0) {
     findings.push({
       check: 'containers-left',

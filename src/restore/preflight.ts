@@ -4,12 +4,11 @@ import type { Finding } from '../model/finding.ts'
 import { snapshotId } from '../model/names.ts'
 import type { RestorePlan, RestoreStrategy } from '../model/restore-report.ts'
 import { locateSource } from '../pull/locate.ts'
-import type { ServerServices } from '../model/server-services.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { RestoreContext } from '../sources/contract.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import { checkFiles, locateArchives, refuseRemoved } from './archives.ts'
-import { renewsServices } from './compose-check.ts'
+import { changedServices, renewsServices } from './compose-check.ts'
 import { readContents } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { planRestore, type SourceToRestore } from './plan.ts'
@@ -34,6 +33,8 @@ export interface RestoreRequest {
   readonly start: boolean
   /** Take a snapshot of what is replaced first. */
   readonly safety: boolean
+  /** Services may be made otherwise than they run, by what neither the server's files nor the snapshot's say. */
+  readonly acceptChanges: boolean
   /** It is a migration's. */
   readonly launch?: Launch | undefined
 }
@@ -58,7 +59,8 @@ export async function preflight(
 ): Promise<{
   plan: RestorePlan
   sources: SourceToRestore[]
-  services: ServerServices
+  found: FoundServices
+  changed: readonly string[]
   connected: Connected
 }> {
   const { host, snapshot, launch } = request
@@ -105,6 +107,7 @@ export async function preflight(
   const found = stops
     ? (launch?.found ?? (await findServices(remote, host, where, dependencies.findContainerServices)))
     : none
+  const changed = await changedServices(remote, found.services, found.made, { privilege, signal })
   const restore = {
     ...restoreContext(chosen, dependencies, step, signal),
     renews: renewsServices(found.services, paths),
@@ -132,11 +135,12 @@ export async function preflight(
     safety: request.safety,
     start: request.start,
     found,
+    changed,
     chosen: { privilege, refused },
     versions,
     now,
   })
-  return { plan, sources, services: found.services, connected: chosen }
+  return { plan, sources, found, changed, connected: chosen }
 }
 
 /** Something of it would not be the SSH user's own, as he makes it. */

@@ -1,6 +1,6 @@
 import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
-import type { NamedProject, ServerServices } from '../model/server-services.ts'
+import type { MadeServices, NamedProject, ServerServices } from '../model/server-services.ts'
 import type { RemoteHost } from '../remote/contract.ts'
 import type { ContainerLook, FindContainerServices } from '../services/contract.ts'
 
@@ -11,6 +11,8 @@ export interface FoundServices {
   readonly usersLeft: readonly ContainerLook[]
   /** Of the manager compose. */
   readonly project?: NamedProject | 'unknown' | undefined
+  /** What would be made anew. */
+  readonly made?: MadeServices | undefined
   /** What speaks against starting them anew. */
   readonly findings?: readonly Finding[] | undefined
 }

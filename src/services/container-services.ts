@@ -1,5 +1,6 @@
 import { RemoteError } from '../errors.ts'
 import type { Finding } from '../model/finding.ts'
+import type { MadeServices } from '../model/server-services.ts'
 import { nameProject, takenElsewhere } from './compose-project.ts'
 import type { ComposeProject, DockerLook, FindContainerServices } from './contract.ts'
 import { lookAtDocker } from './docker-look.ts'
@@ -17,6 +18,7 @@ export const findContainerServices: FindContainerServices = async (host, config,
       services: { manager: 'docker', ...order },
       project: undefined,
       usersLeft: usersLeft(look, undefined, order, paths),
+      made: NOTHING,
       findings: [],
     }
   }
@@ -24,7 +26,7 @@ export const findContainerServices: FindContainerServices = async (host, config,
   if (project === undefined) {
     const nothing = { data: [], rest: [] }
     const left = usersLeft(look, undefined, nothing, paths)
-    return { services: undefined, project: 'unknown', usersLeft: left, findings: [] }
+    return { services: undefined, project: 'unknown', usersLeft: left, made: NOTHING, findings: [] }
   }
   const order = composeServices(host.name, look, project, config, paths)
   const running = project.containers.filter(isUp).flatMap(({ compose }) => compose?.service ?? [])
@@ -39,8 +41,36 @@ export const findContainerServices: FindContainerServices = async (host, config,
     services: { manager: 'compose', project: project.project, args: project.args, renew, ...order },
     project: nameProject(project),
     usersLeft: usersLeft(look, project, order, paths),
+    made: renew ? whatIsMade(look, project, [...order.data, ...order.rest], paths) : NOTHING,
     findings: renew && running.length > 0 ? againstRenewal(host.name, project, running) : [],
   }
+}
+
+const NOTHING: MadeServices = { services: [], unseen: [] }
+
+/** Of those services that run. What Compose has labelled with no hash can't be compared. */
+function whatIsMade(
+  look: DockerLook,
+  project: ComposeProject,
+  names: readonly string[],
+  paths: readonly string[],
+): MadeServices {
+  const services = names.flatMap((name) => {
+    const running = project.containers.filter((one) => isUp(one) && one.compose?.service === name)
+    const hashes = running.flatMap(({ compose }) => compose?.configHash ?? [])
+    const [first] = running
+    return first === undefined || hashes.length === 0 ? [] : [{ name, hashes, image: first.image }]
+  })
+  return { services, unseen: paths.filter((path) => !isRead(project, path) && !isSeen(look, project, path)) }
+}
+
+function isRead({ reads }: ComposeProject, path: string): boolean {
+  return reads.includes(path)
+}
+
+function isSeen(look: DockerLook, { containers }: ComposeProject, path: string): boolean {
+  const ours = new Set(containers.map(({ id }) => id))
+  return containersUsing(look, [path]).some(({ container }) => ours.has(container.id))
 }
 
 /** What speaks against making a project's services anew. */
@@ -57,10 +87,7 @@ function againstRenewal(
  * Too often is no harm: `up` makes anew only what has changed.
  */
 export function readsFrom(look: DockerLook, project: ComposeProject, paths: readonly string[]): boolean {
-  const ours = new Set(project.containers.map(({ id }) => id))
   return paths.some(
-    (path) =>
-      project.reads.some((file) => isWithin(file, path)) ||
-      !containersUsing(look, [path]).some(({ container }) => ours.has(container.id)),
+    (path) => project.reads.some((file) => isWithin(file, path)) || !isSeen(look, project, path),
   )
 }

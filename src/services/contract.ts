@@ -1,6 +1,6 @@
 import type { Finding } from '../model/finding.ts'
 import type { HealthConfig, QuiesceConfig, ServicesConfig } from '../model/config.ts'
-import type { NamedProject } from '../model/server-services.ts'
+import type { MadeServices, NamedProject } from '../model/server-services.ts'
 import type { HelperContainer, Privilege, RemoteHost } from '../remote/contract.ts'
 
 /**
@@ -163,6 +163,8 @@ export type FindContainerServices = (
   /** Undefined with the manager docker. */
   readonly project: NamedProject | 'unknown' | undefined
   readonly usersLeft: readonly ContainerLook[]
+  /** What would be made anew; empty where nothing is. */
+  readonly made: MadeServices
   /** `failed` ones say why these services must not be made anew. */
   readonly findings: readonly Finding[]
 }>

@@ -255,3 +255,63 @@ test('a volume is the own project’s, and never that of another one by the same
 
 const inspectVolume = (name: string): Promise<string> =>
   engine.docker('volume', 'inspect', '--format', '{{.Mountpoint}}', name)
+
+test('a restore of unchanged files does not change what a variable of the shell made, unless that is accepted', async () => {
+  const app = await place('tag')
+  await engine.docker('tag', LAB_IMAGE, 'tagged:v42')
+  await engine.docker('tag', LAB_IMAGE, 'tagged:latest')
+  await write(app, {
+    '.env': 'A=1\n',
+    'docker-compose.yml': `services:\n  app:${service().replace(LAB_IMAGE, 'tagged:${TAG:-latest}')}\n`,
+  })
+  setHost('prod', app)
+  await world.writeConfig()
+  process.env['TAG'] = 'v42'
+  await up(app).finally(() => delete process.env['TAG'])
+  try {
+    expect(await inspect('app_app_1', '{{.Config.Image}}')).toBe('tagged:v42')
+    expect((await world.cli('pull', 'prod')).code).toBe(0)
+    const before = await containers()
+    const planned = await world.cli('restore', '--host', 'prod', '--dry-run')
+    expect(planned.stdout).toContain('app runs otherwise than Compose would make it')
+    const refused = await world.cli('restore', '--host', 'prod', '--yes')
+    expect(refused.code, refused.stdout + refused.stderr).toBe(1)
+    expect(refused.stderr).toContain('app (of tagged:v42) would be made otherwise than it runs on prod')
+    expect(refused.stderr).toContain('--accept-changes')
+    expect(refused.stderr).not.toContain('stopping services')
+    expect(await containers()).toBe(before)
+    // What is not made by Compose's files is not made anew.
+    const data = await world.cli('restore', '--host', 'prod', '--source', 'data', '--yes')
+    expect(data.code, data.stdout + data.stderr).toBe(0)
+    expect(await inspect('app_app_1', '{{.Config.Image}}')).toBe('tagged:v42')
+
+    const accepted = await world.cli('restore', '--host', 'prod', '--yes', '--accept-changes')
+    expect(accepted.code, accepted.stdout + accepted.stderr).toBe(0)
+    expect(accepted.stdout).toContain('app (of tagged:v42) would be made otherwise')
+    expect(await inspect('app_app_1', '{{.Config.Image}}')).toBe('tagged:latest')
+  } finally {
+    await downWith(app)
+  }
+})
+
+test('a .env that was damaged after the start is explained by the snapshot, which has what runs', async () => {
+  const app = await place('env')
+  const compose = `services:\n  app:${service('environment: { GREETING: "${GREETING}", FILE: "${FILE:-}" }\n    env_file: [app.env]')}\n`
+  await write(app, { '.env': 'GREETING=hello\n', 'app.env': 'MORE=then\n', 'docker-compose.yml': compose })
+  setHost('prod', app, {
+    sources: { config: { kind: 'files', paths: ['.env', 'app.env', 'docker-compose.yml'] } },
+  })
+  await world.writeConfig()
+  await up(app)
+  try {
+    expect((await world.cli('pull', 'prod')).code).toBe(0)
+    const started = await inspect('app_app_1', '{{.Id}}')
+    await write(app, { '.env': 'GREETING=damaged\n', 'app.env': 'MORE=damaged\n' })
+    const restored = await world.cli('restore', '--host', 'prod', '--yes')
+    expect(restored.code, restored.stdout + restored.stderr).toBe(0)
+    expect(await inspect('app_app_1', '{{.Id}}')).toBe(started)
+    expect(await inspect('app_app_1', '{{.Config.Env}}')).toMatch(/GREETING=hello.*MORE=then|MORE=then.*GREETING=hello/)
+  } finally {
+    await downWith(app)
+  }
+})
