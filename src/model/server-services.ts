@@ -1,5 +1,5 @@
 import { printable } from './path-bytes.ts'
-import { encodeField, fieldLine } from './script-field.ts'
+import { decodeField, encodeField, fieldLine } from './script-field.ts'
 
 /** What stops and starts services, as the scripts on the server know it. */
 export type ServerServices =
@@ -77,6 +77,30 @@ export function serviceLines(services: ServerServices): readonly string[] {
       const values = [encodeField(project), encodeField(args.join('\n')), renew ? 'up' : 'start']
       return [fieldLine('services', 'compose', ...values), ...serviceNames(services)]
     }
+  }
+}
+
+/** What {@link serviceLines} has told, read back from the fields of such lines; undefined where there is none. */
+export function parseServiceLines(lines: readonly (readonly string[])[]): ServerServices | undefined {
+  const [, manager, ...values] = lines.find(([verb]) => verb === 'services') ?? []
+  const [first = '', second = '', third = ''] = values.map((value) => decodeField(value).toString('utf8'))
+  const named = (kind: string): string[] =>
+    lines.flatMap((line) =>
+      line[0] === 'service' && line[1] === kind ? [decodeField(line[2] ?? '').toString('utf8')] : [],
+    )
+  const names = { data: named('data'), rest: named('rest') }
+  switch (manager) {
+    case 'none':
+      return { manager }
+    case 'command':
+      return { manager, stop: first, start: second, ...(values[2] === '-' ? {} : { status: third }) }
+    case 'systemd':
+    case 'docker':
+      return { manager, ...names }
+    case 'compose':
+      return { manager, project: first, args: second.split('\n'), renew: third === 'up', ...names }
+    default:
+      return undefined
   }
 }
 

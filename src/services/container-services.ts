@@ -1,8 +1,8 @@
 import { RemoteError } from '../errors.ts'
 import type { Finding } from '../model/finding.ts'
 import type { MadeServices } from '../model/server-services.ts'
-import { nameProject, takenElsewhere } from './compose-project.ts'
-import type { ComposeProject, DockerLook, FindContainerServices } from './contract.ts'
+import { leadTo, nameProject, projectOf, takenElsewhere } from './compose-project.ts'
+import type { ComposeProject, DockerLook, FindContainerServices, FindPlacedServices } from './contract.ts'
 import { lookAtDocker } from './docker-look.ts'
 import { findComposeProject } from './find-project.ts'
 import { containersUsing, isUp, isWithin } from './docker-paths.ts'
@@ -43,6 +43,24 @@ export const findContainerServices: FindContainerServices = async (host, config,
     usersLeft: usersLeft(look, project, order, paths),
     made: renew ? whatIsMade(look, project, [...order.data, ...order.rest], paths) : NOTHING,
     findings: renew && running.length > 0 ? againstRenewal(host.name, project, running) : [],
+  }
+}
+
+/** See {@link FindPlacedServices}. */
+export const findPlacedServices: FindPlacedServices = async (host, services, { paths, privilege, signal }) => {
+  const look = await lookAtDocker(host, { privilege, signal })
+  if (services.manager === 'docker')
+    return { usersLeft: usersLeft(look, undefined, services, paths), made: NOTHING }
+  const { args, project: name, renew } = services
+  const values = (flag: string) => args.filter((_arg, at) => args[at - 1] === flag)
+  const [directory = ''] = values('--project-directory')
+  const [files, envFiles] = [values('--file'), values('--env-file')]
+  const place = { host: host.name, deployment: directory, config: { project: name } }
+  const project = { ...projectOf(look, place, name), ...leadTo(name, directory, files, envFiles) }
+  const names = [...services.data, ...services.rest]
+  return {
+    usersLeft: usersLeft(look, project, services, paths),
+    made: renew ? whatIsMade(look, project, names, paths) : NOTHING,
   }
 }
 

@@ -170,6 +170,20 @@ export type FindContainerServices = (
 }>
 
 /**
+ * The same look for services that a restore's journal names: which containers that run use these paths and would not be
+ * stopped with them, and what would be made anew. Throws RemoteError.
+ */
+export type FindPlacedServices = (
+  host: RemoteHost,
+  services: ContainerServices,
+  options: {
+    readonly paths: readonly string[]
+    readonly privilege: Privilege | undefined
+    readonly signal: AbortSignal
+  },
+) => Promise<{ readonly usersLeft: readonly ContainerLook[]; readonly made: MadeServices }>
+
+/**
  * Finds a named volume: the one that the deployment's own Compose project knows by this name, also by its real one
  * (`name:`, `external:`); where no project is known, the one of this name. Another project's is never taken. Throws
  * RemoteError (no Docker, not allowed, down) and SourceError `volume-missing`, `volume-ambiguous`, `volume-driver` and

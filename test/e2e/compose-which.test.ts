@@ -315,3 +315,71 @@ test('a .env that was damaged after the start is explained by the snapshot, whic
     await downWith(app)
   }
 })
+
+test('a rollback does not take data away from a container that was started on it since, and loses no write', async () => {
+  const app = await place('since')
+  await write(app, { '.env': 'A=1\n', 'docker-compose.yml': `services:\n  app:${service()}\n` })
+  setHost('prod', app, { sources: { data: { kind: 'files', path: 'data' } } })
+  await world.writeConfig()
+  await writeFile(join(app, 'data', 'old'), 'old')
+  await up(app)
+  const writer = ['run', '-d', '--name', `writer${number}`, '--network', 'none', '-v', `${join(app, 'data')}:/in`]
+  try {
+    expect((await world.cli('pull', 'prod')).code).toBe(0)
+    const restored = await world.cli('restore', '--host', 'prod', '--yes')
+    expect(restored.code, restored.stderr + restored.stdout).toBe(0)
+    await engine.docker(...writer, LAB_IMAGE, 'sh', '-c', 'trap exit TERM; echo new >/in/acknowledged; while :; do sleep 0.1; done')
+    const before = await containers()
+    const refused = await world.cli('rollback', '--host', 'prod', '--yes')
+    expect(refused.code, refused.stderr + refused.stdout).toBe(1)
+    expect(refused.stderr).toContain(`writer${number} runs on prod, uses what would be moved aside`)
+    expect(await containers()).toBe(before)
+
+    await engine.docker('rm', '-f', '-t', '0', `writer${number}`).catch(() => engine.docker('rm', '-f', `writer${number}`))
+    const undone = await world.cli('rollback', '--host', 'prod', '--yes')
+    expect(undone.code, undone.stderr + undone.stdout).toBe(0)
+    const [, kept = ''] =
+      /written to \S+\/data after the restore, and kept in (\S+): 1 files \(acknowledged\)/.exec(undone.stdout) ?? []
+    expect(await readFile(join(kept, 'acknowledged'), 'utf8')).toBe('new\n')
+
+    const spared = await world.cli('rollback', '--host', 'prod', '--discard', '--yes')
+    expect(spared.stdout).toMatch(/left: 1 file written after restore \S+, and nowhere else/)
+    expect(spared.code).toBe(1)
+    expect(await readFile(join(kept, 'acknowledged'), 'utf8')).toBe('new\n')
+    const [, id = ''] = /--discard --restore (\S+)/.exec(spared.stdout) ?? []
+    const removed = await world.cli('rollback', '--host', 'prod', '--discard', '--restore', id, '--yes')
+    expect(removed.code, removed.stderr + removed.stdout).toBe(0)
+    expect(removed.stdout).toContain('with it: 1 file written after restore')
+    await expect(readFile(join(kept, 'acknowledged'))).rejects.toThrow('ENOENT')
+  } finally {
+    await engine.docker('rm', '-f', `writer${number}`).catch(() => undefined)
+    await downWith(app)
+  }
+})
+
+test('a rollback does not change what a variable of the shell made since, unless that is accepted', async () => {
+  const app = await place('later')
+  await engine.docker('tag', LAB_IMAGE, 'tagged:v43')
+  await engine.docker('tag', LAB_IMAGE, 'tagged:latest')
+  const compose = `services:\n  app:${service().replace(LAB_IMAGE, 'tagged:${TAG:-latest}')}\n`
+  await write(app, { '.env': 'A=1\n', 'docker-compose.yml': compose })
+  setHost('prod', app)
+  await world.writeConfig()
+  await up(app)
+  try {
+    expect((await world.cli('pull', 'prod')).code).toBe(0)
+    expect((await world.cli('restore', '--host', 'prod', '--yes')).code).toBe(0)
+    process.env['TAG'] = 'v43'
+    await up(app).finally(() => delete process.env['TAG'])
+    const before = await containers()
+    const refused = await world.cli('rollback', '--host', 'prod', '--yes')
+    expect(refused.code, refused.stderr + refused.stdout).toBe(1)
+    expect(refused.stderr).toContain('app (of tagged:v43) would be made otherwise than it runs on prod')
+    expect(await containers()).toBe(before)
+    const accepted = await world.cli('rollback', '--host', 'prod', '--yes', '--accept-changes')
+    expect(accepted.code, accepted.stderr + accepted.stdout).toBe(0)
+    expect(await inspect('app_app_1', '{{.Config.Image}} {{.State.Status}}')).toBe('tagged:latest running')
+  } finally {
+    await downWith(app)
+  }
+})
