@@ -139,7 +139,11 @@ async function undo(
     ...accepted.map(({ message }) => `  ${printable(message)}`),
     ...result.notes.map((note) => `  ${printable(note)}`),
   ]
-  return { exitCode, text: lines.join('\n'), json: { restore: journal.id, ...result, findings: [...held, ...accepted] } }
+  return {
+    exitCode,
+    text: lines.join('\n'),
+    json: { restore: journal.id, ...result, findings: [...held, ...accepted] },
+  }
 }
 
 /** Nobody looks at which one it is: the last restore may be meant, and an older one is not undone for it. */

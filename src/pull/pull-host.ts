@@ -77,7 +77,13 @@ async function lockAndPull(
   const { findings, compose } = captured
   if (captured.snapshot === undefined) {
     const error = errorOfAll(captured.sources)
-    return { outcome: error ? outcomeOf(error) : 'failed', compose, sources: captured.sources, findings, error }
+    return {
+      outcome: error ? outcomeOf(error) : 'failed',
+      compose,
+      sources: captured.sources,
+      findings,
+      error,
+    }
   }
   const { snapshot, sources } = captured
   const failed =
@@ -203,7 +209,8 @@ export async function takeSnapshot(
   signal.throwIfAborted()
   const findings = captured.manifests.length === 0 ? captured.findings : [...captured.findings, ...unknown]
   tellFindings(host, findings, dependencies)
-  if (captured.manifests.length === 0) return { snapshot: undefined, compose, sources: captured.reports, findings }
+  if (captured.manifests.length === 0)
+    return { snapshot: undefined, compose, sources: captured.reports, findings }
 
   const failed = captured.reports
     .filter((report) => report.outcome === 'failed')

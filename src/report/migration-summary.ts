@@ -24,7 +24,9 @@ export function renderMigrationPlan(plan: MigrationPlan, style: Style): string {
     ),
     ...(plan.compose === undefined
       ? []
-      : [`  services: ${describeProject(plan.compose.from)} on ${printable(from)}, ${describeProject(plan.compose.to)} on ${printable(to)}`]),
+      : [
+          `  services: ${describeProject(plan.compose.from)} on ${printable(from)}, ${describeProject(plan.compose.to)} on ${printable(to)}`,
+        ]),
     ...plan.replaced.map((path) => `  replaces ${printable(path)}, kept there and in a safety snapshot`),
     ...(plan.cutover ? cutoverLines(plan) : rehearsalLines(plan)),
     ...plan.findings.map((finding) => findingLine(finding, paint)),

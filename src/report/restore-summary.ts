@@ -53,11 +53,13 @@ function whatHappens(plan: RestorePlan, unit: RestoreUnit): string {
 
 function servicesLine(plan: RestorePlan): string {
   const { manager, stop, data, compose } = plan.services
-  if (compose === 'unknown') return 'services: no Compose project is known in the deployment, so none is stopped'
+  if (compose === 'unknown')
+    return 'services: no Compose project is known in the deployment, so none is stopped'
   if (manager === 'none') return 'services: none are stopped'
   const names = [...new Set([...stop, ...data])].map(printable).join(', ')
   const whose = compose === undefined ? manager : describeProject(compose)
-  if (compose?.state === 'down') return `services (${whose}): it is down, so none is stopped, and none is started`
+  if (compose?.state === 'down')
+    return `services (${whose}): it is down, so none is stopped, and none is started`
   return `services (${whose}): ${names === '' ? 'those that use the sources' : names} stop; those that run are started again`
 }
 

@@ -40,7 +40,10 @@ export async function checkUndo(journal: RestoreJournal, check: UndoCheck): Prom
     throw new RelayError(
       'containers-left',
       `${names} runs on ${host.name}, uses what would be moved aside, and would not be stopped: what it writes would not be in the old data`,
-      { host: host.name, next: `Stop it there (docker stop ${names.replaceAll(',', '')}), then run this again.` },
+      {
+        host: host.name,
+        next: `Stop it there (docker stop ${names.replaceAll(',', '')}), then run this again.`,
+      },
     )
   }
   // What is undone halfway starts the containers of before.

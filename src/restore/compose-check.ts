@@ -61,7 +61,8 @@ export async function checkCompose(
   if (reading.hashes === undefined && staged !== undefined) {
     const text = staged.replaced.reduce((all, { from, to }) => all.replaceAll(from, to), reading.said).trim()
     // What the files name may be restored with them: that is seen when they are in place.
-    if (!/not found|couldn't find|no such file/i.test(text)) throw refused(remote, reading.tool, staged, text, recorded)
+    if (!/not found|couldn't find|no such file/i.test(text))
+      throw refused(remote, reading.tool, staged, text, recorded)
   }
   // What is put in place may be what they were made from.
   const unexplained = reading.other ? [] : compared.filter((one) => !isMadeSo(one, reading.hashes))
@@ -127,7 +128,9 @@ async function readCompose(
     })
   }
   const lines = said.map((line) => line.split('\t'))
-  const hashes = lines.flatMap(([verb, name, hash]) => (verb === 'hash' ? [[name ?? '', hash ?? ''] as const] : []))
+  const hashes = lines.flatMap(([verb, name, hash]) =>
+    verb === 'hash' ? [[name ?? '', hash ?? ''] as const] : [],
+  )
   return {
     tool: tool.slice('tool\t'.length),
     hashes: result.status === 0 ? new Map(hashes) : undefined,

@@ -158,7 +158,11 @@ async function targetVersions(
 ): Promise<readonly Finding[]> {
   const { server } = snapshot.manifest
   const privilege = host.sudo ? 'sudo' : undefined
-  const { versions } = await pull.lookAtVersions(remote, host.services, { deployment, sudo: host.sudo, signal })
+  const { versions } = await pull.lookAtVersions(remote, host.services, {
+    deployment,
+    sudo: host.sudo,
+    signal,
+  })
   const names = versions['docker-engine'] === undefined ? [] : recordedImages(server)
   const images = names.length === 0 ? new Map() : await findImages(remote, names, { privilege, signal })
   return versionFindings(server, { name: host.name, arch: probe.arch, versions, images })

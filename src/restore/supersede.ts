@@ -2,7 +2,13 @@ import { RelayError } from '../errors.ts'
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { RestorePlan } from '../model/restore-report.ts'
-import { discardRestores, findLateWrites, listJournals, type LateWrites, type RestoreJournal } from './server/journals.ts'
+import {
+  discardRestores,
+  findLateWrites,
+  listJournals,
+  type LateWrites,
+  type RestoreJournal,
+} from './server/journals.ts'
 import type { Connected } from './preflight.ts'
 
 /**
@@ -39,7 +45,9 @@ export async function discardSuperseded(
     const late = await findLateWrites(remote, { deployment, privilege, signal, ids })
     const gone = ids.filter((id) => !late.some((one) => one.id === id))
     const { left } =
-      gone.length === 0 ? { left: [] } : await discardRestores(remote, { deployment, privilege, signal, ids: gone })
+      gone.length === 0
+        ? { left: [] }
+        : await discardRestores(remote, { deployment, privilege, signal, ids: gone })
     return [...late.map((one) => lateFinding(plan.host, one)), ...left.map(warning)]
   } catch (error) {
     if (!(error instanceof RelayError)) throw error

@@ -226,7 +226,9 @@ function parts(look: DockerLook): readonly ContainerLook[] {
 function isHere({ compose }: ContainerLook, place: ProjectPlace): boolean {
   const { deployment, config } = place
   if (compose?.directory === homeOf(place)) return true
-  return config.file !== undefined && (compose?.files.includes(posix.resolve(deployment, config.file)) ?? false)
+  return (
+    config.file !== undefined && (compose?.files.includes(posix.resolve(deployment, config.file)) ?? false)
+  )
 }
 
 /** The last that `up` has made; one that runs is the surest. Docker lists the newest first. */

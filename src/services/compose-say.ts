@@ -67,14 +67,17 @@ export function parseComposeSays(
 ): ComposeSays | undefined {
   const lines = answerLines(stdout)
   insistOnEngine(host, lines)
-  const of = (verb: string) => lines.filter((line) => line[0] === verb).map((line) => line.slice(1).join('\t'))
+  const of = (verb: string) =>
+    lines.filter((line) => line[0] === verb).map((line) => line.slice(1).join('\t'))
   const text = of('config')
   if (text.length === 0 || of('end').length === 0) return undefined
   const { name, volumes } = (parse(text.join('\n'), { logLevel: 'silent' }) ?? {}) as Configuration
   const told = given ?? (typeof name === 'string' ? name : of('name')[0])
   // Version 1 takes the variable, and else the directory's name.
   const project = projectName(told ?? '') || projectName(posix.basename(directory))
-  const names = Object.entries(volumes ?? {}).map(([key, volume]) => [key, realName(project, key, volume)] as const)
+  const names = Object.entries(volumes ?? {}).map(
+    ([key, volume]) => [key, realName(project, key, volume)] as const,
+  )
   return { project, volumes: new Map(names) }
 }
 

@@ -47,7 +47,11 @@ export const findContainerServices: FindContainerServices = async (host, config,
 }
 
 /** See {@link FindPlacedServices}. */
-export const findPlacedServices: FindPlacedServices = async (host, services, { paths, privilege, signal }) => {
+export const findPlacedServices: FindPlacedServices = async (
+  host,
+  services,
+  { paths, privilege, signal },
+) => {
   const look = await lookAtDocker(host, { privilege, signal })
   if (services.manager === 'docker')
     return { usersLeft: usersLeft(look, undefined, services, paths), made: NOTHING }

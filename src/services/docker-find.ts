@@ -61,6 +61,9 @@ function unknown(
   return new SourceError(
     'container-unknown',
     `There is no ${kind} ${name} on ${host}${near === undefined ? '' : `; did you mean ${near}?`}`,
-    { host, next: `Correct the name in the config (${list}${whose}), or make its container: docker compose up -d` },
+    {
+      host,
+      next: `Correct the name in the config (${list}${whose}), or make its container: docker compose up -d`,
+    },
   )
 }

@@ -1,5 +1,11 @@
 import type { Privilege, RemoteHost } from '../remote/contract.ts'
-import { projectName, projectOf, projectsHere, severalProjects, type ProjectPlace } from './compose-project.ts'
+import {
+  projectName,
+  projectOf,
+  projectsHere,
+  severalProjects,
+  type ProjectPlace,
+} from './compose-project.ts'
 import { askCompose, questionOf } from './compose-say.ts'
 import type { ComposeProject, DockerLook } from './contract.ts'
 
@@ -26,7 +32,8 @@ export async function findComposeProject(
   const [only, second] = here
   if (only !== undefined && second === undefined) return projectOf(look, place, only)
   const said = await askCompose(host, questionOf(place), options)
-  if (only !== undefined && (said === undefined || !here.includes(said.project))) throw severalProjects(place, here)
+  if (only !== undefined && (said === undefined || !here.includes(said.project)))
+    throw severalProjects(place, here)
   const project = said?.project ?? (config.project === undefined ? undefined : projectName(config.project))
   return project === undefined ? undefined : projectOf(look, place, project)
 }

@@ -7,7 +7,8 @@ import { findComposeProject } from './find-project.ts'
 
 /** See {@link LookAtVersions}. */
 export const lookAtVersions: LookAtVersions = async (host, services, { deployment, sudo, signal }) => {
-  if (services.manager !== 'compose' && services.manager !== 'docker') return { versions: {}, project: undefined }
+  if (services.manager !== 'compose' && services.manager !== 'docker')
+    return { versions: {}, project: undefined }
   const privilege: Privilege | undefined = sudo ? 'sudo' : undefined
   const look = await lookAtDocker(host, { privilege, signal })
   if (services.manager === 'docker') {

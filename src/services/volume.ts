@@ -112,7 +112,10 @@ export function chooseVolume(choice: VolumeChoice, said: ComposeSays | undefined
 }
 
 /** Those that the project itself has made by this name, or that are called so. */
-function labelled({ volume, volumes }: VolumeChoice, { project }: ComposeProject): readonly InspectedVolume[] {
+function labelled(
+  { volume, volumes }: VolumeChoice,
+  { project }: ComposeProject,
+): readonly InspectedVolume[] {
   return volumes.filter(
     (one) =>
       projectOfVolume(one) === project && (one.Labels?.[`${LABEL}volume`] === volume || one.Name === volume),

@@ -125,7 +125,8 @@ test('what an override file adds is there after a restore, and after its rollbac
   await write(app, {
     '.env': 'A=1\n',
     'docker-compose.yml': `services:\n  app:${service()}\n`,
-    'docker-compose.override.yml': 'services:\n  app:\n    environment: { EXTRA: "yes" }\n    volumes: ["./more:/more"]\n',
+    'docker-compose.override.yml':
+      'services:\n  app:\n    environment: { EXTRA: "yes" }\n    volumes: ["./more:/more"]\n',
   })
   setHost('prod', app, { services: { manager: 'compose', file: 'docker-compose.yml' } })
   await world.writeConfig()
@@ -163,7 +164,9 @@ test('a configured file that is not what runs is refused before anything stops',
     const before = await containers()
     const refused = await world.cli('restore', '--host', 'prod', '--yes')
     expect(refused.code, refused.stderr + refused.stdout).toBe(1)
-    expect(refused.stderr).toMatch(/what runs was made from \S+\/docker-compose\.yml, \S+\/more\.yml, and the config says/)
+    expect(refused.stderr).toMatch(
+      /what runs was made from \S+\/docker-compose\.yml, \S+\/more\.yml, and the config says/,
+    )
     expect(refused.stderr).toContain('Remove hosts.prod.services.file')
     expect(await containers()).toBe(before)
 
@@ -209,10 +212,11 @@ test('a volume is the own project’s, and never that of another one by the same
   for (const [at, directory] of [appa, appb].entries()) {
     await write(directory, {
       '.env': `COMPOSE_PROJECT_NAME=${names[at]}\n`,
-      'docker-compose.yml': `services:\n  app:${service()}\n    volumes: ["uploads:/uploads"]\nvolumes:\n  uploads:\n`.replace(
-        '    volumes: ["./data:/data"]\n',
-        '',
-      ),
+      'docker-compose.yml':
+        `services:\n  app:${service()}\n    volumes: ["uploads:/uploads"]\nvolumes:\n  uploads:\n`.replace(
+          '    volumes: ["./data:/data"]\n',
+          '',
+        ),
     })
     await up(directory)
   }
@@ -310,7 +314,9 @@ test('a .env that was damaged after the start is explained by the snapshot, whic
     const restored = await world.cli('restore', '--host', 'prod', '--yes')
     expect(restored.code, restored.stdout + restored.stderr).toBe(0)
     expect(await inspect('app_app_1', '{{.Id}}')).toBe(started)
-    expect(await inspect('app_app_1', '{{.Config.Env}}')).toMatch(/GREETING=hello.*MORE=then|MORE=then.*GREETING=hello/)
+    expect(await inspect('app_app_1', '{{.Config.Env}}')).toMatch(
+      /GREETING=hello.*MORE=then|MORE=then.*GREETING=hello/,
+    )
   } finally {
     await downWith(app)
   }
@@ -323,23 +329,42 @@ test('a rollback does not take data away from a container that was started on it
   await world.writeConfig()
   await writeFile(join(app, 'data', 'old'), 'old')
   await up(app)
-  const writer = ['run', '-d', '--name', `writer${number}`, '--network', 'none', '-v', `${join(app, 'data')}:/in`]
+  const writer = [
+    'run',
+    '-d',
+    '--name',
+    `writer${number}`,
+    '--network',
+    'none',
+    '-v',
+    `${join(app, 'data')}:/in`,
+  ]
   try {
     expect((await world.cli('pull', 'prod')).code).toBe(0)
     const restored = await world.cli('restore', '--host', 'prod', '--yes')
     expect(restored.code, restored.stderr + restored.stdout).toBe(0)
-    await engine.docker(...writer, LAB_IMAGE, 'sh', '-c', 'trap exit TERM; echo new >/in/acknowledged; while :; do sleep 0.1; done')
+    await engine.docker(
+      ...writer,
+      LAB_IMAGE,
+      'sh',
+      '-c',
+      'trap exit TERM; echo new >/in/acknowledged; while :; do sleep 0.1; done',
+    )
     const before = await containers()
     const refused = await world.cli('rollback', '--host', 'prod', '--yes')
     expect(refused.code, refused.stderr + refused.stdout).toBe(1)
     expect(refused.stderr).toContain(`writer${number} runs on prod, uses what would be moved aside`)
     expect(await containers()).toBe(before)
 
-    await engine.docker('rm', '-f', '-t', '0', `writer${number}`).catch(() => engine.docker('rm', '-f', `writer${number}`))
+    await engine
+      .docker('rm', '-f', '-t', '0', `writer${number}`)
+      .catch(() => engine.docker('rm', '-f', `writer${number}`))
     const undone = await world.cli('rollback', '--host', 'prod', '--yes')
     expect(undone.code, undone.stderr + undone.stdout).toBe(0)
     const [, kept = ''] =
-      /written to \S+\/data after the restore, and kept in (\S+): 1 files \(acknowledged\)/.exec(undone.stdout) ?? []
+      /written to \S+\/data after the restore, and kept in (\S+): 1 files \(acknowledged\)/.exec(
+        undone.stdout,
+      ) ?? []
     expect(await readFile(join(kept, 'acknowledged'), 'utf8')).toBe('new\n')
 
     const spared = await world.cli('rollback', '--host', 'prod', '--discard', '--yes')

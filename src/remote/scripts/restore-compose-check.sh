@@ -22,19 +22,18 @@ while [ "$check_pairs" -gt 0 ]; do
   (svc_job 60 diff -r -q -- "$1" "$2") >/dev/null 2>&1 || echo other
   shift 2
 done
-# shellcheck disable=SC2086
-(svc_job 60 $compose_tool "$@" config --quiet) 2>&1 || exit 3
 
-# check_hash NAMES: fails when Compose knows one of them not. Services of a profile are told when they are named.
+# check_hash ARGUMENT...: of the services $check_asked; fails when Compose knows one of them not, or can't read its files.
+# Services of a profile are told when they are named.
 check_hash() {
   # shellcheck disable=SC2086
   check_answer=$( (svc_job 60 $compose_tool "$@" config --hash "$check_asked") 2>/dev/null) || return 1
-  printf '%s\n' "$check_answer" | sed -n 's/^\([^ ]*\) \([0-9a-f]\{16,\}\)$/hash	\1	\2/p'
+  printf '%s\n' "$check_answer" | sed -n "s/^\([^ ]*\) \([0-9a-f]\{16,\}\)\$/hash$(printf '\t')\1$(printf '\t')\2/p"
 }
 
 check_asked=$check_names
-[ -n "$check_asked" ] || exit 0
-check_hash "$@" || {
-  for check_asked in $(printf '%s' "$check_names" | tr , ' '); do check_hash "$@"; done
-}
+[ -z "$check_asked" ] || ! check_hash "$@" || exit 0
+# shellcheck disable=SC2086
+(svc_job 60 $compose_tool "$@" config --quiet) 2>&1 || exit 3
+for check_asked in $(printf '%s' "$check_names" | tr , ' '); do check_hash "$@"; done
 exit 0

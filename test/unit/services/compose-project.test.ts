@@ -58,7 +58,14 @@ function container(
 /** The newest first, as Docker lists them. */
 function look(...containers: readonly ContainerLook[]): DockerLook {
   return {
-    engine: { version: '1', apiVersion: '1', os: 'linux', arch: 'amd64', root: undefined, shifted: undefined },
+    engine: {
+      version: '1',
+      apiVersion: '1',
+      os: 'linux',
+      arch: 'amd64',
+      root: undefined,
+      shifted: undefined,
+    },
     compose: { v1: '1.29.2', v2: undefined },
     containers,
   }
@@ -91,7 +98,12 @@ describe('which containers are a deployment’s own', () => {
   it('a project that is named in the config is not taken from another directory either', () => {
     const project = projectOf(both, at('/elsewhere', { project: 'App' }), 'app')
     expect(project.containers).toEqual([])
-    expect(nameProject(project)).toEqual({ project: 'app', directory: '/elsewhere', files: [], state: 'down' })
+    expect(nameProject(project)).toEqual({
+      project: 'app',
+      directory: '/elsewhere',
+      files: [],
+      state: 'down',
+    })
   })
 
   it('several projects of one directory are told, and the configured one is chosen among them', () => {
@@ -199,7 +211,11 @@ describe('the files that the containers were made from', () => {
 
 describe('what Compose says of a directory', () => {
   const says = (directory: string, ...lines: readonly string[]) =>
-    parseComposeSays('prod', { directory, project: undefined }, Buffer.from(`${['endpoint\tunix:///x', ...lines, 'end'].join('\n')}\n`))
+    parseComposeSays(
+      'prod',
+      { directory, project: undefined },
+      Buffer.from(`${['endpoint\tunix:///x', ...lines, 'end'].join('\n')}\n`),
+    )
 
   it.each([
     ['version 2: the name that it says', ['config\tname: staging'], 'staging'],

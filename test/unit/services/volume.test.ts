@@ -70,7 +70,12 @@ describe('the volume that a source means', () => {
     ['another project has one of that name', [A], { uploads: 'appb_uploads' }, undefined],
     ['another project has one of that name, and Compose has nothing to say', [A], undefined, undefined],
     ['only a literal one is there', [volume('uploads')], { uploads: 'appb_uploads' }, undefined],
-    ['the project’s files do not know a literal one', [volume('uploads')], { other: 'appb_other' }, undefined],
+    [
+      'the project’s files do not know a literal one',
+      [volume('uploads')],
+      { other: 'appb_other' },
+      undefined,
+    ],
     ['the real name is of another project', [A], { uploads: 'appb_uploads' }, 'appa_uploads'],
   ])('is missing when %s', (_why, volumes, says, asked) => {
     expect(() =>

@@ -140,7 +140,7 @@ swap_unit() {
   fi
   sync_path "$parent"
   # Whatever is written from here on is nobody's archive.
-  : >"$swap_time"
+  late_mark "$swap_time"
   tell "swapped: $target"
 }
 

@@ -154,7 +154,7 @@ undo_unit() {
       late_names=''
       undo_note_written "$1" || return 1
       "undo_$kind" "$1" || return 1
-      : >"$undo_time"
+      late_mark "$undo_time"
       parent "$target"
       [ ! -e "$parent_time" ] || touch -r "$parent_time" -- "$parent" 2>/dev/null
       tell "$target is as it was"
