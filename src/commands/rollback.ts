@@ -187,6 +187,7 @@ async function settleBoth(
       connect: (one, signal) => connectSsh(one, { resolveSecret, signal }),
       probe: probeHost,
       findHelper,
+      findPlacedServices,
       confirm: (what) => confirm(context, flags, host, what),
     },
     context.signal,

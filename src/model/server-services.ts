@@ -59,6 +59,15 @@ export function describeProject({ project, directory }: Pick<NamedProject, 'proj
   return `Compose project ${printable(project)} in ${printable(directory)}`
 }
 
+/** The same with its files: `Compose project app in /srv/app (docker-compose.yml, more.yml)`. */
+export function describeProjectWhole(project: NamedProject): string {
+  const { directory, files } = project
+  const names = files.map((file) =>
+    file.startsWith(`${directory}/`) ? file.slice(directory.length + 1) : file,
+  )
+  return `${describeProject(project)}${names.length === 0 ? '' : ` (${names.map(printable).join(', ')})`}`
+}
+
 /** The lines that tell a script its services (scripts/lib/restore-journal.sh). */
 export function serviceLines(services: ServerServices): readonly string[] {
   switch (services.manager) {

@@ -35,7 +35,9 @@ export async function serverVersions(
   try {
     const deployment = probe.deployment ?? ''
     const asked = await lookAtVersions(remote, host.services, { deployment, sudo: host.sudo, signal })
-    return { versions: { ...ofTools, ...asked.versions }, compose: asked.project, findings: [] }
+    const { project: compose, problem } = asked
+    const findings: Finding[] = problem === undefined ? [] : [{ ...problem, outcome: 'warning' }]
+    return { versions: { ...ofTools, ...asked.versions }, compose, findings }
   } catch (thrown) {
     const error = thrown instanceof RelayError ? thrown : undefined
     const finding: Finding = {

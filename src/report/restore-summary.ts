@@ -1,7 +1,7 @@
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { RestorePlan, RestoreReport, RestoreUnit } from '../model/restore-report.ts'
-import { describeProject } from '../model/server-services.ts'
+import { describeProjectWhole } from '../model/server-services.ts'
 import { formatDuration, formatSize } from '../model/units.ts'
 import { formatAge, formatCount } from './format.ts'
 import { createPaint, type Paint } from './paint.ts'
@@ -57,7 +57,7 @@ function servicesLine(plan: RestorePlan): string {
     return 'services: no Compose project is known in the deployment, so none is stopped'
   if (manager === 'none') return 'services: none are stopped'
   const names = [...new Set([...stop, ...data])].map(printable).join(', ')
-  const whose = compose === undefined ? manager : describeProject(compose)
+  const whose = compose === undefined ? manager : describeProjectWhole(compose)
   if (compose?.state === 'down')
     return `services (${whose}): it is down, so none is stopped, and none is started`
   return `services (${whose}): ${names === '' ? 'those that use the sources' : names} stop; those that run are started again`

@@ -29,7 +29,7 @@ export async function checkUndo(journal: RestoreJournal, check: UndoCheck): Prom
   const { manages, state, how } = journal
   const units = journal.units ?? []
   const services = containerServices(manages)
-  if (manages === undefined || services === undefined) return []
+  if (manages === undefined || services === undefined || units.length === 0) return []
   // Nothing of it was moved, or it is back already.
   if (state === 'begun' || (state === 'closed' && how !== 'done')) return []
   const paths = units.map(({ target }) => target)
@@ -46,8 +46,8 @@ export async function checkUndo(journal: RestoreJournal, check: UndoCheck): Prom
       },
     )
   }
-  // What is undone halfway starts the containers of before.
-  if (state !== 'closed') return []
+  // What is undone halfway starts the containers of before; a migration is taken back to what ran on either server.
+  if (state !== 'closed' || journal.migration !== undefined) return []
   const changed = await changedServices(remote, manages, made, { privilege, signal })
   if (changed.length === 0) return []
   const staged = units.map(({ target, aside }) => ({ target, staged: aside }))

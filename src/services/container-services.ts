@@ -42,7 +42,7 @@ export const findContainerServices: FindContainerServices = async (host, config,
     project: nameProject(project),
     usersLeft: usersLeft(look, project, order, paths),
     made: renew ? whatIsMade(look, project, [...order.data, ...order.rest], paths) : NOTHING,
-    findings: renew && running.length > 0 ? againstRenewal(host.name, project, running) : [],
+    findings: running.length > 0 ? againstStarting(host.name, project, renew ? running : []) : [],
   }
 }
 
@@ -95,13 +95,13 @@ function isSeen(look: DockerLook, { containers }: ComposeProject, path: string):
   return containersUsing(look, [path]).some(({ container }) => ours.has(container.id))
 }
 
-/** What speaks against making a project's services anew. */
-function againstRenewal(
+/** What speaks against stopping a project's services, and against making some anew. */
+function againstStarting(
   host: string,
   project: ComposeProject,
-  services: readonly string[],
+  renewed: readonly string[],
 ): readonly Finding[] {
-  return [project.problem ?? [], takenElsewhere(host, project, services) ?? []].flat()
+  return [project.problem ?? [], takenElsewhere(host, project, renewed) ?? []].flat()
 }
 
 /**

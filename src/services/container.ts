@@ -95,7 +95,8 @@ function composeLabels(
   const directory = given === undefined ? undefined : (real.get(given) ?? given)
   const several = (label: string): readonly string[] =>
     (labels[`${PREFIX}${label}`] ?? '').split(',').filter((path) => path !== '')
-  const names = several('project.config_files')
+  // `-` was its stdin.
+  const names = several('project.config_files').filter((name) => name !== '-')
   // Version 1 writes them as they were given, version 2 absolute.
   const base = given === undefined ? undefined : whereGiven(given, names[0])
   const absolute = (name: string): string => {

@@ -115,7 +115,7 @@ export interface ComposeProject {
   readonly containers: readonly ContainerLook[]
   /** Of a project of the same name that is run from another directory: never ours. */
   readonly elsewhere: readonly ContainerLook[]
-  /** Why its services must not be made anew: what is configured is not what runs, or it is not known which it is. */
+  /** Why its services must not be stopped and started: what is configured is not what runs, or which it is is not known. */
   readonly problem: Finding | undefined
 }
 
@@ -165,7 +165,7 @@ export type FindContainerServices = (
   readonly usersLeft: readonly ContainerLook[]
   /** What would be made anew; empty where nothing is. */
   readonly made: MadeServices
-  /** `failed` ones say why these services must not be made anew. */
+  /** `failed` ones say why these services must not be stopped and started. */
   readonly findings: readonly Finding[]
 }>
 
@@ -363,6 +363,8 @@ export type LookAtVersions = (
 ) => Promise<{
   readonly versions: Readonly<Record<string, string>>
   readonly project: NamedProject | 'unknown' | undefined
+  /** Why a restore would refuse to stop its services. */
+  readonly problem?: Finding | undefined
 }>
 
 /** The ids of these images on a server; undefined for one that is not there. Throws RemoteError. */

@@ -20,6 +20,7 @@ export const lookAtVersions: LookAtVersions = async (host, services, { deploymen
   return {
     versions: { ...engineVersions(look), ...imagesOf(project?.containers ?? []) },
     project: project === undefined ? 'unknown' : nameProject(project),
+    problem: project?.problem,
   }
 }
 
