@@ -47,6 +47,8 @@ export async function askCompose(
   question: ComposeQuestion,
   options: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
 ): Promise<ComposeSays | undefined> {
+  // A deployment that is not there is none of the directory that we happen to be in.
+  if (!question.directory.startsWith('/')) return undefined
   const result = await host.run(
     {
       script: 'services-compose-say',

@@ -265,10 +265,16 @@ test('a restore of unchanged files does not change what a variable of the shell 
   await engine.docker('tag', LAB_IMAGE, 'tagged:v42')
   await engine.docker('tag', LAB_IMAGE, 'tagged:latest')
   await write(app, {
+    'notes.txt': 'then\n',
     '.env': 'A=1\n',
     'docker-compose.yml': `services:\n  app:${service().replace(LAB_IMAGE, 'tagged:${TAG:-latest}')}\n`,
   })
-  setHost('prod', app)
+  setHost('prod', app, {
+    sources: {
+      data: { kind: 'files', path: 'data' },
+      config: { kind: 'files', paths: ['.env', 'docker-compose.yml', 'notes.txt'] },
+    },
+  })
   await world.writeConfig()
   process.env['TAG'] = 'v42'
   await up(app).finally(() => delete process.env['TAG'])
@@ -276,6 +282,8 @@ test('a restore of unchanged files does not change what a variable of the shell 
     expect(await inspect('app_app_1', '{{.Config.Image}}')).toBe('tagged:v42')
     expect((await world.cli('pull', 'prod')).code).toBe(0)
     const before = await containers()
+    // What Compose does not read explains nothing.
+    await write(app, { 'notes.txt': 'now\n' })
     const planned = await world.cli('restore', '--host', 'prod', '--dry-run')
     expect(planned.stdout).toContain('app runs otherwise than Compose would make it')
     const refused = await world.cli('restore', '--host', 'prod', '--yes')

@@ -2,7 +2,8 @@
 # of them. Changes nothing.
 # Arguments: PROJECT NAMES PAIRS [TARGET STAGED]... ARGUMENT...
 #   NAMES     services, parted by commas; empty: none
-#   PAIRS     how many pairs of paths follow that may be read by Compose unseen, such as an env_file
+#   PAIRS     how many pairs of paths follow that may be read by Compose unseen, such as an env_file: those count that
+#             one of its files mentions by name
 #   ARGUMENT  of Compose itself, that leads to the files, where they are staged
 # stdout: `tool NAME`; `other` when what is staged of a pair is not what is at its target; `hash NAME HASH` of all that
 #   Compose would make a service from; then what Compose says where it can't read the files.
@@ -17,9 +18,25 @@ shift 3
 svc_prepare
 compose_tool || exit 4
 printf 'tool\t%s\n' "$compose_tool"
+
+# check_mentioned PATH ARGUMENT...: one of the files that the arguments name has the path's last name in it.
+check_mentioned() {
+  check_one=${1##*/} check_flag=no check_files=no
+  shift
+  for check_argument; do
+    if [ "$check_flag" = yes ]; then
+      check_files=yes
+      ! grep -q -F -e "$check_one" -- "$check_argument" 2>/dev/null || return 0
+    fi
+    check_flag=no
+    [ "$check_argument" != --file ] || check_flag=yes
+  done
+  [ "$check_files" = no ]
+}
+
 while [ "$check_pairs" -gt 0 ]; do
   check_pairs=$((check_pairs - 1))
-  (svc_job 60 diff -r -q -- "$1" "$2") >/dev/null 2>&1 || echo other
+  (svc_job 60 diff -r -q -- "$1" "$2") >/dev/null 2>&1 || ! check_mentioned "$1" "$@" || echo other
   shift 2
 done
 
