@@ -39,14 +39,14 @@ export function questionOf(place: ProjectPlace): ComposeQuestion {
 
 /**
  * Asks Compose on the server which project it takes a deployment for, and how its volumes are really called. Undefined
- * where it has nothing to say: there is no Compose, no Compose file in that directory, or one that it can't read.
+ * where it has nothing to say: there is no Compose, or no Compose file in that directory; `unreadable`: it can't read it.
  * Throws RemoteError as {@link insistOnEngine} does.
  */
 export async function askCompose(
   host: RemoteHost,
   question: ComposeQuestion,
   options: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
-): Promise<ComposeSays | undefined> {
+): Promise<ComposeSays | 'unreadable' | undefined> {
   // A deployment that is not there is none of the directory that we happen to be in.
   if (!question.directory.startsWith('/')) return undefined
   const result = await host.run(
@@ -66,12 +66,13 @@ export function parseComposeSays(
   host: string,
   { directory, project: given }: Pick<ComposeQuestion, 'directory' | 'project'>,
   stdout: Buffer,
-): ComposeSays | undefined {
+): ComposeSays | 'unreadable' | undefined {
   const lines = answerLines(stdout)
   insistOnEngine(host, lines)
   const of = (verb: string) =>
     lines.filter((line) => line[0] === verb).map((line) => line.slice(1).join('\t'))
   const text = of('config')
+  if (of('unreadable').length > 0) return 'unreadable'
   if (text.length === 0 || of('end').length === 0) return undefined
   const { name, volumes } = (parse(text.join('\n'), { logLevel: 'silent' }) ?? {}) as Configuration
   const told = given ?? (typeof name === 'string' ? name : of('name')[0])

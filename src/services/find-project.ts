@@ -31,7 +31,8 @@ export async function findComposeProject(
   const here = projectsHere(look, place)
   const [only, second] = here
   if (only !== undefined && second === undefined) return projectOf(look, place, only)
-  const said = await askCompose(host, questionOf(place), options)
+  const answer = await askCompose(host, questionOf(place), options)
+  const said = answer === 'unreadable' ? undefined : answer
   if (only !== undefined && (said === undefined || !here.includes(said.project)))
     throw severalProjects(place, here)
   const project = said?.project ?? (config.project === undefined ? undefined : projectName(config.project))

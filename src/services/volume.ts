@@ -78,16 +78,21 @@ function mountedOwn(choice: VolumeChoice, project: ComposeProject): InspectedVol
 }
 
 /**
- * The volume that is meant, by what Compose says of the project's files; undefined: it has nothing to say. Throws
- * SourceError `volume-missing` and `volume-ambiguous`.
+ * The volume that is meant, by what Compose says of the project's files; undefined: there are none, as on a server that
+ * the deployment is still to come to. Throws SourceError
+ * `volume-missing` and `volume-ambiguous`.
  */
-export function chooseVolume(choice: VolumeChoice, said: ComposeSays | undefined): InspectedVolume {
+export function chooseVolume(
+  choice: VolumeChoice,
+  answer: ComposeSays | 'unreadable' | undefined,
+): InspectedVolume {
   const { volume, volumes, project, isCompose } = choice
   const literal = volumes.find(({ Name }) => Name === volume)
   if (project === undefined) {
     if (literal === undefined || isElsewhere(choice, literal)) throw missing(choice, volume)
     return literal
   }
+  const said = answer === 'unreadable' ? undefined : answer
   const isDeclared = said !== undefined && [...said.volumes.values()].includes(volume)
   const real = said?.volumes.get(volume) ?? (isDeclared ? volume : undefined)
   if (real !== undefined) {
@@ -106,8 +111,9 @@ export function chooseVolume(choice: VolumeChoice, said: ComposeSays | undefined
     return one
   }
   if (literal !== undefined && mounts.has(literal.Name)) return literal
-  // Who has no Compose configured means Docker's own names.
-  if (literal !== undefined && !isCompose && projectOfVolume(literal) === undefined) return literal
+  // Who has no Compose configured means Docker's own names; so does who has no Compose file there yet.
+  const isFree = !isCompose || answer === undefined
+  if (literal !== undefined && isFree && projectOfVolume(literal) === undefined) return literal
   throw missing(choice, volume)
 }
 

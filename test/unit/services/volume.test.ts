@@ -32,7 +32,7 @@ const projectB = (seen: DockerLook): ComposeProject =>
 function choose(
   volumes: readonly InspectedVolume[],
   options: {
-    readonly says?: Readonly<Record<string, string>>
+    readonly says?: Readonly<Record<string, string>> | 'unreadable'
     readonly asked?: string
     readonly containers?: readonly ContainerLook[]
     readonly project?: false
@@ -42,7 +42,7 @@ function choose(
   const { says, asked = 'uploads', containers = [], isCompose = true } = options
   const seen = look(...containers)
   const project = options.project === false ? undefined : projectB(seen)
-  const said = says === undefined ? undefined : { project: 'appb', volumes: new Map(Object.entries(says)) }
+  const said = typeof says === 'object' ? { project: 'appb', volumes: new Map(Object.entries(says)) } : says
   return chooseVolume({ host: 'prod', volume: asked, volumes, look: seen, project, isCompose }, said).Name
 }
 
@@ -70,6 +70,7 @@ describe('the volume that a source means', () => {
     ['another project has one of that name', [A], { uploads: 'appb_uploads' }, undefined],
     ['another project has one of that name, and Compose has nothing to say', [A], undefined, undefined],
     ['only a literal one is there', [volume('uploads')], { uploads: 'appb_uploads' }, undefined],
+    ['only a literal one is there, and Compose can’t read', [volume('uploads')], 'unreadable', undefined],
     [
       'the project’s files do not know a literal one',
       [volume('uploads')],
@@ -77,7 +78,7 @@ describe('the volume that a source means', () => {
       undefined,
     ],
     ['the real name is of another project', [A], { uploads: 'appb_uploads' }, 'appa_uploads'],
-  ])('is missing when %s', (_why, volumes, says, asked) => {
+  ] as const)('is missing when %s', (_why, volumes, says, asked) => {
     expect(() =>
       choose(volumes, { ...(says === undefined ? {} : { says }), ...(asked === undefined ? {} : { asked }) }),
     ).toThrow(expect.objectContaining({ code: 'volume-missing' }))
@@ -120,6 +121,12 @@ describe('the volume that a source means', () => {
     const other = container('appa', '/srv/appa')
     expect(() => choose([A], { ...unknown, asked: 'appa_uploads', containers: [other] })).toThrow(
       expect.objectContaining({ code: 'volume-missing' }),
+    )
+  })
+
+  it('is Docker’s own name where the Compose file is still to come', () => {
+    expect(choose([volume('ext')], { asked: 'ext', containers: [container('appb', '/srv/appb')] })).toBe(
+      'ext',
     )
   })
 
