@@ -25,7 +25,11 @@ export function declareRestoreCommands(program: Command, declare: Declare): void
       .option('--dry-run', 'print the whole plan and touch nothing')
       .option('--yes', 'do not ask')
       .option('--no-start', 'leave the services stopped')
-      .option('--no-safety', 'no safety snapshot of what is replaced'),
+      .option('--no-safety', 'no safety snapshot of what is replaced')
+      .option(
+        '--accept-changes',
+        'let Compose make services otherwise than they run, where only the shell that started them knew how',
+      ),
     async () => {
       keepMemorySmall()
       return (await import('../commands/restore.ts')).restore
@@ -39,6 +43,10 @@ export function declareRestoreCommands(program: Command, declare: Declare): void
       .option('--deployment <path>', 'the deployment on a host that is not in the config')
       .option('--restore <id>', 'which restore; default: the last one')
       .option('--discard', 'remove what closed restores have set aside, for good')
+      .option(
+        '--accept-changes',
+        'let Compose make services otherwise than they run, where only the shell that started them knew how',
+      )
       .option('--yes', 'do not ask'),
     async () => {
       keepMemorySmall()

@@ -30,6 +30,7 @@ export interface RestoreFlags {
   readonly yes?: boolean
   readonly start: boolean
   readonly safety: boolean
+  readonly acceptChanges?: boolean
 }
 
 /** `restore [SNAPSHOT] --host HOST`: puts a snapshot back. */
@@ -69,6 +70,7 @@ export async function restore(
       dryRun: flags.dryRun === true,
       start: flags.start,
       safety: flags.safety,
+      acceptChanges: flags.acceptChanges === true,
     },
     wired.dependencies,
     context.signal,

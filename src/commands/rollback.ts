@@ -13,10 +13,13 @@ import { probeHost } from '../remote/probe.ts'
 import { connectSsh } from '../remote/ssh.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import { formatAge } from '../report/format.ts'
+import { checkUndo } from '../restore/before-undo.ts'
 import {
   discardRestores,
+  findLateWrites,
   listJournals,
   sweepStaging,
+  type LateWrites,
   type RestoreJournal,
 } from '../restore/server/journals.ts'
 import { chooseJournal, isCutover } from '../restore/choose-journal.ts'
@@ -24,6 +27,7 @@ import type { MigrationRole } from '../restore/server/driver.ts'
 import { privilegeToSettle } from '../restore/privilege.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
 import { mergeJournal } from '../restore/merge.ts'
+import { findPlacedServices } from '../services/container-services.ts'
 import { findHelper } from '../services/helper.ts'
 import { settleLeftHolds } from '../pull/quiesce.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
@@ -39,6 +43,7 @@ export interface RollbackFlags {
   readonly deployment?: string
   readonly restore?: string
   readonly discard?: boolean
+  readonly acceptChanges?: boolean
   readonly yes?: boolean
 }
 
@@ -107,6 +112,12 @@ async function undo(
     return { exitCode, text, json: { journals, findings: held } }
   }
   const last = undone === undefined ? '' : ` – the last one, ${undone.id}, is undone already`
+  const accepted = await checkUndo(journal, {
+    host,
+    ...place,
+    findPlacedServices,
+    acceptChanges: flags.acceptChanges === true,
+  })
   await confirm(context, flags, host, `Undo ${describe(context, journal)}${last}`)
   const unmerged = await unmergeSources(host, place, journal.id)
   const result = await rollbackRestore(place.remote, { ...place, id: journal.id })
@@ -125,9 +136,14 @@ async function undo(
     `${host.name}: ${result.outcome === 'abandoned' ? 'nothing had been replaced' : 'the old data is back, services as before'} (restore ${journal.id})`,
     ...heldLines,
     ...unmerged,
+    ...accepted.map(({ message }) => `  ${printable(message)}`),
     ...result.notes.map((note) => `  ${printable(note)}`),
   ]
-  return { exitCode, text: lines.join('\n'), json: { restore: journal.id, ...result, findings: held } }
+  return {
+    exitCode,
+    text: lines.join('\n'),
+    json: { restore: journal.id, ...result, findings: [...held, ...accepted] },
+  }
 }
 
 /** Nobody looks at which one it is: the last restore may be meant, and an older one is not undone for it. */
@@ -171,6 +187,7 @@ async function settleBoth(
       connect: (one, signal) => connectSsh(one, { resolveSecret, signal }),
       probe: probeHost,
       findHelper,
+      findPlacedServices,
       confirm: (what) => confirm(context, flags, host, what),
     },
     context.signal,
@@ -234,25 +251,42 @@ async function discard(
       json: { removed: [], left: [] },
     }
   }
-  const bytes = kept.reduce((sum, one) => sum + one.bytes, 0)
+  const late = await findLateWrites(place.remote, { ...place, ids: chosen.map((journal) => journal.id) })
+  const lateLines = late.map(describeLate)
+  // Nobody has looked at it: whoever names the restore means it.
+  const spares = flags.yes === true && flags.restore === undefined
+  const spared = new Set(spares ? late.map(({ id }) => id) : [])
+  const removed = chosen.filter(({ id }) => !spared.has(id))
+  const bytes = removed.flatMap((journal) => journal.kept).reduce((sum, one) => sum + one.bytes, 0)
+  const warning = late.length === 0 || spares ? '' : ` – ${lateLines.join('; ')}`
   await confirm(
     context,
     flags,
     host,
-    `Remove what ${chosen.length} restores have set aside, ${formatSize(bytes)}, for good`,
+    `Remove what ${removed.length} restores have set aside, ${formatSize(bytes)}, for good${warning}`,
   )
-  const ids = chosen.map((journal) => journal.id)
-  const removal = await discardRestores(place.remote, { ...place, ids })
+  const ids = removed.map((journal) => journal.id)
+  const removal =
+    ids.length === 0 ? { removed: [], left: [] } : await discardRestores(place.remote, { ...place, ids })
+  const again = [...spared].map((id) => `relay-backup rollback --host ${host.name} --discard --restore ${id}`)
   const lines = [
     `${host.name}: removed ${formatSize(bytes)}`,
     ...removal.removed.map((path) => `  ${printable(path)}`),
     ...removal.left.map((reason) => `  left: ${printable(reason)}`),
+    ...lateLines.map((line) => `  ${spares ? 'left' : 'with it'}: ${line}`),
+    ...(again.length === 0 ? [] : [`  Next: take from it what is wanted; then: ${again.join(', ')}`]),
   ]
+  const isWhole = removal.left.length === 0 && spared.size === 0
   return {
-    exitCode: removal.left.length === 0 ? ExitCode.done : ExitCode.partial,
+    exitCode: isWhole ? ExitCode.done : ids.length === 0 ? ExitCode.failed : ExitCode.partial,
     text: lines.join('\n'),
-    json: removal,
+    json: { ...removal, writtenSince: late.map((one) => ({ ...one, kept: spared.has(one.id) })) },
   }
+}
+
+function describeLate({ id, files, path, names }: LateWrites): string {
+  const count = files === 1 ? '1 file' : `${files} files`
+  return `${count} written after restore ${id}, and nowhere else (${printable(names) || 'see there'}): ${printable(path)}`
 }
 
 function describe(context: CommandContext, journal: RestoreJournal): string {

@@ -88,7 +88,6 @@ export async function wirePull(
       lockDeployment,
       holdServices,
       settleHolds,
-      lookAtVersions,
       reporter,
       now: context.now,
       tool: TOOL,
@@ -111,7 +110,7 @@ export function wirePlanning(): PlanDependencies {
 
 function remoteParts(): Pick<
   PullDependencies,
-  'connect' | 'probe' | 'findHelper' | 'findVolume' | 'checkHold'
+  'connect' | 'probe' | 'findHelper' | 'findVolume' | 'checkHold' | 'lookAtVersions'
 > {
   return {
     checkHold,
@@ -119,5 +118,6 @@ function remoteParts(): Pick<
     probe: (remote, question, signal) => probeHost(remote, question, signal),
     findHelper,
     findVolume,
+    lookAtVersions,
   }
 }

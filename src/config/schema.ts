@@ -143,10 +143,14 @@ const services = z
         manager: z.literal('compose'),
         file: text('the file')
           .optional()
-          .describe('The Compose file, relative to the deployment. Default: what Compose finds there.'),
+          .describe(
+            'The Compose file, relative to the deployment. Default: those that the containers were made from, else what Compose finds there.',
+          ),
         project: text('the project')
           .optional()
-          .describe('The Compose project. Default: what Compose calls it.'),
+          .describe(
+            'The Compose project. Default: the one whose containers were made there, else what Compose calls it.',
+          ),
         data: nameList().optional().describe('Services that hold data and start first: [redis].'),
         stop: nameList()
           .optional()

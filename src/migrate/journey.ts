@@ -59,6 +59,7 @@ export async function bring(
       dryRun: options.dryRun,
       start: true,
       safety: true,
+      acceptChanges: true,
       launch: {
         id: plan.id,
         migration: { role: plan.cutover ? 'to' : 'rehearsal', host: plan.from },

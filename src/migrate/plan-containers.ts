@@ -12,6 +12,7 @@ export function containerFindings(input: MigrationInput): Finding[] {
   const sides = { from: from.containers, to: to.containers }
   return [
     ...sameContainers(input, sides),
+    ...fileFindings(sides),
     ...versionFindings(input, sides),
     ...imageFindings(input, sides.from),
     ...publishedFindings(input, sides),
@@ -29,7 +30,8 @@ interface Sides {
 /** One engine may run both: then the project must not be the same. Another deployment's is not ours to stop. */
 function sameContainers({ from, to }: MigrationInput, sides: Sides): Finding[] {
   const ours = new Set(sides.from.containers.map(({ id }) => id))
-  const shared = sides.to.containers.filter(({ id }) => ours.has(id))
+  const elsewhere = sides.to.project?.elsewhere ?? []
+  const shared = [...sides.to.containers, ...elsewhere].filter(({ id }) => ours.has(id))
   if (shared.length > 0) {
     return [
       {
@@ -40,18 +42,27 @@ function sameContainers({ from, to }: MigrationInput, sides: Sides): Finding[] {
       },
     ]
   }
-  const foreign = sides.to.containers.filter(
-    ({ compose }) => compose?.directory !== undefined && compose.directory !== sides.to.directory,
-  )
+  const foreign = [
+    ...elsewhere,
+    ...sides.to.containers.filter(
+      ({ compose }) => compose?.directory !== undefined && compose.directory !== sides.to.directory,
+    ),
+  ]
   if (foreign.length === 0) return []
+  const places = [...new Set(foreign.map(({ compose }) => printable(compose?.directory ?? '?')))]
   return [
     {
       check: 'project-taken',
       outcome: 'failed',
-      message: `${to.host.name} has a Compose project of the same name from another directory: ${names(foreign)}`,
+      message: `${to.host.name} has a Compose project of the same name from ${places.join(', ')}: ${names(foreign)}`,
       next: `Give this one a name of its own: hosts.${to.host.name}.services.project.`,
     },
   ]
+}
+
+/** What would be started on TO is what FROM runs; what is stopped there is what runs there. */
+function fileFindings({ from, to }: Sides): Finding[] {
+  return [from.project?.problem ?? [], to.project?.problem ?? []].flat()
 }
 
 function versionFindings({ from, to }: MigrationInput, sides: Sides): Finding[] {

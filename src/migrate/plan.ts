@@ -51,6 +51,7 @@ export function planMigration(input: MigrationInput): MigrationPlan {
       targets,
     })),
     services: stopOrder(input.services.from),
+    compose: projects(input),
     replaced: to.server.targets.filter(({ type }) => type !== 'absent').map(({ path }) => path),
     findings: [
       ...serverFindings(input),
@@ -60,6 +61,11 @@ export function planMigration(input: MigrationInput): MigrationPlan {
       ...containerFindings(input),
     ],
   }
+}
+
+function projects({ from, to }: MigrationInput): MigrationPlan['compose'] {
+  const [source, target] = [from.containers?.named, to.containers?.named]
+  return source === undefined || target === undefined ? undefined : { from: source, to: target }
 }
 
 /** One line of sh starts everything: without `--start` that would be two live apps. */

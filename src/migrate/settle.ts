@@ -2,12 +2,13 @@ import { ConnectionError, LockedError, RelayError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
+import { checkUndo } from '../restore/before-undo.ts'
 import { absoluteDeployment } from '../restore/preflight.ts'
 import type { UndoResult } from '../restore/server/driver.ts'
 import { listJournals } from '../restore/server/journals.ts'
 import { privilegeToSettle } from '../restore/privilege.ts'
 import { finishRestore, rollbackRestore } from '../restore/server/settle.ts'
-import type { FindHelper } from '../services/contract.ts'
+import type { FindHelper, FindPlacedServices } from '../services/contract.ts'
 import { verdict, type SideJournal } from './verdict.ts'
 
 export interface SettleDependencies {
@@ -18,6 +19,7 @@ export interface SettleDependencies {
     signal: AbortSignal,
   ) => Promise<HostProbe>
   readonly findHelper: FindHelper
+  readonly findPlacedServices: FindPlacedServices
   /** Asks whether to go on; throws when not. */
   readonly confirm: (what: string) => Promise<void>
 }
@@ -118,7 +120,7 @@ interface OpenSide extends AsyncDisposable {
 async function openSide(
   id: string,
   host: HostConfig | undefined,
-  { connect, probe, findHelper }: SettleDependencies,
+  { connect, probe, findHelper, findPlacedServices }: SettleDependencies,
   signal: AbortSignal,
 ): Promise<OpenSide> {
   if (host === undefined) return closedSide('gone')
@@ -147,6 +149,9 @@ async function openSide(
     async undo(goOn) {
       const isDone = journal?.state === 'closed'
       try {
+        // Only what serves may be asked to wait; what died halfway is undone whoever uses it, and told.
+        if (isDone)
+          await checkUndo(journal, { host, remote, ...options, findPlacedServices, acceptChanges: false })
         const result = await rollbackRestore(remote, { ...options, id })
         if (result.outcome === 'stuck') stuck = result.reason
         return result

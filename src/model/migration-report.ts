@@ -1,6 +1,7 @@
 import type { RelayError } from '../errors.ts'
 import type { Facts } from './facts.ts'
 import type { Finding } from './finding.ts'
+import type { NamedProject } from './server-services.ts'
 
 /** What a migration would do (`--dry-run`), and what it was asked to confirm. */
 export interface MigrationPlan {
@@ -28,6 +29,8 @@ export interface MigrationPlan {
     readonly writers: readonly string[]
     readonly data: readonly string[]
   }
+  /** Whose services they are on either server, with the manager compose. */
+  readonly compose?: { readonly from: NamedProject; readonly to: NamedProject } | undefined
   /** What is there on TO and makes room; kept there, and in a safety snapshot. */
   readonly replaced: readonly string[]
   readonly findings: readonly Finding[]

@@ -1,5 +1,6 @@
 import type { RelayError } from '../errors.ts'
 import type { Finding } from './finding.ts'
+import type { NamedProject } from './server-services.ts'
 import type { SnapshotWarning } from './snapshot.ts'
 
 /** What a run of `pull` did, for people (rendered by report/) and for `--json`. */
@@ -15,6 +16,8 @@ export interface HostPullReport {
   /** The committed snapshot; absent when nothing was committed. */
   readonly snapshot?: string | undefined
   readonly complete?: boolean | undefined
+  /** What the deployment is, with the manager compose; `unknown` when neither its containers nor Compose tell. */
+  readonly compose?: NamedProject | 'unknown' | undefined
   /** For `skipped`: the age of the newest complete snapshot, in ms. */
   readonly age?: number | undefined
   readonly sources: readonly SourcePullReport[]
@@ -56,6 +59,8 @@ export interface PullPlanReport {
   readonly host: string
   readonly deployment: string
   readonly server: string
+  /** As of {@link HostPullReport}. */
+  readonly compose?: NamedProject | 'unknown' | undefined
   readonly sources: readonly {
     readonly source: string
     readonly kind: string

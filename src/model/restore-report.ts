@@ -1,5 +1,6 @@
 import type { RelayError } from '../errors.ts'
 import type { Finding } from './finding.ts'
+import type { NamedProject } from './server-services.ts'
 
 export type RestoreStrategy = 'replace' | 'merge'
 
@@ -51,6 +52,8 @@ export interface RestorePlan {
     readonly manager: string
     readonly stop: readonly string[]
     readonly data: readonly string[]
+    /** Whose services they are, with the manager compose. `unknown`: none of the deployment's is known, so none runs. */
+    readonly compose?: NamedProject | 'unknown' | undefined
   }
   readonly safety: boolean
   /** Rough time the services are down, in ms. */

@@ -1,4 +1,5 @@
-import { encodeField, fieldLine } from './script-field.ts'
+import { printable } from './path-bytes.ts'
+import { decodeField, encodeField, fieldLine } from './script-field.ts'
 
 /** What stops and starts services, as the scripts on the server know it. */
 export type ServerServices =
@@ -30,6 +31,43 @@ export interface ComposeServices {
   readonly rest: readonly string[]
 }
 
+/** A Compose project for people: in plans, reports and messages. */
+export interface NamedProject {
+  readonly project: string
+  /** Absolute. */
+  readonly directory: string
+  /** Absolute; empty where nobody has said which. */
+  readonly files: readonly string[]
+  /** `stopped`: its containers are there, and none runs. `down`: it has none. */
+  readonly state: 'up' | 'stopped' | 'down'
+}
+
+/** What the running containers of a Compose project were made from. */
+export interface MadeServices {
+  readonly services: readonly {
+    readonly name: string
+    /** Of each container: the hash that Compose has labelled it with. */
+    readonly hashes: readonly string[]
+    readonly image: string
+  }[]
+  /** Of the paths that are replaced those that no container sees: Compose may read them, as an `env_file`. */
+  readonly unseen: readonly string[]
+}
+
+/** `Compose project app in /srv/app`. */
+export function describeProject({ project, directory }: Pick<NamedProject, 'project' | 'directory'>): string {
+  return `Compose project ${printable(project)} in ${printable(directory)}`
+}
+
+/** The same with its files: `Compose project app in /srv/app (docker-compose.yml, more.yml)`. */
+export function describeProjectWhole(project: NamedProject): string {
+  const { directory, files } = project
+  const names = files.map((file) =>
+    file.startsWith(`${directory}/`) ? file.slice(directory.length + 1) : file,
+  )
+  return `${describeProject(project)}${names.length === 0 ? '' : ` (${names.map(printable).join(', ')})`}`
+}
+
 /** The lines that tell a script its services (scripts/lib/restore-journal.sh). */
 export function serviceLines(services: ServerServices): readonly string[] {
   switch (services.manager) {
@@ -48,6 +86,30 @@ export function serviceLines(services: ServerServices): readonly string[] {
       const values = [encodeField(project), encodeField(args.join('\n')), renew ? 'up' : 'start']
       return [fieldLine('services', 'compose', ...values), ...serviceNames(services)]
     }
+  }
+}
+
+/** What {@link serviceLines} has told, read back from the fields of such lines; undefined where there is none. */
+export function parseServiceLines(lines: readonly (readonly string[])[]): ServerServices | undefined {
+  const [, manager, ...values] = lines.find(([verb]) => verb === 'services') ?? []
+  const [first = '', second = '', third = ''] = values.map((value) => decodeField(value).toString('utf8'))
+  const named = (kind: string): string[] =>
+    lines.flatMap((line) =>
+      line[0] === 'service' && line[1] === kind ? [decodeField(line[2] ?? '').toString('utf8')] : [],
+    )
+  const names = { data: named('data'), rest: named('rest') }
+  switch (manager) {
+    case 'none':
+      return { manager }
+    case 'command':
+      return { manager, stop: first, start: second, ...(values[2] === '-' ? {} : { status: third }) }
+    case 'systemd':
+    case 'docker':
+      return { manager, ...names }
+    case 'compose':
+      return { manager, project: first, args: second.split('\n'), renew: third === 'up', ...names }
+    default:
+      return undefined
   }
 }
 

@@ -5,7 +5,7 @@ import { requireShell } from './access.ts'
 
 /** Where sources are looked for. */
 export interface SourcePlace {
-  readonly host: Pick<HostConfig, 'name' | 'sudo'>
+  readonly host: Pick<HostConfig, 'name' | 'sudo' | 'services'>
   readonly remote: RemoteHost
   readonly probe: HostProbe
   readonly findVolume: FindVolume
@@ -19,6 +19,11 @@ export async function locateSource(place: SourcePlace, source: SourceConfig): Pr
   requireShell(host.name, probe, 'a volume')
   const privilege = host.sudo ? 'sudo' : undefined
   const deployment = probe.deployment ?? '/'
-  const { mountpoint } = await findVolume(remote, source.volume, { deployment, privilege, signal })
+  const { mountpoint } = await findVolume(remote, source.volume, {
+    deployment,
+    services: host.services,
+    privilege,
+    signal,
+  })
   return { ...source, paths: [mountpoint] }
 }

@@ -7,12 +7,13 @@ import { SFTP_ONLY } from './access.ts'
 import { locateSource } from './locate.ts'
 import { describePrivilege, privilegeToRead, type ChosenPrivilege } from './privilege.ts'
 import { describeQuiesce, groupByQuiesce, holdRequest } from './quiesce.ts'
+import { serverVersions } from './server-versions.ts'
 import { namesToProbe, selectSources } from './select-sources.ts'
 
 /** The parts a plan needs: it connects and looks, and touches nothing. */
 export type PlanDependencies = Pick<
   PullDependencies,
-  'connect' | 'probe' | 'findHelper' | 'findVolume' | 'checkHold'
+  'connect' | 'probe' | 'findHelper' | 'findVolume' | 'checkHold' | 'lookAtVersions'
 > & {
   /** How a source would be compressed, for a person. */
   readonly describeCompression: (host: HostConfig, probe: HostProbe) => string
@@ -54,9 +55,11 @@ async function planHost(
     if (quiesce !== undefined)
       await dependencies.checkHold(remote, holdRequest({ host, remote, probe }, quiesce), signal)
   }
+  const { compose, findings } = await serverVersions({ host, remote, probe }, dependencies, signal)
   return {
     host: host.name,
     deployment,
+    compose,
     server:
       probe.access === 'sftp'
         ? SFTP_ONLY
@@ -69,6 +72,7 @@ async function planHost(
       privilege: describePrivilege(read.get(source.name)?.privilege),
     })),
     notices: [
+      ...findings.map(({ message, next }) => `${message}${next === undefined ? '' : `. ${next}`}`),
       ...probe.openJournals.map(
         (id) => `restore ${id} is not settled on the server: pull refuses until it is`,
       ),

@@ -76,10 +76,16 @@ async function lockAndPull(
     if (age !== undefined) return { outcome: 'skipped', age, sources: [] }
   }
   const captured = await captureHost(host, options, dependencies, lock, signal)
-  const { findings } = captured
+  const { findings, compose } = captured
   if (captured.snapshot === undefined) {
     const error = errorOfAll(captured.sources)
-    return { outcome: error ? outcomeOf(error) : 'failed', sources: captured.sources, findings, error }
+    return {
+      outcome: error ? outcomeOf(error) : 'failed',
+      compose,
+      sources: captured.sources,
+      findings,
+      error,
+    }
   }
   const { snapshot, sources } = captured
   const failed =
@@ -89,6 +95,7 @@ async function lockAndPull(
     outcome: failed ? 'partial' : 'done',
     snapshot: snapshot.id,
     complete: snapshot.manifest.complete,
+    compose,
     sources,
     findings,
     rotation: await rotate(host, options, dependencies, lock, snapshot),
@@ -109,6 +116,7 @@ function errorOfAll(sources: readonly SourcePullReport[]): RelayError | undefine
 export interface CapturedHost {
   /** Undefined when no source could be captured. */
   readonly snapshot: Snapshot | undefined
+  readonly compose: HostPullReport['compose']
   readonly sources: readonly SourcePullReport[]
   /** A `failed` one says that services which were held still do not run again. */
   readonly findings: readonly Finding[]
@@ -202,11 +210,12 @@ export async function takeSnapshot(
     },
     dependencies,
   )
-  const { versions, findings: unknown } = await asked
+  const { versions, compose, findings: unknown } = await asked
   signal.throwIfAborted()
   const findings = captured.manifests.length === 0 ? captured.findings : [...captured.findings, ...unknown]
   tellFindings(host, findings, dependencies)
-  if (captured.manifests.length === 0) return { snapshot: undefined, sources: captured.reports, findings }
+  if (captured.manifests.length === 0)
+    return { snapshot: undefined, compose, sources: captured.reports, findings }
 
   const failed = captured.reports
     .filter((report) => report.outcome === 'failed')
@@ -240,7 +249,7 @@ export async function takeSnapshot(
   )
   // Only now: a listing describes a snapshot that is there.
   for (const listing of listings) await listing.commit(snapshot, vault)
-  return { snapshot, sources: captured.reports, findings }
+  return { snapshot, compose, sources: captured.reports, findings }
 }
 
 function tellFindings(host: HostConfig, findings: readonly Finding[], { reporter }: PullDependencies): void {

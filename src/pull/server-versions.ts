@@ -1,12 +1,15 @@
 import { RelayError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
+import type { NamedProject } from '../model/server-services.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import type { PullDependencies } from './dependencies.ts'
 
 /** A manifest's `server.versions`, and what of it could not be found out. */
 export interface ServerVersions {
   readonly versions: Readonly<Record<string, string>>
+  /** Whose services they are, with the manager compose. */
+  readonly compose?: NamedProject | 'unknown' | undefined
   readonly findings: readonly Finding[]
 }
 
@@ -31,8 +34,10 @@ export async function serverVersions(
   if (probe.access === 'sftp') return { versions: ofTools, findings: [] }
   try {
     const deployment = probe.deployment ?? ''
-    const ofEngines = await lookAtVersions(remote, host.services, { deployment, sudo: host.sudo, signal })
-    return { versions: { ...ofTools, ...ofEngines }, findings: [] }
+    const asked = await lookAtVersions(remote, host.services, { deployment, sudo: host.sudo, signal })
+    const { project: compose, problem } = asked
+    const findings: Finding[] = problem === undefined ? [] : [{ ...problem, outcome: 'warning' }]
+    return { versions: { ...ofTools, ...asked.versions }, compose, findings }
   } catch (thrown) {
     const error = thrown instanceof RelayError ? thrown : undefined
     const finding: Finding = {

@@ -2,6 +2,7 @@ import type { Facts } from '../model/facts.ts'
 import type { Finding } from '../model/finding.ts'
 import type { MigrationPlan, MigrationReport } from '../model/migration-report.ts'
 import { printable } from '../model/path-bytes.ts'
+import { describeProjectWhole } from '../model/server-services.ts'
 import { formatDuration, formatSize } from '../model/units.ts'
 import { formatCount } from './format.ts'
 import { createPaint, type Paint } from './paint.ts'
@@ -21,6 +22,11 @@ export function renderMigrationPlan(plan: MigrationPlan, style: Style): string {
       ({ source, kind, bytes, targets }) =>
         `  ${source} (${kind}): ${formatSize(bytes)} to ${targets.map(printable).join(', ')}`,
     ),
+    ...(plan.compose === undefined
+      ? []
+      : [
+          `  services: ${describeProjectWhole(plan.compose.from)} on ${printable(from)}, ${describeProjectWhole(plan.compose.to)} on ${printable(to)}`,
+        ]),
     ...plan.replaced.map((path) => `  replaces ${printable(path)}, kept there and in a safety snapshot`),
     ...(plan.cutover ? cutoverLines(plan) : rehearsalLines(plan)),
     ...plan.findings.map((finding) => findingLine(finding, paint)),

@@ -8,6 +8,7 @@ import type {
   SourcePullReport,
 } from '../model/pull-report.ts'
 import { printable } from '../model/path-bytes.ts'
+import { describeProject } from '../model/server-services.ts'
 import { formatDuration, formatSize } from '../model/units.ts'
 import { codeWords, formatAge, formatCount, formatNumber } from './format.ts'
 import { createPaint } from './paint.ts'
@@ -39,6 +40,7 @@ export function renderPullPlans(plans: readonly PullPlanReport[]): string {
       const width = Math.max(0, ...plan.sources.map((source) => source.source.length))
       return [
         `${printable(plan.host)}: would capture ${printable(plan.deployment)} (${printable(plan.server)})`,
+        ...composeLines(plan.compose),
         ...plan.sources.map(
           (source) =>
             `  ${printable(source.source).padEnd(width)}  ${printable(source.kind)}  ${printable(source.what)}  ` +
@@ -53,10 +55,23 @@ export function renderPullPlans(plans: readonly PullPlanReport[]): string {
     .join('\n')
 }
 
+function composeLines(compose: HostPullReport['compose']): string[] {
+  if (compose === undefined) return []
+  if (compose === 'unknown') return ['  no Compose project is known in the deployment: nothing of it runs']
+  const { state } = compose
+  const says = {
+    up: '',
+    stopped: ': it is stopped, none of its containers runs',
+    down: ': it is down, there are no containers of it',
+  }[state]
+  return [`  ${describeProject(compose)}${says}`]
+}
+
 function hostLines(host: HostPullReport, paint: Paint): string[] {
   const width = Math.max(0, ...host.sources.map((source) => source.source.length))
   return [
     headline(host, paint),
+    ...composeLines(host.compose),
     ...host.sources.flatMap((source) => sourceLines(source, width, paint)),
     ...(host.error === undefined || isTold(host.error, host) ? [] : errorLines(host.error, '  ', paint)),
     ...(host.findings ?? []).flatMap((finding) => findingLines(finding, paint)),

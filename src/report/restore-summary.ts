@@ -1,6 +1,7 @@
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { RestorePlan, RestoreReport, RestoreUnit } from '../model/restore-report.ts'
+import { describeProjectWhole } from '../model/server-services.ts'
 import { formatDuration, formatSize } from '../model/units.ts'
 import { formatAge, formatCount } from './format.ts'
 import { createPaint, type Paint } from './paint.ts'
@@ -51,10 +52,15 @@ function whatHappens(plan: RestorePlan, unit: RestoreUnit): string {
 }
 
 function servicesLine(plan: RestorePlan): string {
-  const { manager, stop, data } = plan.services
+  const { manager, stop, data, compose } = plan.services
+  if (compose === 'unknown')
+    return 'services: no Compose project is known in the deployment, so none is stopped'
   if (manager === 'none') return 'services: none are stopped'
   const names = [...new Set([...stop, ...data])].map(printable).join(', ')
-  return `services (${manager}): ${names === '' ? 'those that use the sources' : names} stop; those that run are started again`
+  const whose = compose === undefined ? manager : describeProjectWhole(compose)
+  if (compose?.state === 'down')
+    return `services (${whose}): it is down, so none is stopped, and none is started`
+  return `services (${whose}): ${names === '' ? 'those that use the sources' : names} stop; those that run are started again`
 }
 
 function findingLine(finding: Finding, paint: Paint): string {

@@ -1,8 +1,8 @@
 import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
-import type { ServerServices } from '../model/server-services.ts'
 import type { HostLock } from '../vault/contract.ts'
 import type { SourceToRestore } from './plan.ts'
 import type { Connected, RestoreRequest } from './preflight.ts'
+import type { FoundServices } from './services.ts'
 
 /** Everything that happened, in order, for the report. */
 export interface Diary {
@@ -16,7 +16,9 @@ export interface Carried {
   readonly plan: RestorePlan
   readonly sources: readonly SourceToRestore[]
   readonly connected: Connected
-  readonly services: ServerServices
+  readonly found: FoundServices
+  /** Services that run, and that the files on the server would make otherwise already. */
+  readonly changed: readonly string[]
   readonly lock: HostLock | undefined
   readonly diary: Diary
 }

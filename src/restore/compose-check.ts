@@ -1,7 +1,8 @@
 import { posix } from 'node:path'
 import { RelayError, RemoteError } from '../errors.ts'
+import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
-import type { ComposeServices, ServerServices } from '../model/server-services.ts'
+import type { ComposeServices, MadeServices, ServerServices } from '../model/server-services.ts'
 import type { Privilege, RemoteHost } from '../remote/contract.ts'
 import type { RestorePlacement } from './server/driver.ts'
 
@@ -11,31 +12,113 @@ type StagedUnit = Pick<RestorePlacement['units'][number], 'target' | 'staged'>
 /** How much of what Compose says is told. */
 const LONGEST = 400
 
+/** What Compose would make of a project's files. */
+interface Reading {
+  /** `docker-compose`. */
+  readonly tool: string
+  /** By service; undefined: it can't read the files, and `said` is why. */
+  readonly hashes: ReadonlyMap<string, string> | undefined
+  readonly said: string
+  /** Something else that Compose may read is not what it was. */
+  readonly other: boolean
+}
+
+/** How a project's files are read; see {@link checkCompose}. */
+interface CheckOptions {
+  /** What runs, and would be made anew. */
+  readonly made: MadeServices | undefined
+  /** Of those, the services that the files on the server would make otherwise already. */
+  readonly changed: readonly string[]
+  /** The user takes what Compose makes of them, whatever runs. */
+  readonly acceptChanges: boolean
+  /** What the snapshot's files were used by, to be named: `1.29.2`. */
+  readonly recorded: string | undefined
+  readonly privilege: Privilege | undefined
+  readonly signal: AbortSignal
+}
+
 /**
  * Has the target's Compose read a project's files as they will be, while they are still staged. Does nothing where
- * none of them is restored. Throws RelayError `compose-refused` when it can't read them: its services would not
- * start.
+ * none is started anew. Throws RelayError `compose-refused` when it can't read them: its services would not start; and
+ * `compose-changes` when it would make services otherwise than they run, and neither what is on the server nor what
+ * is restored says so: a variable of the shell that started them does. Resolves with what was accepted of that.
  */
 export async function checkCompose(
   remote: RemoteHost,
   services: ServerServices,
   units: readonly StagedUnit[],
-  options: {
-    /** What the snapshot's files were used by, to be named: `1.29.2`. */
-    readonly recorded: string | undefined
-    readonly privilege: Privilege | undefined
-    readonly signal: AbortSignal
+  options: CheckOptions,
+): Promise<readonly Finding[]> {
+  if (services.manager !== 'compose') return []
+  const staged = stagedArguments(services, units)
+  const { made, changed, recorded } = options
+  const compared = made?.services.filter(({ name }) => changed.includes(name)) ?? []
+  if (staged === undefined && compared.length === 0) return []
+  const unseen = units.filter(({ target }) => made?.unseen.some((path) => path === target))
+  const args = staged?.args ?? services.args
+  const names = compared.map(({ name }) => name)
+  const reading = await readCompose(remote, { project: services.project, args, names, unseen }, options)
+  if (reading.hashes === undefined && staged !== undefined) {
+    const text = staged.replaced.reduce((all, { from, to }) => all.replaceAll(from, to), reading.said).trim()
+    // What the files name may be restored with them: that is seen when they are in place.
+    if (!/not found|couldn't find|no such file/i.test(text))
+      throw refused(remote, reading.tool, staged, text, recorded)
+  }
+  // What is put in place may be what they were made from.
+  const unexplained = reading.other ? [] : compared.filter((one) => !isMadeSo(one, reading.hashes))
+  if (unexplained.length === 0) return []
+  const message = `${describeServices(unexplained)} would be made otherwise than it runs on ${remote.name}: neither the files there nor those of the snapshot say how it was made, so a variable of the shell that started it does, or an image that has changed since`
+  if (options.acceptChanges) return [{ check: 'compose-changes', outcome: 'warning', message }]
+  throw new RelayError('compose-changes', message, {
+    host: remote.name,
+    next: 'Nothing was stopped. Write such variables into the .env there and run docker compose up -d (or docker-compose up -d), or add --accept-changes.',
+  })
+}
+
+/**
+ * The services that run and that Compose would make otherwise by now, of the files as they are on the server. One that
+ * it can't read is not what they were made from either. Throws RemoteError.
+ */
+export async function changedServices(
+  remote: RemoteHost,
+  services: ServerServices,
+  made: MadeServices | undefined,
+  options: Pick<CheckOptions, 'privilege' | 'signal'>,
+): Promise<readonly string[]> {
+  if (services.manager !== 'compose' || made === undefined || made.services.length === 0) return []
+  const { project, args } = services
+  const names = made.services.map(({ name }) => name)
+  const { hashes } = await readCompose(remote, { project, args, names, unseen: [] }, options)
+  return made.services.filter((one) => !isMadeSo(one, hashes)).map(({ name }) => name)
+}
+
+function isMadeSo(
+  { name, hashes }: MadeServices['services'][number],
+  now: ReadonlyMap<string, string> | undefined,
+): boolean {
+  return hashes.every((hash) => hash === now?.get(name))
+}
+
+function describeServices(services: MadeServices['services']): string {
+  return services.map(({ name, image }) => `${printable(name)} (of ${printable(image)})`).join(', ')
+}
+
+async function readCompose(
+  remote: RemoteHost,
+  asked: {
+    readonly project: string
+    readonly args: readonly string[]
+    readonly names: readonly string[]
+    readonly unseen: readonly StagedUnit[]
   },
-): Promise<void> {
-  const staged = services.manager === 'compose' ? stagedArguments(services, units) : undefined
-  if (services.manager !== 'compose' || staged === undefined) return
-  const title = 'having Compose read its restored files'
-  const { privilege, signal } = options
-  const args = [services.project, ...staged.args]
+  { privilege, signal }: Pick<CheckOptions, 'privilege' | 'signal'>,
+): Promise<Reading> {
+  const title = 'having Compose read its files'
+  const pairs = asked.unseen.flatMap(({ target, staged }) => [String(target), String(staged)])
+  const args = [asked.project, asked.names.join(','), String(pairs.length / 2), ...pairs, ...asked.args]
   const result = await remote.run({ script: 'restore-compose-check', args, privilege, title }, { signal })
-  if (result.status === 0) return
   const [tool = '', ...said] = result.stdout.toString('utf8').split('\n')
-  if (result.status !== 3 || !tool.startsWith('tool\t')) {
+  if ((result.status !== 0 && result.status !== 3) || !tool.startsWith('tool\t')) {
     throw new RemoteError('compose-unknown', `Compose on ${remote.name} can't be asked to read its files`, {
       host: remote.name,
       command: title,
@@ -44,14 +127,29 @@ export async function checkCompose(
       next: 'Nothing was replaced. Try there: docker compose version',
     })
   }
-  const text = staged.replaced.reduce((all, { from, to }) => all.replaceAll(from, to), said.join(' ')).trim()
-  // What the files name may be restored with them: that is seen when they are in place.
-  if (/not found|couldn't find|no such file/i.test(text)) return
-  const had =
-    options.recorded === undefined ? '' : ` (the snapshot's server had ${printable(options.recorded)})`
-  throw new RelayError(
+  const lines = said.map((line) => line.split('\t'))
+  const hashes = lines.flatMap(([verb, name, hash]) =>
+    verb === 'hash' ? [[name ?? '', hash ?? ''] as const] : [],
+  )
+  return {
+    tool: tool.slice('tool\t'.length),
+    hashes: result.status === 0 ? new Map(hashes) : undefined,
+    said: said.filter((line) => line !== 'other').join(' '),
+    other: said.includes('other'),
+  }
+}
+
+function refused(
+  remote: RemoteHost,
+  tool: string,
+  staged: NonNullable<ReturnType<typeof stagedArguments>>,
+  text: string,
+  recorded: string | undefined,
+): RelayError {
+  const had = recorded === undefined ? '' : ` (the snapshot's server had ${printable(recorded)})`
+  return new RelayError(
     'compose-refused',
-    `${tool.slice('tool\t'.length)} on ${remote.name} can't read the restored ${staged.replaced.map(({ to }) => printable(to)).join(', ')}: ${printable(text.slice(0, LONGEST))}`,
+    `${tool} on ${remote.name} can't read the restored ${staged.replaced.map(({ to }) => printable(to)).join(', ')}: ${printable(text.slice(0, LONGEST))}`,
     {
       host: remote.name,
       next: `Nothing was replaced. Install a Compose there that can${had}, or restore without these files: name the others with --source.`,

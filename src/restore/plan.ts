@@ -41,6 +41,8 @@ export interface PlanInput {
   readonly safety: boolean
   readonly start: boolean
   readonly found: FoundServices
+  /** Services that run, and that the files on the server would make otherwise already. */
+  readonly changed: readonly string[]
   readonly chosen: ChosenPrivilege
   /** About the vault that it comes from. */
   readonly vault: readonly Finding[]
@@ -103,7 +105,7 @@ export function planRestore(input: PlanInput): RestorePlan {
       bytes: contents.bytes,
       notes,
     })),
-    services: serviceNames(input.found.services),
+    services: { ...serviceNames(input.found.services), compose: input.found.project },
     safety: replaces && input.safety && units.some((unit) => unit.exists),
     downtime: replaces ? SWAP_MS + Math.round(bytes / START_RATE) : 0,
     findings,
@@ -236,6 +238,14 @@ function serverFindings(input: PlanInput, bytes: number): Finding[] {
     })
   }
   const { usersLeft } = input.found
+  findings.push(...(input.found.findings ?? []))
+  if (input.changed.length > 0) {
+    findings.push({
+      check: 'compose-changes',
+      outcome: 'warning',
+      message: `${input.changed.map(printable).join(', ')} runs otherwise than Compose would make it of the files on ${host.name} now: if those of the snapshot do not make what runs either, nothing is stopped without --accept-changes`,
+    })
+  }
   if (usersLeft.length > 0) {
     findings.push({
       check: 'containers-left',
@@ -252,7 +262,7 @@ function minimum(values: readonly (number | undefined)[]): number | undefined {
   return known.length === 0 ? undefined : Math.min(...known)
 }
 
-function serviceNames(services: ServerServices): RestorePlan['services'] {
+function serviceNames(services: ServerServices): Omit<RestorePlan['services'], 'compose'> {
   switch (services.manager) {
     case 'none':
       return { manager: 'none', stop: [], data: [] }

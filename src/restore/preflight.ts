@@ -5,12 +5,11 @@ import { snapshotId } from '../model/names.ts'
 import type { RestorePlan, RestoreStrategy } from '../model/restore-report.ts'
 import { locateSource } from '../pull/locate.ts'
 import { setBackFinding } from '../pull/set-back.ts'
-import type { ServerServices } from '../model/server-services.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { RestoreContext } from '../sources/contract.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import { checkFiles, locateArchives, refuseRemoved } from './archives.ts'
-import { renewsServices } from './compose-check.ts'
+import { changedServices, renewsServices } from './compose-check.ts'
 import { readContents } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { planRestore, type SourceToRestore } from './plan.ts'
@@ -35,6 +34,8 @@ export interface RestoreRequest {
   readonly start: boolean
   /** Take a snapshot of what is replaced first. */
   readonly safety: boolean
+  /** Services may be made otherwise than they run, by what neither the server's files nor the snapshot's say. */
+  readonly acceptChanges: boolean
   /** It is a migration's. */
   readonly launch?: Launch | undefined
 }
@@ -59,7 +60,8 @@ export async function preflight(
 ): Promise<{
   plan: RestorePlan
   sources: SourceToRestore[]
-  services: ServerServices
+  found: FoundServices
+  changed: readonly string[]
   connected: Connected
 }> {
   const { host, snapshot, launch } = request
@@ -106,6 +108,7 @@ export async function preflight(
   const found = stops
     ? (launch?.found ?? (await findServices(remote, host, where, dependencies.findContainerServices)))
     : none
+  const changed = await changedServices(remote, found.services, found.made, { privilege, signal })
   const restore = {
     ...restoreContext(chosen, dependencies, step, signal),
     renews: renewsServices(found.services, paths),
@@ -135,12 +138,13 @@ export async function preflight(
     safety: request.safety,
     start: request.start,
     found,
+    changed,
     chosen: { privilege, refused },
     vault: setBack === undefined ? [] : [setBack],
     versions,
     now,
   })
-  return { plan, sources, services: found.services, connected: chosen }
+  return { plan, sources, found, changed, connected: chosen }
 }
 
 /** Something of it would not be the SSH user's own, as he makes it. */
@@ -158,7 +162,11 @@ async function targetVersions(
 ): Promise<readonly Finding[]> {
   const { server } = snapshot.manifest
   const privilege = host.sudo ? 'sudo' : undefined
-  const versions = await pull.lookAtVersions(remote, host.services, { deployment, sudo: host.sudo, signal })
+  const { versions } = await pull.lookAtVersions(remote, host.services, {
+    deployment,
+    sudo: host.sudo,
+    signal,
+  })
   const names = versions['docker-engine'] === undefined ? [] : recordedImages(server)
   const images = names.length === 0 ? new Map() : await findImages(remote, names, { privilege, signal })
   return versionFindings(server, { name: host.name, arch: probe.arch, versions, images })

@@ -51,7 +51,7 @@ export async function restoreHost(
   const probe = await pull.probe(remote, { deployment: host.deployment, names: [], sudo: host.sudo }, signal)
   requireShell(host.name, probe, 'restore')
   const deployment = probe.deployment ?? absoluteDeployment(host.deployment, probe.home)
-  const { plan, sources, services, connected } = await preflight(
+  const { plan, sources, found, changed, connected } = await preflight(
     request,
     { remote, probe, deployment, host },
     dependencies,
@@ -79,7 +79,7 @@ export async function restoreHost(
   await sweepUnpacked(connected, plan, signal)
   try {
     return await finish(
-      await carry({ request, plan, sources, connected, services, lock, diary }, dependencies, signal),
+      await carry({ request, plan, sources, connected, found, changed, lock, diary }, dependencies, signal),
     )
   } catch (thrown) {
     const error = signal.aborted && !(thrown instanceof RelayError) ? new InterruptedError() : thrown
@@ -110,14 +110,15 @@ async function replace(
   dependencies: RestoreDependencies,
   signal: AbortSignal,
 ): Promise<CarriedOut> {
-  const { request, plan, sources, connected, diary } = carried
+  const { request, plan, sources, connected, diary, found, changed } = carried
+  const { services } = found
   const { host, snapshot } = request
   const { remote, probe, deployment, privilege } = connected
   const groups = groupUnits(plan, sources)
   const targets = plan.units.map((unit) => unit.target)
   const restore = {
     ...restoreContext(connected, dependencies, diary.step, signal),
-    renews: renewsServices(carried.services, targets),
+    renews: renewsServices(services, targets),
   }
   const directories = groups.map((group) => group.directory)
   diary.step('locking the deployment')
@@ -129,7 +130,7 @@ async function replace(
       deployment,
       id: plan.id,
       units: placedUnits(plan, groups),
-      services: carried.services,
+      services,
       migration: request.launch?.migration,
       privilege,
     },
@@ -158,7 +159,10 @@ async function replace(
       target,
     })
   }
-  await checkCompose(remote, carried.services, placedUnits(plan, groups), {
+  const accepted = await checkCompose(remote, services, placedUnits(plan, groups), {
+    made: found.made,
+    changed,
+    acceptChanges: request.acceptChanges,
     recorded: recordedCompose(snapshot.manifest.server),
     privilege,
     signal,
@@ -190,7 +194,7 @@ async function replace(
       outcome: 'done',
       restored,
       safetySnapshot,
-      findings: [...plan.findings, ...left, ...findings, ...kept],
+      findings: [...plan.findings, ...left, ...accepted, ...findings, ...kept],
     }
   } catch (thrown) {
     const error = asRelayError(thrown, signal)

@@ -1,5 +1,6 @@
 import type { HostConfig } from '../model/config.ts'
-import type { ServerServices } from '../model/server-services.ts'
+import type { Finding } from '../model/finding.ts'
+import type { MadeServices, NamedProject, ServerServices } from '../model/server-services.ts'
 import type { RemoteHost } from '../remote/contract.ts'
 import type { ContainerLook, FindContainerServices } from '../services/contract.ts'
 
@@ -8,6 +9,12 @@ export interface FoundServices {
   readonly services: ServerServices
   /** Containers that run, use what is replaced, and would not be stopped. */
   readonly usersLeft: readonly ContainerLook[]
+  /** Of the manager compose. */
+  readonly project?: NamedProject | 'unknown' | undefined
+  /** What would be made anew. */
+  readonly made?: MadeServices | undefined
+  /** What speaks against starting them anew. */
+  readonly findings?: readonly Finding[] | undefined
 }
 
 /**
@@ -33,10 +40,10 @@ export async function findServices(
       return { services: { manager: 'systemd', data: services.data, rest }, usersLeft: [] }
     }
     case 'compose':
-    case 'docker':
-      return findContainerServices(remote, services, {
-        ...options,
-        privilege: host.sudo ? 'sudo' : undefined,
-      })
+    case 'docker': {
+      const privilege = host.sudo ? 'sudo' : undefined
+      const found = await findContainerServices(remote, services, { ...options, privilege })
+      return { ...found, services: found.services ?? { manager: 'none' } }
+    }
   }
 }

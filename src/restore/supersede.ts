@@ -1,7 +1,14 @@
 import { RelayError } from '../errors.ts'
 import type { Finding } from '../model/finding.ts'
+import { printable } from '../model/path-bytes.ts'
 import type { RestorePlan } from '../model/restore-report.ts'
-import { discardRestores, listJournals, type RestoreJournal } from './server/journals.ts'
+import {
+  discardRestores,
+  findLateWrites,
+  listJournals,
+  type LateWrites,
+  type RestoreJournal,
+} from './server/journals.ts'
 import type { Connected } from './preflight.ts'
 
 /**
@@ -35,10 +42,28 @@ export async function discardSuperseded(
     const { journals } = await listJournals(remote, { deployment, privilege, signal })
     const ids = superseded(journals, plan)
     if (ids.length === 0) return []
-    const { left } = await discardRestores(remote, { deployment, privilege, signal, ids })
-    return left.map(warning)
+    const late = await findLateWrites(remote, { deployment, privilege, signal, ids })
+    const gone = ids.filter((id) => !late.some((one) => one.id === id))
+    const { left } =
+      gone.length === 0
+        ? { left: [] }
+        : await discardRestores(remote, { deployment, privilege, signal, ids: gone })
+    return [...late.map((one) => lateFinding(plan.host, one)), ...left.map(warning)]
   } catch (error) {
     if (!(error instanceof RelayError)) throw error
     return [warning(error.message)]
   }
+}
+
+function lateFinding(host: string, { id, files, path, names }: LateWrites): Finding {
+  return {
+    check: 'written-since',
+    outcome: 'warning',
+    message: `${formatCount(files)} written after restore ${id} (${printable(names)}), and nowhere else: kept in ${printable(path)}`,
+    next: `Take from it what is wanted; then: relay-backup rollback --host ${host} --discard --restore ${id}`,
+  }
+}
+
+function formatCount(files: number): string {
+  return files === 1 ? 'a file was' : `${files} files were`
 }

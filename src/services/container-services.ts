@@ -1,8 +1,11 @@
-import { RemoteError, SourceError } from '../errors.ts'
-import { composeProject } from './compose-project.ts'
-import type { ComposeProject, DockerLook, FindContainerServices } from './contract.ts'
+import { RemoteError } from '../errors.ts'
+import type { Finding } from '../model/finding.ts'
+import type { MadeServices } from '../model/server-services.ts'
+import { leadTo, nameProject, projectOf, takenElsewhere } from './compose-project.ts'
+import type { ComposeProject, DockerLook, FindContainerServices, FindPlacedServices } from './contract.ts'
 import { lookAtDocker } from './docker-look.ts'
-import { containersUsing, isWithin } from './docker-paths.ts'
+import { findComposeProject } from './find-project.ts'
+import { containersUsing, isUp, isWithin } from './docker-paths.ts'
 import { composeServices, dockerServices, usersLeft } from './docker-services.ts'
 
 /** See {@link FindContainerServices}. */
@@ -13,19 +16,22 @@ export const findContainerServices: FindContainerServices = async (host, config,
     const order = dockerServices(host.name, look, config)
     return {
       services: { manager: 'docker', ...order },
+      project: undefined,
       usersLeft: usersLeft(look, undefined, order, paths),
+      made: NOTHING,
+      findings: [],
     }
   }
-  const project = composeProject(host.name, look, deployment, config)
+  const project = await findComposeProject(host, look, { deployment, config, privilege, signal })
   if (project === undefined) {
-    throw new SourceError('project-unknown', `No Compose project is known in ${deployment} on ${host.name}`, {
-      host: host.name,
-      next: `Set hosts.${host.name}.services.file to its Compose file`,
-    })
+    const nothing = { data: [], rest: [] }
+    const left = usersLeft(look, undefined, nothing, paths)
+    return { services: undefined, project: 'unknown', usersLeft: left, made: NOTHING, findings: [] }
   }
   const order = composeServices(host.name, look, project, config, paths)
+  const running = project.containers.filter(isUp).flatMap(({ compose }) => compose?.service ?? [])
   const renew = readsFrom(look, project, paths)
-  if (renew && look.compose.v1 === undefined && look.compose.v2 === undefined) {
+  if (renew && running.length > 0 && look.compose.v1 === undefined && look.compose.v2 === undefined) {
     throw new RemoteError('compose-missing', `Neither docker compose nor docker-compose is on ${host.name}`, {
       host: host.name,
       next: 'Install the Compose plugin there: services start by it after their Compose file or .env was restored',
@@ -33,8 +39,69 @@ export const findContainerServices: FindContainerServices = async (host, config,
   }
   return {
     services: { manager: 'compose', project: project.project, args: project.args, renew, ...order },
+    project: nameProject(project),
     usersLeft: usersLeft(look, project, order, paths),
+    made: renew ? whatIsMade(look, project, [...order.data, ...order.rest], paths) : NOTHING,
+    findings: running.length > 0 ? againstStarting(host.name, project, renew ? running : []) : [],
   }
+}
+
+/** See {@link FindPlacedServices}. */
+export const findPlacedServices: FindPlacedServices = async (
+  host,
+  services,
+  { paths, privilege, signal },
+) => {
+  const look = await lookAtDocker(host, { privilege, signal })
+  if (services.manager === 'docker')
+    return { usersLeft: usersLeft(look, undefined, services, paths), made: NOTHING }
+  const { args, project: name, renew } = services
+  const values = (flag: string) => args.filter((_arg, at) => args[at - 1] === flag)
+  const [directory = ''] = values('--project-directory')
+  const [files, envFiles] = [values('--file'), values('--env-file')]
+  const place = { host: host.name, deployment: directory, config: { project: name } }
+  const project = { ...projectOf(look, place, name), ...leadTo(name, directory, files, envFiles) }
+  const names = [...services.data, ...services.rest]
+  return {
+    usersLeft: usersLeft(look, project, services, paths),
+    made: renew ? whatIsMade(look, project, names, paths) : NOTHING,
+  }
+}
+
+const NOTHING: MadeServices = { services: [], unseen: [] }
+
+/** Of those services that run. What Compose has labelled with no hash can't be compared. */
+function whatIsMade(
+  look: DockerLook,
+  project: ComposeProject,
+  names: readonly string[],
+  paths: readonly string[],
+): MadeServices {
+  const services = names.flatMap((name) => {
+    const running = project.containers.filter((one) => isUp(one) && one.compose?.service === name)
+    const hashes = running.flatMap(({ compose }) => compose?.configHash ?? [])
+    const [first] = running
+    return first === undefined || hashes.length === 0 ? [] : [{ name, hashes, image: first.image }]
+  })
+  return { services, unseen: paths.filter((path) => !isRead(project, path) && !isSeen(look, project, path)) }
+}
+
+function isRead({ reads }: ComposeProject, path: string): boolean {
+  return reads.includes(path)
+}
+
+function isSeen(look: DockerLook, { containers }: ComposeProject, path: string): boolean {
+  const ours = new Set(containers.map(({ id }) => id))
+  return containersUsing(look, [path]).some(({ container }) => ours.has(container.id))
+}
+
+/** What speaks against stopping a project's services, and against making some anew. */
+function againstStarting(
+  host: string,
+  project: ComposeProject,
+  renewed: readonly string[],
+): readonly Finding[] {
+  return [project.problem ?? [], takenElsewhere(host, project, renewed) ?? []].flat()
 }
 
 /**
@@ -42,10 +109,7 @@ export const findContainerServices: FindContainerServices = async (host, config,
  * Too often is no harm: `up` makes anew only what has changed.
  */
 export function readsFrom(look: DockerLook, project: ComposeProject, paths: readonly string[]): boolean {
-  const ours = new Set(project.containers.map(({ id }) => id))
   return paths.some(
-    (path) =>
-      project.reads.some((file) => isWithin(file, path)) ||
-      !containersUsing(look, [path]).some(({ container }) => ours.has(container.id)),
+    (path) => project.reads.some((file) => isWithin(file, path)) || !isSeen(look, project, path),
   )
 }

@@ -51,7 +51,7 @@ export function parseContainer(json: string, real: ReadonlyMap<string, string> =
     readOnly: seen.readOnly,
     mounts: (seen.mounts ?? []).map((mount) => parseMount(mount, real)),
     ports: publishedPorts(seen.ports ?? {}),
-    compose: composeLabels(seen.labels ?? {}),
+    compose: composeLabels(seen.labels ?? {}, real),
   }
 }
 
@@ -84,28 +84,49 @@ function parseMount(mount: InspectedMount, real: ReadonlyMap<string, string>): C
 
 const PREFIX = 'com.docker.compose.'
 
-function composeLabels(labels: Readonly<Record<string, string>>): ComposeLabels | undefined {
+function composeLabels(
+  labels: Readonly<Record<string, string>>,
+  real: ReadonlyMap<string, string>,
+): ComposeLabels | undefined {
   const project = labels[`${PREFIX}project`]
   const service = labels[`${PREFIX}service`]
   if (project === undefined || service === undefined) return undefined
-  const directory = labels[`${PREFIX}project.working_dir`]
-  // Version 1 writes them as they were given, version 2 absolute; several are parted by commas.
-  const paths = (label: string): readonly string[] =>
-    (labels[`${PREFIX}${label}`] ?? '')
-      .split(',')
-      .filter((path) => path !== '')
-      .map((path) => (directory === undefined ? path : posix.resolve(directory, path)))
+  const given = labels[`${PREFIX}project.working_dir`]
+  const directory = given === undefined ? undefined : (real.get(given) ?? given)
+  const several = (label: string): readonly string[] =>
+    (labels[`${PREFIX}${label}`] ?? '').split(',').filter((path) => path !== '')
+  // `-` was its stdin.
+  const names = several('project.config_files').filter((name) => name !== '-')
+  // Version 1 writes them as they were given, version 2 absolute.
+  const base = given === undefined ? undefined : whereGiven(given, names[0])
+  const absolute = (name: string): string => {
+    if (given === undefined || directory === undefined || base === undefined) return name
+    const path = posix.resolve(base, name)
+    return path === given || path.startsWith(`${given}/`) ? directory + path.slice(given.length) : path
+  }
   return {
     project,
     service,
     directory,
-    files: paths('project.config_files'),
-    envFiles: paths('project.environment_file'),
+    files: names.map(absolute),
+    envFiles: several('project.environment_file').map(absolute),
     version: labels[`${PREFIX}version`],
+    configHash: labels[`${PREFIX}config-hash`],
     // `redis:service_healthy:true,queue:service_started:false`
     dependsOn: (labels[`${PREFIX}depends_on`] ?? '')
       .split(',')
       .flatMap((dependency) => dependency.split(':')[0] || []),
     oneOff: labels[`${PREFIX}oneoff`] === 'True',
   }
+}
+
+/**
+ * The directory that Compose 1 was called in: it takes that of its first file for the project's, so `app/compose.yml`
+ * of `/srv/app` was named in `/srv`.
+ */
+function whereGiven(directory: string, first: string | undefined): string {
+  const inside = posix.dirname(first ?? '.')
+  return inside !== '.' && directory.endsWith(`/${inside}`)
+    ? directory.slice(0, -inside.length - 1) || '/'
+    : directory
 }

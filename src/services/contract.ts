@@ -1,4 +1,6 @@
+import type { Finding } from '../model/finding.ts'
 import type { HealthConfig, QuiesceConfig, ServicesConfig } from '../model/config.ts'
+import type { MadeServices, NamedProject } from '../model/server-services.ts'
 import type { HelperContainer, Privilege, RemoteHost } from '../remote/contract.ts'
 
 /**
@@ -29,14 +31,16 @@ export interface ContainerMount {
 export interface ComposeLabels {
   readonly project: string
   readonly service: string
-  /** Absolute; undefined for containers of very old versions. */
+  /** Absolute, symlinks resolved where it is still there; undefined for containers of very old versions. */
   readonly directory: string | undefined
-  /** Absolute where the directory is known. */
+  /** In Compose's order; absolute where the directory is known. */
   readonly files: readonly string[]
   /** `--env-file`s that were given; absolute where the directory is known. */
   readonly envFiles: readonly string[]
   /** Of Compose: `1.29.2`. */
   readonly version: string | undefined
+  /** Of all that Compose has made it from. */
+  readonly configHash: string | undefined
   /** Services that it starts after; version 1 does not tell. */
   readonly dependsOn: readonly string[]
   /** Left by `compose run`; no part of the service. */
@@ -94,19 +98,32 @@ export interface PathUse {
   readonly mount: ContainerMount
 }
 
-/** A Compose project as Compose is to be led to it. */
+/** A deployment's own Compose project, as Compose is to be led to it. */
 export interface ComposeProject {
   readonly project: string
   /** Absolute. */
   readonly directory: string
-  /** Absolute. */
+  /** Absolute, in Compose's order: those that the containers were made from. Empty: those that Compose finds there. */
   readonly files: readonly string[]
+  /** Absolute; those that were given by hand (`--env-file`). Empty: the `.env` of the directory. */
+  readonly envFiles: readonly string[]
   /** `--project-name`, `--project-directory`, `--file`, `--env-file`, for either version. */
   readonly args: readonly string[]
   /** What Compose makes every service from: its files and env files, absolute. */
   readonly reads: readonly string[]
-  /** Without those of `compose run`. */
+  /** Made from this directory and these files, without those of `compose run`. None: the deployment is down. */
   readonly containers: readonly ContainerLook[]
+  /** Of a project of the same name that is run from another directory: never ours. */
+  readonly elsewhere: readonly ContainerLook[]
+  /** Why its services must not be stopped and started: what is configured is not what runs, or which it is is not known. */
+  readonly problem: Finding | undefined
+}
+
+/** What Compose itself says of a directory. */
+export interface ComposeSays {
+  readonly project: string
+  /** The real name of each volume of its files. */
+  readonly volumes: ReadonlyMap<string, string>
 }
 
 /**
@@ -126,9 +143,10 @@ export type ContainerServices =
     }
 
 /**
- * Finds out by one look at Docker what stops for these paths (absolute, symlinks resolved), and which containers
- * that run would still see them. Throws RemoteError (no Docker, not allowed, down) and SourceError (unknown service,
- * several projects, none, no Compose where it is needed).
+ * Finds out by a look at Docker what stops for these paths (absolute, symlinks resolved), and which containers
+ * that run would still see them. Services are undefined where no Compose project is known: none of it runs. Throws
+ * RemoteError (no Docker, not allowed, down) and SourceError (unknown service, several projects, no Compose where it is
+ * needed).
  */
 export type FindContainerServices = (
   host: RemoteHost,
@@ -140,10 +158,34 @@ export type FindContainerServices = (
     readonly privilege: Privilege | undefined
     readonly signal: AbortSignal
   },
-) => Promise<{ readonly services: ContainerServices; readonly usersLeft: readonly ContainerLook[] }>
+) => Promise<{
+  readonly services: ContainerServices | undefined
+  /** Undefined with the manager docker. */
+  readonly project: NamedProject | 'unknown' | undefined
+  readonly usersLeft: readonly ContainerLook[]
+  /** What would be made anew; empty where nothing is. */
+  readonly made: MadeServices
+  /** `failed` ones say why these services must not be stopped and started. */
+  readonly findings: readonly Finding[]
+}>
 
 /**
- * Finds a named volume: the one of this name, else the one that the deployment's Compose file calls so. Throws
+ * The same look for services that a restore's journal names: which containers that run use these paths and would not be
+ * stopped with them, and what would be made anew. Throws RemoteError.
+ */
+export type FindPlacedServices = (
+  host: RemoteHost,
+  services: ContainerServices,
+  options: {
+    readonly paths: readonly string[]
+    readonly privilege: Privilege | undefined
+    readonly signal: AbortSignal
+  },
+) => Promise<{ readonly usersLeft: readonly ContainerLook[]; readonly made: MadeServices }>
+
+/**
+ * Finds a named volume: the one that the deployment's own Compose project knows by this name, also by its real one
+ * (`name:`, `external:`); where no project is known, the one of this name. Another project's is never taken. Throws
  * RemoteError (no Docker, not allowed, down) and SourceError `volume-missing`, `volume-ambiguous`, `volume-driver` and
  * `volume-options` for what does not lie in a directory of this server's Docker.
  */
@@ -153,6 +195,7 @@ export type FindVolume = (
   options: {
     /** Absolute, symlinks resolved. */
     readonly deployment: string
+    readonly services: ServicesConfig
     readonly privilege: Privilege | undefined
     readonly signal: AbortSignal
   },
@@ -183,6 +226,10 @@ export interface DeploymentServices {
   /** Where Compose looks, absolute. */
   readonly directory: string
   readonly files: readonly string[]
+  /** Undefined with the manager docker. */
+  readonly project: ComposeProject | undefined
+  /** The same for people. */
+  readonly named: NamedProject | undefined
   /** Containers that run, use a path, and belong to none of the services. */
   readonly usersLeft: readonly ContainerLook[]
 }
@@ -227,6 +274,8 @@ export type ContainerReference = { readonly service: string } | { readonly conta
 export interface ContainerSearch {
   /** Undefined: the Compose project has no containers at all (not made yet, or `down`). */
   readonly container: ContainerLook | undefined
+  /** Of a reference to a service. */
+  readonly project: NamedProject | undefined
   /** Where an absolute path in the container lies on the server; undefined for one that is only in the container. */
   readonly pathOnServer: (path: string) => string | undefined
   /** Containers that run and see a path of the server (absolute, symlinks resolved). */
@@ -305,13 +354,18 @@ export type SettleHolds = (
 /**
  * What of the engines belongs into a manifest's `server.versions`: `docker-engine`, `docker-compose`,
  * `compose-plugin`, and `image NAME` with the image's id for every container of the deployment. Empty for managers
- * without containers. Throws as {@link FindContainerServices}.
+ * without containers. And which Compose project the deployment is; undefined for other managers. Throws as {@link FindContainerServices}.
  */
 export type LookAtVersions = (
   host: RemoteHost,
   services: ServicesConfig,
   options: { readonly deployment: string; readonly sudo: boolean; readonly signal: AbortSignal },
-) => Promise<Readonly<Record<string, string>>>
+) => Promise<{
+  readonly versions: Readonly<Record<string, string>>
+  readonly project: NamedProject | 'unknown' | undefined
+  /** Why a restore would refuse to stop its services. */
+  readonly problem?: Finding | undefined
+}>
 
 /** The ids of these images on a server; undefined for one that is not there. Throws RemoteError. */
 export type FindImages = (

@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
-import { RemoteError, SourceError } from '../errors.ts'
-import { composeProject, defaultName, leadTo } from './compose-project.ts'
+import { RemoteError } from '../errors.ts'
+import { defaultName, leadTo, nameProject, projectOf, unknownProject } from './compose-project.ts'
 import type {
   ComposeProject,
   ContainerLook,
@@ -10,6 +10,8 @@ import type {
 } from './contract.ts'
 import { lookAtDocker } from './docker-look.ts'
 import { isUp, isWithin } from './docker-paths.ts'
+import { findComposeProject, type FindProjectOptions } from './find-project.ts'
+import type { RemoteHost } from '../remote/contract.ts'
 import { findImages } from './versions.ts'
 import { dockerServices, usersLeft, type ServiceOrder } from './docker-services.ts'
 import { startingOrder } from './starting-order.ts'
@@ -20,17 +22,8 @@ export const findDeploymentServices: FindDeploymentServices = {
     const look = await lookAtDocker(host, options)
     if (config.manager === 'docker')
       return ofContainers(look, dockerServices(host.name, look, config), options.paths)
-    const project = composeProject(host.name, look, options.deployment, config)
-    if (project === undefined) {
-      throw new SourceError(
-        'project-unknown',
-        `No Compose project is known in ${options.deployment} on ${host.name}`,
-        {
-          host: host.name,
-          next: `Set hosts.${host.name}.services.file to its Compose file`,
-        },
-      )
-    }
+    const project = await findComposeProject(host, look, { ...options, config })
+    if (project === undefined) throw unknownProject(host.name, options.deployment)
     const order = runningServices(project, [...config.data, ...options.data], config.stop ?? [])
     return ofProject(look, project, order, false, options.paths)
   },
@@ -38,7 +31,7 @@ export const findDeploymentServices: FindDeploymentServices = {
     const look = await lookAtDocker(host, options)
     if (config.manager === 'docker')
       return ofContainers(look, dockerServices(host.name, look, config), options.paths)
-    const project = targetProject(host.name, look, config, options)
+    const project = await targetProject(host, look, config, options)
     if (look.compose.v1 === undefined && look.compose.v2 === undefined) {
       throw new RemoteError(
         'compose-missing',
@@ -72,30 +65,30 @@ function runningServices(
 }
 
 /** A name that FROM's directory does not explain is its own, and goes with it: `.env` or the Compose file sets it. */
-function targetProject(
-  host: string,
+async function targetProject(
+  host: RemoteHost,
   look: DockerLook,
-  config: { readonly project?: string | undefined; readonly file?: string | undefined },
-  options: {
-    readonly deployment: string
+  config: FindProjectOptions['config'],
+  options: Omit<FindProjectOptions, 'config'> & {
     readonly from: DeploymentServices
     readonly fromDeployment: string
   },
-): ComposeProject {
-  const { deployment, from, fromDeployment } = options
-  const there = composeProject(host, look, deployment, config)
+): Promise<ComposeProject> {
+  const { deployment, fromDeployment } = options
+  const there = await findComposeProject(host, look, { ...options, config })
   if (there !== undefined && (config.project !== undefined || there.containers.length > 0)) return there
-  const source = from.services.manager === 'compose' ? from.services.project : undefined
-  const own = source !== undefined && source !== defaultName(from.directory)
+  const from = options.from.project
+  const source = from?.project
+  const own = source !== undefined && source !== defaultName(options.from.directory)
   const moved = (path: string): string[] =>
     isWithin(path, fromDeployment) ? [posix.join(deployment, posix.relative(fromDeployment, path))] : []
   const files =
-    config.file === undefined ? from.files.flatMap(moved) : [posix.resolve(deployment, config.file)]
+    config.file === undefined ? options.from.files.flatMap(moved) : [posix.resolve(deployment, config.file)]
   const [directory = deployment] =
-    config.file === undefined ? moved(from.directory) : files.map(posix.dirname)
+    config.file === undefined ? moved(options.from.directory) : files.map(posix.dirname)
   const project = own ? source : defaultName(directory)
-  const containers = look.containers.filter(({ compose }) => compose?.project === project && !compose.oneOff)
-  return { project, containers, ...leadTo(project, directory, files) }
+  const known = projectOf(look, { host: host.name, deployment, config }, project)
+  return { ...known, ...leadTo(project, directory, files, (from?.envFiles ?? []).flatMap(moved)) }
 }
 
 function ofProject(
@@ -111,6 +104,8 @@ function ofProject(
     containers: project.containers,
     directory: project.directory,
     files: project.files,
+    project,
+    named: nameProject(project),
     usersLeft: usersLeft(look, project, order, paths),
   }
 }
@@ -124,6 +119,8 @@ function ofContainers(look: DockerLook, order: ServiceOrder, paths: readonly str
     containers,
     directory: '/',
     files: [],
+    project: undefined,
+    named: undefined,
     usersLeft: usersLeft(look, undefined, order, paths),
   }
 }

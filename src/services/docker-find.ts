@@ -1,4 +1,5 @@
 import { SourceError } from '../errors.ts'
+import { describeProject } from '../model/server-services.ts'
 import { nearest } from './nearest.ts'
 import type { ComposeProject, ContainerLook, ContainerReference, DockerLook } from './contract.ts'
 
@@ -32,7 +33,7 @@ export function findContainer(
   const [first, second] = up.length > 0 ? up : ofService
   if (first === undefined) {
     const services = containers.flatMap(({ compose }) => compose?.service ?? [])
-    throw unknown(host, 'service', service, services)
+    throw unknown(host, 'service', service, services, project)
   }
   if (second !== undefined) {
     const names = (up.length > 0 ? up : ofService).map(({ name }) => name).sort()
@@ -45,14 +46,24 @@ export function findContainer(
   return first
 }
 
-function unknown(host: string, kind: string, name: string, known: readonly string[]): SourceError {
+function unknown(
+  host: string,
+  kind: string,
+  name: string,
+  known: readonly string[],
+  project?: ComposeProject,
+): SourceError {
   const names = [...new Set(known)].sort()
   const near = nearest(name, names)
   const list =
     names.length === 0 ? 'there is none' : `there ${names.length === 1 ? 'is' : 'are'} ${names.join(', ')}`
+  const whose = project === undefined ? '' : ` in the ${describeProject(project)}`
   return new SourceError(
     'container-unknown',
     `There is no ${kind} ${name} on ${host}${near === undefined ? '' : `; did you mean ${near}?`}`,
-    { host, next: `Correct the name in the config (${list}), or make its container: docker compose up -d` },
+    {
+      host,
+      next: `Correct the name in the config (${list}${whose}), or make its container: docker compose up -d`,
+    },
   )
 }

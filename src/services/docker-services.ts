@@ -1,5 +1,6 @@
 import { SourceError } from '../errors.ts'
 import { containersUsing, isUp, isWithin } from './docker-paths.ts'
+import { describeProject } from '../model/server-services.ts'
 import { nearest } from './nearest.ts'
 import { startingOrder } from './starting-order.ts'
 import type { ComposeProject, ContainerLook, DockerLook } from './contract.ts'
@@ -25,7 +26,7 @@ export function composeServices(
 ): ServiceOrder {
   const known = [...new Set(project.containers.flatMap(({ compose }) => compose?.service ?? []))]
   for (const name of [...config.data, ...(config.stop ?? [])]) {
-    if (known.length > 0 && !known.includes(name)) throw unknownService(host, name, known)
+    if (known.length > 0 && !known.includes(name)) throw unknownService(host, name, known, { project })
   }
   if (config.stop !== undefined) return order(config.data, config.stop)
   const isRead = project.reads.some((file) => paths.some((path) => isWithin(file, path)))
@@ -64,7 +65,7 @@ export function heldServices(
   for (const name of names) {
     // A project without containers runs nothing.
     if (!known.includes(name) && (project === undefined || known.length > 0))
-      throw unknownService(host, name, known, 'the quiesce of this source')
+      throw unknownService(host, name, known, { where: 'the quiesce of this source', project })
   }
   return order(
     data.filter((name) => names.includes(name)),
@@ -83,11 +84,9 @@ export function usersLeft(
   paths: readonly string[],
 ): readonly ContainerLook[] {
   const names = new Set([...stopped.data, ...stopped.rest])
-  const isStopped = (container: ContainerLook): boolean => {
-    if (project === undefined) return names.has(container.name)
-    const { compose } = container
-    return compose?.project === project.project && !compose.oneOff && names.has(compose.service)
-  }
+  const ours = new Set(project?.containers.map(({ id }) => id))
+  const isStopped = ({ id, name, compose }: ContainerLook): boolean =>
+    project === undefined ? names.has(name) : ours.has(id) && names.has(compose?.service ?? '')
   const using = containersUsing(look, paths)
     .map(({ container }) => container)
     .filter(isUp)
@@ -114,12 +113,14 @@ function unknownService(
   host: string,
   name: string,
   known: readonly string[],
-  where = `hosts.${host}.services`,
+  options: { readonly where?: string; readonly project?: ComposeProject | undefined } = {},
 ): SourceError {
+  const { where = `hosts.${host}.services`, project } = options
+  const whose = project === undefined ? '' : ` (${describeProject(project)})`
   const near = nearest(name, known)
   return new SourceError(
     'service-unknown',
     `There is no service ${name} on ${host}${near === undefined ? '' : `; did you mean ${near}?`}`,
-    { host, next: `Correct ${where}; there is: ${[...known].sort().join(', ')}` },
+    { host, next: `Correct ${where}; there is: ${[...known].sort().join(', ')}${whose}` },
   )
 }

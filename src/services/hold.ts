@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { RemoteError, SourceError } from '../errors.ts'
+import { RemoteError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import { serviceLines, type ServerServices } from '../model/server-services.ts'
-import type { Lease, RemoteHost } from '../remote/contract.ts'
-import { composeProject } from './compose-project.ts'
+import type { Lease, Privilege, RemoteHost } from '../remote/contract.ts'
+import { unknownProject } from './compose-project.ts'
 import type { CheckHold, HoldRequest, HoldServices, ServiceHold } from './contract.ts'
 import { lookAtDocker } from './docker-look.ts'
+import { findComposeProject } from './find-project.ts'
 import { heldServices } from './docker-services.ts'
 
 /** See {@link HoldServices}. */
@@ -46,7 +47,7 @@ async function findHeld(
   signal: AbortSignal,
 ): Promise<ServerServices> {
   const { services, quiesce, deployment } = request
-  const privilege = request.sudo ? 'sudo' : undefined
+  const privilege: Privilege | undefined = request.sudo ? 'sudo' : undefined
   switch (services.manager) {
     case 'none':
     case 'command':
@@ -63,14 +64,9 @@ async function findHeld(
     }
     case 'compose': {
       const look = await lookAtDocker(host, { privilege, signal })
-      const project = composeProject(host.name, look, deployment, services)
-      if (project === undefined) {
-        throw new SourceError(
-          'project-unknown',
-          `No Compose project is known in ${deployment} on ${host.name}`,
-          { host: host.name, next: `Set hosts.${host.name}.services.file to its Compose file` },
-        )
-      }
+      const options = { deployment, config: services, privilege, signal }
+      const project = await findComposeProject(host, look, options)
+      if (project === undefined) throw unknownProject(host.name, deployment)
       const order = heldServices(host.name, look, project, services.data, quiesce.services)
       return { manager: 'compose', project: project.project, args: project.args, renew: false, ...order }
     }

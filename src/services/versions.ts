@@ -1,13 +1,27 @@
 import { RemoteError } from '../errors.ts'
-import { composeProject } from './compose-project.ts'
-import type { DockerLook, FindImages, LookAtVersions } from './contract.ts'
+import { nameProject } from './compose-project.ts'
+import type { Privilege } from '../remote/contract.ts'
+import type { ContainerLook, DockerLook, FindImages, LookAtVersions } from './contract.ts'
 import { lookAtDocker } from './docker-look.ts'
+import { findComposeProject } from './find-project.ts'
 
 /** See {@link LookAtVersions}. */
 export const lookAtVersions: LookAtVersions = async (host, services, { deployment, sudo, signal }) => {
-  if (services.manager !== 'compose' && services.manager !== 'docker') return {}
-  const look = await lookAtDocker(host, { privilege: sudo ? 'sudo' : undefined, signal })
-  return { ...engineVersions(look), ...imagesOf(host.name, look, services, deployment) }
+  if (services.manager !== 'compose' && services.manager !== 'docker')
+    return { versions: {}, project: undefined }
+  const privilege: Privilege | undefined = sudo ? 'sudo' : undefined
+  const look = await lookAtDocker(host, { privilege, signal })
+  if (services.manager === 'docker') {
+    const names = [...services.data, ...services.stop]
+    const containers = look.containers.filter(({ name }) => names.includes(name))
+    return { versions: { ...engineVersions(look), ...imagesOf(containers) }, project: undefined }
+  }
+  const project = await findComposeProject(host, look, { deployment, config: services, privilege, signal })
+  return {
+    versions: { ...engineVersions(look), ...imagesOf(project?.containers ?? []) },
+    project: project === undefined ? 'unknown' : nameProject(project),
+    problem: project?.problem,
+  }
 }
 
 function engineVersions({ engine, compose }: DockerLook): Record<string, string> {
@@ -19,18 +33,7 @@ function engineVersions({ engine, compose }: DockerLook): Record<string, string>
 }
 
 /** `image redis:7` is the id of that image; several containers may be of one. */
-function imagesOf(
-  host: string,
-  look: DockerLook,
-  services: Parameters<LookAtVersions>[1],
-  deployment: string,
-): Record<string, string> {
-  const containers =
-    services.manager === 'compose'
-      ? (composeProject(host, look, deployment, services)?.containers ?? [])
-      : services.manager === 'docker'
-        ? look.containers.filter(({ name }) => [...services.data, ...services.stop].includes(name))
-        : []
+function imagesOf(containers: readonly ContainerLook[]): Record<string, string> {
   return Object.fromEntries(containers.map(({ image, imageId }) => [`image ${image}`, imageId]))
 }
 

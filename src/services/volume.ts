@@ -1,11 +1,17 @@
 import { RemoteError, SourceError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
-import type { FindVolume } from './contract.ts'
+import { describeProject } from '../model/server-services.ts'
+import { askCompose } from './compose-say.ts'
+import type { ComposeProject, ComposeSays, DockerLook, FindVolume } from './contract.ts'
 import { answerLines, insistOnEngine } from './docker-answer.ts'
+import { lookAtDocker } from './docker-look.ts'
+import { findComposeProject } from './find-project.ts'
 import { nearest } from './nearest.ts'
 
+const LABEL = 'com.docker.compose.'
+
 /** What Docker's own inspect has of a volume. */
-interface Inspected {
+export interface InspectedVolume {
   readonly Name: string
   readonly Driver: string
   readonly Mountpoint: string
@@ -14,61 +20,159 @@ interface Inspected {
 }
 
 /** See {@link FindVolume}. */
-export const findVolume: FindVolume = async (host, volume, { deployment, privilege, signal }) => {
+export const findVolume: FindVolume = async (host, volume, options) => {
+  const { deployment, services, privilege, signal } = options
+  const isCompose = services.manager === 'compose'
+  const look = await lookAtDocker(host, { privilege, signal })
+  const config = isCompose ? services : {}
+  const project = await findComposeProject(host, look, { deployment, config, privilege, signal })
   const title = `looking for the volume ${volume}`
-  const result = await host.run(
-    { script: 'services-volume-look', args: [volume, deployment], privilege, title },
-    { signal },
-  )
-  return parseVolumeLook(host.name, volume, result.stdout)
+  const result = await host.run({ script: 'services-volume-look', privilege, title }, { signal })
+  const volumes = parseVolumeLook(host.name, result.stdout)
+  const known: VolumeChoice = { host: host.name, volume, volumes, look, project, isCompose }
+  const mounted = project === undefined ? undefined : mountedOwn(known, project)
+  const said =
+    project === undefined || mounted !== undefined
+      ? undefined
+      : await askCompose(host, project, { privilege, signal })
+  const found = mounted ?? chooseVolume(known, said)
+  refuseElsewhere(host.name, found)
+  return { name: found.Name, mountpoint: found.Mountpoint }
 }
 
-/** Reads what services-volume-look.sh prints. Throws as {@link FindVolume} does. */
-export function parseVolumeLook(
-  host: string,
-  volume: string,
-  stdout: Buffer,
-): { readonly name: string; readonly mountpoint: string } {
+/** Reads what services-volume-look.sh prints. Throws as {@link insistOnEngine} does. */
+export function parseVolumeLook(host: string, stdout: Buffer): readonly InspectedVolume[] {
   const lines = answerLines(stdout)
   insistOnEngine(host, lines)
-  const of = (verb: string) =>
-    lines.filter((line) => line[0] === verb).map((line) => line.slice(1).join('\t'))
   if (!lines.some(([verb]) => verb === 'end')) {
     throw new RemoteError('docker-failed', `What Docker on ${host} says is cut short`, {
       host,
       next: 'Run it again.',
     })
   }
-  const found = of('volume').map((json) => JSON.parse(json) as Inspected)
-  const projects = of('project')
-  const ours = found.filter(({ Labels }) => projects.includes(Labels?.['com.docker.compose.project'] ?? ''))
-  const [one, second] = ours.length > 0 ? ours : found
-  if (one === undefined) throw missing(host, volume, of('other'))
-  if (second !== undefined) {
-    throw new SourceError(
-      'volume-ambiguous',
-      `${volume} is a volume of several Compose projects on ${host}: ${found.map(({ Name }) => Name).join(', ')}`,
-      { host, next: `Name the one that is meant in the config: volume: ${one.Name}` },
-    )
-  }
-  refuseElsewhere(host, one)
-  return { name: one.Name, mountpoint: one.Mountpoint }
+  return lines
+    .filter(([verb]) => verb === 'volume')
+    .map((line) => JSON.parse(line.slice(1).join('\t')) as InspectedVolume)
 }
 
-function missing(host: string, volume: string, names: readonly string[]): SourceError {
-  const near = nearest(volume, names)
+/** What a volume is chosen from. */
+export interface VolumeChoice {
+  readonly host: string
+  /** As configured: the name in a Compose file, or the real one. */
+  readonly volume: string
+  readonly volumes: readonly InspectedVolume[]
+  readonly look: DockerLook
+  /** The deployment's own. */
+  readonly project: ComposeProject | undefined
+  /** The config says that Compose manages the services. */
+  readonly isCompose: boolean
+}
+
+/** The project's one volume of this name, where it needs no asking: its containers have it mounted. */
+function mountedOwn(choice: VolumeChoice, project: ComposeProject): InspectedVolume | undefined {
+  const [one, second] = labelled(choice, project)
+  const literal = choice.volumes.find(({ Name }) => Name === choice.volume)
+  if (one === undefined || second !== undefined) return undefined
+  if (literal !== undefined && literal !== one) return undefined
+  return mountsOf(project).has(one.Name) ? one : undefined
+}
+
+/**
+ * The volume that is meant, by what Compose says of the project's files; undefined: there are none, as on a server that
+ * the deployment is still to come to. Throws SourceError
+ * `volume-missing` and `volume-ambiguous`.
+ */
+export function chooseVolume(
+  choice: VolumeChoice,
+  answer: ComposeSays | 'unreadable' | undefined,
+): InspectedVolume {
+  const { volume, volumes, project, isCompose } = choice
+  const literal = volumes.find(({ Name }) => Name === volume)
+  if (project === undefined) {
+    if (literal === undefined || isElsewhere(choice, literal)) throw missing(choice, volume)
+    return literal
+  }
+  const said = answer === 'unreadable' ? undefined : answer
+  const isDeclared = said !== undefined && [...said.volumes.values()].includes(volume)
+  const real = said?.volumes.get(volume) ?? (isDeclared ? volume : undefined)
+  if (real !== undefined) {
+    const found = volumes.find(({ Name }) => Name === real)
+    if (found === undefined) throw missing(choice, real)
+    if (literal !== undefined && literal !== found) throw ambiguous(choice, [found, literal])
+    return found
+  }
+  const own = labelled(choice, project)
+  const mounts = mountsOf(project)
+  const [one, second] = own.length > 1 ? own.filter(({ Name }) => mounts.has(Name)) : own
+  if (one === undefined && own.length > 1) throw ambiguous(choice, own)
+  if (one !== undefined) {
+    const others = own.includes(literal ?? one) ? [] : [literal ?? one]
+    if (second !== undefined || others.length > 0) throw ambiguous(choice, [...own, ...others])
+    return one
+  }
+  if (literal !== undefined && mounts.has(literal.Name)) return literal
+  // Who has no Compose configured means Docker's own names; so does who has no Compose file there yet.
+  const isFree = !isCompose || answer === undefined
+  if (literal !== undefined && isFree && projectOfVolume(literal) === undefined) return literal
+  throw missing(choice, volume)
+}
+
+/** Those that the project itself has made by this name, or that are called so. */
+function labelled(
+  { volume, volumes }: VolumeChoice,
+  { project }: ComposeProject,
+): readonly InspectedVolume[] {
+  return volumes.filter(
+    (one) =>
+      projectOfVolume(one) === project && (one.Labels?.[`${LABEL}volume`] === volume || one.Name === volume),
+  )
+}
+
+function projectOfVolume({ Labels }: InspectedVolume): string | undefined {
+  return Labels?.[`${LABEL}project`]
+}
+
+function mountsOf({ containers }: ComposeProject): ReadonlySet<string> {
+  return new Set(containers.flatMap(({ mounts }) => mounts.flatMap(({ volume }) => volume ?? [])))
+}
+
+/** It is of a project that has containers, and those were not made in this deployment. */
+function isElsewhere({ look }: VolumeChoice, volume: InspectedVolume): boolean {
+  const project = projectOfVolume(volume)
+  return project !== undefined && look.containers.some(({ compose }) => compose?.project === project)
+}
+
+/** What is proposed, and said to be in the way, is never another deployment's. */
+function missing({ host, volume, volumes, project }: VolumeChoice, real: string): SourceError {
+  const own = volumes.filter((one) => [undefined, project?.project].includes(projectOfVolume(one)))
+  const names = own.flatMap(({ Name, Labels }) => [Labels?.[`${LABEL}volume`] ?? [], Name].flat())
+  const near = nearest(
+    volume,
+    names.filter((name) => name !== volume),
+  )
+  const called = real === volume ? volume : `${volume} (${printable(real)})`
+  const whose = project === undefined ? '' : ` of the ${describeProject(project)}`
   return new SourceError(
     'volume-missing',
-    `There is no volume ${volume} on ${host}${near === undefined ? '' : `; did you mean ${near}?`}`,
+    `There is no volume ${called} on ${host}${near === undefined ? '' : `; did you mean ${near}?`}`,
     {
       host,
-      next: `Correct the name in the config; or let Compose make it, without starting anything, in the deployment on ${host}: docker compose up --no-start (or docker-compose up --no-start)`,
+      next: `Correct the name in the config; or let Compose make the volumes${whose}, without starting anything, in the deployment on ${host}: docker compose up --no-start (or docker-compose up --no-start)`,
     },
   )
 }
 
+function ambiguous({ host, volume, project }: VolumeChoice, found: readonly InspectedVolume[]): SourceError {
+  const names = found.map(({ Name }) => printable(Name)).join(' and ')
+  const whose = project === undefined ? '' : ` for the ${describeProject(project)}`
+  return new SourceError('volume-ambiguous', `${volume} may be ${names} on ${host}${whose}`, {
+    host,
+    next: `Write the real name of the one that is meant, if it is the project's own, in the config: volume: ${found[0]?.Name ?? volume}`,
+  })
+}
+
 /** Only what lies in the volume's own directory is captured by reading that. */
-function refuseElsewhere(host: string, { Name, Driver, Mountpoint, Options }: Inspected): void {
+function refuseElsewhere(host: string, { Name, Driver, Mountpoint, Options }: InspectedVolume): void {
   if (Driver !== 'local' || !Mountpoint.startsWith('/')) {
     throw new SourceError(
       'volume-driver',

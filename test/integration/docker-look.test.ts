@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RemoteHost } from '../../src/remote/contract.ts'
 import { connectSsh } from '../../src/remote/ssh.ts'
-import { composeProject } from '../../src/services/compose-project.ts'
+import { findComposeProject } from '../../src/services/find-project.ts'
 import { findContainerServices } from '../../src/services/container-services.ts'
 import { findContainer } from '../../src/services/docker-find.ts'
 import { lookAtDocker } from '../../src/services/docker-look.ts'
@@ -52,7 +52,8 @@ describe('looking at Docker over SSH', () => {
     await using host = await connect(member)
     const look = await lookAtDocker(host, { privilege: undefined, signal })
     expect(look.compose).toEqual({ v1: '1.29.2', v2: undefined })
-    const project = composeProject('lab', look, real, {})
+    const options = { deployment: real, config: {}, privilege: undefined, signal }
+    const project = await findComposeProject(host, look, options)
     expect(project).toMatchObject({ project: 'looked', files: [`${real}/docker-compose.yml`] })
     const redis = findContainer('lab', look, project, { service: 'redis' })
     expect(pathOnServer(redis, '/data')?.path).toBe(`${real}/redis_data`)

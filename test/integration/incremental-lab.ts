@@ -182,7 +182,7 @@ export class IncrementalLab implements AsyncDisposable {
       holdServices: never('a hold'),
       checkHold: never('a hold'),
       settleHolds: never('a hold'),
-      lookAtVersions: () => Promise.resolve({}),
+      lookAtVersions: () => Promise.resolve({ versions: {}, project: undefined }),
       connect: () => Promise.resolve(this.remote()),
       probe: () => Promise.resolve(localProbe({ deployment: this.app })),
       lockDeployment: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),

@@ -1,17 +1,21 @@
 # What restores have left in a deployment's .relay-backup directories, and removing it. Nothing that a journal still
 # needs is removed.
 # Arguments: DEPLOYMENT status
+#            DEPLOYMENT late [ID...]         what was written to it since it was set aside, or to what is set aside now
+#                                            while that was in its place
 #            DEPLOYMENT discard [ID...]      what was set aside by closed restores: these, or all
 #            DEPLOYMENT sweep [HOME...]      what was unpacked for restores that have no open journal, here and in
 #                                            these other .relay-backup directories
 # stdout, status: `lock PID` (- when nobody holds it); a restore's `journal ID SECONDS STATE HOW` (HOW - while it is
-#   open), then its lines `unit`, `note`, `running`, `migration` and `stuck` as they are in the journal, with the ID as
-#   the first field behind the verb; `kept ID WHAT KIB PATH`, WHAT being rollback or failed, PATH encoded.
+#   open), then its lines `unit`, `services`, `service`, `note`, `running`, `migration` and `stuck` as they are in the
+#   journal, with the ID as the first field behind the verb; `kept ID WHAT KIB PATH`, WHAT being rollback or failed, PATH encoded.
+# stdout, late: `late ID COUNT PATH NAMES`: so many files, where they lie (encoded), and the first of them by name.
 # stdout, the others: `removed PATH` (encoded), `left REASON`.
 # Exit status: 0; 5 when a restore runs.
 # include lib/prelude.sh
 # include lib/lock.sh
 # include lib/restore-journal.sh
+# include lib/restore-late.sh
 
 journals_home() {
   for journals_what in rollback failed; do
@@ -27,7 +31,7 @@ journals_status() {
   for journals_one in "$own_home"/restore-*/journal; do
     journal_load "$journals_one" || continue
     say journal "$id" "${epoch:-0}" "$state" "${how:--}"
-    ID=$id awk -F "$tab" '$NF == "." && ($1 == "unit" || $1 == "note" || $1 == "running" || $1 == "migration" || $1 == "stuck") {
+    ID=$id awk -F "$tab" '$NF == "." && ($1 == "unit" || $1 == "note" || $1 == "running" || $1 == "migration" || $1 == "stuck" || $1 == "services" || $1 == "service") {
       line = $1 FS ENVIRON["ID"]
       for (n = 2; n < NF; n++) line = line FS $n
       print line
@@ -35,6 +39,41 @@ journals_status() {
     journals_home "$own_home"
     homes | while IFS= read -r journals_one; do journals_home "$journals_one"; done
   done
+}
+
+# journals_asked [ID...]: the journal that is loaded is one of these, or any where there is none.
+journals_asked() {
+  [ $# -gt 0 ] || return 0
+  for journals_id; do
+    [ "$journals_id" != "$id" ] || return 0
+  done
+  return 1
+}
+
+# journals_late [ID...]
+journals_late() {
+  for journals_one in "$own_home"/restore-*/journal; do
+    journal_load "$journals_one" && journals_asked "$@" || continue
+    journals_n=0
+    while [ "$journals_n" -lt "$units" ]; do
+      journals_n=$((journals_n + 1))
+      unit_load "$journals_n"
+      late "$aside" "$swap_time"
+      journals_tell "$aside"
+      for journals_failed in "$failed" "$failed".*; do
+        exists "$journals_failed" || continue
+        late "$journals_failed" "$undo_time"
+        late_count=$((late_count + written))
+        journals_tell "$journals_failed"
+      done
+    done
+  done
+}
+
+journals_tell() {
+  [ "$late_count" != 0 ] || return 0
+  plain "$late_names"
+  say late "$id" "$late_count" "$(encode "$1")" "$plain"
 }
 
 journals_remove() {
@@ -50,17 +89,11 @@ journals_remove() {
 
 # journals_discard [ID...]
 journals_discard() {
-  journals_ids=$newline$(printf '%s\n' "$@")$newline
   for journals_one in "$own_home"/restore-*/journal; do
     journal_load "$journals_one" && [ "$state" = closed ] || continue
     # It knows what ran on a server that was migrated away from: nothing else does.
     [ "$migration:$how" != from:done ] || continue
-    if [ $# -gt 0 ]; then
-      case $journals_ids in
-        *"$newline$id$newline"*) ;;
-        *) continue ;;
-      esac
-    fi
+    journals_asked "$@" || continue
     # The journal last: without it nobody knows the other places.
     homes | {
       journals_left=0
@@ -102,10 +135,16 @@ shift 2
 own_home=$deployment/.relay-backup
 lock=$own_home/lock
 journal_reset
-if [ "$verb_asked" = status ]; then
-  journals_status
-  exit 0
-fi
+case $verb_asked in
+  status)
+    journals_status
+    exit 0
+    ;;
+  late)
+    journals_late "$@"
+    exit 0
+    ;;
+esac
 [ -d "$own_home" ] && [ ! -L "$own_home" ] || exit 0
 if ! lock_take; then
   say left "process $lock_holder of a restore runs"

@@ -134,18 +134,11 @@ run_stop() {
   [ $# -eq 0 ] || run_tell_users "$@"
 }
 
-# run_tell_users PATH...: who uses them still. What is just ending, or a container that starts elsewhere and has our
-# mounts in sight until it has its own, is gone when looked at again.
+# run_tell_users PATH...: who uses them still.
 run_tell_users() {
-  run_looks=0
-  while :; do
-    run_users=$(users "$@") || :
-    [ -n "$run_users" ] || return 0
-    [ -n "$service_before" ] && [ "$run_looks" -lt 3 ] || break
-    run_looks=$((run_looks + 1))
-    sleep 1
-  done
-  printf '%s\n' "$run_users" | while IFS= read -r stop_one; do say user "$stop_one"; done
+  run_tries=0
+  [ -z "$service_before" ] || run_tries=3
+  users_settled "$run_tries" "$@" | while IFS= read -r stop_one; do say user "$stop_one"; done
 }
 
 run_check_held() {

@@ -56,6 +56,28 @@ settle_reopen() {
   for settle_one in $settle_first; do journal_add running "$settle_one"; done
 }
 
+# settle_unused: nobody but the services uses what is going to be moved; fails with $why, and then the services that had
+# to stop for that look run again. A migration is not kept from being undone by that: one of its servers must serve. Nor is
+# a merge, which nobody had to stop for.
+settle_unused() {
+  [ -z "$migration" ] && [ "$state" != undoing ] && any_moved || return 0
+  [ "$manager" != none ] || any_replaced || return 0
+  undo_stop
+  settle_stopped=$undo_names
+  undo_users
+  [ -n "$undo_using" ] || return 0
+  settle_why="$(printf '%s\n' "$undo_using" | users_names) still uses what would be moved aside; stop it first"
+  # They are just what ran: nothing is made anew.
+  settle_how=$manager_3
+  [ "$manager" != compose ] || manager_3=start
+  # shellcheck disable=SC2086
+  svc_start $settle_stopped && svc_settle || settle_why="$settle_why; and the services did not start again: $why"
+  manager_3=$settle_how
+  [ "$state" != reopened ] || journal_add closed 'done'
+  why=$settle_why
+  return 1
+}
+
 settle_finish() {
   case $state in
     swapped | starting-* | started-* | kept) ;;
@@ -114,6 +136,11 @@ work() {
         closed:*) say ok rollback "$how" ;;
       esac
       settle_undo=yes
+      if ! settle_unused; then
+        settle_undo=no
+        settle_fail "$why"
+        return 1
+      fi
       ;;
   esac
 }

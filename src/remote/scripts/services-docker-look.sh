@@ -8,7 +8,8 @@
 #   compose 2|1 VERSION          each that is there: `docker compose`, docker-compose
 #   container JSON               one a container, in whatever state. Neither its environment nor its command, which
 #                                may hold secrets
-#   real SOURCE PATH             a bind mount's source that leads over a symlink, and where it leads
+#   real SOURCE PATH             a bind mount's source, or a directory that Compose ran in, that leads over a symlink, and
+#                                where it leads
 #   end                          all was asked
 # include lib/prelude.sh
 # include lib/services-docker-ask.sh
@@ -45,8 +46,11 @@ for look_id in $look_ids; do
   fi
 done
 if [ -n "$look_ids" ]; then
-  # shellcheck disable=SC2086
-  $docker_time docker inspect --type container --format "$look_binds" $look_ids 2>/dev/null | sed '/^$/d' | sort -u |
+  {
+    # shellcheck disable=SC2086
+    $docker_time docker inspect --type container --format "$look_binds" $look_ids 2>/dev/null
+    $docker_time docker ps --all --format '{{.Label "com.docker.compose.project.working_dir"}}' 2>/dev/null
+  } | sed '/^$/d' | sort -u |
     while IFS= read -r look_source; do
       look_real=$(readlink -f -- "$look_source" 2>/dev/null) || continue
       [ "$look_real" = "$look_source" ] || say real "$look_source" "$look_real"

@@ -3,6 +3,7 @@ import type { Privilege, RemoteHost } from '../../remote/contract.ts'
 import type { MigrationRole } from './driver.ts'
 import { scriptFailure } from './failure.ts'
 import { decodeField, fieldLines } from '../../model/script-field.ts'
+import { parseServiceLines, type ServerServices } from '../../model/server-services.ts'
 
 /** How far a restore has come. `begun`: nothing was stopped; `swapped` and what follows it: the new is in place. */
 export type JournalState =
@@ -33,6 +34,10 @@ export interface RestoreJournal {
   /** It is a side of a migration, whose other side has a journal of the same id. */
   readonly migration: MigrationRole | undefined
   readonly targets: readonly string[]
+  /** What is put in place of what: the old lies at `aside` while the new is at `target`. */
+  readonly units?: readonly { readonly target: string; readonly aside: string }[] | undefined
+  /** What its script stops and starts. */
+  readonly manages?: ServerServices | undefined
   /** The services that ran before. */
   readonly services: readonly string[]
   /** What happened, in order. */
@@ -92,6 +97,23 @@ export function parseJournals(stdout: Buffer): JournalList {
         targets: lines.flatMap((line) =>
           line[0] === 'unit' && line[1] === id ? [decodeField(line[4] ?? '').toString('utf8')] : [],
         ),
+        units: lines.flatMap((line) =>
+          line[0] === 'unit' && line[1] === id
+            ? [
+                {
+                  target: decodeField(line[4] ?? '').toString('utf8'),
+                  aside: decodeField(line[6] ?? '').toString('utf8'),
+                },
+              ]
+            : [],
+        ),
+        manages: parseServiceLines(
+          lines.flatMap((line) =>
+            (line[0] === 'services' || line[0] === 'service') && line[1] === id
+              ? [[line[0], ...line.slice(2)]]
+              : [],
+          ),
+        ),
         services: [...new Set(of('running'))],
         notes: of('note'),
         kept: lines.flatMap((line) =>
@@ -115,6 +137,34 @@ function migrationOf(line: readonly string[] | undefined): MigrationRole | undef
   const [, , role, host] = line ?? []
   if (role === undefined || host === undefined) return undefined
   return { role: role as MigrationRole['role'], host: decodeField(host).toString('utf8') }
+}
+
+/** What was written to a place after a restore, and is nowhere else. */
+export interface LateWrites {
+  readonly id: string
+  readonly files: number
+  /** Where they lie now. */
+  readonly path: string
+  /** The first of them, for people. */
+  readonly names: string
+}
+
+/**
+ * Looks for files that were written to what a restore has put in place, or to what it has set aside, since then: those
+ * of these restores, or of all. Throws RemoteError.
+ */
+export async function findLateWrites(
+  host: RemoteHost,
+  options: Options & { readonly ids: readonly string[] },
+): Promise<readonly LateWrites[]> {
+  const title = 'looking for what was written since'
+  const args = [options.deployment, 'late', ...options.ids]
+  const { privilege, signal } = options
+  const result = await host.run({ script: 'restore-journals', args, privilege, title }, { signal })
+  if (result.status !== 0) throw scriptFailure(host, title, result)
+  return fieldLines(result.stdout).flatMap(([verb, id = '', files, path = '', names = '']) =>
+    verb === 'late' ? [{ id, files: Number(files), path: decodeField(path).toString('utf8'), names }] : [],
+  )
 }
 
 export interface Removal {

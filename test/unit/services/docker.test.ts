@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { composeProject } from '../../../src/services/compose-project.ts'
+import { projectOf, projectsHere } from '../../../src/services/compose-project.ts'
 import { readsFrom } from '../../../src/services/container-services.ts'
 import type { DockerLook } from '../../../src/services/contract.ts'
 import { findContainer } from '../../../src/services/docker-find.ts'
@@ -13,8 +13,7 @@ const HERE = '/home/relay/claude-relay-deployment'
 /** What the script printed on a server with a deployment, `compose run` left-overs, and a container of its own. */
 const captured = readFileSync(new URL('docker-look.txt', import.meta.url))
 const look: DockerLook = parseDockerLook('prod', captured)
-const project = composeProject('prod', look, HERE, {})
-if (project === undefined) throw new Error('no project')
+const project = projectOf(look, { host: 'prod', deployment: HERE, config: {} }, 'seed')
 
 function said(text: string): DockerLook {
   return parseDockerLook('prod', Buffer.from(text))
@@ -133,32 +132,11 @@ describe('finding a container', () => {
 
 describe('a deployment’s Compose project', () => {
   it('is found by the labels of its containers', () => {
-    expect(project.project).toBe('seed')
+    expect(projectsHere(look, { host: 'prod', deployment: HERE, config: {} })).toEqual(['seed'])
     expect(project.args).toEqual([
       ...['--project-name', 'seed', '--project-directory', HERE],
       ...['--file', `${HERE}/docker-compose.yml`],
     ])
-  })
-
-  it('is the configured one, also before it has containers', () => {
-    expect(composeProject('prod', look, '/srv/My.App', { file: 'deploy/compose.yaml' })).toMatchObject({
-      project: 'myapp',
-      directory: '/srv/My.App/deploy',
-      files: ['/srv/My.App/deploy/compose.yaml'],
-      containers: [],
-    })
-    expect(composeProject('prod', look, '/srv/nothing', {})).toBeUndefined()
-  })
-
-  it('is not guessed between two', () => {
-    const containers = look.containers.map((container) =>
-      container.name === 'seed_app_1' && container.compose !== undefined
-        ? { ...container, compose: { ...container.compose, project: 'other' } }
-        : container,
-    )
-    expect(() => composeProject('prod', { ...look, containers }, HERE, {})).toThrow(
-      expect.objectContaining({ code: 'project-ambiguous' }),
-    )
   })
 })
 

@@ -23,11 +23,13 @@
 #   closed HOW                   done, rolled-back or abandoned: nothing is left to do
 #   reopened                     a done restore is undone after all; the services that run now follow
 #   undoing                      undo-carry N, undo-out N, undo-in N, undone N
+#   written N COUNT              files that were written to the new after it was in place; they are kept with it
 #   stuck REASON                 undoing could not go on
 #   note TEXT                    what happened, for people
 #
 # In memory: $id, $epoch, $state, $how, $units (their number), unit_N_kind, _target, _staged, _aside, _home, _made,
-# _inode, _owner, _mode, _phase, _emptied (the old was all moved out), _placed; carry_N_member, _patterns, _names;
+# _inode, _owner, _mode, _phase, _emptied (the old was all moved out), _placed; _written;
+# carry_N_member, _patterns, _names;
 # $manager, manager_1 ..., $service_data, $service_rest, $service_before (names parted by spaces),
 # $service_containers (NAME=ID=POLICY each), $service_settled (ids), $service_reopened, $service_paused (NAME=ID each);
 # $hold_kind, $hold_mark; $migration, $migration_host, $service_launched (those that a migration starts, whatever
@@ -110,7 +112,7 @@ journal_take() {
       units=$2
       eval "unit_${units}_made=0 unit_${units}_inode=- unit_${units}_owner=- \
         unit_${units}_mode=- unit_${units}_phase= unit_${units}_emptied=no \
-        unit_${units}_placed=no carry_${units}_member= carry_${units}_patterns= carry_${units}_names="
+        unit_${units}_placed=no unit_${units}_written=0 carry_${units}_member= carry_${units}_patterns= carry_${units}_names="
       eval "unit_${units}_kind=\$3"
       decode "$4"
       eval "unit_${units}_target=\$decoded"
@@ -196,6 +198,7 @@ journal_take() {
     carried) known_unit "${2-}" && eval "unit_${2}_phase=carried unit_${2}_emptied=yes" ;;
     in) known_unit "${2-}" && eval "unit_${2}_phase=in unit_${2}_emptied=yes unit_${2}_placed=yes" ;;
     undo-carry | undo-out | undo-in | undone) known_unit "${2-}" && eval "unit_${2}_phase=$verb" ;;
+    written) known_unit "${2-}" && eval "unit_${2}_written=\${3-0}" ;;
     note) ;;
     *) refused="the line $verb" ;;
   esac
@@ -204,13 +207,17 @@ journal_take() {
 
 # unit_load N: $kind, $target, $staged, $aside, $home, $old_inode, $old_owner,
 # $old_mode, $phase, $emptied, $placed, $made of a unit, and
-# $marks, where its carried names are marked, and $parent_time, which has the time of its target's parent.
+# $marks, where its carried names are marked, $parent_time, which has the time of its target's parent, and $swap_time and
+# $undo_time, which have those when the new was in its place and when the old was back; $written.
 unit_load() {
   eval "kind=\$unit_${1}_kind target=\$unit_${1}_target staged=\$unit_${1}_staged aside=\$unit_${1}_aside \
     home=\$unit_${1}_home old_inode=\$unit_${1}_inode phase=\$unit_${1}_phase emptied=\$unit_${1}_emptied \
     placed=\$unit_${1}_placed old_owner=\$unit_${1}_owner old_mode=\$unit_${1}_mode made=\$unit_${1}_made"
   marks=${journal%/*}/carried-$1
   parent_time=${journal%/*}/parent-$1
+  swap_time=${journal%/*}/swapped-$1
+  undo_time=${journal%/*}/undone-$1
+  eval "written=\$unit_${1}_written"
   failed=$home/failed-$id/$1
 }
 
@@ -243,7 +250,7 @@ homes() {
 remove_staging() {
   for leftover in "${journal%/*}"/* "${journal%/*}"/.[!.]* "${journal%/*}"/..?*; do
     case ${leftover##*/} in
-      journal | carried-* | parent-* | merge-*) ;;
+      journal | carried-* | parent-* | merge-* | swapped-* | undone-*) ;;
       *) ! exists "$leftover" || remove_tree "$leftover" ;;
     esac
   done

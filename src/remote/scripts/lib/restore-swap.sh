@@ -139,6 +139,8 @@ swap_unit() {
     esac
   fi
   sync_path "$parent"
+  # Whatever is written from here on is nobody's archive.
+  late_mark "$swap_time"
   tell "swapped: $target"
 }
 

@@ -3,6 +3,8 @@
 # include lib/restore-journal.sh
 # include lib/restore-move.sh
 # include lib/restore-carry.sh
+# include lib/restore-late.sh
+# include lib/restore-users.sh
 # include lib/services-manager.sh
 
 # any_moved: something of any unit may have been moved.
@@ -11,6 +13,16 @@ any_moved() {
   while [ "$any_n" -lt "$units" ]; do
     any_n=$((any_n + 1))
     eval "[ -z \"\$unit_${any_n}_phase\" ]" || return 0
+  done
+  return 1
+}
+
+# any_replaced: something was there before, of any unit.
+any_replaced() {
+  any_n=0
+  while [ "$any_n" -lt "$units" ]; do
+    any_n=$((any_n + 1))
+    eval "[ \"\$unit_${any_n}_inode\" = - ]" || return 0
   done
   return 1
 }
@@ -26,6 +38,34 @@ set_failed() {
   }
   move "$target" "$unused" || return 1
   tell "what was put at $target is now $unused"
+  undo_tell_written "$unused"
+}
+
+# undo_note_written N: what was written to the new since it was in its place: counted before anything of it is moved.
+undo_note_written() {
+  [ "$placed" = yes ] && [ "$written" = 0 ] || return 0
+  case $phase in in) ;; *) return 0 ;; esac
+  late "$target" "$swap_time"
+  [ "$late_count" = 0 ] || journal_add written "$1" "$late_count" || return 1
+  written=$late_count
+}
+
+# undo_tell_written PLACE: where that is now.
+undo_tell_written() {
+  [ "$written" != 0 ] || return 0
+  tell "written to $target after the restore, and kept in $1: $written files${late_names:+ ($late_names)}"
+}
+
+# undo_users: who still uses the targets, in $undo_using, as users has it.
+undo_users() {
+  set --
+  undo_n=0
+  while [ "$undo_n" -lt "$units" ]; do
+    undo_n=$((undo_n + 1))
+    eval "set -- \"\$@\" \"\$unit_${undo_n}_target\""
+  done
+  undo_using=
+  [ $# -eq 0 ] || undo_using=$(users_settled 3 "$@")
 }
 
 undo_rename() {
@@ -94,6 +134,7 @@ undo_children() {
       why=$(mkdir -p -- "$undo_failed" 2>&1) || return 1
       move_children "$target" "$undo_failed" "$undo_failed.same" || return 1
       rmdir -- "$undo_failed" 2>/dev/null || tell "what was put in $target is now in $undo_failed"
+      undo_tell_written "$undo_failed"
       ;;
   esac
   journal_add undo-in "$1" || return 1
@@ -110,7 +151,10 @@ undo_unit() {
   case $phase in
     '' | undone) ;;
     *)
+      late_names=''
+      undo_note_written "$1" || return 1
       "undo_$kind" "$1" || return 1
+      late_mark "$undo_time"
       parent "$target"
       [ ! -e "$parent_time" ] || touch -r "$parent_time" -- "$parent" 2>/dev/null
       tell "$target is as it was"
@@ -129,6 +173,7 @@ undo_unit() {
 
 # Stops whatever came up or was started since: it would write to data that is about to be moved.
 undo_stop() {
+  undo_names=
   ours
   # shellcheck disable=SC2086
   if ! svc_look $ours; then
@@ -202,6 +247,10 @@ undo_restore() {
   [ "$state" = undoing ] || journal_add undoing
   if any_moved; then
     undo_stop
+    # Nobody can be asked, and the old data is wanted back.
+    undo_users
+    [ -z "$undo_using" ] ||
+      tell "still used, so what is written there goes on in what is set aside: $(printf '%s\n' "$undo_using" | users_names)"
     undo_n=$units
     while [ "$undo_n" -gt 0 ]; do
       undo_unit "$undo_n" || {

@@ -113,3 +113,23 @@ users() {
     printf '%s\t%s\t%s\n' "$users_number" "$users_pid" "$plain"
   done
 }
+
+# users_settled TRIES PATH...: as users, but for what is just ending, and containers that start elsewhere and have our mounts
+# in sight until they have their own: those are gone when looked at again.
+users_settled() {
+  users_tries=$1
+  shift
+  users_looks=0
+  while :; do
+    users_found=$(users "$@") || :
+    [ -n "$users_found" ] && [ "$users_looks" -lt "$users_tries" ] || break
+    users_looks=$((users_looks + 1))
+    sleep 1
+  done
+  [ -z "$users_found" ] || printf '%s\n' "$users_found"
+}
+
+# users_names: the lines of users on stdin as words: `NAME (process PID), ...`.
+users_names() {
+  awk -F "$tab" '!seen[$2]++ { line = line (line == "" ? "" : ", ") $3 " (process " $2 ")" } END { print line }'
+}

@@ -5,10 +5,23 @@
 
 svc_compose_ids() {
   # What `compose run` has left is no part of the service.
-  containers_asked docker ps --all --quiet --no-trunc \
+  compose_named=$(containers_asked docker ps --all --no-trunc \
     --filter "label=com.docker.compose.project=$manager_1" \
     --filter "label=com.docker.compose.service=$1" \
-    --filter label=com.docker.compose.oneoff=False
+    --filter label=com.docker.compose.oneoff=False \
+    --format '{{.ID}} {{.Label "com.docker.compose.project.working_dir"}}') || {
+    printf '%s\n' "$compose_named"
+    return 1
+  }
+  # A project of the same name that is run from another directory is another deployment.
+  compose_home=$(printf '%s\n' "$manager_2" | sed -n '/^--project-directory$/{n;p;}')
+  printf '%s\n' "$compose_named" | while read -r compose_id compose_at; do
+    case $compose_at in
+      '' | "$compose_home") ;;
+      *) [ "$(readlink -f -- "$compose_at" 2>/dev/null)" = "$compose_home" ] || continue ;;
+    esac
+    printf '%s\n' "$compose_id"
+  done | sed '/^$/d'
 }
 
 # compose_tool: `docker compose` or docker-compose, in $compose_tool; fails with $why where there is none.

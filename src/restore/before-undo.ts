@@ -1,0 +1,76 @@
+import { RelayError } from '../errors.ts'
+import type { HostConfig } from '../model/config.ts'
+import type { Finding } from '../model/finding.ts'
+import { printable } from '../model/path-bytes.ts'
+import type { ServerServices } from '../model/server-services.ts'
+import type { Privilege, RemoteHost } from '../remote/contract.ts'
+import type { ContainerServices, FindPlacedServices } from '../services/contract.ts'
+import { changedServices, checkCompose } from './compose-check.ts'
+import type { RestoreJournal } from './server/journals.ts'
+
+/** How an undo is looked into; see {@link checkUndo}. */
+export interface UndoCheck {
+  readonly host: HostConfig
+  readonly remote: RemoteHost
+  readonly findPlacedServices: FindPlacedServices
+  readonly privilege: Privilege | undefined
+  readonly acceptChanges: boolean
+  readonly signal: AbortSignal
+}
+
+/**
+ * The look that a restore has at who uses its targets, before one is undone by a person: the same data is moved. Changes
+ * nothing. Throws RelayError `containers-left` for containers that run, use it and would not be stopped, and
+ * `compose-changes` as a restore does. Resolves with what was accepted. Processes are looked for by the server's script,
+ * when the services are stopped.
+ */
+export async function checkUndo(journal: RestoreJournal, check: UndoCheck): Promise<readonly Finding[]> {
+  const { host, remote, findPlacedServices, privilege, acceptChanges, signal } = check
+  const { manages, state, how } = journal
+  const units = journal.units ?? []
+  const services = containerServices(manages)
+  if (manages === undefined || services === undefined || units.length === 0) return []
+  // Nothing of it was moved, or it is back already.
+  if (state === 'begun' || (state === 'closed' && how !== 'done')) return []
+  const paths = units.map(({ target }) => target)
+  const speak = host.sudo ? 'sudo' : undefined
+  const { usersLeft, made } = await findPlacedServices(remote, services, { paths, privilege: speak, signal })
+  if (usersLeft.length > 0) {
+    const names = usersLeft.map((container) => printable(container.name)).join(', ')
+    throw new RelayError(
+      'containers-left',
+      `${names} runs on ${host.name}, uses what would be moved aside, and would not be stopped: what it writes would not be in the old data`,
+      {
+        host: host.name,
+        next: `Stop it there (docker stop ${names.replaceAll(',', '')}), then run this again.`,
+      },
+    )
+  }
+  // What is undone halfway starts the containers of before; a migration is taken back to what ran on either server.
+  if (state !== 'closed' || journal.migration !== undefined) return []
+  const changed = await changedServices(remote, manages, made, { privilege, signal })
+  if (changed.length === 0) return []
+  const staged = units.map(({ target, aside }) => ({ target, staged: aside }))
+  return checkCompose(remote, manages, staged, {
+    made,
+    changed,
+    acceptChanges,
+    recorded: undefined,
+    privilege,
+    signal,
+  })
+}
+
+function containerServices(services: ServerServices | undefined): ContainerServices | undefined {
+  switch (services?.manager) {
+    case 'compose':
+      return services
+    case 'docker':
+      return { manager: 'docker', data: services.data, rest: services.rest }
+    case undefined:
+    case 'none':
+    case 'command':
+    case 'systemd':
+      return undefined
+  }
+}
