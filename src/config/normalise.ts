@@ -163,6 +163,7 @@ function normaliseSource(
         at: redisPlace(input),
         username: input.username,
         password: input.password && normaliseSecret(input.password, resolvePath),
+        startsWith: input.startsWith,
       }
   }
 }

@@ -241,6 +241,12 @@ const redisSource = z
       .enum(['rdb', 'aof', 'both'], { error: 'must be one of rdb, aof, both' })
       .optional()
       .describe('What to take: a point-in-time RDB, the append-only files, or both. Default rdb.'),
+    startsWith: z
+      .enum(['aof', 'rdb'], { error: 'must be aof or rdb' })
+      .optional()
+      .describe(
+        'What Redis loads when it starts the next time: aof (appendonly yes) or rdb (appendonly no). Default: found out on the server; a restore asks for this key where that is impossible.',
+      ),
     quiesce: quiesce(),
     retention: sourceRetention(),
   })

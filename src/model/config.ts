@@ -143,6 +143,8 @@ export interface RedisSourceConfig extends SourceConfigBase {
     | { readonly address: string; readonly port: number; readonly tls: boolean }
   readonly username?: string | undefined
   readonly password?: SecretReference | undefined
+  /** What its next start loads, where that can't be found out on the server: AOF (`appendonly yes`) or RDB. */
+  readonly startsWith?: 'aof' | 'rdb' | undefined
 }
 
 /** A named volume of Docker. */

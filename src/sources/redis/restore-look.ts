@@ -4,15 +4,17 @@ import type { RedisFacts } from '../../model/facts.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { RestoreContext } from '../contract.ts'
 import { readConfigFiles } from './config-files.ts'
+import type { ConfigFile } from './config-files.ts'
 import { isRunningContainer, openSession } from './connection.ts'
 import type { Session } from './connection.ts'
+import { parseShellCommand } from './container-command.ts'
 import { readContainerConfig, startDirectory, toSpeak } from './container.ts'
 import type { RedisContainer } from './container.ts'
 import { nameOf } from './failures.ts'
 import { askServer, stateOf } from './inspect.ts'
 import type { Inspection } from './inspection.ts'
-import { parseCommandLine, parseExecStart } from './restore-directives.ts'
-import type { StartArguments } from './restore-directives.ts'
+import { parseCommandLine, parseExecStart, roomForOptions } from './restore-directives.ts'
+import type { Directives, StartArguments } from './restore-directives.ts'
 import { parseRecords } from './restore-records.ts'
 import type { ScriptRecord } from './restore-records.ts'
 import { startOf } from './restore-start.ts'
@@ -48,16 +50,18 @@ export async function lookAtTarget(
   const configFile = info.get('config_file') || undefined
   const found =
     container === undefined
-      ? await hostStart(session, { running, info, configFile })
+      ? await hostStart(session, { running, info, configFile, starter: context.starter })
       : await containerStart(session, container, running, configFile)
-  const more = running ? await presentSettings(session) : {}
+  const { 'config-sets': configSets, ...more } = running ? await presentSettings(session) : {}
   const start = startOf(
     {
       running,
       ...found,
       version: running ? versionOfInfo(info) : found.version,
-      present: { ...inspection.settings, ...more },
+      present: { ...aofEnabled(info), ...inspection.settings, ...more },
       info,
+      configSets: configSets === undefined ? undefined : Number(configSets),
+      startsWith: config.startsWith,
       renewed: context.renews === true && container !== undefined,
     },
     facts,
@@ -66,39 +70,106 @@ export async function lookAtTarget(
 }
 
 /** `version`: of the server that would start. */
-type Found = Pick<StartEvidence, 'version' | 'binary' | 'arguments' | 'file' | 'fileName'>
+type Found = Pick<
+  StartEvidence,
+  'version' | 'binary' | 'arguments' | 'room' | 'file' | 'fileName' | 'fileChanged'
+>
 
-/** As the process, its unit and its config file tell. */
+/** What INFO tells of `appendonly`, for a server that does not answer CONFIG. */
+function aofEnabled(info: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
+  const enabled = info.get('aof_enabled')
+  return enabled === undefined ? {} : { appendonly: enabled === '1' ? 'yes' : 'no' }
+}
+
+/** As what starts it, the process, its unit and its config file tell. */
 async function hostStart(
   session: Session,
   {
     running,
     info,
     configFile,
+    starter,
   }: {
     readonly running: boolean
     readonly info: ReadonlyMap<string, string>
     readonly configFile: string | undefined
+    readonly starter: RestoreContext['starter']
   },
 ): Promise<Found> {
   const told = (name: string): string => (running ? (info.get(name) ?? '') : '')
-  const first = new Map(await readStart(session, [told('process_id'), told('executable')]))
-  const given = startArguments(first)
-  const binary = hostBinary(first)
-  const fileName = given === undefined ? configFile : given.file
-  const read = (pattern: string): Promise<readonly ScriptRecord[]> => readStart(session, ['', '', pattern])
-  return {
-    version: binary?.version,
-    binary,
-    arguments: given,
-    file:
-      !running || fileName === undefined
-        ? 'none'
-        : first.has('process')
-          ? await readConfigFiles(fileName, read)
-          : 'unreadable',
-    fileName,
+  const units = starter !== undefined && 'units' in starter ? starter.units : []
+  const seen = await readStart(session, [
+    ...[told('process_id'), told('executable')],
+    units.map((unit) => `${unit} `).join(''),
+  ])
+  const first = new Map(seen)
+  const read = async (name: string | undefined): Promise<ConfigFile | 'none' | 'unreadable'> => {
+    if (name === undefined) return 'none'
+    // What is not a process of the host may have a file of the same name elsewhere.
+    if (running && !first.has('process')) return 'unreadable'
+    return readConfigFiles(name, (pattern) => readStart(session, ['', '', '', pattern]))
   }
+  const binary = hostBinary(first)
+  for (const { given, isOwn } of starts(seen, starter)) {
+    const fileName = given.file?.startsWith('/') === false && running ? configFile : given.file
+    const file = await read(fileName)
+    const directives = typeof file === 'string' ? undefined : file.directives
+    if (!isOwn && !isOurs(session, given, directives)) continue
+    return {
+      ...{ version: binary?.version, binary, arguments: given, fileName },
+      file: directives ?? (file as 'none' | 'unreadable'),
+    }
+  }
+  const file = await read(running ? configFile : undefined)
+  const since = startedAt(first)
+  return {
+    ...{ version: binary?.version, binary, fileName: configFile },
+    room: first.has('command-line') ? roomForOptions(first.get('command-line') ?? '', configFile) : undefined,
+    file: typeof file === 'string' ? file : file.directives,
+    fileChanged: typeof file === 'string' ? undefined : changedSince(file.changed, since),
+  }
+}
+
+/** What is known to start it, the surest first: what the config names, then its own command line and unit. */
+function starts(
+  seen: readonly ScriptRecord[],
+  starter: RestoreContext['starter'],
+): readonly { readonly given: StartArguments; readonly isOwn: boolean }[] {
+  const named =
+    starter === undefined
+      ? []
+      : 'line' in starter
+        ? [parseShellCommand(starter.line)]
+        : seen.flatMap(([name, text]) => (name === 'unit-exec-start' ? [parseExecStart(text)] : []))
+  const own = seen.flatMap(([name, text]) =>
+    name === 'command-line' ? [parseCommandLine(text)] : name === 'exec-start' ? [parseExecStart(text)] : [],
+  )
+  const all = [
+    ...named.map((given) => ({ given, isOwn: false })),
+    ...own.map((given) => ({ given, isOwn: true })),
+  ]
+  return all.flatMap(({ given, isOwn }) => (given === undefined ? [] : [{ given, isOwn }]))
+}
+
+/** It starts the Redis of this source, not another one of the host: it makes it listen where the source looks. */
+function isOurs({ config }: Session, given: StartArguments, file: Directives | undefined): boolean {
+  if (!('address' in config.at)) return false
+  const told = (name: string): string | undefined => given.directives.get(name) ?? file?.get(name)
+  const { port } = config.at
+  return [told('port') ?? '6379', told('tls-port')].includes(String(port))
+}
+
+/** When the process was started, in s since the epoch; undefined when that can't be told. */
+function startedAt(seen: ReadonlyMap<string, string>): number | undefined {
+  const told = (name: string): number => Number.parseFloat(seen.get(name) ?? '')
+  const started = told('clock') - told('uptime') + told('ticks') / told('ticks-per-second')
+  return Number.isFinite(started) ? started : undefined
+}
+
+/** Whether it was changed since. Some tools tell whole seconds; else both are known to 10 ms or so. */
+function changedSince(changed: number | undefined, since: number | undefined): boolean | undefined {
+  if (changed === undefined || since === undefined) return undefined
+  return changed + (Number.isInteger(changed) ? 1 : 0) >= since
 }
 
 /** As the container's command line and its config file tell. */
@@ -109,7 +180,7 @@ async function containerStart(
   configFile: string | undefined,
 ): Promise<Found> {
   const { context } = session
-  const own = hostBinary(new Map(await readStart(session, ['', ''])))
+  const own = hostBinary(new Map(await readStart(session, ['', '', ''])))
   if (look === undefined || start === undefined) return { binary: own, file: 'none' }
   const image = own === undefined || !running ? await readImage(context, look.imageId) : undefined
   const { arguments: given, fileName = configFile } = start
@@ -155,15 +226,6 @@ async function isRunning(session: Session, inspection: Inspection): Promise<bool
   }
 }
 
-function startArguments(seen: ReadonlyMap<string, string>): StartArguments | undefined {
-  const commandLine = seen.get('command-line')
-  const execStart = seen.get('exec-start')
-  return (
-    (commandLine === undefined ? undefined : parseCommandLine(commandLine)) ??
-    (execStart === undefined ? undefined : parseExecStart(execStart))
-  )
-}
-
 async function readStart(session: Session, args: readonly string[]): Promise<readonly ScriptRecord[]> {
   const { context } = session
   const result = await context.host.run(
@@ -181,7 +243,7 @@ async function readStart(session: Session, args: readonly string[]): Promise<rea
 }
 
 /** Settings that a capture does not ask for. What the server does not tell is left out. */
-async function presentSettings(session: Session): Promise<Record<string, string>> {
+async function presentSettings(session: Session): Promise<Partial<Record<string, string>>> {
   const { context } = session
   const result = await context.host.run(
     {

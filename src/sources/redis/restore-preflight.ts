@@ -171,7 +171,11 @@ export function formNote(facts: RedisFacts, start: RedisStart): string {
   const chosen = chooseForm(facts, start.appendonly)
   if (chosen === 'nothing')
     return 'Nothing was captured of this Redis but its other files: it will start empty'
-  const because = start.told ? 'because Redis starts with appendonly' : 'as the source had appendonly'
+  const because = start.configured
+    ? `as this source says \`startsWith: ${start.appendonly ? 'aof' : 'rdb'}\`: appendonly`
+    : start.told
+      ? 'because Redis starts with appendonly'
+      : 'as the source had appendonly'
   if (!start.appendonly) {
     return `An RDB is written (${start.dbfilename}), ${because} no${chosen === 'aof' ? '; it is made from the captured AOF' : ''}`
   }
