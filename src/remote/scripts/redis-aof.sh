@@ -42,6 +42,15 @@ failed() {
   exit 0
 }
 
+# or_forbidden: without CONFIG rewrites go on. The links are whole all the same: they are made anew when one came in
+# between, and one that comes later leaves them as they are.
+or_forbidden() {
+  case $answer in
+    NOPERM* | *'unknown command'*) ;;
+    *) failed answer "${ask_auth:-$answer}" ;;
+  esac
+}
+
 # No rewrite runs or is about to.
 settled_rewrites() {
   still=0
@@ -99,8 +108,8 @@ work() {
   lease_next || exit 0
   password=$line
   redis_use "$host" "$port" "$user" "$tls" "$container" "$password"
-  config_get auto-aof-rewrite-percentage || failed answer "${ask_auth:-$answer}"
-  percentage=$value
+  percentage=0
+  if config_get auto-aof-rewrite-percentage; then percentage=$value; else or_forbidden; fi
   mkdir -p "$directory/.relay-backup" && mkdir "$directory/.relay-backup/aof-$id" ||
     failed link "$directory/.relay-backup"
   aside=$directory/.relay-backup/aof-$id
@@ -113,7 +122,10 @@ work() {
   if [ "$percentage" != 0 ]; then
     changed=$percentage
     ask CONFIG SET auto-aof-rewrite-percentage 0
-    [ "$answer" = OK ] || failed answer "$answer"
+    [ "$answer" = OK ] || {
+      changed=
+      or_forbidden
+    }
   fi
   attempts=0
   while :; do

@@ -14,6 +14,20 @@ export function addressOf(config: RedisSourceConfig): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }
 
+/** What can be done where CONFIG GET was refused with this answer. */
+export function configRefused(config: RedisSourceConfig, answer: string | undefined): string {
+  return /^(?:\(error\) )?NOPERM/.test(answer ?? '')
+    ? `Let the user of the backup read them: ACL SETUSER ${config.username ?? 'default'} +config|get`
+    : 'CONFIG is renamed or disabled there: see to it that `path` of this source is its `dir`, as its config file or its command line says.'
+}
+
+/** Where to look for the place that Redis writes to. */
+export function whereItWrites(refused: string | undefined): string {
+  return refused === undefined
+    ? 'Compare redis-cli CONFIG GET dir and CONFIG GET dbfilename with `path` of this source.'
+    : 'It does not answer CONFIG GET: compare `dir` and `dbfilename` in its config file and command line, or its working directory (ls -l /proc/PID/cwd), with `path` of this source.'
+}
+
 /**
  * Turns an error that Redis (or redis-cli) answered into one with a next step. `doing` completes the sentence
  * "Redis … does not let us": `save`.

@@ -2,7 +2,7 @@ import { RemoteError, SourceError } from '../../errors.ts'
 import { isRunningContainer } from './connection.ts'
 import type { Session } from './connection.ts'
 import { startDirectory } from './container.ts'
-import { addressOf, nameOf } from './failures.ts'
+import { addressOf, configRefused, nameOf } from './failures.ts'
 import { parseInspection } from './inspection.ts'
 import type { Inspection } from './inspection.ts'
 import { serverState } from './server-state.ts'
@@ -123,25 +123,28 @@ async function listens({ context, address, port }: Session): Promise<boolean> {
 
 /**
  * The directory that Redis writes to must be the one that is captured. Throws SourceError naming both.
- * Where the server does not tell its own (CONFIG refused), the configured one is believed, with a notice.
+ * Where the server does not tell its own (CONFIG refused), the configured one is believed, with a notice. Returns false
+ * where only its process tells another one, and an RDB is asked for, which the server hands out wherever it works.
  */
-export function checkDirectory(session: Session, inspection: Inspection): void {
+export function checkDirectory(session: Session, inspection: Inspection): boolean {
   const { context, config, container, location } = session
+  const { refused } = inspection
   const { dir } = inspection.settings
   if (container !== undefined) {
     const start = container.start && startDirectory(container.start)
-    const inside = dir ?? (isRunningContainer(container) ? undefined : start)
-    if (inside) return checkMount(session, inside, inspection.directory.real)
+    const inside = dir ?? start
+    if (inside) checkMount(session, inside, inspection.directory.real)
+    if (inside || !isRunningContainer(container)) return true
   }
-  if (dir === undefined) {
-    if (container !== undefined && !isRunningContainer(container)) return
+  if (refused.dir !== undefined) {
+    const known = dir === undefined ? '' : `; as its process tells, it works in ${dir || 'one that is gone'}`
     context.notice({
       code: 'redis-config-refused',
-      message: `${nameOf(config)} does not tell its settings; ${location.directory} is believed to be its directory`,
-      next: `Let the user of the backup read them: ACL SETUSER ${config.username ?? 'default'} +config|get`,
+      message: `${nameOf(config)} does not tell its settings${known || `; ${location.directory} is believed to be its directory`}`,
+      next: configRefused(config, refused.dir),
     })
-    return
   }
+  if (dir === undefined) return true
   if (dir === '') {
     throw new SourceError(
       'redis-dir-gone',
@@ -151,7 +154,8 @@ export function checkDirectory(session: Session, inspection: Inspection): void {
       },
     )
   }
-  if (inspection.dirReal === inspection.directory.real || dir === location.directory) return
+  if (inspection.dirReal === inspection.directory.real || dir === location.directory) return true
+  if (refused.dir !== undefined && config.capture === 'rdb') return false
   throw new SourceError(
     'redis-other-directory',
     `${nameOf(config)} writes to ${dir}, not to ${location.directory}`,

@@ -8,7 +8,8 @@ import { parseInfo } from './inspection.ts'
 import { tellProgress } from './restore-arrange.ts'
 import { compareKeys, expectedKeys, parseKeyspace } from './restore-compare.ts'
 import { noCli } from './restore-preflight.ts'
-import { lookAtTarget, restoreSession, scriptFailed } from './restore-look.ts'
+import { scriptFailed } from './host-start.ts'
+import { lookAtTarget, restoreSession } from './restore-look.ts'
 
 /** s */
 const STALL = 60

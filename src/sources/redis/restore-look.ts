@@ -1,22 +1,19 @@
-import { RemoteError, SourceError } from '../../errors.ts'
+import { SourceError } from '../../errors.ts'
 import type { RedisSourceConfig } from '../../model/config.ts'
 import type { RedisFacts } from '../../model/facts.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { RestoreContext } from '../contract.ts'
-import { readConfigFiles } from './config-files.ts'
-import type { ConfigFile } from './config-files.ts'
 import { isRunningContainer, openSession } from './connection.ts'
 import type { Session } from './connection.ts'
-import { parseShellCommand } from './container-command.ts'
 import { readContainerConfig, startDirectory, toSpeak } from './container.ts'
 import type { RedisContainer } from './container.ts'
-import { nameOf } from './failures.ts'
+import { configRefused, nameOf } from './failures.ts'
+import { findHostStart, hostBinary, readStart, scriptFailed } from './host-start.ts'
+import type { StartFound } from './host-start.ts'
 import { askServer, stateOf } from './inspect.ts'
 import type { Inspection } from './inspection.ts'
-import { parseCommandLine, parseExecStart, roomForOptions } from './restore-directives.ts'
-import type { Directives, StartArguments } from './restore-directives.ts'
 import { parseRecords } from './restore-records.ts'
-import type { ScriptRecord } from './restore-records.ts'
+import { foundFiles } from './own-files.ts'
 import { startOf } from './restore-start.ts'
 import type { RedisStart, StartEvidence } from './restore-start.ts'
 import { versionOfBinary, versionOfInfo } from '../../model/redis-version.ts'
@@ -50,7 +47,7 @@ export async function lookAtTarget(
   const configFile = info.get('config_file') || undefined
   const found =
     container === undefined
-      ? await hostStart(session, { running, info, configFile, starter: context.starter })
+      ? await findHostStart(session, { running, info, configFile, starter: context.starter })
       : await containerStart(session, container, running, configFile)
   const { 'config-sets': configSets, ...more } = running ? await presentSettings(session) : {}
   const start = startOf(
@@ -58,7 +55,8 @@ export async function lookAtTarget(
       running,
       ...found,
       version: running ? versionOfInfo(info) : found.version,
-      present: { ...aofEnabled(info), ...inspection.settings, ...more },
+      present: { ...inspection.settings, ...more },
+      found: foundFiles(inspection),
       info,
       configSets: configSets === undefined ? undefined : Number(configSets),
       startsWith: config.startsWith,
@@ -69,116 +67,13 @@ export async function lookAtTarget(
   return { session, inspection, start }
 }
 
-/** `version`: of the server that would start. */
-type Found = Pick<
-  StartEvidence,
-  'version' | 'binary' | 'arguments' | 'room' | 'file' | 'fileName' | 'fileChanged'
->
-
-/** What INFO tells of `appendonly`, for a server that does not answer CONFIG. */
-function aofEnabled(info: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
-  const enabled = info.get('aof_enabled')
-  return enabled === undefined ? {} : { appendonly: enabled === '1' ? 'yes' : 'no' }
-}
-
-/** As what starts it, the process, its unit and its config file tell. */
-async function hostStart(
-  session: Session,
-  {
-    running,
-    info,
-    configFile,
-    starter,
-  }: {
-    readonly running: boolean
-    readonly info: ReadonlyMap<string, string>
-    readonly configFile: string | undefined
-    readonly starter: RestoreContext['starter']
-  },
-): Promise<Found> {
-  const told = (name: string): string => (running ? (info.get(name) ?? '') : '')
-  const units = starter !== undefined && 'units' in starter ? starter.units : []
-  const seen = await readStart(session, [
-    ...[told('process_id'), told('executable')],
-    units.map((unit) => `${unit} `).join(''),
-  ])
-  const first = new Map(seen)
-  const read = async (name: string | undefined): Promise<ConfigFile | 'none' | 'unreadable'> => {
-    if (name === undefined) return 'none'
-    // What is not a process of the host may have a file of the same name elsewhere.
-    if (running && !first.has('process')) return 'unreadable'
-    return readConfigFiles(name, (pattern) => readStart(session, ['', '', '', pattern]))
-  }
-  const binary = hostBinary(first)
-  for (const { given, isOwn } of starts(seen, starter)) {
-    const fileName = given.file?.startsWith('/') === false && running ? configFile : given.file
-    const file = await read(fileName)
-    const directives = typeof file === 'string' ? undefined : file.directives
-    if (!isOwn && !isOurs(session, given, directives)) continue
-    return {
-      ...{ version: binary?.version, binary, arguments: given, fileName },
-      file: directives ?? (file as 'none' | 'unreadable'),
-    }
-  }
-  const file = await read(running ? configFile : undefined)
-  const since = startedAt(first)
-  return {
-    ...{ version: binary?.version, binary, fileName: configFile },
-    room: first.has('command-line') ? roomForOptions(first.get('command-line') ?? '', configFile) : undefined,
-    file: typeof file === 'string' ? file : file.directives,
-    fileChanged: typeof file === 'string' ? undefined : changedSince(file.changed, since),
-  }
-}
-
-/** What is known to start it, the surest first: what the config names, then its own command line and unit. */
-function starts(
-  seen: readonly ScriptRecord[],
-  starter: RestoreContext['starter'],
-): readonly { readonly given: StartArguments; readonly isOwn: boolean }[] {
-  const named =
-    starter === undefined
-      ? []
-      : 'line' in starter
-        ? [parseShellCommand(starter.line)]
-        : seen.flatMap(([name, text]) => (name === 'unit-exec-start' ? [parseExecStart(text)] : []))
-  const own = seen.flatMap(([name, text]) =>
-    name === 'command-line' ? [parseCommandLine(text)] : name === 'exec-start' ? [parseExecStart(text)] : [],
-  )
-  const all = [
-    ...named.map((given) => ({ given, isOwn: false })),
-    ...own.map((given) => ({ given, isOwn: true })),
-  ]
-  return all.flatMap(({ given, isOwn }) => (given === undefined ? [] : [{ given, isOwn }]))
-}
-
-/** It starts the Redis of this source, not another one of the host: it makes it listen where the source looks. */
-function isOurs({ config }: Session, given: StartArguments, file: Directives | undefined): boolean {
-  if (!('address' in config.at)) return false
-  const told = (name: string): string | undefined => given.directives.get(name) ?? file?.get(name)
-  const { port } = config.at
-  return [told('port') ?? '6379', told('tls-port')].includes(String(port))
-}
-
-/** When the process was started, in s since the epoch; undefined when that can't be told. */
-function startedAt(seen: ReadonlyMap<string, string>): number | undefined {
-  const told = (name: string): number => Number.parseFloat(seen.get(name) ?? '')
-  const started = told('clock') - told('uptime') + told('ticks') / told('ticks-per-second')
-  return Number.isFinite(started) ? started : undefined
-}
-
-/** Whether it was changed since. Some tools tell whole seconds; else both are known to 10 ms or so. */
-function changedSince(changed: number | undefined, since: number | undefined): boolean | undefined {
-  if (changed === undefined || since === undefined) return undefined
-  return changed + (Number.isInteger(changed) ? 1 : 0) >= since
-}
-
 /** As the container's command line and its config file tell. */
 async function containerStart(
   session: Session,
   { look, start }: RedisContainer,
   running: boolean,
   configFile: string | undefined,
-): Promise<Found> {
+): Promise<StartFound> {
   const { context } = session
   const own = hostBinary(new Map(await readStart(session, ['', '', ''])))
   if (look === undefined || start === undefined) return { binary: own, file: 'none' }
@@ -194,13 +89,6 @@ async function containerStart(
         : start.file,
     fileName,
   }
-}
-
-/** A redis-server on the host itself. */
-function hostBinary(seen: ReadonlyMap<string, string>): StartEvidence['binary'] {
-  const version = versionOfBinary(seen.get('binary-version') ?? '')
-  const path = seen.get('binary')
-  return path === undefined || version === undefined ? undefined : { path, version }
 }
 
 /** The redis-server of an image, run in containers of its own. */
@@ -224,22 +112,6 @@ async function isRunning(session: Session, inspection: Inspection): Promise<bool
     if (error instanceof SourceError && error.code === 'redis-restarting') return false
     throw error
   }
-}
-
-async function readStart(session: Session, args: readonly string[]): Promise<readonly ScriptRecord[]> {
-  const { context } = session
-  const result = await context.host.run(
-    {
-      script: 'redis-restore-start',
-      args,
-      privilege: context.privilege,
-      title: 'finding out how Redis starts',
-    },
-    { signal: context.signal },
-  )
-  const records = result.status === 0 ? parseRecords(result.stdout) : undefined
-  if (records === undefined) throw scriptFailed('Finding out how Redis starts', result)
-  return records
 }
 
 /** Settings that a capture does not ask for. What the server does not tell is left out. */
@@ -283,12 +155,12 @@ export function checkTargetDirectory({ session, inspection, start }: RestoreLook
   if (container !== undefined && (dir !== undefined || !start.running)) {
     return checkMount(session, container, inspection)
   }
-  if (start.running && dir === undefined) {
+  if (start.running && dir === undefined && start.dir === undefined) {
     return {
       check,
       outcome: 'warning',
       message: `${nameOf(session.config)} does not tell its settings; ${directory} is believed to be its directory`,
-      next: `Let the user of the backup read them: ACL SETUSER ${session.config.username ?? 'default'} +config|get`,
+      next: configRefused(session.config, inspection.refused.dir),
     }
   }
   if (dir !== undefined && !same.includes(dir) && !same.includes(inspection.dirReal ?? dir)) return wrong(dir)
@@ -332,16 +204,4 @@ function checkMount(session: Session, container: RedisContainer, inspection: Ins
   }
   const state = isRunningContainer(container) ? 'uses' : 'does not run, and uses'
   return { check, outcome: 'ok', message: `Redis in container ${look.name} ${state} ${directory}` }
-}
-
-/** A script that could not do its work, as an error. */
-export function scriptFailed(
-  doing: string,
-  result: { readonly status: number; readonly stderr: string },
-): RemoteError {
-  return new RemoteError('redis-restore', `${doing} failed`, {
-    exitStatus: result.status,
-    stderr: result.stderr,
-    next: 'Look into the message above on the server, then restore again.',
-  })
 }

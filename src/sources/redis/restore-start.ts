@@ -1,5 +1,6 @@
 import type { RedisFacts } from '../../model/facts.ts'
 import type { Finding } from '../../model/finding.ts'
+import type { OwnFiles } from './directory-watch.ts'
 import type { Directives, StartArguments } from './restore-directives.ts'
 import { atLeast } from '../../model/redis-version.ts'
 import type { ServerVersion } from '../../model/redis-version.ts'
@@ -48,6 +49,8 @@ export interface StartEvidence {
   readonly startsWith?: 'aof' | 'rdb' | undefined
   /** CONFIG GET, where it is allowed. */
   readonly present: Readonly<Record<string, string>>
+  /** What lies in its directory. */
+  readonly found?: OwnFiles | undefined
   /** Fields of INFO. */
   readonly info: ReadonlyMap<string, string>
   /** Its container is made anew from the Compose file that was captured with it. */
@@ -151,7 +154,7 @@ class ToldJudge implements Judge {
 
   /** Nobody can read its config file. */
   #withoutFile(name: Name, present: string | undefined): string {
-    const value = present ?? DEFAULTS[name]
+    const value = present ?? this.#found(name) ?? DEFAULTS[name]
     const { fileName } = this.#evidence
     const why = `${fileName ?? 'its config file'} can't be read`
     if (name === 'appendonly') return this.#unknown(name, value, why)
@@ -165,6 +168,15 @@ class ToldJudge implements Judge {
       })
     }
     return value
+  }
+
+  /** The name of what lies there, which is likely to be its own. */
+  #found(name: Name): string | undefined {
+    const { found } = this.#evidence
+    if (name === 'dbfilename') return found?.rdb
+    if (name === 'appenddirname') return found?.aof?.layout === 'multi-part' ? found.aof.name : undefined
+    if (name === 'appendfilename') return found?.aof?.layout === 'single-file' ? found.aof.name : undefined
+    return undefined
   }
 
   /** Redis has overwritten its command line, which wins over the file: it, or the file before a change, may say `present`. */
