@@ -3,7 +3,7 @@
 #   DIRECTORY is Redis's own, absolute; ID is made by the client
 #   MEMBER/NAME is what the files' place is to be called in the archive; NAME is appenddirname, or appendfilename
 #   of a Redis that writes a single file
-# stdin: first the password, empty for none.
+# stdin: first what redis_open reads.
 # stdout: lines
 #   wait REASON       a rewrite has to end first
 #   ready TREE BYTES  hard links of the files are in TREE/MEMBER/NAME; they stay until the release
@@ -12,6 +12,8 @@
 # include lib/prelude.sh
 # include lib/lease.sh
 # include lib/redis.sh
+
+redis_line() { lease_next || exit 0; }
 
 aside=
 changed=
@@ -105,9 +107,7 @@ file_number() {
 
 work() {
   directory=$1 id=$2 member=$3 name=$4 poll=$5
-  lease_next || exit 0
-  password=$line
-  redis_use "$host" "$port" "$user" "$tls" "$container" "$password"
+  redis_open "$host" "$port" "$user" "$tls" "$container"
   percentage=0
   if config_get auto-aof-rewrite-percentage; then percentage=$value; else or_forbidden; fi
   mkdir -p "$directory/.relay-backup" && mkdir "$directory/.relay-backup/aof-$id" ||

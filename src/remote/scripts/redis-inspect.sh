@@ -1,13 +1,12 @@
 # What a Redis source is: its directory, and what the server says of itself. Changes nothing, but settles what an
 # earlier run that is gone has left behind.
 # Arguments: HOST PORT USER TLS CONTAINER DIRECTORY (absolute)
-# stdin: the password, one line, empty for none.
+# stdin: what redis_open reads.
 # stdout: records of a name and a value, each ended by NUL.
 # include lib/prelude.sh
 # include lib/redis.sh
 
-IFS= read -r password || :
-redis_use "$1" "$2" "$3" "$4" "$5" "$password"
+redis_open "$1" "$2" "$3" "$4" "$5"
 directory=$6
 
 tell() { printf '%s\0%s\0' "$1" "$2"; }

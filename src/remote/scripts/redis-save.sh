@@ -3,7 +3,7 @@
 #   FILE is the RDB as an absolute path
 #   STALL is after how many seconds without progress to give up
 #   GUESSED: yes when its name is not known for certain; then another RDB beside it counts, too
-# stdin: the password, one line, empty for none.
+# stdin: what redis_open reads.
 # stdout: lines
 #   wait REASON        something else has to end first
 #   saving KEYS ALL    how far it is, where the server tells
@@ -13,8 +13,7 @@
 # include lib/prelude.sh
 # include lib/redis.sh
 
-IFS= read -r password || :
-redis_use "$1" "$2" "$3" "$4" "$5" "$password"
+redis_open "$1" "$2" "$3" "$4" "$5"
 file=$6 stall=$7 guessed=$8
 
 failed() {

@@ -25,7 +25,7 @@ export async function copyArchive(session: Session, parts: CopyParts): Promise<C
   const whole = await streamArchive(session, (facts) => parts.onFinished({ facts, pointInTime: true }))
   if (await whole.begun()) return whole
   const refused = await whole.finish().catch((error: unknown) => error)
-  if (!isRefusal(refused) || ('address' in config.at && config.at.tls)) {
+  if (!isRefusal(refused)) {
     if (refused !== undefined) throw refused as Error
     return whole
   }

@@ -3,13 +3,14 @@ import type { RedisSourceConfig } from '../../model/config.ts'
 
 /** The server in a sentence: `Redis at 127.0.0.1:6379`, `Redis of service cache`. */
 export function nameOf(config: RedisSourceConfig): string {
-  return `Redis ${'address' in config.at ? 'at' : 'service' in config.at ? 'of' : 'in'} ${addressOf(config)}`
+  return `Redis ${'address' in config.at || 'socket' in config.at ? 'at' : 'service' in config.at ? 'of' : 'in'} ${addressOf(config)}`
 }
 
-/** Where it is: `127.0.0.1:6379`, `service cache`, `container app_cache_1`. */
+/** Where it is: `127.0.0.1:6379`, `unix:/run/redis.sock`, `service cache`, `container app_cache_1`. */
 export function addressOf(config: RedisSourceConfig): string {
   if ('service' in config.at) return `service ${config.at.service}`
   if ('container' in config.at) return `container ${config.at.container}`
+  if ('socket' in config.at) return `unix:${config.at.socket}`
   const { address, port } = config.at
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }

@@ -89,8 +89,9 @@ function starts(
 
 /** It starts the Redis of this source, not another one of the host: it makes it listen where the source looks. */
 function isOurs({ config }: Session, given: StartArguments, file: Directives | undefined): boolean {
-  if (!('address' in config.at)) return false
   const told = (name: string): string | undefined => given.directives.get(name) ?? file?.get(name)
+  if ('socket' in config.at) return told('unixsocket') === config.at.socket
+  if (!('address' in config.at)) return false
   const { port } = config.at
   return [told('port') ?? '6379', told('tls-port')].includes(String(port))
 }

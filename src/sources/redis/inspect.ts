@@ -1,5 +1,5 @@
 import { RemoteError, SourceError } from '../../errors.ts'
-import { isRunningContainer } from './connection.ts'
+import { isRunningContainer, stdinOf } from './connection.ts'
 import type { Session } from './connection.ts'
 import { startDirectory } from './container.ts'
 import { addressOf, configRefused, nameOf } from './failures.ts'
@@ -38,7 +38,7 @@ export async function askServer(session: Session): Promise<Inspection> {
       privilege: context.privilege,
       title: 'asking Redis on the server',
     },
-    { stdin: Buffer.from(`${session.password}\n`), signal: context.signal },
+    { stdin: stdinOf(session), signal: context.signal },
   )
   const inspection = result.status === 0 ? parseInspection(result.stdout) : undefined
   if (inspection === undefined) {
@@ -73,7 +73,7 @@ export async function stateOf(session: Session, inspection: Inspection): Promise
   // It is not down: it may be about to come up, or to be somewhere else.
   throw new SourceError(
     'redis-not-listening',
-    `Container ${container.look?.name} runs, but no Redis listens on port ${session.port} in it`,
+    `Container ${container.look?.name} runs, but no Redis listens on port ${session.server[1]} in it`,
     {
       stderr: inspection.ping?.answer,
       next: `Look into its log: docker logs ${container.look?.name}; and check ${addressOf(config).split(' ')[0]} of this source.`,
@@ -108,9 +108,10 @@ function unsettled({ config, container }: Session, status: 'restarting' | 'remov
 }
 
 /** Without redis-cli: whether anything listens there. When that can't be told either, something does. */
-async function listens({ context, address, port }: Session): Promise<boolean> {
+async function listens({ context, config: { at } }: Session): Promise<boolean> {
+  if (!('address' in at)) return true
   try {
-    const socket = await context.host.connectTcp(address, port, context.signal)
+    const socket = await context.host.connectTcp(at.address, at.port, context.signal)
     socket.on('error', () => {})
     socket.destroy()
     return true

@@ -2,6 +2,7 @@ import type { RedisSourceConfig } from '../../model/config.ts'
 import type { RedisFacts } from '../../model/facts.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { RestoreContext } from '../contract.ts'
+import { stdinOf } from './connection.ts'
 import type { Session } from './connection.ts'
 import { addressOf, nameOf } from './failures.ts'
 import { parseInfo } from './inspection.ts'
@@ -136,7 +137,7 @@ async function waitUntilUp(
   context.signal.addEventListener('abort', stop)
   try {
     process.stdin.on('error', () => {})
-    process.stdin.end(`${session.password}\n`)
+    process.stdin.end(stdinOf(session))
     let rest = ''
     for await (const chunk of process.stdout) {
       rest += (chunk as Buffer).toString('utf8')

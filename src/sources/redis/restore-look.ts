@@ -3,7 +3,7 @@ import type { RedisSourceConfig } from '../../model/config.ts'
 import type { RedisFacts } from '../../model/facts.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { RestoreContext } from '../contract.ts'
-import { isRunningContainer, openSession } from './connection.ts'
+import { isRunningContainer, openSession, stdinOf } from './connection.ts'
 import type { Session } from './connection.ts'
 import { readContainerConfig, startDirectory, toSpeak } from './container.ts'
 import type { RedisContainer } from './container.ts'
@@ -124,7 +124,7 @@ async function presentSettings(session: Session): Promise<Partial<Record<string,
       privilege: context.privilege,
       title: 'asking Redis on the server',
     },
-    { stdin: Buffer.from(`${session.password}\n`), signal: context.signal },
+    { stdin: stdinOf(session), signal: context.signal },
   )
   const records = result.status === 0 ? parseRecords(result.stdout) : undefined
   if (records === undefined) throw scriptFailed('Asking Redis on the server', result)

@@ -2,6 +2,7 @@ import { SourceError } from '../../errors.ts'
 import { formatSize } from '../../model/units.ts'
 import { nameOf, refusal, whereItWrites } from './failures.ts'
 import type { Inspection } from './inspection.ts'
+import { stdinOf } from './connection.ts'
 import type { Session } from './connection.ts'
 
 export interface Saved {
@@ -45,7 +46,7 @@ export async function save(
   try {
     // A script that ended early has closed its stdin; what it said tells why.
     process.stdin.on('error', () => {})
-    process.stdin.end(`${session.password}\n`)
+    process.stdin.end(stdinOf(session))
     let last = ''
     let rest = ''
     for await (const chunk of process.stdout) {
