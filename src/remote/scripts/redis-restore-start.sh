@@ -65,7 +65,7 @@ for pattern; do
     tell file "$file"
     # Busybox has whole seconds.
     tell changed "$(stat -c %.Z "$file" 2>/dev/null || stat -c %Z "$file")"
-    tell text "$(grep -iE '^[[:space:]]*"?(include|port|tls-port|unixsocket|dir|dbfilename|append[a-z]+|databases|aof-use-rdb-preamble)"?[[:space:]]' "$file")"
+    tell text "$(grep -iE '^[[:space:]]*"?(include|port|tls-port|unixsocket|dir|dbfilename|append[a-z]+|databases|maxmemory|maxmemory-policy|aof-use-rdb-preamble)"?[[:space:]]' "$file")"
   done
   [ -n "$found" ] || tell unreadable "$pattern"
 done

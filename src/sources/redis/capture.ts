@@ -22,6 +22,7 @@ import { addressOf, nameOf, whereItWrites } from './failures.ts'
 import { findHostStart } from './host-start.ts'
 import { checkDirectory, inspect } from './inspect.ts'
 import type { Inspection, Setting } from './inspection.ts'
+import { dataMemory } from './memory.ts'
 import { TEMPORARY, aofNames, foundFiles, ownFiles } from './own-files.ts'
 import { save } from './save.ts'
 import type { Saved } from './save.ts'
@@ -367,6 +368,7 @@ class RedisCapture implements Capture {
     }
     const loads = this.#loads(rdb !== undefined, aof !== undefined)
     const lastSave = this.#saved.time ?? this.#lastSave(loads)
+    const memory = dataMemory(info)
     const version = info.get('redis_version') ?? rdb?.redisVersion ?? aof?.base?.redisVersion
     return {
       kind: 'redis',
@@ -379,6 +381,7 @@ class RedisCapture implements Capture {
       ...(rdb === undefined ? {} : { rdb }),
       ...(aof === undefined ? {} : { aof }),
       settings: { ...settings },
+      ...(memory === undefined ? {} : { memory }),
       ...(Number.isFinite(lastSave) ? { lastSave } : {}),
     }
   }

@@ -90,6 +90,16 @@ export function refusal(config: RedisSourceConfig, doing: string, answer: string
       },
     )
   }
+  if (/^OOM/.test(text)) {
+    return new SourceError(
+      'redis-memory',
+      `${redis} has used up its maxmemory and does not let us ${doing}`,
+      {
+        ...said,
+        next: 'Raise maxmemory there (redis-cli CONFIG SET maxmemory BYTES, and in its config), then restore again.',
+      },
+    )
+  }
   if (/^MISCONF/.test(text)) {
     return new SourceError('redis-misconf', `${redis} can't save to its disk and says so itself`, {
       ...said,

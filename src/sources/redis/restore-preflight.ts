@@ -4,6 +4,7 @@ import type { RedisFacts } from '../../model/facts.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { RestoreContext, RestorePreflight } from '../contract.ts'
 import { nameOf } from './failures.ts'
+import { memoryFindings } from './memory.ts'
 import { checkTargetDirectory, lookAtTarget } from './restore-look.ts'
 import type { RestoreLook } from './restore-look.ts'
 import { chooseForm } from './restore-plan.ts'
@@ -38,6 +39,7 @@ export async function preflightRedis(
       ...checkVersion(facts, start),
       ...checkForm(facts, start),
       ...checkDatabases(facts, start),
+      ...memoryFindings(facts, start.memory),
       ...checkReplica(look, config),
       ...checkModules(facts),
       ...start.findings,

@@ -2,6 +2,8 @@ import type { RedisFacts } from '../../model/facts.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { OwnFiles } from './directory-watch.ts'
 import type { Directives, StartArguments } from './restore-directives.ts'
+import { parseMemory } from './memory.ts'
+import type { MemoryLimit } from './memory.ts'
 import { atLeast } from '../../model/redis-version.ts'
 import type { ServerVersion } from '../../model/redis-version.ts'
 
@@ -24,6 +26,8 @@ export interface RedisStart {
   readonly databases?: number | undefined
   /** Where it will look, when its config or command line gives an absolute path. */
   readonly dir?: string | undefined
+  /** Undefined when it is not known. */
+  readonly memory?: MemoryLimit | undefined
   readonly findings: readonly Finding[]
   readonly notes: readonly string[]
 }
@@ -88,6 +92,7 @@ export function startOf(evidence: StartEvidence, facts: RedisFacts): RedisStart 
     appendfilename: judge.value('appendfilename'),
     databases: Number(evidence.present['databases'] ?? judge.told('databases') ?? Number.NaN),
     dir: judge.told('dir'),
+    memory: told ? memoryLimit(evidence, judge) : undefined,
   }
   return {
     ...start,
@@ -97,6 +102,19 @@ export function startOf(evidence: StartEvidence, facts: RedisFacts): RedisStart 
     findings: judge.findings,
     notes: judge.notes,
   }
+}
+
+/** As it starts, where all of that is known; else as it runs. */
+function memoryLimit(
+  { arguments: given, file, present, info }: StartEvidence,
+  judge: Judge,
+): MemoryLimit | undefined {
+  const isKnown = given !== undefined && file !== 'unreadable'
+  const value = (name: string, field: string, usual: string): string | undefined =>
+    judge.told(name) ?? (isKnown ? usual : (present[name] ?? info.get(field)))
+  const bytes = parseMemory(value('maxmemory', 'maxmemory', '0') ?? info.get('maxmemory') ?? '')
+  const policy = value('maxmemory-policy', 'maxmemory_policy', 'noeviction')
+  return bytes === undefined ? undefined : { bytes, policy: policy ?? 'unknown policy' }
 }
 
 interface Judge {
