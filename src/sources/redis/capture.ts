@@ -1,5 +1,5 @@
 import { SourceError } from '../../errors.ts'
-import type { RdbFacts, RedisCaptureForm, RedisFacts } from '../../model/facts.ts'
+import type { RedisCaptureForm, RedisFacts } from '../../model/facts.ts'
 import type { RedisSourceConfig } from '../../model/config.ts'
 import { printable } from '../../model/path-bytes.ts'
 import type { SnapshotWarning } from '../../model/snapshot.ts'
@@ -17,6 +17,7 @@ import { openSession } from './connection.ts'
 import type { Session } from './connection.ts'
 import { startSettings } from './container.ts'
 import { copyArchive } from './copy-archive.ts'
+import type { Copied } from './copy-archive.ts'
 import { DirectoryWatch } from './directory-watch.ts'
 import { addressOf, nameOf, whereItWrites } from './failures.ts'
 import { findHostStart } from './host-start.ts'
@@ -234,7 +235,7 @@ class RedisCapture implements Capture {
   readonly #tally: Tally
   readonly #watch: DirectoryWatch
   readonly #amendments = new Map<string, Amendment>()
-  #copied: { readonly facts: RdbFacts; readonly pointInTime: boolean } | undefined
+  #copied: Copied | undefined
   #current: CaptureArchive | undefined
   #hold: AofHold | undefined
 
@@ -262,9 +263,9 @@ class RedisCapture implements Capture {
   async *archives(): AsyncGenerator<CaptureArchive> {
     if (this.#way === 'stream') {
       yield (this.#current = await copyArchive(this.#session, {
-        serverVersion: this.#inspection.info.get('redis_version'),
+        info: this.#inspection.info,
         createSorter: this.#session.createSorter,
-        warn: (code, message, next) => this.#tally.warn(code, message, next),
+        warn: (code, message, next, count) => this.#tally.warn(code, message, next, count),
         onFinished: (copy) => (this.#copied = copy),
       }))
       return
@@ -382,6 +383,7 @@ class RedisCapture implements Capture {
       ...(aof === undefined ? {} : { aof }),
       settings: { ...settings },
       ...(memory === undefined ? {} : { memory }),
+      ...(this.#copied?.slots === undefined ? {} : { slots: this.#copied.slots }),
       ...(Number.isFinite(lastSave) ? { lastSave } : {}),
     }
   }
