@@ -10,8 +10,17 @@ export function targetProblem(text: string): string | undefined {
     : undefined
 }
 
-/** `host`, `host:port`, `[v6]` or `[v6]:port` of a Redis server; undefined when it is none of them. */
-export function parseAddress(text: string): { address: string; port: number } | undefined {
+/** The longest path that a unix socket can have (sun_path, with its NUL). */
+const MAX_SOCKET_PATH = 107
+
+/**
+ * `host`, `host:port`, `[v6]`, `[v6]:port` or `unix:/path` of a Redis server; undefined when it is none of them.
+ */
+export function parseAddress(
+  text: string,
+): { address: string; port: number } | { socket: string } | undefined {
+  const socket = /^unix:(\/[^\0\n]*[^/\0\n])$/.exec(text)?.[1]
+  if (socket !== undefined) return Buffer.byteLength(socket) > MAX_SOCKET_PATH ? undefined : { socket }
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9_][A-Za-z0-9._-]*))(?::(\d{1,5}))?$/.exec(text)
   if (!match) return undefined
   const [, v6, name, portText] = match
@@ -21,6 +30,8 @@ export function parseAddress(text: string): { address: string; port: number } | 
 }
 
 export function addressProblem(text: string): string | undefined {
+  if (parseAddress(text) === undefined && text.startsWith('unix:'))
+    return 'not a socket; write unix: and its absolute path of at most 107 bytes, unix:/run/redis/redis.sock'
   return parseAddress(text) === undefined
     ? 'not an address; write host:port, 127.0.0.1:6379 or [::1]:6379, without a scheme or password'
     : undefined

@@ -5,6 +5,8 @@ import type {
   HostConfig,
   QuiesceConfig,
   RedisSourceConfig,
+  RedisTlsConfig,
+  RedisTlsFile,
   RetentionPolicy,
   ServicesConfig,
   SourceConfig,
@@ -160,9 +162,10 @@ function normaliseSource(
         kind: 'redis',
         path: normaliseRemotePath(input.path),
         capture: input.capture ?? 'rdb',
-        at: redisPlace(input),
+        at: redisPlace(input, resolvePath),
         username: input.username,
         password: input.password && normaliseSecret(input.password, resolvePath),
+        startsWith: input.startsWith,
       }
   }
 }
@@ -173,11 +176,28 @@ function normaliseQuiesce(input: NonNullable<SourceInput['quiesce']>): QuiesceCo
     : { how: 'pause', services: [...new Set(input.pause)] }
 }
 
-function redisPlace(input: Extract<SourceInput, { kind: 'redis' }>): RedisSourceConfig['at'] {
+type RedisInput = Extract<SourceInput, { kind: 'redis' }>
+
+function redisPlace(input: RedisInput, resolvePath: ResolvePath): RedisSourceConfig['at'] {
   if (input.service !== undefined) return { service: input.service }
   if (input.container !== undefined) return { container: input.container }
   const address = input.address === undefined ? undefined : parseAddress(input.address)
-  return { ...DEFAULT_REDIS_ADDRESS, ...address, tls: input.tls ?? false }
+  if (address !== undefined && 'socket' in address) return address
+  return { ...DEFAULT_REDIS_ADDRESS, ...address, tls: redisTls(input.tls, resolvePath) }
+}
+
+/** An absolute path is on the server, where redis-cli runs; any other one is a path of the config like all others. */
+function redisTls(tls: RedisInput['tls'], resolvePath: ResolvePath): boolean | RedisTlsConfig {
+  if (tls === undefined || typeof tls === 'boolean') return tls ?? false
+  const file = (path: string | undefined): RedisTlsFile | undefined =>
+    path === undefined ? undefined : path.startsWith('/') ? { server: path } : { here: resolvePath(path) }
+  return {
+    ca: file(tls.ca),
+    cert: file(tls.cert),
+    key: file(tls.key),
+    serverName: tls.serverName,
+    insecure: tls.insecure ?? false,
+  }
 }
 
 function normaliseSecret(reference: SecretReference, resolvePath: ResolvePath): SecretReference {

@@ -157,9 +157,28 @@ function sourceRules(source: Fields, path: ConfigPath): Problem[] {
     at: 'key',
     message: `the server is named by ${places[0]} already; write only one of service, container and address`,
   }))
-  if (source['tls'] === true && places.some((place) => place !== 'address'))
-    problems.push({ path: [...path, 'tls'], at: 'key', message: 'works only with address' })
-  return problems
+  return [...problems, ...tlsRules(source, path, places)]
+}
+
+function tlsRules(source: Fields, path: ConfigPath, places: readonly string[]): Problem[] {
+  const { tls, address } = source
+  if (tls !== true && !isMap(tls)) return []
+  const at = [...path, 'tls']
+  if (places.some((place) => place !== 'address'))
+    return [{ path: at, at: 'key', message: 'works only with address' }]
+  if (typeof address === 'string' && address.startsWith('unix:'))
+    return [{ path: at, at: 'key', message: 'does not go together with a unix socket' }]
+  const { cert, key } = fields(tls)
+  if ((cert === undefined) === (key === undefined)) return []
+  const [has, lacks] = cert === undefined ? ['key', 'cert'] : ['cert', 'key']
+  return [
+    {
+      path: [...at, has],
+      at: 'key',
+      message: `needs ${lacks} beside it`,
+      suggestion: 'Name the client certificate and its private key, or neither',
+    },
+  ]
 }
 
 /** The same path in two places would be captured, and restored, twice. One inside another is allowed. */

@@ -227,6 +227,34 @@ const filesSource = z
   })
   .describe('Files and directories.')
 
+const tlsFile = () =>
+  checked(text('the path'), (value) => (/[\n\r]/.test(value) ? 'must be on one line' : undefined))
+
+const redisTls = z
+  .strictObject({
+    ca: tlsFile()
+      .optional()
+      .describe(
+        "The certificates to trust. An absolute path is on the server; one that begins with ~/ or is relative to this file, on this machine. Default: those of the server's system.",
+      ),
+    cert: tlsFile()
+      .optional()
+      .describe('The client certificate, when Redis wants one; with `key`. Paths as for ca.'),
+    key: tlsFile()
+      .optional()
+      .describe('Its private key. Paths as for ca; on this machine only you may read it (chmod 600).'),
+    serverName: z
+      .string()
+      .regex(/^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?$/, 'not the name of a server')
+      .optional()
+      .describe('The name to ask for (SNI).'),
+    insecure: z
+      .boolean()
+      .optional()
+      .describe('Take every certificate, without looking at it. Default false.'),
+  })
+  .describe('What TLS needs.')
+
 const redisSource = z
   .strictObject({
     kind: z.literal('redis'),
@@ -237,14 +265,25 @@ const redisSource = z
     container: text('the container').optional().describe('The container that runs it.'),
     address: checked(text('the address'), addressProblem)
       .optional()
-      .describe('host:port as seen from the server. Default 127.0.0.1:6379.'),
-    tls: z.boolean().optional().describe('Speak TLS to `address`. Default false.'),
+      .describe(
+        'host:port as seen from the server, or a socket of it: unix:/run/redis/redis.sock. Default 127.0.0.1:6379.',
+      ),
+    tls: z
+      .union([z.boolean(), redisTls], { error: 'write true, false, or what TLS needs: { ca: FILE }' })
+      .optional()
+      .describe('Speak TLS to `address`. Default false.'),
     username: text('the user').optional().describe('The Redis user. Default: the default user.'),
     password: secret.optional().describe('The Redis password.'),
     capture: z
       .enum(['rdb', 'aof', 'both'], { error: 'must be one of rdb, aof, both' })
       .optional()
       .describe('What to take: a point-in-time RDB, the append-only files, or both. Default rdb.'),
+    startsWith: z
+      .enum(['aof', 'rdb'], { error: 'must be aof or rdb' })
+      .optional()
+      .describe(
+        'What Redis loads when it starts the next time: aof (appendonly yes) or rdb (appendonly no). Default: found out on the server; a restore asks for this key where that is impossible.',
+      ),
     quiesce: quiesce(),
     retention: sourceRetention(),
   })

@@ -131,6 +131,21 @@ export interface FilesSourceConfig extends SourceConfigBase {
   readonly exclude: readonly string[]
 }
 
+/** A file that redis-cli needs for TLS: on the server, or on this machine; both absolute. */
+export type RedisTlsFile = { readonly server: string } | { readonly here: string }
+
+export interface RedisTlsConfig {
+  /** Whom to trust; absent: whom the server's system trusts. */
+  readonly ca?: RedisTlsFile | undefined
+  /** What to show when Redis asks for a certificate; both or none. */
+  readonly cert?: RedisTlsFile | undefined
+  readonly key?: RedisTlsFile | undefined
+  /** The name to ask for (SNI). */
+  readonly serverName?: string | undefined
+  /** Takes every certificate. */
+  readonly insecure: boolean
+}
+
 export interface RedisSourceConfig extends SourceConfigBase {
   readonly kind: 'redis'
   /** The data directory, relative to the deployment, or absolute. */
@@ -140,9 +155,13 @@ export interface RedisSourceConfig extends SourceConfigBase {
   readonly at:
     | { readonly service: string }
     | { readonly container: string }
-    | { readonly address: string; readonly port: number; readonly tls: boolean }
+    | { readonly address: string; readonly port: number; readonly tls: boolean | RedisTlsConfig }
+    /** A unix socket of the server, absolute. */
+    | { readonly socket: string }
   readonly username?: string | undefined
   readonly password?: SecretReference | undefined
+  /** What its next start loads, where that can't be found out on the server: AOF (`appendonly yes`) or RDB. */
+  readonly startsWith?: 'aof' | 'rdb' | undefined
 }
 
 /** A named volume of Docker. */

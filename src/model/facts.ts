@@ -63,6 +63,10 @@ export interface RedisFacts {
   readonly aof?: AofFacts | undefined
   /** `dir`, `dbfilename`, `appenddirname`, `appendfilename`, `appendonly` as the server answered, where known. */
   readonly settings: Readonly<Record<string, string>>
+  /** What the data took in the server's memory, in bytes, where it ran. */
+  readonly memory?: number | undefined
+  /** Which slots a node of a cluster served, as `0-5460 6000`, when its keys were read one by one. */
+  readonly slots?: string | undefined
   /** Unix time of the last save in seconds, where known. */
   readonly lastSave?: number | undefined
 }

@@ -115,7 +115,14 @@ function describeContent(source: SourceConfig): string {
     }
     case 'redis': {
       const { at } = source
-      const place = 'address' in at ? `${at.address}:${at.port}` : 'service' in at ? at.service : at.container
+      const place =
+        'address' in at
+          ? `${at.address}:${at.port}`
+          : 'socket' in at
+            ? `unix:${at.socket}`
+            : 'service' in at
+              ? at.service
+              : at.container
       return `${source.path}, as ${source.capture}, from Redis at ${place}`
     }
   }

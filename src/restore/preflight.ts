@@ -217,9 +217,16 @@ export function restoreContext(
         privilege: host.sudo ? 'sudo' : undefined,
         signal,
       }),
+    starter: starterOf(host.services),
     step,
     signal,
   }
+}
+
+function starterOf(services: HostConfig['services']): RestoreContext['starter'] {
+  if (services.manager === 'command') return { line: services.start }
+  if (services.manager === 'systemd') return { units: [...new Set([...services.data, ...services.stop])] }
+  return undefined
 }
 
 /** A deployment that is not there yet, as an absolute path. */

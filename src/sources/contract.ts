@@ -158,6 +158,8 @@ export interface RestoreContext {
   readonly findContainer: SearchContainer
   /** The Compose file or `.env` of the same snapshot comes with it: services start as the snapshot's, not as now. */
   readonly renews?: boolean | undefined
+  /** What starts the services, as the config says: one line of sh, or units of systemd. */
+  readonly starter?: { readonly line: string } | { readonly units: readonly string[] } | undefined
   readonly step: (text: string) => void
   readonly signal: AbortSignal
 }

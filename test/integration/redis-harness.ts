@@ -13,6 +13,7 @@ import type { RedisSourceConfig, ServicesConfig } from '../../src/model/config.t
 import type { RedisFacts } from '../../src/model/facts.ts'
 import { Secret } from '../../src/model/secret.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../../src/remote/contract.ts'
+import { readSecretFile } from '../../src/secrets/secret-file.ts'
 import type { Notice } from '../../src/report/contract.ts'
 import { findSourceContainer } from '../../src/services/source-container.ts'
 import type {
@@ -78,6 +79,8 @@ export interface CaptureOptions {
   readonly probe?: Partial<HostProbe>
   readonly privilege?: Privilege
   readonly password?: string
+  /** Secrets in files are read from there; else every secret is the password. */
+  readonly secretFiles?: boolean
   readonly services?: ServicesConfig
   readonly signal?: AbortSignal
   readonly onStep?: (text: string) => void
@@ -98,7 +101,10 @@ export async function capture(config: RedisSourceConfig, options: CaptureOptions
     probe: localProbe({ deployment: options.deployment, ...options.probe }),
     privilege: options.privilege,
     compression: { kind: 'auto' },
-    secret: () => Promise.resolve(new Secret(options.password ?? '')),
+    secret: (reference) =>
+      options.secretFiles === true && 'file' in reference
+        ? readSecretFile(reference.file)
+        : Promise.resolve(new Secret(options.password ?? '')),
     findContainer: searchContainer(options.host, options.deployment, options.services),
     step: (text) => {
       steps.push(text)

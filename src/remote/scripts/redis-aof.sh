@@ -3,7 +3,7 @@
 #   DIRECTORY is Redis's own, absolute; ID is made by the client
 #   MEMBER/NAME is what the files' place is to be called in the archive; NAME is appenddirname, or appendfilename
 #   of a Redis that writes a single file
-# stdin: first the password, empty for none.
+# stdin: first what redis_open reads.
 # stdout: lines
 #   wait REASON       a rewrite has to end first
 #   ready TREE BYTES  hard links of the files are in TREE/MEMBER/NAME; they stay until the release
@@ -12,6 +12,8 @@
 # include lib/prelude.sh
 # include lib/lease.sh
 # include lib/redis.sh
+
+redis_line() { lease_next || exit 0; }
 
 aside=
 changed=
@@ -40,6 +42,15 @@ failed() {
   # The client reads this, then releases.
   while lease_next; do :; done
   exit 0
+}
+
+# or_forbidden: without CONFIG rewrites go on. The links are whole all the same: they are made anew when one came in
+# between, and one that comes later leaves them as they are.
+or_forbidden() {
+  case $answer in
+    NOPERM* | *'unknown command'*) ;;
+    *) failed answer "${ask_auth:-$answer}" ;;
+  esac
 }
 
 # No rewrite runs or is about to.
@@ -96,11 +107,9 @@ file_number() {
 
 work() {
   directory=$1 id=$2 member=$3 name=$4 poll=$5
-  lease_next || exit 0
-  password=$line
-  redis_use "$host" "$port" "$user" "$tls" "$container" "$password"
-  config_get auto-aof-rewrite-percentage || failed answer "${ask_auth:-$answer}"
-  percentage=$value
+  redis_open "$host" "$port" "$user" "$tls" "$container"
+  percentage=0
+  if config_get auto-aof-rewrite-percentage; then percentage=$value; else or_forbidden; fi
   mkdir -p "$directory/.relay-backup" && mkdir "$directory/.relay-backup/aof-$id" ||
     failed link "$directory/.relay-backup"
   aside=$directory/.relay-backup/aof-$id
@@ -113,7 +122,10 @@ work() {
   if [ "$percentage" != 0 ]; then
     changed=$percentage
     ask CONFIG SET auto-aof-rewrite-percentage 0
-    [ "$answer" = OK ] || failed answer "$answer"
+    [ "$answer" = OK ] || {
+      changed=
+      or_forbidden
+    }
   fi
   attempts=0
   while :; do

@@ -25,7 +25,7 @@ for file; do
   if docker cp -L "$container:$file" - 2>/dev/null >/dev/null; then
     tell file "$file"
     tell text "$(docker cp -L "$container:$file" - 2>/dev/null | tar -x -O -f - 2>/dev/null |
-      grep -iE '^[[:space:]]*"?(include|port|dir|dbfilename|append[a-z]+|databases|aof-use-rdb-preamble)"?[[:space:]]')"
+      grep -iE '^[[:space:]]*"?(include|port|dir|dbfilename|append[a-z]+|databases|maxmemory|maxmemory-policy|aof-use-rdb-preamble)"?[[:space:]]')"
   else
     tell unreadable "$file"
   fi

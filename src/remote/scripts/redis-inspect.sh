@@ -1,19 +1,32 @@
 # What a Redis source is: its directory, and what the server says of itself. Changes nothing, but settles what an
 # earlier run that is gone has left behind.
 # Arguments: HOST PORT USER TLS CONTAINER DIRECTORY (absolute)
-# stdin: the password, one line, empty for none.
+# stdin: what redis_open reads.
 # stdout: records of a name and a value, each ended by NUL.
 # include lib/prelude.sh
 # include lib/redis.sh
 
-IFS= read -r password || :
-redis_use "$1" "$2" "$3" "$4" "$5" "$password"
+redis_open "$1" "$2" "$3" "$4" "$5"
 directory=$6
 
 tell() { printf '%s\0%s\0' "$1" "$2"; }
 
 real_path() {
   (cd "$1" 2>/dev/null && pwd -P) || readlink -f -- "$1" 2>/dev/null || printf '%s\n' "$1"
+}
+
+# A server works in its directory. A number from inside a container is another process here, or none.
+tell_process_directory() {
+  IFS= read -r comm 2>/dev/null <"/proc/$process/comm" || return 0
+  case $comm in *redis* | *valkey* | *keydb*) ;; *) return 0 ;; esac
+  works_in=$(readlink "/proc/$process/cwd" 2>/dev/null) || return 0
+  case $works_in in
+    *' (deleted)') tell 'process dir' '' ;;
+    *)
+      tell 'process dir' "$works_in"
+      tell dir-real "$works_in"
+      ;;
+  esac
 }
 
 tell uid "$(id -u)"
@@ -72,6 +85,7 @@ tell auth "$ask_auth"
 [ "$ask_status" -eq 0 ] || exit 0
 ask INFO
 tell info "$answer"
+process=$(printf '%s\n' "$answer" | sed -n 's/^process_id:\([0-9]*\).*/\1/p')
 for name in dir dbfilename appendonly appenddirname appendfilename save; do
   if config_get "$name"; then
     tell "config $name" "$value"
@@ -79,6 +93,7 @@ for name in dir dbfilename appendonly appenddirname appendfilename save; do
     if [ "$name" = dir ] && [ -z "$redis_container" ]; then tell dir-real "$(real_path "$value")"; fi
   else
     tell "refused $name" "$answer"
+    [ "$name" != dir ] || [ -n "$redis_container" ] || tell_process_directory
   fi
 done
 leftovers "$directory"

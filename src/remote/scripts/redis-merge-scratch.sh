@@ -16,8 +16,7 @@ work() {
   shift 3
   lease_next || exit 0
   password=$line
-  REDISCLI_AUTH=$password
-  export REDISCLI_AUTH
+  scratch_password=$password
   tries=0
   case $binary in
     image:*)

@@ -1,7 +1,7 @@
 # Waits until a Redis that was started has loaded its data, then tells what it holds.
 # Arguments: HOST PORT USER TLS CONTAINER STALL
 #   STALL: after how many seconds in which nothing moves to give up
-# stdin: the password, one line, empty for none.
+# stdin: what redis_open reads.
 # stdout: lines
 #   loading BYTES ALL    while it loads
 #   failed TEXT          it does not answer, or refuses
@@ -10,8 +10,7 @@
 # include lib/prelude.sh
 # include lib/redis.sh
 
-IFS= read -r password || :
-redis_use "$1" "$2" "$3" "$4" "$5" "$password"
+redis_open "$1" "$2" "$3" "$4" "$5"
 stall=$6
 
 redis_has_cli || {

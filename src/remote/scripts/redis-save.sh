@@ -1,19 +1,20 @@
 # Has Redis save itself, and waits until that ended well.
-# Arguments: HOST PORT USER TLS CONTAINER FILE STALL
-#   FILE is the RDB as an absolute path, empty when it is not known
+# Arguments: HOST PORT USER TLS CONTAINER FILE STALL GUESSED
+#   FILE is the RDB as an absolute path
 #   STALL is after how many seconds without progress to give up
-# stdin: the password, one line, empty for none.
+#   GUESSED: yes when its name is not known for certain; then another RDB beside it counts, too
+# stdin: what redis_open reads.
 # stdout: lines
 #   wait REASON        something else has to end first
 #   saving KEYS ALL    how far it is, where the server tells
-#   saved TIME SIZE    done: Unix time of the save, and the size of FILE in bytes where known
+#   saved TIME SIZE    done: Unix time of the save, and the size of FILE in bytes where known; behind them the name of
+#                      another one, if that was written
 #   failed CODE TEXT   not done. CODE: answer, space, child, stalled, elsewhere
 # include lib/prelude.sh
 # include lib/redis.sh
 
-IFS= read -r password || :
-redis_use "$1" "$2" "$3" "$4" "$5" "$password"
-file=$6 stall=$7
+redis_open "$1" "$2" "$3" "$4" "$5"
+file=$6 stall=$7 guessed=$8
 
 failed() {
   printf 'failed %s %s\n' "$1" "$(printf '%s' "$2" | tr '\n' ' ')"
@@ -75,18 +76,37 @@ wait_for_children() {
   done
 }
 
+# numbers: inodes and names of what lies in the directory. A save makes a new file (rdbSave in src/rdb.c).
+numbers() {
+  for number_file in "${file%/*}"/*; do
+    [ ! -f "$number_file" ] || printf '%s %s\n' "$(stat -c %i "$number_file" 2>/dev/null)" "${number_file##*/}"
+  done
+}
+
+# written: the one RDB that is new since $numbers_before, in $written_file; fails for none, and for several.
+written() {
+  written_file=
+  for written_candidate in "${file%/*}"/*; do
+    case ${written_candidate##*/} in temp-*) continue ;; esac
+    [ -f "$written_candidate" ] && [ "$(head -c 5 "$written_candidate" 2>/dev/null)" = REDIS ] || continue
+    written_number="$(stat -c %i "$written_candidate") ${written_candidate##*/}"
+    case $newline$numbers_before$newline in *"$newline$written_number$newline"*) continue ;; esac
+    [ -z "$written_file" ] || return 1
+    written_file=${written_candidate##*/}
+  done
+  [ -n "$written_file" ]
+}
+
 attempts=0
 while :; do
   wait_for_children
-  before=
-  if [ -n "$file" ]; then
-    before=$(file_identity "$file")
-    size=$(stat -c %s "$file" 2>/dev/null)
-    free=$(df -Pk "${file%/*}" 2>/dev/null | awk 'NR == 2 { print $4 }')
-    # A save that fails can make Redis refuse writes (stop-writes-on-bgsave-error), so it is not even tried.
-    if [ -n "$size" ] && [ -n "$free" ] && [ "$((size / 1024))" -gt "$free" ]; then
-      failed space "$size $((free * 1024))"
-    fi
+  before=$(file_identity "$file")
+  [ "$guessed" != yes ] || numbers_before=$(numbers)
+  size=$(stat -c %s "$file" 2>/dev/null)
+  free=$(df -Pk "${file%/*}" 2>/dev/null | awk 'NR == 2 { print $4 }')
+  # A save that fails can make Redis refuse writes (stop-writes-on-bgsave-error), so it is not even tried.
+  if [ -n "$size" ] && [ -n "$free" ] && [ "$((size / 1024))" -gt "$free" ]; then
+    failed space "$size $((free * 1024))"
   fi
   ask BGSAVE
   case $answer in
@@ -109,13 +129,13 @@ while :; do
   pause
 done
 if [ "$(info_value rdb_last_bgsave_status)" != ok ]; then
-  free=
-  [ -z "$file" ] || free=$(df -Pk "${file%/*}" 2>/dev/null | awk 'NR == 2 { print $4 }')
+  free=$(df -Pk "${file%/*}" 2>/dev/null | awk 'NR == 2 { print $4 }')
   failed child "${free:-unknown}"
 fi
-if [ -n "$file" ] && [ "$(file_identity "$file")" = "$before" ]; then
-  failed elsewhere "$file"
+other=
+if [ "$(file_identity "$file")" = "$before" ]; then
+  [ "$guessed" = yes ] && written || failed elsewhere "$file"
+  other=$written_file
+  file=${file%/*}/$other
 fi
-size=
-[ -z "$file" ] || size=$(stat -c %s "$file" 2>/dev/null)
-echo "saved $(info_value rdb_last_save_time) $size"
+echo "saved $(info_value rdb_last_save_time) $(stat -c %s "$file" 2>/dev/null)${other:+ $other}"

@@ -1,15 +1,14 @@
 # The RDB of a Redis whose files can't be read, as it sends it to a replica. Something may follow it: the client
 # knows where it ends.
 # Arguments: NONCE HOST PORT USER TLS CONTAINER
-# stdin: the password, one line, empty for none.
+# stdin: what redis_open reads.
 # stderr: messages of redis-cli, then the status line with the stages redis and pass.
 # include lib/prelude.sh
 # include lib/pipeline.sh
 # include lib/redis.sh
 
 nonce=$1
-IFS= read -r password || :
-redis_use "$2" "$3" "$4" "$5" "$6" "$password"
+redis_open "$2" "$3" "$4" "$5" "$6"
 # The transfer takes as long as it takes.
 redis_limit=
 

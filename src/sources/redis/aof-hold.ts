@@ -32,7 +32,7 @@ export async function holdAof(session: Session, directory: string, name: string)
       privilege: context.privilege,
       title: 'holding the AOF of Redis on the server',
     },
-    { firstLines: [session.password], signal: context.signal },
+    { firstLines: session.lines, signal: context.signal },
   )
   try {
     for (;;) {

@@ -1,5 +1,5 @@
 import { SourceError } from '../../errors.ts'
-import type { RdbFacts, RedisCaptureForm, RedisFacts } from '../../model/facts.ts'
+import type { RedisCaptureForm, RedisFacts } from '../../model/facts.ts'
 import type { RedisSourceConfig } from '../../model/config.ts'
 import { printable } from '../../model/path-bytes.ts'
 import type { SnapshotWarning } from '../../model/snapshot.ts'
@@ -17,10 +17,13 @@ import { openSession } from './connection.ts'
 import type { Session } from './connection.ts'
 import { startSettings } from './container.ts'
 import { copyArchive } from './copy-archive.ts'
+import type { Copied } from './copy-archive.ts'
 import { DirectoryWatch } from './directory-watch.ts'
-import { addressOf, nameOf } from './failures.ts'
+import { addressOf, nameOf, whereItWrites } from './failures.ts'
+import { findHostStart } from './host-start.ts'
 import { checkDirectory, inspect } from './inspect.ts'
-import type { Inspection } from './inspection.ts'
+import type { Inspection, Setting } from './inspection.ts'
+import { dataMemory } from './memory.ts'
 import { TEMPORARY, aofNames, foundFiles, ownFiles } from './own-files.ts'
 import { save } from './save.ts'
 import type { Saved } from './save.ts'
@@ -40,24 +43,33 @@ type Way = 'files' | 'stream' | 'stopped'
  */
 export async function captureRedis(context: PullContext, config: RedisSourceConfig): Promise<Capture> {
   const session = { ...(await openSession(context, config)), createSorter: context.createSorter }
-  const { inspection, state } = await inspect(session)
+  const { inspection: seen, state } = await inspect(session)
   const { container } = session
   const tally = new Tally(context)
-  if (inspection.settled > 0) {
+  if (seen.settled > 0) {
     context.notice({
       code: 'redis-settled',
       message: `A pull that died had left AOF rewrites of ${nameOf(config)} switched off; they are on again`,
     })
   }
-  if (state === 'up' || container !== undefined) checkDirectory(session, inspection)
+  const isThere = state === 'up' || container !== undefined ? checkDirectory(session, seen) : true
   if (state === 'stopped') {
-    tellOfStopped(session, inspection, tally)
+    tellOfStopped(session, seen, tally)
     const settings = container?.start === undefined ? {} : startSettings(container.start)
-    return new RedisCapture(session, { ...inspection, settings }, 'stopped', config.capture, {}, tally)
+    return new RedisCapture(session, { ...seen, settings }, 'stopped', config.capture, {}, tally)
   }
+  const inspection = await withNames(session, seen)
   tellOfReplica(session, inspection, tally)
   const form = checkForm(session, inspection, tally)
   const own = ownFiles(inspection)
+  if (!isThere) {
+    tally.warn(
+      'redis-stream',
+      `${nameOf(config)} works in ${inspection.settings.dir}, not in ${session.location.directory}: the RDB is taken as a replica gets it, without other files of the directory`,
+      `Set \`path\` of this source to ${inspection.settings.dir}: that is what a restore replaces.`,
+    )
+    return new RedisCapture(session, inspection, 'stream', form, {}, tally)
+  }
   const readable = inspection.directory.readable && !inspection.directory.unreadable.includes(own.rdb)
   if (!readable && form !== 'rdb') throw unreadable(session, inspection)
   if (!readable) {
@@ -71,18 +83,55 @@ export async function captureRedis(context: PullContext, config: RedisSourceConf
   if (form === 'aof') return new RedisCapture(session, inspection, 'files', form, {}, tally)
   context.step('asking Redis to save')
   try {
-    const saved = await save(session, `${inspection.directory.real}/${own.rdb}`)
-    return new RedisCapture(session, inspection, 'files', form, saved, tally)
+    const saved = await save(session, inspection, own.rdb)
+    const dbfilename = saved.file ?? own.rdb
+    const settings = { ...inspection.settings, dbfilename }
+    return new RedisCapture(session, { ...inspection, settings }, 'files', form, saved, tally)
   } catch (error) {
-    const forbidden = error instanceof SourceError && /^redis-no-(?:permission|command)$/.test(error.code)
-    if (!forbidden || form !== 'rdb') throw error
+    if (!(error instanceof SourceError) || form !== 'rdb') throw error
+    const why = whyStreamed(inspection, error)
+    if (why === undefined) throw error
     tally.warn(
       'redis-stream',
-      `${nameOf(config)} does not let us save: the RDB is taken as a replica gets it, without other files of the directory`,
+      `${nameOf(config)} ${why}: the RDB is taken as a replica gets it, without other files of the directory`,
       error.details.next,
     )
     return new RedisCapture(session, inspection, 'stream', form, {}, tally)
   }
+}
+
+/** Why the RDB has to be streamed when a save ended so; undefined when it has not. */
+function whyStreamed({ refused, directory }: Inspection, error: SourceError): string | undefined {
+  if (/^redis-no-(?:permission|command)$/.test(error.code)) return 'does not let us save'
+  // With CONFIG, `path` is known to be wrong. Without it, only the server itself is known to be right.
+  if (error.code === 'redis-saved-elsewhere' && refused.dir !== undefined)
+    return `saved, but nothing changed in ${directory.real}`
+  return undefined
+}
+
+/** Where CONFIG does not tell what the files are called, what the server is started with does. */
+async function withNames(session: Session, inspection: Inspection): Promise<Inspection> {
+  const { info, refused, settings } = inspection
+  if (refused.dbfilename === undefined) return inspection
+  const names = await startNames(session, info)
+  return { ...inspection, settings: { ...names, ...settings } }
+}
+
+async function startNames(
+  session: Session,
+  info: ReadonlyMap<string, string>,
+): Promise<Partial<Record<Setting, string>>> {
+  const { container } = session
+  if (container !== undefined) return container.start === undefined ? {} : startSettings(container.start)
+  const configFile = info.get('config_file') || undefined
+  const start = await findHostStart(session, { running: true, info, configFile, starter: undefined })
+  const told = (name: Setting): [Setting, string][] => {
+    const value =
+      start.arguments?.directives.get(name) ??
+      (typeof start.file === 'string' ? undefined : start.file.get(name))
+    return value === undefined ? [] : [[name, value]]
+  }
+  return Object.fromEntries([...told('dbfilename'), ...told('appenddirname'), ...told('appendfilename')])
 }
 
 /** Throws SourceError when it is not so: another Redis uses the directory, or the files can't be read. */
@@ -128,11 +177,15 @@ function tellOfReplica({ config }: Session, { info }: Inspection, tally: Tally):
 }
 
 /** What is asked for must be there: an AOF that is off can't be captured. */
-function checkForm({ config }: Session, { settings }: Inspection, tally: Tally): RedisCaptureForm {
+function checkForm({ config }: Session, { settings, refused }: Inspection, tally: Tally): RedisCaptureForm {
   if (config.capture === 'rdb' || settings.appendonly !== 'no') return config.capture
   if (config.capture === 'aof') {
     throw new SourceError('redis-aof-off', `${nameOf(config)} has appendonly off`, {
-      next: 'Set `capture: rdb` for this source, or turn it on: redis-cli CONFIG SET appendonly yes',
+      next: `Set \`capture: rdb\` for this source, or turn it on: ${
+        refused.appendonly === undefined
+          ? 'redis-cli CONFIG SET appendonly yes'
+          : 'appendonly yes in its config file, once its RDB was made an AOF (a start with an empty AOF is empty)'
+      }`,
     })
   }
   tally.warn(
@@ -182,7 +235,7 @@ class RedisCapture implements Capture {
   readonly #tally: Tally
   readonly #watch: DirectoryWatch
   readonly #amendments = new Map<string, Amendment>()
-  #copied: { readonly facts: RdbFacts; readonly pointInTime: boolean } | undefined
+  #copied: Copied | undefined
   #current: CaptureArchive | undefined
   #hold: AofHold | undefined
 
@@ -210,9 +263,9 @@ class RedisCapture implements Capture {
   async *archives(): AsyncGenerator<CaptureArchive> {
     if (this.#way === 'stream') {
       yield (this.#current = await copyArchive(this.#session, {
-        serverVersion: this.#inspection.info.get('redis_version'),
+        info: this.#inspection.info,
         createSorter: this.#session.createSorter,
-        warn: (code, message, next) => this.#tally.warn(code, message, next),
+        warn: (code, message, next, count) => this.#tally.warn(code, message, next, count),
         onFinished: (copy) => (this.#copied = copy),
       }))
       return
@@ -311,11 +364,12 @@ class RedisCapture implements Capture {
       throw new SourceError(
         'redis-rdb-missing',
         `Redis saved, but ${own.rdb ?? 'its RDB'} is not in what was captured`,
-        { next: 'Compare redis-cli CONFIG GET dir and CONFIG GET dbfilename with `path` of this source.' },
+        { next: whereItWrites(this.#inspection.refused.dbfilename) },
       )
     }
     const loads = this.#loads(rdb !== undefined, aof !== undefined)
     const lastSave = this.#saved.time ?? this.#lastSave(loads)
+    const memory = dataMemory(info)
     const version = info.get('redis_version') ?? rdb?.redisVersion ?? aof?.base?.redisVersion
     return {
       kind: 'redis',
@@ -328,6 +382,8 @@ class RedisCapture implements Capture {
       ...(rdb === undefined ? {} : { rdb }),
       ...(aof === undefined ? {} : { aof }),
       settings: { ...settings },
+      ...(memory === undefined ? {} : { memory }),
+      ...(this.#copied?.slots === undefined ? {} : { slots: this.#copied.slots }),
       ...(Number.isFinite(lastSave) ? { lastSave } : {}),
     }
   }

@@ -20,14 +20,18 @@ export function parseContainerCommand(words: readonly string[]): StartArguments 
   }
   const shell = words.findIndex((word) => SHELL.test(word))
   const script = shell !== -1 && words[shell + 1] === '-c' ? words[shell + 2] : undefined
-  return script === undefined ? undefined : parseScript(script)
+  return script === undefined ? undefined : parseShellCommand(script)
 }
 
-/** `exec redis-server --requirepass "$PASSWORD" --appendonly yes; …` */
-function parseScript(script: string): StartArguments | undefined {
+/**
+ * What the one redis-server in a line of sh is started with: `exec redis-server --requirepass "$PASSWORD" --appendonly yes`.
+ * Undefined when there is none, or several, or variables decide it.
+ */
+export function parseShellCommand(script: string): StartArguments | undefined {
   const words = splitWords(script.replaceAll(/(?<=\w)(?=[;&|])/g, ' '))
   const server = words?.findIndex((word) => SERVER.test(word)) ?? -1
   if (words === undefined || server === -1) return undefined
+  if (words.findLastIndex((word) => SERVER.test(word)) !== server) return undefined
   const end = words.findIndex((word, at) => at > server && /^[;&|<>]/.test(word))
   const own = words.slice(server, end === -1 ? undefined : end)
   const decides = own.some((word, at) => {

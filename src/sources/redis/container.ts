@@ -92,15 +92,16 @@ export function startSettings(start: ContainerStart): Partial<Record<Setting, st
 }
 
 /** The directives of a config file in a container. */
-export function readContainerConfig(
+export async function readContainerConfig(
   context: SearchContext,
   id: string,
   name: string,
 ): Promise<Directives | 'unreadable'> {
-  return readConfigFiles(name, (pattern) =>
+  const read = await readConfigFiles(name, (pattern) =>
     // Nobody in it can be asked to expand one.
     isWildcard(pattern) ? Promise.resolve(undefined) : run(context, id, pattern),
   )
+  return read === 'unreadable' ? read : read.directives
 }
 
 async function readStart(context: SearchContext, id: string): Promise<ContainerStart> {

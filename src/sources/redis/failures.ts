@@ -3,15 +3,30 @@ import type { RedisSourceConfig } from '../../model/config.ts'
 
 /** The server in a sentence: `Redis at 127.0.0.1:6379`, `Redis of service cache`. */
 export function nameOf(config: RedisSourceConfig): string {
-  return `Redis ${'address' in config.at ? 'at' : 'service' in config.at ? 'of' : 'in'} ${addressOf(config)}`
+  return `Redis ${'address' in config.at || 'socket' in config.at ? 'at' : 'service' in config.at ? 'of' : 'in'} ${addressOf(config)}`
 }
 
-/** Where it is: `127.0.0.1:6379`, `service cache`, `container app_cache_1`. */
+/** Where it is: `127.0.0.1:6379`, `unix:/run/redis.sock`, `service cache`, `container app_cache_1`. */
 export function addressOf(config: RedisSourceConfig): string {
   if ('service' in config.at) return `service ${config.at.service}`
   if ('container' in config.at) return `container ${config.at.container}`
+  if ('socket' in config.at) return `unix:${config.at.socket}`
   const { address, port } = config.at
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+}
+
+/** What can be done where CONFIG GET was refused with this answer. */
+export function configRefused(config: RedisSourceConfig, answer: string | undefined): string {
+  return /^(?:\(error\) )?NOPERM/.test(answer ?? '')
+    ? `Let the user of the backup read them: ACL SETUSER ${config.username ?? 'default'} +config|get`
+    : 'CONFIG is renamed or disabled there: see to it that `path` of this source is its `dir`, as its config file or its command line says.'
+}
+
+/** Where to look for the place that Redis writes to. */
+export function whereItWrites(refused: string | undefined): string {
+  return refused === undefined
+    ? 'Compare redis-cli CONFIG GET dir and CONFIG GET dbfilename with `path` of this source.'
+    : 'It does not answer CONFIG GET: compare `dir` and `dbfilename` in its config file and command line, or its working directory (ls -l /proc/PID/cwd), with `path` of this source.'
 }
 
 /**
@@ -72,6 +87,16 @@ export function refusal(config: RedisSourceConfig, doing: string, answer: string
       {
         ...said,
         next: 'Look for rename-command in redis.conf; an ACL user for the backup is the better protection.',
+      },
+    )
+  }
+  if (/^OOM/.test(text)) {
+    return new SourceError(
+      'redis-memory',
+      `${redis} has used up its maxmemory and does not let us ${doing}`,
+      {
+        ...said,
+        next: 'Raise maxmemory there (redis-cli CONFIG SET maxmemory BYTES, and in its config), then restore again.',
       },
     )
   }

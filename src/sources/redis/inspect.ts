@@ -1,8 +1,8 @@
 import { RemoteError, SourceError } from '../../errors.ts'
-import { isRunningContainer } from './connection.ts'
+import { isRunningContainer, stdinOf } from './connection.ts'
 import type { Session } from './connection.ts'
 import { startDirectory } from './container.ts'
-import { addressOf, nameOf } from './failures.ts'
+import { addressOf, configRefused, nameOf } from './failures.ts'
 import { parseInspection } from './inspection.ts'
 import type { Inspection } from './inspection.ts'
 import { serverState } from './server-state.ts'
@@ -38,7 +38,7 @@ export async function askServer(session: Session): Promise<Inspection> {
       privilege: context.privilege,
       title: 'asking Redis on the server',
     },
-    { stdin: Buffer.from(`${session.password}\n`), signal: context.signal },
+    { stdin: stdinOf(session), signal: context.signal },
   )
   const inspection = result.status === 0 ? parseInspection(result.stdout) : undefined
   if (inspection === undefined) {
@@ -73,7 +73,7 @@ export async function stateOf(session: Session, inspection: Inspection): Promise
   // It is not down: it may be about to come up, or to be somewhere else.
   throw new SourceError(
     'redis-not-listening',
-    `Container ${container.look?.name} runs, but no Redis listens on port ${session.port} in it`,
+    `Container ${container.look?.name} runs, but no Redis listens on port ${session.server[1]} in it`,
     {
       stderr: inspection.ping?.answer,
       next: `Look into its log: docker logs ${container.look?.name}; and check ${addressOf(config).split(' ')[0]} of this source.`,
@@ -108,9 +108,10 @@ function unsettled({ config, container }: Session, status: 'restarting' | 'remov
 }
 
 /** Without redis-cli: whether anything listens there. When that can't be told either, something does. */
-async function listens({ context, address, port }: Session): Promise<boolean> {
+async function listens({ context, config: { at } }: Session): Promise<boolean> {
+  if (!('address' in at)) return true
   try {
-    const socket = await context.host.connectTcp(address, port, context.signal)
+    const socket = await context.host.connectTcp(at.address, at.port, context.signal)
     socket.on('error', () => {})
     socket.destroy()
     return true
@@ -123,25 +124,28 @@ async function listens({ context, address, port }: Session): Promise<boolean> {
 
 /**
  * The directory that Redis writes to must be the one that is captured. Throws SourceError naming both.
- * Where the server does not tell its own (CONFIG refused), the configured one is believed, with a notice.
+ * Where the server does not tell its own (CONFIG refused), the configured one is believed, with a notice. Returns false
+ * where only its process tells another one, and an RDB is asked for, which the server hands out wherever it works.
  */
-export function checkDirectory(session: Session, inspection: Inspection): void {
+export function checkDirectory(session: Session, inspection: Inspection): boolean {
   const { context, config, container, location } = session
+  const { refused } = inspection
   const { dir } = inspection.settings
   if (container !== undefined) {
     const start = container.start && startDirectory(container.start)
-    const inside = dir ?? (isRunningContainer(container) ? undefined : start)
-    if (inside) return checkMount(session, inside, inspection.directory.real)
+    const inside = dir ?? start
+    if (inside) checkMount(session, inside, inspection.directory.real)
+    if (inside || !isRunningContainer(container)) return true
   }
-  if (dir === undefined) {
-    if (container !== undefined && !isRunningContainer(container)) return
+  if (refused.dir !== undefined) {
+    const known = dir === undefined ? '' : `; as its process tells, it works in ${dir || 'one that is gone'}`
     context.notice({
       code: 'redis-config-refused',
-      message: `${nameOf(config)} does not tell its settings; ${location.directory} is believed to be its directory`,
-      next: `Let the user of the backup read them: ACL SETUSER ${config.username ?? 'default'} +config|get`,
+      message: `${nameOf(config)} does not tell its settings${known || `; ${location.directory} is believed to be its directory`}`,
+      next: configRefused(config, refused.dir),
     })
-    return
   }
+  if (dir === undefined) return true
   if (dir === '') {
     throw new SourceError(
       'redis-dir-gone',
@@ -151,7 +155,8 @@ export function checkDirectory(session: Session, inspection: Inspection): void {
       },
     )
   }
-  if (inspection.dirReal === inspection.directory.real || dir === location.directory) return
+  if (inspection.dirReal === inspection.directory.real || dir === location.directory) return true
+  if (refused.dir !== undefined && config.capture === 'rdb') return false
   throw new SourceError(
     'redis-other-directory',
     `${nameOf(config)} writes to ${dir}, not to ${location.directory}`,

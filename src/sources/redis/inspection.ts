@@ -39,6 +39,7 @@ export interface Inspection {
   /** Fields of INFO, or why there are none. */
   readonly info: ReadonlyMap<string, string>
   readonly infoRefused?: string | undefined
+  /** As CONFIG tells; without it, `dir` as the process and `appendonly` as INFO tells it. */
   readonly settings: Readonly<Partial<Record<Setting, string>>>
   /** Why a setting is not known, as the server said. */
   readonly refused: Readonly<Partial<Record<Setting, string>>>
@@ -50,13 +51,13 @@ export interface Inspection {
 
 /** Reads the records of `redis-inspect.sh`; undefined when they are not whole. */
 export function parseInspection(stdout: Buffer): Inspection | undefined {
-  const fields = stdout.toString('utf8').split('\0')
-  if (fields.pop() !== '' || fields.length % 2 !== 0) return undefined
+  const records = stdout.toString('utf8').split('\0')
+  if (records.pop() !== '' || records.length % 2 !== 0) return undefined
   const first = new Map<string, string>()
   const all = new Map<string, string[]>()
-  for (let at = 0; at < fields.length; at += 2) {
-    const name = fields[at] ?? ''
-    const value = fields[at + 1] ?? ''
+  for (let at = 0; at < records.length; at += 2) {
+    const name = records[at] ?? ''
+    const value = records[at + 1] ?? ''
     if (!first.has(name)) first.set(name, value)
     all.set(name, [...(all.get(name) ?? []), value])
   }
@@ -66,6 +67,7 @@ export function parseInspection(stdout: Buffer): Inspection | undefined {
   const ping = first.get('ping')
   const info = first.get('info') ?? ''
   const known = info.startsWith('#')
+  const fields = known ? parseInfo(info) : new Map<string, string>()
   const named = (prefix: string): Partial<Record<Setting, string>> =>
     Object.fromEntries(
       SETTINGS.flatMap((name) => {
@@ -93,13 +95,18 @@ export function parseInspection(stdout: Buffer): Inspection | undefined {
       ping === undefined
         ? undefined
         : { status: Number(first.get('ping-status')), answer: ping, auth: first.get('auth') ?? '' },
-    info: known ? parseInfo(info) : new Map(),
+    info: fields,
     infoRefused: known || !first.has('info') ? undefined : info,
-    settings: named('config'),
+    settings: { ...aofEnabled(fields), ...named('process'), ...named('config') },
     refused: named('refused'),
     dirReal: first.get('dir-real'),
     settled: Number(first.get('settled') ?? 0),
   }
+}
+
+function aofEnabled(info: ReadonlyMap<string, string>): { readonly appendonly?: string } {
+  const enabled = info.get('aof_enabled')
+  return enabled === undefined ? {} : { appendonly: enabled === '1' ? 'yes' : 'no' }
 }
 
 /** The fields of an answer to INFO. */

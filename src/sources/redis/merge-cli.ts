@@ -25,13 +25,14 @@ export class CliConnection implements RedisConnection {
   #rest: string[] = []
   #failure: Error | undefined
 
-  constructor(process: RemoteProcess, password: string) {
+  /** `input` is what the script reads first: see redis_open in lib/redis.sh. */
+  constructor(process: RemoteProcess, input: Buffer) {
     this.#process = process
     const lost = (): void => this.#fail(new ConnectionError('lost', 'The connection to Redis was lost'))
     process.exit.then(lost, lost)
     process.stdin.on('error', lost)
     process.stdout.on('data', (chunk: Buffer) => this.#take(chunk.toString('latin1')))
-    process.stdin.write(`${password}\n`)
+    process.stdin.write(input)
   }
 
   async ask(...args: readonly Argument[]): Promise<Reply> {
@@ -75,7 +76,7 @@ export class CliConnection implements RedisConnection {
     else {
       const said = lines.join(' ').slice(0, 500)
       this.#fail(
-        new ConnectionError('protocol', `redis-cli in the container does not answer as expected: ${said}`),
+        new ConnectionError('protocol', `redis-cli on the server does not answer as expected: ${said}`),
       )
     }
   }

@@ -1,7 +1,7 @@
 import { SourceError } from '../../errors.ts'
 import type { RedisSourceConfig } from '../../model/config.ts'
 import type { RestoreContext } from '../contract.ts'
-import { isRunningContainer } from './connection.ts'
+import { isRunningContainer, stdinOf } from './connection.ts'
 import type { Session } from './connection.ts'
 import { toSpeak } from './container.ts'
 import { nameOf, refusal } from './failures.ts'
@@ -16,16 +16,7 @@ export async function connectTarget(
   config: RedisSourceConfig,
 ): Promise<RedisConnection> {
   const at = config.at
-  if (!('address' in at)) return connectInContainer(await restoreSession(context, config))
-  if (at.tls) {
-    throw new SourceError(
-      'redis-merge-tls',
-      `Keys can't be merged into ${nameOf(config)}: it is reached by TLS`,
-      {
-        next: 'Let it listen on 127.0.0.1 of the server without TLS, or restore with --strategy replace.',
-      },
-    )
-  }
+  if (!('address' in at) || at.tls !== false) return connectByCli(await restoreSession(context, config))
   const password =
     config.password === undefined ? '' : (await context.secret(config.password, context.signal)).reveal()
   const client = new RedisClient(await context.host.connectTcp(at.address, at.port, context.signal))
@@ -41,12 +32,15 @@ export async function connectTarget(
   return client
 }
 
-/** Its port may be nowhere but in the container, so redis-cli there speaks for us. */
-async function connectInContainer(session: Session): Promise<RedisConnection> {
+/**
+ * Through redis-cli, which speaks for us in a container, whose port may be nowhere else, by TLS with the files that it
+ * takes, and to a unix socket.
+ */
+async function connectByCli(session: Session): Promise<RedisConnection> {
   const { context, config, container } = session
-  if (container === undefined || !isRunningContainer(container)) {
+  if (container !== undefined && !isRunningContainer(container)) {
     throw new SourceError('redis-down', `${nameOf(config)} does not run`, {
-      next: `Start it: docker start ${container?.look?.name ?? ''}`.trim(),
+      next: `Start it: docker start ${container.look?.name ?? ''}`.trim(),
     })
   }
   return new CliConnection(
@@ -54,12 +48,12 @@ async function connectInContainer(session: Session): Promise<RedisConnection> {
       {
         script: 'redis-merge-session',
         args: session.server,
-        privilege: toSpeak(context.privilege),
-        title: 'redis-cli in the container of Redis',
+        privilege: container === undefined ? context.privilege : toSpeak(context.privilege),
+        title: 'redis-cli on the server',
       },
       { signal: context.signal },
     ),
-    session.password,
+    stdinOf(session),
   )
 }
 

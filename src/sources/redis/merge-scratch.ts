@@ -3,6 +3,7 @@ import { RemoteError, SourceError } from '../../errors.ts'
 import type { RedisFacts } from '../../model/facts.ts'
 import type { Lease } from '../../remote/contract.ts'
 import type { RestoreContext } from '../contract.ts'
+import { stdinOf } from './connection.ts'
 import { toSpeak } from './container.ts'
 import { CliConnection } from './merge-cli.ts'
 import { RedisClient, ReplyError } from './merge-client.ts'
@@ -78,7 +79,7 @@ async function connect(
       { script: 'redis-merge-session', args, privilege: toSpeak(privilege), title },
       { signal },
     ),
-    password,
+    stdinOf({ lines: [password] }),
   )
 }
 

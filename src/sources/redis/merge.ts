@@ -10,6 +10,8 @@ import { accepted, closeOnAbort, connectTarget, demand } from './merge-connect.t
 import { fingerprint } from './merge-fingerprint.ts'
 import { announce, appendJournal, settle } from './merge-journal.ts'
 import type { AddedKey } from './merge-journal.ts'
+import { mergeMemoryFindings, parseMemory } from './memory.ts'
+import type { MemoryLimit } from './memory.ts'
 import { openScratch } from './merge-scratch.ts'
 import { lookAtTarget } from './restore-look.ts'
 import { checkVersion } from './restore-preflight.ts'
@@ -75,6 +77,7 @@ export async function preflightMerge(
           start.version?.name ?? 'of unknown version',
           start.binary.version,
         ),
+        ...mergeMemoryFindings(facts, runningLimit(inspection.info), inspection.info),
       ],
       notes: ['Keys that Redis does not have are added with their expiry; keys that it has stay as they are'],
     }
@@ -82,6 +85,11 @@ export async function preflightMerge(
     if (!(error instanceof SourceError)) throw error
     return failed('redis-reachable', error.message, error.details.next)
   }
+}
+
+function runningLimit(info: ReadonlyMap<string, string>): MemoryLimit | undefined {
+  const bytes = parseMemory(info.get('maxmemory') ?? '')
+  return bytes === undefined ? undefined : { bytes, policy: info.get('maxmemory_policy') ?? 'unknown policy' }
 }
 
 /** RESTORE refuses what a newer server has dumped. */

@@ -14,7 +14,7 @@ export const TEMPORARY = ['temp-*.rdb', 'temp-rewriteaof-*.aof', '.relay-backup'
 /** What a running server calls its files: as it says, else by its defaults and what lies there. */
 export function ownFiles(inspection: Inspection): Running {
   const { settings, directory } = inspection
-  const appenddirname = settings.appenddirname ?? APPENDDIRNAME
+  const appenddirname = settings.appenddirname ?? directory.manifestDirectory ?? APPENDDIRNAME
   const multiPart = directory.directories.includes(appenddirname) || majorVersion(inspection) >= 7
   return {
     rdb: settings.dbfilename ?? onlyOne(directory.files, '.rdb', DBFILENAME) ?? DBFILENAME,
@@ -42,7 +42,7 @@ export function foundFiles({ directory, settings }: Inspection): OwnFiles {
 /** Every name that an AOF of this server can have, also one that is left over from before an upgrade. */
 export function aofNames(inspection: Inspection): readonly string[] {
   return [
-    inspection.settings.appenddirname ?? APPENDDIRNAME,
+    inspection.settings.appenddirname ?? inspection.directory.manifestDirectory ?? APPENDDIRNAME,
     inspection.settings.appendfilename ?? APPENDFILENAME,
   ]
 }

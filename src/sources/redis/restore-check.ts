@@ -2,13 +2,16 @@ import type { RedisSourceConfig } from '../../model/config.ts'
 import type { RedisFacts } from '../../model/facts.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { RestoreContext } from '../contract.ts'
+import { stdinOf } from './connection.ts'
 import type { Session } from './connection.ts'
 import { addressOf, nameOf } from './failures.ts'
 import { parseInfo } from './inspection.ts'
 import { tellProgress } from './restore-arrange.ts'
 import { compareKeys, expectedKeys, parseKeyspace } from './restore-compare.ts'
+import { evictionNote } from './memory.ts'
 import { noCli } from './restore-preflight.ts'
-import { lookAtTarget, restoreSession, scriptFailed } from './restore-look.ts'
+import { scriptFailed } from './host-start.ts'
+import { lookAtTarget, restoreSession } from './restore-look.ts'
 
 /** s */
 const STALL = 60
@@ -56,11 +59,11 @@ export async function checkRedis(
 function keysFinding(
   facts: RedisFacts,
   appendonly: boolean,
-  info: ReadonlyMap<string, string>,
+  up: ReadonlyMap<string, string>,
   renewed: boolean,
 ): Finding {
   const expected = expectedKeys(facts, appendonly)
-  const actual = parseKeyspace(info)
+  const actual = parseKeyspace(up)
   if (expected === undefined) {
     const keys = actual.reduce((sum, database) => sum + database.keys, 0)
     return {
@@ -69,7 +72,16 @@ function keysFinding(
       message: `${keys} keys; those of the captured AOF could not be counted, so nothing is compared`,
     }
   }
-  const finding = compareKeys(expected, actual)
+  const compared = compareKeys(expected, actual)
+  const eviction = compared.outcome === 'ok' ? undefined : evictionNote(up)
+  const finding =
+    eviction === undefined
+      ? compared
+      : {
+          ...compared,
+          message: `${compared.message}; ${eviction}`,
+          next: 'Raise maxmemory of that Redis until the snapshot fits, then restore again.',
+        }
   if (finding.outcome === 'ok' || actual.length > 0) return finding
   return {
     ...finding,
@@ -135,7 +147,7 @@ async function waitUntilUp(
   context.signal.addEventListener('abort', stop)
   try {
     process.stdin.on('error', () => {})
-    process.stdin.end(`${session.password}\n`)
+    process.stdin.end(stdinOf(session))
     let rest = ''
     for await (const chunk of process.stdout) {
       rest += (chunk as Buffer).toString('utf8')

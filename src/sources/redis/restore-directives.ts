@@ -81,6 +81,24 @@ export function parseCommandLine(text: string): StartArguments | undefined {
 }
 
 /**
+ * How many bytes of options the command line of a running server can have behind the program's and the config file's
+ * name, when Redis has written its title over it (see {@link parseCommandLine}). The kernel keeps the length: what the
+ * title leaves is filled with NUL, and a title that is longer was longer than all arguments. `file` is absolute, as INFO
+ * tells it; the command line may have had only its last part. Undefined when the text is no such title.
+ */
+export function roomForOptions(text: string, file: string | undefined): number | undefined {
+  const title = /^([^\n]*)\n/.exec(text)?.[1] ?? ''
+  const program = /^(\S+) /.exec(title)?.[1]
+  if (program === undefined) return undefined
+  const all = Buffer.byteLength(text)
+  const behind = all - Buffer.byteLength(program) - 1
+  if (file === undefined) return behind
+  const whole = Buffer.byteLength(file) + 1
+  if (behind === whole && all > Buffer.byteLength(title) + 1) return 0
+  return behind - Buffer.byteLength(file.slice(file.lastIndexOf('/') + 1)) - 1
+}
+
+/**
  * The command line of a systemd unit from `systemctl show -p ExecStart`; undefined when it is not Redis' own or has
  * variables in it.
  */

@@ -1,20 +1,19 @@
-import { RemoteError, SourceError } from '../../errors.ts'
+import { SourceError } from '../../errors.ts'
 import type { RedisSourceConfig } from '../../model/config.ts'
 import type { RedisFacts } from '../../model/facts.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { RestoreContext } from '../contract.ts'
-import { readConfigFiles } from './config-files.ts'
-import { isRunningContainer, openSession } from './connection.ts'
+import { isRunningContainer, openSession, stdinOf } from './connection.ts'
 import type { Session } from './connection.ts'
 import { readContainerConfig, startDirectory, toSpeak } from './container.ts'
 import type { RedisContainer } from './container.ts'
-import { nameOf } from './failures.ts'
+import { configRefused, nameOf } from './failures.ts'
+import { findHostStart, hostBinary, readStart, scriptFailed } from './host-start.ts'
+import type { StartFound } from './host-start.ts'
 import { askServer, stateOf } from './inspect.ts'
 import type { Inspection } from './inspection.ts'
-import { parseCommandLine, parseExecStart } from './restore-directives.ts'
-import type { StartArguments } from './restore-directives.ts'
 import { parseRecords } from './restore-records.ts'
-import type { ScriptRecord } from './restore-records.ts'
+import { foundFiles } from './own-files.ts'
 import { startOf } from './restore-start.ts'
 import type { RedisStart, StartEvidence } from './restore-start.ts'
 import { versionOfBinary, versionOfInfo } from '../../model/redis-version.ts'
@@ -48,57 +47,24 @@ export async function lookAtTarget(
   const configFile = info.get('config_file') || undefined
   const found =
     container === undefined
-      ? await hostStart(session, { running, info, configFile })
+      ? await findHostStart(session, { running, info, configFile, starter: context.starter })
       : await containerStart(session, container, running, configFile)
-  const more = running ? await presentSettings(session) : {}
+  const { 'config-sets': configSets, ...more } = running ? await presentSettings(session) : {}
   const start = startOf(
     {
       running,
       ...found,
       version: running ? versionOfInfo(info) : found.version,
       present: { ...inspection.settings, ...more },
+      found: foundFiles(inspection),
       info,
+      configSets: configSets === undefined ? undefined : Number(configSets),
+      startsWith: config.startsWith,
       renewed: context.renews === true && container !== undefined,
     },
     facts,
   )
   return { session, inspection, start }
-}
-
-/** `version`: of the server that would start. */
-type Found = Pick<StartEvidence, 'version' | 'binary' | 'arguments' | 'file' | 'fileName'>
-
-/** As the process, its unit and its config file tell. */
-async function hostStart(
-  session: Session,
-  {
-    running,
-    info,
-    configFile,
-  }: {
-    readonly running: boolean
-    readonly info: ReadonlyMap<string, string>
-    readonly configFile: string | undefined
-  },
-): Promise<Found> {
-  const told = (name: string): string => (running ? (info.get(name) ?? '') : '')
-  const first = new Map(await readStart(session, [told('process_id'), told('executable')]))
-  const given = startArguments(first)
-  const binary = hostBinary(first)
-  const fileName = given === undefined ? configFile : given.file
-  const read = (pattern: string): Promise<readonly ScriptRecord[]> => readStart(session, ['', '', pattern])
-  return {
-    version: binary?.version,
-    binary,
-    arguments: given,
-    file:
-      !running || fileName === undefined
-        ? 'none'
-        : first.has('process')
-          ? await readConfigFiles(fileName, read)
-          : 'unreadable',
-    fileName,
-  }
 }
 
 /** As the container's command line and its config file tell. */
@@ -107,9 +73,9 @@ async function containerStart(
   { look, start }: RedisContainer,
   running: boolean,
   configFile: string | undefined,
-): Promise<Found> {
+): Promise<StartFound> {
   const { context } = session
-  const own = hostBinary(new Map(await readStart(session, ['', ''])))
+  const own = hostBinary(new Map(await readStart(session, ['', '', ''])))
   if (look === undefined || start === undefined) return { binary: own, file: 'none' }
   const image = own === undefined || !running ? await readImage(context, look.imageId) : undefined
   const { arguments: given, fileName = configFile } = start
@@ -123,13 +89,6 @@ async function containerStart(
         : start.file,
     fileName,
   }
-}
-
-/** A redis-server on the host itself. */
-function hostBinary(seen: ReadonlyMap<string, string>): StartEvidence['binary'] {
-  const version = versionOfBinary(seen.get('binary-version') ?? '')
-  const path = seen.get('binary')
-  return path === undefined || version === undefined ? undefined : { path, version }
 }
 
 /** The redis-server of an image, run in containers of its own. */
@@ -155,33 +114,8 @@ async function isRunning(session: Session, inspection: Inspection): Promise<bool
   }
 }
 
-function startArguments(seen: ReadonlyMap<string, string>): StartArguments | undefined {
-  const commandLine = seen.get('command-line')
-  const execStart = seen.get('exec-start')
-  return (
-    (commandLine === undefined ? undefined : parseCommandLine(commandLine)) ??
-    (execStart === undefined ? undefined : parseExecStart(execStart))
-  )
-}
-
-async function readStart(session: Session, args: readonly string[]): Promise<readonly ScriptRecord[]> {
-  const { context } = session
-  const result = await context.host.run(
-    {
-      script: 'redis-restore-start',
-      args,
-      privilege: context.privilege,
-      title: 'finding out how Redis starts',
-    },
-    { signal: context.signal },
-  )
-  const records = result.status === 0 ? parseRecords(result.stdout) : undefined
-  if (records === undefined) throw scriptFailed('Finding out how Redis starts', result)
-  return records
-}
-
 /** Settings that a capture does not ask for. What the server does not tell is left out. */
-async function presentSettings(session: Session): Promise<Record<string, string>> {
+async function presentSettings(session: Session): Promise<Partial<Record<string, string>>> {
   const { context } = session
   const result = await context.host.run(
     {
@@ -190,7 +124,7 @@ async function presentSettings(session: Session): Promise<Record<string, string>
       privilege: context.privilege,
       title: 'asking Redis on the server',
     },
-    { stdin: Buffer.from(`${session.password}\n`), signal: context.signal },
+    { stdin: stdinOf(session), signal: context.signal },
   )
   const records = result.status === 0 ? parseRecords(result.stdout) : undefined
   if (records === undefined) throw scriptFailed('Asking Redis on the server', result)
@@ -221,12 +155,12 @@ export function checkTargetDirectory({ session, inspection, start }: RestoreLook
   if (container !== undefined && (dir !== undefined || !start.running)) {
     return checkMount(session, container, inspection)
   }
-  if (start.running && dir === undefined) {
+  if (start.running && dir === undefined && start.dir === undefined) {
     return {
       check,
       outcome: 'warning',
       message: `${nameOf(session.config)} does not tell its settings; ${directory} is believed to be its directory`,
-      next: `Let the user of the backup read them: ACL SETUSER ${session.config.username ?? 'default'} +config|get`,
+      next: configRefused(session.config, inspection.refused.dir),
     }
   }
   if (dir !== undefined && !same.includes(dir) && !same.includes(inspection.dirReal ?? dir)) return wrong(dir)
@@ -270,16 +204,4 @@ function checkMount(session: Session, container: RedisContainer, inspection: Ins
   }
   const state = isRunningContainer(container) ? 'uses' : 'does not run, and uses'
   return { check, outcome: 'ok', message: `Redis in container ${look.name} ${state} ${directory}` }
-}
-
-/** A script that could not do its work, as an error. */
-export function scriptFailed(
-  doing: string,
-  result: { readonly status: number; readonly stderr: string },
-): RemoteError {
-  return new RemoteError('redis-restore', `${doing} failed`, {
-    exitStatus: result.status,
-    stderr: result.stderr,
-    next: 'Look into the message above on the server, then restore again.',
-  })
 }

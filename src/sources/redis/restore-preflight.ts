@@ -4,6 +4,7 @@ import type { RedisFacts } from '../../model/facts.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { RestoreContext, RestorePreflight } from '../contract.ts'
 import { nameOf } from './failures.ts'
+import { memoryFindings } from './memory.ts'
 import { checkTargetDirectory, lookAtTarget } from './restore-look.ts'
 import type { RestoreLook } from './restore-look.ts'
 import { chooseForm } from './restore-plan.ts'
@@ -38,6 +39,7 @@ export async function preflightRedis(
       ...checkVersion(facts, start),
       ...checkForm(facts, start),
       ...checkDatabases(facts, start),
+      ...memoryFindings(facts, start.memory),
       ...checkReplica(look, config),
       ...checkModules(facts),
       ...start.findings,
@@ -171,7 +173,11 @@ export function formNote(facts: RedisFacts, start: RedisStart): string {
   const chosen = chooseForm(facts, start.appendonly)
   if (chosen === 'nothing')
     return 'Nothing was captured of this Redis but its other files: it will start empty'
-  const because = start.told ? 'because Redis starts with appendonly' : 'as the source had appendonly'
+  const because = start.configured
+    ? `as this source says \`startsWith: ${start.appendonly ? 'aof' : 'rdb'}\`: appendonly`
+    : start.told
+      ? 'because Redis starts with appendonly'
+      : 'as the source had appendonly'
   if (!start.appendonly) {
     return `An RDB is written (${start.dbfilename}), ${because} no${chosen === 'aof' ? '; it is made from the captured AOF' : ''}`
   }

@@ -1,6 +1,8 @@
 import { SourceError } from '../../errors.ts'
 import { formatSize } from '../../model/units.ts'
-import { nameOf, refusal } from './failures.ts'
+import { nameOf, refusal, whereItWrites } from './failures.ts'
+import type { Inspection } from './inspection.ts'
+import { stdinOf } from './connection.ts'
 import type { Session } from './connection.ts'
 
 export interface Saved {
@@ -8,21 +10,30 @@ export interface Saved {
   readonly time?: number | undefined
   /** Size of the RDB, where it can be seen. */
   readonly bytes?: number | undefined
+  /** The RDB's name, where the server does not tell it: what changed in the directory. */
+  readonly file?: string | undefined
 }
 
 /** A save or a rewrite that moves nothing for so long is given up, in s. */
 const STALL = 600
 
 /**
- * Has Redis save itself and waits until that ended well and `file` (absolute; empty when it is not known) was
- * replaced. Throws SourceError with the server's reason.
+ * Has Redis save itself and waits until that ended well and the RDB in its directory was replaced: `name`, or, where
+ * the server does not tell what it is called, another one. Throws SourceError with the server's reason.
  */
-export async function save(session: Session, file: string): Promise<Saved> {
+export async function save(
+  session: Session,
+  { directory, refused }: Pick<Inspection, 'directory' | 'refused'>,
+  name: string,
+): Promise<Saved> {
   const { context } = session
   const process = await context.host.spawn(
     {
       script: 'redis-save',
-      args: [...session.server, file, String(STALL)],
+      args: [
+        ...session.server,
+        ...[`${directory.real}/${name}`, String(STALL), refused.dbfilename === undefined ? 'no' : 'yes'],
+      ],
       privilege: context.privilege,
       title: 'saving Redis on the server',
     },
@@ -35,7 +46,7 @@ export async function save(session: Session, file: string): Promise<Saved> {
   try {
     // A script that ended early has closed its stdin; what it said tells why.
     process.stdin.on('error', () => {})
-    process.stdin.end(`${session.password}\n`)
+    process.stdin.end(stdinOf(session))
     let last = ''
     let rest = ''
     for await (const chunk of process.stdout) {
@@ -48,7 +59,7 @@ export async function save(session: Session, file: string): Promise<Saved> {
     }
     const exit = await process.exit
     context.signal.throwIfAborted()
-    return judge(session, last, exit)
+    return judge(session, last, exit, refused.dbfilename)
   } catch (error) {
     // What was cut off by us says so, not how the stream ended.
     context.signal.throwIfAborted()
@@ -72,13 +83,15 @@ function judge(
   { config }: Session,
   last: string,
   exit: { readonly status: number; readonly stderr: string },
+  refused: string | undefined,
 ): Saved {
   const redis = nameOf(config)
-  const saved = /^saved (\d*) (\d*)$/.exec(last)
+  const saved = /^saved (\d*) (\d*)(?: (.+))?$/.exec(last)
   if (saved && exit.status === 0) {
     return {
       ...(saved[1] ? { time: Number(saved[1]) } : {}),
       ...(saved[2] ? { bytes: Number(saved[2]) } : {}),
+      ...(saved[3] ? { file: saved[3] } : {}),
     }
   }
   const failed = /^failed (\w+) ?(.*)$/.exec(last)
@@ -112,7 +125,7 @@ function judge(
       })
     case 'elsewhere':
       throw new SourceError('redis-saved-elsewhere', `${redis} saved, but not to ${text}`, {
-        next: 'Compare redis-cli CONFIG GET dir and CONFIG GET dbfilename with `path` of this source.',
+        next: whereItWrites(refused),
       })
     default:
       throw new SourceError('redis-save-failed', `Saving ${redis} was cut off on the server`, {

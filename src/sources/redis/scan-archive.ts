@@ -6,6 +6,8 @@ import type { Session } from './connection.ts'
 import { closeOnAbort, connectTarget } from './merge-connect.ts'
 import { RdbCut } from './rdb-cut.ts'
 import { RdbError } from './rdb-error.ts'
+import { openClusterNode } from './scan-cluster.ts'
+import type { ClusterPart } from './scan-cluster.ts'
 import { scanRdb } from './scan-rdb.ts'
 import type { ScanParts } from './scan-rdb.ts'
 
@@ -15,7 +17,11 @@ import type { ScanParts } from './scan-rdb.ts'
  */
 export function scanArchive(
   { context, config }: Session,
-  parts: Omit<ScanParts, 'config' | 'step'>,
+  parts: Omit<ScanParts, 'config' | 'step'> & {
+    /** What INFO says. */
+    readonly info: ReadonlyMap<string, string>
+    readonly onCluster: (part: ClusterPart) => void
+  },
   onFinished: (facts: RdbFacts) => void,
 ): CaptureArchive {
   const stop = new AbortController()
@@ -26,6 +32,8 @@ export function scanArchive(
     try {
       await using connection = await connectTarget({ ...context, signal }, config)
       using _closing = closeOnAbort(connection, signal)
+      if (parts.info.get('cluster_enabled') === '1')
+        parts.onCluster(await openClusterNode(connection, config, parts.info.get('role') === 'slave'))
       yield* scanRdb(connection, { ...parts, config, step: context.step })
     } catch (error) {
       // What was cut off by us says so, not how the connection ended.

@@ -31,6 +31,9 @@ export interface ExpiryCommand {
   readonly skew: number
 }
 
+/** A node of a cluster has given the key to another one. */
+const MOVED = /^(?:MOVED|ASK) /
+
 /** What a backup that reads key by key must be allowed. */
 export function scanRefusal(config: RedisSourceConfig, answer: string): SourceError {
   const error = refusal(config, 'read its keys by SCAN and DUMP', answer)
@@ -79,17 +82,21 @@ export async function collectKeys(
   } while (cursor !== '0')
 }
 
-/** The keys of the selected database, each once. Those that are gone by now are left out. */
+/**
+ * The keys of the selected database, each once. Those that are gone by now are left out; `onMoved` is told of each that
+ * went to another node of the cluster.
+ */
 export async function* dumpKeys(
   connection: Connection,
   config: RedisSourceConfig,
   names: RecordSorter<null>,
   expiry: ExpiryCommand,
+  onMoved: () => void = () => {},
 ): AsyncGenerator<readonly DumpedKey[]> {
   let batch: Buffer[] = []
   let most = 8
   const ask = async (): Promise<readonly DumpedKey[]> => {
-    const dumped = await dumpBatch(connection, config, batch, expiry)
+    const dumped = await dumpBatch(connection, config, batch, { ...expiry, onMoved })
     const bytes = dumped.reduce((sum, key) => sum + key.content.length, 0)
     most = Math.max(1, Math.min(MOST_KEYS, most * 2, Math.floor((batch.length * BATCH_BYTES) / (bytes + 1))))
     batch = []
@@ -114,7 +121,7 @@ async function dumpBatch(
   connection: Connection,
   config: RedisSourceConfig,
   names: readonly Buffer[],
-  expiry: ExpiryCommand,
+  expiry: ExpiryCommand & { readonly onMoved: () => void },
   attempt = 1,
 ): Promise<readonly DumpedKey[]> {
   const answers = await connection.askAll(
@@ -130,6 +137,7 @@ async function dumpBatch(
   names.forEach((name, at) => {
     const [before, value, after] = answers.slice(at * 3, at * 3 + 3)
     for (const answer of [before, value, after]) {
+      if (answer instanceof ReplyError && MOVED.test(answer.message)) return expiry.onMoved()
       if (answer instanceof ReplyError) throw scanRefusal(config, answer.message)
     }
     if (value === null || after === -2 || before === -2) return

@@ -26,6 +26,8 @@ export interface ScanParts {
   readonly step: (text: string) => void
   /** The user may not read the functions; what the server said. */
   readonly onFunctionsRefused: (answer: string) => void
+  /** For a node of a cluster: see {@link dumpKeys}. */
+  readonly onMoved?: (() => void) | undefined
 }
 
 /**
@@ -55,7 +57,7 @@ export async function* scanRdb(connection: Connection, parts: ScanParts): AsyncG
     await collectKeys(connection, config, database, names)
     step(`reading the keys of database ${database}`)
     let selected = false
-    for await (const keys of dumpKeys(connection, config, names, expiry)) {
+    for await (const keys of dumpKeys(connection, config, names, expiry, parts.onMoved)) {
       const pieces: Buffer[] = []
       for (const key of keys) {
         if (version === undefined) {

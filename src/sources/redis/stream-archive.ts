@@ -5,6 +5,7 @@ import { chooseCompression } from '../compression-choice.ts'
 import { watchExit } from '../cut-exit.ts'
 import type { CaptureArchive } from '../contract.ts'
 import { parseStreamStatus, streamNonce } from '../stream-status.ts'
+import { stdinOf } from './connection.ts'
 import type { Session } from './connection.ts'
 import { nameOf, refusal } from './failures.ts'
 import { RdbCut } from './rdb-cut.ts'
@@ -31,7 +32,7 @@ export async function streamArchive(
     { signal: context.signal },
   )
   process.stdin.on('error', () => {})
-  process.stdin.end(`${session.password}\n`)
+  process.stdin.end(stdinOf(session))
   const cut = new RdbCut()
   let broken: Error | null | undefined
   // Errors reach whoever reads the stream, and finish().

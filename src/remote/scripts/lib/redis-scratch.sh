@@ -1,8 +1,10 @@
 # A redis-server of our own that loads files into memory. It listens on a unix socket in its directory, and nowhere
 # else unless asked. BINARY is its path, or image:ID for one of an image, which runs in a container without a network.
 # For leased scripts (lib/lease.sh): undo calls scratch_stop.
+# include lib/redis-auth.sh
 
 scratch_pid=
+scratch_password=
 scratch_container=
 
 # scratch_start DIRECTORY BINARY DATABASES [LINE...]: starts it there; LINEs go to its configuration, which comes
@@ -45,13 +47,15 @@ scratch_start_image() {
   printf '%s\n' "$@" end >&5
 }
 
-# scratch_ask COMMAND [ARG...]: its answer in $scratch_answer. The password, if any, is in REDISCLI_AUTH.
+# scratch_ask COMMAND [ARG...]: its answer in $scratch_answer. Its password, if any, is $scratch_password.
 scratch_ask() {
   if [ -n "$scratch_container" ]; then
-    scratch_answer=$(docker exec ${REDISCLI_AUTH+-e REDISCLI_AUTH} "$scratch_container" redis-cli -s redis.sock "$@" \
-      2>&1 </dev/null 4<&- 5>&-)
+    [ -z "$scratch_password" ] || set -- -e REDISCLI_AUTH "$scratch_container" redis-cli -s redis.sock "$@"
+    [ -n "$scratch_password" ] || set -- "$scratch_container" redis-cli -s redis.sock "$@"
+    scratch_answer=$(auth_run "$scratch_password" '' docker exec "$@" 2>&1 </dev/null 4<&- 5>&-)
   else
-    scratch_answer=$(cd -- "$scratch_dir" && redis-cli -s redis.sock "$@" 2>&1 </dev/null 4<&-)
+    scratch_answer=$(cd -- "$scratch_dir" &&
+      auth_run "$scratch_password" '' redis-cli -s redis.sock "$@" 2>&1 </dev/null 4<&-)
   fi
 }
 

@@ -28,6 +28,7 @@ const facts: RedisFacts = {
 const start = (more: Partial<RedisStart> = {}): RedisStart => ({
   running: true,
   told: true,
+  configured: false,
   version: { name: '7.0.15', redis: '7.0.15' },
   binary: { path: '/usr/bin/redis-server', version: { name: '7.0.15', redis: '7.0.15' } },
   appendonly: false,

@@ -5,6 +5,7 @@ import {
   parseCommandLine,
   parseConfig,
   parseExecStart,
+  roomForOptions,
   splitWords,
 } from '../../../../src/sources/redis/restore-directives.ts'
 import { startOf } from '../../../../src/sources/redis/restore-start.ts'
@@ -80,6 +81,21 @@ describe('words and directives', () => {
     expect(parseCommandLine('')).toBeUndefined()
   })
 
+  test('a title leaves the length of the command line', () => {
+    const title = (words: string, over: string): string => over.padEnd(words.length, '\n') + '\n'
+    const file = '/etc/redis/redis.conf'
+    const room = (words: string, over = 'redis-server *:6379'): number | undefined =>
+      roomForOptions(title(words, over), file)
+    expect(room('redis-server /etc/redis/redis.conf')).toBe(0)
+    expect(room('redis-server redis.conf')).toBe(0)
+    expect(room('redis-server redis.conf --appendonly yes')).toBe(17)
+    // As long as it may have been, when it may have been shorter.
+    expect(room('redis-server /etc/redis/redis.conf --port 1')).toBe(20)
+    expect(room('redis-server /etc/redis/redis.conf', 'redis-server [2001:db8::1]:6379 [cluster]')).toBe(18)
+    expect(roomForOptions(title('redis-server --appendonly yes', 'redis-server *:6379'), undefined)).toBe(17)
+    expect(roomForOptions('', file)).toBeUndefined()
+  })
+
   test("a unit's command", () => {
     const shown = (argv: string): string =>
       `ExecStart={ path=/usr/bin/redis-server ; argv[]=${argv} ; ignore_errors=no ; start_time=[n/a] ; }`
@@ -114,6 +130,7 @@ describe('how the next start persists', () => {
     const start = startOf(
       evidence({
         file: new Map([['appendonly', 'no']]),
+        room: 0,
         present: present({ appendonly: 'yes' }),
         info: new Map([['aof_last_rewrite_time_sec', '0']]),
       }),
@@ -123,30 +140,82 @@ describe('how the next start persists', () => {
     expect(start.findings).toMatchObject([{ check: 'redis-start', outcome: 'warning' }])
   })
 
-  test('an AOF that is on and was never rewritten was on from the start, whatever the file says', () => {
-    const start = startOf(evidence({ present: present({ appendonly: 'yes' }) }), facts)
-    expect(start).toMatchObject({ appendonly: true, findings: [] })
-    expect(start.notes).toHaveLength(1)
+  test('a file that was changed since the start does not put the blame on the command line', () => {
+    const edited = { file: new Map([['appendonly', 'no']]), fileChanged: true }
+    const started = { ...edited, present: present({ appendonly: 'yes' }) }
+    // No room for an option: the file it is.
+    expect(startOf(evidence({ ...started, room: 16 }), facts)).toMatchObject({
+      appendonly: false,
+      findings: [{ outcome: 'warning', message: expect.stringContaining('changed since') as string }],
+    })
+    // Either of them: it is asked for, and the answer is taken.
+    expect(startOf(evidence({ ...started, room: 17 }), facts).findings).toMatchObject([
+      { check: 'redis-start', outcome: 'failed', next: expect.stringContaining('startsWith: rdb') as string },
+    ])
+    for (const startsWith of ['aof', 'rdb'] as const) {
+      expect(startOf(evidence({ ...started, startsWith }), facts)).toMatchObject({
+        appendonly: startsWith === 'aof',
+        configured: true,
+        findings: [],
+      })
+    }
+    // One whose command line is seen.
+    expect(startOf(evidence({ ...started, arguments: given('/etc/r.conf') }), facts).appendonly).toBe(false)
+    const names = { file: new Map([['appendfilename', 'new.aof']]), fileChanged: true }
+    expect(startOf(evidence({ ...names, arguments: given('/etc/r.conf') }), facts).appendfilename).toBe(
+      'new.aof',
+    )
+    expect(startOf(evidence({ ...names, room: 0 }), facts).appendfilename).toBe('new.aof')
+    expect(startOf(evidence(names), facts).findings).toMatchObject([{ outcome: 'failed' }])
+  })
+
+  test('what was on from the start under a file that is as it was then was turned on by the command line', () => {
+    const asThen = { fileChanged: false, present: present({ appendonly: 'yes' }) }
+    const rewritten = new Map([['aof_last_rewrite_time_sec', '3']])
+    expect(startOf(evidence(asThen), facts)).toMatchObject({ appendonly: true, findings: [] })
+    expect(startOf(evidence({ ...asThen, info: rewritten, configSets: 0 }), facts)).toMatchObject({
+      appendonly: true,
+      notes: [expect.stringContaining('its command line says yes')],
+    })
+    expect(startOf(evidence({ ...asThen, info: rewritten, configSets: 2 }), facts).findings).toMatchObject([
+      { outcome: 'failed' },
+    ])
+    const off = { fileChanged: false, file: new Map([['appendonly', 'yes']]) }
+    expect(startOf(evidence({ ...off, configSets: 0 }), facts).appendonly).toBe(false)
+    expect(startOf(evidence(off), facts).findings).toMatchObject([{ outcome: 'failed' }])
+  })
+
+  test('an answer that contradicts what is known is not believed', () => {
+    const known = { arguments: given('/etc/r.conf'), startsWith: 'aof' } as const
+    expect(startOf(evidence(known), facts)).toMatchObject({
+      appendonly: false,
+      findings: [{ outcome: 'warning', message: expect.stringContaining('startsWith: aof') as string }],
+    })
   })
 
   test('names that Redis does not let anybody change are those of the start', () => {
     const settings = present({ dbfilename: 'a.rdb', appenddirname: 'b', appendfilename: 'c' })
-    expect(startOf(evidence({ present: settings }), facts)).toMatchObject({
+    expect(startOf(evidence({ present: settings, fileChanged: false }), facts)).toMatchObject({
       dbfilename: 'a.rdb',
       appenddirname: 'b',
       appendfilename: 'c',
       findings: [],
     })
     const open = present({ dbfilename: 'a.rdb', 'enable-protected-configs': 'yes' })
-    expect(startOf(evidence({ present: open }), facts).dbfilename).toBe('dump.rdb')
+    expect(startOf(evidence({ present: open, room: 0 }), facts).dbfilename).toBe('dump.rdb')
   })
 
-  test('where the start is not to be found out, the present settings are a fallback with a warning', () => {
+  test('where the start is not to be found out, it is asked for', () => {
     for (const file of ['unreadable', 'none'] as const) {
       const info = new Map([['aof_last_rewrite_time_sec', '3']])
-      const start = startOf(evidence({ file, present: present({ appendonly: 'yes' }), info }), facts)
-      expect(start.appendonly).toBe(true)
-      expect(start.findings).toMatchObject([{ check: 'redis-start', outcome: 'warning' }])
+      const unknown = { file, present: present({ appendonly: 'yes' }), info }
+      expect(startOf(evidence(unknown), facts).findings).toMatchObject([
+        { check: 'redis-start', outcome: 'failed' },
+      ])
+      expect(startOf(evidence({ ...unknown, startsWith: 'rdb' }), facts)).toMatchObject({
+        appendonly: false,
+        findings: [],
+      })
     }
   })
 
@@ -159,6 +228,15 @@ describe('how the next start persists', () => {
       appendonly: true,
       appendfilename: 'appendonly.aof',
     })
+    expect(startOf(evidence({ running: false, present: {}, startsWith: 'rdb' }), facts)).toMatchObject({
+      appendonly: false,
+      dbfilename: 'source.rdb',
+    })
+  })
+
+  test('of a server that does not run, what is to start it', () => {
+    const start = { running: false, present: {}, arguments: given('/etc/r.conf', '--appendonly', 'no') }
+    expect(startOf(evidence(start), facts)).toMatchObject({ told: true, appendonly: false, notes: [] })
   })
 })
 

@@ -58,6 +58,23 @@ const scan = (cursor: string, ...names: string[]): Reply => [
 ]
 
 describe('keys read one by one', () => {
+  it('that went to another node of the cluster are left out, and told', async () => {
+    const connection = scripted((command, key) => {
+      if (command === 'SCAN') return scan('0', 'here', 'moving', 'moved')
+      if (key === 'moving') return command === 'DUMP' ? new ReplyError('ASK 93 127.0.0.1:7001') : -2
+      if (key === 'moved') return new ReplyError('MOVED 93 127.0.0.1:7001')
+      return command === 'DUMP' ? PAYLOAD : -1
+    })
+    const names = memorySorter()
+    await collectKeys(connection, config, 0, names)
+    const found: string[] = []
+    let moved = 0
+    const expiry = { command: 'PEXPIRETIME', skew: 0 } as const
+    for await (const keys of dumpKeys(connection, config, names, expiry, () => (moved += 1)))
+      found.push(...keys.map(({ name }) => name.toString()))
+    expect([found, moved]).toEqual([['here'], 2])
+  })
+
   it('are read once each, however often SCAN tells them', async () => {
     const connection = scripted((command, cursor) => {
       if (command === 'SCAN') return cursor === '0' ? scan('7', 'a', 'b', 'a') : scan('0', 'b', 'c')
