@@ -253,7 +253,7 @@ test('a pull that is interrupted between its last source and the commit makes no
         // What waits for the sources has gone on by then, and waits for this.
         for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve))
         stop.abort(new InterruptedError())
-        return {}
+        return { versions: {}, project: undefined }
       },
     },
     {},
