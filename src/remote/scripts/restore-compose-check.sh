@@ -13,4 +13,4 @@ svc_prepare
 compose_tool || exit 4
 printf 'tool\t%s\n' "$compose_tool"
 # shellcheck disable=SC2086
-(svc_job 60 $compose_tool "$@" config --quiet) 2>&1 || exit 3
+(svc_job 60 sh -c "$as_login" relay-backup $compose_tool "$@" config --quiet) 2>&1 || exit 3
