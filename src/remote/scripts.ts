@@ -127,7 +127,14 @@ export async function prepareScript(
   const isLong = line.length > ARGUMENT_LIMIT
   const words = isLong
     ? ['sh', '-c', quote(cleanly(FROM_STDIN, environment)), 'relay-backup', ...args.map(quote)]
-    : ['sh', '-c', quote(cleanly(FROM_ARGUMENT, environment)), 'relay-backup', quote(line), ...args.map(quote)]
+    : [
+        'sh',
+        '-c',
+        quote(cleanly(FROM_ARGUMENT, environment)),
+        'relay-backup',
+        quote(line),
+        ...args.map(quote),
+      ]
   return {
     line: `exec ${[...(await elevation(options)), ...words].join(' ')}`,
     stdin: isLong ? `${line}\n` : '',
@@ -140,7 +147,15 @@ async function elevation({ privilege, leased }: StartOptions): Promise<readonly 
   if (privilege === 'sudo') return ['sudo', '-n', '--']
   const helper = quote(oneLine(await loadScript('helper')))
   const how = leased === true ? 'leased' : 'plain'
-  return ['sh', '-c', quote(cleanly(FROM_HELPER, { login: false })), 'relay-backup', helper, quote(privilege.docker.image), how]
+  return [
+    'sh',
+    '-c',
+    quote(cleanly(FROM_HELPER, { login: false })),
+    'relay-backup',
+    helper,
+    quote(privilege.docker.image),
+    how,
+  ]
 }
 
 function oneLine(script: string): string {

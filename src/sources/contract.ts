@@ -117,18 +117,20 @@ export interface ListableSource {
    * or RemoteError. Take it before what it describes is captured: then what changes in between is sent next time.
    */
   list(): AsyncGenerator<ListedEntry>
-  /** As {@link CapturableSource.capture}. */
-  capture(): Capture
   /**
-   * Like {@link capture}, but of these entries only. Tails that could not be proven come whole, in a later part; a
-   * tail's member that is not to be used has an amendment with `replacedBy`.
+   * Like {@link CapturableSource.capture}, of these entries only; of a full that is all that was listed. Tails that
+   * could not be proven come whole, in a later part; a tail's member that is not to be used has an amendment with
+   * `replacedBy`.
    */
-  captureChanges(changes: Changes): Capture
+  captureListed(changes: Changes): Capture
 }
 
-/** What an incremental captures. */
+/** What is captured. */
 export interface Changes {
-  /** Members to be sent whole, directories without what is in them, sorted by path bytes. Asked for once. */
+  /**
+   * Members to be sent whole, directories without what is in them, each directory before what is in it. Asked for
+   * once.
+   */
   readonly members: () => AsyncIterable<Buffer>
   /** How many these are. */
   readonly memberCount: number

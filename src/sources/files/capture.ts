@@ -1,6 +1,7 @@
 import type { ReadEntry } from '../../archive/contract.ts'
 import { SourceError } from '../../errors.ts'
 import type { FilesSourceConfig } from '../../model/config.ts'
+import type { ListedEntry } from '../../model/listing.ts'
 import type { SnapshotWarning } from '../../model/snapshot.ts'
 import type {
   Amendment,
@@ -15,6 +16,9 @@ import type {
 import { batchPacker } from './batch-packer.ts'
 import { count, noTar, someNames, vanishedSource } from './failures.ts'
 import { gnuPacker } from './gnu-packer.ts'
+import { LeftOut } from './left-out.ts'
+import { listNames } from './list-names.ts'
+import { ListedNames } from './listed-names.ts'
 import { emptyPass } from './pass.ts'
 import type { Packer, Pass, PassReport } from './pass.ts'
 import { lostRoots, resolveRoots } from './resolve.ts'
@@ -30,23 +34,33 @@ export const REREAD = 'reread'
  * Captures file trees: one archive with everything, and when files changed meanwhile a second one, `reread`, with
  * just these. Unpacked in this order by any tar they give the best copy. Mount points below the paths are
  * followed.
+ *
+ * What is captured is listed first, and what comes is compared with that: whatever keeps a file out of an archive
+ * fails the source, and so does a root that goes away meanwhile.
  */
-export async function captureFiles(context: CaptureContext, config: FilesSourceConfig): Promise<Capture> {
+export async function captureFiles(
+  context: CaptureContext & Pick<PullContext, 'createSorter'>,
+  config: FilesSourceConfig,
+): Promise<Capture> {
   if (context.probe.tar === undefined) throw noTar()
-  return captureAll(context, config, await resolveRoots(context, config.paths))
-}
-
-function captureAll(context: CaptureContext, config: FilesSourceConfig, roots: readonly Root[]): Capture {
-  const isGnu = context.probe.tar === 'gnu'
-  if (!isGnu && context.probe.tar !== 'busybox') {
-    context.notice({
-      code: 'other-tar',
-      message: `tar on the server is neither GNU's nor busybox's: extended attributes may be missing`,
-      next: 'Install GNU tar on the server for a complete copy.',
-    })
+  const roots = await resolveRoots(context, config.paths)
+  const leftOut = new LeftOut()
+  if (context.probe.tar !== 'gnu') {
+    if (context.probe.tar !== 'busybox') {
+      context.notice({
+        code: 'other-tar',
+        message: `tar on the server is neither GNU's nor busybox's: extended attributes may be missing`,
+        next: 'Install GNU tar on the server for a complete copy.',
+      })
+    }
+    const packer = batchPacker(context, roots, config.exclude, leftOut)
+    return new FilesCapture(context, config, { roots, packer, leftOut })
   }
-  const packer = (isGnu ? gnuPacker : batchPacker)(context, roots, config.exclude)
-  return new FilesCapture(context, config, roots, packer)
+  const listed = context.probe.findPrintf
+    ? () => pathsOf(scanFiles(context, roots, config.exclude, leftOut))
+    : () => listNames(context, roots, config.exclude, leftOut)
+  const names = new ListedNames(context.createSorter(), listed)
+  return new FilesCapture(context, config, { roots, packer: gnuPacker(context, roots), leftOut, names })
 }
 
 /** Captures file trees of a server without a shell, in the same two archives. */
@@ -55,18 +69,36 @@ export async function captureFilesOverSftp(
   config: FilesSourceConfig,
 ): Promise<Capture> {
   const roots = await resolveRoots(context, config.paths)
-  return new FilesCapture(context, config, roots, sftpPacker(context, roots, config.exclude))
+  const leftOut = new LeftOut()
+  const packer = sftpPacker(context, roots, config.exclude, leftOut)
+  return new FilesCapture(context, config, { roots, packer, leftOut })
 }
 
 /** Prepares file trees to be listed and captured, all of them or just what changed; see `IncrementalSource`. */
 export async function openFiles(context: CaptureContext, config: FilesSourceConfig): Promise<ListableSource> {
   const roots = await resolveRoots(context, config.paths)
+  const leftOut = new LeftOut()
+  const packer = gnuPacker(context, roots)
   return {
-    list: () => scanFiles(context, roots, config.exclude),
-    capture: () => captureAll(context, config, roots),
-    captureChanges: (changes) =>
-      new FilesCapture(context, config, roots, gnuPacker(context, roots, config.exclude), changes),
+    list: () => scanFiles(context, roots, config.exclude, leftOut),
+    captureListed: (changes) => new FilesCapture(context, config, { roots, packer, leftOut, changes }),
   }
+}
+
+async function* pathsOf(entries: AsyncIterable<ListedEntry>): AsyncGenerator<Buffer> {
+  for await (const { path } of entries) yield path
+}
+
+/** The parts of one capture. */
+interface CaptureParts {
+  readonly roots: readonly Root[]
+  readonly packer: Packer
+  /** Known when the first archive is finished. */
+  readonly leftOut: LeftOut
+  /** What is to be packed; absent where the packer finds it by itself. */
+  readonly changes?: Changes
+  /** The same, where it has yet to be listed. */
+  readonly names?: ListedNames
 }
 
 class FilesCapture implements Capture {
@@ -77,21 +109,19 @@ class FilesCapture implements Capture {
   readonly #tally = new Tally()
   readonly #amendments = new Map<string, Amendment>()
   readonly #warnings: SnapshotWarning[] = []
-  readonly #changes: Changes | undefined
+  readonly #leftOut: LeftOut
+  readonly #names: ListedNames | undefined
+  #changes: Changes | undefined
   #pass: Pass | undefined
 
-  constructor(
-    context: CaptureContext,
-    config: FilesSourceConfig,
-    roots: readonly Root[],
-    packer: Packer,
-    changes?: Changes,
-  ) {
-    this.#changes = changes
+  constructor(context: CaptureContext, config: FilesSourceConfig, parts: CaptureParts) {
     this.#context = context
     this.#config = config
-    this.#roots = roots
-    this.#packer = packer
+    this.#roots = parts.roots
+    this.#packer = parts.packer
+    this.#leftOut = parts.leftOut
+    this.#changes = parts.changes
+    this.#names = parts.names
   }
 
   async *archives(): AsyncGenerator<CaptureArchive> {
@@ -149,9 +179,9 @@ class FilesCapture implements Capture {
     }
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#pass?.abort()
-    return Promise.resolve()
+    await this.#names?.[Symbol.asyncDispose]()
   }
 
   #archive(
@@ -167,7 +197,12 @@ class FilesCapture implements Capture {
       part,
       format: 'tar',
       input: { stream: pass.stream, format: 'tar', ...compression, concatenated },
-      observer: { entry },
+      observer: {
+        entry: (read) => {
+          pass.member?.(read)
+          entry(read)
+        },
+      },
       finish: async () => {
         const report = await pass.finish()
         this.#pass = undefined
@@ -177,12 +212,20 @@ class FilesCapture implements Capture {
     }
   }
 
-  #first(): Promise<Pass> {
-    if (this.#changes === undefined) return this.#packer.all()
+  async #first(): Promise<Pass> {
+    if (this.#names !== undefined) {
+      this.#context.step('listing')
+      this.#changes = await this.#names.list()
+    }
+    const { all, changes } = this.#packer
+    if (this.#changes === undefined) {
+      if (all === undefined) throw new Error('this packer has to be told what is there')
+      return await all()
+    }
     if (this.#changes.memberCount + this.#changes.tails.length === 0)
-      return Promise.resolve(emptyPass(this.#packer.compression.store))
-    if (this.#packer.changes === undefined) throw new Error('this packer can not pack changes alone')
-    return this.#packer.changes(this.#changes)
+      return emptyPass(this.#packer.compression.store)
+    if (changes === undefined) throw new Error('this packer can not be told what to pack')
+    return await changes(this.#changes)
   }
 
   /** Files (latin1) whose tails are of no use. A tail that came all the same is no member that counts. */
@@ -197,7 +240,9 @@ class FilesCapture implements Capture {
 
   /** A source that went away while it was read is no backup of it, whatever tar says. */
   async #checkRoots(report: PassReport): Promise<void> {
-    if (report.vanished.length === 0 && (this.#changes !== undefined || this.#tally.entries > 0)) return
+    const isListed = this.#changes !== undefined
+    const roots = this.#roots.map(({ name }) => Buffer.from(name).toString('latin1'))
+    if (report.vanished.length === 0 && (isListed || roots.every((name) => this.#tally.has(name)))) return
     const [lost] = await lostRoots(this.#context, this.#roots)
     if (lost !== undefined) throw vanishedSource(lost)
   }
@@ -243,7 +288,8 @@ class FilesCapture implements Capture {
         ...(next === undefined ? {} : { next }),
       })
     }
-    const { changed, vanished, sockets, devices = [] } = report
+    const { changed, vanished } = report
+    const { sockets, devices, others } = this.#leftOut
     warn('file-changed', changed, `${count(changed.length, 'file')} changed while read, and read again`)
     warn(
       'file-torn',
@@ -252,11 +298,17 @@ class FilesCapture implements Capture {
       `Stop or pause what writes there during the pull, or exclude these files of ${this.#config.name}.`,
     )
     warn('file-vanished', vanished, `${count(vanished.length, 'file')} vanished before being read`)
-    warn('socket-skipped', sockets, `${count(sockets.length, 'socket')} left out`)
+    const skipped = [...new Set([...sockets, ...report.sockets])]
     warn(
-      'device-skipped',
-      devices,
-      `${count(devices.length, 'device node')} left out: SFTP does not tell their numbers`,
+      'socket-skipped',
+      skipped,
+      `${count(skipped.length, 'socket')} left out: nothing of them can be kept`,
+    )
+    warn('device-skipped', devices, `${count(devices.length, 'device node')} left out: no app makes them`)
+    warn(
+      'special-skipped',
+      others,
+      `${count(others.length, 'entry', 'entries')} of an unknown type left out: no tar holds them`,
     )
     const { lacks } = this.#packer
     if (lacks !== undefined) {

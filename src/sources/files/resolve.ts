@@ -136,13 +136,15 @@ function judge(
         { next: 'Repair the symlink on the server, or correct the path in the config.' },
       )
     case 'socket':
-      throw new SourceError('not-a-file', `${path} is a socket: there is nothing in it to back up`, {
-        next: "Correct the source's path in the config.",
-      })
+    case 'device':
+      throw new SourceError(
+        'not-a-file',
+        `${path} is a ${report.type === 'socket' ? 'socket' : 'device node'}: there is nothing in it to back up`,
+        { next: "Correct the source's path in the config." },
+      )
     case 'directory':
     case 'file':
     case 'fifo':
-    case 'device':
       if (!report.readable) {
         throw new SourceError(
           'unreadable',

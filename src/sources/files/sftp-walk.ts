@@ -1,6 +1,8 @@
 import { SourceError, RemoteFileError } from '../../errors.ts'
+import { isKept } from '../../model/entry-types.ts'
 import { printable } from '../../model/path-bytes.ts'
 import type { RemoteDirectoryEntry, RemoteFiles, RemoteFileStat } from '../../remote/contract.ts'
+import type { LeftOut } from './left-out.ts'
 import type { Root } from './roots.ts'
 
 /** Something that is to be packed. */
@@ -15,8 +17,7 @@ export interface Found {
 /** What a walk leaves out, by member names in latin1. */
 export interface WalkFindings {
   readonly vanished: string[]
-  readonly sockets: string[]
-  readonly devices: string[]
+  readonly leftOut: LeftOut
 }
 
 export interface WalkOptions {
@@ -110,11 +111,9 @@ async function settle(error: unknown, member: string, options: WalkOptions): Pro
   options.findings.vanished.push(latin1(member))
 }
 
-/** Of sockets there is nothing to pack, and SFTP does not tell a device's numbers. */
-function isPackable({ member, stat }: Found, findings: WalkFindings): boolean {
-  if (stat.type === 'socket') findings.sockets.push(latin1(member))
-  else if (stat.type.endsWith('device')) findings.devices.push(latin1(member))
-  else return true
+function isPackable({ member, stat }: Found, { leftOut }: WalkFindings): boolean {
+  if (isKept(stat.type)) return true
+  leftOut.add(latin1(member), stat.type)
   return false
 }
 

@@ -132,7 +132,10 @@ describe.each([{ tar: 'gnu' as const }, { tar: 'busybox' as const }])('a failure
     const path = await busyboxTools(join(temp.path, 'no-tar'), { without: ['tar'] })
     const host = shellHost({ shell: ['/bin/dash'], path })
     const expected = { code: 'no-tar' }
-    await expect(drain({ host, probe }, filesConfig(['data']), temp.path)).rejects.toMatchObject(expected)
+    const busybox = { ...probe, findPrintf: false }
+    await expect(drain({ host, probe: busybox }, filesConfig(['data']), temp.path)).rejects.toMatchObject(
+      expected,
+    )
     await expect(
       drain({ host, probe: probeOf(deployment, { tar: undefined }) }, filesConfig(['data']), temp.path),
     ).rejects.toMatchObject(expected)
