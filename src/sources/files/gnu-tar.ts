@@ -80,9 +80,9 @@ function isBelow(name: string, root: string): boolean {
   return name === root || name.startsWith(`${root}/`)
 }
 
-/** Text as a basic regular expression of sed that matches just it. */
+/** Text as a basic regular expression that matches just it. tar hands it on as it is: `\n` in it would be an n. */
 function literalBasic(text: string): string {
-  return text.replaceAll(/[\\.*^$[\],]/g, '\\$&').replaceAll('\n', '\\n')
+  return text.replaceAll(/[\\.*^$[\],]/g, '\\$&')
 }
 
 function literalReplacement(text: string): string {
