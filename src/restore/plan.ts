@@ -99,7 +99,10 @@ export function planRestore(input: PlanInput): RestorePlan {
       kind: source.kind,
       entries: contents.entries,
       bytes: contents.bytes,
-      notes,
+      notes:
+        contents.leftOut === 0
+          ? notes
+          : [...notes, `device nodes stay out of it, no restore makes them: ${contents.leftOut}`],
     })),
     services: serviceNames(input.found.services),
     safety: replaces && input.safety && units.some((unit) => unit.exists),
