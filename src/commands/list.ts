@@ -2,7 +2,7 @@ import { loadConfig } from '../config/load.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { snapshotTime } from '../model/names.ts'
 import { printable } from '../model/path-bytes.ts'
-import type { Purpose } from '../model/snapshot.ts'
+import { isTorn, type Purpose } from '../model/snapshot.ts'
 import { formatSize } from '../model/units.ts'
 import { formatAge, formatCount } from '../report/format.ts'
 import { renderTable } from '../report/table.ts'
@@ -23,6 +23,8 @@ export interface ListedSnapshot {
   readonly sources: readonly string[]
   /** Sources that were asked for and failed. */
   readonly missing: readonly string[]
+  /** Sources that were captured and are no copy that one may rely on. */
+  readonly torn: readonly string[]
   readonly bytes: number
   readonly latest: boolean
 }
@@ -75,6 +77,7 @@ function listed(snapshot: Snapshot, latest: boolean, now: Date): ListedSnapshot 
     complete: manifest.complete,
     sources: there.map(({ name }) => name),
     missing: manifest.selection.filter((name) => !made.has(name)),
+    torn: there.filter(isTorn).map(({ name }) => name),
     bytes: storedBytes(snapshot),
     latest,
   }
@@ -126,7 +129,13 @@ export function renderList(
   return [table, '', totals, ...paused].join('\n')
 }
 
-function state({ complete, missing }: ListedSnapshot): string {
-  if (complete) return 'complete'
-  return missing.length === 0 ? 'partial' : `without ${printable(missing.join(' '))}`
+function state({ complete, missing, torn }: ListedSnapshot): string {
+  const whole = complete
+    ? 'complete'
+    : missing.length === 0
+      ? 'partial'
+      : `without ${printable(missing.join(' '))}`
+  if (torn.length === 0) return whole
+  const named = `torn ${printable(torn.join(' '))}`
+  return complete ? named : `${whole}, ${named}`
 }

@@ -29,7 +29,8 @@ export interface HostPullReport {
 
 export interface SourcePullReport {
   readonly source: string
-  readonly outcome: 'done' | 'failed'
+  /** `partial`: some of its paths were not there. `torn`: captured, and no copy that one may rely on. */
+  readonly outcome: 'done' | 'partial' | 'torn' | 'failed'
   readonly entries: number
   /** Before compression and encryption, in bytes. */
   readonly plainBytes: number

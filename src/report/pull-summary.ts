@@ -89,17 +89,27 @@ function headline(host: HostPullReport, paint: Paint): string {
   }
 }
 
+/** As it is written for a source in the config. */
+const QUIESCE_EXAMPLE = '`quiesce: { pause: [SERVICE] }`'
+
 function sourceLines(source: SourcePullReport, width: number, paint: Paint): string[] {
   const name = printable(source.source).padEnd(width)
+  const torn = source.outcome === 'torn' ? `${paint.red('torn')}, ` : ''
   const lines =
     source.outcome === 'failed'
       ? [`  ${name}  ${paint.red('failed')}`]
       : [
-          `  ${name}  ${formatCount(source.entries, 'entry', 'entries')}, ${formatSize(source.plainBytes)}; ` +
+          `  ${name}  ${torn}${formatCount(source.entries, 'entry', 'entries')}, ${formatSize(source.plainBytes)}; ` +
             `${formatSize(source.bytes)} encrypted, ${formatSize(source.wireBytes)} over the wire`,
         ]
   for (const { code, count } of source.warnings)
     lines.push(`    ${paint.yellow('warning:')} ${printable(codeWords(code))}: ${formatNumber(count)}`)
+  if (torn !== '') {
+    lines.push(
+      `    a database in it was written to each time it was read: this copy may not open`,
+      `    ${paint.cyan('Next:')} have what writes there hold still during the pull: ${QUIESCE_EXAMPLE} for ${printable(source.source)}`,
+    )
+  }
   if (source.error !== undefined) lines.push(...errorLines(source.error, '    ', paint))
   return lines
 }

@@ -2,6 +2,7 @@ import type { ReadEntry } from '../../archive/contract.ts'
 import { SourceError } from '../../errors.ts'
 import type { FilesSourceConfig } from '../../model/config.ts'
 import type { ListedEntry } from '../../model/listing.ts'
+import { PATH_MISSING, TORN } from '../../model/snapshot.ts'
 import type { SnapshotWarning } from '../../model/snapshot.ts'
 import type {
   Amendment,
@@ -15,6 +16,9 @@ import type {
 } from '../contract.ts'
 import { batchPacker } from './batch-packer.ts'
 import { count, noTar, someNames, vanishedSource } from './failures.ts'
+import { Databases } from './databases.ts'
+import { allExcludes, excluder } from './exclude.ts'
+import { fileStates } from './file-states.ts'
 import { gnuPacker } from './gnu-packer.ts'
 import { LeftOut } from './left-out.ts'
 import { listNames } from './list-names.ts'
@@ -30,6 +34,9 @@ import { Tally } from './tally.ts'
 /** The part that holds the files which changed while they were read, read once more. */
 export const REREAD = 'reread'
 
+/** A database that does not hold still is read again so often. */
+const MOST_READINGS = 3
+
 /**
  * Captures file trees: one archive with everything, and when files changed meanwhile a second one, `reread`, with
  * just these. Unpacked in this order by any tar they give the best copy. Mount points below the paths are
@@ -43,7 +50,7 @@ export async function captureFiles(
   config: FilesSourceConfig,
 ): Promise<Capture> {
   if (context.probe.tar === undefined) throw noTar()
-  const roots = await resolveRoots(context, config.paths)
+  const { roots, missing } = await resolveRoots(context, config.paths)
   const leftOut = new LeftOut()
   if (context.probe.tar !== 'gnu') {
     if (context.probe.tar !== 'busybox') {
@@ -54,13 +61,13 @@ export async function captureFiles(
       })
     }
     const packer = batchPacker(context, roots, config.exclude, leftOut)
-    return new FilesCapture(context, config, { roots, packer, leftOut })
+    return new FilesCapture(context, config, { roots, missing, packer, leftOut })
   }
   const listed = context.probe.findPrintf
     ? () => pathsOf(scanFiles(context, roots, config.exclude, leftOut))
     : () => listNames(context, roots, config.exclude, leftOut)
   const names = new ListedNames(context.createSorter(), listed)
-  return new FilesCapture(context, config, { roots, packer: gnuPacker(context, roots), leftOut, names })
+  return new FilesCapture(context, config, { roots, missing, packer: gnuPacker(context, roots), leftOut, names })
 }
 
 /** Captures file trees of a server without a shell, in the same two archives. */
@@ -68,20 +75,20 @@ export async function captureFilesOverSftp(
   context: CaptureContext & Pick<PullContext, 'packTar'>,
   config: FilesSourceConfig,
 ): Promise<Capture> {
-  const roots = await resolveRoots(context, config.paths)
+  const { roots, missing } = await resolveRoots(context, config.paths)
   const leftOut = new LeftOut()
   const packer = sftpPacker(context, roots, config.exclude, leftOut)
-  return new FilesCapture(context, config, { roots, packer, leftOut })
+  return new FilesCapture(context, config, { roots, missing, packer, leftOut })
 }
 
 /** Prepares file trees to be listed and captured, all of them or just what changed; see `IncrementalSource`. */
 export async function openFiles(context: CaptureContext, config: FilesSourceConfig): Promise<ListableSource> {
-  const roots = await resolveRoots(context, config.paths)
+  const { roots, missing } = await resolveRoots(context, config.paths)
   const leftOut = new LeftOut()
   const packer = gnuPacker(context, roots)
   return {
     list: () => scanFiles(context, roots, config.exclude, leftOut),
-    captureListed: (changes) => new FilesCapture(context, config, { roots, packer, leftOut, changes }),
+    captureListed: (changes) => new FilesCapture(context, config, { roots, missing, packer, leftOut, changes }),
   }
 }
 
@@ -92,6 +99,8 @@ async function* pathsOf(entries: AsyncIterable<ListedEntry>): AsyncGenerator<Buf
 /** The parts of one capture. */
 interface CaptureParts {
   readonly roots: readonly Root[]
+  /** Paths of the source that are not there. */
+  readonly missing: readonly string[]
   readonly packer: Packer
   /** Known when the first archive is finished. */
   readonly leftOut: LeftOut
@@ -99,6 +108,15 @@ interface CaptureParts {
   readonly changes?: Changes
   /** The same, where it has yet to be listed. */
   readonly names?: ListedNames
+}
+
+/** Databases that did not hold still. Names are members', in latin1. */
+interface MovedDatabases {
+  readonly names: readonly string[]
+  /** What they are made of now. */
+  readonly files: readonly string[]
+  /** What they were made of besides when they were read. */
+  readonly gone: readonly string[]
 }
 
 class FilesCapture implements Capture {
@@ -109,7 +127,11 @@ class FilesCapture implements Capture {
   readonly #tally = new Tally()
   readonly #amendments = new Map<string, Amendment>()
   readonly #warnings: SnapshotWarning[] = []
+  /** The part that holds a member which was read more than twice. */
+  readonly #readLast = new Map<string, string>()
+  readonly #databases: Databases
   readonly #leftOut: LeftOut
+  readonly #missing: readonly string[]
   readonly #names: ListedNames | undefined
   #changes: Changes | undefined
   #pass: Pass | undefined
@@ -120,6 +142,8 @@ class FilesCapture implements Capture {
     this.#roots = parts.roots
     this.#packer = parts.packer
     this.#leftOut = parts.leftOut
+    this.#missing = parts.missing
+    this.#databases = new Databases(excluder(allExcludes(config.exclude)))
     this.#changes = parts.changes
     this.#names = parts.names
   }
@@ -137,14 +161,18 @@ class FilesCapture implements Capture {
     const first = finished(main.report)
     await this.#checkRoots(first)
     const lost = this.#lostTails(first)
-    if (first.changed.length + lost.length === 0) {
+    for (const { path } of this.#changes?.tails ?? []) this.#databases.addTail(path.toString('latin1'))
+    const known = new Set(this.#databases.names)
+    const moved = await this.#movedDatabases([...known], first)
+    if (first.changed.length + lost.length + moved.files.length === 0) {
       this.#tell(first, [])
       return
     }
-    const names = this.#tally.withLinks([...first.changed, ...lost])
+    const names = this.#tally.withLinks([...new Set([...first.changed, ...lost, ...moved.files])])
     if (names === undefined) {
       for (const name of first.changed) this.#tear('', name)
-      this.#tell(first, first.changed)
+      for (const name of moved.files) this.#tear('', name)
+      this.#tell(first, first.changed, moved.names)
       return
     }
     if (first.changed.length > 0) {
@@ -161,7 +189,67 @@ class FilesCapture implements Capture {
         again.report = report
       },
     )
-    this.#settle(first, finished(again.report))
+    const second = finished(again.report)
+    this.#replaceParts(moved, REREAD)
+    // A database that was to send its tail alone is seen to be one when it is read whole.
+    const found = this.#databases.names.filter((name) => !known.has(name))
+    const restless = yield* this.#untilStill([...moved.names, ...found], second)
+    this.#settle(first, second, restless)
+  }
+
+  /** Reads databases once more, each time as a whole, until they held still; gives those that never did. */
+  async *#untilStill(
+    names: readonly string[],
+    second: PassReport,
+  ): AsyncGenerator<CaptureArchive, MovedDatabases> {
+    let before = REREAD
+    let moved = await this.#movedDatabases(names, second)
+    for (let round = 2; round <= MOST_READINGS && moved.names.length > 0; round += 1) {
+      const part = `${REREAD}-${round}`
+      this.#context.step(`reading ${count(moved.names.length, 'database')} again that did not hold still`)
+      const done: { report?: PassReport; readonly came: Set<string> } = { came: new Set() }
+      yield this.#archive(
+        part,
+        await this.#packer.again(moved.files),
+        (entry) => {
+          done.came.add(entry.path.toString('latin1'))
+          this.#tally.replace(entry)
+        },
+        (report) => {
+          done.report = report
+        },
+      )
+      for (const name of done.came) {
+        this.#amendments.set(`\0${name}`, { replacedBy: part })
+        this.#amendments.set(`${before}\0${name}`, { replacedBy: part })
+        this.#readLast.set(name, part)
+      }
+      this.#replaceParts(moved, part)
+      before = part
+      moved = await this.#movedDatabases(moved.names, finished(done.report))
+    }
+    return moved
+  }
+
+  /** Databases that were written to since they were read, and the files they are made of now. */
+  async #movedDatabases(names: readonly string[], { changed }: PassReport): Promise<MovedDatabases> {
+    if (names.length === 0) return { names: [], files: [], gone: [] }
+    const parts = names.flatMap((name) => this.#databases.partsOf(name))
+    const states = await fileStates(this.#context, this.#roots, parts)
+    const during = new Set(changed)
+    const moved = names.filter((name) => this.#databases.hasMoved(name, states, during))
+    return {
+      names: moved,
+      files: moved.flatMap((name) => this.#databases.partsOf(name)).filter((part) => states.states.has(part)),
+      gone: moved.flatMap((name) => this.#databases.goneParts(name, states)),
+    }
+  }
+
+  /** What lay beside a database when it was read before, and not when it was read again, is no part of it. */
+  #replaceParts({ gone }: MovedDatabases, part: string): void {
+    for (const name of gone) {
+      if (!this.#tally.again.has(name)) this.#amendments.set(`\0${name}`, { replacedBy: part })
+    }
   }
 
   async finish(): Promise<CaptureOutcome> {
@@ -198,8 +286,10 @@ class FilesCapture implements Capture {
       format: 'tar',
       input: { stream: pass.stream, format: 'tar', ...compression, concatenated },
       observer: {
+        tap: (begun) => this.#databases.tap(begun),
         entry: (read) => {
           pass.member?.(read)
+          this.#databases.add(read)
           entry(read)
         },
       },
@@ -248,20 +338,26 @@ class FilesCapture implements Capture {
   }
 
   /** What the second reading made of the files that changed during the first. */
-  #settle(first: PassReport, second: PassReport): void {
+  #settle(first: PassReport, second: PassReport, restless: MovedDatabases): void {
     const again = this.#tally.again
-    for (const name of again.keys()) this.#amendments.set(`\0${name}`, { replacedBy: REREAD })
+    for (const name of again.keys()) {
+      if (!this.#readLast.has(name)) this.#amendments.set(`\0${name}`, { replacedBy: REREAD })
+    }
     const torn: string[] = []
+    const ofDatabases = new Set(this.#databases.names.flatMap((name) => this.#databases.partsOf(name)))
     for (const name of second.changed) {
-      if (again.get(name) !== 'file') continue
+      if (again.get(name) !== 'file' || ofDatabases.has(name)) continue
       this.#tear(REREAD, name)
       torn.push(name)
     }
     // Gone since: the first copy is the only one.
     for (const name of first.changed) {
-      if (again.has(name)) continue
+      if (again.has(name) || ofDatabases.has(name)) continue
       this.#tear('', name)
       torn.push(name)
+    }
+    for (const name of restless.files) {
+      if (again.get(name) === 'file') this.#tear(this.#readLast.get(name) ?? REREAD, name)
     }
     this.#tell(
       {
@@ -271,6 +367,7 @@ class FilesCapture implements Capture {
         remarks: [...new Set([...first.remarks, ...second.remarks])],
       },
       torn,
+      restless.names,
     )
   }
 
@@ -278,7 +375,7 @@ class FilesCapture implements Capture {
     this.#amendments.set(`${part}\0${name}`, { flags: ['torn'] })
   }
 
-  #tell(report: PassReport, torn: readonly string[]): void {
+  #tell(report: PassReport, torn: readonly string[], databases: readonly string[] = []): void {
     const warn = (code: string, names: readonly string[], message: string, next?: string): void => {
       if (names.length === 0) return
       this.#warnings.push({ code, count: names.length })
@@ -288,6 +385,12 @@ class FilesCapture implements Capture {
         ...(next === undefined ? {} : { next }),
       })
     }
+    warn(
+      PATH_MISSING,
+      this.#missing,
+      `${count(this.#missing.length, 'path')} of the source not there`,
+      `Correct the paths of ${this.#config.name} in the config, or make what is missing on the server.`,
+    )
     const { changed, vanished } = report
     const { sockets, devices, others } = this.#leftOut
     warn('file-changed', changed, `${count(changed.length, 'file')} changed while read, and read again`)
@@ -296,6 +399,12 @@ class FilesCapture implements Capture {
       torn,
       `${count(torn.length, 'file')} changed again, and may be of no single moment`,
       `Stop or pause what writes there during the pull, or exclude these files of ${this.#config.name}.`,
+    )
+    warn(
+      TORN,
+      databases,
+      `${count(databases.length, 'database')} was written to each time it was read, and may not open`,
+      `Have what writes there hold still while it is read: quiesce: { pause: [SERVICE] } for the source ${this.#config.name}.`,
     )
     warn('file-vanished', vanished, `${count(vanished.length, 'file')} vanished before being read`)
     const skipped = [...new Set([...sockets, ...report.sockets])]

@@ -50,6 +50,7 @@ export class Tally {
     }
     this.#count(entry.type, 1)
     if (entry.type === 'file') this.#bytes += entry.size
+    this.#book.set(entry.path, entry.type === 'file' ? entry.size : -CODES.indexOf(entry.type))
     this.#again.set(entry.path.toString('latin1'), entry.type)
   }
 
