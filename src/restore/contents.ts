@@ -3,6 +3,7 @@ import type { ArchiveName, EntryType, IndexEntry, IndexHeader } from '../archive
 import { DamageError, UsageError } from '../errors.ts'
 import { isKept } from '../model/entry-types.ts'
 import { pathFromJson } from '../model/path-bytes.ts'
+import { hasAcl } from '../model/posix-acl.ts'
 import type { ManifestSource } from '../model/snapshot.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import type { RestoreDependencies } from './dependencies.ts'
@@ -14,6 +15,8 @@ export interface SourceContents {
   readonly entries: number
   /** Content bytes of what is to be restored. */
   readonly bytes: number
+  /** How many of the entries have an ACL. */
+  readonly acls: number
   /** What is in the snapshot and not restored: snapshots of old have device nodes. */
   readonly leftOut: number
   /** The uids that it belongs to. */
@@ -58,6 +61,7 @@ export async function readContents(
   let entries = 0
   let bytes = 0
   let leftOut = 0
+  let acls = 0
   const owners = new Set<number>()
   const types = new Map<string, EntryType>()
   const archives = new Map<string, ArchiveName>()
@@ -74,6 +78,7 @@ export async function readContents(
       continue
     }
     entries += 1
+    if (entry.xattrs !== undefined && hasAcl(Object.keys(entry.xattrs))) acls += 1
     bytes += entry.size
     for (const { snapshot: id, archive } of entry.segments ?? []) {
       archives.set(`${id}/${archive}`, { snapshot: id, archive })
@@ -97,6 +102,7 @@ export async function readContents(
     header: header ?? { format: 1, source: source.name, snapshot: snapshot.id, paths: [] },
     entries,
     bytes: source.index === undefined ? (source.archives[0]?.plainBytes ?? 0) : bytes,
+    acls,
     leftOut,
     owners,
     types,

@@ -198,10 +198,14 @@ function serverFindings(input: PlanInput, bytes: number): Finding[] {
       next: 'Install tar there.',
     })
   } else if (probe.tar !== 'gnu') {
+    const acls = sources.reduce((sum, { contents }) => sum + contents.acls, 0)
     findings.push({
       check: 'metadata',
       outcome: 'warning',
-      message: `its tar (${probe.tar}) keeps no fractions of a second, extended attributes or ACLs`,
+      message:
+        `its tar (${probe.tar}) keeps no fractions of a second, extended attributes or ACLs` +
+        (acls === 0 ? '' : `; ${acls} of the entries have ACLs: whom these name has no rights there`),
+      ...(acls === 0 ? {} : { next: 'Install GNU tar there, to bring the ACLs back, too.' }),
     })
   }
   const root = probe.uid === 0 || input.chosen.privilege !== undefined

@@ -36,6 +36,9 @@ make_directories() {
       mkdir -- "$carry_new/$done" || return 1
     owner=$(stat -c %u:%g -- "$done")
     [ "$(stat -c %u:%g -- "$carry_new/$done")" = "$owner" ] || chown -- "$owner" "$carry_new/$done" || return 1
+    # An ACL, and none that was handed down.
+    setfacl -b -- "$carry_new/$done" 2>/dev/null &&
+      getfacl -p -- "$done" 2>/dev/null | setfacl --set-file=- -- "$carry_new/$done" 2>/dev/null
     chmod -- "$(stat -c %a -- "$done")" "$carry_new/$done" &&
       touch -r "$done" -- "$carry_new/$done" &&
       touch -r "$carry_marks.time" -- "$carry_new/$above" || return 1
