@@ -1,5 +1,3 @@
-import ignore from 'ignore'
-
 /** What of a pattern's text the library and the shell on a server would read otherwise than `.gitignore` does. */
 const CLASS = /\[(?:[!^]?\]?[^\]]*)\]/g
 

@@ -10,7 +10,7 @@ import type { ServerServices } from '../model/server-services.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import type { NeededArchive } from './archives.ts'
-import type { SourceContents } from './contents.ts'
+import { isInside, type SourceContents } from './contents.ts'
 import { homeOf } from './server/layout.ts'
 import type { ServerLook, TargetLook } from './server/look.ts'
 import type { FoundServices } from './services.ts'
@@ -74,7 +74,7 @@ export function planRestore(input: PlanInput): RestorePlan {
         exists: target.type !== 'absent',
         existingBytes: target.bytes,
         base: home.home,
-        carry: path.config.kind === 'redis' ? [] : path.config.exclude,
+        ...carried(path, look.deployment.path),
       })
     }
   }
@@ -109,6 +109,20 @@ export function planRestore(input: PlanInput): RestorePlan {
     downtime: replaces ? SWAP_MS + Math.round(bytes / START_RATE) : 0,
     findings,
   }
+}
+
+/** What the target's config leaves out, and from where on. */
+function carried({ config, target }: WantedPath, deployment: string): Pick<RestoreUnit, 'carry' | 'carryFrom'> {
+  if (config.kind === 'redis') return { carry: [] }
+  const root = config.paths.find((path) => isInside(target, absolutePath(path, deployment)))
+  if (root === undefined) return { carry: config.exclude }
+  const below = target.slice(absolutePath(root, deployment).length)
+  const member = root.replace(/^\//, '') + below
+  return { carry: config.exclude, carryFrom: { member, roots: config.paths, deployment } }
+}
+
+function absolutePath(path: string, deployment: string): string {
+  return path.startsWith('/') ? path : `${deployment}/${path}`
 }
 
 function targetProblem(target: TargetLook, { host, probe, chosen }: PlanInput): Finding | undefined {

@@ -26,6 +26,8 @@ export interface CaptureContext {
   readonly step: (text: string) => void
   /** Details for the person; counts of them go to the manifest through {@link CaptureOutcome}. */
   readonly notice: (notice: Omit<Notice, 'host' | 'source'>) => void
+  /** What a person may want to know, and need not act on. */
+  readonly note?: (notice: Omit<Notice, 'host' | 'source'>) => void
   readonly signal: AbortSignal
 }
 

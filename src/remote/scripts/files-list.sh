@@ -4,7 +4,7 @@
 #           special: only what no tar holds or nobody may restore, with a word in front: socket, device or other, and a
 #           space
 #   COUNT   how many ROOTs there are; each begins with ./
-#   The expression says what is left out, directories with all that is in them.
+#   The expression names what is not to be looked into; it is listed all the same.
 # A root that is a symlink is followed.
 # stderr: find's messages (the first 48 KiB), then the status line with the stage find.
 # include lib/prelude.sh

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { SourceError } from '../../errors.ts'
+import type { PathFilter } from '../../model/path-filter.ts'
 import type { ExitResult, RemoteProcess } from '../../remote/contract.ts'
 import { chooseCompression } from '../compression-choice.ts'
 import type { CaptureContext } from '../contract.ts'
@@ -45,7 +46,7 @@ interface Findings {
 export function batchPacker(
   context: CaptureContext,
   roots: readonly Root[],
-  exclude: readonly string[],
+  filter: PathFilter,
   leftOut: LeftOut,
 ): Packer {
   const { store, level } = chooseCompression(context.compression, context.probe)
@@ -60,7 +61,7 @@ export function batchPacker(
   }
 
   async function* listed({ findings }: Run): AsyncGenerator<Batch> {
-    await listLeftOut(context, roots, exclude, leftOut)
+    await listLeftOut(context, roots, filter, leftOut)
     for (const base of ['deployment', 'root'] as const) {
       const here = roots.filter((root) => root.base === base)
       if (here.length === 0) continue
@@ -69,7 +70,7 @@ export function batchPacker(
       if (followed.length > 0) yield { directory, names: followed, follow: true }
       // Directories last: a tar that unpacks sets their times when it is done with what follows them at once.
       for (const which of ['linked', 'single'] as const) {
-        const names = namesBelow(context, here, exclude, which, findings.vanished)
+        const names = namesBelow(context, here, filter, which, findings.vanished)
         let batches = 0
         for await (const batch of inBatches(names, (name) => !followed.includes(name))) {
           batches += 1

@@ -2,6 +2,7 @@ import type { ReadEntry } from '../../archive/contract.ts'
 import { SourceError } from '../../errors.ts'
 import type { FilesSourceConfig } from '../../model/config.ts'
 import type { ListedEntry } from '../../model/listing.ts'
+import { PathFilter } from '../../model/path-filter.ts'
 import { PATH_MISSING, TORN } from '../../model/snapshot.ts'
 import type { SnapshotWarning } from '../../model/snapshot.ts'
 import type {
@@ -17,7 +18,6 @@ import type {
 import { batchPacker } from './batch-packer.ts'
 import { count, noTar, someNames, vanishedSource } from './failures.ts'
 import { Databases } from './databases.ts'
-import { allExcludes, excluder } from './exclude.ts'
 import { fileStates } from './file-states.ts'
 import { gnuPacker } from './gnu-packer.ts'
 import { LeftOut } from './left-out.ts'
@@ -51,6 +51,7 @@ export async function captureFiles(
 ): Promise<Capture> {
   if (context.probe.tar === undefined) throw noTar()
   const { roots, missing } = await resolveRoots(context, config.paths)
+  const filter = new PathFilter(config.exclude, roots, context.probe.deployment)
   const leftOut = new LeftOut()
   if (context.probe.tar !== 'gnu') {
     if (context.probe.tar !== 'busybox') {
@@ -60,14 +61,14 @@ export async function captureFiles(
         next: 'Install GNU tar on the server for a complete copy.',
       })
     }
-    const packer = batchPacker(context, roots, config.exclude, leftOut)
-    return new FilesCapture(context, config, { roots, missing, packer, leftOut })
+    const packer = batchPacker(context, roots, filter, leftOut)
+    return new FilesCapture(context, config, { roots, missing, filter, packer, leftOut })
   }
   const listed = context.probe.findPrintf
-    ? () => pathsOf(scanFiles(context, roots, config.exclude, leftOut))
-    : () => listNames(context, roots, config.exclude, leftOut)
+    ? () => pathsOf(scanFiles(context, roots, filter, leftOut))
+    : () => listNames(context, roots, filter, leftOut)
   const names = new ListedNames(context.createSorter(), listed)
-  return new FilesCapture(context, config, { roots, missing, packer: gnuPacker(context, roots), leftOut, names })
+  return new FilesCapture(context, config, { roots, missing, filter, packer: gnuPacker(context, roots), leftOut, names })
 }
 
 /** Captures file trees of a server without a shell, in the same two archives. */
@@ -76,19 +77,21 @@ export async function captureFilesOverSftp(
   config: FilesSourceConfig,
 ): Promise<Capture> {
   const { roots, missing } = await resolveRoots(context, config.paths)
+  const filter = new PathFilter(config.exclude, roots, context.probe.deployment)
   const leftOut = new LeftOut()
-  const packer = sftpPacker(context, roots, config.exclude, leftOut)
-  return new FilesCapture(context, config, { roots, missing, packer, leftOut })
+  const packer = sftpPacker(context, roots, filter, leftOut)
+  return new FilesCapture(context, config, { roots, missing, filter, packer, leftOut })
 }
 
 /** Prepares file trees to be listed and captured, all of them or just what changed; see `IncrementalSource`. */
 export async function openFiles(context: CaptureContext, config: FilesSourceConfig): Promise<ListableSource> {
   const { roots, missing } = await resolveRoots(context, config.paths)
+  const filter = new PathFilter(config.exclude, roots, context.probe.deployment)
   const leftOut = new LeftOut()
   const packer = gnuPacker(context, roots)
   return {
-    list: () => scanFiles(context, roots, config.exclude, leftOut),
-    captureListed: (changes) => new FilesCapture(context, config, { roots, missing, packer, leftOut, changes }),
+    list: () => scanFiles(context, roots, filter, leftOut),
+    captureListed: (changes) => new FilesCapture(context, config, { roots, missing, filter, packer, leftOut, changes }),
   }
 }
 
@@ -102,6 +105,7 @@ interface CaptureParts {
   /** Paths of the source that are not there. */
   readonly missing: readonly string[]
   readonly packer: Packer
+  readonly filter: PathFilter
   /** Known when the first archive is finished. */
   readonly leftOut: LeftOut
   /** What is to be packed; absent where the packer finds it by itself. */
@@ -131,6 +135,7 @@ class FilesCapture implements Capture {
   readonly #readLast = new Map<string, string>()
   readonly #databases: Databases
   readonly #leftOut: LeftOut
+  readonly #filter: PathFilter
   readonly #missing: readonly string[]
   readonly #names: ListedNames | undefined
   #changes: Changes | undefined
@@ -142,8 +147,11 @@ class FilesCapture implements Capture {
     this.#roots = parts.roots
     this.#packer = parts.packer
     this.#leftOut = parts.leftOut
+    this.#filter = parts.filter
     this.#missing = parts.missing
-    this.#databases = new Databases(excluder(allExcludes(config.exclude)))
+    // Its own: what it asks about is no finding.
+    const filter = new PathFilter(config.exclude, parts.roots, context.probe.deployment)
+    this.#databases = new Databases((name) => filter.excludes(name, false))
     this.#changes = parts.changes
     this.#names = parts.names
   }
@@ -391,6 +399,10 @@ class FilesCapture implements Capture {
       `${count(this.#missing.length, 'path')} of the source not there`,
       `Correct the paths of ${this.#config.name} in the config, or make what is missing on the server.`,
     )
+    const unmatched = this.#filter.unmatched
+    if (unmatched.length > 0) {
+      this.#context.note?.({ code: 'exclude-unmatched', message: `nothing matches ${unmatched.join(' ')} of exclude` })
+    }
     const { changed, vanished } = report
     const { sockets, devices, others } = this.#leftOut
     warn('file-changed', changed, `${count(changed.length, 'file')} changed while read, and read again`)

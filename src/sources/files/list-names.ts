@@ -1,8 +1,8 @@
 import { SourceError } from '../../errors.ts'
+import type { PathFilter } from '../../model/path-filter.ts'
 import type { CaptureContext } from '../contract.ts'
 import { parseStreamStatus, streamNonce } from '../stream-status.ts'
 import type { StreamStatus } from '../stream-status.ts'
-import { allExcludes, findExcludes, slashExcluder } from './exclude.ts'
 import { unreadable } from './failures.ts'
 import type { LeftOut } from './left-out.ts'
 import { commandFailed } from './resolve.ts'
@@ -19,38 +19,40 @@ export type Which = 'linked' | 'single' | 'all' | 'special'
 export async function* listNames(
   context: CaptureContext,
   roots: readonly Root[],
-  exclude: readonly string[],
+  filter: PathFilter,
   leftOut: LeftOut,
 ): AsyncGenerator<Buffer> {
   const check = new RootCheck(roots)
   for (const base of ['deployment', 'root'] as const) {
     const here = roots.filter((root) => root.base === base)
     if (here.length === 0) continue
-    for await (const name of namesBelow(context, here, exclude, 'all')) {
+    for await (const name of namesBelow(context, here, filter, 'all')) {
       check.see(name)
       yield Buffer.from(name, 'latin1')
     }
   }
   check.end()
-  await listLeftOut(context, roots, exclude, leftOut)
+  await listLeftOut(context, roots, filter, leftOut)
 }
 
 /** What of a source is no part of a backup. */
 export async function listLeftOut(
   context: CaptureContext,
   roots: readonly Root[],
-  exclude: readonly string[],
+  filter: PathFilter,
   leftOut: LeftOut,
 ): Promise<void> {
   leftOut.clear()
   for (const base of ['deployment', 'root'] as const) {
     const here = roots.filter((root) => root.base === base)
     if (here.length === 0) continue
-    for await (const line of namesBelow(context, here, exclude, 'special')) {
+    for await (const line of namesBelow(context, here, filter, 'special')) {
       const space = line.indexOf(' ')
       const what = line.slice(0, space)
+      const name = line.slice(space + 1).replace(/^\.\/(?=.)/s, '')
+      if (filter.excludes(name, false)) continue
       leftOut.add(
-        line.slice(space + 1).replace(/^\.\/(?=.)/s, ''),
+        name,
         what === 'socket' ? 'socket' : what === 'device' ? 'character-device' : 'other',
       )
     }
@@ -61,13 +63,13 @@ export async function listLeftOut(
 export async function* namesBelow(
   context: CaptureContext,
   roots: readonly Root[],
-  exclude: readonly string[],
+  filter: PathFilter,
   which: Which,
   vanished: string[] = [],
 ): AsyncGenerator<string> {
   const { host, probe, privilege, signal } = context
-  const patterns = allExcludes(exclude)
-  const isExcluded = slashExcluder(patterns)
+  const isWanted = (name: string, isDirectory: boolean): boolean =>
+    which === 'special' || !filter.excludes(name, isDirectory)
   const nonce = streamNonce()
   const process = await host.spawn(
     {
@@ -78,7 +80,7 @@ export async function* namesBelow(
         which,
         String(roots.length),
         ...roots.map((root) => (root.name === '' ? '.' : `./${root.name}`)),
-        ...findExcludes(patterns),
+        ...filter.findPrune,
       ],
       privilege,
       title: 'listing the files',
@@ -89,13 +91,14 @@ export async function* namesBelow(
   process.stdin.on('error', () => {})
   process.stdin.end()
   try {
-    let before: string | undefined
+    // One behind: a directory is told twice.
+    let last: string | undefined
     for await (const name of fields(process.stdout as AsyncIterable<Buffer>)) {
-      // A directory is told twice.
-      const isAgain = before === name
-      before = name
-      if (!isAgain && !isExcluded(name)) yield name
+      const isDirectory = last === name
+      if (last !== undefined && isWanted(last, isDirectory)) yield last
+      last = isDirectory ? undefined : name
     }
+    if (last !== undefined && isWanted(last, false)) yield last
   } finally {
     if (!process.stdout.readableEnded) process.kill()
   }

@@ -2,9 +2,9 @@ import type { Readable } from 'node:stream'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { RemoteError, SourceError } from '../../errors.ts'
 import type { ListedEntry } from '../../model/listing.ts'
+import type { PathFilter } from '../../model/path-filter.ts'
 import type { CaptureContext } from '../contract.ts'
 import { parseStreamStatus, streamNonce } from '../stream-status.ts'
-import { allExcludes, findExcludes, slashExcluder } from './exclude.ts'
 import { judgeListing } from './list-names.ts'
 import { commandFailed } from './resolve.ts'
 import type { Root } from './roots.ts'
@@ -27,11 +27,9 @@ export function canScan(context: Pick<CaptureContext, 'probe'>): boolean {
 export async function* scanFiles(
   context: CaptureContext,
   roots: readonly Root[],
-  exclude: readonly string[],
+  filter: PathFilter,
   leftOut: LeftOut,
 ): AsyncGenerator<ListedEntry> {
-  const patterns = allExcludes(exclude)
-  const isExcluded = slashExcluder(patterns)
   const missing = new RootCheck(roots)
   leftOut.clear()
   for (const base of ['deployment', 'root'] as const) {
@@ -39,12 +37,12 @@ export async function* scanFiles(
     if (here.length === 0) continue
     const skip: OnLeftOut = (path, type) => {
       const name = path.toString('latin1')
-      if (!isExcluded(name)) leftOut.add(name, type)
+      if (!filter.excludes(name, false)) leftOut.add(name, type)
     }
-    for await (const entry of scanBelow(context, here, patterns, skip)) {
+    for await (const entry of scanBelow(context, here, filter, skip)) {
       const name = entry.path.toString('latin1')
       missing.see(name)
-      if (!isExcluded(name)) yield entry
+      if (!filter.excludes(name, entry.stat.type === 'directory')) yield entry
     }
   }
   missing.end()
@@ -53,7 +51,7 @@ export async function* scanFiles(
 async function* scanBelow(
   context: CaptureContext,
   roots: readonly Root[],
-  patterns: readonly string[],
+  filter: PathFilter,
   onLeftOut: OnLeftOut,
 ): AsyncGenerator<ListedEntry> {
   const { host, probe, privilege, signal } = context
@@ -69,7 +67,7 @@ async function* scanBelow(
         roots[0]?.base === 'root' ? '/' : (probe.deployment ?? '/'),
         String(roots.length),
         ...roots.map((root) => (root.name === '' ? '.' : `./${root.name}`)),
-        ...findExcludes(patterns),
+        ...filter.findPrune,
       ],
       privilege,
       title: 'listing the files',

@@ -1,11 +1,11 @@
 import type { PackedMember, TarEntry } from '../../archive/contract.ts'
 import { RemoteFileError, SourceError } from '../../errors.ts'
+import type { PathFilter } from '../../model/path-filter.ts'
 import { printable } from '../../model/path-bytes.ts'
 import type { RemoteFiles } from '../../remote/contract.ts'
 import { chooseCompression } from '../compression-choice.ts'
 import type { CaptureContext, PullContext } from '../contract.ts'
 import { ahead } from './ahead.ts'
-import { allExcludes, excluder } from './exclude.ts'
 import { unreadable } from './failures.ts'
 import { LeftOut } from './left-out.ts'
 import { NOTHING_SAID } from './pass.ts'
@@ -25,7 +25,7 @@ const AHEAD = 64
 export function sftpPacker(
   context: CaptureContext & Pick<PullContext, 'packTar'>,
   roots: readonly Root[],
-  exclude: readonly string[],
+  filter: PathFilter,
   leftOut: LeftOut,
 ): Packer {
   const { store, level } = chooseCompression(context.compression, context.probe)
@@ -37,15 +37,15 @@ export function sftpPacker(
       message:
         'read over SFTP: hard links are separate files, times are whole seconds, extended attributes and owner names are missing',
     },
-    all: () => Promise.resolve(sftpPass(context, exclude, leftOut, (walk) => walkRoots(roots, walk))),
+    all: () => Promise.resolve(sftpPass(context, filter, leftOut, (walk) => walkRoots(roots, walk))),
     again: (members) =>
-      Promise.resolve(sftpPass(context, exclude, new LeftOut(), (walk) => findMembers(members, roots, walk))),
+      Promise.resolve(sftpPass(context, filter, new LeftOut(), (walk) => findMembers(members, roots, walk))),
   }
 }
 
 function sftpPass(
   context: CaptureContext & Pick<PullContext, 'packTar'>,
-  exclude: readonly string[],
+  filter: PathFilter,
   leftOut: LeftOut,
   find: (walk: WalkOptions) => AsyncIterable<Found>,
 ): Pass {
@@ -68,7 +68,7 @@ function sftpPass(
       const walk: WalkOptions = {
         files,
         deployment: context.probe.deployment ?? '/',
-        isExcluded: excluder(allExcludes(exclude)),
+        isExcluded: (member, isDirectory) => filter.excludes(member, isDirectory),
         findings,
         refuse,
       }

@@ -24,7 +24,7 @@ export interface WalkOptions {
   readonly files: RemoteFiles
   readonly deployment: string
   /** Asked with member names in latin1. */
-  readonly isExcluded: (member: string) => boolean
+  readonly isExcluded: (member: string, isDirectory: boolean) => boolean
   readonly findings: WalkFindings
   /** Makes the error for what the server refuses, named by its member. */
   readonly refuse: (error: RemoteFileError, member: string) => Promise<Error>
@@ -39,7 +39,6 @@ export interface WalkOptions {
 export async function* walkRoots(roots: readonly Root[], options: WalkOptions): AsyncGenerator<Found> {
   for (const root of roots) {
     const member = root.name === '' ? '.' : root.name
-    if (options.isExcluded(latin1(member))) continue
     yield* walk(member, pathOnServer(root, options.deployment), options)
   }
 }
@@ -74,7 +73,7 @@ async function* walk(member: string, path: string, options: WalkOptions): AsyncG
     for await (const entries of listed(found, options)) {
       for (const { name, exact, stat } of entries) {
         const child = { member: prefix + name, path: `${found.path === '/' ? '' : found.path}/${name}`, stat }
-        if (options.isExcluded(latin1(child.member))) continue
+        if (options.isExcluded(latin1(child.member), stat.type === 'directory')) continue
         if (!exact) throw unrepresentable(child.member)
         if (stat.type === 'directory') waiting.push({ member: child.member, path: child.path })
         else if (isPackable(child, options.findings)) yield child

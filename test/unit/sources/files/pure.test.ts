@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { slashExcluder } from '../../../../src/sources/files/exclude.ts'
 import { tarNames } from '../../../../src/sources/files/gnu-tar.ts'
 import { normaliseRoots } from '../../../../src/sources/files/roots.ts'
 import type { Root } from '../../../../src/sources/files/roots.ts'
@@ -66,25 +65,6 @@ describe('parseTarMessages', () => {
 
   it('unescapes octal before it looks at what follows', () => {
     expect(unescapeName('\\0771\\t\\\\n')).toBe('?1\t\\n')
-  })
-})
-
-describe('slashExcluder', () => {
-  it.each([
-    ['sub/*.log', 'data/sub/x.log', true],
-    ['sub/*.log', 'data/sub/deep/x.log', false],
-    ['sub/*.log', 'data/xsub/x.log', false],
-    ['a/b', 'a/b/c/d', true],
-    ['a/b', 'a/bc', false],
-    ['a/?', 'x/a/\n', true],
-    ['a/[!b]', 'a/b', false],
-    ['a/[!b]', 'a/c', true],
-    ['a/[]]', 'a/]', true],
-    ['a/\\*', 'a/*', true],
-    ['a/\\*', 'a/x', false],
-    ['a/(b|c).$', 'a/(b|c).$', true],
-  ])('%s and %s', (pattern, path, excluded) => {
-    expect(slashExcluder([pattern])(path)).toBe(excluded)
   })
 })
 
