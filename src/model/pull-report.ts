@@ -64,6 +64,10 @@ export interface PullPlanReport {
     readonly compression: string
     /** `as root by sudo`; absent: as the SSH user. */
     readonly privilege?: string | undefined
+    /** What each pattern of its `exclude` leaves out there. */
+    readonly excludes?:
+      | readonly { readonly pattern: string; readonly count: number; readonly names: readonly string[] }[]
+      | undefined
   }[]
   readonly notices: readonly string[]
 }

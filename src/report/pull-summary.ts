@@ -39,18 +39,32 @@ export function renderPullPlans(plans: readonly PullPlanReport[]): string {
       const width = Math.max(0, ...plan.sources.map((source) => source.source.length))
       return [
         `${printable(plan.host)}: would capture ${printable(plan.deployment)} (${printable(plan.server)})`,
-        ...plan.sources.map(
-          (source) =>
+        ...plan.sources.flatMap((source) => [
             `  ${printable(source.source).padEnd(width)}  ${printable(source.kind)}  ${printable(source.what)}  ` +
             `(${[source.compression, source.privilege]
               .flatMap((one) => one ?? [])
               .map(printable)
               .join(', ')})`,
-        ),
+            ...(source.excludes ?? []).flatMap(excludeLine),
+        ]),
         ...plan.notices.map((notice) => `  note: ${printable(notice)}`),
       ].join('\n')
     })
     .join('\n')
+}
+
+function excludeLine({
+  pattern,
+  count,
+  names,
+}: {
+  readonly pattern: string
+  readonly count: number
+  readonly names: readonly string[]
+}): string[] {
+  if (count === 0) return []
+  const more = count > names.length ? ', …' : ''
+  return [`    ${printable(pattern)} leaves out ${formatNumber(count)}: ${names.map(printable).join(', ')}${more}`]
 }
 
 function hostLines(host: HostPullReport, paint: Paint): string[] {

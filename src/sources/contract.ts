@@ -102,6 +102,16 @@ export interface CapturableSource<C extends SourceConfig = SourceConfig> {
   captureOverSftp?(context: PullContext, config: C): Promise<Capture>
   /** For kinds that can be captured incrementally. */
   readonly incremental?: IncrementalSource<C>
+  /** For kinds with an `exclude`: what each pattern leaves out now. Reads nothing but names. Throws as `capture`. */
+  readonly findExcluded?: (context: CaptureContext, config: C) => Promise<readonly ExcludedNames[]>
+}
+
+/** What a pattern leaves out, directories without what is in them. */
+export interface ExcludedNames {
+  readonly pattern: string
+  readonly count: number
+  /** A few of the names, as members, safe to print. */
+  readonly names: readonly string[]
 }
 
 /** A kind whose changes can be captured alone. */

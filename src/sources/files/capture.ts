@@ -3,6 +3,7 @@ import { SourceError } from '../../errors.ts'
 import type { FilesSourceConfig } from '../../model/config.ts'
 import type { ListedEntry } from '../../model/listing.ts'
 import { PathFilter } from '../../model/path-filter.ts'
+import { printable } from '../../model/path-bytes.ts'
 import { PATH_MISSING, TORN } from '../../model/snapshot.ts'
 import type { SnapshotWarning } from '../../model/snapshot.ts'
 import type {
@@ -12,6 +13,7 @@ import type {
   CaptureContext,
   CaptureOutcome,
   Changes,
+  ExcludedNames,
   ListableSource,
   PullContext,
 } from '../contract.ts'
@@ -93,6 +95,25 @@ export async function openFiles(context: CaptureContext, config: FilesSourceConf
     list: () => scanFiles(context, roots, filter, leftOut),
     captureListed: (changes) => new FilesCapture(context, config, { roots, missing, filter, packer, leftOut, changes }),
   }
+}
+
+/** What each pattern of a source leaves out now; nothing is known of a server without a shell. */
+export async function findExcluded(
+  context: CaptureContext,
+  config: FilesSourceConfig,
+): Promise<readonly ExcludedNames[]> {
+  if (context.probe.access === 'sftp') return []
+  const { roots } = await resolveRoots(context, config.paths)
+  const filter = new PathFilter(config.exclude, roots, context.probe.deployment)
+  const listed = context.probe.findPrintf
+    ? scanFiles(context, roots, filter, new LeftOut())
+    : listNames(context, roots, filter, new LeftOut())
+  for await (const _entry of listed);
+  return filter.matches.map(({ pattern, count: number, names }) => ({
+    pattern,
+    count: number,
+    names: names.map((name) => printable(Buffer.from(name, 'latin1'))),
+  }))
 }
 
 async function* pathsOf(entries: AsyncIterable<ListedEntry>): AsyncGenerator<Buffer> {
