@@ -13,10 +13,12 @@ export function excludePatternProblem(pattern: string): string | undefined {
   if (/\{[^{}]*,[^{}]*\}/.test(plain)) return '{…,…} is not known to .gitignore: write a pattern for each'
   const outside = plain.replaceAll(CLASS, 'x')
   if (outside.includes('[')) return 'has a [ without its ]: write \\[ for the character itself'
-  if (/\[[!^]?\[?[:.=]/.test(plain)) return 'classes like [:digit:] are not supported: write the characters, [0-9]'
+  if (/\[[!^]?\[?[:.=]/.test(plain))
+    return 'classes like [:digit:] are not supported: write the characters, [0-9]'
   if (outside.includes('//') || /^\/*$/.test(outside)) return 'has an empty name between its slashes'
   const names = outside.replace(/^\.\//, '').split('/')
   if (names.some((name) => name === '.' || name === '..')) return 'must not contain . or .. as a name'
-  if (names.some((name) => name.includes('**') && name !== '**')) return '** stands for whole names only: write * within a name'
+  if (names.some((name) => name.includes('**') && name !== '**'))
+    return '** stands for whole names only: write * within a name'
   return undefined
 }

@@ -65,13 +65,19 @@ export class PathFilter {
   }
 
   /** What each pattern has left out so far; names in latin1, directories without what is in them. */
-  get matches(): readonly { readonly pattern: string; readonly count: number; readonly names: readonly string[] }[] {
+  get matches(): readonly {
+    readonly pattern: string
+    readonly count: number
+    readonly names: readonly string[]
+  }[] {
     return this.#patterns.map((pattern, at) => ({ pattern, ...(this.#found[at] ?? { count: 0, names: [] }) }))
   }
 
   /** Patterns that have left out nothing, but those that keep something. */
   get unmatched(): readonly string[] {
-    return this.matches.filter(({ pattern, count }) => count === 0 && !pattern.startsWith('!')).map(({ pattern }) => pattern)
+    return this.matches
+      .filter(({ pattern, count }) => count === 0 && !pattern.startsWith('!'))
+      .map(({ pattern }) => pattern)
   }
 
   /**
@@ -96,12 +102,17 @@ export class PathFilter {
       ])
   }
 
-  #matcher(root: { readonly name: string; readonly patterns: readonly RootPattern[] }): ReturnType<typeof ignore> {
+  #matcher(root: {
+    readonly name: string
+    readonly patterns: readonly RootPattern[]
+  }): ReturnType<typeof ignore> {
     this.#asked += 1
     if (this.#asked % ASKED === 0) this.#matchers.clear()
     let matcher = this.#matchers.get(root.name)
     if (matcher === undefined) {
-      matcher = ignore({ ignorecase: false, allowRelativePaths: true }).add(root.patterns.map(({ text }) => text))
+      matcher = ignore({ ignorecase: false, allowRelativePaths: true }).add(
+        root.patterns.map(({ text }) => text),
+      )
       this.#matchers.set(root.name, matcher)
     }
     return matcher
@@ -121,7 +132,9 @@ export function shellRules(
 ): readonly string[] {
   return patternsBelow(patterns, root, roots, deployment).map(({ text }) => {
     const isNegated = text.startsWith('!')
-    const body = Buffer.from(isNegated ? text.slice(1) : text, 'latin1').toString('utf8').replace(/(?<!\\)\s+$/, '')
+    const body = Buffer.from(isNegated ? text.slice(1) : text, 'latin1')
+      .toString('utf8')
+      .replace(/(?<!\\)\s+$/, '')
     const isDirectory = body.endsWith('/')
     const path = (isDirectory ? body.slice(0, -1) : body).replaceAll('[^', '[!')
     const isAnchored = path.includes('/')
@@ -155,7 +168,12 @@ function spellings({ name, base }: FilterRoot, deployment: string | undefined): 
 }
 
 function isOurs(name: string): boolean {
-  return name === ALWAYS_EXCLUDED || name.includes(`/${ALWAYS_EXCLUDED}/`) || name.endsWith(`/${ALWAYS_EXCLUDED}`) || name.startsWith(`${ALWAYS_EXCLUDED}/`)
+  return (
+    name === ALWAYS_EXCLUDED ||
+    name.includes(`/${ALWAYS_EXCLUDED}/`) ||
+    name.endsWith(`/${ALWAYS_EXCLUDED}`) ||
+    name.startsWith(`${ALWAYS_EXCLUDED}/`)
+  )
 }
 
 function latin1(text: string): string {

@@ -21,7 +21,11 @@ export interface RestoreUnit {
   /** Excluded from the capture, so carried over from what is there now. Patterns. */
   readonly carry: readonly string[]
   /** What the patterns count from: the unit as the target's config names it, and all paths of its source there. */
-  readonly carryFrom?: { readonly member: string; readonly roots: readonly string[]; readonly deployment: string }
+  readonly carryFrom?: {
+    readonly member: string
+    readonly roots: readonly string[]
+    readonly deployment: string
+  }
 }
 
 /** What a restore would do (`--dry-run`), and what it was asked to confirm. */

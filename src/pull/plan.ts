@@ -14,7 +14,14 @@ import { namesToProbe, selectSources } from './select-sources.ts'
 /** The parts a plan needs: it connects and looks, and touches nothing. */
 export type PlanDependencies = Pick<
   PullDependencies,
-  'connect' | 'probe' | 'findHelper' | 'findVolume' | 'checkHold' | 'sourceOf' | 'resolveSecret' | 'findContainer'
+  | 'connect'
+  | 'probe'
+  | 'findHelper'
+  | 'findVolume'
+  | 'checkHold'
+  | 'sourceOf'
+  | 'resolveSecret'
+  | 'findContainer'
 > & {
   /** How a source would be compressed, for a person. */
   readonly describeCompression: (host: HostConfig, probe: HostProbe) => string

@@ -270,7 +270,8 @@ async function rotate(
   snapshot: Snapshot,
 ): Promise<RotationReport | undefined> {
   // What would go is not replaced by what is torn.
-  if (!options.rotate || !snapshot.manifest.complete || snapshot.manifest.sources.some(isTorn)) return undefined
+  if (!options.rotate || !snapshot.manifest.complete || snapshot.manifest.sources.some(isTorn))
+    return undefined
   reporter.event({ type: 'host-step', host: host.name, step: 'rotating' })
   return rotateHost(vault, lock, host, now(), { dryRun: false })
 }

@@ -40,12 +40,12 @@ export function renderPullPlans(plans: readonly PullPlanReport[]): string {
       return [
         `${printable(plan.host)}: would capture ${printable(plan.deployment)} (${printable(plan.server)})`,
         ...plan.sources.flatMap((source) => [
-            `  ${printable(source.source).padEnd(width)}  ${printable(source.kind)}  ${printable(source.what)}  ` +
+          `  ${printable(source.source).padEnd(width)}  ${printable(source.kind)}  ${printable(source.what)}  ` +
             `(${[source.compression, source.privilege]
               .flatMap((one) => one ?? [])
               .map(printable)
               .join(', ')})`,
-            ...(source.excludes ?? []).flatMap(excludeLine),
+          ...(source.excludes ?? []).flatMap(excludeLine),
         ]),
         ...plan.notices.map((notice) => `  note: ${printable(notice)}`),
       ].join('\n')
@@ -64,7 +64,9 @@ function excludeLine({
 }): string[] {
   if (count === 0) return []
   const more = count > names.length ? ', …' : ''
-  return [`    ${printable(pattern)} leaves out ${formatNumber(count)}: ${names.map(printable).join(', ')}${more}`]
+  return [
+    `    ${printable(pattern)} leaves out ${formatNumber(count)}: ${names.map(printable).join(', ')}${more}`,
+  ]
 }
 
 function hostLines(host: HostPullReport, paint: Paint): string[] {

@@ -112,7 +112,10 @@ export function planRestore(input: PlanInput): RestorePlan {
 }
 
 /** What the target's config leaves out, and from where on. */
-function carried({ config, target }: WantedPath, deployment: string): Pick<RestoreUnit, 'carry' | 'carryFrom'> {
+function carried(
+  { config, target }: WantedPath,
+  deployment: string,
+): Pick<RestoreUnit, 'carry' | 'carryFrom'> {
   if (config.kind === 'redis') return { carry: [] }
   const root = config.paths.find((path) => isInside(target, absolutePath(path, deployment)))
   if (root === undefined) return { carry: config.exclude }

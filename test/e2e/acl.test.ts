@@ -60,7 +60,9 @@ test('a directory that only holds what is excluded is carried over with its ACL'
   const before = execFileSync('getfacl', ['-n', 'data/shared/new'], { cwd: world.deployment }).toString()
   const result = await world.cli('restore', '--host', 'prod', '--no-safety', '--yes')
   expect(result.code, result.stderr + result.stdout).toBe(0)
-  expect(execFileSync('getfacl', ['-n', 'data/shared/new'], { cwd: world.deployment }).toString()).toBe(before)
+  expect(execFileSync('getfacl', ['-n', 'data/shared/new'], { cwd: world.deployment }).toString()).toBe(
+    before,
+  )
 })
 
 test('a server with busybox alone says before that it has none, and nobody gets more rights for it', async () => {

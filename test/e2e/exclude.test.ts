@@ -20,7 +20,16 @@ const FILES = [
   'named/x',
   'absolute/x',
 ]
-const LEFT_OUT = ['cache/old', 'sub/cache/old', 'top/x', 'a.tmp', 'deep/er/z.log', 'deep/z.log', 'named/x', 'absolute/x']
+const LEFT_OUT = [
+  'cache/old',
+  'sub/cache/old',
+  'top/x',
+  'a.tmp',
+  'deep/er/z.log',
+  'deep/z.log',
+  'named/x',
+  'absolute/x',
+]
 
 beforeAll(async () => {
   world = stack.use(await startWorld())
@@ -72,7 +81,9 @@ test('a pattern that .gitignore does not know is an error of the config', async 
 })
 
 test('one missing path of several is a warning and an incomplete snapshot, not a lost source', async () => {
-  world.config.hosts['prod']!.sources = { config: { kind: 'files', paths: ['.env', 'nowhere', 'docker-compose.yml'] } }
+  world.config.hosts['prod']!.sources = {
+    config: { kind: 'files', paths: ['.env', 'nowhere', 'docker-compose.yml'] },
+  }
   await world.writeConfig()
   const pulled = await world.cli('pull', '--json')
   expect(pulled.code, pulled.stderr).toBe(3)

@@ -4,7 +4,19 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { compareTrees, readTree } from '../lab/hostile-tree.ts'
 import { startWorld, type World } from '../lab/world.ts'
 
-const PATHS = ['a\\nb', 'a\\\\b\\', '-T', "it's", '*', '[x]?', '@x', 'tab\there', 'two\nlines', '$(false)', '…']
+const PATHS = [
+  'a\\nb',
+  'a\\\\b\\',
+  '-T',
+  "it's",
+  '*',
+  '[x]?',
+  '@x',
+  'tab\there',
+  'two\nlines',
+  '$(false)',
+  '…',
+]
 
 const stack = new AsyncDisposableStack()
 let world: World
@@ -35,8 +47,17 @@ test('source paths that a tool could take for something else are pulled, pulled 
   const except = ['', 'redis_data']
   expect(
     compareTrees(
-      new Map([...before].filter(([name]) => !except.includes(name) && !name.startsWith('.relay-backup') && !name.startsWith('redis_data/'))),
-      new Map([...(await readTree(world.deployment))].filter(([name]) => !except.includes(name) && !name.startsWith('redis_data/'))),
+      new Map(
+        [...before].filter(
+          ([name]) =>
+            !except.includes(name) && !name.startsWith('.relay-backup') && !name.startsWith('redis_data/'),
+        ),
+      ),
+      new Map(
+        [...(await readTree(world.deployment))].filter(
+          ([name]) => !except.includes(name) && !name.startsWith('redis_data/'),
+        ),
+      ),
     ),
   ).toEqual([])
 })

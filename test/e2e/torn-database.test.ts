@@ -26,7 +26,10 @@ let world: World
 let writer: ChildProcess | undefined
 beforeAll(async () => {
   world = stack.use(await startWorld())
-  world.config.hosts['prod']!.sources = { data: { kind: 'files', path: 'data' }, logs: { kind: 'files', path: 'logs' } }
+  world.config.hosts['prod']!.sources = {
+    data: { kind: 'files', path: 'data' },
+    logs: { kind: 'files', path: 'logs' },
+  }
   await world.writeConfig()
   await mkdir(join(world.home, 'copies'))
 })
@@ -43,7 +46,9 @@ async function write(journal: 'wal' | 'delete', how: 'busy' | 'once'): Promise<v
   await rm(data, { recursive: true, force: true })
   await mkdir(data)
   await writeFile(join(data, 'file'), 'x')
-  writer = spawn('python3', ['-c', WRITER, join(data, 'app.db'), journal, how], { stdio: ['ignore', 'pipe', 'inherit'] })
+  writer = spawn('python3', ['-c', WRITER, join(data, 'app.db'), journal, how], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   await once(writer.stdout!, 'data')
 }
 
@@ -53,7 +58,9 @@ test.each(['wal', 'delete'] as const)(
     await write(journal, 'busy')
     const pulled = await world.cli('pull', '--json')
     expect(pulled.code, pulled.stderr).toBe(3)
-    const report = JSON.parse(pulled.stdout) as { hosts: { outcome: string; sources: { source: string; outcome: string }[] }[] }
+    const report = JSON.parse(pulled.stdout) as {
+      hosts: { outcome: string; sources: { source: string; outcome: string }[] }[]
+    }
     expect(report.hosts[0]?.outcome).toBe('partial')
     expect(report.hosts[0]?.sources.map(({ source, outcome }) => [source, outcome])).toEqual([
       ['data', 'torn'],
@@ -71,18 +78,21 @@ test.each(['wal', 'delete'] as const)(
   },
 )
 
-test.each(['wal', 'delete'] as const)('a database that holds still is complete, and opens (%s)', async (journal) => {
-  await write(journal, 'once')
-  if (writer?.exitCode === null) await once(writer, 'exit')
-  const pulled = await world.cli('pull', '--full')
-  expect(pulled.code, pulled.stderr + pulled.stdout).toBe(0)
-  const copy = join(world.home, 'copies', journal)
-  await mkdir(copy)
-  await world.extract((await world.snapshots()).at(-1) ?? '', copy)
-  const said = execFileSync('python3', [
-    '-c',
-    'import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute("PRAGMA integrity_check").fetchone()[0])',
-    join(copy, 'data/app.db'),
-  ])
-  expect(said.toString().trim()).toBe('ok')
-})
+test.each(['wal', 'delete'] as const)(
+  'a database that holds still is complete, and opens (%s)',
+  async (journal) => {
+    await write(journal, 'once')
+    if (writer?.exitCode === null) await once(writer, 'exit')
+    const pulled = await world.cli('pull', '--full')
+    expect(pulled.code, pulled.stderr + pulled.stdout).toBe(0)
+    const copy = join(world.home, 'copies', journal)
+    await mkdir(copy)
+    await world.extract((await world.snapshots()).at(-1) ?? '', copy)
+    const said = execFileSync('python3', [
+      '-c',
+      'import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute("PRAGMA integrity_check").fetchone()[0])',
+      join(copy, 'data/app.db'),
+    ])
+    expect(said.toString().trim()).toBe('ok')
+  },
+)

@@ -217,7 +217,8 @@ function carryLines(number: string, carry: UnitCarry): readonly string[] {
   }))
   const root = places.find(({ name }) => member === name || member.startsWith(`${name}/`))
   const rules = root === undefined ? [] : shellRules(patterns, root, places, deployment)
-  const below = root === undefined || member === root.name ? '-' : encodeField(member.slice(root.name.length + 1))
+  const below =
+    root === undefined || member === root.name ? '-' : encodeField(member.slice(root.name.length + 1))
   return [
     ...rules.map((rule) => fieldLine('carry', number, below, encodeField(rule))),
     ...names.map((name) => fieldLine('carry-name', number, encodeField(name))),

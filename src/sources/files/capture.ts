@@ -70,7 +70,14 @@ export async function captureFiles(
     ? () => pathsOf(scanFiles(context, roots, filter, leftOut))
     : () => listNames(context, roots, filter, leftOut)
   const names = new ListedNames(context.createSorter(), listed)
-  return new FilesCapture(context, config, { roots, missing, filter, packer: gnuPacker(context, roots), leftOut, names })
+  return new FilesCapture(context, config, {
+    roots,
+    missing,
+    filter,
+    packer: gnuPacker(context, roots),
+    leftOut,
+    names,
+  })
 }
 
 /** Captures file trees of a server without a shell, in the same two archives. */
@@ -93,7 +100,8 @@ export async function openFiles(context: CaptureContext, config: FilesSourceConf
   const packer = gnuPacker(context, roots)
   return {
     list: () => scanFiles(context, roots, filter, leftOut),
-    captureListed: (changes) => new FilesCapture(context, config, { roots, missing, filter, packer, leftOut, changes }),
+    captureListed: (changes) =>
+      new FilesCapture(context, config, { roots, missing, filter, packer, leftOut, changes }),
   }
 }
 
@@ -422,7 +430,10 @@ class FilesCapture implements Capture {
     )
     const unmatched = this.#filter.unmatched
     if (unmatched.length > 0) {
-      this.#context.note?.({ code: 'exclude-unmatched', message: `nothing matches ${unmatched.join(' ')} of exclude` })
+      this.#context.note?.({
+        code: 'exclude-unmatched',
+        message: `nothing matches ${unmatched.join(' ')} of exclude`,
+      })
     }
     const { changed, vanished } = report
     const { sockets, devices, others } = this.#leftOut

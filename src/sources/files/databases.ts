@@ -88,7 +88,9 @@ export class Databases {
       if (was.mtimeNs % SECOND !== 0n) return was.mtimeNs !== is.mtimeNs
       // Only whole seconds are known of what was captured.
       const second = is.mtimeNs / SECOND
-      return was.mtimeNs / SECOND !== second || (clock !== undefined && second >= BigInt(clock - SETTLE_SECONDS))
+      return (
+        was.mtimeNs / SECOND !== second || (clock !== undefined && second >= BigInt(clock - SETTLE_SECONDS))
+      )
     })
   }
 }

@@ -52,7 +52,8 @@ async function askShell(
     { stdin: Buffer.from(names.map((name) => `${name}\0`).join(''), 'latin1'), signal },
   )
   const [clock = '', ...lines] = result.stdout.toString('latin1').split('\n')
-  if (result.status !== 0 || lines[names.length] !== 'end' || !/^\d+$/.test(clock)) throw commandFailed(result)
+  if (result.status !== 0 || lines[names.length] !== 'end' || !/^\d+$/.test(clock))
+    throw commandFailed(result)
   for (const [at, name] of names.entries()) {
     const [, size, seconds, fraction = ''] =
       /^(\d+) (-?\d+) [^.]*(?:\.(\d{1,9}))?/.exec(lines[at] ?? '') ?? []

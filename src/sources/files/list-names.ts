@@ -51,10 +51,7 @@ export async function listLeftOut(
       const what = line.slice(0, space)
       const name = line.slice(space + 1).replace(/^\.\/(?=.)/s, '')
       if (filter.excludes(name, false)) continue
-      leftOut.add(
-        name,
-        what === 'socket' ? 'socket' : what === 'device' ? 'character-device' : 'other',
-      )
+      leftOut.add(name, what === 'socket' ? 'socket' : what === 'device' ? 'character-device' : 'other')
     }
   }
 }

@@ -64,7 +64,11 @@ describe('what exclude leaves out', () => {
   })
 
   it('names the place by one of several paths, and counts there alone', () => {
-    const roots: FilterRoot[] = [DATA, { name: 'cache', base: 'deployment' }, { name: 'var/lib/x', base: 'root' }]
+    const roots: FilterRoot[] = [
+      DATA,
+      { name: 'cache', base: 'deployment' },
+      { name: 'var/lib/x', base: 'root' },
+    ]
     expect(excluded(['cache/tmp'], 'cache/tmp/a', roots)).toBe(true)
     expect(excluded(['cache/tmp'], 'data/cache/tmp/a', roots)).toBe(false)
     expect(excluded(['/var/lib/x/tmp'], 'var/lib/x/tmp/a', roots)).toBe(true)
@@ -92,7 +96,9 @@ describe('what exclude leaves out', () => {
 
   it('has find look into nothing that is left out whatever else is said', () => {
     const prune = (...patterns: string[]) => new PathFilter(patterns, [DATA], '/srv/app').findPrune.join(' ')
-    expect(prune('cache/', '*.tmp', '/x', 'a/b')).toBe('-name .relay-backup -o -name cache -type d -o -name *.tmp')
+    expect(prune('cache/', '*.tmp', '/x', 'a/b')).toBe(
+      '-name .relay-backup -o -name cache -type d -o -name *.tmp',
+    )
     expect(prune('cache/', '!cache/keep')).toBe('-name .relay-backup')
     expect(prune('data', 'd*')).toBe('-name .relay-backup')
   })
@@ -100,28 +106,107 @@ describe('what exclude leaves out', () => {
 
 describe('a pattern that can not be honoured', () => {
   it.each([
-    '*.{tmp,txt}', '# comment', '', '!', '  ', 'a\\', 'a[b', '[[:digit:]]', 'a//b', '/', '../x', 'a/../b', 'a/./b', '~/x', 'a**b', 'a\nb',
+    '*.{tmp,txt}',
+    '# comment',
+    '',
+    '!',
+    '  ',
+    'a\\',
+    'a[b',
+    '[[:digit:]]',
+    'a//b',
+    '/',
+    '../x',
+    'a/../b',
+    'a/./b',
+    '~/x',
+    'a**b',
+    'a\nb',
   ])('%j is a problem', (pattern) => {
     expect(excludePatternProblem(pattern)).toBeTypeOf('string')
   })
 
-  it.each(['*.tmp', 'cache/', '/cache', './cache', '!keep', '**/x', 'a/**', 'a/**/b', '[a-z]*', '[!a]', '[]x]', '\\#x', 'x{y}', '*.{tmp}', '.*'])(
-    '%j is none',
-    (pattern) => {
-      expect(excludePatternProblem(pattern)).toBeUndefined()
-    },
-  )
+  it.each([
+    '*.tmp',
+    'cache/',
+    '/cache',
+    './cache',
+    '!keep',
+    '**/x',
+    'a/**',
+    'a/**/b',
+    '[a-z]*',
+    '[!a]',
+    '[]x]',
+    '\\#x',
+    'x{y}',
+    '*.{tmp}',
+    '.*',
+  ])('%j is none', (pattern) => {
+    expect(excludePatternProblem(pattern)).toBeUndefined()
+  })
 })
 
 describe.each([['dash'], ['busybox', 'sh'], ['bash']])('the rules in %s %s', (...shell) => {
   it('leave out on a server what the patterns leave out here', async () => {
     const names = [
-      'a', 'a/b', 'a/b/c', 'a/b/z', 'a/z', 'a/x.tmp', 'x.tmp', 'keep.tmp', 'cache/x', 'sub/cache/x', 'sub/cache/keep', 'Z/cache',
-      'logs/x.log', 'a/logs/x.log', '-n', '[a]', '*', 'a*b', 'axb', '#x', '!x', 'b\\c', 'sp ace', '.hidden', 'a.b', 'ü',
+      'a',
+      'a/b',
+      'a/b/c',
+      'a/b/z',
+      'a/z',
+      'a/x.tmp',
+      'x.tmp',
+      'keep.tmp',
+      'cache/x',
+      'sub/cache/x',
+      'sub/cache/keep',
+      'Z/cache',
+      'logs/x.log',
+      'a/logs/x.log',
+      '-n',
+      '[a]',
+      '*',
+      'a*b',
+      'axb',
+      '#x',
+      '!x',
+      'b\\c',
+      'sp ace',
+      '.hidden',
+      'a.b',
+      'ü',
     ]
     const sets = [
-      ['cache/'], ['/cache'], ['*.tmp', '!keep.tmp'], ['**/logs/*.log'], ['a/**/z'], ['a/**'], ['a/*', '!a/b'], ['sub/cache'], ['**/cache'],
-      ['[!a]*'], ['[^a]'], ['a\\*b'], ['\\#x'], ['\\!x'], ['\\*'], ['[[]a]'], ['?'], ['*'], ['*', '!a'], ['b\\\\c'], ['sp*'], ['.*'], ['*.*'], ['**'], ['data/a/b'], ['/srv/app/data/a/b/'], ['./a/b'], ['a/?'], ['-n'],
+      ['cache/'],
+      ['/cache'],
+      ['*.tmp', '!keep.tmp'],
+      ['**/logs/*.log'],
+      ['a/**/z'],
+      ['a/**'],
+      ['a/*', '!a/b'],
+      ['sub/cache'],
+      ['**/cache'],
+      ['[!a]*'],
+      ['[^a]'],
+      ['a\\*b'],
+      ['\\#x'],
+      ['\\!x'],
+      ['\\*'],
+      ['[[]a]'],
+      ['?'],
+      ['*'],
+      ['*', '!a'],
+      ['b\\\\c'],
+      ['sp*'],
+      ['.*'],
+      ['*.*'],
+      ['**'],
+      ['data/a/b'],
+      ['/srv/app/data/a/b/'],
+      ['./a/b'],
+      ['a/?'],
+      ['-n'],
     ]
     const folder = mkdtempSync(join(tmpdir(), 'relay-rules-'))
     try {
@@ -129,18 +214,38 @@ describe.each([['dash'], ['busybox', 'sh'], ['bash']])('the rules in %s %s', (..
         mkdirSync(join(folder, dirname(name)), { recursive: true })
         if (!names.some((other) => other.startsWith(`${name}/`))) writeFileSync(join(folder, name), '')
       }
-      const every = execFileSync('find', ['.', '!', '-name', '.', '-print0'], { cwd: folder }).toString('latin1').split('\0').filter((name) => name !== '').map((name) => name.slice(2))
+      const every = execFileSync('find', ['.', '!', '-name', '.', '-print0'], { cwd: folder })
+        .toString('latin1')
+        .split('\0')
+        .filter((name) => name !== '')
+        .map((name) => name.slice(2))
       const text = await loadScript('lib/restore-carry')
       const functions = /^along\(\)[^]*?^left_out\(\)[^]*?^\}$/m.exec(text)?.[0] ?? ''
       for (const patterns of sets) {
         const filter = new PathFilter(patterns, [DATA], '/srv/app')
         const here = every.filter((name) => filter.excludes(`data/${name}`, isDirectory(every, name)))
         const [program = '', ...args] = shell
-        const said = execFileSync(program, [...args, '-c', `LC_ALL=C; export LC_ALL\n${functions}\nIFS="\n"; set -f\nfor found; do left_out "$found" "$found" && printf '%s\\0' "$found"; done; :`, 'sh', ...every.map((name) => Buffer.from(name, 'latin1').toString('utf8'))], {
-          cwd: folder,
-          env: { ...process.env, carry_patterns: shellRules(patterns, DATA, [DATA], '/srv/app').join('\n') },
-        })
-        const there = said.toString('latin1').split('\0').filter((name) => name !== '')
+        const said = execFileSync(
+          program,
+          [
+            ...args,
+            '-c',
+            `LC_ALL=C; export LC_ALL\n${functions}\nIFS="\n"; set -f\nfor found; do left_out "$found" "$found" && printf '%s\\0' "$found"; done; :`,
+            'sh',
+            ...every.map((name) => Buffer.from(name, 'latin1').toString('utf8')),
+          ],
+          {
+            cwd: folder,
+            env: {
+              ...process.env,
+              carry_patterns: shellRules(patterns, DATA, [DATA], '/srv/app').join('\n'),
+            },
+          },
+        )
+        const there = said
+          .toString('latin1')
+          .split('\0')
+          .filter((name) => name !== '')
         // What is below a directory that is left out goes with it, there as here.
         const whole = every.filter((name) => there.some((one) => name === one || name.startsWith(`${one}/`)))
         expect(whole, patterns.join(' ')).toEqual(here)

@@ -61,7 +61,11 @@ describe.each([
       const probe = probeOf(deployment, { tar, versions: {}, findPrintf: list })
       const copy = join(temp.path, 'copy')
       await mkdir(copy)
-      const drained = await drain({ host, probe }, filesConfig([...PATHS, 'link\\nto\nit', 'link to it']), temp.path)
+      const drained = await drain(
+        { host, probe },
+        filesConfig([...PATHS, 'link\\nto\nit', 'link to it']),
+        temp.path,
+      )
       await unpack(drained, copy)
       for (const name of PATHS) {
         expect(await readFile(join(copy, name, name, 'in it'), 'utf8')).toBe(name)
