@@ -274,7 +274,10 @@ class FilesCapture implements Capture {
     const parts = names.flatMap((name) => this.#databases.partsOf(name))
     const states = await fileStates(this.#context, this.#roots, parts)
     const during = new Set(changed)
-    const moved = names.filter((name) => this.#databases.hasMoved(name, states, during))
+    // One that is gone altogether was read before that, and can't be read again.
+    const isThere = (name: string): boolean =>
+      this.#databases.partsOf(name).some((part) => states.states.has(part))
+    const moved = names.filter((name) => isThere(name) && this.#databases.hasMoved(name, states, during))
     return {
       names: moved,
       files: moved.flatMap((name) => this.#databases.partsOf(name)).filter((part) => states.states.has(part)),
