@@ -90,8 +90,8 @@ export interface ArchiveResult {
  * The streaming pipe (design.md section 6): input → read-back of the structure, in parallel with encryption →
  * ciphertext hash → sink. Constant memory; back-pressure reaches the server. It resolves only when the last
  * compressed frame ended exactly at the end of input with its checksum right, the tar's end-of-archive was
- * there with nothing behind it but zero padding, and the sink has taken every byte (ended, not yet fsynced).
- * Throws DamageError with what is wrong and at which plain offset. The exit status of the remote side is the
+ * there with nothing behind it but zero padding, no member was one that a restore refuses, and the sink has taken
+ * every byte (ended, not yet fsynced). Throws DamageError with what is wrong and at which plain offset. The exit status of the remote side is the
  * caller's to check: a clean structure with a failed `tar` is still a failure.
  */
 export type WriteArchive = (

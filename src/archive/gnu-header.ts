@@ -1,3 +1,4 @@
+import { modeWithoutAcl } from '../model/posix-acl.ts'
 import type { TarEntry } from './contract.ts'
 import { encodeTarHeader } from './tar-writer.ts'
 import { BLOCK, FIELDS, checksums, paddingOf } from './tar-header.ts'
@@ -6,7 +7,8 @@ const NANOSECONDS = 1_000_000_000n
 
 /**
  * A member's header in GNU's old dialect, for a tar that ignores pax headers (busybox): long names in `L` and `K`
- * members, large and negative numbers in base 256. Fractions of a second and extended attributes are left out.
+ * members, large and negative numbers in base 256. Fractions of a second and extended attributes are left
+ * out; where these hold an ACL the mode gives nobody more than it does.
  */
 export function encodeGnuHeader(entry: TarEntry): Buffer {
   const parts: Buffer[] = []
@@ -18,6 +20,7 @@ export function encodeGnuHeader(entry: TarEntry): Buffer {
   const seconds = floorSeconds(entry.mtimeNs)
   const plain: TarEntry = {
     ...entry,
+    mode: modeWithoutAcl(entry),
     path: shortened(entry.path, FIELDS.name[1] - 1),
     linkPath: link === undefined ? undefined : shortened(link, FIELDS.linkName[1]),
     uname: entry.uname.length < 32 ? entry.uname : '',

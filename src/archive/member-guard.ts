@@ -1,4 +1,5 @@
 import { DamageError } from '../errors.ts'
+import { isKept } from '../model/entry-types.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { TarEntry } from './contract.ts'
 import { NameTable } from './name-table.ts'
@@ -21,21 +22,9 @@ export class MemberGuard {
       throw refused('duplicate', entry.path, 'stands in the archive twice')
     this.#seen.set(entry.path, 1)
     if (this.#symlinks.size > 0) this.#checkParents(name, entry.path)
-    switch (entry.type) {
-      case 'symlink':
-        this.#symlinks.add(name)
-        return
-      case 'hardlink':
-        this.#checkHardlink(entry)
-        return
-      case 'character-device':
-      case 'block-device':
-        throw refused('device', entry.path, 'is a device node')
-      case 'file':
-      case 'directory':
-      case 'fifo':
-        return
-    }
+    if (!isKept(entry.type)) throw refused('device', entry.path, 'is a device node')
+    if (entry.type === 'symlink') this.#symlinks.add(name)
+    if (entry.type === 'hardlink') this.#checkHardlink(entry)
   }
 
   #checkParents(name: string, path: Buffer): void {

@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto'
 import type { Transform } from 'node:stream'
 import { DamageError } from '../errors.ts'
 import { createCompress } from './compression.ts'
-import type { ArchiveInput, WriteArchive } from './contract.ts'
+import type { ArchiveInput, ArchiveObserver, WriteArchive } from './contract.ts'
 import type { ByteWriter } from './pump.ts'
 import { explainDisk } from './disk-error.ts'
 import { ClosedEarlyError, StreamWriter, pump, tee } from './pump.ts'
+import { MemberGuard } from './member-guard.ts'
 import { startReadBack } from './read-back.ts'
 import { StreamScope } from './stream-scope.ts'
 import { createTarJoin } from './tar-join.ts'
@@ -29,8 +30,10 @@ export const writeArchive: WriteArchive = async (
   const file = new StreamWriter(scope.own(sink.stream, 'writable', explainDisk))
   const cipher = await scope.acquire(encryptor.encrypt(), 'readable')
 
-  const readBack = startReadBack({ format: input.format, compression: input.store }, observer, (stream) =>
-    scope.own(stream, 'readable', explainReadBack),
+  const readBack = startReadBack(
+    { format: input.format, compression: input.store },
+    input.format === 'tar' ? guarded(observer) : observer,
+    (stream) => scope.own(stream, 'readable', explainReadBack),
   )
   let wireBytes = 0
   let progressAt = 0
@@ -77,6 +80,19 @@ export const writeArchive: WriteArchive = async (
   return { ...totals, bytes, wireBytes, sha256: sha256.digest('hex') }
 }
 
+/** What a restore would refuse is refused here, while it can still be captured otherwise. */
+function guarded(observer: ArchiveObserver): ArchiveObserver {
+  const guard = new MemberGuard()
+  return {
+    ...observer,
+    ...(observer.tap === undefined ? {} : { tap: observer.tap.bind(observer) }),
+    entry: (entry) => {
+      guard.check(entry)
+      observer.entry?.(entry)
+    },
+  }
+}
+
 /** What has to be done to the stream before it is as it will be stored. */
 function stagesFor(input: ArchiveInput, scope: StreamScope): Transform[] {
   const stages: Transform[] = []
@@ -113,6 +129,11 @@ function explainInput(error: unknown): unknown {
 
 function explainReadBack(error: unknown): unknown {
   if (!(error instanceof DamageError)) return error
+  if (error.code.startsWith('hostile-')) {
+    return error.withDetails({
+      next: 'Look at tar on the server: it, or something in its place, packs what no restore takes. Nothing of this source was kept.',
+    })
+  }
   return error.withDetails({
     next: 'Run the pull again. If it happens again, check the disk and the tar of the server.',
   })

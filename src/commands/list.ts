@@ -2,7 +2,7 @@ import { loadConfig } from '../config/load.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { snapshotTime } from '../model/names.ts'
 import { printable } from '../model/path-bytes.ts'
-import type { Purpose } from '../model/snapshot.ts'
+import { isTorn, type Purpose } from '../model/snapshot.ts'
 import { formatSize } from '../model/units.ts'
 import { formatAge, formatCount } from '../report/format.ts'
 import { renderTable } from '../report/table.ts'
@@ -23,6 +23,8 @@ export interface ListedSnapshot {
   readonly sources: readonly string[]
   /** Sources that were asked for and failed. */
   readonly missing: readonly string[]
+  /** Sources that were captured and are no copy that one may rely on. */
+  readonly torn: readonly string[]
   readonly bytes: number
   readonly latest: boolean
   /** Something of it was found damaged, and was not proven mended since. */
@@ -77,6 +79,7 @@ function listed(snapshot: Snapshot, latest: boolean, now: Date): ListedSnapshot 
     complete: manifest.complete,
     sources: there.map(({ name }) => name),
     missing: manifest.selection.filter((name) => !made.has(name)),
+    torn: there.filter(isTorn).map(({ name }) => name),
     bytes: storedBytes(snapshot),
     latest,
     damaged: snapshot.damage !== undefined,
@@ -137,7 +140,10 @@ export function renderList(
   return [table, '', totals, ...future, ...paused].join('\n')
 }
 
-function state({ complete, missing, damaged }: ListedSnapshot): string {
+function state({ complete, missing, torn, damaged }: ListedSnapshot): string {
   const partial = missing.length === 0 ? 'partial' : `without ${printable(missing.join(' '))}`
-  return `${complete ? 'complete' : partial}${damaged ? ', damaged' : ''}`
+  const whole = complete ? 'complete' : partial
+  const named = torn.length === 0 ? [] : [`torn ${printable(torn.join(' '))}`]
+  const said = complete && torn.length > 0 ? named : [whole, ...named]
+  return [...said, ...(damaged ? ['damaged'] : [])].join(', ')
 }

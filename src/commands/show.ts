@@ -4,7 +4,7 @@ import { ExitCode } from '../exit-codes.ts'
 import type { Facts } from '../model/facts.ts'
 import { snapshotTime } from '../model/names.ts'
 import { printable } from '../model/path-bytes.ts'
-import type { ManifestIndex, ManifestSource } from '../model/snapshot.ts'
+import { isTorn, type ManifestIndex, type ManifestSource } from '../model/snapshot.ts'
 import { formatDuration, formatSize } from '../model/units.ts'
 import { codeWords, formatAge, formatCount } from '../report/format.ts'
 import { renderTable } from '../report/table.ts'
@@ -93,6 +93,9 @@ function renderSource(source: ManifestSource, { removedFiles }: Snapshot, color:
   const keys = new Set(source.archives.flatMap(({ recipients }) => recipients))
   return [
     `${printable(source.name)}: ${source.kind}, ${source.mode}, ${describeFacts(source.facts)}`,
+    ...(isTorn(source)
+      ? ['torn: a database in it was written to each time it was read, and may not open as it is here']
+      : []),
     renderTable(rows, { head, align: ['left', 'right', 'right', 'left'], color }),
     ...(source.parents.length === 0 ? [] : [`needs ${source.parents.join(' ')}`]),
     keys.size === 0 ? 'encrypted with a passphrase' : `encrypted to ${[...keys].join(' ')}`,

@@ -100,6 +100,9 @@ export async function wirePull(
 export function wirePlanning(): PlanDependencies {
   return {
     ...remoteParts(),
+    sourceOf,
+    resolveSecret,
+    findContainer: findSourceContainer,
     describeCompression: (host, probe) => {
       const { wire, store } = chooseCompression(host.compression, probe)
       if (store === 'none') return 'not compressed'

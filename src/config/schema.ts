@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { excludePatternProblem } from '../model/exclude-pattern.ts'
 import { NAME_PATTERN } from '../model/names.ts'
 import { parseDuration } from '../model/units.ts'
 import { addressProblem, targetProblem } from './address.ts'
@@ -208,9 +209,11 @@ const remotePath = () => checked(text('the path'), sourcePathProblem)
 
 const excludePatterns = () =>
   z
-    .array(text('the pattern'))
+    .array(checked(text('the pattern'), excludePatternProblem))
     .optional()
-    .describe('Patterns of names to leave out: ["*.tmp"]. A match of any trailing part of a path.')
+    .describe(
+      'What to leave out, in the syntax of .gitignore, from the path of the source on: ["*.tmp", "cache/", "/old", "!keep.tmp"].',
+    )
 
 const filesSource = z
   .strictObject({

@@ -127,7 +127,7 @@ export interface FilesSourceConfig extends SourceConfigBase {
   readonly kind: 'files'
   /** Relative to the deployment, or absolute. No `..`, no trailing slash. */
   readonly paths: readonly string[]
-  /** Patterns as GNU tar's `--exclude` with `--no-wildcards-match-slash`: a match of any trailing part of a path. */
+  /** Patterns in the syntax of `.gitignore` (path-filter.ts). */
   readonly exclude: readonly string[]
 }
 

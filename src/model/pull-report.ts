@@ -32,7 +32,8 @@ export interface HostPullReport {
 
 export interface SourcePullReport {
   readonly source: string
-  readonly outcome: 'done' | 'failed'
+  /** `partial`: some of its paths were not there. `torn`: captured, and no copy that one may rely on. */
+  readonly outcome: 'done' | 'partial' | 'torn' | 'failed'
   readonly entries: number
   /** Before compression and encryption, in bytes. */
   readonly plainBytes: number
@@ -68,6 +69,10 @@ export interface PullPlanReport {
     readonly compression: string
     /** `as root by sudo`; absent: as the SSH user. */
     readonly privilege?: string | undefined
+    /** What each pattern of its `exclude` leaves out there. */
+    readonly excludes?:
+      | readonly { readonly pattern: string; readonly count: number; readonly names: readonly string[] }[]
+      | undefined
   }[]
   readonly notices: readonly string[]
 }

@@ -21,6 +21,12 @@ export interface RestoreUnit {
   readonly base: string
   /** Excluded from the capture, so carried over from what is there now. Patterns. */
   readonly carry: readonly string[]
+  /** What the patterns count from: the unit as the target's config names it, and all paths of its source there. */
+  readonly carryFrom?: {
+    readonly member: string
+    readonly roots: readonly string[]
+    readonly deployment: string
+  }
 }
 
 /** What a restore would do (`--dry-run`), and what it was asked to confirm. */

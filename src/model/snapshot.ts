@@ -12,6 +12,22 @@ export interface SnapshotWarning {
   readonly count: number
 }
 
+/** The code of a warning that makes a source `torn`: what was captured may be of no single moment, and not open. */
+export const TORN = 'torn'
+
+/** The code of a warning that makes a snapshot incomplete: paths of the source were not there, others were. */
+export const PATH_MISSING = 'path-missing'
+
+/** Whether a source was captured and is no copy that one may rely on. */
+export function isTorn({ warnings }: Pick<ManifestSource, 'warnings'>): boolean {
+  return warnings.some(({ code }) => code === TORN)
+}
+
+/** Whether everything that the source is configured to have was there. */
+export function isWhole({ warnings }: Pick<ManifestSource, 'warnings'>): boolean {
+  return warnings.every(({ code }) => code !== PATH_MISSING)
+}
+
 export interface ManifestArchive {
   /** File name inside the snapshot's directory. */
   readonly file: string

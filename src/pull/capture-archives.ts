@@ -212,6 +212,7 @@ export function captureContext(
       }),
     step: (step) => reporter.event({ type: 'source-step', ...names, step: printable(step) }),
     notice: (notice) => reporter.event({ type: 'warning', ...names, ...notice }),
+    note: (notice) => reporter.event({ type: 'note', ...names, ...notice }),
     signal,
   }
 }

@@ -3,7 +3,7 @@ import { ConnectionError, RelayError, VaultError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { SourcePullReport } from '../model/pull-report.ts'
-import type { ManifestSource } from '../model/snapshot.ts'
+import { isTorn, isWhole, type ManifestSource } from '../model/snapshot.ts'
 import type { PullDependencies } from './dependencies.ts'
 import type { NextListing } from './incremental/next-listing.ts'
 import type { PullSourceContext } from './capture-archives.ts'
@@ -147,7 +147,7 @@ function sourceReport(manifest: ManifestSource, wireBytes: number): SourcePullRe
     manifest.archives.reduce((total, archive) => total + of(archive), 0)
   return {
     source: manifest.name,
-    outcome: 'done',
+    outcome: isTorn(manifest) ? 'torn' : isWhole(manifest) ? 'done' : 'partial',
     entries: manifest.entries,
     plainBytes: sum((archive) => archive.plainBytes),
     bytes: sum((archive) => archive.bytes),

@@ -2,6 +2,8 @@ import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { PullPlanReport } from '../model/pull-report.ts'
 import { RelayError } from '../errors.ts'
 import type { HostProbe } from '../remote/contract.ts'
+import type { CaptureContext, ExcludedNames } from '../sources/contract.ts'
+import type { PullSourceContext } from './capture-archives.ts'
 import type { PullDependencies } from './dependencies.ts'
 import { SFTP_ONLY } from './access.ts'
 import { locateSource } from './locate.ts'
@@ -13,7 +15,15 @@ import { namesToProbe, selectSources } from './select-sources.ts'
 /** The parts a plan needs: it connects and looks, and touches nothing. */
 export type PlanDependencies = Pick<
   PullDependencies,
-  'connect' | 'probe' | 'findHelper' | 'findVolume' | 'checkHold' | 'lookAtVersions'
+  | 'connect'
+  | 'probe'
+  | 'findHelper'
+  | 'findVolume'
+  | 'checkHold'
+  | 'sourceOf'
+  | 'resolveSecret'
+  | 'findContainer'
+  | 'lookAtVersions'
 > & {
   /** How a source would be compressed, for a person. */
   readonly describeCompression: (host: HostConfig, probe: HostProbe) => string
@@ -51,6 +61,20 @@ async function planHost(
   for (const source of selection.sources) sources.push(await locateSource(place, source))
   const read = new Map<string, ChosenPrivilege>()
   for (const source of sources) read.set(source.name, await privilegeToRead(place, source))
+  const excluded = new Map<string, readonly ExcludedNames[]>()
+  for (const source of sources) {
+    if (source.kind === 'redis' || source.exclude.length === 0) continue
+    const { findExcluded } = await dependencies.sourceOf(source.kind)
+    const privilege = read.get(source.name)?.privilege
+    const found = await findExcluded?.(listingContext({ ...place, privilege }, dependencies), source).catch(
+      // What can't be looked at is told below, or by the pull.
+      (error: unknown) => {
+        if (error instanceof RelayError && !signal.aborted) return undefined
+        throw error
+      },
+    )
+    if (found !== undefined) excluded.set(source.name, found)
+  }
   for (const { quiesce } of groupByQuiesce(sources)) {
     if (quiesce !== undefined)
       await dependencies.checkHold(remote, holdRequest({ host, remote, probe }, quiesce), signal)
@@ -70,9 +94,15 @@ async function planHost(
       what: describeSource(source),
       compression: dependencies.describeCompression(host, probe),
       privilege: describePrivilege(read.get(source.name)?.privilege),
+      excludes: excluded.get(source.name),
     })),
     notices: [
       ...findings.map(({ message, next }) => `${message}${next === undefined ? '' : `. ${next}`}`),
+      ...[...excluded].flatMap(([source, patterns]) =>
+        patterns
+          .filter(({ pattern, count }) => count === 0 && !pattern.startsWith('!'))
+          .map(({ pattern }) => `nothing of ${source} matches ${pattern} of its exclude`),
+      ),
       ...probe.openJournals.map(
         (id) => `restore ${id} is not settled on the server: pull refuses until it is`,
       ),
@@ -84,6 +114,30 @@ async function planHost(
           'services are held still there: by a pull that runs, or one that was cut off; pull settles that',
       ),
     ],
+  }
+}
+
+function listingContext(
+  {
+    host,
+    remote,
+    probe,
+    privilege,
+    signal,
+  }: Pick<PullSourceContext, 'host' | 'remote' | 'probe' | 'privilege' | 'signal'>,
+  { resolveSecret, findContainer }: PlanDependencies,
+): CaptureContext {
+  return {
+    host: remote,
+    probe,
+    privilege,
+    compression: host.compression,
+    secret: resolveSecret,
+    findContainer: (reference) =>
+      findContainer(remote, host.services, reference, { deployment: probe.deployment, privilege, signal }),
+    step: () => {},
+    notice: () => {},
+    signal,
   }
 }
 

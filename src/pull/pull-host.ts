@@ -4,6 +4,7 @@ import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { HostPullReport, RotationReport, SourcePullReport } from '../model/pull-report.ts'
 import { snapshotTime } from '../model/names.ts'
+import { isTorn, isWhole } from '../model/snapshot.ts'
 import type { Manifest, ManifestSource, Purpose, SnapshotWarning } from '../model/snapshot.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import {
@@ -89,7 +90,7 @@ async function lockAndPull(
   }
   const { snapshot, sources } = captured
   const failed =
-    sources.some((source) => source.outcome === 'failed') ||
+    sources.some((source) => source.outcome !== 'done') ||
     findings.some((finding) => finding.outcome === 'failed')
   return {
     outcome: failed ? 'partial' : 'done',
@@ -220,7 +221,7 @@ export async function takeSnapshot(
   const failed = captured.reports
     .filter((report) => report.outcome === 'failed')
     .map((report) => report.source)
-  const complete = selection.everything && failed.length === 0
+  const complete = selection.everything && failed.length === 0 && captured.manifests.every(isWhole)
   const shrunk = purpose === 'pull' ? shrinkageSince(before, captured, host, selection, failed) : []
   for (const shrinkage of shrunk) {
     reporter.event({
@@ -282,7 +283,9 @@ async function rotate(
   lock: HostLock,
   snapshot: Snapshot,
 ): Promise<RotationReport | undefined> {
-  if (!options.rotate || !snapshot.manifest.complete) return undefined
+  // What would go is not replaced by what is torn.
+  if (!options.rotate || !snapshot.manifest.complete || snapshot.manifest.sources.some(isTorn))
+    return undefined
   reporter.event({ type: 'host-step', host: host.name, step: 'rotating' })
   return rotateHost(vault, lock, host, now(), { dryRun: false })
 }

@@ -38,6 +38,55 @@ async function expand(file: string, included: Set<string>): Promise<string> {
 /** The line on stdout and stderr behind which the script speaks; before it the login shell may have (a noisy .bashrc). */
 export const SCRIPT_BEGINS = 'relay-backup:begin\n'
 
+/**
+ * What a script gets of the environment that the server gave us, besides its arguments: where its tools and its user's
+ * files are, and what leads Docker's client to its engine and Compose to its project. Everything else stays outside:
+ * TAR_OPTIONS, GZIP and their like make tools leave files out, a locale makes them sort and speak otherwise, and bash
+ * takes functions from there.
+ */
+const KEPT = [
+  'PATH',
+  'HOME',
+  'USER',
+  'LOGNAME',
+  'XDG_RUNTIME_DIR',
+  'DBUS_SESSION_BUS_ADDRESS',
+  'DOCKER_HOST',
+  'DOCKER_CONTEXT',
+  'DOCKER_CONFIG',
+  'DOCKER_CERT_PATH',
+  'DOCKER_TLS',
+  'DOCKER_TLS_VERIFY',
+  'DOCKER_API_VERSION',
+  // For a DOCKER_HOST that is reached over SSH.
+  'SSH_AUTH_SOCK',
+  'COMPOSE_PROJECT_NAME',
+  'COMPOSE_FILE',
+  'COMPOSE_PATH_SEPARATOR',
+  'COMPOSE_PROFILES',
+  'COMPOSE_ENV_FILES',
+  'COMPOSE_DISABLE_ENV_FILE',
+  // Set by the helper container.
+  'RELAY_UID',
+  'RELAY_GID',
+]
+
+/**
+ * Goes on in a shell of its own with nothing but {@link KEPT} around it. `exec` is a special builtin, so no function
+ * that bash took from the environment stands in its place, and what `exec` runs is a file.
+ */
+function cleanly(program: string, { login }: { readonly login: boolean }): string {
+  const kept = KEPT.map((name) => `\${${name}+"${name}=$${name}"}`)
+  // For commands that are the user's own (lib/login.sh).
+  const asLogin = login ? ['RELAY_LOGIN="umask $(umask); $(export -p)"'] : []
+  return `exec env -i LC_ALL=C ${[...asLogin, ...kept].join(' ')} sh -c ${quoteForSh(program)} relay-backup "$@"`
+}
+
+/** For a POSIX shell alone, inside of what {@link quote} quotes. */
+function quoteForSh(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
+}
+
 // The script travels in one line: csh, as a login shell, ends a quoted argument at a newline.
 const RUN = 'echo relay-backup:begin; echo relay-backup:begin >&2; eval "$(printf %b "$relay_script")"'
 const FROM_ARGUMENT = `relay_script=$1; shift; ${RUN}`
@@ -74,10 +123,18 @@ export async function prepareScript(
   options: StartOptions = {},
 ): Promise<PreparedScript> {
   const line = oneLine(script)
+  const environment = { login: script.includes('RELAY_LOGIN') }
   const isLong = line.length > ARGUMENT_LIMIT
   const words = isLong
-    ? ['sh', '-c', quote(FROM_STDIN), 'relay-backup', ...args.map(quote)]
-    : ['sh', '-c', quote(FROM_ARGUMENT), 'relay-backup', quote(line), ...args.map(quote)]
+    ? ['sh', '-c', quote(cleanly(FROM_STDIN, environment)), 'relay-backup', ...args.map(quote)]
+    : [
+        'sh',
+        '-c',
+        quote(cleanly(FROM_ARGUMENT, environment)),
+        'relay-backup',
+        quote(line),
+        ...args.map(quote),
+      ]
   return {
     line: `exec ${[...(await elevation(options)), ...words].join(' ')}`,
     stdin: isLong ? `${line}\n` : '',
@@ -90,7 +147,15 @@ async function elevation({ privilege, leased }: StartOptions): Promise<readonly 
   if (privilege === 'sudo') return ['sudo', '-n', '--']
   const helper = quote(oneLine(await loadScript('helper')))
   const how = leased === true ? 'leased' : 'plain'
-  return ['sh', '-c', quote(FROM_HELPER), 'relay-backup', helper, quote(privilege.docker.image), how]
+  return [
+    'sh',
+    '-c',
+    quote(cleanly(FROM_HELPER, { login: false })),
+    'relay-backup',
+    helper,
+    quote(privilege.docker.image),
+    how,
+  ]
 }
 
 function oneLine(script: string): string {

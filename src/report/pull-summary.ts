@@ -41,14 +41,14 @@ export function renderPullPlans(plans: readonly PullPlanReport[]): string {
       return [
         `${printable(plan.host)}: would capture ${printable(plan.deployment)} (${printable(plan.server)})`,
         ...composeLines(plan.compose),
-        ...plan.sources.map(
-          (source) =>
-            `  ${printable(source.source).padEnd(width)}  ${printable(source.kind)}  ${printable(source.what)}  ` +
+        ...plan.sources.flatMap((source) => [
+          `  ${printable(source.source).padEnd(width)}  ${printable(source.kind)}  ${printable(source.what)}  ` +
             `(${[source.compression, source.privilege]
               .flatMap((one) => one ?? [])
               .map(printable)
               .join(', ')})`,
-        ),
+          ...(source.excludes ?? []).flatMap(excludeLine),
+        ]),
         ...plan.notices.map((notice) => `  note: ${printable(notice)}`),
       ].join('\n')
     })
@@ -65,6 +65,22 @@ function composeLines(compose: HostPullReport['compose']): string[] {
     down: ': it is down, there are no containers of it',
   }[state]
   return [`  ${describeProject(compose)}${says}`]
+}
+
+function excludeLine({
+  pattern,
+  count,
+  names,
+}: {
+  readonly pattern: string
+  readonly count: number
+  readonly names: readonly string[]
+}): string[] {
+  if (count === 0) return []
+  const more = count > names.length ? ', …' : ''
+  return [
+    `    ${printable(pattern)} leaves out ${formatNumber(count)}: ${names.map(printable).join(', ')}${more}`,
+  ]
 }
 
 function hostLines(host: HostPullReport, paint: Paint): string[] {
@@ -104,17 +120,27 @@ function headline(host: HostPullReport, paint: Paint): string {
   }
 }
 
+/** As it is written for a source in the config. */
+const QUIESCE_EXAMPLE = '`quiesce: { pause: [SERVICE] }`'
+
 function sourceLines(source: SourcePullReport, width: number, paint: Paint): string[] {
   const name = printable(source.source).padEnd(width)
+  const torn = source.outcome === 'torn' ? `${paint.red('torn')}, ` : ''
   const lines =
     source.outcome === 'failed'
       ? [`  ${name}  ${paint.red('failed')}`]
       : [
-          `  ${name}  ${formatCount(source.entries, 'entry', 'entries')}, ${formatSize(source.plainBytes)}; ` +
+          `  ${name}  ${torn}${formatCount(source.entries, 'entry', 'entries')}, ${formatSize(source.plainBytes)}; ` +
             `${formatSize(source.bytes)} encrypted, ${formatSize(source.wireBytes)} over the wire`,
         ]
   for (const { code, count } of source.warnings)
     lines.push(`    ${paint.yellow('warning:')} ${printable(codeWords(code))}: ${formatNumber(count)}`)
+  if (torn !== '') {
+    lines.push(
+      `    a database in it was written to each time it was read: this copy may not open`,
+      `    ${paint.cyan('Next:')} have what writes there hold still during the pull: ${QUIESCE_EXAMPLE} for ${printable(source.source)}`,
+    )
+  }
   if (source.error !== undefined) lines.push(...errorLines(source.error, '    ', paint))
   return lines
 }

@@ -1,7 +1,9 @@
 import type { Readable } from 'node:stream'
 import type { ArchiveName, EntryType, IndexEntry, IndexHeader } from '../archive/contract.ts'
 import { DamageError, UsageError } from '../errors.ts'
+import { isKept } from '../model/entry-types.ts'
 import { pathFromJson } from '../model/path-bytes.ts'
+import { hasAcl } from '../model/posix-acl.ts'
 import type { ManifestSource } from '../model/snapshot.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import type { RestoreDependencies } from './dependencies.ts'
@@ -13,6 +15,10 @@ export interface SourceContents {
   readonly entries: number
   /** Content bytes of what is to be restored. */
   readonly bytes: number
+  /** How many of the entries have an ACL. */
+  readonly acls: number
+  /** What is in the snapshot and not restored: snapshots of old have device nodes. */
+  readonly leftOut: number
   /** The uids that it belongs to. */
   readonly owners: ReadonlySet<number>
   /** Types of the entries asked for by name: the source's paths, or those of `--path`; latin1. */
@@ -54,6 +60,8 @@ export async function readContents(
   let header: IndexHeader | undefined
   let entries = 0
   let bytes = 0
+  let leftOut = 0
+  let acls = 0
   const owners = new Set<number>()
   const types = new Map<string, EntryType>()
   const archives = new Map<string, ArchiveName>()
@@ -65,7 +73,12 @@ export async function readContents(
     const root = roots.find((one) => isInside(name, one))
     if (root === undefined) continue
     if (name === root) types.set(root, entry.type)
+    if (!isKept(entry.type)) {
+      leftOut += 1
+      continue
+    }
     entries += 1
+    if (entry.xattrs !== undefined && hasAcl(Object.keys(entry.xattrs))) acls += 1
     bytes += entry.size
     for (const { snapshot: id, archive } of entry.segments ?? []) {
       archives.set(`${id}/${archive}`, { snapshot: id, archive })
@@ -89,6 +102,8 @@ export async function readContents(
     header: header ?? { format: 1, source: source.name, snapshot: snapshot.id, paths: [] },
     entries,
     bytes: source.index === undefined ? (source.archives[0]?.plainBytes ?? 0) : bytes,
+    acls,
+    leftOut,
     owners,
     types,
     archives:

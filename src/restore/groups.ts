@@ -36,7 +36,9 @@ export function placedUnits(plan: RestorePlan, groups: readonly StagedGroup[]): 
       target: unit.target,
       staged: `${group?.directory ?? ''}/${name}`,
       aside: `${unit.base}/rollback-${plan.id}/${name}`,
-      ...(unit.carry.length === 0 ? {} : { carry: { member: unit.member, patterns: unit.carry } }),
+      ...(unit.carry.length === 0
+        ? {}
+        : { carry: { member: unit.member, ...unit.carryFrom, patterns: unit.carry } }),
     }
   })
 }

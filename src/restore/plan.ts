@@ -10,7 +10,7 @@ import type { ServerServices } from '../model/server-services.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import type { NeededArchive } from './archives.ts'
-import type { SourceContents } from './contents.ts'
+import { isInside, type SourceContents } from './contents.ts'
 import { homeOf } from './server/layout.ts'
 import type { ServerLook, TargetLook } from './server/look.ts'
 import type { FoundServices } from './services.ts'
@@ -78,7 +78,7 @@ export function planRestore(input: PlanInput): RestorePlan {
         exists: target.type !== 'absent',
         existingBytes: target.bytes,
         base: home.home,
-        carry: path.config.kind === 'redis' ? [] : path.config.exclude,
+        ...carried(path, look.deployment.path),
       })
     }
   }
@@ -103,7 +103,10 @@ export function planRestore(input: PlanInput): RestorePlan {
       kind: source.kind,
       entries: contents.entries,
       bytes: contents.bytes,
-      notes,
+      notes:
+        contents.leftOut === 0
+          ? notes
+          : [...notes, `device nodes stay out of it, no restore makes them: ${contents.leftOut}`],
     })),
     services: { ...serviceNames(input.found.services), compose: input.found.project },
     safety: replaces && input.safety && units.some((unit) => unit.exists),
@@ -124,6 +127,23 @@ function dateFindings({ snapshot, now }: PlanInput): Finding[] {
       next: `See in which order snapshots were made: relay-backup list ${printable(snapshot.host)}`,
     },
   ]
+}
+
+/** What the target's config leaves out, and from where on. */
+function carried(
+  { config, target }: WantedPath,
+  deployment: string,
+): Pick<RestoreUnit, 'carry' | 'carryFrom'> {
+  if (config.kind === 'redis') return { carry: [] }
+  const root = config.paths.find((path) => isInside(target, absolutePath(path, deployment)))
+  if (root === undefined) return { carry: config.exclude }
+  const below = target.slice(absolutePath(root, deployment).length)
+  const member = root.replace(/^\//, '') + below
+  return { carry: config.exclude, carryFrom: { member, roots: config.paths, deployment } }
+}
+
+function absolutePath(path: string, deployment: string): string {
+  return path.startsWith('/') ? path : `${deployment}/${path}`
 }
 
 function targetProblem(target: TargetLook, { host, probe, chosen }: PlanInput): Finding | undefined {
@@ -213,10 +233,14 @@ function serverFindings(input: PlanInput, bytes: number): Finding[] {
       next: 'Install tar there.',
     })
   } else if (probe.tar !== 'gnu') {
+    const acls = sources.reduce((sum, { contents }) => sum + contents.acls, 0)
     findings.push({
       check: 'metadata',
       outcome: 'warning',
-      message: `its tar (${probe.tar}) keeps no fractions of a second, extended attributes or ACLs`,
+      message:
+        `its tar (${probe.tar}) keeps no fractions of a second, extended attributes or ACLs` +
+        (acls === 0 ? '' : `; ${acls} of the entries have ACLs: whom these name has no rights there`),
+      ...(acls === 0 ? {} : { next: 'Install GNU tar there, to bring the ACLs back, too.' }),
     })
   }
   const root = probe.uid === 0 || input.chosen.privilege !== undefined

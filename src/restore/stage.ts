@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ArchiveName, AssembledTree, IndexEntry, TarDialect, TarEntry } from '../archive/contract.ts'
 import { RelayError } from '../errors.ts'
 import { Disposables } from '../model/disposables.ts'
+import { isKept } from '../model/entry-types.ts'
 import { pathFromJson, printable } from '../model/path-bytes.ts'
 import type { ManifestSource } from '../model/snapshot.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
@@ -148,7 +149,7 @@ async function sendStored(
     name: { snapshot: snapshot.id, archive: file },
     compression,
     plainBytes,
-    entries: () => expecting(proof, group, entries()),
+    entries: () => expecting(proof, group, onlyKept(entries())),
     rename: (member) => stagedName(group, member),
     open: () => openPlain({ ...needed, archive: { ...needed.archive, compression: 'none' } }, dependencies),
     onFile: (passed) => proof.add(passed),
@@ -184,6 +185,13 @@ async function* stillAll(
   } finally {
     await before.return(undefined)
   }
+}
+
+/** Undefined for what is not restored: the archive as it is stored is more than the tree then. */
+async function* onlyKept(
+  entries: AsyncIterable<IndexEntry | undefined>,
+): AsyncGenerator<IndexEntry | undefined> {
+  for await (const entry of entries) yield entry !== undefined && isKept(entry.type) ? entry : undefined
 }
 
 /** Tells the proof what the index expects, as the index is read. */
@@ -249,14 +257,14 @@ async function openNeeded(group: StagedGroup, name: ArchiveName, dependencies: R
   return { plain: await openPlain(needed, dependencies), plainBytes: needed.archive.plainBytes }
 }
 
-/** The lines of the index that belong to the group. */
+/** The lines of the index that belong to the group. Snapshots of old have device nodes: these stay out. */
 async function* entriesOf(
   group: StagedGroup,
   context: StageContext,
   dependencies: RestoreDependencies,
 ): AsyncGenerator<IndexEntry> {
   for await (const entry of indexOf(group, context, dependencies)) {
-    if (stagedName(group, pathFromJson(entry.path)) !== undefined) yield entry
+    if (isKept(entry.type) && stagedName(group, pathFromJson(entry.path)) !== undefined) yield entry
   }
 }
 

@@ -26,6 +26,8 @@ export interface CaptureContext {
   readonly step: (text: string) => void
   /** Details for the person; counts of them go to the manifest through {@link CaptureOutcome}. */
   readonly notice: (notice: Omit<Notice, 'host' | 'source'>) => void
+  /** What a person may want to know, and need not act on. */
+  readonly note?: (notice: Omit<Notice, 'host' | 'source'>) => void
   readonly signal: AbortSignal
 }
 
@@ -100,6 +102,16 @@ export interface CapturableSource<C extends SourceConfig = SourceConfig> {
   captureOverSftp?(context: PullContext, config: C): Promise<Capture>
   /** For kinds that can be captured incrementally. */
   readonly incremental?: IncrementalSource<C>
+  /** For kinds with an `exclude`: what each pattern leaves out now. Reads nothing but names. Throws as `capture`. */
+  readonly findExcluded?: (context: CaptureContext, config: C) => Promise<readonly ExcludedNames[]>
+}
+
+/** What a pattern leaves out, directories without what is in them. */
+export interface ExcludedNames {
+  readonly pattern: string
+  readonly count: number
+  /** A few of the names, as members, safe to print. */
+  readonly names: readonly string[]
 }
 
 /** A kind whose changes can be captured alone. */
@@ -117,18 +129,20 @@ export interface ListableSource {
    * or RemoteError. Take it before what it describes is captured: then what changes in between is sent next time.
    */
   list(): AsyncGenerator<ListedEntry>
-  /** As {@link CapturableSource.capture}. */
-  capture(): Capture
   /**
-   * Like {@link capture}, but of these entries only. Tails that could not be proven come whole, in a later part; a
-   * tail's member that is not to be used has an amendment with `replacedBy`.
+   * Like {@link CapturableSource.capture}, of these entries only; of a full that is all that was listed. Tails that
+   * could not be proven come whole, in a later part; a tail's member that is not to be used has an amendment with
+   * `replacedBy`.
    */
-  captureChanges(changes: Changes): Capture
+  captureListed(changes: Changes): Capture
 }
 
-/** What an incremental captures. */
+/** What is captured. */
 export interface Changes {
-  /** Members to be sent whole, directories without what is in them, sorted by path bytes. Asked for once. */
+  /**
+   * Members to be sent whole, directories without what is in them, each directory before what is in it. Asked for
+   * once.
+   */
   readonly members: () => AsyncIterable<Buffer>
   /** How many these are. */
   readonly memberCount: number

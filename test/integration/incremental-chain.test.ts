@@ -94,7 +94,7 @@ class Chain {
     })
     await this.meanwhile()
     const full = prepared.mode.mode === 'full'
-    await using capture = full ? source.capture() : source.captureChanges(prepared.changes)
+    await using capture = source.captureListed(prepared.changes)
     await using members = new OwnMembers(snapshot, join(directory, 'members.scratch'), {
       createSorter: createRecordSorter,
       toIndexEntry,
@@ -105,7 +105,12 @@ class Chain {
       const result = await writeArchive(archive.input, {
         encryptor: { recipients: [], encrypt: () => Promise.resolve(new PassThrough()) },
         sink: { stream: createWriteStream(join(directory, name)) },
-        observer: { entry: (entry) => members.add(entry, { part: archive.part, archive: name }) },
+        observer: {
+          entry: (entry) => {
+            archive.observer.entry?.(entry)
+            members.add(entry, { part: archive.part, archive: name })
+          },
+        },
         signal,
       })
       await archive.finish()

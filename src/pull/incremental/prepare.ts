@@ -1,6 +1,7 @@
 import type { CreateRecordSorter, RecordSorter, TarEntry } from '../../archive/contract.ts'
 import { DamageError } from '../../errors.ts'
 import type { ListedEntry } from '../../model/listing.ts'
+import { fromTreeOrder, inTreeOrder } from '../../model/tree-order.ts'
 import type { Changes, FileTail } from '../../sources/contract.ts'
 import type { StoredListing } from '../../state/contract.ts'
 import { whyRatherFull } from './mode.ts'
@@ -22,7 +23,7 @@ export interface PreparedPull extends AsyncDisposable {
   readonly mode: PullMode
   /** Sorted by path; may be asked for several times. */
   decisions(): AsyncGenerator<Decision>
-  /** Of an incremental; empty for a full, which captures everything. */
+  /** Of a full all that is listed. */
   readonly changes: Changes
 }
 
@@ -49,14 +50,16 @@ export async function preparePull(options: PrepareOptions): Promise<PreparedPull
   const { createSorter, scratchPath } = options
   const listing = createSorter<Listed>(scratchPath('listing'))
   const spool = createSorter<Stored>(scratchPath('plan'))
+  const order = createSorter<null>(scratchPath('order'))
   const dispose = async (): Promise<void> => {
+    await order[Symbol.asyncDispose]()
     await spool[Symbol.asyncDispose]()
     await listing[Symbol.asyncDispose]()
   }
   try {
     for await (const { path, ...rest } of options.listed) listing.add(path, rest)
     const planned = await planIncremental(options, listing, spool)
-    const whole = 'decisions' in planned ? planned : planFull(listing, planned.mode)
+    const whole = 'decisions' in planned ? planned : await planFull(listing, order, planned.mode)
     return { ...whole, [Symbol.asyncDispose]: dispose }
   } catch (error) {
     await dispose()
@@ -105,10 +108,19 @@ async function countedAgain(decisions: AsyncIterable<Decision>): Promise<PlanTot
   return totals
 }
 
-/** The listing itself is the plan of a full: everything is sent. */
-function planFull(listing: RecordSorter<Listed>, mode: PullMode): Planned {
+/** The listing itself is the plan of a full: everything is sent, in the order of a walk, as any tar unpacks it best. */
+async function planFull(
+  listing: RecordSorter<Listed>,
+  order: RecordSorter<null>,
+  mode: PullMode,
+): Promise<Planned> {
   const decisions = (): AsyncGenerator<Decision> => planChanges(nothing(), listedOf(listing), new PlanBook())
-  return { mode, decisions, changes: { tails: [], memberCount: 0, members: () => nothing() } }
+  for await (const { key } of listing.sorted()) order.add(inTreeOrder(key), null)
+  return { mode, decisions, changes: { tails: [], memberCount: order.count, members: () => walked(order) } }
+}
+
+async function* walked(order: RecordSorter<null>): AsyncGenerator<Buffer> {
+  for await (const { key } of order.sorted()) yield fromTreeOrder(key)
 }
 
 async function* listedOf(sorter: RecordSorter<Listed>): AsyncGenerator<ListedEntry> {

@@ -84,7 +84,7 @@ async function compareAndCapture(
   }
   const { mode } = prepared
   tellMode(context, config, chain.last !== undefined, mode, dependencies)
-  await using capture = mode.mode === 'full' ? source.capture() : source.captureChanges(prepared.changes)
+  await using capture = source.captureListed(prepared.changes)
   await using members = new OwnMembers(
     pending.id,
     pending.scratchPath(`${config.name}.members`),

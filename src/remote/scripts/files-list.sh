@@ -1,8 +1,10 @@
-# The names below some paths, each ended by NUL.
+# The names below some paths, each ended by NUL; that of a directory is told twice.
 # Arguments: NONCE DIRECTORY WHICH COUNT ROOT... [FIND-EXPRESSION...]
-#   WHICH   linked: only regular files with several hard links; single: all others
+#   WHICH   of what a tar can hold, linked: only regular files with several hard links; single: all others; all: both.
+#           special: only what no tar holds or nobody may restore, with a word in front: socket, device or other, and a
+#           space
 #   COUNT   how many ROOTs there are; each begins with ./
-#   The expression says what is left out, directories with all that is in them.
+#   The expression names what is not to be looked into; it is listed all the same.
 # A root that is a symlink is followed.
 # stderr: find's messages (the first 48 KiB), then the status line with the stage find.
 # include lib/prelude.sh
@@ -12,11 +14,26 @@
 nonce=$1 directory=$2 which=$3
 shift 3
 
+# What model/entry-types.ts keeps.
 list() {
-  if [ "$which" = linked ]; then
-    gently find "$@" -type f -links +1 -print0
+  set -- "$@" '('
+  case $which in
+    linked) set -- "$@" -type f -links +1 ;;
+    single) set -- "$@" -type f ! -links +1 -o -type d -o -type l -o -type p ;;
+    all) set -- "$@" -type f -o -type d -o -type l -o -type p ;;
+    special) set -- "$@" ! -type f ! -type d ! -type l ! -type p ;;
+  esac
+  set -- "$@" ')'
+  if [ "$which" = special ]; then
+    # shellcheck disable=SC2016
+    gently find "$@" -exec sh -c 'for name do
+      if [ -S "$name" ]; then what=socket
+      elif [ -b "$name" ] || [ -c "$name" ]; then what=device
+      else what=other; fi
+      printf "%s %s\0" "$what" "$name"
+    done' relay-backup {} +
   else
-    gently find "$@" '!' '(' -type f -links +1 ')' -print0
+    gently find "$@" '(' -type d -print0 -print0 -o -print0 ')'
   fi
 }
 

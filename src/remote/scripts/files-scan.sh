@@ -2,7 +2,7 @@
 # Arguments: NONCE TOOL DIRECTORY COUNT ROOT... [FIND-EXPRESSION...]
 #   TOOL    what compresses the list: zstd, gzip or none
 #   COUNT   how many ROOTs there are; each is . or begins with ./
-#   The expression says what is left out, directories with all that is in them.
+#   The expression names what is not to be looked into; it is listed all the same.
 # A root that is a symlink is followed.
 # stdout: the server's clock in seconds before anything was listed, NUL; then for each entry
 #   TYPE SIZE MTIME CTIME INODE LINKS MODE UID GID, NUL, path, NUL

@@ -16,7 +16,7 @@ pack_gnu() {
   gently tar -c -f - --format=posix \
     '--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime' \
     --xattrs '--xattrs-include=*' --quoting-style=escape \
-    --anchored --wildcards --no-wildcards-match-slash "$@" \
+    --no-unquote --anchored --wildcards --no-wildcards-match-slash "$@" \
     -C "$base" -- "$name"
 }
 

@@ -5,6 +5,15 @@
 # include lib/prelude.sh
 # include lib/restore-base.sh
 
+# plain_directory DIRECTORY: without the ACL that its parent hands down: what has none in the archive would get one.
+plain_directory() {
+  setfacl -b -- "$1" 2>/dev/null && return
+  case $(tar --version 2>/dev/null) in
+    # A member without an ACL takes the directory's away.
+    *'GNU tar'*) tar -C "${1%/*}" -c -f - --no-recursion -- "${1##*/}" | tar -C "${1%/*}" -x -p -f - --acls ;;
+  esac 2>/dev/null
+}
+
 refuse() {
   plain "$why"
   printf '%s\n' "$plain"
@@ -31,4 +40,5 @@ for directory; do
   [ ! -L "$home/restore-$id" ] || refuse
   why=$(mkdir -p -- "${directory%/*}" 2>&1) || refuse
   why=$(mkdir -m 700 -- "$directory" 2>&1) || refuse
+  plain_directory "$directory"
 done

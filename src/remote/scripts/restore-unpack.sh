@@ -51,7 +51,8 @@ unpack() {
         # Names and what hard links name, not what symlinks do.
         set -- "$@" "--transform=s,^$(printf '%s' "$member" | sed 's/[.]/\\./g')(/|\$),$name\\1,xrhS"
       fi
-      if [ "$extras" = extras ]; then set -- "$@" --xattrs '--xattrs-include=*' --acls; fi
+      # ACLs are among the extended attributes. With --acls tar would not take them from there, and remove them.
+      if [ "$extras" = extras ]; then set -- "$@" --xattrs '--xattrs-include=*'; fi
       ;;
     *)
       if [ "$owner" = owner ]; then set -- "$@" --numeric-owner; else set -- "$@" -o; fi

@@ -1,5 +1,6 @@
 import { ConnectionError, LockedError, RemoteError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
+import { shellRules } from '../../model/path-filter.ts'
 import { encodeField, fieldLine } from '../../model/script-field.ts'
 import { serviceLines, type ServerServices } from '../../model/server-services.ts'
 import type { Lease, Privilege, RemoteHost } from '../../remote/contract.ts'
@@ -10,10 +11,14 @@ import type { Reply } from './replies.ts'
 
 /** What of the old tree is moved into the new one, because the snapshot leaves it out. */
 export interface UnitCarry {
-  /** The unit's own name as a member of an archive (`logs`): patterns are matched against `logs/app.log`. */
+  /** The unit as a path of the source (`logs`), or below one (`logs/app`), as the target's config names it. */
   readonly member: string
   /** As the source's `exclude`. */
   readonly patterns: readonly string[]
+  /** The paths of the source on the target; absent: the unit is the only one. */
+  readonly roots?: readonly string[] | undefined
+  /** The target's deployment: absolute patterns may name what is in it. */
+  readonly deployment?: string | undefined
   /** Names relative to the unit, parents before what is in them. */
   readonly names?: readonly Uint8Array[]
 }
@@ -203,6 +208,23 @@ function stepResult(reply: Reply): StepResult {
     : { ok: false, reason: reply.text, notes: reply.notes }
 }
 
+/** The lines that say what of the old a unit takes over. */
+function carryLines(number: string, carry: UnitCarry): readonly string[] {
+  const { member, patterns, roots = [member], deployment, names = [] } = carry
+  const places = roots.map((path) => ({
+    name: path.replace(/^\//, ''),
+    base: path.startsWith('/') ? ('root' as const) : ('deployment' as const),
+  }))
+  const root = places.find(({ name }) => member === name || member.startsWith(`${name}/`))
+  const rules = root === undefined ? [] : shellRules(patterns, root, places, deployment)
+  const below =
+    root === undefined || member === root.name ? '-' : encodeField(member.slice(root.name.length + 1))
+  return [
+    ...rules.map((rule) => fieldLine('carry', number, below, encodeField(rule))),
+    ...names.map((name) => fieldLine('carry-name', number, encodeField(name))),
+  ]
+}
+
 /** The lines that tell the script what to do, before its first command. */
 export function placementLines(
   placement: Pick<RestorePlacement, 'units' | 'services' | 'migration'>,
@@ -212,15 +234,7 @@ export function placementLines(
     const paths = [target, staged, aside].map((path) => (path === undefined ? '-' : encodeField(path)))
     return [
       fieldLine('unit', number, kind, ...paths),
-      ...(carry?.patterns ?? []).map((pattern) =>
-        fieldLine(
-          'carry',
-          number,
-          carry?.member === '' ? '-' : encodeField(carry?.member ?? ''),
-          encodeField(pattern),
-        ),
-      ),
-      ...(carry?.names ?? []).map((name) => fieldLine('carry-name', number, encodeField(name))),
+      ...(carry === undefined ? [] : carryLines(number, carry)),
     ]
   })
   const { migration } = placement

@@ -1,12 +1,14 @@
 import { Readable } from 'node:stream'
 import { SourceError } from '../../errors.ts'
+import type { PathFilter } from '../../model/path-filter.ts'
 import type { ExitResult, RemoteProcess } from '../../remote/contract.ts'
 import { chooseCompression } from '../compression-choice.ts'
 import type { CaptureContext } from '../contract.ts'
 import { parseStreamStatus, streamNonce } from '../stream-status.ts'
 import type { StreamStatus } from '../stream-status.ts'
-import { allExcludes, findExcludes, slashExcluder } from './exclude.ts'
 import { noTar, unreadable, vanishedSource } from './failures.ts'
+import type { LeftOut } from './left-out.ts'
+import { listLeftOut, namesBelow } from './list-names.ts'
 import { NOTHING_SAID } from './pass.ts'
 import type { Packer, Pass, PassReport } from './pass.ts'
 import { commandFailed } from './resolve.ts'
@@ -44,7 +46,8 @@ interface Findings {
 export function batchPacker(
   context: CaptureContext,
   roots: readonly Root[],
-  exclude: readonly string[],
+  filter: PathFilter,
+  leftOut: LeftOut,
 ): Packer {
   const { store, level } = chooseCompression(context.compression, context.probe)
   const directoryOf = (base: Root['base']): string =>
@@ -57,9 +60,8 @@ export function batchPacker(
     again: (members) => Promise.resolve(batchPass(context, roots, () => named(members))),
   }
 
-  async function* listed(run: Run): AsyncGenerator<Batch> {
-    const patterns = allExcludes(exclude)
-    const isExcluded = slashExcluder(patterns)
+  async function* listed({ findings }: Run): AsyncGenerator<Batch> {
+    await listLeftOut(context, roots, filter, leftOut)
     for (const base of ['deployment', 'root'] as const) {
       const here = roots.filter((root) => root.base === base)
       if (here.length === 0) continue
@@ -68,23 +70,14 @@ export function batchPacker(
       if (followed.length > 0) yield { directory, names: followed, follow: true }
       // Directories last: a tar that unpacks sets their times when it is done with what follows them at once.
       for (const which of ['linked', 'single'] as const) {
-        const args = [
-          directory,
-          which,
-          String(here.length),
-          ...here.map((root) => (root.name === '' ? '.' : `./${root.name}`)),
-          ...findExcludes(patterns),
-        ]
+        const names = namesBelow(context, here, filter, which, findings.vanished)
         let batches = 0
-        for await (const names of inBatches(
-          run.names(args),
-          (name) => !isExcluded(name) && !followed.includes(name),
-        )) {
+        for await (const batch of inBatches(names, (name) => !followed.includes(name))) {
           batches += 1
-          yield { directory, names, follow: false }
+          yield { directory, names: batch, follow: false }
         }
         if (which === 'linked' && batches > 1) {
-          run.findings.remarks.push('too many hard links for one batch: some were packed as copies')
+          findings.remarks.push('too many hard links for one batch: some were packed as copies')
         }
       }
     }
@@ -108,8 +101,6 @@ export function batchPacker(
 /** The running side of a pass: what it starts on the server, and what it found. */
 interface Run {
   readonly findings: Findings
-  /** The names that `files-list.sh` finds. */
-  names(args: readonly string[]): AsyncGenerator<string>
 }
 
 function batchPass(
@@ -144,26 +135,10 @@ function batchPass(
     }
   }
 
-  async function* names(args: readonly string[]): AsyncGenerator<string> {
-    const list = await start('files-list', args)
-    let rest: Buffer = Buffer.alloc(0)
-    for await (const chunk of list.stdout) {
-      const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
-      let from = 0
-      for (let end = bytes.indexOf(0); end !== -1; end = bytes.indexOf(0, from)) {
-        yield bytes.toString('latin1', from, end).replace(/^\.\/(?=.)/s, '')
-        from = end + 1
-      }
-      rest = bytes.subarray(from)
-    }
-    const { status } = await list.ended()
-    judgeListing(status, findings)
-  }
-
   async function* packed(): AsyncGenerator<Buffer> {
     try {
       let any = false
-      for await (const batch of plan({ findings, names })) {
+      for await (const batch of plan({ findings })) {
         let { names: rest } = batch
         while (rest.length > 0) {
           const report: BatchReport = yield* pack(batch, rest)
@@ -287,28 +262,6 @@ interface Started {
 interface BatchReport {
   /** How many of the names are settled. */
   readonly next: number
-}
-
-/** Judges `files-list.sh`. A directory that vanished meanwhile is no failure; one we may not read is. */
-function judgeListing(status: StreamStatus, findings: Findings): void {
-  const lines = status.messages.split('\n').filter((line) => line !== '')
-  const vanished = lines.filter((line) => line.endsWith(': No such file or directory'))
-  const code = status.statuses.get('find') ?? 255
-  findings.vanished.push(...vanished.map((line) => line.replace(/^find: /, '').replace(/: [^:]*$/, '')))
-  if (code === 0 || (vanished.length === lines.length && lines.length > 0)) return
-  const denied = lines.some((line) => line.endsWith(': Permission denied'))
-  throw new SourceError(
-    denied ? 'unreadable' : 'capture-failed',
-    denied ? "Some directories can't be read" : `find on the server failed with status ${code}`,
-    {
-      command: 'find on the server',
-      exitStatus: code,
-      stderr: status.messages.trim(),
-      next: denied
-        ? 'Set `sudo: true` for the host (sudo must not ask for a password), or give this user read access.'
-        : 'Look into the message above on the server, then pull again.',
-    },
-  )
 }
 
 async function* inBatches(

@@ -1,6 +1,10 @@
 import type { ReadEntry } from '../../archive/contract.ts'
 import { SourceError } from '../../errors.ts'
 import type { FilesSourceConfig } from '../../model/config.ts'
+import type { ListedEntry } from '../../model/listing.ts'
+import { PathFilter } from '../../model/path-filter.ts'
+import { printable } from '../../model/path-bytes.ts'
+import { PATH_MISSING, TORN } from '../../model/snapshot.ts'
 import type { SnapshotWarning } from '../../model/snapshot.ts'
 import type {
   Amendment,
@@ -9,12 +13,18 @@ import type {
   CaptureContext,
   CaptureOutcome,
   Changes,
+  ExcludedNames,
   ListableSource,
   PullContext,
 } from '../contract.ts'
 import { batchPacker } from './batch-packer.ts'
 import { count, noTar, someNames, vanishedSource } from './failures.ts'
+import { Databases } from './databases.ts'
+import { fileStates } from './file-states.ts'
 import { gnuPacker } from './gnu-packer.ts'
+import { LeftOut } from './left-out.ts'
+import { listNames } from './list-names.ts'
+import { ListedNames } from './listed-names.ts'
 import { emptyPass } from './pass.ts'
 import type { Packer, Pass, PassReport } from './pass.ts'
 import { lostRoots, resolveRoots } from './resolve.ts'
@@ -26,27 +36,48 @@ import { Tally } from './tally.ts'
 /** The part that holds the files which changed while they were read, read once more. */
 export const REREAD = 'reread'
 
+/** A database that does not hold still is read again so often. */
+const MOST_READINGS = 3
+
 /**
  * Captures file trees: one archive with everything, and when files changed meanwhile a second one, `reread`, with
  * just these. Unpacked in this order by any tar they give the best copy. Mount points below the paths are
  * followed.
+ *
+ * What is captured is listed first, and what comes is compared with that: whatever keeps a file out of an archive
+ * fails the source, and so does a root that goes away meanwhile.
  */
-export async function captureFiles(context: CaptureContext, config: FilesSourceConfig): Promise<Capture> {
+export async function captureFiles(
+  context: CaptureContext & Pick<PullContext, 'createSorter'>,
+  config: FilesSourceConfig,
+): Promise<Capture> {
   if (context.probe.tar === undefined) throw noTar()
-  return captureAll(context, config, await resolveRoots(context, config.paths))
-}
-
-function captureAll(context: CaptureContext, config: FilesSourceConfig, roots: readonly Root[]): Capture {
-  const isGnu = context.probe.tar === 'gnu'
-  if (!isGnu && context.probe.tar !== 'busybox') {
-    context.notice({
-      code: 'other-tar',
-      message: `tar on the server is neither GNU's nor busybox's: extended attributes may be missing`,
-      next: 'Install GNU tar on the server for a complete copy.',
-    })
+  const { roots, missing } = await resolveRoots(context, config.paths)
+  const filter = new PathFilter(config.exclude, roots, context.probe.deployment)
+  const leftOut = new LeftOut()
+  if (context.probe.tar !== 'gnu') {
+    if (context.probe.tar !== 'busybox') {
+      context.notice({
+        code: 'other-tar',
+        message: `tar on the server is neither GNU's nor busybox's: extended attributes may be missing`,
+        next: 'Install GNU tar on the server for a complete copy.',
+      })
+    }
+    const packer = batchPacker(context, roots, filter, leftOut)
+    return new FilesCapture(context, config, { roots, missing, filter, packer, leftOut })
   }
-  const packer = (isGnu ? gnuPacker : batchPacker)(context, roots, config.exclude)
-  return new FilesCapture(context, config, roots, packer)
+  const listed = context.probe.findPrintf
+    ? () => pathsOf(scanFiles(context, roots, filter, leftOut))
+    : () => listNames(context, roots, filter, leftOut)
+  const names = new ListedNames(context.createSorter(), listed)
+  return new FilesCapture(context, config, {
+    roots,
+    missing,
+    filter,
+    packer: gnuPacker(context, roots),
+    leftOut,
+    names,
+  })
 }
 
 /** Captures file trees of a server without a shell, in the same two archives. */
@@ -54,19 +85,71 @@ export async function captureFilesOverSftp(
   context: CaptureContext & Pick<PullContext, 'packTar'>,
   config: FilesSourceConfig,
 ): Promise<Capture> {
-  const roots = await resolveRoots(context, config.paths)
-  return new FilesCapture(context, config, roots, sftpPacker(context, roots, config.exclude))
+  const { roots, missing } = await resolveRoots(context, config.paths)
+  const filter = new PathFilter(config.exclude, roots, context.probe.deployment)
+  const leftOut = new LeftOut()
+  const packer = sftpPacker(context, roots, filter, leftOut)
+  return new FilesCapture(context, config, { roots, missing, filter, packer, leftOut })
 }
 
 /** Prepares file trees to be listed and captured, all of them or just what changed; see `IncrementalSource`. */
 export async function openFiles(context: CaptureContext, config: FilesSourceConfig): Promise<ListableSource> {
-  const roots = await resolveRoots(context, config.paths)
+  const { roots, missing } = await resolveRoots(context, config.paths)
+  const filter = new PathFilter(config.exclude, roots, context.probe.deployment)
+  const leftOut = new LeftOut()
+  const packer = gnuPacker(context, roots)
   return {
-    list: () => scanFiles(context, roots, config.exclude),
-    capture: () => captureAll(context, config, roots),
-    captureChanges: (changes) =>
-      new FilesCapture(context, config, roots, gnuPacker(context, roots, config.exclude), changes),
+    list: () => scanFiles(context, roots, filter, leftOut),
+    captureListed: (changes) =>
+      new FilesCapture(context, config, { roots, missing, filter, packer, leftOut, changes }),
   }
+}
+
+/** What each pattern of a source leaves out now; nothing is known of a server without a shell. */
+export async function findExcluded(
+  context: CaptureContext,
+  config: FilesSourceConfig,
+): Promise<readonly ExcludedNames[]> {
+  if (context.probe.access === 'sftp') return []
+  const { roots } = await resolveRoots(context, config.paths)
+  const filter = new PathFilter(config.exclude, roots, context.probe.deployment)
+  const listed = context.probe.findPrintf
+    ? scanFiles(context, roots, filter, new LeftOut())
+    : listNames(context, roots, filter, new LeftOut())
+  for await (const _entry of listed);
+  return filter.matches.map(({ pattern, count: number, names }) => ({
+    pattern,
+    count: number,
+    names: names.map((name) => printable(Buffer.from(name, 'latin1'))),
+  }))
+}
+
+async function* pathsOf(entries: AsyncIterable<ListedEntry>): AsyncGenerator<Buffer> {
+  for await (const { path } of entries) yield path
+}
+
+/** The parts of one capture. */
+interface CaptureParts {
+  readonly roots: readonly Root[]
+  /** Paths of the source that are not there. */
+  readonly missing: readonly string[]
+  readonly packer: Packer
+  readonly filter: PathFilter
+  /** Known when the first archive is finished. */
+  readonly leftOut: LeftOut
+  /** What is to be packed; absent where the packer finds it by itself. */
+  readonly changes?: Changes
+  /** The same, where it has yet to be listed. */
+  readonly names?: ListedNames
+}
+
+/** Databases that did not hold still. Names are members', in latin1. */
+interface MovedDatabases {
+  readonly names: readonly string[]
+  /** What they are made of now. */
+  readonly files: readonly string[]
+  /** What they were made of besides when they were read. */
+  readonly gone: readonly string[]
 }
 
 class FilesCapture implements Capture {
@@ -77,21 +160,29 @@ class FilesCapture implements Capture {
   readonly #tally = new Tally()
   readonly #amendments = new Map<string, Amendment>()
   readonly #warnings: SnapshotWarning[] = []
-  readonly #changes: Changes | undefined
+  /** The part that holds a member which was read more than twice. */
+  readonly #readLast = new Map<string, string>()
+  readonly #databases: Databases
+  readonly #leftOut: LeftOut
+  readonly #filter: PathFilter
+  readonly #missing: readonly string[]
+  readonly #names: ListedNames | undefined
+  #changes: Changes | undefined
   #pass: Pass | undefined
 
-  constructor(
-    context: CaptureContext,
-    config: FilesSourceConfig,
-    roots: readonly Root[],
-    packer: Packer,
-    changes?: Changes,
-  ) {
-    this.#changes = changes
+  constructor(context: CaptureContext, config: FilesSourceConfig, parts: CaptureParts) {
     this.#context = context
     this.#config = config
-    this.#roots = roots
-    this.#packer = packer
+    this.#roots = parts.roots
+    this.#packer = parts.packer
+    this.#leftOut = parts.leftOut
+    this.#filter = parts.filter
+    this.#missing = parts.missing
+    // Its own: what it asks about is no finding.
+    const filter = new PathFilter(config.exclude, parts.roots, context.probe.deployment)
+    this.#databases = new Databases((name) => filter.excludes(name, false))
+    this.#changes = parts.changes
+    this.#names = parts.names
   }
 
   async *archives(): AsyncGenerator<CaptureArchive> {
@@ -107,14 +198,18 @@ class FilesCapture implements Capture {
     const first = finished(main.report)
     await this.#checkRoots(first)
     const lost = this.#lostTails(first)
-    if (first.changed.length + lost.length === 0) {
+    for (const { path } of this.#changes?.tails ?? []) this.#databases.addTail(path.toString('latin1'))
+    const known = new Set(this.#databases.names)
+    const moved = await this.#movedDatabases([...known], first)
+    if (first.changed.length + lost.length + moved.files.length === 0) {
       this.#tell(first, [])
       return
     }
-    const names = this.#tally.withLinks([...first.changed, ...lost])
+    const names = this.#tally.withLinks([...new Set([...first.changed, ...lost, ...moved.files])])
     if (names === undefined) {
       for (const name of first.changed) this.#tear('', name)
-      this.#tell(first, first.changed)
+      for (const name of moved.files) this.#tear('', name)
+      this.#tell(first, first.changed, moved.names)
       return
     }
     if (first.changed.length > 0) {
@@ -131,7 +226,70 @@ class FilesCapture implements Capture {
         again.report = report
       },
     )
-    this.#settle(first, finished(again.report))
+    const second = finished(again.report)
+    this.#replaceParts(moved, REREAD)
+    // A database that was to send its tail alone is seen to be one when it is read whole.
+    const found = this.#databases.names.filter((name) => !known.has(name))
+    const restless = yield* this.#untilStill([...moved.names, ...found], second)
+    this.#settle(first, second, restless)
+  }
+
+  /** Reads databases once more, each time as a whole, until they held still; gives those that never did. */
+  async *#untilStill(
+    names: readonly string[],
+    second: PassReport,
+  ): AsyncGenerator<CaptureArchive, MovedDatabases> {
+    let before = REREAD
+    let moved = await this.#movedDatabases(names, second)
+    for (let round = 2; round <= MOST_READINGS && moved.names.length > 0; round += 1) {
+      const part = `${REREAD}-${round}`
+      this.#context.step(`reading ${count(moved.names.length, 'database')} again that did not hold still`)
+      const done: { report?: PassReport; readonly came: Set<string> } = { came: new Set() }
+      yield this.#archive(
+        part,
+        await this.#packer.again(moved.files),
+        (entry) => {
+          done.came.add(entry.path.toString('latin1'))
+          this.#tally.replace(entry)
+        },
+        (report) => {
+          done.report = report
+        },
+      )
+      for (const name of done.came) {
+        this.#amendments.set(`\0${name}`, { replacedBy: part })
+        this.#amendments.set(`${before}\0${name}`, { replacedBy: part })
+        this.#readLast.set(name, part)
+      }
+      this.#replaceParts(moved, part)
+      before = part
+      moved = await this.#movedDatabases(moved.names, finished(done.report))
+    }
+    return moved
+  }
+
+  /** Databases that were written to since they were read, and the files they are made of now. */
+  async #movedDatabases(names: readonly string[], { changed }: PassReport): Promise<MovedDatabases> {
+    if (names.length === 0) return { names: [], files: [], gone: [] }
+    const parts = names.flatMap((name) => this.#databases.partsOf(name))
+    const states = await fileStates(this.#context, this.#roots, parts)
+    const during = new Set(changed)
+    // One that is gone altogether was read before that, and can't be read again.
+    const isThere = (name: string): boolean =>
+      this.#databases.partsOf(name).some((part) => states.states.has(part))
+    const moved = names.filter((name) => isThere(name) && this.#databases.hasMoved(name, states, during))
+    return {
+      names: moved,
+      files: moved.flatMap((name) => this.#databases.partsOf(name)).filter((part) => states.states.has(part)),
+      gone: moved.flatMap((name) => this.#databases.goneParts(name, states)),
+    }
+  }
+
+  /** What lay beside a database when it was read before, and not when it was read again, is no part of it. */
+  #replaceParts({ gone }: MovedDatabases, part: string): void {
+    for (const name of gone) {
+      if (!this.#tally.again.has(name)) this.#amendments.set(`\0${name}`, { replacedBy: part })
+    }
   }
 
   async finish(): Promise<CaptureOutcome> {
@@ -149,9 +307,9 @@ class FilesCapture implements Capture {
     }
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#pass?.abort()
-    return Promise.resolve()
+    await this.#names?.[Symbol.asyncDispose]()
   }
 
   #archive(
@@ -167,7 +325,14 @@ class FilesCapture implements Capture {
       part,
       format: 'tar',
       input: { stream: pass.stream, format: 'tar', ...compression, concatenated },
-      observer: { entry },
+      observer: {
+        tap: (begun) => this.#databases.tap(begun),
+        entry: (read) => {
+          pass.member?.(read)
+          this.#databases.add(read)
+          entry(read)
+        },
+      },
       finish: async () => {
         const report = await pass.finish()
         this.#pass = undefined
@@ -177,12 +342,20 @@ class FilesCapture implements Capture {
     }
   }
 
-  #first(): Promise<Pass> {
-    if (this.#changes === undefined) return this.#packer.all()
+  async #first(): Promise<Pass> {
+    if (this.#names !== undefined) {
+      this.#context.step('listing')
+      this.#changes = await this.#names.list()
+    }
+    const { all, changes } = this.#packer
+    if (this.#changes === undefined) {
+      if (all === undefined) throw new Error('this packer has to be told what is there')
+      return await all()
+    }
     if (this.#changes.memberCount + this.#changes.tails.length === 0)
-      return Promise.resolve(emptyPass(this.#packer.compression.store))
-    if (this.#packer.changes === undefined) throw new Error('this packer can not pack changes alone')
-    return this.#packer.changes(this.#changes)
+      return emptyPass(this.#packer.compression.store)
+    if (changes === undefined) throw new Error('this packer can not be told what to pack')
+    return await changes(this.#changes)
   }
 
   /** Files (latin1) whose tails are of no use. A tail that came all the same is no member that counts. */
@@ -197,26 +370,34 @@ class FilesCapture implements Capture {
 
   /** A source that went away while it was read is no backup of it, whatever tar says. */
   async #checkRoots(report: PassReport): Promise<void> {
-    if (report.vanished.length === 0 && (this.#changes !== undefined || this.#tally.entries > 0)) return
+    const isListed = this.#changes !== undefined
+    const roots = this.#roots.map(({ name }) => Buffer.from(name).toString('latin1'))
+    if (report.vanished.length === 0 && (isListed || roots.every((name) => this.#tally.has(name)))) return
     const [lost] = await lostRoots(this.#context, this.#roots)
     if (lost !== undefined) throw vanishedSource(lost)
   }
 
   /** What the second reading made of the files that changed during the first. */
-  #settle(first: PassReport, second: PassReport): void {
+  #settle(first: PassReport, second: PassReport, restless: MovedDatabases): void {
     const again = this.#tally.again
-    for (const name of again.keys()) this.#amendments.set(`\0${name}`, { replacedBy: REREAD })
+    for (const name of again.keys()) {
+      if (!this.#readLast.has(name)) this.#amendments.set(`\0${name}`, { replacedBy: REREAD })
+    }
     const torn: string[] = []
+    const ofDatabases = new Set(this.#databases.names.flatMap((name) => this.#databases.partsOf(name)))
     for (const name of second.changed) {
-      if (again.get(name) !== 'file') continue
+      if (again.get(name) !== 'file' || ofDatabases.has(name)) continue
       this.#tear(REREAD, name)
       torn.push(name)
     }
     // Gone since: the first copy is the only one.
     for (const name of first.changed) {
-      if (again.has(name)) continue
+      if (again.has(name) || ofDatabases.has(name)) continue
       this.#tear('', name)
       torn.push(name)
+    }
+    for (const name of restless.files) {
+      if (again.get(name) === 'file') this.#tear(this.#readLast.get(name) ?? REREAD, name)
     }
     this.#tell(
       {
@@ -226,6 +407,7 @@ class FilesCapture implements Capture {
         remarks: [...new Set([...first.remarks, ...second.remarks])],
       },
       torn,
+      restless.names,
     )
   }
 
@@ -233,7 +415,7 @@ class FilesCapture implements Capture {
     this.#amendments.set(`${part}\0${name}`, { flags: ['torn'] })
   }
 
-  #tell(report: PassReport, torn: readonly string[]): void {
+  #tell(report: PassReport, torn: readonly string[], databases: readonly string[] = []): void {
     const warn = (code: string, names: readonly string[], message: string, next?: string): void => {
       if (names.length === 0) return
       this.#warnings.push({ code, count: names.length })
@@ -243,7 +425,21 @@ class FilesCapture implements Capture {
         ...(next === undefined ? {} : { next }),
       })
     }
-    const { changed, vanished, sockets, devices = [] } = report
+    warn(
+      PATH_MISSING,
+      this.#missing,
+      `${count(this.#missing.length, 'path')} of the source not there`,
+      `Correct the paths of ${this.#config.name} in the config, or make what is missing on the server.`,
+    )
+    const unmatched = this.#filter.unmatched
+    if (unmatched.length > 0) {
+      this.#context.note?.({
+        code: 'exclude-unmatched',
+        message: `nothing matches ${unmatched.join(' ')} of exclude`,
+      })
+    }
+    const { changed, vanished } = report
+    const { sockets, devices, others } = this.#leftOut
     warn('file-changed', changed, `${count(changed.length, 'file')} changed while read, and read again`)
     warn(
       'file-torn',
@@ -251,12 +447,24 @@ class FilesCapture implements Capture {
       `${count(torn.length, 'file')} changed again, and may be of no single moment`,
       `Stop or pause what writes there during the pull, or exclude these files of ${this.#config.name}.`,
     )
-    warn('file-vanished', vanished, `${count(vanished.length, 'file')} vanished before being read`)
-    warn('socket-skipped', sockets, `${count(sockets.length, 'socket')} left out`)
     warn(
-      'device-skipped',
-      devices,
-      `${count(devices.length, 'device node')} left out: SFTP does not tell their numbers`,
+      TORN,
+      databases,
+      `${count(databases.length, 'database')} was written to each time it was read, and may not open`,
+      `Have what writes there hold still while it is read: quiesce: { pause: [SERVICE] } for the source ${this.#config.name}.`,
+    )
+    warn('file-vanished', vanished, `${count(vanished.length, 'file')} vanished before being read`)
+    const skipped = [...new Set([...sockets, ...report.sockets])]
+    warn(
+      'socket-skipped',
+      skipped,
+      `${count(skipped.length, 'socket')} left out: nothing of them can be kept`,
+    )
+    warn('device-skipped', devices, `${count(devices.length, 'device node')} left out: no app makes them`)
+    warn(
+      'special-skipped',
+      others,
+      `${count(others.length, 'entry', 'entries')} of an unknown type left out: no tar holds them`,
     )
     const { lacks } = this.#packer
     if (lacks !== undefined) {

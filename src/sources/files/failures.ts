@@ -48,8 +48,8 @@ export function someNames(members: readonly string[]): string {
 }
 
 /** `1 file`, `3 files`. */
-export function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`
+export function count(number: number, noun: string, nouns = `${noun}s`): string {
+  return `${number} ${number === 1 ? noun : nouns}`
 }
 
 function showMember(name: string): string {

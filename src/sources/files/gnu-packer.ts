@@ -7,45 +7,49 @@ import type { CaptureContext } from '../contract.ts'
 import { watchExit } from '../cut-exit.ts'
 import { SIGPIPE_STATUS, failedStage, parseStreamStatus, streamNonce } from '../stream-status.ts'
 import { changesInput, latin1Names, nameInput } from './changes-input.ts'
-import { gnuRereadArguments, gnuTarArguments, memberOf, rereadName } from './gnu-tar.ts'
+import { ExpectedMembers, missingMembers } from './expected-members.ts'
+import { tarNames } from './gnu-tar.ts'
 import { NOTHING_SAID } from './pass.ts'
 import type { Packer, Pass, PassReport } from './pass.ts'
+import { presentNames } from './present-names.ts'
 import { commandFailed } from './resolve.ts'
 import type { Root } from './roots.ts'
 import { parseTarMessages } from './tar-messages.ts'
 import type { StreamStatus } from '../stream-status.ts'
 import { noTar, unreadable, vanishedSource } from './failures.ts'
 
-/** Packs with GNU tar: one stream, compressed on the server when it can. */
-export function gnuPacker(
-  context: CaptureContext,
-  roots: readonly Root[],
-  exclude: readonly string[],
-): Packer {
-  const deployment = context.probe.deployment ?? '/'
+/**
+ * Packs what it is told with GNU tar: one stream, compressed on the server when it can. Every name that was told is a
+ * member of the archive, or tar said that it is gone, or the pass fails; and nothing else is a member.
+ */
+export function gnuPacker(context: CaptureContext, roots: readonly Root[]): Packer {
   const compression = chooseCompression(context.compression, context.probe)
-  const toTar = (name: string): string => rereadName(name, roots, deployment)
+  const names = tarNames(roots, context.probe.deployment ?? '/')
 
   async function start(
     script: 'files-tar' | 'files-changes',
-    tarArguments: readonly string[],
-    input: AsyncIterable<Buffer> | undefined,
+    input: AsyncIterable<Buffer>,
+    expected: ExpectedMembers,
   ): Promise<Pass> {
     const nonce = streamNonce()
     const process = await context.host.spawn(
       {
         script,
-        args: [nonce, ...compressorArgs(compression, context.probe), ...tarArguments],
+        args: [nonce, ...compressorArgs(compression, context.probe), ...names.arguments],
         privilege: context.privilege,
         title: 'tar on the server',
       },
       { signal: context.signal },
     )
-    return tarPass(process, nonce, input)
+    return tarPass(process, nonce, input, expected)
   }
 
-  function tarPass(process: RemoteProcess, nonce: string, input: AsyncIterable<Buffer> | undefined): Pass {
-    const rereading = input !== undefined
+  function tarPass(
+    process: RemoteProcess,
+    nonce: string,
+    input: AsyncIterable<Buffer>,
+    expected: ExpectedMembers,
+  ): Pass {
     const fed = feed(process, input)
     let aborted = false
     // Judged in finish().
@@ -56,6 +60,7 @@ export function gnuPacker(
     }
     return {
       stream: process.stdout,
+      member: (entry) => expected.take(entry),
       abort,
       finish: async () => {
         if (!process.stdout.readableEnded && !aborted) abort()
@@ -68,13 +73,13 @@ export function gnuPacker(
         }
         if (status.statuses.get('tar') === 127) throw noTar()
         const messages = parseTarMessages(whole(status))
-        const member = (name: string): string => memberOf(name, roots, rereading ? deployment : undefined)
+        const member = (name: string): string => names.toMember(name)
         if (messages.denied.length > 0) {
           throw await unreadable(context, messages.denied.map(member))
         }
         const missing = messages.missing.map(member)
         const lost = roots.find((root) => missing.includes(Buffer.from(root.name).toString('latin1')))
-        if (lost !== undefined && !rereading) throw vanishedSource(lost)
+        if (lost !== undefined) throw vanishedSource(lost)
         const failed = failedStage(status, [
           'compress',
           'tar',
@@ -95,7 +100,7 @@ export function gnuPacker(
             },
           )
         }
-        return {
+        const report: PassReport = {
           changed: [...new Set([...messages.changed, ...messages.shrunk].map(member))],
           changedUnlisted: status.cut > 0,
           vanished: [...messages.vanished.map(member), ...missing],
@@ -104,30 +109,57 @@ export function gnuPacker(
           remarks: messages.others,
           unprovenTails: numbered(status, 'unproven'),
           shortTails: numbered(status, 'short'),
-        } satisfies PassReport
+        }
+        return aborted ? report : await explainMissing(report, expected)
       },
     }
+  }
+
+  /** Throws for what did not come though tar said nothing of it. What vanished unsaid, since its words were cut, is added. */
+  async function explainMissing(report: PassReport, expected: ExpectedMembers): Promise<PassReport> {
+    const { unprovenTails = [] } = report
+    const told = new Set([...report.vanished, ...report.sockets])
+    if (expected.missingTails.size > unprovenTails.length) throw missingMembers([...expected.missingTails])
+    const unsaid = expected.missing.filter((name) => !told.has(name))
+    if (unsaid.length === 0) return report
+    const there = report.changedUnlisted ? await presentNames(context, roots, unsaid) : unsaid
+    if (there.length > 0) throw missingMembers(there)
+    const gone = new Set(unsaid)
+    const lost = roots.find((root) => gone.has(Buffer.from(root.name).toString('latin1')))
+    if (lost !== undefined) throw vanishedSource(lost)
+    return { ...report, vanished: [...report.vanished, ...unsaid] }
+  }
+
+  async function* asked(members: AsyncIterable<Buffer>, expected: ExpectedMembers): AsyncGenerator<Buffer> {
+    for await (const member of members) {
+      expected.ask(member.toString('latin1'))
+      yield member
+    }
+  }
+
+  function packed(members: AsyncIterable<Buffer>): Promise<Pass> {
+    const expected = new ExpectedMembers()
+    return start('files-tar', nameInput(asked(members, expected), names.toTar), expected)
   }
 
   return {
     compression,
     concatenated: false,
-    all: () => start('files-tar', gnuTarArguments(roots, exclude, deployment), undefined),
-    again: (members) =>
-      start('files-tar', gnuRereadArguments(roots, deployment), nameInput(latin1Names(members), toTar)),
-    changes: (changes) =>
-      start('files-changes', gnuRereadArguments(roots, deployment), changesInput(changes, toTar)),
+    again: (members) => packed(latin1Names(members)),
+    changes: (changes) => {
+      if (changes.tails.length === 0) return packed(changes.members())
+      const expected = new ExpectedMembers()
+      for (const tail of changes.tails) expected.askTail(tail.member.toString('latin1'))
+      const members = () => asked(changes.members(), expected)
+      return start('files-changes', changesInput({ ...changes, members }, names.toTar), expected)
+    },
   }
 }
 
 /** Writes what a script reads. The function it returns throws what went wrong on our side. */
-function feed(process: RemoteProcess, input: AsyncIterable<Buffer> | undefined): () => Promise<void> {
+function feed(process: RemoteProcess, input: AsyncIterable<Buffer>): () => Promise<void> {
   // A tar that ended early has closed its stdin; its status tells why.
   process.stdin.on('error', () => {})
-  if (input === undefined) {
-    process.stdin.end()
-    return () => Promise.resolve()
-  }
   let failure: unknown
   async function* watched(from: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     try {

@@ -1,4 +1,3 @@
-import { allExcludes } from './exclude.ts'
 import type { Root } from './roots.ts'
 
 /**
@@ -8,7 +7,8 @@ import type { Root } from './roots.ts'
  * within the noise. No `--sparse`: holes travel as zeros, which the compressor makes vanish. No
  * `--one-file-system`: a volume mounted below the path belongs to it. `escape` puts every message on one line.
  * Records stay at the default 10 KiB: larger ones gain nothing beside a compressor, and the zeros that fill up the
- * last one would break the pipe of whoever unpacks by hand under `pipefail`.
+ * last one would break the pipe of whoever unpacks by hand under `pipefail`. `S` in the renaming: the targets of symlinks
+ * stay as they are; those of hard links are members and are renamed, too.
  */
 const FORMAT = [
   '--create',
@@ -20,137 +20,69 @@ const FORMAT = [
   '--quoting-style=escape',
 ]
 
-/** How to name a root to tar, and what tar calls it in its messages. */
-interface RootArgument {
-  readonly root: Root
-  /** latin1 */
-  readonly argument: string
-}
-
-/** The arguments of tar for a whole capture. Each root is given by `--add-file`, where no name is an option. */
-export function gnuTarArguments(
-  roots: readonly Root[],
-  exclude: readonly string[],
-  deployment: string,
-): readonly string[] {
-  const named = rootArguments(roots)
-  return [
-    ...FORMAT,
-    ...excludeArguments(named, exclude),
-    ...named.flatMap(renameArgument),
-    // A directory without a name behind it is an error to tar.
-    ...from(
-      deployment,
-      named.filter((each) => isUnderDeployment(each.root)),
-    ),
-    ...from(
-      '/',
-      named.filter((each) => !isUnderDeployment(each.root)),
-    ),
-  ]
+/** How members are called on the way to tar and back. All names are latin1, one char a byte. */
+export interface TarNames {
+  /** tar's arguments; what it packs is told on stdin, each name ended by NUL. */
+  readonly arguments: readonly string[]
+  /** A member as tar must be told it, relative to `/`. */
+  toTar(member: string): string
+  /** The member of a name that tar was told, as it stands in its messages. */
+  toMember(said: string): string
 }
 
 /**
- * The arguments of tar for reading single files again; their names come on stdin, as {@link rereadName} makes
- * them, each ended by NUL.
+ * GNU tar gets every name on stdin, and directories without what is in them: what is left out, and what an archive
+ * holds, is decided here. Names are bytes: without `--no-unquote` some tars take `\n` in them for a line break.
+ *
+ * Told relative to `/`, they are renamed back in the archive. A root that is a symlink is told by where it leads. Each
+ * of these, and the deployment, has a prefix of `./` repeated that no other name has, so that the renaming can't touch
+ * anything else.
  */
-export function gnuRereadArguments(roots: readonly Root[], deployment: string): readonly string[] {
-  const prefix = withoutSlashes(deployment)
-  return [
-    ...FORMAT,
-    '--no-recursion',
-    ...rootArguments(roots).flatMap(renameArgument),
-    // Of names below `/`, those under the deployment are shortened.
-    ...(prefix === '' ? [] : [utf8Argument(`--transform=s,^${literalBasic(latin1(prefix))}/,,S`)]),
-    '--directory=/',
-    '--null',
-    '--files-from=-',
-  ]
-}
-
-/** A member name (latin1) as tar must be told it to read it again, relative to `/`. */
-export function rereadName(member: string, roots: readonly Root[], deployment: string): string {
-  for (const { root, argument } of rootArguments(roots)) {
-    const name = latin1(root.name)
-    if (member === name || member.startsWith(`${name}/`) || name === '') {
-      if (root.link !== undefined) return argument + member.slice(name.length)
-      if (root.base === 'deployment') {
-        const prefix = latin1(withoutSlashes(deployment))
-        return prefix === '' ? member : `${prefix}/${member}`
-      }
-      return member
-    }
-  }
-  return member
-}
-
-/** What tar calls a file in its messages, as the member is called (both latin1). */
-export function memberOf(said: string, roots: readonly Root[], deployment?: string): string {
-  for (const { root, argument } of rootArguments(roots)) {
-    if (root.link !== undefined && (said === argument || said.startsWith(`${argument}/`))) {
-      return latin1(root.name) + said.slice(argument.length)
-    }
-  }
-  if (deployment !== undefined) {
-    const prefix = `${latin1(withoutSlashes(deployment))}/`
-    if (prefix !== '/' && said.startsWith(prefix)) return said.slice(prefix.length)
-  }
-  return said.startsWith('./') ? said.slice(2) : said
-}
-
-/**
- * A root that is a symlink is named by where it leads, under `/`, with a prefix of `./` repeated that no other
- * name has, so that the renaming back can't touch anything else.
- */
-function rootArguments(roots: readonly Root[]): readonly RootArgument[] {
-  let links = 0
-  return roots.map((root) => {
-    if (root.link === undefined) return { root, argument: latin1(root.name === '' ? '.' : root.name) }
-    links += 1
-    return { root, argument: './'.repeat(links) + root.link.real.toString('latin1').replace(/^\/+/, '') }
-  })
-}
-
-function isUnderDeployment(root: Root): boolean {
-  return root.base === 'deployment' && root.link === undefined
-}
-
-function from(directory: string, named: readonly RootArgument[]): readonly string[] {
-  if (named.length === 0) return []
-  return [`--directory=${directory}`, ...named.map(({ argument }) => utf8Argument(`--add-file=${argument}`))]
-}
-
-/** `S`: the targets of symlinks stay as they are; those of hard links are members and are renamed too. */
-function renameArgument({ root, argument }: RootArgument): readonly string[] {
-  if (root.link === undefined) return root.name === '' ? ['--transform=s,^\\./,,S'] : []
-  return [
-    utf8Argument(
-      `--transform=s,^${literalBasic(argument)}\\(/\\|$\\),${literalReplacement(latin1(root.name))}\\1,S`,
-    ),
-  ]
-}
-
-/** Patterns that name a path below a root by the root's own name work below a root that is a symlink as well. */
-function excludeArguments(named: readonly RootArgument[], exclude: readonly string[]): readonly string[] {
-  const patterns = allExcludes(exclude).flatMap((pattern) => [
-    pattern,
-    ...named
-      .filter(({ root }) => root.link !== undefined && pattern.startsWith(`${root.name}/`))
-      .map(({ root, argument }) =>
-        utf8Argument(argument.replaceAll(/[*?[\]\\]/g, '\\$&') + latin1(pattern.slice(root.name.length))),
+export function tarNames(roots: readonly Root[], deployment: string): TarNames {
+  const links = roots
+    .filter((root) => root.link !== undefined)
+    .map((root, at) => ({
+      name: latin1(root.name),
+      told: './'.repeat(at + 1) + withoutSlashes(root.link?.real.toString('latin1') ?? ''),
+    }))
+  const home = withoutSlashes(latin1(deployment))
+  const below = './'.repeat(links.length + 1) + (home === '' ? '' : `${home}/`)
+  const isAbsolute = roots
+    .filter((root) => root.base === 'root' && root.link === undefined)
+    .map((root) => latin1(root.name))
+  return {
+    arguments: [
+      ...FORMAT,
+      '--no-recursion',
+      '--no-unquote',
+      ...links.map(({ name, told }) =>
+        utf8Argument(`--transform=s,^${literalBasic(told)}\\(/\\|$\\),${literalReplacement(name)}\\1,S`),
       ),
-  ])
-  return [
-    '--no-anchored',
-    '--wildcards',
-    '--no-wildcards-match-slash',
-    ...patterns.map((pattern) => `--exclude=${pattern}`),
-  ]
+      utf8Argument(`--transform=s,^${literalBasic(below)},,S`),
+      '--directory=/',
+      '--null',
+      '--files-from=-',
+    ],
+    toTar: (member) => {
+      const link = links.find(({ name }) => isBelow(member, name))
+      if (link !== undefined) return link.told + member.slice(link.name.length)
+      return isAbsolute.some((name) => isBelow(member, name)) ? member : below + member
+    },
+    toMember: (said) => {
+      const link = links.find(({ told }) => isBelow(said, told))
+      if (link !== undefined) return link.name + said.slice(link.told.length)
+      return said.startsWith(below) ? said.slice(below.length) : said
+    },
+  }
 }
 
-/** Text as a basic regular expression of sed that matches just it. */
+function isBelow(name: string, root: string): boolean {
+  return name === root || name.startsWith(`${root}/`)
+}
+
+/** Text as a basic regular expression that matches just it. tar hands it on as it is: `\n` in it would be an n. */
 function literalBasic(text: string): string {
-  return text.replaceAll(/[\\.*^$[\],]/g, '\\$&').replaceAll('\n', '\\n')
+  return text.replaceAll(/[\\.*^$[\],]/g, '\\$&')
 }
 
 function literalReplacement(text: string): string {

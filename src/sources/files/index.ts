@@ -1,6 +1,6 @@
 import type { FilesSourceConfig } from '../../model/config.ts'
 import type { CapturableSource } from '../contract.ts'
-import { captureFiles, captureFilesOverSftp, openFiles } from './capture.ts'
+import { captureFiles, captureFilesOverSftp, findExcluded, openFiles } from './capture.ts'
 import { canScan } from './scan.ts'
 
 /** Trees of files, captured with the tar of the server, or over SFTP where nothing can be run. */
@@ -8,5 +8,6 @@ export const filesSource: CapturableSource<FilesSourceConfig> = {
   kind: 'files',
   capture: captureFiles,
   captureOverSftp: captureFilesOverSftp,
+  findExcluded,
   incremental: { canList: canScan, open: openFiles },
 }

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import type { TarEntry } from '../../archive/contract.ts'
 import type { Changes } from '../contract.ts'
 import type { ChosenCompression } from '../compression-choice.ts'
 
@@ -10,8 +11,6 @@ export interface PassReport {
   readonly changedUnlisted: boolean
   readonly vanished: readonly string[]
   readonly sockets: readonly string[]
-  /** Device nodes whose numbers can't be known. */
-  readonly devices?: readonly string[]
   /** Files whose extended attributes could not be read. */
   readonly attributes: number
   /** Other words of the tool that did not stop it. */
@@ -24,6 +23,8 @@ export interface PassReport {
 /** One tar stream on its way. */
 export interface Pass {
   readonly stream: Readable
+  /** To be told of each member in order; throws SourceError for one that was not asked for. */
+  readonly member?: (entry: TarEntry) => void
   /** Where it is not the packer's. */
   readonly compression?: ChosenCompression
   /** Waits for the server and judges it. Throws SourceError or RemoteError; quiet after {@link abort}. */
@@ -38,11 +39,11 @@ export interface Packer {
   readonly concatenated: boolean
   /** What a copy made in this way always lacks: a warning, each time. */
   readonly lacks?: { readonly code: string; readonly message: string }
-  /** Everything below the roots. */
-  all(): Promise<Pass>
+  /** Everything below the roots; absent where it has to be listed first. */
+  all?(): Promise<Pass>
   /** Just these members, directories without what is in them. */
   again(members: readonly string[]): Promise<Pass>
-  /** Just what changed; only where the tools can do it. */
+  /** What was listed, or what of that changed; only where the tools can do it. */
   changes?(changes: Changes): Promise<Pass>
 }
 

@@ -1,7 +1,7 @@
 import { RemoteFileError } from '../../errors.ts'
 import type { RemoteFiles, RemoteFileStat } from '../../remote/contract.ts'
 import type { CaptureContext } from '../contract.ts'
-import { ALWAYS_EXCLUDED } from './exclude.ts'
+import { ALWAYS_EXCLUDED } from '../../model/path-filter.ts'
 import type { PathReport } from './resolve.ts'
 
 /** How many names of the nearest directory are shown. */

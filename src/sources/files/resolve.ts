@@ -20,11 +20,18 @@ export interface PathReport {
 
 type Where = Pick<CaptureContext, 'host' | 'probe' | 'privilege' | 'signal'>
 
+/** The paths of a source on a server. */
+export interface ResolvedRoots {
+  readonly roots: readonly Root[]
+  /** Paths that are not there, beside others that are; as {@link pathOf} writes them, in latin1. */
+  readonly missing: readonly string[]
+}
+
 /**
- * Finds out what each configured path is and refuses what can't be captured: SourceError `no-such-path`,
- * `dangling-link`, `unreadable`, `not-a-file`, each naming the path and what to do.
+ * Finds out what each configured path is and refuses what can't be captured: SourceError `unreadable`, `not-a-file`,
+ * and, when nothing of the source is there, `no-such-path` or `dangling-link`, each naming the path and what to do.
  */
-export async function resolveRoots(context: Where, paths: readonly string[]): Promise<readonly Root[]> {
+export async function resolveRoots(context: Where, paths: readonly string[]): Promise<ResolvedRoots> {
   const { deployment } = context.probe
   const roots = normaliseRoots(paths, deployment)
   if (deployment === undefined && roots.some((root) => root.base === 'deployment')) {
@@ -33,11 +40,18 @@ export async function resolveRoots(context: Where, paths: readonly string[]): Pr
     })
   }
   const { uid, reports } = await inspectPaths(context, roots.map(pathOf))
-  return roots.map((root, at) => {
+  if (reports.length !== roots.length) throw incomplete()
+  const isMissing = (at: number): boolean => ['missing', 'dangling'].includes(reports[at]?.type ?? '')
+  const isSomethingThere = roots.some((_root, at) => !isMissing(at))
+  const missing: string[] = []
+  const found: Root[] = []
+  for (const [at, root] of roots.entries()) {
     const report = reports[at]
     if (report === undefined) throw incomplete()
-    return judge(context, root, report, uid)
-  })
+    if (isMissing(at) && isSomethingThere) missing.push(Buffer.from(pathOf(root)).toString('latin1'))
+    else found.push(judge(context, root, report, uid))
+  }
+  return { roots: found, missing }
 }
 
 /** The roots that are not there any more. */
@@ -136,13 +150,15 @@ function judge(
         { next: 'Repair the symlink on the server, or correct the path in the config.' },
       )
     case 'socket':
-      throw new SourceError('not-a-file', `${path} is a socket: there is nothing in it to back up`, {
-        next: "Correct the source's path in the config.",
-      })
+    case 'device':
+      throw new SourceError(
+        'not-a-file',
+        `${path} is a ${report.type === 'socket' ? 'socket' : 'device node'}: there is nothing in it to back up`,
+        { next: "Correct the source's path in the config." },
+      )
     case 'directory':
     case 'file':
     case 'fifo':
-    case 'device':
       if (!report.readable) {
         throw new SourceError(
           'unreadable',

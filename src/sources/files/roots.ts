@@ -1,5 +1,5 @@
 /** What a configured path is on the server. */
-export type RootType = 'directory' | 'file' | 'fifo' | 'device'
+export type RootType = 'directory' | 'file' | 'fifo'
 
 /** One path of a source as it was found on the server. */
 export interface Root {
@@ -15,7 +15,7 @@ export interface Root {
 /**
  * The configured paths in the form members are named in: no doubled slashes, no `.`; a path below another one
  * is dropped, and an absolute path inside the deployment is taken as relative to it, so that nothing is packed
- * twice.
+ * twice. The deployment itself stays absolute: a member needs a name.
  */
 export function normaliseRoots(
   paths: readonly string[],
@@ -25,7 +25,7 @@ export function normaliseRoots(
     const clean = path.split('/').filter((part) => part !== '' && part !== '.')
     const home = deployment?.split('/').filter((part) => part !== '')
     if (!path.startsWith('/')) return { name: clean.join('/'), base: 'deployment' as const }
-    if (home !== undefined && home.length <= clean.length && home.every((part, at) => part === clean[at])) {
+    if (home !== undefined && home.length < clean.length && home.every((part, at) => part === clean[at])) {
       return { name: clean.slice(home.length).join('/'), base: 'deployment' as const }
     }
     return { name: clean.join('/'), base: 'root' as const }

@@ -1,4 +1,6 @@
 import { RemoteError } from '../../errors.ts'
+import { isKept } from '../../model/entry-types.ts'
+import type { ServerType } from '../../model/entry-types.ts'
 import type { FileStat, ListedEntry, ListedType } from '../../model/listing.ts'
 
 /** Entries changed within this many seconds before the listing may change again without their stat telling. */
@@ -7,24 +9,33 @@ const SETTLE_SECONDS = 2
 /** A name on Linux has at most 4 KiB; this bounds what a broken answer can make us keep. */
 const MOST_FIELD = 1024 * 1024
 
-/** find's letters. Sockets and whatever else it may say are not packed. */
-const TYPES: Readonly<Record<string, ListedType>> = {
+/** find's letters. */
+const TYPES: Readonly<Record<string, ServerType>> = {
   f: 'file',
   d: 'directory',
   l: 'symlink',
   p: 'fifo',
+  s: 'socket',
   c: 'character-device',
   b: 'block-device',
 }
 
 const DOT_SLASH = Buffer.from('./')
 
+/** Told of an entry that is no part of a backup. */
+export type OnLeftOut = (path: Buffer, type: ServerType) => void
+
 /** Reads the output of `files-scan.sh` piece by piece, in constant memory. Throws RemoteError when it is none. */
 export class ScanParser {
+  readonly #onLeftOut: OnLeftOut
   #rest: Buffer = Buffer.alloc(0)
   #clock: number | undefined
   #stat: string | undefined
   #ended = false
+
+  constructor(onLeftOut: OnLeftOut = () => {}) {
+    this.#onLeftOut = onLeftOut
+  }
 
   /** The server's clock in seconds since the epoch, before anything was listed; undefined until it was read. */
   get clock(): number | undefined {
@@ -69,8 +80,12 @@ export class ScanParser {
     }
     const stat = parseStat(this.#stat)
     this.#stat = undefined
-    if (stat === undefined || field.length === 0) return undefined
     const path = field.subarray(0, 2).equals(DOT_SLASH) ? field.subarray(2) : field
+    if (path.length === 0) throw malformed()
+    if (typeof stat === 'string') {
+      this.#onLeftOut(Buffer.from(path), stat)
+      return undefined
+    }
     const latest = BigInt(this.#clock - SETTLE_SECONDS) * 1_000_000_000n
     return {
       path: Buffer.from(path),
@@ -80,8 +95,8 @@ export class ScanParser {
   }
 }
 
-/** Undefined for types that are not packed. */
-function parseStat(text: string): FileStat | undefined {
+/** Of what is no part of a backup, just what it is. */
+function parseStat(text: string): FileStat | ServerType {
   const [
     letter = '',
     size = '',
@@ -99,10 +114,10 @@ function parseStat(text: string): FileStat | undefined {
   if (mtimeNs === undefined || ctimeNs === undefined || !numbers.every(isNumber) || !/^[0-7]+$/.test(mode)) {
     throw malformed()
   }
-  const type = TYPES[letter]
-  if (type === undefined) return undefined
+  const type = TYPES[letter] ?? 'other'
+  if (!isKept(type)) return type
   return {
-    type,
+    type: type as ListedType,
     size: Number(size),
     mtimeNs,
     ctimeNs,

@@ -2,13 +2,16 @@ import type { Readable } from 'node:stream'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { RemoteError, SourceError } from '../../errors.ts'
 import type { ListedEntry } from '../../model/listing.ts'
+import type { PathFilter } from '../../model/path-filter.ts'
 import type { CaptureContext } from '../contract.ts'
 import { parseStreamStatus, streamNonce } from '../stream-status.ts'
-import type { StreamStatus } from '../stream-status.ts'
-import { allExcludes, findExcludes, slashExcluder } from './exclude.ts'
-import { commandFailed, readAccess } from './resolve.ts'
+import { judgeListing } from './list-names.ts'
+import { commandFailed } from './resolve.ts'
 import type { Root } from './roots.ts'
 import { ScanParser } from './scan-parser.ts'
+import type { OnLeftOut } from './scan-parser.ts'
+import type { LeftOut } from './left-out.ts'
+import { RootCheck } from './root-check.ts'
 
 /** Only a find with `-printf` tells ns and inodes; servers without it always get full pulls. */
 export function canScan(context: Pick<CaptureContext, 'probe'>): boolean {
@@ -16,29 +19,40 @@ export function canScan(context: Pick<CaptureContext, 'probe'>): boolean {
 }
 
 /**
- * Lists a source on the server, as the capture would pack it, in no order and in constant memory. Entries are
- * proven when the generator ended. Throws SourceError `unreadable`, and RemoteError when the list is not whole.
+ * Lists a source on the server, as the capture packs it, in no order and in constant memory. Entries are proven when
+ * the generator ended; what is no part of a backup is in `leftOut` then. Throws SourceError `unreadable`, or
+ * `source-vanished` for a root that is not there any more, and RemoteError when the list is not whole or has names that
+ * are not below the roots.
  */
 export async function* scanFiles(
   context: CaptureContext,
   roots: readonly Root[],
-  exclude: readonly string[],
+  filter: PathFilter,
+  leftOut: LeftOut,
 ): AsyncGenerator<ListedEntry> {
-  const patterns = allExcludes(exclude)
-  const isExcluded = slashExcluder(patterns)
+  const missing = new RootCheck(roots)
+  leftOut.clear()
   for (const base of ['deployment', 'root'] as const) {
     const here = roots.filter((root) => root.base === base)
     if (here.length === 0) continue
-    for await (const entry of scanBelow(context, here, patterns)) {
-      if (!isExcluded(entry.path.toString('latin1'))) yield entry
+    const skip: OnLeftOut = (path, type) => {
+      const name = path.toString('latin1')
+      if (!filter.excludes(name, false)) leftOut.add(name, type)
+    }
+    for await (const entry of scanBelow(context, here, filter, skip)) {
+      const name = entry.path.toString('latin1')
+      missing.see(name)
+      if (!filter.excludes(name, entry.stat.type === 'directory')) yield entry
     }
   }
+  missing.end()
 }
 
 async function* scanBelow(
   context: CaptureContext,
   roots: readonly Root[],
-  patterns: readonly string[],
+  filter: PathFilter,
+  onLeftOut: OnLeftOut,
 ): AsyncGenerator<ListedEntry> {
   const { host, probe, privilege, signal } = context
   const nonce = streamNonce()
@@ -53,7 +67,7 @@ async function* scanBelow(
         roots[0]?.base === 'root' ? '/' : (probe.deployment ?? '/'),
         String(roots.length),
         ...roots.map((root) => (root.name === '' ? '.' : `./${root.name}`)),
-        ...findExcludes(patterns),
+        ...filter.findPrune,
       ],
       privilege,
       title: 'listing the files',
@@ -62,7 +76,7 @@ async function* scanBelow(
   )
   process.exit.catch(() => {})
   process.stdin.end()
-  const parser = new ScanParser()
+  const parser = new ScanParser(onLeftOut)
   let failure: unknown
   try {
     for await (const chunk of decoded(process.stdout, tool)) yield* parser.write(chunk)
@@ -76,7 +90,16 @@ async function* scanBelow(
   const exit = await process.exit
   const status = parseStreamStatus(exit.stderr, nonce)
   if (status === undefined) throw failure instanceof RemoteError ? failure : commandFailed(exit)
-  judge(status, context)
+  const compressor = status.statuses.get('compress') ?? 255
+  if (compressor !== 0) {
+    throw new SourceError('listing-failed', `The compressor on the server failed with status ${compressor}`, {
+      command: `${tool} on the server`,
+      exitStatus: compressor,
+      stderr: status.messages.trim(),
+      next: 'Look into the message above on the server, then pull again.',
+    })
+  }
+  await judgeListing(status, context)
   if (failure !== undefined) throw failure as Error
 }
 
@@ -86,26 +109,4 @@ function decoded(stream: Readable, tool: 'zstd' | 'gzip' | 'none'): AsyncIterabl
   // The parser's end marker proves what Node's decoders don't: that nothing was cut.
   stream.on('error', (error) => decoder.destroy(error))
   return stream.pipe(decoder) as AsyncIterable<Buffer>
-}
-
-/** What vanished while find walked is no failure; what may not be read is. */
-function judge(status: StreamStatus, context: CaptureContext): void {
-  const code = status.statuses.get('find') ?? 255
-  const compressor = status.statuses.get('compress') ?? 255
-  const lines = status.messages.split('\n').filter((line) => line !== '')
-  const gone = lines.every((line) => line.endsWith(': No such file or directory'))
-  if (compressor === 0 && (code === 0 || (gone && lines.length > 0))) return
-  const denied = lines.some((line) => line.endsWith(': Permission denied'))
-  throw new SourceError(
-    denied ? 'unreadable' : 'listing-failed',
-    denied
-      ? `Some directories can't be read by uid ${context.probe.uid}`
-      : `find on the server failed with status ${code}`,
-    {
-      command: 'find on the server',
-      exitStatus: code,
-      stderr: status.messages.trim(),
-      next: denied ? readAccess(context) : 'Look into the message above on the server, then pull again.',
-    },
-  )
 }

@@ -1,12 +1,13 @@
 import type { PackedMember, TarEntry } from '../../archive/contract.ts'
 import { RemoteFileError, SourceError } from '../../errors.ts'
+import type { PathFilter } from '../../model/path-filter.ts'
 import { printable } from '../../model/path-bytes.ts'
 import type { RemoteFiles } from '../../remote/contract.ts'
 import { chooseCompression } from '../compression-choice.ts'
 import type { CaptureContext, PullContext } from '../contract.ts'
 import { ahead } from './ahead.ts'
-import { allExcludes, excluder } from './exclude.ts'
 import { unreadable } from './failures.ts'
+import { LeftOut } from './left-out.ts'
 import { NOTHING_SAID } from './pass.ts'
 import type { Packer, Pass, PassReport } from './pass.ts'
 import type { Root } from './roots.ts'
@@ -24,7 +25,8 @@ const AHEAD = 64
 export function sftpPacker(
   context: CaptureContext & Pick<PullContext, 'packTar'>,
   roots: readonly Root[],
-  exclude: readonly string[],
+  filter: PathFilter,
+  leftOut: LeftOut,
 ): Packer {
   const { store, level } = chooseCompression(context.compression, context.probe)
   return {
@@ -35,18 +37,19 @@ export function sftpPacker(
       message:
         'read over SFTP: hard links are separate files, times are whole seconds, extended attributes and owner names are missing',
     },
-    all: () => Promise.resolve(sftpPass(context, exclude, (walk) => walkRoots(roots, walk))),
+    all: () => Promise.resolve(sftpPass(context, filter, leftOut, (walk) => walkRoots(roots, walk))),
     again: (members) =>
-      Promise.resolve(sftpPass(context, exclude, (walk) => findMembers(members, roots, walk))),
+      Promise.resolve(sftpPass(context, filter, new LeftOut(), (walk) => findMembers(members, roots, walk))),
   }
 }
 
 function sftpPass(
   context: CaptureContext & Pick<PullContext, 'packTar'>,
-  exclude: readonly string[],
+  filter: PathFilter,
+  leftOut: LeftOut,
   find: (walk: WalkOptions) => AsyncIterable<Found>,
 ): Pass {
-  const findings = { vanished: [] as string[], sockets: [] as string[], devices: [] as string[] }
+  const findings = { vanished: [] as string[], leftOut }
   const changed: string[] = []
   const stop = new AbortController()
   let failure: unknown
@@ -65,7 +68,7 @@ function sftpPass(
       const walk: WalkOptions = {
         files,
         deployment: context.probe.deployment ?? '/',
-        isExcluded: excluder(allExcludes(exclude)),
+        isExcluded: (member, isDirectory) => filter.excludes(member, isDirectory),
         findings,
         refuse,
       }
@@ -129,7 +132,7 @@ function sftpPass(
         abort()
         return Promise.resolve(NOTHING_SAID)
       }
-      return Promise.resolve({ ...NOTHING_SAID, ...findings, changed })
+      return Promise.resolve({ ...NOTHING_SAID, vanished: findings.vanished, changed })
     },
   }
 }

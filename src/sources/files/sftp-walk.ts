@@ -1,6 +1,8 @@
 import { SourceError, RemoteFileError } from '../../errors.ts'
+import { isKept } from '../../model/entry-types.ts'
 import { printable } from '../../model/path-bytes.ts'
 import type { RemoteDirectoryEntry, RemoteFiles, RemoteFileStat } from '../../remote/contract.ts'
+import type { LeftOut } from './left-out.ts'
 import type { Root } from './roots.ts'
 
 /** Something that is to be packed. */
@@ -15,15 +17,14 @@ export interface Found {
 /** What a walk leaves out, by member names in latin1. */
 export interface WalkFindings {
   readonly vanished: string[]
-  readonly sockets: string[]
-  readonly devices: string[]
+  readonly leftOut: LeftOut
 }
 
 export interface WalkOptions {
   readonly files: RemoteFiles
   readonly deployment: string
   /** Asked with member names in latin1. */
-  readonly isExcluded: (member: string) => boolean
+  readonly isExcluded: (member: string, isDirectory: boolean) => boolean
   readonly findings: WalkFindings
   /** Makes the error for what the server refuses, named by its member. */
   readonly refuse: (error: RemoteFileError, member: string) => Promise<Error>
@@ -38,7 +39,6 @@ export interface WalkOptions {
 export async function* walkRoots(roots: readonly Root[], options: WalkOptions): AsyncGenerator<Found> {
   for (const root of roots) {
     const member = root.name === '' ? '.' : root.name
-    if (options.isExcluded(latin1(member))) continue
     yield* walk(member, pathOnServer(root, options.deployment), options)
   }
 }
@@ -73,7 +73,7 @@ async function* walk(member: string, path: string, options: WalkOptions): AsyncG
     for await (const entries of listed(found, options)) {
       for (const { name, exact, stat } of entries) {
         const child = { member: prefix + name, path: `${found.path === '/' ? '' : found.path}/${name}`, stat }
-        if (options.isExcluded(latin1(child.member))) continue
+        if (options.isExcluded(latin1(child.member), stat.type === 'directory')) continue
         if (!exact) throw unrepresentable(child.member)
         if (stat.type === 'directory') waiting.push({ member: child.member, path: child.path })
         else if (isPackable(child, options.findings)) yield child
@@ -110,11 +110,9 @@ async function settle(error: unknown, member: string, options: WalkOptions): Pro
   options.findings.vanished.push(latin1(member))
 }
 
-/** Of sockets there is nothing to pack, and SFTP does not tell a device's numbers. */
-function isPackable({ member, stat }: Found, findings: WalkFindings): boolean {
-  if (stat.type === 'socket') findings.sockets.push(latin1(member))
-  else if (stat.type.endsWith('device')) findings.devices.push(latin1(member))
-  else return true
+function isPackable({ member, stat }: Found, { leftOut }: WalkFindings): boolean {
+  if (isKept(stat.type)) return true
+  leftOut.add(latin1(member), stat.type)
   return false
 }
 

@@ -24,11 +24,9 @@ export class Tally {
   readonly #again = new Map<string, EntryType>()
   #linkCount = 0
   #bytes = 0
-  #entries = 0
 
   /** A member of the main archive. */
   add(entry: ReadEntry): void {
-    this.#entries += 1
     this.#count(entry.type, 1)
     if (entry.type === 'file') this.#bytes += entry.size
     this.#book.set(entry.path, entry.type === 'file' ? entry.size : -CODES.indexOf(entry.type))
@@ -52,12 +50,13 @@ export class Tally {
     }
     this.#count(entry.type, 1)
     if (entry.type === 'file') this.#bytes += entry.size
+    this.#book.set(entry.path, entry.type === 'file' ? entry.size : -CODES.indexOf(entry.type))
     this.#again.set(entry.path.toString('latin1'), entry.type)
   }
 
-  /** Members of the main archive. */
-  get entries(): number {
-    return this.#entries
+  /** The main archive has this member (latin1). */
+  has(name: string): boolean {
+    return this.#book.get(Buffer.from(name, 'latin1')) !== undefined
   }
 
   /** The members read again, by name in latin1. */

@@ -19,7 +19,8 @@ const NAMED: readonly (readonly [RegExp, keyof Omit<TarMessages, 'attributes' | 
   [/^tar: (.+): file changed as we read it$/, 'changed'],
   [/^tar: (.+): File shrank by \d+ bytes?; padding with zeros$/, 'shrunk'],
   [/^tar: (.+): File removed before we read it$/, 'vanished'],
-  [/^tar: (.+): Cannot (?:stat|open): No such file or directory$/, 'missing'],
+  // The second: a file took the place of a directory above it.
+  [/^tar: (.+): Cannot (?:stat|open): (?:No such file or directory|Not a directory)$/, 'missing'],
   [/^tar: (.+): socket ignored$/, 'sockets'],
   [
     /^tar: (.+): (?:Cannot|Warning: Cannot) (?:stat|open|read|savedir|readlink): Permission denied$/,

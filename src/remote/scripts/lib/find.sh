@@ -1,12 +1,12 @@
-# What find is to list: some paths and all below them, without what an expression leaves out.
+# What find is to list: some paths and all below them, without what is in directories that an expression names.
 
 # find_below FUNCTION COUNT ROOT... [FIND-EXPRESSION...]: calls FUNCTION with the arguments that come behind `find`, up
 # to what is done with each name. There are COUNT ROOTs; each is . or begins with ./, and one that is a symlink is
-# followed. The expression says what is left out, directories with all that is in them.
+# followed. What the expression names is listed, and not looked into.
 find_below() {
   printing=$1 count=$2
   shift 2
-  # The expression stands behind the roots, as find wants it: -H, roots, ( what to leave out ) -prune -o.
+  # The expression stands behind the roots, as find wants it: -H, roots, ( ( names ) -prune -o anything ).
   total=$#
   position=0
   set -- "$@" -H
@@ -16,13 +16,13 @@ find_below() {
     position=$((position + 1))
   done
   if [ "$count" -lt "$total" ]; then
-    set -- "$@" '('
+    set -- "$@" '(' '('
     while [ "$position" -lt "$total" ]; do
       set -- "$@" "$1"
       shift
       position=$((position + 1))
     done
-    set -- "$@" ')' -prune -o
+    set -- "$@" ')' -prune -o -name '*' ')'
   fi
   "$printing" "$@"
 }

@@ -8,19 +8,52 @@
 carry_mark_script='
 exists() { [ -e "$1" ] || [ -L "$1" ]; }
 
-# The pattern matches the end of the path, component by component.
-matches() {
-  path=$1 pattern=$2
+# along PATH PATTERN: the pattern matches the path, component by component; ** is any number of directories, and at
+# the end everything in one.
+along() {
   while :; do
-    name=${path##*/} glob=${pattern##*/}
-    case $name in
+    case $2 in
+      "") [ -z "$1" ]; return ;;
+      "**") [ -n "$1" ]; return ;;
+      "**/"*)
+        set -- "$1" "${2#??/}"
+        until along "$1" "$2"; do
+          case $1 in */*) set -- "${1#*/}" "$2" ;; *) return 1 ;; esac
+        done
+        return 0
+        ;;
+    esac
+    [ -n "$1" ] || return 1
+    glob=${2%%/*}
+    case ${1%%/*} in
       $glob) ;;
       *) return 1 ;;
     esac
-    case $pattern in */*) ;; *) return 0 ;; esac
-    case $path in */*) ;; *) return 1 ;; esac
-    path=${path%/*} pattern=${pattern%/*}
+    case $1 in */*) rest=${1#*/} ;; *) rest= ;; esac
+    case $2 in */*) set -- "$rest" "${2#*/}" ;; *) set -- "$rest" "" ;; esac
   done
+}
+
+# left_out NAME PATH: what the rules (src/model/path-filter.ts) say of it; the last that matches counts.
+left_out() {
+  verdict=1
+  for rule in $carry_patterns; do
+    case $rule in
+      ?d*) [ -d "$1" ] && [ ! -L "$1" ] || continue ;;
+    esac
+    glob=${rule#???}
+    case $rule in
+      ??a*) along "$2" "$glob" || continue ;;
+      *)
+        case ${2##*/} in
+          $glob) ;;
+          *) continue ;;
+        esac
+        ;;
+    esac
+    case $rule in !*) verdict=1 ;; *) verdict=0 ;; esac
+  done
+  return "$verdict"
 }
 
 # Makes the directories that only the old tree has. A symlink in the way is not followed.
@@ -36,6 +69,9 @@ make_directories() {
       mkdir -- "$carry_new/$done" || return 1
     owner=$(stat -c %u:%g -- "$done")
     [ "$(stat -c %u:%g -- "$carry_new/$done")" = "$owner" ] || chown -- "$owner" "$carry_new/$done" || return 1
+    # An ACL, and none that was handed down.
+    setfacl -b -- "$carry_new/$done" 2>/dev/null &&
+      getfacl -p -- "$done" 2>/dev/null | setfacl --set-file=- -- "$carry_new/$done" 2>/dev/null
     chmod -- "$(stat -c %a -- "$done")" "$carry_new/$done" &&
       touch -r "$done" -- "$carry_new/$done" &&
       touch -r "$carry_marks.time" -- "$carry_new/$above" || return 1
@@ -64,12 +100,7 @@ for found; do
     mark "$found"
     continue
   fi
-  for wanted in $carry_patterns; do
-    if matches "${carry_member:+$carry_member/}$found" "$wanted"; then
-      mark "$found"
-      break
-    fi
-  done
+  ! left_out "$found" "${carry_member:+$carry_member/}$found" || mark "$found"
 done
 '
 
@@ -144,10 +175,13 @@ carry_mark() {
     set -f
     IFS=$newline
     for carry_one in $carry_patterns; do
+      case $carry_one in !*) continue ;; esac
       [ $# -eq 0 ] || set -- "$@" -o
       # A superset by the last component; the script looks at the others.
+      carry_one=${carry_one#???}
       set -- "$@" -name "${carry_one##*/}"
     done
+    [ $# -gt 0 ] || set -- -name ''
     unset IFS
     set +f
     why=$(cd -- "$carry_old" && find . ! -name . \( "$@" \) -exec sh -c "$carry_mark_script" sh {} + 2>&1) ||

@@ -5,7 +5,9 @@
 #   journal 1 ID SECONDS         the first line; seconds since the epoch
 #   unit N KIND TARGET STAGED ASIDE
 #                                KIND is rename or children; STAGED may be -
-#   carry N MEMBER PATTERN       carry-name N NAME
+#   carry N MEMBER RULE          carry-name N NAME
+#                                MEMBER is where the unit lies below its source's path, or -; for RULE see
+#                                lib/restore-carry.sh
 #   services MANAGER VALUE...    service data|rest NAME
 #   migration ROLE HOST          from: only services are held still, there are no units; to, rehearsal: services start
 #                                whether they ran before or not. HOST is the other side

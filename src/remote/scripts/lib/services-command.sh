@@ -1,12 +1,13 @@
 # Services that are stopped, started and looked at by one command line of sh each: `services command STOP START
 # STATUS`, STATUS being - where there is none. They are one service, named `command`.
+# include lib/login.sh
 
 svc_command_running() {
-  if [ "$manager_3" = - ] || svc_quiet sh -c "$manager_3"; then echo "$1"; fi
+  if [ "$manager_3" = - ] || svc_quiet sh -c "$as_login" relay-backup sh -c "$manager_3"; then echo "$1"; fi
 }
 
 svc_command_stop() {
-  svc_do sh -c "$manager_1"
+  svc_do sh -c "$as_login" relay-backup sh -c "$manager_1"
 }
 
 svc_command_start() {
@@ -15,7 +16,7 @@ svc_command_start() {
     why='a service that a command starts can not be started through Docker'
     return 1
   fi
-  svc_do sh -c "$manager_2"
+  svc_do sh -c "$as_login" relay-backup sh -c "$manager_2"
 }
 
 svc_command_fit() {

@@ -1,6 +1,7 @@
 # Services of a Compose project: `services compose PROJECT ARGUMENTS start|up`. ARGUMENTS are those of Compose itself
 # that lead to the project (--project-name, --project-directory, --file), one a line. `up`: the Compose file or .env
 # is among what is put in place, so a plain start would keep the old values.
+# include lib/login.sh
 # include lib/services-containers.sh
 
 svc_compose_ids() {
@@ -63,7 +64,7 @@ svc_compose_renew() {
   [ "$compose_count" -le 1 ] || set -- "$@" --scale "$compose_service=$compose_count"
   ! compose_left_over "$compose_service" || set -- "$@" --force-recreate
   # shellcheck disable=SC2086
-  svc_do $compose_tool "$@" "$compose_service"
+  svc_do sh -c "$as_login" relay-backup $compose_tool "$@" "$compose_service"
 }
 
 # compose_left_over NAME: a migration finds it stopped and without a restart policy, which is how one that was undone

@@ -17,7 +17,7 @@ describe('placementLines', () => {
     })
     expect(lines).toEqual([
       'unit\t1\trename\t/srv/a b\t-\t/srv/.relay-backup/rollback-1/1',
-      'carry\t1\t-\t*.tmp',
+      'carry\t1\t-\t+-n*.tmp',
       'carry-name\t1\t\\0377\\0012',
       'services\tcommand\tstop\\0011it\tstart\t-',
     ])

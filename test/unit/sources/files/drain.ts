@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createZstdDecompress } from 'node:zlib'
 import type { TarEntry } from '../../../../src/archive/contract.ts'
+import { createRecordSorter } from '../../../../src/archive/record-sorter.ts'
 import { createTarJoin } from '../../../../src/archive/tar-join.ts'
 import { TarReader } from '../../../../src/archive/tar-reader.ts'
 import type { Notice } from '../../../../src/report/contract.ts'
@@ -39,7 +40,8 @@ export function drain(
   folder: string,
   held?: (archive: CaptureArchive) => Promise<void>,
 ): Promise<Drained> {
-  return drainCapture((whole) => captureFiles(whole, config), context, folder, held)
+  const createSorter = <T>() => createRecordSorter<T>(join(folder, 'sorting'))
+  return drainCapture((whole) => captureFiles({ ...whole, createSorter }, config), context, folder, held)
 }
 
 /** The same for a capture that is begun in another way. */

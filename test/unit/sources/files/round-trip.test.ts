@@ -163,7 +163,6 @@ describe.each([
     )
     expect(drained.members[0]?.toSorted()).toEqual([
       'data',
-      'data/[y]',
       'data/keep',
       'data/sub',
       'data/sub/deep',

@@ -80,6 +80,7 @@ test.each(['zstd', 'gzip', 'none'])(
       host,
       probe,
       privilege: undefined,
+      compression: { kind: 'auto' },
       signal: new AbortController().signal,
     } as unknown as CaptureContext
     const source = await openFiles(context, config)
@@ -108,7 +109,7 @@ test('where nothing changed the server is not asked to pack anything', async () 
     signal: new AbortController().signal,
   } as unknown as CaptureContext
   const source = await openFiles(context, filesConfig(['data']))
-  await using capture = source.captureChanges({
+  await using capture = source.captureListed({
     members: () => ReadableStream.from([]),
     memberCount: 0,
     tails: [],
