@@ -32,7 +32,10 @@ export async function checkCompose(
   const title = 'having Compose read its restored files'
   const { privilege, signal } = options
   const args = [services.project, ...staged.args]
-  const result = await remote.run({ script: 'restore-compose-check', args, privilege, title }, { signal })
+  const result = await remote.run(
+    { script: 'restore-compose-check', patience: 'list', args, privilege, title },
+    { signal },
+  )
   if (result.status === 0) return
   const [tool = '', ...said] = result.stdout.toString('utf8').split('\n')
   if (result.status !== 3 || !tool.startsWith('tool\t')) {

@@ -17,7 +17,7 @@ interface Inspected {
 export const findVolume: FindVolume = async (host, volume, { deployment, privilege, signal }) => {
   const title = `looking for the volume ${volume}`
   const result = await host.run(
-    { script: 'services-volume-look', args: [volume, deployment], privilege, title },
+    { script: 'services-volume-look', patience: 'list', args: [volume, deployment], privilege, title },
     { signal },
   )
   return parseVolumeLook(host.name, volume, result.stdout)

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { SourceError } from '../../errors.ts'
+import { RemoteError, SourceError } from '../../errors.ts'
 import type { ExitResult, RemoteProcess } from '../../remote/contract.ts'
 import { chooseCompression } from '../compression-choice.ts'
 import type { CaptureContext } from '../contract.ts'
@@ -16,6 +16,9 @@ import { TarTracker } from './tar-tracker.ts'
 /** Names of one batch: what fits one run of xargs, and what its report fits into. */
 const MOST_NAMES = 2000
 const MOST_BYTES = 60_000
+
+/** Bytes of a name of the list; Linux has at most 4 KiB. */
+const MOST_NAME = 1024 * 1024
 
 const END_OF_ARCHIVE = Buffer.alloc(1024)
 
@@ -122,10 +125,20 @@ function batchPass(
   let aborted = false
   let failure: unknown
 
-  async function start(script: string, args: readonly string[], stdin?: Buffer): Promise<Started> {
+  async function start(
+    script: 'files-list' | 'files-batch',
+    args: readonly string[],
+    stdin?: Buffer,
+  ): Promise<Started> {
     const nonce = streamNonce()
     const process = await context.host.spawn(
-      { script, args: [nonce, ...args], privilege: context.privilege, title: `${script} on the server` },
+      {
+        script,
+        patience: script === 'files-list' ? 'list' : 'stream',
+        args: [nonce, ...args],
+        privilege: context.privilege,
+        title: `${script} on the server`,
+      },
       { signal: context.signal },
     )
     running.add(process)
@@ -155,6 +168,11 @@ function batchPass(
         from = end + 1
       }
       rest = bytes.subarray(from)
+      if (rest.length > MOST_NAME) {
+        throw new RemoteError('listing-malformed', "The server's list of files can't be understood", {
+          next: 'Look at what the login shell of this user runs, then pull again.',
+        })
+      }
     }
     const { status } = await list.ended()
     judgeListing(status, findings)

@@ -35,6 +35,8 @@ export function gnuPacker(
     const process = await context.host.spawn(
       {
         script,
+        // What is proven before its tail is sent is hashed in silence.
+        patience: script === 'files-changes' ? 'work' : 'stream',
         args: [nonce, ...compressorArgs(compression, context.probe), ...tarArguments],
         privilege: context.privilege,
         title: 'tar on the server',

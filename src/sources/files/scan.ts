@@ -47,6 +47,7 @@ async function* scanBelow(
   const process = await host.spawn(
     {
       script: 'files-scan',
+      patience: 'list',
       args: [
         nonce,
         tool,

@@ -53,6 +53,7 @@ async function connectInContainer(session: Session): Promise<RedisConnection> {
     await context.host.spawn(
       {
         script: 'redis-merge-session',
+        patience: 'work',
         args: session.server,
         privilege: toSpeak(context.privilege),
         title: 'redis-cli in the container of Redis',

@@ -136,7 +136,7 @@ function hostBinary(seen: ReadonlyMap<string, string>): StartEvidence['binary'] 
 async function readImage(context: RestoreContext, image: string): Promise<StartEvidence['binary']> {
   const title = 'asking the image of Redis for its version'
   const result = await context.host.run(
-    { script: 'redis-image', args: [image], privilege: toSpeak(context.privilege), title },
+    { script: 'redis-image', patience: 'list', args: [image], privilege: toSpeak(context.privilege), title },
     { signal: context.signal },
   )
   const version = versionOfBinary(result.stdout.toString('utf8'))
@@ -169,6 +169,7 @@ async function readStart(session: Session, args: readonly string[]): Promise<rea
   const result = await context.host.run(
     {
       script: 'redis-restore-start',
+      patience: 'list',
       args,
       privilege: context.privilege,
       title: 'finding out how Redis starts',
@@ -186,6 +187,7 @@ async function presentSettings(session: Session): Promise<Record<string, string>
   const result = await context.host.run(
     {
       script: 'redis-restore-settings',
+      patience: 'list',
       args: session.server,
       privilege: context.privilege,
       title: 'asking Redis on the server',

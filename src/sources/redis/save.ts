@@ -1,4 +1,5 @@
 import { SourceError } from '../../errors.ts'
+import { linesOf } from '../../model/lines.ts'
 import { formatSize } from '../../model/units.ts'
 import { nameOf, refusal } from './failures.ts'
 import type { Session } from './connection.ts'
@@ -22,6 +23,7 @@ export async function save(session: Session, file: string): Promise<Saved> {
   const process = await context.host.spawn(
     {
       script: 'redis-save',
+      patience: 'stream',
       args: [...session.server, file, String(STALL)],
       privilege: context.privilege,
       title: 'saving Redis on the server',
@@ -37,14 +39,9 @@ export async function save(session: Session, file: string): Promise<Saved> {
     process.stdin.on('error', () => {})
     process.stdin.end(`${session.password}\n`)
     let last = ''
-    let rest = ''
-    for await (const chunk of process.stdout) {
-      const lines = (rest + (chunk as Buffer).toString('utf8')).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) {
-        last = line
-        tell(session, line)
-      }
+    for await (const line of linesOf(process.stdout as AsyncIterable<Buffer>, 'utf8')) {
+      last = line
+      tell(session, line)
     }
     const exit = await process.exit
     context.signal.throwIfAborted()
@@ -54,6 +51,7 @@ export async function save(session: Session, file: string): Promise<Saved> {
     context.signal.throwIfAborted()
     throw error
   } finally {
+    if (!process.stdout.readableEnded) process.kill()
     context.signal.removeEventListener('abort', stop)
   }
 }
