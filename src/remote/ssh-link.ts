@@ -40,12 +40,18 @@ export class SshLink {
   exec(
     line: string,
     command: RemoteCommand,
-    options: { readonly signal: AbortSignal; readonly leased: boolean },
+    options: {
+      /** Until the server has taken the command. */
+      readonly opening: AbortSignal
+      /** From then on. */
+      readonly signal: AbortSignal
+      readonly leased: boolean
+    },
   ): Promise<SshProcess> {
     return this.#ask<ClientChannel, SshProcess>(
       (done) => this.#client.exec(line, done),
       (late) => late.close(),
-      { command, signal: options.signal },
+      { command, signal: options.opening },
       // At once: a short command's status and end may come in the same packet as the answer to exec.
       (channel) => this.#track(channel, command, options),
     )
