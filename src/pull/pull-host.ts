@@ -1,4 +1,4 @@
-import { InterruptedError, RelayError } from '../errors.ts'
+import { expected, InterruptedError, RelayError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { HostPullReport, RotationReport, SourcePullReport } from '../model/pull-report.ts'
@@ -28,7 +28,7 @@ type Ended = Omit<HostPullReport, 'host' | 'duration'>
 
 /**
  * Pulls one host, start to end: lock → connect → probe → capture each source → commit → rotate → history.
- * Always resolves, with what happened; what can't be expected (a defect) is thrown.
+ * Always resolves, with what happened; a defect is a failure of this host, with InternalError.
  */
 export async function pullHost(
   host: HostConfig,
@@ -43,8 +43,7 @@ export async function pullHost(
   try {
     ended = await lockAndPull(host, options, dependencies, signal)
   } catch (thrown) {
-    const error = signal.aborted ? asInterrupted(signal) : thrown
-    if (!(error instanceof RelayError)) throw error
+    const error = signal.aborted ? asInterrupted(signal) : expected(thrown)
     ended = { outcome: outcomeOf(error), sources: [], error: error.withDetails({ host: host.name }) }
   }
   const finished = now()

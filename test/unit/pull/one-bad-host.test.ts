@@ -1,0 +1,75 @@
+import { expect, it } from 'vitest'
+import { InternalError, RemoteError } from '../../../src/errors.ts'
+import type { HostConfig } from '../../../src/model/config.ts'
+import type { PullDependencies } from '../../../src/pull/dependencies.ts'
+import { planPulls } from '../../../src/pull/plan.ts'
+import { pullHosts } from '../../../src/pull/pull-hosts.ts'
+import type { RunRecord } from '../../../src/vault/contract.ts'
+
+const signal = new AbortController().signal
+const host = (name: string) => ({ name, ssh: { host: name, port: 22 }, sources: [] }) as never as HostConfig
+const bug = new TypeError('a reply of an unknown kind')
+
+/** Hosts whose connecting fails as told; the vault only remembers the runs. */
+function dependencies(fails: Record<string, Error>, records: [string, RunRecord][], broken = '') {
+  return {
+    vault: {
+      lock: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
+      recordRun: (name: string, record: RunRecord) => {
+        records.push([name, record])
+        return Promise.resolve()
+      },
+    },
+    reporter: {
+      event: ({ type, host: name }: { type: string; host: string }) => {
+        if (type === 'host-started' && name === broken) throw bug
+      },
+    },
+    now: () => new Date(0),
+    connect: ({ name }: HostConfig) => Promise.reject(fails[name] ?? new RemoteError('x', 'refused')),
+  } as never as PullDependencies
+}
+
+it('a reply of an unknown kind of one server ended the pulls of all', async () => {
+  const records: [string, RunRecord][] = []
+  const report = await pullHosts(
+    [host('bad'), host('good')],
+    { rotate: true, jobs: 1 },
+    dependencies({ bad: bug }, records),
+    signal,
+  )
+  expect(report.hosts.map(({ outcome, error }) => [outcome, error?.code, error?.details.host])).toEqual([
+    ['failed', 'internal', 'bad'],
+    ['failed', 'x', 'good'],
+  ])
+  expect(report.hosts[0]?.error).toBeInstanceOf(InternalError)
+  expect(report.hosts[0]?.error?.cause).toBe(bug)
+  expect(records[0]).toMatchObject([
+    'bad',
+    { outcome: 'failed', error: { code: 'internal', message: 'TypeError: a reply of an unknown kind' } },
+  ])
+})
+
+it('nor does a defect in the report of one', async () => {
+  const report = await pullHosts(
+    [host('bad'), host('good')],
+    { rotate: true, jobs: 2 },
+    dependencies({}, [], 'bad'),
+    signal,
+  )
+  expect(report.hosts.map(({ error }) => error?.code)).toEqual(['internal', 'x'])
+})
+
+it('a plan that can not be made keeps no other host from its plan', async () => {
+  const { plans, failed } = await planPulls(
+    [host('bad'), host('good')],
+    undefined,
+    dependencies({ bad: bug }, []) as never,
+    signal,
+  )
+  expect(plans).toEqual([])
+  expect(failed.map(({ code, details }) => [details.host, code])).toEqual([
+    ['bad', 'internal'],
+    ['good', 'x'],
+  ])
+})
