@@ -102,6 +102,11 @@ export class InterruptedError extends RelayError {
   }
 }
 
+/** Why a run was stopped, as an error: its signal's own reason, where that is one. */
+export function abortedBy(signal: AbortSignal): RelayError {
+  return signal.reason instanceof RelayError ? signal.reason : new InterruptedError()
+}
+
 /** A defect, met while one host was handled: it is that host's failure, and keeps what was thrown as its cause. */
 export class InternalError extends RelayError {
   constructor(thrown: unknown) {

@@ -1,4 +1,4 @@
-import { InterruptedError, RelayError } from '../errors.ts'
+import { abortedBy, InterruptedError, RelayError } from '../errors.ts'
 import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
 import { requireShell } from '../pull/access.ts'
 import type { Carried, CarriedOut, Diary } from './carried.ts'
@@ -82,7 +82,7 @@ export async function restoreHost(
       await carry({ request, plan, sources, connected, services, lock, diary }, dependencies, signal),
     )
   } catch (thrown) {
-    const error = signal.aborted && !(thrown instanceof RelayError) ? new InterruptedError() : thrown
+    const error = signal.aborted && !(thrown instanceof RelayError) ? abortedBy(signal) : thrown
     if (!(error instanceof RelayError)) throw error
     await recordRun(request, started, { outcome: 'failed', error }, dependencies)
     // Whatever this says, the reason of the failure is more to the point; the next restore sweeps again.

@@ -97,6 +97,7 @@ export class IncrementalLab implements AsyncDisposable {
       retention: this.retention,
       compression: { kind: 'auto' },
       fullEvery: this.fullEvery,
+      runTimeout: 86_400_000,
       services: { manager: 'none' },
       sources: this.sources,
       sourcesByDefault: false,

@@ -7,7 +7,8 @@ import { pullHosts } from '../../../src/pull/pull-hosts.ts'
 import type { RunRecord } from '../../../src/vault/contract.ts'
 
 const signal = new AbortController().signal
-const host = (name: string) => ({ name, ssh: { host: name, port: 22 }, sources: [] }) as never as HostConfig
+const host = (name: string) =>
+  ({ name, ssh: { host: name, port: 22 }, runTimeout: 60_000, sources: [] }) as never as HostConfig
 const bug = new TypeError('a reply of an unknown kind')
 
 /** Hosts whose connecting fails as told; the vault only remembers the runs. */
@@ -72,4 +73,19 @@ it('a plan that can not be made keeps no other host from its plan', async () => 
     ['bad', 'internal'],
     ['good', 'x'],
   ])
+})
+
+it('a pull of a server that never ends held its lock for ever', async () => {
+  const records: [string, RunRecord][] = []
+  const waits = {
+    ...dependencies({}, records),
+    connect: (_host: HostConfig, stop: AbortSignal) =>
+      new Promise<never>((_resolve, reject) => {
+        stop.addEventListener('abort', () => reject(stop.reason as Error))
+      }),
+  } as PullDependencies
+  const slow = { ...host('slow'), runTimeout: 20 }
+  const report = await pullHosts([slow], { rotate: true, jobs: 1 }, waits, signal)
+  expect(report.hosts[0]).toMatchObject({ outcome: 'failed', error: { code: 'run-timeout' } })
+  expect(records[0]?.[1].error?.code).toBe('run-timeout')
 })
