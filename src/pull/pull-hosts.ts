@@ -1,11 +1,12 @@
 import pLimit from 'p-limit'
+import type { LimitFunction } from 'p-limit'
 import type { HostConfig } from '../model/config.ts'
 import { InternalError } from '../errors.ts'
 import type { HostPullReport, PullReport } from '../model/pull-report.ts'
 import type { PullDependencies, PullOptions } from './dependencies.ts'
 import { pullHost } from './pull-host.ts'
 
-/** Pulls several hosts, at most `jobs` at a time; nothing thrown while one is handled stops another. */
+/** Pulls several hosts, at most `jobs` at a time, and one at a time of those that are one server; nothing thrown while one is handled stops another. */
 export async function pullHosts(
   hosts: readonly HostConfig[],
   options: PullOptions & { readonly jobs: number },
@@ -14,12 +15,19 @@ export async function pullHosts(
 ): Promise<PullReport> {
   const started = dependencies.now().getTime()
   const limit = pLimit(options.jobs)
+  const servers = new Map<string, LimitFunction>()
+  const ofServer = async ({ ssh }: HostConfig): Promise<LimitFunction> => {
+    const server = await dependencies.serverOf(ssh)
+    const known = servers.get(server) ?? pLimit(1)
+    servers.set(server, known)
+    return known
+  }
+  // Alone, a host waits for nobody.
+  const turns = hosts.length === 1 ? [pLimit(1)] : await Promise.all(hosts.map(ofServer))
+  const pull = (host: HostConfig) =>
+    pullHost(host, options, dependencies, signal).catch((error: unknown) => defective(host, error))
   const reports = await Promise.all(
-    hosts.map((host) =>
-      limit(() =>
-        pullHost(host, options, dependencies, signal).catch((error: unknown) => defective(host, error)),
-      ),
-    ),
+    hosts.map((host, at) => (turns[at] ?? limit)(() => limit(() => pull(host)))),
   )
   return { hosts: reports, duration: dependencies.now().getTime() - started }
 }

@@ -1,6 +1,6 @@
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { xdgDirectory } from '../model/home.ts'
 import type { ListingDraft, ListingHeader, ListingRecord, ListingStore, PendingListing } from './contract.ts'
 import { RecordsWriter, readRecords } from './listing-file.ts'
 import type { RecordsProof } from './listing-file.ts'
@@ -15,7 +15,7 @@ const RECORDS = '.records.zst'
 
 /** `$XDG_STATE_HOME/relay-backup/listings`, where the listings of all vaults are. */
 export function listingsDirectory(env: NodeJS.ProcessEnv): string {
-  const state = env['XDG_STATE_HOME'] || join(env['HOME'] || homedir(), '.local', 'state')
+  const state = xdgDirectory(env, 'XDG_STATE_HOME')
   return join(state, 'relay-backup', 'listings')
 }
 

@@ -164,6 +164,7 @@ export class IncrementalLab implements AsyncDisposable {
 
   dependencies(): PullDependencies {
     return {
+      serverOf: () => Promise.resolve('lab'),
       vault: this.vault,
       encryptor: { recipients: [], encrypt: () => Promise.resolve(new PassThrough()) },
       writeArchive,
