@@ -27,6 +27,7 @@ function dependencies(fails: Record<string, Error>, records: [string, RunRecord]
       },
     },
     now: () => new Date(0),
+    serverOf: ({ host: at }: { host: string }) => Promise.resolve(at.replace(/-.*/, '')),
     connect: ({ name }: HostConfig) => Promise.reject(fails[name] ?? new RemoteError('x', 'refused')),
   } as never as PullDependencies
 }
@@ -88,4 +89,24 @@ it('a pull of a server that never ends held its lock for ever', async () => {
   const report = await pullHosts([slow], { rotate: true, jobs: 1 }, waits, signal)
   expect(report.hosts[0]).toMatchObject({ outcome: 'failed', error: { code: 'run-timeout' } })
   expect(records[0]?.[1].error?.code).toBe('run-timeout')
+})
+
+it('one server behind several names was logged into by all jobs at once', async () => {
+  const open = new Map<string, number>()
+  let most = 0
+  const counting = {
+    ...dependencies({}, []),
+    connect: async ({ ssh }: HostConfig) => {
+      const server = ssh.host.replace(/-.*/, '')
+      open.set(server, (open.get(server) ?? 0) + 1)
+      most = Math.max(most, open.get(server) ?? 0)
+      await new Promise((resolve) => setImmediate(resolve))
+      open.set(server, (open.get(server) ?? 0) - 1)
+      throw new RemoteError('x', 'refused')
+    },
+  } as PullDependencies
+  const names = ['one-a', 'one-b', 'two-a', 'one-c', 'two-b']
+  const report = await pullHosts(names.map(host), { rotate: true, jobs: 4 }, counting, signal)
+  expect(report.hosts.map((each) => each.host)).toEqual(names)
+  expect(most).toBe(1)
 })
