@@ -102,6 +102,26 @@ export class InterruptedError extends RelayError {
   }
 }
 
+/** Why a run was stopped, as an error: its signal's own reason, where that is one. */
+export function abortedBy(signal: AbortSignal): RelayError {
+  return signal.reason instanceof RelayError ? signal.reason : new InterruptedError()
+}
+
+/** A defect, met while one host was handled: it is that host's failure, and keeps what was thrown as its cause. */
+export class InternalError extends RelayError {
+  constructor(thrown: unknown) {
+    super('internal', thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown), {
+      next: 'This is a defect of relay-backup; please report it with what --verbose says',
+      cause: thrown,
+    })
+  }
+}
+
+/** The error itself when it is expected, else an {@link InternalError} of it. */
+export function expected(thrown: unknown): RelayError {
+  return thrown instanceof RelayError ? thrown : new InternalError(thrown)
+}
+
 /** The reasons a connection can't be had, or is lost. */
 export type ConnectionProblem =
   | 'unresolved' // the name has no address

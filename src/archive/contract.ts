@@ -91,7 +91,8 @@ export interface ArchiveResult {
  * ciphertext hash → sink. Constant memory; back-pressure reaches the server. It resolves only when the last
  * compressed frame ended exactly at the end of input with its checksum right, the tar's end-of-archive was
  * there with nothing behind it but zero padding, no member was one that a restore refuses, and the sink has taken
- * every byte (ended, not yet fsynced). Throws DamageError with what is wrong and at which plain offset. The exit status of the remote side is the
+ * every byte (ended, not yet fsynced). Throws DamageError with what is wrong and at which plain offset, also for what
+ * unpacks to more than it may. The exit status of the remote side is the
  * caller's to check: a clean structure with a failed `tar` is still a failure.
  */
 export type WriteArchive = (
@@ -100,6 +101,8 @@ export type WriteArchive = (
     readonly encryptor: Encryptor
     readonly sink: ArchiveSink
     readonly observer?: ArchiveObserver
+    /** Where it is known what there is: more plain bytes than this are a bomb. Absent: what no server has. */
+    readonly mostPlainBytes?: number | undefined
     /** Called now and then with the totals so far. */
     readonly onProgress?: (progress: { readonly wireBytes: number; readonly plainBytes: number }) => void
     readonly signal: AbortSignal

@@ -1,6 +1,8 @@
 import { createHash, hash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
 import type { Readable, Transform } from 'node:stream'
+import { DamageError } from '../errors.ts'
+import { formatSize } from '../model/units.ts'
 import type { ArchiveFormat, Compression } from '../model/snapshot.ts'
 import { createDecompress } from './compression.ts'
 import type { ArchiveObserver, ByteSink, TarEntry } from './contract.ts'
@@ -34,18 +36,20 @@ export interface ReadBack {
  * byte-exact to its end-of-archive, hashes each file, and tells the observer. Constant memory.
  *
  * @param own takes over the stream inside, whoever has to destroy it
+ * @param most asked again and again: plain bytes beyond which it is no archive but a bomb, and fails
  */
 export function startReadBack(
   archive: { readonly format: ArchiveFormat; readonly compression: Compression },
   observer: ArchiveObserver,
   own: (stream: Transform) => Transform,
+  most: () => number = () => Infinity,
 ): ReadBack {
   const decompress = own(createDecompress(archive.compression))
   const consumer =
     archive.format === 'tar' ? new TarConsumer(observer) : new ContentConsumer(observer.content)
   return {
     input: new StreamWriter(decompress),
-    result: consume(decompress, consumer),
+    result: consume(decompress, consumer, most),
     totals: consumer,
   }
 }
@@ -63,16 +67,30 @@ interface Consumer extends ReadBackTotals {
   end(): void
 }
 
-async function consume(plain: Readable, consumer: Consumer): Promise<ReadBackTotals> {
+async function consume(
+  plain: Readable,
+  consumer: Consumer,
+  most: () => number = () => Infinity,
+): Promise<ReadBackTotals> {
+  let bytes = 0
   await pump(
     plain,
     (chunk) => {
+      bytes += chunk.length
+      if (bytes > most()) throw tooBig(bytes)
       consumer.write(chunk)
       return undefined
     },
     async () => consumer.end(),
   )
   return { plainBytes: consumer.plainBytes, entries: consumer.entries }
+}
+
+function tooBig(bytes: number): DamageError {
+  return new DamageError(
+    'archive-too-big',
+    `What the server sends unpacks to more than ${formatSize(bytes)}, far beyond what it has there`,
+  )
 }
 
 class ContentConsumer implements Consumer {

@@ -11,6 +11,13 @@ import { startReadBack } from './read-back.ts'
 import { StreamScope } from './stream-scope.ts'
 import { createTarJoin } from './tar-join.ts'
 
+/**
+ * What an archive may unpack to, where nothing tells how much there is: deflate makes at most 1032 bytes of one, zstd
+ * 32,768. Zeros may need that (a sparse file travels as zeros), up to this size.
+ */
+const MOST_RATIO = 1100
+const MOST_OF_ZEROS = 64 * 1024 ** 3
+
 /** At most this often, in ms. */
 const PROGRESS_INTERVAL = 100
 
@@ -20,7 +27,7 @@ const PROGRESS_INTERVAL = 100
  */
 export const writeArchive: WriteArchive = async (
   input,
-  { encryptor, sink, observer = {}, onProgress, signal },
+  { encryptor, sink, observer = {}, mostPlainBytes, onProgress, signal },
 ) => {
   if (input.wire !== 'none' && input.wire !== input.store) {
     throw new TypeError(`can't store a ${input.wire} stream as ${input.store}`)
@@ -30,12 +37,13 @@ export const writeArchive: WriteArchive = async (
   const file = new StreamWriter(scope.own(sink.stream, 'writable', explainDisk))
   const cipher = await scope.acquire(encryptor.encrypt(), 'readable')
 
+  let wireBytes = 0
   const readBack = startReadBack(
     { format: input.format, compression: input.store },
     input.format === 'tar' ? guarded(observer) : observer,
     (stream) => scope.own(stream, 'readable', explainReadBack),
+    () => mostPlainBytes ?? MOST_OF_ZEROS + wireBytes * MOST_RATIO,
   )
-  let wireBytes = 0
   let progressAt = 0
   const count = (chunk: Buffer) => {
     wireBytes += chunk.length

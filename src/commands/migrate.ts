@@ -2,6 +2,7 @@ import { loadConfig } from '../config/load.ts'
 import { selectHosts } from '../config/select-hosts.ts'
 import { InterruptedError, UsageError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
+import { boundRun } from '../model/run-timeout.ts'
 import { migrateHosts } from '../migrate/migrate-hosts.ts'
 import type { MigrationPlan, MigrationReport } from '../model/migration-report.ts'
 import {
@@ -45,6 +46,7 @@ export async function migrate(
     })
   }
   await using wired = await wireRestore(context, config, () => Promise.resolve(true))
+  using run = boundRun(from, context.signal)
   const report = await migrateHosts(
     {
       from,
@@ -59,7 +61,7 @@ export async function migrate(
       findDeploymentServices,
       confirm: (plan) => confirmPlan(context, plan, flags.yes === true),
     },
-    context.signal,
+    run.signal,
   )
   return {
     exitCode: exitCodeOf(report),

@@ -4,6 +4,7 @@ import type { HostPullReport } from '../model/pull-report.ts'
 import { parseDuration, parseSize } from '../model/units.ts'
 import { planPulls } from '../pull/plan.ts'
 import { pullHosts } from '../pull/pull-hosts.ts'
+import { errorToJson, renderError } from '../report/render-error.ts'
 import { pullReportToJson, renderPullPlans, renderPullReport } from '../report/pull-summary.ts'
 import { loadConfig } from '../config/load.ts'
 import { requireKnownSources, selectHosts } from '../config/select-hosts.ts'
@@ -40,8 +41,16 @@ export async function pull(
   requireKnownSources(hosts, flags.source ?? [])
 
   if (flags.dryRun === true) {
-    const plans = await planPulls(hosts, flags.source, wirePlanning(), context.signal)
-    return { exitCode: ExitCode.done, text: renderPullPlans(plans), json: { hosts: plans } }
+    const { plans, failed } = await planPulls(hosts, flags.source, wirePlanning(), context.signal)
+    const [only] = failed
+    if (only !== undefined && hosts.length === 1) throw only
+    return {
+      exitCode: failed.length === 0 ? ExitCode.done : plans.length === 0 ? ExitCode.failed : ExitCode.partial,
+      text: [renderPullPlans(plans), ...failed.map((error) => renderError(error, context).trimEnd())]
+        .filter((text) => text !== '')
+        .join('\n'),
+      json: { hosts: plans, ...(failed.length === 0 ? {} : { failed: failed.map(errorToJson) }) },
+    }
   }
   await using wired = await wirePull(context, config, { bandwidth })
   const options = { sources: flags.source, full: flags.full, ifOlderThan, rotate: flags.rotate, jobs }

@@ -2,6 +2,7 @@ import { loadConfig } from '../config/load.ts'
 import { selectHosts } from '../config/select-hosts.ts'
 import { InterruptedError, RelayError, UsageError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
+import { boundRun } from '../model/run-timeout.ts'
 import { settleMigration } from '../migrate/settle.ts'
 import type { Config, HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
@@ -65,7 +66,8 @@ export async function rollback(
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
   const [host] = selectHosts(config, { names: [flags.host], deployment: flags.deployment })
   if (host === undefined) throw new UsageError('--host names no host')
-  const { signal } = context
+  using run = boundRun(host, context.signal)
+  const { signal } = run
   await using remote = await connectSsh(host, { resolveSecret, signal })
   const probe = await probeHost(remote, { deployment: host.deployment, names: [], sudo: host.sudo }, signal)
   requireShell(host.name, probe, 'rollback')

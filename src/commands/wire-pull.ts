@@ -13,6 +13,7 @@ import type { PlanDependencies } from '../pull/plan.ts'
 import type { PullDependencies } from '../pull/dependencies.ts'
 import { lockDeployment } from '../remote/deployment-lock.ts'
 import { probeHost } from '../remote/probe.ts'
+import { serverOf } from '../remote/server-of.ts'
 import { connectSsh } from '../remote/ssh.ts'
 import { createReporter } from '../report/reporter.ts'
 import { openLog } from '../report/log.ts'
@@ -86,6 +87,7 @@ export async function wirePull(
       findContainer: findSourceContainer,
       sourceOf,
       lockDeployment,
+      serverOf,
       holdServices,
       settleHolds,
       reporter,

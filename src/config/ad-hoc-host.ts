@@ -13,7 +13,7 @@ import { deploymentProblem, normaliseRemotePath } from './remote-path.ts'
  */
 export function adHocHost(
   target: string,
-  config: Pick<Config, 'retention' | 'compression' | 'fullEvery'>,
+  config: Pick<Config, 'retention' | 'compression' | 'fullEvery' | 'runTimeout'>,
   options: { readonly deployment?: string | undefined } = {},
 ): HostConfig {
   const parsed = parseTarget(target)
@@ -32,6 +32,7 @@ export function adHocHost(
     retention: config.retention,
     compression: config.compression,
     fullEvery: config.fullEvery,
+    runTimeout: config.runTimeout,
     services: { manager: 'none' },
     sources: DEFAULT_SOURCES,
     sourcesByDefault: true,

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { UsageError } from '../errors.ts'
-import { homeDirectory } from './local-path.ts'
+import { xdgDirectory } from '../model/home.ts'
 
 /** Where a command's config is looked for. */
 export interface ConfigLocation {
@@ -28,7 +28,7 @@ export async function findConfigFile({ file, cwd, env }: ConfigLocation): Promis
       { next: 'Correct the path, or leave it out to use ./hosts.yaml' },
     )
   }
-  const xdg = env['XDG_CONFIG_HOME'] || join(homeDirectory(env), '.config')
+  const xdg = xdgDirectory(env, 'XDG_CONFIG_HOME')
   const candidates = [resolve(cwd, 'hosts.yaml'), join(xdg, 'relay-backup', 'hosts.yaml')]
   for (const candidate of candidates) {
     if (await exists(candidate)) return candidate

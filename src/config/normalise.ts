@@ -22,6 +22,7 @@ import { normaliseRemotePath } from './remote-path.ts'
 import type { ConfigInput, HostInput, RetentionInput, ServicesInput, SourceInput } from './schema.ts'
 
 const DEFAULT_FULL_EVERY = 30
+const DEFAULT_RUN_TIMEOUT = 24 * 60 * 60 * 1000
 const DEFAULT_ZSTD_LEVEL = 3
 const DEFAULT_GZIP_LEVEL = 6
 const DEFAULT_RETENTION: RetentionPolicy = { last: 7, safety: 14 * 86_400_000 }
@@ -38,6 +39,7 @@ export function normaliseConfig(input: ConfigInput, file: string, resolvePath: R
     compression: parseCompression(input.compression ?? 'auto'),
     retention: resolveRetention(input.retention, DEFAULT_RETENTION),
     fullEvery: input.fullEvery ?? DEFAULT_FULL_EVERY,
+    runTimeout: milliseconds(input.runTimeout) ?? DEFAULT_RUN_TIMEOUT,
   }
   return {
     file,
@@ -53,7 +55,7 @@ export function normaliseConfig(input: ConfigInput, file: string, resolvePath: R
 function normaliseHost(
   name: string,
   host: HostInput,
-  globals: Pick<Config, 'compression' | 'retention' | 'fullEvery'>,
+  globals: Pick<Config, 'compression' | 'retention' | 'fullEvery' | 'runTimeout'>,
   resolvePath: ResolvePath,
 ): HostConfig {
   const retention = resolveRetention(host.retention, globals.retention)
@@ -66,6 +68,7 @@ function normaliseHost(
     retention,
     compression: host.compression === undefined ? globals.compression : parseCompression(host.compression),
     fullEvery: host.fullEvery ?? globals.fullEvery,
+    runTimeout: milliseconds(host.runTimeout) ?? globals.runTimeout,
     services: normaliseServices(host.services),
     sources:
       host.sources === undefined

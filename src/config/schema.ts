@@ -83,6 +83,13 @@ const compression = () =>
     )
     .describe('auto | zstd[:1-19] | gzip[:1-9] | none. Default auto: what the server can do, best first.')
 
+const runTimeout = () =>
+  duration()
+    .optional()
+    .describe(
+      'A run that takes longer is ended in order, so that none holds its locks for ever. Default 24h.',
+    )
+
 const fullEvery = () =>
   z
     .int('must be a whole number')
@@ -325,6 +332,7 @@ const hostShape = {
   retention: retention('How many snapshots stay, when it differs from the global one.').optional(),
   compression: compression().optional(),
   fullEvery: fullEvery().optional(),
+  runTimeout: runTimeout(),
   services: services.optional(),
   sources: sources.optional(),
 }
@@ -369,6 +377,7 @@ export const configSchema = z.strictObject({
   compression: compression().optional(),
   retention: retention('How many snapshots stay on every host. Default: the last 7.').optional(),
   fullEvery: fullEvery().optional(),
+  runTimeout: runTimeout(),
   defaults: z
     .strictObject(hostShape)
     .optional()

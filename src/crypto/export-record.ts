@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { xdgDirectory } from '../model/home.ts'
 
 /** What this machine knows of a key's copies, by fingerprint. Times as ISO texts. Losing it costs one warning. */
 interface ExportRecord {
@@ -40,7 +40,7 @@ export async function exportWarning(
 }
 
 function stateFile(env: NodeJS.ProcessEnv): string {
-  const state = env['XDG_STATE_HOME'] || join(env['HOME'] || homedir(), '.local', 'state')
+  const state = xdgDirectory(env, 'XDG_STATE_HOME')
   return join(state, 'relay-backup', 'key-exported.json')
 }
 

@@ -75,7 +75,13 @@ export async function lookAtSide(
   )
   const server = await lookAtTargets(remote, { deployment, targets: paths, privilege, signal })
   const result = await remote.run(
-    { script: 'migrate-look', args: [deployment, ...paths], privilege, title: 'comparing the servers' },
+    {
+      script: 'migrate-look',
+      patience: 'list',
+      args: [deployment, ...paths],
+      privilege,
+      title: 'comparing the servers',
+    },
     { signal },
   )
   const machine = result.status === 0 ? parseMachine(result.stdout) : undefined

@@ -1,4 +1,4 @@
-import { InterruptedError, LockedError, RelayError, UsageError } from '../errors.ts'
+import { abortedBy, InterruptedError, LockedError, RelayError, UsageError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
 import { snapshotId } from '../model/names.ts'
 import type { MigrationPlan, MigrationReport } from '../model/migration-report.ts'
@@ -88,7 +88,7 @@ export async function migrateHosts(
     await record(arrived)
     return report({ ...arrived, findings: [...plan.findings, ...arrived.findings] })
   } catch (thrown) {
-    const error = signal.aborted && !(thrown instanceof RelayError) ? new InterruptedError() : thrown
+    const error = signal.aborted && !(thrown instanceof RelayError) ? abortedBy(signal) : thrown
     if (error instanceof RelayError) await record({ outcome: 'failed', error })
     throw error
   }

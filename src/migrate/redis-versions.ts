@@ -55,7 +55,7 @@ async function imageVersion(
 ): Promise<ServerVersion | undefined> {
   const title = 'asking the image of Redis for its version'
   const result = await remote.run(
-    { script: 'redis-image', args: [image], privilege: privilegeToSpeak(host), title },
+    { script: 'redis-image', patience: 'list', args: [image], privilege: privilegeToSpeak(host), title },
     { signal },
   )
   return versionOfBinary(result.stdout.toString('utf8'))

@@ -12,6 +12,8 @@ export interface Config {
   readonly retention: RetentionPolicy
   /** Incrementals before the next full. */
   readonly fullEvery: number
+  /** ms that a run may take; see `HostConfig`. */
+  readonly runTimeout: number
   /** In the file's order. */
   readonly hosts: readonly HostConfig[]
 }
@@ -78,6 +80,8 @@ export interface HostConfig {
   readonly retention: RetentionPolicy
   readonly compression: CompressionChoice
   readonly fullEvery: number
+  /** ms that a run on this host may take before it is ended in order. */
+  readonly runTimeout: number
   readonly services: ServicesConfig
   readonly sources: readonly SourceConfig[]
   /** The config names no sources: those of {@link sources} that exist on the server are meant. */

@@ -38,7 +38,8 @@ export interface CapturedArchives {
 
 /**
  * Streams every archive of a capture into the pending snapshot, read back and judged at both ends. `add` takes every
- * member, synchronously and in reading order. Throws a RelayError when the source can't be trusted.
+ * member, synchronously and in reading order. `listedBytes` is what the source had when it was listed: what unpacks to
+ * far more than that is a bomb. Throws a RelayError when the source can't be trusted.
  */
 export async function captureArchives(
   context: PullSourceContext,
@@ -46,6 +47,7 @@ export async function captureArchives(
   capture: Capture,
   dependencies: PullDependencies,
   add: (entry: ReadEntry, place: { readonly part: string; readonly archive: string }) => void,
+  listedBytes?: number,
 ): Promise<CapturedArchives> {
   const archives: ManifestArchive[] = []
   let wireBytes = 0
@@ -55,8 +57,13 @@ export async function captureArchives(
     const file = await createFile(context, archiveFileName(config.name, archive, store))
     format = archive.format
     const place = { part: archive.part, archive: file.name }
-    const result = await streamArchive(context, config, archive, file, dependencies, (entry) =>
-      add(entry, place),
+    const mostPlainBytes = mostOf(listedBytes ?? archive.expectedPlainBytes)
+    const result = await streamArchive(
+      context,
+      config,
+      { archive, file, mostPlainBytes },
+      dependencies,
+      (entry) => add(entry, place),
     )
     wireBytes += result.wireBytes
     const { bytes, plainBytes, sha256 } = result
@@ -68,12 +75,24 @@ export async function captureArchives(
   return { archives, format, wireBytes, outcome }
 }
 
+/** Twice as much and some, for what grows meanwhile and for the tar around it. */
+function mostOf(known: number | undefined): number | undefined {
+  return known === undefined ? undefined : known * 2 + 1024 ** 3
+}
+
 /** One archive through the pipe and to the disk; both ends of it are judged. */
 async function streamArchive(
   context: PullSourceContext,
   config: SourceConfig,
-  archive: CaptureArchive,
-  file: PendingFile,
+  {
+    archive,
+    file,
+    mostPlainBytes,
+  }: {
+    readonly archive: CaptureArchive
+    readonly file: PendingFile
+    readonly mostPlainBytes: number | undefined
+  },
   { reporter, writeArchive, encryptor, throttle, now }: PullDependencies,
   add: (entry: ReadEntry) => void,
 ): Promise<ArchiveResult> {
@@ -87,6 +106,7 @@ async function streamArchive(
         encryptor,
         sink: { stream: file.stream },
         observer: observeInto(archive, add),
+        mostPlainBytes,
         onProgress: (progress) =>
           reporter.event({
             type: 'archive-progress',

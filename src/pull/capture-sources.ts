@@ -1,5 +1,6 @@
 import pLimit from 'p-limit'
-import { ConnectionError, RelayError, VaultError } from '../errors.ts'
+import { ConnectionError, expected, VaultError } from '../errors.ts'
+import type { RelayError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { SourcePullReport } from '../model/pull-report.ts'
@@ -52,8 +53,9 @@ export async function captureSources(
         const found = await whileHeld(context, quiesce, dependencies, { step, signal }, capture)
         captured.findings.push(...found)
       }
-    } catch (error) {
-      if (!isSourceFailure(error, signal)) throw error
+    } catch (thrown) {
+      const error = expected(thrown)
+      if (!isSourceFailure(error, signal)) throw thrown
       const lost = error instanceof ConnectionError
       const told = new Set(captured.reports.map((report) => report.source))
       for (const { name } of (lost ? sources : group).filter((source) => !told.has(source.name))) {
@@ -129,17 +131,18 @@ async function captureSource(
     if (listing !== undefined) keep(listing)
     captured.reports.push(sourceReport(manifest, wireBytes))
     reporter.event({ type: 'source-finished', ...names, entries: manifest.entries })
-  } catch (error) {
-    if (!isSourceFailure(error, context.signal)) throw error
+  } catch (thrown) {
+    const error = expected(thrown)
+    if (!isSourceFailure(error, context.signal)) throw thrown
     captured.reports.push(failedReport(source.name, error))
     reporter.event({ type: 'source-failed', ...names, error })
     if (error instanceof ConnectionError) throw error
   }
 }
 
-/** A full or broken vault fails every source alike: there is nothing to go on for. */
-function isSourceFailure(error: unknown, signal: AbortSignal): error is RelayError {
-  return error instanceof RelayError && !(error instanceof VaultError) && !signal.aborted
+/** A full or broken vault fails every source alike: there is nothing to go on for. A defect fails the one it is in. */
+function isSourceFailure(error: RelayError, signal: AbortSignal): boolean {
+  return !(error instanceof VaultError) && !signal.aborted
 }
 
 function sourceReport(manifest: ManifestSource, wireBytes: number): SourcePullReport {

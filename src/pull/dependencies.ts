@@ -9,7 +9,7 @@ import type {
   WriteArchive,
 } from '../archive/contract.ts'
 import type { Encryptor } from '../crypto/contract.ts'
-import type { HostConfig } from '../model/config.ts'
+import type { HostConfig, SshConfig } from '../model/config.ts'
 import type { SourceKind } from '../model/snapshot.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import type { Reporter } from '../report/contract.ts'
@@ -43,6 +43,8 @@ export interface PullDependencies {
   readonly resolveSecret: ResolveSecret
   readonly findContainer: FindContainer
   readonly sourceOf: (kind: SourceKind) => Promise<CapturableSource>
+  /** The same for two hosts that are one server behind several names. */
+  readonly serverOf: (ssh: SshConfig) => Promise<string>
   readonly connect: (host: HostConfig, signal: AbortSignal) => Promise<RemoteHost>
   readonly probe: (
     host: RemoteHost,

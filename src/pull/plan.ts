@@ -1,6 +1,6 @@
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { PullPlanReport } from '../model/pull-report.ts'
-import { RelayError } from '../errors.ts'
+import { expected, RelayError } from '../errors.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import type { CaptureContext, ExcludedNames } from '../sources/contract.ts'
 import type { PullSourceContext } from './capture-archives.ts'
@@ -29,16 +29,30 @@ export type PlanDependencies = Pick<
   readonly describeCompression: (host: HostConfig, probe: HostProbe) => string
 }
 
-/** What `pull` would do on each host. Throws the first host's error: a plan that can't be made is no plan. */
+/** The plans that could be made, and why others could not. */
+export interface PullPlans {
+  readonly plans: readonly PullPlanReport[]
+  readonly failed: readonly RelayError[]
+}
+
+/** What `pull` would do on each host; nothing thrown for one keeps another from its plan. Rejects at an abort. */
 export async function planPulls(
   hosts: readonly HostConfig[],
   asked: readonly string[] | undefined,
   dependencies: PlanDependencies,
   signal: AbortSignal,
-): Promise<PullPlanReport[]> {
+): Promise<PullPlans> {
   const plans: PullPlanReport[] = []
-  for (const host of hosts) plans.push(await planHost(host, asked, dependencies, signal))
-  return plans
+  const failed: RelayError[] = []
+  for (const host of hosts) {
+    try {
+      plans.push(await planHost(host, asked, dependencies, signal))
+    } catch (thrown) {
+      signal.throwIfAborted()
+      failed.push(expected(thrown).withDetails({ host: host.name }))
+    }
+  }
+  return { plans, failed }
 }
 
 async function planHost(

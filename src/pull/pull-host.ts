@@ -1,9 +1,10 @@
-import { InterruptedError, RelayError } from '../errors.ts'
+import { abortedBy, expected, InterruptedError, RelayError } from '../errors.ts'
 import { Disposables } from '../model/disposables.ts'
 import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { HostPullReport, RotationReport, SourcePullReport } from '../model/pull-report.ts'
 import { snapshotTime } from '../model/names.ts'
+import { boundRun } from '../model/run-timeout.ts'
 import { isTorn, isWhole } from '../model/snapshot.ts'
 import type { Manifest, ManifestSource, Purpose, SnapshotWarning } from '../model/snapshot.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
@@ -31,14 +32,16 @@ type Ended = Omit<HostPullReport, 'host' | 'duration'>
 
 /**
  * Pulls one host, start to end: lock → connect → probe → capture each source → commit → rotate → history.
- * Always resolves, with what happened; what can't be expected (a defect) is thrown.
+ * Takes at most the host's `runTimeout`. Always resolves, with what happened; a defect is a failure of this host, with InternalError.
  */
 export async function pullHost(
   host: HostConfig,
   options: PullOptions,
   dependencies: PullDependencies,
-  signal: AbortSignal,
+  stop: AbortSignal,
 ): Promise<HostPullReport> {
+  using run = boundRun(host, stop)
+  const { signal } = run
   const { reporter, now, vault } = dependencies
   const started = now()
   reporter.event({ type: 'host-started', host: host.name })
@@ -46,8 +49,7 @@ export async function pullHost(
   try {
     ended = await lockAndPull(host, options, dependencies, signal)
   } catch (thrown) {
-    const error = signal.aborted ? asInterrupted(signal) : thrown
-    if (!(error instanceof RelayError)) throw error
+    const error = signal.aborted ? abortedBy(signal) : expected(thrown)
     ended = { outcome: outcomeOf(error), sources: [], error: error.withDetails({ host: host.name }) }
   }
   const finished = now()
@@ -347,10 +349,6 @@ function manifestOf(
 function outcomeOf(error: RelayError): 'failed' | 'locked' | 'interrupted' {
   if (error instanceof InterruptedError) return 'interrupted'
   return error.code === 'locked' ? 'locked' : 'failed'
-}
-
-function asInterrupted(signal: AbortSignal): RelayError {
-  return signal.reason instanceof RelayError ? signal.reason : new InterruptedError()
 }
 
 function runRecord(report: HostPullReport, started: Date, finished: Date): RunRecord {

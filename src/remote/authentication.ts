@@ -1,7 +1,8 @@
-import { createConnection } from 'node:net'
-import type { AnyAuthMethod } from 'ssh2'
+import type { AnyAuthMethod, ParsedKey } from 'ssh2'
 import type { SshConfig } from '../model/config.ts'
 import type { Secret, SecretReference } from '../model/secret.ts'
+import { AgentKey, answers } from './agent-key.ts'
+import { fingerprint } from './known-hosts.ts'
 import { defaultIdentityFiles, readIdentity } from './identity-file.ts'
 import type { UnusableIdentity } from './identity-file.ts'
 
@@ -31,7 +32,7 @@ export interface Authentication {
 }
 
 /**
- * The ways in, in order: the configured key file, the agent, the default key files (when none is configured),
+ * The ways in, in order: the configured key file (a public one names a key of the agent), the agent, the default key files (when none is configured),
  * the password. OpenSSH's server ends the connection after six failures, so what was named comes first.
  */
 export function createAuthentication(
@@ -57,12 +58,24 @@ export function createAuthentication(
       const passphrase = reference && !byDefault ? () => resolveSecret(reference, signal) : undefined
       const identity = await readIdentity(file, passphrase)
       if ('key' in identity) return { type: 'publickey', username: user, key: identity.key }
+      if ('publicKey' in identity) return ofAgent(file, identity.publicKey)
       if (!(byDefault && identity.unusable.problem === 'absent')) skipped.push(identity.unusable)
       return undefined
     },
   })
 
   const socket = agentSocket(ssh.agent, env)
+  const ofAgent = async (file: string, publicKey: ParsedKey): Promise<AnyAuthMethod | undefined> => {
+    const agent = socket === undefined ? undefined : new AgentKey(socket, publicKey)
+    if (await agent?.has()) return { type: 'agent', username: user, agent: agent as AgentKey }
+    const name = `${file} (${fingerprint(publicKey.getPublicSSH())})`
+    skipped.push({
+      problem: 'absent',
+      message: `${name} is a public key, and ${socket === undefined ? 'there is no agent' : `the agent at ${socket} does not have its private half`}`,
+      next: `Load the private half into the agent: ssh-add ${file.replace(/\.pub$/, '')}; or point ssh.identityFile at it`,
+    })
+    return undefined
+  }
   const agent = (path: string): Candidate => ({
     method: 'publickey',
     name: `agent ${path}`,
@@ -144,15 +157,4 @@ function agentSocket(agent: SshConfig['agent'], env: NodeJS.ProcessEnv): string 
   if (agent === false) return undefined
   if (typeof agent === 'string') return agent
   return env['SSH_AUTH_SOCK'] || undefined
-}
-
-function answers(socketPath: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection(socketPath)
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
 }

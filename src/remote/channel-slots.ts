@@ -11,6 +11,23 @@ export class ChannelSlots {
     this.#limit = limit
   }
 
+  /** How many there are. */
+  get limit(): number {
+    return this.#limit
+  }
+
+  /** Takes a slot if one is free. */
+  take(): boolean {
+    if (this.#taken >= this.#limit) return false
+    this.#taken += 1
+    return true
+  }
+
+  /** Takes a slot that there may not be. */
+  force(): void {
+    this.#taken += 1
+  }
+
   /** Resolves when a slot is ours; give it back with {@link release}. Rejects with the signal's reason. */
   async acquire(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()

@@ -17,6 +17,13 @@ export interface HelperContainer {
 }
 
 /**
+ * What a step does, which says how long it may be silent before the server counts as stuck: it answers at once (`ask`),
+ * it lists files (`list`), it streams what it reads or writes what we send (`stream`), it computes without a word
+ * (`work`), or it waits for services that stop and start (`services`).
+ */
+export type Patience = 'ask' | 'list' | 'stream' | 'work' | 'services'
+
+/**
  * What the rest of the program knows of a server: it can run our scripts there. Implemented over SSH.
  *
  * A script is a POSIX sh file of `src/remote/scripts/`, named without `.sh`. It gets its values as arguments
@@ -30,6 +37,8 @@ export interface RemoteCommand {
   readonly privilege?: Privilege | undefined
   /** What a person calls this step in an error: `listing redis_data`. */
   readonly title?: string
+  /** Absent: `ask`. A server that is silent for longer fails the step with RemoteError `silent`. */
+  readonly patience?: Patience
 }
 
 export interface CommandResult {
@@ -51,11 +60,16 @@ export interface RemoteProcess {
   readonly stdout: Readable
   /**
    * Settles after stdout ended and the exit status came. Rejects with ConnectionError `lost` when the
-   * connection went before that: a status that never came is never a success.
+   * connection went before that: a status that never came is never a success. Rejects with RemoteError `silent` when
+   * the server neither said nor took anything for longer than the command's patience, or sent no status; stdout then
+   * fails with the same.
    */
   readonly exit: Promise<ExitResult>
-  /** Asks the server to end it (closes the channel); `exit` then settles. */
-  kill(): void
+  /**
+   * Asks the server to end it (closes the channel); `exit` then settles. With a reason nothing more is waited for:
+   * `exit` and stdout fail with it at once.
+   */
+  kill(reason?: Error): void
 }
 
 /**
@@ -63,11 +77,18 @@ export interface RemoteProcess {
  * (design.md, "The lease"). It speaks lines on stdout.
  */
 export interface Lease extends AsyncDisposable {
-  /** The next line from the script; undefined when it ended. */
+  /**
+   * The next line from the script; undefined when it ended. Throws RemoteError `silent` when none comes within the
+   * command's patience, and `output-too-long` when the script says more than any script does.
+   */
   nextLine(signal: AbortSignal): Promise<string | undefined>
   /** Sends one command line to the script, besides the heartbeat. */
   send(line: string): void
-  /** Ends the lease in order; resolves with the script's exit after it undid what it changed. Idempotent. */
+  /**
+   * Ends the lease in order; resolves with the script's exit after it undid what it changed. Idempotent. Rejects with
+   * RemoteError `silent` when that takes too long: some seconds after an abort. The script then goes on undoing by
+   * itself.
+   */
   release(): Promise<ExitResult>
 }
 

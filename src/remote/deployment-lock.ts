@@ -33,7 +33,7 @@ export async function lockDeployment(
 function refusal(host: string, deployment: string, kind: string | undefined, text: string): Error {
   if (kind === 'held') {
     const [since = '', ...who] = text.split(' ')
-    const at = /^\d+$/.test(since) ? ` since ${new Date(Number(since) * 1000).toISOString()}` : ''
+    const at = /^\d{1,12}$/.test(since) ? ` since ${new Date(Number(since) * 1000).toISOString()}` : ''
     return new LockedError(`${deployment} is locked by ${printable(who.join(' '))}${at}`, {
       host,
       next: 'Wait until that run has ended; the lock of a dead run is free a minute later at the latest',

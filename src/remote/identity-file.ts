@@ -1,9 +1,9 @@
 import { createPrivateKey } from 'node:crypto'
 import { open } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import ssh2 from 'ssh2'
 import type { ParsedKey } from 'ssh2'
+import { homeDirectory } from '../model/home.ts'
 import type { Secret } from '../model/secret.ts'
 
 /** Why a key file can't be used; `next` is what to do about it. */
@@ -16,16 +16,18 @@ export interface UnusableIdentity {
 
 export type Identity =
   | { readonly file: string; readonly key: ParsedKey }
+  /** The file has the public half: the agent may have the other. */
+  | { readonly file: string; readonly publicKey: ParsedKey }
   | { readonly file: string; readonly unusable: UnusableIdentity }
 
 /** The files that are tried when the config names none, best first, as OpenSSH does. */
 export function defaultIdentityFiles(): string[] {
-  return ['id_ed25519', 'id_ecdsa', 'id_rsa'].map((name) => join(homedir(), '.ssh', name))
+  return ['id_ed25519', 'id_ecdsa', 'id_rsa'].map((name) => join(homeDirectory(process.env), '.ssh', name))
 }
 
 /**
  * Reads a private key: OpenSSH's own format, PEM, PKCS#8. A file that others can read is refused, as OpenSSH
- * does. The passphrase is asked for only when the key needs one.
+ * does, unless it is a public key, which names one of the agent's. The passphrase is asked for only when the key needs one.
  */
 export async function readIdentity(
   file: string,
@@ -45,10 +47,13 @@ export async function readIdentity(
       `Make ${file} readable for the user that runs this`,
     )
   }
-  if (read === 'open-to-others') {
+  if (read.openToOthers) {
+    const half = parse(read.bytes)
+    if (typeof half !== 'string' && !half.isPrivateKey()) return { file, publicKey: half }
     return unusable('open-to-others', `${file} is accessible by others`, `chmod 600 ${file}`)
   }
-  let key = parse(read)
+  const { bytes } = read
+  let key = parse(bytes)
   if (key === 'encrypted') {
     if (passphrase === undefined) {
       return unusable(
@@ -57,7 +62,7 @@ export async function readIdentity(
         `Set ssh.identityPassphrase, or load the key into an agent: ssh-add ${file}`,
       )
     }
-    key = parse(read, (await passphrase()).reveal())
+    key = parse(bytes, (await passphrase()).reveal())
     if (key === 'encrypted' || key === 'wrong-passphrase') {
       return unusable(
         'wrong-passphrase',
@@ -66,24 +71,25 @@ export async function readIdentity(
       )
     }
   }
-  if (typeof key === 'string' || !key.isPrivateKey()) {
-    const hint = file.endsWith('.pub') ? `Use the private half: ${file.slice(0, -4)}` : undefined
+  if (typeof key === 'string') {
     return unusable(
       'malformed',
-      `${file} holds no private key that is understood`,
-      hint ?? 'Use an ed25519, ecdsa or rsa key in OpenSSH or PEM form',
+      `${file} holds no key that is understood`,
+      'Use an ed25519, ecdsa or rsa key in OpenSSH or PEM form',
     )
   }
-  return { file, key }
+  return key.isPrivateKey() ? { file, key } : { file, publicKey: key }
 }
 
-async function readPrivateFile(file: string): Promise<Buffer | 'unreadable' | 'open-to-others' | undefined> {
+async function readPrivateFile(
+  file: string,
+): Promise<{ readonly bytes: Buffer; readonly openToOthers: boolean } | 'unreadable' | undefined> {
   try {
     await using handle = await open(file, 'r')
     const { mode, uid } = await handle.stat()
     // OpenSSH minds the permissions of one's own files only; Windows has no such bits.
-    if (uid === process.getuid?.() && (mode & 0o077) !== 0) return 'open-to-others'
-    return await handle.readFile()
+    const openToOthers = uid === process.getuid?.() && (mode & 0o077) !== 0
+    return { bytes: await handle.readFile(), openToOthers }
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT' ? undefined : 'unreadable'
   }

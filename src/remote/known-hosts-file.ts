@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { copyFile, mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { homeDirectory } from '../model/home.ts'
 import type { SshConfig } from '../model/config.ts'
 import { knownHostsLine, matchesHost, parseKnownHosts } from './known-hosts.ts'
 import type { KnownHostsEntry } from './known-hosts.ts'
@@ -10,7 +10,7 @@ const SYSTEM_FILE = '/etc/ssh/ssh_known_hosts'
 
 /** The file that trusted keys are written to. */
 export function knownHostsFile(ssh: SshConfig): string {
-  return ssh.knownHosts ?? join(homedir(), '.ssh', 'known_hosts')
+  return ssh.knownHosts ?? join(homeDirectory(process.env), '.ssh', 'known_hosts')
 }
 
 /** All entries that count for a connection; a file that is not there has none. */

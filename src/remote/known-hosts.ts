@@ -1,5 +1,7 @@
 import { createHash, createHmac } from 'node:crypto'
 
+const DEFAULT_PORT = 22
+
 /** One line of a known_hosts file (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"). */
 export interface KnownHostsEntry {
   readonly file: string
@@ -48,7 +50,10 @@ export function matchesHost(entry: KnownHostsEntry, host: string, port: number):
   return patterns.some((pattern) => matchesPattern(pattern, name))
 }
 
-/** Compares the key a server has shown with what is known of it. `key` is the key as it goes over the wire. */
+/**
+ * Compares the key a server has shown with what is known of it. `key` is the key as it goes over the wire. Where nothing
+ * is known of the host at its port, a key that is known for its bare name is good, as for OpenSSH.
+ */
 export function checkHostKey(
   entries: readonly KnownHostsEntry[],
   host: string,
@@ -63,15 +68,21 @@ export function checkHostKey(
   if (plain.some((entry) => sameKey(entry, shown))) return { status: 'ok' }
   const entry = plain.find((known) => known.keyType === keyType(key)) ?? plain[0]
   if (entry !== undefined) return { status: 'changed', entry }
+  if (port !== DEFAULT_PORT) {
+    const bare = checkHostKey(entries, host, DEFAULT_PORT, key)
+    if (bare.status === 'ok' || bare.status === 'revoked') return bare
+  }
   return { status: 'unknown', authority: ours.find((known) => known.marker === 'cert-authority') }
 }
 
 /** The types of the keys that the host is known by, in the files' order. A server is asked for these first. */
 export function knownKeyTypes(entries: readonly KnownHostsEntry[], host: string, port: number): string[] {
-  const types = entries
-    .filter((entry) => entry.marker === undefined && matchesHost(entry, host, port))
-    .map((entry) => entry.keyType)
-  return [...new Set(types)]
+  const typesAt = (at: number) =>
+    entries
+      .filter((entry) => entry.marker === undefined && matchesHost(entry, host, at))
+      .map((entry) => entry.keyType)
+  const types = typesAt(port)
+  return [...new Set(types.length === 0 ? typesAt(DEFAULT_PORT) : types)]
 }
 
 /** A line of known_hosts for this key, without a newline. */
@@ -100,7 +111,7 @@ export function keyType(key: Buffer): string {
 /** How the files name a host: by its lower-case name, with brackets and port where that is not 22. */
 export function knownHostsName(host: string, port: number): string {
   const name = host.toLowerCase()
-  return port === 22 ? name : `[${name}]:${port}`
+  return port === DEFAULT_PORT ? name : `[${name}]:${port}`
 }
 
 function hashName(name: string, salt: Buffer): string {

@@ -1,5 +1,6 @@
 import type { ExitResult, Lease, RemoteProcess } from './contract.ts'
 import { deferred, orAborted } from './deferred.ts'
+import { OUTPUT_LIMIT } from './limits.ts'
 
 /** Seconds without a heartbeat after which a script undoes what it changed (design.md, "The lease"). */
 export const SILENCE_LIMIT = 60
@@ -8,15 +9,35 @@ const BEAT_EVERY = 5000
 const LINE_LIMIT = 4000
 /** Bytes of a line from the script. */
 const ANSWER_LIMIT = 1024 * 1024
+/** Lines that nobody has asked for yet. */
+const UNREAD_LINES = 10_000
+
+/** How a lease is kept. */
+export interface LeaseOptions {
+  /** ms between two beats; absent: 5 s. */
+  readonly beatEvery?: number
+  /** ms that {@link Lease.nextLine} waits; absent: for ever. */
+  readonly silence?: number
+  /** ms from the release until the script has ended, asked then; `stuck`: it was silent before. Absent: for ever. */
+  readonly release?: (stuck: boolean) => number
+  /** Makes the error for a script that has said nothing for so many ms. */
+  readonly silent?: (ms: number) => Error
+  /** Makes the error for a script that talks without an end. */
+  readonly tooLong?: () => Error
+}
 
 /** Keeps a leased script going (`scripts/lib/lease.sh`): a heartbeat every `beatEvery` ms until it has exited. */
 export function openLease(
   process: RemoteProcess,
   firstLines: readonly string[],
-  options: { readonly beatEvery?: number } = {},
+  options: LeaseOptions = {},
 ): Lease {
   const { stdin, stdout, exit } = process
+  const { silent = (ms) => new Error(`silent for ${ms} ms`), tooLong = () => new Error('too long') } = options
   const lines: string[] = []
+  let bytes = 0
+  let flooded: Error | undefined
+  let stuck = false
   let partial = ''
   let ended = false
   let wake = deferred<void>()
@@ -26,12 +47,21 @@ export function openLease(
   }
   stdout.setEncoding('utf8')
   stdout.on('data', (chunk: string) => {
+    if (flooded !== undefined) return
+    bytes += chunk.length
     const parts = (partial + chunk).split('\n')
     partial = parts.pop() ?? ''
     lines.push(...parts)
-    if (partial.length > ANSWER_LIMIT) process.kill()
+    if (partial.length > ANSWER_LIMIT || lines.length > UNREAD_LINES || bytes > OUTPUT_LIMIT) {
+      flooded = tooLong()
+      lines.length = 0
+      partial = ''
+      process.kill(flooded)
+    }
     changed()
   })
+  // A connection or a server that is given up; the exit says why.
+  stdout.on('error', () => {})
   stdout.once('end', () => {
     ended = true
     if (partial !== '') lines.push(partial)
@@ -54,6 +84,11 @@ export function openLease(
   const release = () => {
     released ??= (async () => {
       if (!over) stdin.write('release\n')
+      const patience = options.release?.(stuck)
+      if (patience === undefined) return exit
+      const status = await within(exit, patience)
+      // Without its stdin the script undoes by itself.
+      if (status === undefined) process.kill(silent(patience))
       return exit
     })()
     return released
@@ -62,6 +97,7 @@ export function openLease(
     async nextLine(signal) {
       for (;;) {
         signal.throwIfAborted()
+        if (flooded !== undefined) throw flooded
         const line = lines.shift()
         if (line !== undefined) return line
         // A connection that was cut also ends stdout: only the exit tells that from a script that ended.
@@ -69,7 +105,15 @@ export function openLease(
           await exit
           if (ended && lines.length === 0) return undefined
         }
-        await orAborted(wake.promise, signal)
+        const woken = orAborted(
+          wake.promise.then(() => true),
+          signal,
+        )
+        if (options.silence === undefined) await woken
+        else if ((await within(woken, options.silence)) === undefined) {
+          stuck = true
+          throw silent(options.silence)
+        }
       }
     },
     send(line) {
@@ -80,6 +124,17 @@ export function openLease(
       // Without the connection there is nothing to wait for: the script undoes by itself.
       await release().catch(() => {})
     },
+  }
+}
+
+/** What the promise gives, or undefined when that takes longer. */
+async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  const late = deferred<undefined>()
+  const timer = setTimeout(() => late.resolve(undefined), ms)
+  try {
+    return await Promise.race([promise, late.promise])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -11,8 +11,9 @@ const LIMIT = 64 * 1024
  */
 export function skipLoginNoise(stream: Readable): void {
   let held: Buffer = Buffer.alloc(0)
+  const { push } = stream
   const pass = (bytes: Buffer): boolean => {
-    delete (stream as { push?: unknown }).push
+    stream.push = push
     return bytes.length === 0 || stream.push(bytes)
   }
   stream.push = (chunk: Buffer | null): boolean => {

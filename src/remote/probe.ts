@@ -1,4 +1,5 @@
 import { RemoteError } from '../errors.ts'
+import { printable } from '../model/path-bytes.ts'
 import type { CommandResult, HostProbe, Privilege, RemoteHost, TarFlavour } from './contract.ts'
 import { hasNoShell, isRefusedExec, probeOverSftp } from './probe-sftp.ts'
 
@@ -69,15 +70,7 @@ async function ask(
   const { status, stdout, stderr } = answer
   const probe = parseProbe(stdout.toString('utf8'))
   if (probe !== undefined) return probe
-  if (/^sudo: /m.test(stderr)) {
-    throw new RemoteError('sudo', 'sudo on the server refused to run without a password', {
-      host: host.name,
-      command: 'sudo -n',
-      exitStatus: status,
-      stderr,
-      next: 'Allow this user passwordless sudo on the server, or set `sudo: false` for the host.',
-    })
-  }
+  if (privilege === 'sudo') throw sudoError(host.name, status, stderr)
   const failed = new RemoteError('probe-failed', 'The server did not answer as a POSIX shell does', {
     host: host.name,
     command: 'looking at the server',
@@ -88,6 +81,27 @@ async function ask(
   if (privilege !== undefined || !hasNoShell({ status, stderr, stdout: stdout.toString('utf8') }))
     throw failed
   return overSftp(host, question, signal, failed)
+}
+
+/** What sudo said, in its own words; only what a missing password means is ours to say. */
+function sudoError(host: string, status: number, stderr: string): RemoteError {
+  const said = stderr
+    .split('\n')
+    .map((line) => line.trim())
+    .find((line) => line !== '')
+  const details = { host, command: 'sudo -n', exitStatus: status, stderr }
+  if (said === undefined || /password is required/.test(stderr)) {
+    return new RemoteError('sudo', 'sudo on the server refused to run without a password', {
+      ...details,
+      next: 'Allow this user passwordless sudo on the server, or set `sudo: false` for the host.',
+    })
+  }
+  return new RemoteError('sudo', `sudo on the server refused: ${printable(said)}`, {
+    ...details,
+    next: /\btty\b/.test(stderr)
+      ? 'Add to sudoers on the server: Defaults:USER !requiretty (with visudo; USER is the SSH user), or set `sudo: false` for the host.'
+      : 'Correct the rules of sudo for this user on the server (sudo -l shows them), or set `sudo: false` for the host.',
+  })
 }
 
 /** Where there is no SFTP either, the answer to the command says more than that. */

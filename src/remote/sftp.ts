@@ -36,15 +36,33 @@ type Done<T> = (error?: Error | null, value?: T) => void
  */
 export function createFiles(
   sftp: SFTPWrapper,
-  options: { readonly host: string; readonly signal: AbortSignal; readonly lost: () => Error },
+  options: {
+    readonly host: string
+    readonly signal: AbortSignal
+    readonly lost: () => Error
+    /** ms that a request may wait for its answer while no other is answered. */
+    readonly silence: number
+    readonly silent: (ms: number) => Error
+  },
 ): RemoteFiles {
   const { host, signal } = options
   const pending = new Set<(reason: Error) => void>()
   let ended: Error | undefined
+  let watch: NodeJS.Timeout | undefined
+  /** A server that answers one of several requests is not silent. */
+  const answered = () => {
+    clearTimeout(watch)
+    watch = pending.size === 0 ? undefined : setTimeout(stuck, options.silence)
+  }
   const end = (reason: Error) => {
     ended ??= reason
+    clearTimeout(watch)
     for (const reject of pending) reject(ended)
     pending.clear()
+  }
+  const stuck = () => {
+    end(options.silent(options.silence))
+    sftp.end()
   }
   const abort = () => {
     end(signal.reason as Error)
@@ -63,9 +81,11 @@ export function createFiles(
     return new Promise((resolve, reject) => {
       if (ended !== undefined) return reject(ended)
       pending.add(reject)
+      if (pending.size === 1) answered()
       request((error, value) => {
         // Answers of an ended session were rejected with the reason already.
         if (!pending.delete(reject)) return
+        answered()
         if (error) reject(refusal(host, error) ?? options.lost())
         else resolve(value as T)
       })

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { userInfo } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import ssh2 from 'ssh2'
 import type { Client, ServerHostKeyAlgorithm } from 'ssh2'
 import { ConnectionError, RelayError } from '../errors.ts'
@@ -23,13 +24,45 @@ export interface ConnectOptions {
   readonly signal: AbortSignal
   /** Where SSH_AUTH_SOCK is looked up; default: this process's environment. */
   readonly env?: NodeJS.ProcessEnv
+  /** ms before each further attempt at a server that hangs up before the login; absent: {@link PAUSES}. */
+  readonly pauses?: readonly number[]
 }
 
+/** sshd drops connections at random while many log in (MaxStartups). ms */
+const PAUSES: readonly number[] = [500, 1000, 2000, 4000]
+
 /**
- * Connects and logs in. Throws ConnectionError with the problem, KeyError never: a key that can't be used is
+ * Connects and logs in; a server that hangs up before the login is asked again, with pauses. Throws ConnectionError with the problem, KeyError never: a key that can't be used is
  * part of the `auth` error, since another way in may have worked.
  */
 export async function connectClient(
+  host: { readonly name: string; readonly ssh: SshConfig },
+  options: ConnectOptions,
+): Promise<Client> {
+  for (const pause of options.pauses ?? PAUSES) {
+    try {
+      return await connectOnce(host, options)
+    } catch (error) {
+      if (!(error instanceof ConnectionError) || !hungUp(error)) throw error
+    }
+    // Not all at the same moment again: hosts are pulled side by side.
+    await sleep(pause * (0.5 + Math.random()), undefined, { signal: options.signal }).catch(() => {})
+    options.signal.throwIfAborted()
+  }
+  return connectOnce(host, options)
+}
+
+/** The server cut the connection before it asked anybody to log in. */
+function hungUp({ problem, details }: ConnectionError): boolean {
+  const { cause } = details
+  if (problem !== 'protocol' && problem !== 'unreachable') return false
+  if (!(cause instanceof Error)) return false
+  return /closed the connection|lost before handshake|ECONNRESET|EPIPE/i.test(
+    `${(cause as NodeJS.ErrnoException).code ?? ''} ${cause.message}`,
+  )
+}
+
+async function connectOnce(
   host: { readonly name: string; readonly ssh: SshConfig },
   options: ConnectOptions,
 ): Promise<Client> {

@@ -1,10 +1,8 @@
-import type { Client, ClientChannel, SFTPWrapper } from 'ssh2'
 import { ConnectionError, RemoteError } from '../errors.ts'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SshConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
-import { ChannelSlots } from './channel-slots.ts'
 import type {
   CommandResult,
   Lease,
@@ -14,47 +12,65 @@ import type {
   RemoteProcess,
 } from './contract.ts'
 import { openLease, SILENCE_LIMIT } from './lease.ts'
-import { createProcess } from './remote-process.ts'
-import type { SshProcess } from './remote-process.ts'
+import { LIMITS, OUTPUT_LIMIT, silentError, tooLongError } from './limits.ts'
+import type { Limits } from './limits.ts'
 import { loadScript, prepareScript } from './scripts.ts'
 import { createFiles } from './sftp.ts'
-import { connectClient, endClient } from './ssh-client.ts'
+import { connectClient } from './ssh-client.ts'
 import type { ConnectOptions } from './ssh-client.ts'
+import { isRefusedSession, SshLink } from './ssh-link.ts'
 
 /** Below OpenSSH's MaxSessions of 10, so that a person's own sessions over the same connection limits still fit. */
 const SESSIONS = 8
 /** How often a refused session is asked for again before it is taken for a limit, and ms in between. */
 const PASSING_REFUSALS = 4
 const REFUSAL_PAUSE = 250
-const OUTPUT_LIMIT = 64 * 1024 * 1024
+/** Connections to one server at most: with `MaxSessions 1` each session needs one of its own. */
+const LINKS = 8
+/** ms that a session waits for the end of another, before it gets a further connection. */
+const TURN_PATIENCE = 500
+
+/** What {@link connectSsh} needs besides the host. */
+export interface HostOptions extends ConnectOptions {
+  /** Absent: {@link LIMITS}. */
+  readonly limits?: Limits
+}
 
 /**
  * Connects to a host, checks its key against known_hosts, and logs in. Throws ConnectionError that says what
  * went wrong; an abort rejects with the signal's reason. The signal is for connecting only.
+ *
+ * A server that opens fewer sessions on a connection than are needed at once (MaxSessions) gets further connections;
+ * each goes through the same check and login.
  */
 export async function connectSsh(
   host: { readonly name: string; readonly ssh: SshConfig },
-  options: ConnectOptions,
+  options: HostOptions,
 ): Promise<RemoteHost> {
-  return new SshHost(host.name, await connectClient(host, options))
+  return new SshHost(host, options, await connectClient(host, options))
 }
 
 class SshHost implements RemoteHost {
   readonly name: string
-  readonly #client: Client
-  readonly #slots = new ChannelSlots(SESSIONS)
-  readonly #processes = new Set<SshProcess>()
-  #closed = false
-  #cause: Error | undefined
+  readonly #host: { readonly name: string; readonly ssh: SshConfig }
+  readonly #options: HostOptions
+  readonly #limits: Limits
+  readonly #links: SshLink[] = []
+  /** Sessions on one connection: fewer than we want where the server has refused one. */
+  #perLink = SESSIONS
+  #leases = 0
+  #growing: Promise<void> | undefined
 
-  constructor(name: string, client: Client) {
-    this.name = name
-    this.#client = client
-    client.on('error', (error) => (this.#cause = error))
-    client.once('close', () => {
-      this.#closed = true
-      for (const process of this.#processes) process.connectionLost()
-    })
+  constructor(
+    host: { readonly name: string; readonly ssh: SshConfig },
+    options: HostOptions,
+    client: Awaited<ReturnType<typeof connectClient>>,
+  ) {
+    this.name = host.name
+    this.#host = host
+    this.#options = options
+    this.#limits = options.limits ?? LIMITS
+    this.#links.push(new SshLink(this.name, client, SESSIONS, this.#limits))
   }
 
   async run(
@@ -65,130 +81,107 @@ class SshHost implements RemoteHost {
     process.stdin.end(options.stdin ?? new Uint8Array())
     const chunks: Buffer[] = []
     let bytes = 0
-    let tooMuch = false
     process.stdout.on('data', (chunk: Buffer) => {
       bytes += chunk.length
       if (bytes <= OUTPUT_LIMIT) chunks.push(chunk)
-      else if (!tooMuch) {
-        tooMuch = true
-        process.kill()
-      }
+      else process.kill(tooLongError(this.name, command))
     })
-    const exit = await process.exit.catch((error: unknown) => {
-      if (!tooMuch) throw error
-      return undefined
-    })
-    if (tooMuch || exit === undefined) {
-      throw new RemoteError('output-too-long', 'A command on the server said more than 64 MiB', {
-        host: this.name,
-        command: command.title ?? command.script,
-      })
-    }
-    return { ...exit, stdout: Buffer.concat(chunks) }
+    return { ...(await process.exit), stdout: Buffer.concat(chunks) }
   }
 
   spawn(command: RemoteCommand, options: { readonly signal: AbortSignal }): Promise<RemoteProcess> {
-    return this.#start(command, { leased: false, ...options })
-  }
-
-  async #start(
-    command: RemoteCommand,
-    options: { readonly leased: boolean; readonly signal: AbortSignal },
-  ): Promise<RemoteProcess> {
-    const { privilege, args = [] } = command
-    const script = await loadScript(command.script)
-    const { line, stdin } = await prepareScript(script, args, { privilege, leased: options.leased })
-    const process = await this.#open(line, command, options.signal)
-    if (this.#closed) process.connectionLost()
-    if (stdin !== '') process.stdin.write(stdin)
-    return process
+    return this.#start(command, { leased: false, opening: options.signal, signal: options.signal })
   }
 
   async lease(
     command: RemoteCommand,
     options: { readonly firstLines?: readonly string[]; readonly signal: AbortSignal },
   ): Promise<Lease> {
-    // An abort must not cut the lease: what the script changed is undone in order, by its release.
+    const { signal } = options
     const process = await this.#start(
       { ...command, args: [String(SILENCE_LIMIT), ...(command.args ?? [])] },
-      { leased: true, signal: new AbortController().signal },
+      // An abort must not cut the lease: what the script changed is undone in order, by its release.
+      { leased: true, opening: signal, signal: new AbortController().signal },
     )
-    return openLease(process, options.firstLines ?? [])
+    this.#leases += 1
+    const over = () => (this.#leases -= 1)
+    process.exit.then(over, over)
+    const { silence, release, releaseAfterAbort } = this.#limits
+    const undoes = command.patience === 'services' ? 'services' : 'quick'
+    return openLease(process, options.firstLines ?? [], {
+      silence: silence[command.patience ?? 'ask'],
+      release: (stuck) => (stuck || signal.aborted ? releaseAfterAbort : release)[undoes],
+      silent: (ms) => silentError(this.name, command, ms),
+      tooLong: () => tooLongError(this.name, command),
+    })
   }
 
   connectTcp(address: string, port: number, signal: AbortSignal): Promise<Duplex> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason as Error)
-      if (this.#closed) return reject(this.#lost())
-      const abort = () => reject(signal.reason as Error)
-      signal.addEventListener('abort', abort, { once: true })
-      this.#client.forwardOut('127.0.0.1', 0, address, port, (error, channel) => {
-        signal.removeEventListener('abort', abort)
-        if (error !== undefined) {
-          return reject(
-            this.#closed
-              ? this.#lost()
-              : new RemoteError(
-                  isRefused(error) ? 'tcp-refused' : 'tcp-failed',
-                  `The server can't connect to ${address} port ${port}: ${printable(error.message)}`,
-                  { host: this.name },
-                ),
-          )
-        }
-        channel.on('error', () => {})
-        if (signal.aborted) return channel.close()
-        // As a socket does: when the other side has ended, so does ours. Not every version of Node's streams does that.
-        channel.once('end', () => channel.end())
-        const cut = () => channel.destroy()
-        signal.addEventListener('abort', cut, { once: true })
-        channel.once('close', () => signal.removeEventListener('abort', cut))
-        resolve(channel)
-      })
-    })
+    return this.#first().connectTcp(address, port, signal)
   }
 
   async openFiles(signal: AbortSignal): Promise<RemoteFiles> {
-    await this.#slots.acquire(signal)
-    let sftp: SFTPWrapper
+    const link = await this.#slot(undefined, signal)
     try {
-      sftp = await this.#sftp(signal)
+      const sftp = await link.sftp(signal)
+      return createFiles(sftp, {
+        host: this.name,
+        signal,
+        lost: () => link.lost(),
+        silence: this.#limits.silence.ask,
+        silent: (ms) => silentError(this.name, { script: 'sftp', title: 'a request over SFTP' }, ms),
+      })
     } catch (error) {
-      this.#slots.release()
-      throw error
+      link.slots.release()
+      if (signal.aborted || error instanceof RemoteError || error instanceof ConnectionError) throw error
+      throw new RemoteError(
+        'sftp-refused',
+        `The server has no SFTP: ${printable((error as Error).message)}`,
+        {
+          host: this.name,
+          next: "Check `Subsystem sftp` in the server's sshd_config",
+          cause: error,
+        },
+      )
     }
-    sftp.once('close', () => this.#slots.release())
-    return createFiles(sftp, { host: this.name, signal, lost: () => this.#lost() })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#closed) return
-    await endClient(this.#client)
+    await this.#growing?.catch(() => {})
+    await Promise.all(this.#links.map((link) => link.end()))
   }
 
-  #track(channel: ClientChannel, command: RemoteCommand, signal: AbortSignal): SshProcess {
-    const process = createProcess(channel, { signal, lost: () => this.#lost(command) })
-    this.#processes.add(process)
-    channel.once('close', () => {
-      this.#processes.delete(process)
-      this.#slots.release()
-    })
+  async #start(
+    command: RemoteCommand,
+    options: { readonly leased: boolean; readonly opening: AbortSignal; readonly signal: AbortSignal },
+  ): Promise<RemoteProcess> {
+    const { privilege, args = [] } = command
+    const script = await loadScript(command.script)
+    const { line, stdin } = await prepareScript(script, args, { privilege, leased: options.leased })
+    const process = await this.#open(line, command, options)
+    if (stdin !== '') process.stdin.write(stdin)
     return process
   }
 
-  async #open(line: string, command: RemoteCommand, signal: AbortSignal): Promise<SshProcess> {
+  async #open(
+    line: string,
+    command: RemoteCommand,
+    options: { readonly leased: boolean; readonly opening: AbortSignal; readonly signal: AbortSignal },
+  ): Promise<RemoteProcess> {
     for (let attempt = 1; ; attempt += 1) {
-      await this.#slots.acquire(signal)
+      const link = await this.#slot(command, options.opening)
       try {
-        return await this.#exec(line, command, signal)
+        return await link.exec(line, command, options)
       } catch (error) {
-        const refused = !this.#closed && isRefusedSession(error)
+        const refused = !link.closed && isRefusedSession(error)
         // A busy sshd still counts sessions that have just ended: only a refusal that lasts means fewer slots.
         const passing = refused && attempt <= PASSING_REFUSALS
-        const retry = passing || (refused && this.#slots.refused())
-        this.#slots.release()
-        if (passing) await sleep(REFUSAL_PAUSE, undefined, { signal })
-        if (retry) continue
-        if (error instanceof Error && isRefusedSession(error) && !this.#closed) {
+        const fewer = refused && !passing && link.slots.refused()
+        if (fewer) this.#perLink = Math.min(this.#perLink, link.slots.limit)
+        link.slots.release()
+        if (passing) await sleep(REFUSAL_PAUSE, undefined, { signal: options.opening })
+        if (passing || fewer) continue
+        if (isRefusedSession(error) && !link.closed) {
           throw new RemoteError(
             'session-refused',
             `The server opens no session: ${printable(error.message)}`,
@@ -205,66 +198,93 @@ class SshHost implements RemoteHost {
     }
   }
 
-  #exec(line: string, command: RemoteCommand, signal: AbortSignal): Promise<SshProcess> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) return reject(this.#lost(command))
-      const abort = () => reject(signal.reason as Error)
-      signal.addEventListener('abort', abort, { once: true })
-      this.#client.exec(line, (error, channel) => {
-        signal.removeEventListener('abort', abort)
-        if (error !== undefined) reject(this.#closed ? this.#lost(command) : error)
-        else if (signal.aborted) channel.close()
-        // At once: a short command's status and end may come in the same packet as the answer to exec.
-        else resolve(this.#track(channel, command, signal))
-      })
-    })
+  #first(): SshLink {
+    const [link] = this.#links
+    if (link === undefined) throw new Error('a host without a connection')
+    return link
   }
 
-  #sftp(signal: AbortSignal): Promise<SFTPWrapper> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) return reject(this.#lost())
-      const abort = () => reject(signal.reason as Error)
-      const closed = () => reject(this.#lost())
-      signal.addEventListener('abort', abort, { once: true })
-      this.#client.once('close', closed)
-      this.#client.sftp((error, sftp) => {
-        signal.removeEventListener('abort', abort)
-        this.#client.off('close', closed)
-        if (error === undefined && !signal.aborted) return resolve(sftp)
-        if (error === undefined) return sftp.end()
-        reject(
-          this.#closed
-            ? this.#lost()
-            : new RemoteError('sftp-refused', `The server has no SFTP: ${printable(error.message)}`, {
-                host: this.name,
-                next: "Check `Subsystem sftp` in the server's sshd_config",
-                cause: error,
-              }),
+  /**
+   * A connection with a slot that is ours. What waits for the end of a lease may wait for itself, so a further
+   * connection is made where leases hold all there is, and where the server's limit is small and nothing ends soon.
+   */
+  async #slot(command: RemoteCommand | undefined, signal: AbortSignal): Promise<SshLink> {
+    const deadline = performance.now() + this.#limits.turn
+    for (;;) {
+      signal.throwIfAborted()
+      const open = this.#links.filter((link) => !link.closed)
+      // Whoever has lost its connection learns that from the first one.
+      if (open.length === 0) return this.#takeFirst()
+      const free = open.find((link) => link.slots.take())
+      if (free !== undefined) return free
+      const all = open.reduce((sum, link) => sum + link.slots.limit, 0)
+      const mayGrow = this.#links.length < LINKS
+      if (mayGrow && all <= this.#leases) {
+        await this.#grow(signal)
+        continue
+      }
+      const few = mayGrow && all < SESSIONS
+      const turn = await this.#turn(open, few ? TURN_PATIENCE : deadline - performance.now(), signal)
+      if (turn !== undefined) return turn
+      if (few) await this.#grow(signal)
+      else if (performance.now() >= deadline) throw this.#busy(command)
+    }
+  }
+
+  #takeFirst(): SshLink {
+    const link = this.#first()
+    link.slots.force()
+    return link
+  }
+
+  /** The first connection that has a slot for us within so many ms. */
+  async #turn(links: readonly SshLink[], ms: number, signal: AbortSignal): Promise<SshLink | undefined> {
+    const enough = new AbortController()
+    const timer = setTimeout(() => enough.abort(), ms)
+    const stop = AbortSignal.any([signal, enough.signal])
+    let won: SshLink | undefined
+    const waits = links.map(async (link) => {
+      await link.slots.acquire(stop)
+      if (won === undefined) {
+        won = link
+        enough.abort()
+      } else link.slots.release()
+    })
+    await Promise.allSettled(waits)
+    clearTimeout(timer)
+    if (won !== undefined && signal.aborted) (won as SshLink).slots.release()
+    signal.throwIfAborted()
+    return won
+  }
+
+  #grow(signal: AbortSignal): Promise<void> {
+    this.#growing ??= (async () => {
+      try {
+        const client = await connectClient(this.#host, { ...this.#options, signal })
+        this.#links.push(new SshLink(this.name, client, this.#perLink, this.#limits))
+      } catch (error) {
+        if (signal.aborted) throw error
+        throw new RemoteError(
+          'too-few-sessions',
+          `The server opens only ${this.#perLink} sessions on a connection, and a further connection failed: ${printable((error as Error).message)}`,
+          {
+            host: this.name,
+            next: "Raise MaxSessions in the server's sshd_config, or let this user have several connections",
+            cause: error,
+          },
         )
-      })
-    })
+      } finally {
+        this.#growing = undefined
+      }
+    })()
+    return this.#growing
   }
 
-  #lost(command?: RemoteCommand): ConnectionError {
-    const during = command === undefined ? '' : ` during ${command.title ?? command.script}`
-    const why = this.#cause === undefined ? '' : `: ${printable(this.#cause.message)}`
-    return new ConnectionError('lost', `The connection was lost${during}${why}`, {
+  #busy(command: RemoteCommand | undefined): RemoteError {
+    return new RemoteError('sessions-busy', 'No session on the server has become free for the next step', {
       host: this.name,
-      next: 'Check the network and that the server is still up, then run the command again',
-      cause: this.#cause,
+      command: command?.title ?? command?.script,
+      next: 'Look on the server for what hangs there, then run the command again',
     })
   }
-}
-
-/** ssh2's own words for SSH_MSG_CHANNEL_OPEN_FAILURE and for a refused exec request. */
-function isRefusedSession(error: unknown): error is Error {
-  return error instanceof Error && /channel open failure|unable to exec/i.test(error.message)
-}
-
-/**
- * A connection that was tried and refused: SSH_OPEN_CONNECT_FAILED (RFC 4254 section 5.1). OpenSSH and Dropbear say
- * why in words, ssh2's own server has none.
- */
-function isRefused(error: Error & { readonly reason?: unknown }): boolean {
-  return error.reason === 2 && /refused|failure: $/i.test(error.message)
 }

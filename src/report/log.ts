@@ -1,6 +1,6 @@
 import { closeSync, fchmodSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { xdgDirectory } from '../model/home.ts'
 import { redact } from './redact.ts'
 
 /** A log is moved aside when it is larger than this at the start of a run, in bytes. */
@@ -20,7 +20,7 @@ export interface RunLog extends Disposable {
 
 /** `$XDG_STATE_HOME/relay-backup/log`, where the log files are. */
 export function logDirectory(env: NodeJS.ProcessEnv): string {
-  const state = env['XDG_STATE_HOME'] || join(env['HOME'] || homedir(), '.local', 'state')
+  const state = xdgDirectory(env, 'XDG_STATE_HOME')
   return join(state, 'relay-backup', 'log')
 }
 

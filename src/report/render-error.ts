@@ -1,4 +1,4 @@
-import { ConfigError, RelayError } from '../errors.ts'
+import { ConfigError, InternalError, RelayError } from '../errors.ts'
 import { printable, printableLines } from '../model/path-bytes.ts'
 import { createPaint } from './paint.ts'
 import type { Paint } from './paint.ts'
@@ -34,7 +34,8 @@ function expectedLines(error: RelayError, paint: Paint): string[] {
     .filter((part) => part !== undefined)
     .map(printable)
     .join('/')
-  const lines = [`${paint.red('error:')} ${where === '' ? '' : `${where}: `}${printableLines(error.message)}`]
+  const kind = error instanceof InternalError ? 'internal error:' : 'error:'
+  const lines = [`${paint.red(kind)} ${where === '' ? '' : `${where}: `}${printableLines(error.message)}`]
   if (error instanceof ConfigError) {
     for (const problem of error.problems) {
       const at = [problem.file, problem.line, problem.column].filter((part) => part !== undefined).join(':')

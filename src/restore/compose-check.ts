@@ -116,7 +116,10 @@ async function readCompose(
   const title = 'having Compose read its files'
   const pairs = asked.unseen.flatMap(({ target, staged }) => [String(target), String(staged)])
   const args = [asked.project, asked.names.join(','), String(pairs.length / 2), ...pairs, ...asked.args]
-  const result = await remote.run({ script: 'restore-compose-check', args, privilege, title }, { signal })
+  const result = await remote.run(
+    { script: 'restore-compose-check', patience: 'list', args, privilege, title },
+    { signal },
+  )
   const [tool = '', ...said] = result.stdout.toString('utf8').split('\n')
   if ((result.status !== 0 && result.status !== 3) || !tool.startsWith('tool\t')) {
     throw new RemoteError('compose-unknown', `Compose on ${remote.name} can't be asked to read its files`, {

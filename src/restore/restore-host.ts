@@ -1,4 +1,4 @@
-import { DamageError, InterruptedError, RelayError } from '../errors.ts'
+import { abortedBy, DamageError, InterruptedError, RelayError } from '../errors.ts'
 import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
 import { requireShell } from '../pull/access.ts'
 import type { Carried, CarriedOut, Diary } from './carried.ts'
@@ -82,7 +82,7 @@ export async function restoreHost(
       await carry({ request, plan, sources, connected, found, changed, lock, diary }, dependencies, signal),
     )
   } catch (thrown) {
-    const error = signal.aborted && !(thrown instanceof RelayError) ? new InterruptedError() : thrown
+    const error = signal.aborted && !(thrown instanceof RelayError) ? abortedBy(signal) : thrown
     if (!(error instanceof RelayError)) throw error
     await recordRun(request, started, { outcome: 'failed', error }, dependencies)
     // What came to be damaged since it was checked is found, and remembered, by a second look; that says so itself.

@@ -1,4 +1,4 @@
-import { ConnectionError, InterruptedError, RelayError } from '../errors.ts'
+import { abortedBy, ConnectionError, InternalError, RelayError } from '../errors.ts'
 import type { Carried, CarriedOut } from './carried.ts'
 import type { RestoreDriver } from './server/driver.ts'
 
@@ -26,8 +26,13 @@ export async function undo(
     diary.step('the old data is back, services as before')
     return { ...common, outcome: 'rolled-back', error }
   } catch (lost) {
-    if (!(lost instanceof ConnectionError)) throw lost
-    diary.step('the connection is lost: the server puts everything back by itself within a minute')
+    const stuck = lost instanceof RelayError && lost.code === 'silent'
+    if (!(lost instanceof ConnectionError) && !stuck) throw lost
+    diary.step(
+      stuck
+        ? 'the server answers no more: it puts everything back by itself when it can'
+        : 'the connection is lost: the server puts everything back by itself within a minute',
+    )
     return {
       ...common,
       outcome: 'failed',
@@ -43,8 +48,6 @@ function withNext(error: RelayError, next: string): RelayError {
 /** What a restore failed with, as an error for a person. */
 export function asRelayError(thrown: unknown, signal: AbortSignal): RelayError {
   if (thrown instanceof RelayError) return thrown
-  if (signal.aborted) return new InterruptedError()
-  return new RelayError('internal', thrown instanceof Error ? thrown.message : String(thrown), {
-    cause: thrown,
-  })
+  if (signal.aborted) return abortedBy(signal)
+  return new InternalError(thrown)
 }

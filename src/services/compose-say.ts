@@ -52,6 +52,7 @@ export async function askCompose(
   const result = await host.run(
     {
       script: 'services-compose-say',
+      patience: 'list',
       args: [question.directory, ...question.args],
       privilege: options.privilege,
       title: 'asking Compose about the deployment',

@@ -21,7 +21,7 @@ export const findHelper: FindHelper = (host, signal) => {
 
 async function lookForHelper(host: RemoteHost, signal: AbortSignal): Promise<FoundHelper> {
   const title = 'looking for a way to be root by Docker'
-  const look = await host.run({ script: 'services-helper-look', title }, { signal })
+  const look = await host.run({ script: 'services-helper-look', patience: 'list', title }, { signal })
   try {
     const { helper, space } = parseHelperLook(host.name, look.stdout)
     await prove(host, helper, space, signal)
@@ -81,7 +81,10 @@ async function prove(
   signal: AbortSignal,
 ): Promise<void> {
   const title = 'trying a helper container'
-  const result = await host.run({ script: 'services-helper-proof', privilege: helper, title }, { signal })
+  const result = await host.run(
+    { script: 'services-helper-proof', patience: 'list', privilege: helper, title },
+    { signal },
+  )
   const said = result.stdout.toString('utf8').trim()
   if (result.status === 0 && said === `0 ${space}`) return
   const why = result.stderr.split('\n').find((line) => line !== '') ?? said

@@ -16,6 +16,7 @@ export const holdServices: HoldServices = async (host, request, signal) => {
   const lease = await host.lease(
     {
       script: 'hold',
+      patience: 'services',
       args: [request.deployment, randomBytes(6).toString('hex')],
       privilege: request.sudo ? 'sudo' : undefined,
       title: `holding services still (${how})`,

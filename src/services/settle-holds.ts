@@ -10,6 +10,7 @@ export const settleHolds: SettleHolds = async (host, { deployment, sudo, signal 
   await using lease = await host.lease(
     {
       script: 'hold-settle',
+      patience: 'services',
       args: [deployment, String(PATIENCE)],
       privilege: sudo ? 'sudo' : undefined,
       title: 'looking for services that an earlier run has left stopped or paused',

@@ -40,7 +40,10 @@ function imagesOf(containers: readonly ContainerLook[]): Record<string, string> 
 /** See {@link FindImages}. */
 export const findImages: FindImages = async (host, names, { privilege, signal }) => {
   const title = 'looking for images'
-  const result = await host.run({ script: 'services-images', args: names, privilege, title }, { signal })
+  const result = await host.run(
+    { script: 'services-images', patience: 'list', args: names, privilege, title },
+    { signal },
+  )
   const lines = result.stdout
     .toString('utf8')
     .split('\n')

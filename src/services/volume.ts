@@ -27,7 +27,10 @@ export const findVolume: FindVolume = async (host, volume, options) => {
   const config = isCompose ? services : {}
   const project = await findComposeProject(host, look, { deployment, config, privilege, signal })
   const title = `looking for the volume ${volume}`
-  const result = await host.run({ script: 'services-volume-look', privilege, title }, { signal })
+  const result = await host.run(
+    { script: 'services-volume-look', patience: 'list', privilege, title },
+    { signal },
+  )
   const volumes = parseVolumeLook(host.name, result.stdout)
   const known: VolumeChoice = { host: host.name, volume, volumes, look, project, isCompose }
   const mounted = project === undefined ? undefined : mountedOwn(known, project)

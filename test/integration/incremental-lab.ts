@@ -97,6 +97,7 @@ export class IncrementalLab implements AsyncDisposable {
       retention: this.retention,
       compression: { kind: 'auto' },
       fullEvery: this.fullEvery,
+      runTimeout: 86_400_000,
       services: { manager: 'none' },
       sources: this.sources,
       sourcesByDefault: false,
@@ -163,6 +164,7 @@ export class IncrementalLab implements AsyncDisposable {
 
   dependencies(): PullDependencies {
     return {
+      serverOf: () => Promise.resolve('lab'),
       vault: this.vault,
       encryptor: { recipients: [], encrypt: () => Promise.resolve(new PassThrough()) },
       writeArchive,

@@ -64,9 +64,10 @@ async function compareAndCapture(
   const { pending } = context
   const server = captureContext(context, config, dependencies)
   server.step('listing')
+  const size = { bytes: 0 }
   const plan = preparePull({
     snapshot: pending.id,
-    listed: bounded(source.list()),
+    listed: bounded(source.list(), size),
     last: chain.last,
     mode: chain.mode,
     createSorter: dependencies.createSorter,
@@ -90,9 +91,8 @@ async function compareAndCapture(
     pending.scratchPath(`${config.name}.members`),
     dependencies,
   )
-  const captured = await captureArchives(context, config, capture, dependencies, (entry, place) =>
-    members.add(entry, place),
-  )
+  const add: Parameters<typeof captureArchives>[4] = (entry, place) => members.add(entry, place)
+  const captured = await captureArchives(context, config, capture, dependencies, add, size.bytes)
   const { archives, outcome, wireBytes } = captured
 
   const isFull = mode.mode === 'full'
@@ -157,11 +157,16 @@ async function compareAndCapture(
 
 class TooManyEntries extends Error {}
 
-async function* bounded(listed: AsyncIterable<ListedEntry>): AsyncGenerator<ListedEntry> {
+/** Passes entries on, and sums up what files and their headers may need in a tar. */
+async function* bounded(
+  listed: AsyncIterable<ListedEntry>,
+  size: { bytes: number },
+): AsyncGenerator<ListedEntry> {
   let count = 0
   for await (const entry of listed) {
     count += 1
     if (count > MOST_ENTRIES) throw new TooManyEntries()
+    size.bytes += entry.path.length + (entry.stat.type === 'file' ? entry.stat.size : 0)
     yield entry
   }
 }

@@ -78,6 +78,7 @@ export class RestoreDriver implements AsyncDisposable {
     const lease = await host.lease(
       {
         script: 'restore-run',
+        patience: 'services',
         args: [placement.deployment, placement.id],
         privilege: placement.privilege,
         title: 'putting the restore in place',

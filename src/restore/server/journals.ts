@@ -68,6 +68,7 @@ export async function listJournals(host: RemoteHost, options: Options): Promise<
   const result = await host.run(
     {
       script: 'restore-journals',
+      patience: 'list',
       args: [options.deployment, 'status'],
       privilege: options.privilege,
       title: 'reading journals',
@@ -196,6 +197,7 @@ async function remove(host: RemoteHost, options: Options, args: readonly string[
   const result = await host.run(
     {
       script: 'restore-journals',
+      patience: 'list',
       args: [options.deployment, ...args],
       privilege: options.privilege,
       title: 'removing what restores left',

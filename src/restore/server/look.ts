@@ -78,6 +78,7 @@ export async function lookAtTargets(
   const result = await host.run(
     {
       script: 'restore-look',
+      patience: 'list',
       args: [options.deployment, ...options.targets],
       privilege: options.privilege,
       title: 'looking at the targets',

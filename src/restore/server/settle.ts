@@ -40,6 +40,7 @@ async function settle(
   await using lease = await host.lease(
     {
       script: 'restore-settle',
+      patience: 'services',
       args: [options.deployment, options.id, command],
       privilege: options.privilege,
       title: 'settling the restore',

@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises'
 import type { Compression } from '../../model/snapshot.ts'
 import type { Privilege, RemoteHost } from '../../remote/contract.ts'
 import { RemoteError } from '../../errors.ts'
+import { linesOf } from '../../model/lines.ts'
 import { scriptFailure } from './failure.ts'
 
 /**
@@ -23,6 +24,7 @@ export async function prepareStaging(
   const result = await host.run(
     {
       script: 'restore-prepare',
+      patience: 'work',
       args: [options.deployment, options.id, ...options.directories],
       privilege: options.privilege,
       title: 'making room for the restore',
@@ -72,6 +74,7 @@ export async function spawnUnpack(host: RemoteHost, options: UnpackOptions): Pro
   const process = await host.spawn(
     {
       script: 'restore-unpack',
+      patience: 'work',
       args: [
         options.directory,
         options.compression,
@@ -139,6 +142,7 @@ export async function* hashStaged(
   const process = await host.spawn(
     {
       script: 'restore-hash',
+      patience: 'work',
       args: [options.directory],
       privilege: options.privilege,
       title: 'checking hashes',
@@ -165,16 +169,11 @@ export async function* hashStaged(
   sent.catch(() => {})
   let answered = 0
   try {
-    let rest = ''
-    for await (const chunk of process.stdout as AsyncIterable<Buffer>) {
-      const lines = (rest + chunk.toString('latin1')).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) {
-        answered += 1
-        if (answered > asked)
-          throw new RemoteError('hash-order', 'The server hashed more files than were asked for')
-        yield parseHash(line)
-      }
+    for await (const line of linesOf(process.stdout as AsyncIterable<Buffer>, 'latin1')) {
+      answered += 1
+      if (answered > asked)
+        throw new RemoteError('hash-order', 'The server hashed more files than were asked for')
+      yield parseHash(line)
     }
     const exit = await process.exit
     if (exit.status !== 0 || answered !== asked) throw scriptFailure(host, 'checking hashes', exit)
@@ -203,6 +202,7 @@ export async function digHoles(
   const result = await host.run(
     {
       script: 'restore-dig',
+      patience: 'work',
       args: [options.directory],
       privilege: options.privilege,
       title: 'digging holes',

@@ -113,10 +113,20 @@ function batchPass(
   let aborted = false
   let failure: unknown
 
-  async function start(script: string, args: readonly string[], stdin?: Buffer): Promise<Started> {
+  async function start(
+    script: 'files-list' | 'files-batch',
+    args: readonly string[],
+    stdin?: Buffer,
+  ): Promise<Started> {
     const nonce = streamNonce()
     const process = await context.host.spawn(
-      { script, args: [nonce, ...args], privilege: context.privilege, title: `${script} on the server` },
+      {
+        script,
+        patience: script === 'files-list' ? 'list' : 'stream',
+        args: [nonce, ...args],
+        privilege: context.privilege,
+        title: `${script} on the server`,
+      },
       { signal: context.signal },
     )
     running.add(process)

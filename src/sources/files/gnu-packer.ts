@@ -35,6 +35,8 @@ export function gnuPacker(context: CaptureContext, roots: readonly Root[]): Pack
     const process = await context.host.spawn(
       {
         script,
+        // What is proven before its tail is sent is hashed in silence.
+        patience: script === 'files-changes' ? 'work' : 'stream',
         args: [nonce, ...compressorArgs(compression, context.probe), ...names.arguments],
         privilege: context.privilege,
         title: 'tar on the server',

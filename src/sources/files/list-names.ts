@@ -71,6 +71,7 @@ export async function* namesBelow(
   const process = await host.spawn(
     {
       script: 'files-list',
+      patience: 'list',
       args: [
         nonce,
         roots[0]?.base === 'root' ? '/' : (probe.deployment ?? '/'),

@@ -31,7 +31,13 @@ async function ask(
   names: readonly string[],
 ): Promise<readonly string[]> {
   const result = await host.run(
-    { script: 'files-present', args: [directory], privilege, title: 'looking for what did not come' },
+    {
+      script: 'files-present',
+      patience: 'list',
+      args: [directory],
+      privilege,
+      title: 'looking for what did not come',
+    },
     { stdin: Buffer.from(names.map((name) => `${name}\0`).join(''), 'latin1'), signal },
   )
   const fields = result.stdout.toString('latin1').split('\0')

@@ -71,6 +71,7 @@ export async function inspectPaths(
   const result = await host.run(
     {
       script: 'files-resolve',
+      patience: 'list',
       args: [probe.deployment ?? '/', ...paths],
       privilege,
       title: 'looking at the paths',

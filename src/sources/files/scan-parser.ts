@@ -68,7 +68,7 @@ export class ScanParser {
     if (this.#ended) throw malformed()
     if (this.#clock === undefined) {
       const text = field.toString('latin1')
-      if (!/^\d+$/.test(text)) throw malformed()
+      if (!isNumber(text)) throw malformed()
       this.#clock = Number(text)
       return undefined
     }
@@ -130,7 +130,7 @@ function parseStat(text: string): FileStat | ServerType {
 }
 
 function isNumber(text: string): boolean {
-  return /^\d+$/.test(text)
+  return /^\d{1,20}$/.test(text)
 }
 
 /**

@@ -13,6 +13,10 @@ import type { OnLeftOut } from './scan-parser.ts'
 import type { LeftOut } from './left-out.ts'
 import { RootCheck } from './root-check.ts'
 
+/** No list of names packs better than this: bytes out of one, beyond so many that are always taken. */
+const MOST_RATIO = 1000
+const ALWAYS_PLAIN = 256 * 1024 * 1024
+
 /** Only a find with `-printf` tells ns and inodes; servers without it always get full pulls. */
 export function canScan(context: Pick<CaptureContext, 'probe'>): boolean {
   return context.probe.findPrintf && context.probe.tar === 'gnu'
@@ -61,6 +65,7 @@ async function* scanBelow(
   const process = await host.spawn(
     {
       script: 'files-scan',
+      patience: 'list',
       args: [
         nonce,
         tool,
@@ -79,7 +84,14 @@ async function* scanBelow(
   const parser = new ScanParser(onLeftOut)
   let failure: unknown
   try {
-    for await (const chunk of decoded(process.stdout, tool)) yield* parser.write(chunk)
+    let wire = 0
+    if (tool !== 'none') process.stdout.on('data', (chunk: Buffer) => (wire += chunk.length))
+    let plain = 0
+    for await (const chunk of decoded(process.stdout, tool)) {
+      plain += chunk.length
+      if (tool !== 'none' && plain > ALWAYS_PLAIN + wire * MOST_RATIO) throw bomb()
+      yield* parser.write(chunk)
+    }
     parser.end()
   } catch (error) {
     failure = error
@@ -101,6 +113,12 @@ async function* scanBelow(
   }
   await judgeListing(status, context)
   if (failure !== undefined) throw failure as Error
+}
+
+function bomb(): RemoteError {
+  return new RemoteError('listing-too-big', "The server's list of files unpacks to more than any list does", {
+    next: 'Look on the server at what its find, zstd and gzip are, then pull again with --full; it needs no list.',
+  })
 }
 
 function decoded(stream: Readable, tool: 'zstd' | 'gzip' | 'none'): AsyncIterable<Buffer> {

@@ -25,6 +25,7 @@ export async function holdAof(session: Session, directory: string, name: string)
   const lease = await context.host.lease(
     {
       script: 'redis-aof',
+      patience: 'stream',
       args: [
         ...session.server,
         ...[directory, randomBytes(6).toString('hex'), location.member, name, String(POLL)],

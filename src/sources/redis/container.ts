@@ -121,7 +121,7 @@ async function readStart(context: SearchContext, id: string): Promise<ContainerS
 async function run(context: SearchContext, ...args: readonly string[]): Promise<readonly ScriptRecord[]> {
   const title = 'finding out how the container of Redis starts'
   const result = await context.host.run(
-    { script: 'redis-container', args, privilege: toSpeak(context.privilege), title },
+    { script: 'redis-container', patience: 'list', args, privilege: toSpeak(context.privilege), title },
     { signal: context.signal },
   )
   const records = result.status === 0 ? parseRecords(result.stdout) : undefined

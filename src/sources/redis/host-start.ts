@@ -122,6 +122,7 @@ export async function readStart(session: Session, args: readonly string[]): Prom
   const result = await context.host.run(
     {
       script: 'redis-restore-start',
+      patience: 'list',
       args,
       privilege: context.privilege,
       title: 'finding out how Redis starts',

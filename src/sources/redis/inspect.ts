@@ -34,6 +34,7 @@ export async function askServer(session: Session): Promise<Inspection> {
   const result = await context.host.run(
     {
       script: 'redis-inspect',
+      patience: 'list',
       args: [...session.server, location.directory],
       privilege: context.privilege,
       title: 'asking Redis on the server',

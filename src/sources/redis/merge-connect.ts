@@ -47,6 +47,7 @@ async function connectByCli(session: Session): Promise<RedisConnection> {
     await context.host.spawn(
       {
         script: 'redis-merge-session',
+        patience: 'work',
         args: session.server,
         privilege: container === undefined ? context.privilege : toSpeak(context.privilege),
         title: 'redis-cli on the server',

@@ -1,4 +1,5 @@
 import { RemoteError } from '../../errors.ts'
+import { linesOf } from '../../model/lines.ts'
 import type { RestoreContext } from '../contract.ts'
 
 /** A key that is added: what of it tells, later, whether it is still the one that was added. */
@@ -43,6 +44,7 @@ export async function appendJournal(context: RestoreContext, path: string, text:
   const result = await context.host.run(
     {
       script: 'redis-merge-append',
+      patience: 'work',
       args: [path],
       privilege: context.privilege,
       title: 'writing the journal',
@@ -67,7 +69,13 @@ export async function* readJournal(
   path: string,
 ): AsyncGenerator<readonly AddedKey[], void, undefined> {
   const process = await context.host.spawn(
-    { script: 'redis-merge-read', args: [path], privilege: context.privilege, title: 'reading the journal' },
+    {
+      script: 'redis-merge-read',
+      patience: 'work',
+      args: [path],
+      privilege: context.privilege,
+      title: 'reading the journal',
+    },
     { signal: context.signal },
   )
   process.exit.catch(() => {})
@@ -81,14 +89,9 @@ export async function* readJournal(
   }
   let whole = false
   try {
-    let rest = ''
-    for await (const chunk of process.stdout as AsyncIterable<Buffer>) {
-      const lines = (rest + chunk.toString('latin1')).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) {
-        if (line === 'end') yield take()
-        else readLine(line, group)
-      }
+    for await (const line of linesOf(process.stdout as AsyncIterable<Buffer>, 'latin1')) {
+      if (line === 'end') yield take()
+      else readLine(line, group)
     }
     yield take()
     const exit = await process.exit

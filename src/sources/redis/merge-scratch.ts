@@ -35,6 +35,7 @@ export async function openScratch(
   const lease = await context.host.lease(
     {
       script: 'redis-merge-scratch',
+      patience: 'work',
       args: [`${staged}/${plan.directory}`, binary.path, plan.databases, plan.line, ...settings],
       privilege: context.privilege,
       title: 'loading the snapshot into a Redis of its own',
@@ -76,7 +77,7 @@ async function connect(
   const args = ['127.0.0.1', port, '', 'no', container]
   return new CliConnection(
     await host.spawn(
-      { script: 'redis-merge-session', args, privilege: toSpeak(privilege), title },
+      { script: 'redis-merge-session', patience: 'work', args, privilege: toSpeak(privilege), title },
       { signal },
     ),
     stdinOf({ lines: [password] }),

@@ -29,6 +29,7 @@ export async function readStaged(context: RestoreContext, directory: string): Pr
   const result = await context.host.run(
     {
       script: 'redis-restore-staged',
+      patience: 'list',
       args: [directory],
       privilege: context.privilege,
       title: 'looking at the files of Redis that were unpacked',
@@ -49,6 +50,7 @@ export async function runSteps(
   await using lease = await context.host.lease(
     {
       script: 'redis-restore-arrange',
+      patience: 'work',
       args: [directory, ...steps.flat()],
       privilege: context.privilege,
       title: 'arranging the files of Redis',

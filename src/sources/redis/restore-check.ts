@@ -136,6 +136,7 @@ async function waitUntilUp(
   const process = await context.host.spawn(
     {
       script: 'redis-restore-check',
+      patience: 'work',
       args: [...session.server, String(stall)],
       privilege: context.privilege,
       title: 'waiting for Redis on the server',

@@ -95,7 +95,7 @@ async function containerStart(
 async function readImage(context: RestoreContext, image: string): Promise<StartEvidence['binary']> {
   const title = 'asking the image of Redis for its version'
   const result = await context.host.run(
-    { script: 'redis-image', args: [image], privilege: toSpeak(context.privilege), title },
+    { script: 'redis-image', patience: 'list', args: [image], privilege: toSpeak(context.privilege), title },
     { signal: context.signal },
   )
   const version = versionOfBinary(result.stdout.toString('utf8'))
@@ -120,6 +120,7 @@ async function presentSettings(session: Session): Promise<Partial<Record<string,
   const result = await context.host.run(
     {
       script: 'redis-restore-settings',
+      patience: 'list',
       args: session.server,
       privilege: context.privilege,
       title: 'asking Redis on the server',

@@ -1,4 +1,5 @@
 import { SourceError } from '../../errors.ts'
+import { linesOf } from '../../model/lines.ts'
 import { formatSize } from '../../model/units.ts'
 import { nameOf, refusal, whereItWrites } from './failures.ts'
 import type { Inspection } from './inspection.ts'
@@ -30,6 +31,7 @@ export async function save(
   const process = await context.host.spawn(
     {
       script: 'redis-save',
+      patience: 'stream',
       args: [
         ...session.server,
         ...[`${directory.real}/${name}`, String(STALL), refused.dbfilename === undefined ? 'no' : 'yes'],
@@ -48,14 +50,9 @@ export async function save(
     process.stdin.on('error', () => {})
     process.stdin.end(stdinOf(session))
     let last = ''
-    let rest = ''
-    for await (const chunk of process.stdout) {
-      const lines = (rest + (chunk as Buffer).toString('utf8')).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) {
-        last = line
-        tell(session, line)
-      }
+    for await (const line of linesOf(process.stdout as AsyncIterable<Buffer>, 'utf8')) {
+      last = line
+      tell(session, line)
     }
     const exit = await process.exit
     context.signal.throwIfAborted()
@@ -65,6 +62,7 @@ export async function save(
     context.signal.throwIfAborted()
     throw error
   } finally {
+    if (!process.stdout.readableEnded) process.kill()
     context.signal.removeEventListener('abort', stop)
   }
 }

@@ -25,6 +25,7 @@ export async function streamArchive(
   const process = await context.host.spawn(
     {
       script: 'redis-stream',
+      patience: 'work',
       args: [nonce, ...session.server],
       privilege: context.privilege,
       title: 'redis-cli --rdb on the server',

@@ -43,6 +43,7 @@ export async function tarArchive(
   const process = await context.host.spawn(
     {
       script: 'redis-tar',
+      patience: 'stream',
       args: [
         ...[nonce, ...compressorArgs(compression, context.probe)],
         isGnu ? 'gnu' : 'other',

@@ -19,6 +19,7 @@ describe('a minimal config', () => {
       compression: { kind: 'auto' },
       retention: { last: 7, safety: 14 * DAY },
       fullEvery: 30,
+      runTimeout: 86_400_000,
       hosts: [
         {
           name: 'prod',
@@ -35,6 +36,7 @@ describe('a minimal config', () => {
           retention: { last: 7, safety: 14 * DAY },
           compression: { kind: 'auto' },
           fullEvery: 30,
+          runTimeout: 86_400_000,
           services: { manager: 'none' },
           sources: [
             {

@@ -74,7 +74,7 @@ describe('hosts', () => {
 
 describe('keys of a host', () => {
   const LIST =
-    'Known keys here: ssh, deployment, sudo, tags, retention, compression, fullEvery, services, sources'
+    'Known keys here: ssh, deployment, sudo, tags, retention, compression, fullEvery, runTimeout, services, sources'
   test.each([
     ['deploymnt: /x', ['7:5 hosts.prod.deploymnt: unknown key (Did you mean "deployment"?)']],
     ['wobble: 1', [`7:5 hosts.prod.wobble: unknown key (${LIST})`]],

@@ -28,6 +28,7 @@ function host(name: string, more: Partial<HostConfig> = {}): HostConfig {
     retention: { safety: 1 },
     compression: { kind: 'auto' },
     fullEvery: 1,
+    runTimeout: 86_400_000,
     services: {
       manager: 'systemd',
       data: ['redis'],

@@ -74,3 +74,11 @@ describe('parseStreamStatus', () => {
     expect(status && failedStage(status, ['find', 'tar', 'zstd'])).toEqual({ stage: 'find', status: 255 })
   })
 })
+
+it('takes no status line that is cut, wherever: a cut number is another number', () => {
+  const line = 'relay-backup:n1:status tar=141 zstd=12\n'
+  expect(parseStreamStatus(line, 'n1')?.statuses.get('zstd')).toBe(12)
+  for (let length = 0; length < line.length; length += 1) {
+    expect(parseStreamStatus(line.slice(0, length), 'n1')).toBeUndefined()
+  }
+})

@@ -1,0 +1,34 @@
+import { RelayError } from '../errors.ts'
+import { formatDuration } from './units.ts'
+
+/** setTimeout's longest, in ms: 24 days. */
+const LONGEST = 2 ** 31 - 1
+
+/** The signal of one run: the given one, and one that ends the run in order when it takes longer than it may. */
+export interface RunSignal extends Disposable {
+  readonly signal: AbortSignal
+}
+
+/**
+ * Bounds a run. After `runTimeout` ms its signal fires with RelayError `run-timeout`; what is under way is undone and
+ * every lock given back, as after Ctrl-C. Disposing it ends the watch.
+ */
+export function boundRun(
+  host: { readonly name: string; readonly runTimeout: number },
+  signal: AbortSignal,
+): RunSignal {
+  const controller = new AbortController()
+  const end = () => {
+    controller.abort(
+      new RelayError('run-timeout', `The run took longer than ${formatDuration(host.runTimeout)}`, {
+        host: host.name,
+        next: 'See what it waited for; if it just needs that long, raise `runTimeout` in the config',
+      }),
+    )
+  }
+  const timer = setTimeout(end, Math.min(host.runTimeout, LONGEST))
+  return {
+    signal: AbortSignal.any([signal, controller.signal]),
+    [Symbol.dispose]: () => clearTimeout(timer),
+  }
+}
