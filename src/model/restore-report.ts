@@ -14,6 +14,8 @@ export interface RestoreUnit {
   readonly kind: 'rename' | 'children'
   /** Something is there now and will be set aside. */
   readonly exists: boolean
+  /** What is there is a directory with nothing in it: there is nothing to save. */
+  readonly empty: boolean
   /** What is there now, in bytes as the disk counts. */
   readonly existingBytes: number
   /** Under which `.relay-backup/` directory it is staged and the old is kept: on the target's file system. */

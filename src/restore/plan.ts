@@ -72,6 +72,7 @@ export function planRestore(input: PlanInput): RestorePlan {
         target: target.path,
         kind: home.kind,
         exists: target.type !== 'absent',
+        empty: target.empty,
         existingBytes: target.bytes,
         base: home.home,
         carry: path.config.kind === 'redis' ? [] : path.config.exclude,
@@ -102,7 +103,7 @@ export function planRestore(input: PlanInput): RestorePlan {
       notes,
     })),
     services: serviceNames(input.found.services),
-    safety: replaces && input.safety && units.some((unit) => unit.exists),
+    safety: replaces && input.safety && units.some((unit) => unit.exists && !unit.empty),
     downtime: replaces ? SWAP_MS + Math.round(bytes / START_RATE) : 0,
     findings,
   }
@@ -131,12 +132,14 @@ function targetProblem(target: TargetLook, { host, probe, chosen }: PlanInput): 
       'Move it away by hand, then restore again.',
     )
   }
-  // What can't be renamed itself is replaced child by child.
-  const isWritable = target.mountPoint ? target.writable : target.parentWritable
+  // What can't be renamed itself is replaced child by child. A directory that goes elsewhere must be writable, too:
+  // its `..` changes (rename(2), EACCES).
+  const itself = target.mountPoint || (target.type === 'directory' && target.parentWritable)
+  const isWritable = itself ? target.writable : target.parentWritable
   if (!isWritable) {
     return failed(
       'target-not-writable',
-      `${path} can't be replaced: ${target.mountPoint ? 'it' : 'its directory'} is not writable for ${isRoot ? 'root' : 'us'}`,
+      `${path} can't be replaced: ${itself ? 'it' : 'its directory'} is not writable for ${isRoot ? 'root' : 'us'}`,
       isRoot
         ? 'Its file system is read-only: mount it writable, or name another path in the config.'
         : `Set hosts.${host.name}.sudo: true, or give the SSH user the right to write there.${byDocker(chosen)}`,

@@ -18,7 +18,7 @@ import { lookAtTargets } from './server/look.ts'
 import type { Launch } from './launch.ts'
 import { findServices, type FoundServices } from './services.ts'
 import { recordedImages, versionFindings } from './versions.ts'
-import { targetConfig, wantedPaths, wantedSources, type PathSelection } from './wanted.ts'
+import { hasOwnPaths, targetConfig, wantedPaths, wantedSources, type PathSelection } from './wanted.ts'
 
 /** What is restored where. */
 export interface RestoreRequest {
@@ -83,7 +83,10 @@ export async function preflight(
     const known = host.sources.find((one) => one.name === name)
     const paths =
       contents.header.paths.length > 0 ? contents.header.paths : known?.kind === 'redis' ? [known.path] : []
-    const config = await locateSource(place, targetConfig(source, name, paths, host))
+    const config = await locateSource(
+      place,
+      targetConfig(source, name, paths, host, hasOwnPaths(snapshot, host)),
+    )
     const wanted = wantedPaths(source, config, paths, whole ? undefined : selected, deployment)
     read.push({ source, contents, archives, wanted, config })
   }
