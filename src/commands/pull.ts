@@ -4,7 +4,12 @@ import type { HostPullReport } from '../model/pull-report.ts'
 import { parseDuration, parseSize } from '../model/units.ts'
 import { planPulls } from '../pull/plan.ts'
 import { pullHosts } from '../pull/pull-hosts.ts'
-import { pullReportToJson, renderPullPlans, renderPullReport } from '../report/pull-summary.ts'
+import {
+  pullPlansToJson,
+  pullReportToJson,
+  renderPullPlans,
+  renderPullReport,
+} from '../report/pull-summary.ts'
 import { loadConfig } from '../config/load.ts'
 import { requireKnownSources, selectHosts } from '../config/select-hosts.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
@@ -41,7 +46,11 @@ export async function pull(
 
   if (flags.dryRun === true) {
     const plans = await planPulls(hosts, flags.source, wirePlanning(), context.signal)
-    return { exitCode: ExitCode.done, text: renderPullPlans(plans), json: { hosts: plans } }
+    return {
+      exitCode: pullExitCode(plans),
+      text: renderPullPlans(plans, context),
+      json: pullPlansToJson(plans),
+    }
   }
   await using wired = await wirePull(context, config, { bandwidth })
   const options = { sources: flags.source, full: flags.full, ifOlderThan, rotate: flags.rotate, jobs }
@@ -54,7 +63,7 @@ export async function pull(
 }
 
 /** The exit code of a pull (design.md section 2): the first that applies. */
-export function pullExitCode(hosts: readonly HostPullReport[]): ExitCode {
+export function pullExitCode(hosts: readonly Pick<HostPullReport, 'outcome'>[]): ExitCode {
   const outcomes = new Set(hosts.map((host) => host.outcome))
   if (outcomes.has('interrupted')) return ExitCode.interrupted
   if (outcomes.size === 1 && outcomes.has('locked')) return ExitCode.locked

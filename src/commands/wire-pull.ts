@@ -95,6 +95,9 @@ export async function wirePull(
 export function wirePlanning(): PlanDependencies {
   return {
     ...remoteParts(),
+    findContainer: findSourceContainer,
+    resolveSecret,
+    sourceOf,
     describeCompression: (host, probe) => {
       const { wire, store } = chooseCompression(host.compression, probe)
       if (store === 'none') return 'not compressed'

@@ -54,8 +54,11 @@ export interface RotationReport {
 /** What `pull --dry-run` would do on one host. */
 export interface PullPlanReport {
   readonly host: string
-  readonly deployment: string
-  readonly server: string
+  /** What the pull would come to, as far as that can be seen without changing anything. */
+  readonly outcome: 'done' | 'partial' | 'failed'
+  /** Absent where nothing is known of the server. */
+  readonly deployment?: string | undefined
+  readonly server?: string | undefined
   readonly sources: readonly {
     readonly source: string
     readonly kind: string
@@ -63,6 +66,10 @@ export interface PullPlanReport {
     readonly compression: string
     /** `as root by sudo`; absent: as the SSH user. */
     readonly privilege?: string | undefined
+    /** Why it could not be captured. */
+    readonly error?: RelayError | undefined
   }[]
   readonly notices: readonly string[]
+  /** Why nothing could be captured. */
+  readonly error?: RelayError | undefined
 }

@@ -71,6 +71,7 @@ export interface RestoreReport {
   /** The safety snapshot of what was replaced. */
   readonly safetySnapshot?: string | undefined
   readonly findings: readonly Finding[]
+  /** Why it failed; of a `planned` one, why it would be refused. */
   readonly error?: RelayError | undefined
   /** ms */
   readonly duration: number

@@ -1,24 +1,25 @@
+import { InterruptedError, RelayError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { PullPlanReport } from '../model/pull-report.ts'
-import { RelayError } from '../errors.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import type { PullDependencies } from './dependencies.ts'
 import { SFTP_ONLY } from './access.ts'
-import { locateSource } from './locate.ts'
-import { describePrivilege, privilegeToRead, type ChosenPrivilege } from './privilege.ts'
-import { describeQuiesce, groupByQuiesce, holdRequest } from './quiesce.ts'
+import { lookAtSources, type LookDependencies } from './look-at-sources.ts'
+import { describePrivilege } from './privilege.ts'
+import { describeQuiesce } from './quiesce.ts'
 import { namesToProbe, selectSources } from './select-sources.ts'
 
 /** The parts a plan needs: it connects and looks, and touches nothing. */
-export type PlanDependencies = Pick<
-  PullDependencies,
-  'connect' | 'probe' | 'findHelper' | 'findVolume' | 'checkHold'
-> & {
-  /** How a source would be compressed, for a person. */
-  readonly describeCompression: (host: HostConfig, probe: HostProbe) => string
-}
+export type PlanDependencies = Pick<PullDependencies, 'connect' | 'probe'> &
+  LookDependencies & {
+    /** How a source would be compressed, for a person. */
+    readonly describeCompression: (host: HostConfig, probe: HostProbe) => string
+  }
 
-/** What `pull` would do on each host. Throws the first host's error: a plan that can't be made is no plan. */
+/**
+ * What `pull` would do on each host, and what it would come to. A host that can't be pulled says so in its plan;
+ * throws what is a defect, and InterruptedError.
+ */
 export async function planPulls(
   hosts: readonly HostConfig[],
   asked: readonly string[] | undefined,
@@ -26,7 +27,20 @@ export async function planPulls(
   signal: AbortSignal,
 ): Promise<PullPlanReport[]> {
   const plans: PullPlanReport[] = []
-  for (const host of hosts) plans.push(await planHost(host, asked, dependencies, signal))
+  for (const host of hosts) {
+    try {
+      plans.push(await planHost(host, asked, dependencies, signal))
+    } catch (error) {
+      if (!(error instanceof RelayError) || error instanceof InterruptedError || signal.aborted) throw error
+      plans.push({
+        host: host.name,
+        outcome: 'failed',
+        sources: [],
+        notices: [],
+        error: error.withDetails({ host: host.name }),
+      })
+    }
+  }
   return plans
 }
 
@@ -44,43 +58,47 @@ async function planHost(
   )
   const deployment = requireDeployment(host, probe)
   const selection = selectSources(host, asked, probe.existing)
-  const { findHelper, findVolume } = dependencies
-  const place = { host, remote, probe, findHelper, findVolume, signal }
-  const sources: SourceConfig[] = []
-  for (const source of selection.sources) sources.push(await locateSource(place, source))
-  const read = new Map<string, ChosenPrivilege>()
-  for (const source of sources) read.set(source.name, await privilegeToRead(place, source))
-  for (const { quiesce } of groupByQuiesce(sources)) {
-    if (quiesce !== undefined)
-      await dependencies.checkHold(remote, holdRequest({ host, remote, probe }, quiesce), signal)
-  }
+  const looks = await lookAtSources({ host, remote, probe, signal }, selection.sources, dependencies)
+  const open = openJournalsOf(host, probe)
+  const failed = looks.filter(({ error }) => error !== undefined).length
   return {
     host: host.name,
+    outcome: open !== undefined || failed === looks.length ? 'failed' : failed > 0 ? 'partial' : 'done',
     deployment,
     server:
       probe.access === 'sftp'
         ? SFTP_ONLY
         : `${probe.os} (${probe.arch}), ${probe.user} (uid ${probe.uid})${host.sudo ? ', with sudo' : ''}`,
-    sources: sources.map((source) => ({
+    sources: looks.map(({ source, chosen, error }) => ({
       source: source.name,
       kind: source.kind,
       what: describeSource(source),
       compression: dependencies.describeCompression(host, probe),
-      privilege: describePrivilege(read.get(source.name)?.privilege),
+      privilege: describePrivilege(chosen?.privilege),
+      error,
     })),
     notices: [
-      ...probe.openJournals.map(
-        (id) => `restore ${id} is not settled on the server: pull refuses until it is`,
-      ),
-      ...[...read].flatMap(([source, { refused }]) =>
-        refused === undefined ? [] : [`${source} can't be read: ${refused.message}. ${refused.next}`],
-      ),
+      ...looks.flatMap(({ notices }) => notices),
       ...probe.holds.map(
         () =>
           'services are held still there: by a pull that runs, or one that was cut off; pull settles that',
       ),
     ],
+    error: open,
   }
+}
+
+/** Why a deployment between two states is not pulled (design.md section 6); undefined where it is not. */
+export function openJournalsOf(host: HostConfig, probe: HostProbe): RelayError | undefined {
+  if (probe.openJournals.length === 0) return undefined
+  return new RelayError(
+    'open-journal',
+    `a restore is not settled on the server: ${probe.openJournals.join(', ')}`,
+    {
+      host: host.name,
+      next: `Wait for it to end, or settle it with: relay-backup rollback --host ${host.name}`,
+    },
+  )
 }
 
 /** The deployment as an absolute path on the server. Throws when it is not there. */

@@ -24,8 +24,6 @@ export function renderPullReport(report: PullReport, style: { readonly color: bo
 
 /** The same for a program: errors as plain data. */
 export function pullReportToJson(report: PullReport): unknown {
-  const plain = <T extends { readonly error?: RelayError | undefined }>(part: T) =>
-    part.error === undefined ? part : { ...part, ...errorToJson(part.error) }
   return {
     ...report,
     hosts: report.hosts.map((host) => ({ ...plain(host), sources: host.sources.map(plain) })),
@@ -33,24 +31,46 @@ export function pullReportToJson(report: PullReport): unknown {
 }
 
 /** What `pull --dry-run` would do, for a person; without a trailing newline. */
-export function renderPullPlans(plans: readonly PullPlanReport[]): string {
-  return plans
-    .map((plan) => {
-      const width = Math.max(0, ...plan.sources.map((source) => source.source.length))
-      return [
-        `${printable(plan.host)}: would capture ${printable(plan.deployment)} (${printable(plan.server)})`,
-        ...plan.sources.map(
-          (source) =>
-            `  ${printable(source.source).padEnd(width)}  ${printable(source.kind)}  ${printable(source.what)}  ` +
-            `(${[source.compression, source.privilege]
-              .flatMap((one) => one ?? [])
-              .map(printable)
-              .join(', ')})`,
-        ),
-        ...plan.notices.map((notice) => `  note: ${printable(notice)}`),
-      ].join('\n')
-    })
-    .join('\n')
+export function renderPullPlans(
+  plans: readonly PullPlanReport[],
+  style: { readonly color: boolean },
+): string {
+  const paint = createPaint(style.color)
+  return plans.map((plan) => planLines(plan, paint).join('\n')).join('\n')
+}
+
+/** The same for a program. */
+export function pullPlansToJson(plans: readonly PullPlanReport[]): unknown {
+  return { hosts: plans.map((plan) => ({ ...plain(plan), sources: plan.sources.map(plain) })) }
+}
+
+function plain<T extends { readonly error?: RelayError | undefined }>(part: T): object {
+  return part.error === undefined ? part : { ...part, ...errorToJson(part.error) }
+}
+
+function planLines(plan: PullPlanReport, paint: Paint): string[] {
+  const { deployment, server, error } = plan
+  const width = Math.max(0, ...plan.sources.map((source) => source.source.length))
+  return [
+    deployment === undefined || server === undefined
+      ? `${printable(plan.host)}: would fail`
+      : `${printable(plan.host)}: would capture ${printable(deployment)} (${printable(server)})`,
+    ...plan.sources.flatMap((source) => [
+      `  ${printable(source.source).padEnd(width)}  ${printable(source.kind)}  ${printable(source.what)}  ` +
+        `(${[source.compression, source.privilege]
+          .flatMap((one) => one ?? [])
+          .map(printable)
+          .join(', ')})`,
+      ...(source.error === undefined ? [] : planErrorLines(source.error, '    ', paint)),
+    ]),
+    ...plan.notices.map((notice) => `  note: ${printable(notice)}`),
+    ...(error === undefined ? [] : planErrorLines(error, '  ', paint)),
+  ]
+}
+
+function planErrorLines(error: RelayError, indent: string, paint: Paint): string[] {
+  const [first = '', ...rest] = errorLines(error, indent, paint)
+  return [`${indent}${paint.red('failed:')} ${first.trimStart()}`, ...rest]
 }
 
 function hostLines(host: HostPullReport, paint: Paint): string[] {

@@ -163,18 +163,24 @@ async function targetVersions(
   return versionFindings(server, { name: host.name, arch: probe.arch, versions, images })
 }
 
-/** Throws the failed findings of a plan. */
-export function refuseFailed(plan: RestorePlan): void {
+/** What the failed findings of a plan refuse it with; undefined when there is none. */
+export function refusalOf(plan: RestorePlan): RelayError | undefined {
   const failed = plan.findings.filter((finding) => finding.outcome === 'failed')
   const [first] = failed
-  if (first === undefined) return
+  if (first === undefined) return undefined
   if (first.check === 'restore-runs') {
-    throw new LockedError(first.message, { host: plan.host, next: first.next })
+    return new LockedError(first.message, { host: plan.host, next: first.next })
   }
-  throw new RelayError(`preflight-${first.check}`, failed.map((finding) => finding.message).join('; '), {
+  return new RelayError(`preflight-${first.check}`, failed.map((finding) => finding.message).join('; '), {
     host: plan.host,
     next: first.next ?? 'Correct that, then restore again.',
   })
+}
+
+/** Throws {@link refusalOf} a plan. */
+export function refuseFailed(plan: RestorePlan): void {
+  const refusal = refusalOf(plan)
+  if (refusal !== undefined) throw refusal
 }
 
 /** Everything that is read of the vault for these sources; see {@link checkFiles}. */

@@ -12,6 +12,7 @@ import {
   absoluteDeployment,
   checkArchives,
   preflight,
+  refusalOf,
   refuseFailed,
   restoreContext,
   type Connected,
@@ -64,10 +65,18 @@ export async function restoreHost(
     duration: pull.now().getTime() - started.getTime(),
     ...rest,
   })
-  if (request.dryRun) return report({ outcome: 'planned', restored: [], findings: plan.findings })
+  const checkHashes = async (): Promise<void> => {
+    diary.step('checking the archives')
+    await checkArchives(sources, { pull, hashes: true, signal })
+  }
+  if (request.dryRun) {
+    const error = refusalOf(plan)
+    // What a migration asks with is fresh from its server.
+    if (error === undefined && request.launch === undefined) await checkHashes()
+    return report({ outcome: 'planned', restored: [], findings: plan.findings, error })
+  }
   refuseFailed(plan)
-  diary.step('checking the archives')
-  await checkArchives(sources, { pull, hashes: true, signal })
+  await checkHashes()
   if (!(await dependencies.confirm(plan)))
     throw new InterruptedError('Not confirmed; nothing was changed', { host: host.name })
 

@@ -36,6 +36,12 @@ export async function captureFiles(context: CaptureContext, config: FilesSourceC
   return captureAll(context, config, await resolveRoots(context, config.paths))
 }
 
+/** Finds out whether the paths can be captured; throws as {@link captureFiles} does before it reads them. */
+export async function lookAtFiles(context: CaptureContext, config: FilesSourceConfig): Promise<void> {
+  if (context.probe.access === 'shell' && context.probe.tar === undefined) throw noTar()
+  await resolveRoots(context, config.paths)
+}
+
 function captureAll(context: CaptureContext, config: FilesSourceConfig, roots: readonly Root[]): Capture {
   const isGnu = context.probe.tar === 'gnu'
   if (!isGnu && context.probe.tar !== 'busybox') {

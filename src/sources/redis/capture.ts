@@ -39,27 +39,14 @@ type Way = 'files' | 'stream' | 'stopped'
  * append-only files. Where the files can't be read, one archive with the RDB as a stream.
  */
 export async function captureRedis(context: PullContext, config: RedisSourceConfig): Promise<Capture> {
-  const session = { ...(await openSession(context, config)), createSorter: context.createSorter }
-  const { inspection, state } = await inspect(session)
+  const prepared = await prepare(context, config)
+  const { inspection, state, form, readable, tally } = prepared
+  const session = { ...prepared.session, createSorter: context.createSorter }
   const { container } = session
-  const tally = new Tally(context)
-  if (inspection.settled > 0) {
-    context.notice({
-      code: 'redis-settled',
-      message: `A pull that died had left AOF rewrites of ${nameOf(config)} switched off; they are on again`,
-    })
-  }
-  if (state === 'up' || container !== undefined) checkDirectory(session, inspection)
   if (state === 'stopped') {
-    tellOfStopped(session, inspection, tally)
     const settings = container?.start === undefined ? {} : startSettings(container.start)
     return new RedisCapture(session, { ...inspection, settings }, 'stopped', config.capture, {}, tally)
   }
-  tellOfReplica(session, inspection, tally)
-  const form = checkForm(session, inspection, tally)
-  const own = ownFiles(inspection)
-  const readable = inspection.directory.readable && !inspection.directory.unreadable.includes(own.rdb)
-  if (!readable && form !== 'rdb') throw unreadable(session, inspection)
   if (!readable) {
     tally.warn(
       'redis-stream',
@@ -71,7 +58,7 @@ export async function captureRedis(context: PullContext, config: RedisSourceConf
   if (form === 'aof') return new RedisCapture(session, inspection, 'files', form, {}, tally)
   context.step('asking Redis to save')
   try {
-    const saved = await save(session, `${inspection.directory.real}/${own.rdb}`)
+    const saved = await save(session, `${inspection.directory.real}/${ownFiles(inspection).rdb}`)
     return new RedisCapture(session, inspection, 'files', form, saved, tally)
   } catch (error) {
     const forbidden = error instanceof SourceError && /^redis-no-(?:permission|command)$/.test(error.code)
@@ -83,6 +70,47 @@ export async function captureRedis(context: PullContext, config: RedisSourceConf
     )
     return new RedisCapture(session, inspection, 'stream', form, {}, tally)
   }
+}
+
+/** Finds out whether it can be captured; throws as {@link captureRedis} does before it asks for anything. */
+export async function lookAtRedis(context: CaptureContext, config: RedisSourceConfig): Promise<void> {
+  await prepare(context, config)
+}
+
+/** What is known of a Redis before anything of it is changed. */
+interface Prepared {
+  readonly session: Session
+  readonly inspection: Inspection
+  readonly state: 'up' | 'stopped'
+  readonly form: RedisCaptureForm
+  /** Its files can be read, where they are asked for. */
+  readonly readable: boolean
+  readonly tally: Tally
+}
+
+/** Throws SourceError when it can't be captured as configured. */
+async function prepare(context: CaptureContext, config: RedisSourceConfig): Promise<Prepared> {
+  const session = await openSession(context, config)
+  const { inspection, state } = await inspect(session)
+  const tally = new Tally(context)
+  if (inspection.settled > 0) {
+    context.notice({
+      code: 'redis-settled',
+      message: `A pull that died had left AOF rewrites of ${nameOf(config)} switched off; they are on again`,
+    })
+  }
+  if (state === 'up' || session.container !== undefined) checkDirectory(session, inspection)
+  const common = { session, inspection, state, tally }
+  if (state === 'stopped') {
+    tellOfStopped(session, inspection, tally)
+    return { ...common, form: config.capture, readable: true }
+  }
+  tellOfReplica(session, inspection, tally)
+  const form = checkForm(session, inspection, tally)
+  const { directory } = inspection
+  const readable = directory.readable && !directory.unreadable.includes(ownFiles(inspection).rdb)
+  if (!readable && form !== 'rdb') throw unreadable(session, inspection)
+  return { ...common, form, readable }
 }
 
 /** Throws SourceError when it is not so: another Redis uses the directory, or the files can't be read. */
