@@ -44,7 +44,7 @@ export async function migrate(
       next: 'Look at the plan with --dry-run, then add --yes.',
     })
   }
-  await using wired = await wireRestore(context, config, () => Promise.resolve(true))
+  await using wired = await wireRestore(context, config, () => Promise.resolve(true), { mustEncrypt: true })
   const report = await migrateHosts(
     {
       from,

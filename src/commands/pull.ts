@@ -12,8 +12,9 @@ import {
 } from '../report/pull-summary.ts'
 import { loadConfig } from '../config/load.ts'
 import { requireKnownSources, selectHosts } from '../config/select-hosts.ts'
+import { openExistingVault } from '../vault/open-vault.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
-import { wirePlanning, wirePull } from './wire-pull.ts'
+import { wireEncryptor, wirePlanning, wirePull } from './wire-pull.ts'
 
 /** How many hosts are pulled at a time when `--jobs` does not say. */
 const DEFAULT_JOBS = 4
@@ -45,11 +46,14 @@ export async function pull(
   requireKnownSources(hosts, flags.source ?? [])
 
   if (flags.dryRun === true) {
+    // The run would end with what these throw.
+    await openExistingVault(config.vault)
+    const { findings } = await wireEncryptor(context, config)
     const plans = await planPulls(hosts, flags.source, wirePlanning(), context.signal)
     return {
       exitCode: pullExitCode(plans),
-      text: renderPullPlans(plans, context),
-      json: pullPlansToJson(plans),
+      text: renderPullPlans(plans, findings, context),
+      json: pullPlansToJson(plans, findings),
     }
   }
   await using wired = await wirePull(context, config, { bandwidth })

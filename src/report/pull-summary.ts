@@ -33,15 +33,20 @@ export function pullReportToJson(report: PullReport): unknown {
 /** What `pull --dry-run` would do, for a person; without a trailing newline. */
 export function renderPullPlans(
   plans: readonly PullPlanReport[],
+  /** Of the recipients. */
+  findings: readonly Finding[],
   style: { readonly color: boolean },
 ): string {
   const paint = createPaint(style.color)
-  return plans.map((plan) => planLines(plan, paint).join('\n')).join('\n')
+  return [
+    ...plans.flatMap((plan) => planLines(plan, paint)),
+    ...findings.flatMap((finding) => findingLines(finding, paint)),
+  ].join('\n')
 }
 
 /** The same for a program. */
-export function pullPlansToJson(plans: readonly PullPlanReport[]): unknown {
-  return { hosts: plans.map((plan) => ({ ...plain(plan), sources: plan.sources.map(plain) })) }
+export function pullPlansToJson(plans: readonly PullPlanReport[], findings: readonly Finding[]): unknown {
+  return { findings, hosts: plans.map((plan) => ({ ...plain(plan), sources: plan.sources.map(plain) })) }
 }
 
 function plain<T extends { readonly error?: RelayError | undefined }>(part: T): object {

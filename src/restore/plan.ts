@@ -1,3 +1,4 @@
+import type { RelayError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { snapshotTime } from '../model/names.ts'
@@ -42,6 +43,8 @@ export interface PlanInput {
   readonly start: boolean
   readonly found: FoundServices
   readonly chosen: ChosenPrivilege
+  /** Why nothing can be encrypted; undefined where it can. */
+  readonly cannotEncrypt?: RelayError | undefined
   /** Of {@link versionFindings}. */
   readonly versions: readonly Finding[]
   readonly now: Date
@@ -81,7 +84,9 @@ export function planRestore(input: PlanInput): RestorePlan {
   }
   const replaces = input.strategy === 'replace'
   const bytes = sources.reduce((sum, source) => sum + source.contents.bytes, 0)
+  const safety = replaces && input.safety && units.some((unit) => unit.exists && !unit.empty)
   findings.push(...input.versions, ...serverFindings(input, bytes))
+  if (safety && input.cannotEncrypt !== undefined) findings.push(noSafetyFinding(input.cannotEncrypt))
   if (units.length === 0 && findings.length === 0) throw new Error('a restore of nothing')
   return {
     id,
@@ -103,9 +108,19 @@ export function planRestore(input: PlanInput): RestorePlan {
       notes,
     })),
     services: serviceNames(input.found.services),
-    safety: replaces && input.safety && units.some((unit) => unit.exists && !unit.empty),
+    safety,
     downtime: replaces ? SWAP_MS + Math.round(bytes / START_RATE) : 0,
     findings,
+  }
+}
+
+function noSafetyFinding({ message, details }: RelayError): Finding {
+  const without = 'If what is there now can be given up, restore with --no-safety.'
+  return {
+    check: 'safety',
+    outcome: 'failed',
+    message: `no safety snapshot can be made of what is there: ${message}`,
+    next: details.next === undefined ? without : `${details.next.replace(/\.?$/, '.')} ${without}`,
   }
 }
 

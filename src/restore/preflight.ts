@@ -136,6 +136,7 @@ export async function preflight(
     start: request.start,
     found,
     chosen: { privilege, refused },
+    cannotEncrypt: dependencies.cannotEncrypt,
     versions,
     now,
   })

@@ -1,4 +1,4 @@
-import { RelayError } from '../errors.ts'
+import { ConnectionError, RelayError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
 import type { RestorePlan } from '../model/restore-report.ts'
 import { takeSnapshot } from '../pull/pull-host.ts'
@@ -21,18 +21,36 @@ export async function safetyCopy(
   diary.step('taking a safety snapshot of what will be replaced')
   const { remote, probe, deployment } = connected
   const selection = { sources: replacedSources(plan, sources, deployment), everything: false }
-  const taken = await takeSnapshot({ host, remote, probe, lock, selection, purpose: 'safety' }, pull, signal)
+  const fails = (error: RelayError | undefined, source?: string) => {
+    const steps = [error?.details.next, withoutSafety(launch !== undefined)]
+    return new RelayError(
+      'safety-failed',
+      `the safety snapshot failed: ${error?.message ?? 'nothing was captured'}`,
+      {
+        host: host.name,
+        source,
+        stderr: error?.details.stderr,
+        next: steps.flatMap((step) => step?.replace(/\.?$/, '.') ?? []).join(' '),
+        cause: error,
+      },
+    )
+  }
+  const taken = await takeSnapshot(
+    { host, remote, probe, lock, selection, purpose: 'safety' },
+    pull,
+    signal,
+  ).catch((error: unknown) => {
+    const concerns = error instanceof RelayError && !signal.aborted && !(error instanceof ConnectionError)
+    throw concerns ? fails(error) : error
+  })
   // A restore starts what ran before it: what does not run by now would stay down.
   const held = taken.findings.find((finding) => finding.outcome === 'failed')
   if (held !== undefined)
     throw new RelayError('services-held', held.message, { host: host.name, next: held.next })
   const failed = taken.sources.find((source) => source.outcome === 'failed')
   if (failed === undefined && taken.snapshot !== undefined) return taken.snapshot.id
-  throw new RelayError(
-    'safety-failed',
-    `the safety snapshot failed: ${failed?.error?.message ?? 'nothing was captured'}`,
-    { host: host.name, source: failed?.source, next: withoutSafety(launch !== undefined) },
-  )
+  if (failed?.error instanceof ConnectionError) throw failed.error
+  throw fails(failed?.error, failed?.source)
 }
 
 /** What to do where no safety snapshot can be made; only a restore can go without. */

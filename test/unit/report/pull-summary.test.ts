@@ -122,7 +122,7 @@ test('a dry run', () => {
     ],
     notices: ['no data\nhere'],
   }
-  expect(renderPullPlans([plan], { color: false })).toBe(`prod: would capture ~/app (Debian 12)
+  expect(renderPullPlans([plan], [], { color: false })).toBe(`prod: would capture ~/app (Debian 12)
   logs  files  logs  (zstd)
   x     files  logs  (zstd)
   note: no data\\nhere`)
