@@ -202,7 +202,7 @@ function serverFindings(input: PlanInput, bytes: number): Finding[] {
       check: 'space',
       outcome: 'failed',
       message: `${formatSize(free)} are free on the target, ${formatSize(bytes)} are needed beside what is there`,
-      next: 'Free space there, or discard what an earlier restore set aside: relay-backup rollback --discard',
+      next: `Free space there, or discard what an earlier restore set aside: relay-backup rollback --host ${host.name} --discard`,
     })
   }
   if (probe.tar === undefined) {

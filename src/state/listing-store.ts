@@ -1,6 +1,8 @@
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { RelayError } from '../errors.ts'
+import { diskFullMessage, freeSpace, isDiskFull } from '../model/disk-full.ts'
 import type { ListingDraft, ListingHeader, ListingRecord, ListingStore, PendingListing } from './contract.ts'
 import { RecordsWriter, readRecords } from './listing-file.ts'
 import type { RecordsProof } from './listing-file.ts'
@@ -36,7 +38,7 @@ export function openListingStore(directory: string): ListingStore {
     },
     begin: async (draft) => {
       const path = headOf(draft.vault, draft.host, draft.source)
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+      await onDisk(path, () => mkdir(dirname(path), { recursive: true, mode: 0o700 }))
       return new FilePendingListing(path, draft)
     },
     remove: async (vault, host, source) => {
@@ -60,10 +62,15 @@ class FilePendingListing implements PendingListing {
   }
 
   add(record: ListingRecord): Promise<void> | undefined {
-    return this.#records.add(record)
+    const added = this.#records.add(record)
+    return added && onDisk(this.#path, () => added)
   }
 
-  async commit(manifestHash: string, chain: readonly string[]): Promise<void> {
+  commit(manifestHash: string, chain: readonly string[]): Promise<void> {
+    return onDisk(this.#path, () => this.#commit(manifestHash, chain))
+  }
+
+  async #commit(manifestHash: string, chain: readonly string[]): Promise<void> {
     const proof = await this.#records.end()
     const file = basename(this.#records.path)
     const head: Head = { format: 1, ...this.#draft, manifestHash, chain, ...proof, file }
@@ -79,6 +86,21 @@ class FilePendingListing implements PendingListing {
     await this.#records.abort()
     await rm(this.#records.path, { force: true })
     await rm(`${this.#records.path}.tmp`, { force: true })
+  }
+}
+
+/** Runs a step and says of a full disk which one it is. */
+async function onDisk<T>(path: string, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step()
+  } catch (error) {
+    if (!(error instanceof Error) || !isDiskFull(error)) throw error
+    const what = 'the state directory'
+    throw new RelayError('disk-full', diskFullMessage({ path, what, free: freeSpace(path) }), {
+      stderr: error.message,
+      next: 'Free some space there, or set XDG_STATE_HOME to a directory on a larger disk.',
+      cause: error,
+    })
   }
 }
 
