@@ -12,7 +12,7 @@ import { formatDuration, formatSize } from '../model/units.ts'
 import { codeWords, formatAge, formatCount, formatNumber } from './format.ts'
 import { createPaint } from './paint.ts'
 import type { Paint } from './paint.ts'
-import { errorToJson } from './render-error.ts'
+import { errorToJson, toolLines } from './render-error.ts'
 
 /** What a pull did, for a person; without a trailing newline. */
 export function renderPullReport(report: PullReport, style: { readonly color: boolean }): string {
@@ -138,9 +138,10 @@ function findingLines({ outcome, message, next }: Finding, paint: Paint): string
 }
 
 function errorLines(error: RelayError, indent: string, paint: Paint): string[] {
-  const { next } = error.details
+  const { next, stderr } = error.details
   return [
     `${indent}${printable(error.message)}`,
+    ...toolLines(stderr, `${indent}  `),
     ...(next === undefined ? [] : [`${indent}${paint.cyan('Next:')} ${printable(next)}`]),
   ]
 }

@@ -4,7 +4,7 @@ import type { RestorePlan, RestoreReport, RestoreUnit } from '../model/restore-r
 import { formatDuration, formatSize } from '../model/units.ts'
 import { formatAge, formatCount } from './format.ts'
 import { createPaint, type Paint } from './paint.ts'
-import { errorToJson } from './render-error.ts'
+import { errorToJson, toolLines } from './render-error.ts'
 
 interface Style {
   readonly color: boolean
@@ -91,7 +91,10 @@ export function renderRestoreReport(report: RestoreReport, style: Style): string
     lines.push(`  and on the server until: relay-backup rollback --host ${printable(plan.host)} --discard`)
   }
   if (error !== undefined) {
-    lines.push(`  ${paint.red('error:')} ${printable(error.message)}`)
+    lines.push(
+      `  ${paint.red('error:')} ${printable(error.message)}`,
+      ...toolLines(error.details.stderr, '    '),
+    )
     if (error.details.next !== undefined) lines.push(`  Next: ${printable(error.details.next)}`)
   }
   return lines.join('\n')
