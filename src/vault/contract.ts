@@ -98,7 +98,7 @@ export interface HostLock extends AsyncDisposable {
 export interface Vault {
   readonly path: string
   readonly id: string
-  /** Hosts that have a directory, sorted, as configured names or ad-hoc addresses. */
+  /** Hosts that have, or had, snapshots; sorted, as configured names or ad-hoc addresses. */
   hosts(): Promise<string[]>
   /** Committed snapshots of a host, oldest first; retired ones only when asked. Never a half-written one. */
   snapshots(host: string, options?: { readonly retired?: boolean }): Promise<Snapshot[]>

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { DEFAULT_SOURCES } from '../../src/config/default-sources.ts'
 import type { FilesSourceConfig, HostConfig } from '../../src/model/config.ts'
 import type { Snapshot } from '../../src/vault/contract.ts'
+import { resolveSnapshot } from '../../src/vault/resolve-snapshot.ts'
 import { makeFiles, RestoreHostsLab, type Files } from './restore-hosts-lab.ts'
 
 const files = (name: string, ...paths: string[]) => ({
@@ -149,6 +150,19 @@ test('a host whose config names no sources takes the paths of the snapshot', asy
   const report = await lab.restore(from, host)
   expect(await filesIn(host)).toEqual({ 'd2/d': 'd', 'data/own': 'own' })
   expect(await lab.filesOf('ad-hoc', report.safetySnapshot ?? 'none')).toEqual(['data:d2/own'])
+})
+
+test('a restore onto an empty server leaves no host in the vault that makes `latest` ambiguous', async () => {
+  const before = await lab.lab.vault.hosts()
+  await lab.restore(snapshot, lab.host('root@192.0.2.1'))
+  expect(await lab.lab.vault.hosts()).toEqual(before)
+  expect(before).not.toContain('bare')
+  // Those that are there beside it have nothing but safety snapshots.
+  expect(before.length).toBeGreaterThan(1)
+  expect((await resolveSnapshot(lab.lab.vault, 'latest')).host).toBe('prod')
+  expect(await lab.lab.vault.runs('root@192.0.2.1')).toMatchObject([
+    { operation: 'restore', outcome: 'done' },
+  ])
 })
 
 describe('a restore by a user onto', () => {
