@@ -1,16 +1,25 @@
 import { RelayError, VaultError } from '../errors.ts'
+import { diskFullMessage, freeSpace, isDiskFull } from '../model/disk-full.ts'
 import { ClosedEarlyError } from './pump.ts'
 
-const FULL = new Set(['ENOSPC', 'EDQUOT'])
 const NOT_WRITABLE = new Set(['EACCES', 'EPERM', 'EROFS'])
 
-/** What writing into the vault failed with, as a VaultError with the next step; a defect stays what it is. */
-export function explainDisk(error: unknown): unknown {
+/**
+ * What writing into the vault failed with, as a VaultError with the next step; a defect stays what it is. `path` is
+ * the scratch file that was written.
+ */
+export function explainDisk(error: unknown, path?: string): unknown {
   if (error instanceof RelayError || !(error instanceof Error)) return error
   const code = (error as NodeJS.ErrnoException).code ?? ''
-  if (FULL.has(code)) {
-    return new VaultError('vault-full', 'The disk that holds the vault is full', {
-      next: 'Free space on it, or remove old snapshots: relay-backup prune',
+  if (isDiskFull(error)) {
+    const place = path ?? (error as NodeJS.ErrnoException).path
+    const message =
+      place === undefined
+        ? 'disk full: that of the vault'
+        : diskFullMessage({ path: place, what: 'scratch data in the vault', free: freeSpace(place) })
+    return new VaultError('disk-full', message, {
+      stderr: error.message,
+      next: 'Free some space there, remove old snapshots (relay-backup prune), or set `vault` to a directory on a larger disk, and run again.',
       cause: error,
     })
   }

@@ -128,7 +128,7 @@ function meet(members: NameTable, { path, type }: TarEntry): void {
     throw new DamageError(
       'archive-differs',
       `${printable(path)} is not in the index the way it is in the archive`,
-      { next: 'Restore another snapshot, and run: relay-backup verify --all --deep' },
+      { next: 'Restore another snapshot, and run: relay-backup verify --all' },
     )
   }
   members.set(path, TYPES[type] + MET)

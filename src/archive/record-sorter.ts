@@ -106,7 +106,7 @@ class ExternalSorter<T> implements RecordSorter<T> {
       }
       flush(this.#file)
     } catch (error) {
-      throw explainDisk(error)
+      throw explainDisk(error, this.#path)
     }
     this.#runs.push({ start, end: this.#written, iv })
     this.#held = []

@@ -39,7 +39,7 @@ export class EncryptedSpool<T> implements AsyncDisposable {
     try {
       return new EncryptedSpool(path, await open(path, 'wx', 0o600))
     } catch (error) {
-      throw explainDisk(error)
+      throw explainDisk(error, path)
     }
   }
 
@@ -91,7 +91,7 @@ export class EncryptedSpool<T> implements AsyncDisposable {
         at += writeSync(this.#file.fd, batch, at, batch.length - at, this.#bytes + at)
       }
     } catch (error) {
-      throw explainDisk(error)
+      throw explainDisk(error, this.#path)
     }
     this.#bytes += batch.length
   }

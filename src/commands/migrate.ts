@@ -1,7 +1,7 @@
 import { loadConfig } from '../config/load.ts'
 import { selectHosts } from '../config/select-hosts.ts'
 import { InterruptedError, UsageError } from '../errors.ts'
-import { ExitCode } from '../exit-codes.ts'
+import { ExitCode, exitCodeOf as exitCodeOfError } from '../exit-codes.ts'
 import { boundRun } from '../model/run-timeout.ts'
 import { migrateHosts } from '../migrate/migrate-hosts.ts'
 import type { MigrationPlan, MigrationReport } from '../model/migration-report.ts'
@@ -45,7 +45,7 @@ export async function migrate(
       next: 'Look at the plan with --dry-run, then add --yes.',
     })
   }
-  await using wired = await wireRestore(context, config, () => Promise.resolve(true))
+  await using wired = await wireRestore(context, config, () => Promise.resolve(true), { mustEncrypt: true })
   using run = boundRun(from, context.signal)
   const report = await migrateHosts(
     {
@@ -70,9 +70,13 @@ export async function migrate(
   }
 }
 
-/** A migration that was undone did nothing that was asked for; one that is not decided has moved the app. */
+/**
+ * A migration that was undone did nothing that was asked for; one that is not decided has moved the app; a plan ends
+ * as what it plans would.
+ */
 function exitCodeOf({ outcome, error }: MigrationReport): ExitCode {
-  if (outcome === 'planned' || outcome === 'done') return ExitCode.done
+  if (outcome === 'done') return ExitCode.done
+  if (outcome === 'planned') return error === undefined ? ExitCode.done : exitCodeOfError(error)
   if (outcome === 'undecided') return ExitCode.partial
   return error instanceof InterruptedError ? ExitCode.interrupted : ExitCode.failed
 }

@@ -4,12 +4,17 @@ import type { HostPullReport } from '../model/pull-report.ts'
 import { parseDuration, parseSize } from '../model/units.ts'
 import { planPulls } from '../pull/plan.ts'
 import { pullHosts } from '../pull/pull-hosts.ts'
-import { errorToJson, renderError } from '../report/render-error.ts'
-import { pullReportToJson, renderPullPlans, renderPullReport } from '../report/pull-summary.ts'
+import {
+  pullPlansToJson,
+  pullReportToJson,
+  renderPullPlans,
+  renderPullReport,
+} from '../report/pull-summary.ts'
 import { loadConfig } from '../config/load.ts'
 import { requireKnownSources, selectHosts } from '../config/select-hosts.ts'
+import { openExistingVault } from '../vault/open-vault.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
-import { wirePlanning, wirePull } from './wire-pull.ts'
+import { wireEncryptor, wirePlanning, wirePull } from './wire-pull.ts'
 
 /** How many hosts are pulled at a time when `--jobs` does not say. */
 const DEFAULT_JOBS = 4
@@ -41,15 +46,14 @@ export async function pull(
   requireKnownSources(hosts, flags.source ?? [])
 
   if (flags.dryRun === true) {
-    const { plans, failed } = await planPulls(hosts, flags.source, wirePlanning(), context.signal)
-    const [only] = failed
-    if (only !== undefined && hosts.length === 1) throw only
+    // The run would end with what these throw.
+    await openExistingVault(config.vault)
+    const { findings } = await wireEncryptor(context, config)
+    const plans = await planPulls(hosts, flags.source, wirePlanning(), context.signal)
     return {
-      exitCode: failed.length === 0 ? ExitCode.done : plans.length === 0 ? ExitCode.failed : ExitCode.partial,
-      text: [renderPullPlans(plans), ...failed.map((error) => renderError(error, context).trimEnd())]
-        .filter((text) => text !== '')
-        .join('\n'),
-      json: { hosts: plans, ...(failed.length === 0 ? {} : { failed: failed.map(errorToJson) }) },
+      exitCode: pullExitCode(plans),
+      text: renderPullPlans(plans, findings, context),
+      json: pullPlansToJson(plans, findings),
     }
   }
   await using wired = await wirePull(context, config, { bandwidth })
@@ -63,7 +67,7 @@ export async function pull(
 }
 
 /** The exit code of a pull (design.md section 2): the first that applies. */
-export function pullExitCode(hosts: readonly HostPullReport[]): ExitCode {
+export function pullExitCode(hosts: readonly Pick<HostPullReport, 'outcome'>[]): ExitCode {
   const outcomes = new Set(hosts.map((host) => host.outcome))
   if (outcomes.has('interrupted')) return ExitCode.interrupted
   if (outcomes.size === 1 && outcomes.has('locked')) return ExitCode.locked

@@ -1,7 +1,7 @@
 import { loadConfig } from '../config/load.ts'
 import { selectHosts } from '../config/select-hosts.ts'
 import { InterruptedError, UsageError } from '../errors.ts'
-import { ExitCode } from '../exit-codes.ts'
+import { ExitCode, exitCodeOf as exitCodeOfError } from '../exit-codes.ts'
 import { boundRun } from '../model/run-timeout.ts'
 import { snapshotTime } from '../model/names.ts'
 import type { RestorePlan, RestoreReport, RestoreStrategy } from '../model/restore-report.ts'
@@ -84,10 +84,11 @@ export async function restore(
   }
 }
 
-/** A restore that was rolled back did nothing that was asked for. */
-function exitCodeOf(report: RestoreReport): ExitCode {
-  if (report.outcome === 'planned' || report.outcome === 'done') return ExitCode.done
-  return report.error instanceof InterruptedError ? ExitCode.interrupted : ExitCode.failed
+/** A restore that was rolled back did nothing that was asked for; a plan ends as what it plans would. */
+function exitCodeOf({ outcome, error }: RestoreReport): ExitCode {
+  if (outcome === 'done') return ExitCode.done
+  if (outcome === 'planned') return error === undefined ? ExitCode.done : exitCodeOfError(error)
+  return error instanceof InterruptedError ? ExitCode.interrupted : ExitCode.failed
 }
 
 async function chooseSnapshot(

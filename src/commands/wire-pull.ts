@@ -38,14 +38,24 @@ export interface Wired<D> extends AsyncDisposable {
   readonly dependencies: D
 }
 
+/** Makes the encryptor of the config; see {@link createEncryptor}. */
+export function wireEncryptor(context: CommandContext, config: Config): ReturnType<typeof createEncryptor> {
+  return createEncryptor(config.encryption, {
+    resolveSecret,
+    now: context.now(),
+    signal: context.signal,
+  })
+}
+
 /** The parts of a pull, from the config. Disposing them ends the progress display and the log. */
 export async function wirePull(
   context: CommandContext,
   config: Config,
   limits: { readonly bandwidth: number | undefined },
+  /** Stands for {@link wireEncryptor}, where it is made already. */
+  made?: Awaited<ReturnType<typeof createEncryptor>>,
 ): Promise<Wired<PullDependencies>> {
-  const secrets = { resolveSecret, now: context.now(), signal: context.signal }
-  const { encryptor, findings } = await createEncryptor(config.encryption, secrets)
+  const { encryptor, findings } = made ?? (await wireEncryptor(context, config))
   const vault = await openVault(config.vault, {
     now: context.now,
     command: 'relay-backup pull',
@@ -102,9 +112,9 @@ export async function wirePull(
 export function wirePlanning(): PlanDependencies {
   return {
     ...remoteParts(),
-    sourceOf,
-    resolveSecret,
     findContainer: findSourceContainer,
+    resolveSecret,
+    sourceOf,
     describeCompression: (host, probe) => {
       const { wire, store } = chooseCompression(host.compression, probe)
       if (store === 'none') return 'not compressed'

@@ -9,7 +9,7 @@ import { createEncryptor } from './encryptor.ts'
 import { readIdentityFile } from './identity.ts'
 import type { PassphraseSources, RecipientsConfig } from './identity.ts'
 import { fingerprintOf } from './key-file.ts'
-import { gnuPG22Findings, loadRecipients } from './recipients.ts'
+import { expiryFindings, gnuPG22Findings, loadRecipients } from './recipients.ts'
 
 export interface KeyCheckSources extends PassphraseSources {
   readonly now: Date
@@ -37,6 +37,7 @@ async function checkRecipients(config: RecipientsConfig, now: Date): Promise<Fin
     const count = recipients.length === 1 ? '1 recipient' : `${recipients.length} recipients`
     return [
       { check: 'recipients-usable', outcome: 'ok', message: `${count} can be encrypted to` },
+      ...expiryFindings(recipients),
       ...(unreadable.length > 0
         ? unreadable
         : [

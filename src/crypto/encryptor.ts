@@ -3,12 +3,13 @@ import type { Transform } from 'node:stream'
 import { promisify } from 'node:util'
 import { createMessage, encrypt, encryptSessionKey, enums } from 'openpgp'
 import type { EncryptOptions } from 'openpgp'
+import type { KeyError } from '../errors.ts'
 import type { EncryptionConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { Secret, SecretReference } from '../model/secret.ts'
 import { encryptBody } from './body-encryption.ts'
 import type { Encryptor } from './contract.ts'
-import { gnuPG22Findings, loadRecipients } from './recipients.ts'
+import { recipientFindings, loadRecipients } from './recipients.ts'
 import { webTransform } from './web-transform.ts'
 
 /** AES-256; the session key's bytes. */
@@ -51,8 +52,13 @@ export async function createEncryptor(
       config.aead,
       () => ({ encryptionKeys, date: deps.now }),
     ),
-    findings: gnuPG22Findings(recipients),
+    findings: recipientFindings(recipients),
   }
+}
+
+/** Stands for an encryptor that can't be made: whatever is to be encrypted fails with the reason. */
+export function refusingEncryptor(problem: KeyError): Encryptor {
+  return { recipients: [], encrypt: () => Promise.reject(problem) }
 }
 
 async function tagOf(passphrase: Secret, salt: string): Promise<string> {

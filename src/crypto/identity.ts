@@ -17,9 +17,13 @@ export interface PassphraseSources {
 /** The passphrase form or the public-key form of the config. */
 export type RecipientsConfig = Extract<EncryptionConfig, { mode: 'recipients' }>
 
+/** A new key opens nothing that was encrypted before. */
+const WHEN_LOST =
+  'Bring back the copy that was exported (relay-backup key import FILE), or name where it is under encryption.identity. Only it opens the backups that were made for it: a new key opens none of them'
+
 /** Private keys as they lie in the file, perhaps locked. Refuses a file that others can read. Throws KeyError. */
 export async function readIdentityFile(file: string): Promise<PrivateKey[]> {
-  const keys = await readKeyFile(file)
+  const keys = await readKeyFile(file, WHEN_LOST)
   const privateKeys = keys.filter((key): key is PrivateKey => key.isPrivate())
   if (privateKeys.length === 0)
     throw new KeyError(`The identity file ${file} holds only a public key`, {

@@ -8,12 +8,14 @@ const ARMOR_START = '-----BEGIN PGP '
 const ARMORED_KEY =
   /-----BEGIN PGP (PUBLIC|PRIVATE) KEY BLOCK-----[\s\S]*?-----END PGP (PUBLIC|PRIVATE) KEY BLOCK-----/g
 
+const WHEN_MISSING = 'Put the key there, name another file in the config, or run: relay-backup key generate'
+
 /**
  * Every certificate or private key in a file, armored (several blocks are fine) or binary.
- * Throws KeyError that names the file.
+ * Throws KeyError that names the file; its next step is `whenMissing` where there is none.
  */
-export async function readKeyFile(file: string): Promise<Key[]> {
-  return await parseKeys(await readBytes(file), file)
+export async function readKeyFile(file: string, whenMissing = WHEN_MISSING): Promise<Key[]> {
+  return await parseKeys(await readBytes(file, whenMissing), file)
 }
 
 /** {@link readKeyFile} for bytes that came from `file`. */
@@ -32,17 +34,14 @@ export async function parseKeys(bytes: Uint8Array, file: string): Promise<Key[]>
   throw notAKey(file)
 }
 
-async function readBytes(file: string): Promise<Buffer> {
+async function readBytes(file: string, whenMissing: string): Promise<Buffer> {
   try {
     return await readFile(file)
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code
     const why = code === 'ENOENT' ? 'does not exist' : `can't be read (${code ?? String(cause)})`
     throw new KeyError(`The key file ${file} ${why}`, {
-      next:
-        code === 'ENOENT'
-          ? 'Put the key there, name another file in the config, or run: relay-backup key generate'
-          : `Make it readable for you: chmod u+r ${file}`,
+      next: code === 'ENOENT' ? whenMissing : `Make it readable for you: chmod u+r ${file}`,
       cause,
     })
   }

@@ -12,7 +12,12 @@ export interface Recipient {
   readonly key: PublicKey
   /** Why GnuPG 2.2 can't open what is encrypted to it; undefined when it can. */
   readonly unreadableByGnuPG22: string | undefined
+  /** When nothing can be encrypted to it any more, where that is soon. */
+  readonly expires: Date | undefined
 }
+
+/** A person is told this long before a recipient expires. */
+const EXPIRY_NOTICE_MS = 30 * 86_400_000
 
 /**
  * Reads and checks every certificate of the given files. One that can't be used at `now` refuses them all: an
@@ -27,6 +32,27 @@ export async function loadRecipients(files: readonly string[], now: Date): Promi
       recipients.set(recipient.fingerprint, recipient)
     }
   return [...recipients.values()]
+}
+
+/** What a person should know of recipients that can be used: warnings. */
+export function recipientFindings(recipients: readonly Recipient[]): Finding[] {
+  return [...expiryFindings(recipients), ...gnuPG22Findings(recipients)]
+}
+
+/** A warning for each recipient that expires within 30 days. */
+export function expiryFindings(recipients: readonly Recipient[]): Finding[] {
+  return recipients.flatMap(({ file, fingerprint, expires }) =>
+    expires === undefined
+      ? []
+      : [
+          {
+            check: 'recipients-expiry',
+            outcome: 'warning' as const,
+            message: `The recipient ${fingerprint} (${file}) expires on ${day(expires)}: pulls fail from then on`,
+            next: `Extend it (gpg --quick-set-expire ${fingerprint} 2y, and again with '*' for its subkeys), and export it again into that file: gpg --export --armor ${fingerprint}`,
+          },
+        ],
+  )
 }
 
 /** A warning for each recipient that GnuPG 2.2 can't open. */
@@ -75,6 +101,7 @@ async function checkRecipient(key: Key, file: string, now: Date): Promise<Recipi
       fingerprint,
       key: key.toPublic(),
       unreadableByGnuPG22: unreadableByGnuPG22(key, encryptionKey),
+      expires: await expiresSoon(key, expires, now),
     }
   } catch (cause) {
     throw unusable(
@@ -83,6 +110,28 @@ async function checkRecipient(key: Key, file: string, now: Date): Promise<Recipi
       cause,
     )
   }
+}
+
+/** When it can't be used any more, if that is within {@link EXPIRY_NOTICE_MS}; another subkey may outlive the one of now. */
+async function expiresSoon(
+  key: Key,
+  ofPrimary: Date | typeof Infinity | null,
+  now: Date,
+): Promise<Date | undefined> {
+  const soon = new Date(now.getTime() + EXPIRY_NOTICE_MS)
+  const primary = ofPrimary instanceof Date && ofPrimary <= soon ? [ofPrimary] : []
+  const isUsable = await key.getEncryptionKey(undefined, soon).then(
+    () => true,
+    () => false,
+  )
+  if (isUsable) return primary[0]
+  const times = await Promise.all(
+    key.subkeys.map(async (subkey) => subkey.getExpirationTime(soon).catch(() => null)),
+  )
+  const subkeys = times.filter((time) => time instanceof Date && time > now && time <= soon) as Date[]
+  const last = subkeys.sort((left, right) => left.getTime() - right.getTime()).at(-1)
+  const dates = [...primary, ...(last === undefined ? [] : [last])]
+  return dates.length === 0 ? soon : new Date(Math.min(...dates.map((date) => date.getTime())))
 }
 
 function day(date: Date): string {

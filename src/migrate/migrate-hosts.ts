@@ -1,13 +1,15 @@
 import { abortedBy, InterruptedError, LockedError, RelayError, UsageError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
+import type { Finding } from '../model/finding.ts'
 import { snapshotId } from '../model/names.ts'
 import type { MigrationPlan, MigrationReport } from '../model/migration-report.ts'
+import { lookAtSources } from '../pull/look-at-sources.ts'
 import type { RunRecord } from '../vault/contract.ts'
 import { cutOver } from './cutover.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import { openDiary, type Arrived, type Journey } from './journey.ts'
 import { lookAtBoth } from './look-both.ts'
-import { planMigration } from './plan.ts'
+import { planMigration, type MovedSource } from './plan.ts'
 import { rehearse } from './rehearse.ts'
 
 /** What is moved where. */
@@ -50,7 +52,7 @@ export async function migrateHosts(
     diary.step,
     signal,
   )
-  const plan = planMigration({
+  const looked = planMigration({
     id: snapshotId(started),
     ...looks,
     cutover,
@@ -61,6 +63,11 @@ export async function migrateHosts(
     images,
     redis,
   })
+  const place = { host: from, remote: fromRemote, probe: looks.from.probe, signal }
+  // The pull itself says it, else.
+  const unfit = dryRun ? await captureFindings(place, sources, dependencies) : []
+  const plan = { ...looked, findings: [...looked.findings, ...unfit] }
+  const refusal = refusalOf(plan)
   const report = (arrived: Arrived): MigrationReport => ({
     plan,
     steps: diary.steps.toSorted((left, right) => left.at.localeCompare(right.at)),
@@ -74,9 +81,10 @@ export async function migrateHosts(
       snapshots: {},
       sources: [],
       findings: plan.findings,
+      error: refusal,
     })
   }
-  refuse(plan)
+  if (refusal !== undefined) throw refusal
   if (!(await dependencies.confirm(plan)))
     throw new InterruptedError('Not confirmed; nothing was changed', { host: to.name })
   const locks = { from: fromLock, to: toLock }
@@ -94,14 +102,37 @@ export async function migrateHosts(
   }
 }
 
-function refuse({ to, findings }: MigrationPlan): void {
+/** What the failed findings of a plan refuse it with; undefined when there is none. */
+function refusalOf({ to, findings }: MigrationPlan): RelayError | undefined {
   const failed = findings.filter(({ outcome }) => outcome === 'failed')
   const [first] = failed
-  if (first === undefined) return
+  if (first === undefined) return undefined
   const details = { host: to, next: first.next ?? 'Correct that, then migrate again.' }
-  if (first.check === 'restore-runs') throw new LockedError(first.message, details)
-  if (first.check === 'to-is-from') throw new UsageError(first.message, details)
-  throw new RelayError(`preflight-${first.check}`, failed.map(({ message }) => message).join('; '), details)
+  if (first.check === 'restore-runs') return new LockedError(first.message, details)
+  if (first.check === 'to-is-from') return new UsageError(first.message, details)
+  return new RelayError(`preflight-${first.check}`, failed.map(({ message }) => message).join('; '), details)
+}
+
+/** What keeps FROM's sources from being captured, as its pull would say it. */
+async function captureFindings(
+  place: Parameters<typeof lookAtSources>[0],
+  sources: readonly MovedSource[],
+  { restore: { pull } }: MigrateDependencies,
+): Promise<Finding[]> {
+  const moved = sources.map(({ source }) => source)
+  const looks = await lookAtSources(place, moved, pull)
+  return looks.flatMap(({ source, error }) =>
+    error === undefined
+      ? []
+      : [
+          {
+            check: 'capture',
+            outcome: 'failed' as const,
+            message: `${source.name} of ${place.host.name} can't be captured: ${error.message}`,
+            next: error.details.next,
+          },
+        ],
+  )
 }
 
 /** A line of both hosts' history. */

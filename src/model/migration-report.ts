@@ -64,6 +64,7 @@ export interface MigrationReport {
   readonly sources: readonly MigratedSource[]
   /** Comparisons on TO, and what is worth knowing. */
   readonly findings: readonly Finding[]
+  /** Why it failed; of a `planned` one, why it would be refused. */
   readonly error?: RelayError | undefined
   /** ms */
   readonly duration: number

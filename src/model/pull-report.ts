@@ -58,8 +58,11 @@ export interface RotationReport {
 /** What `pull --dry-run` would do on one host. */
 export interface PullPlanReport {
   readonly host: string
-  readonly deployment: string
-  readonly server: string
+  /** What the pull would come to, as far as that can be seen without changing anything. */
+  readonly outcome: 'done' | 'partial' | 'failed'
+  /** Absent where nothing is known of the server. */
+  readonly deployment?: string | undefined
+  readonly server?: string | undefined
   /** As of {@link HostPullReport}. */
   readonly compose?: NamedProject | 'unknown' | undefined
   readonly sources: readonly {
@@ -73,6 +76,10 @@ export interface PullPlanReport {
     readonly excludes?:
       | readonly { readonly pattern: string; readonly count: number; readonly names: readonly string[] }[]
       | undefined
+    /** Why it could not be captured. */
+    readonly error?: RelayError | undefined
   }[]
   readonly notices: readonly string[]
+  /** Why nothing could be captured. */
+  readonly error?: RelayError | undefined
 }

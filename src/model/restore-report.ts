@@ -15,6 +15,8 @@ export interface RestoreUnit {
   readonly kind: 'rename' | 'children'
   /** Something is there now and will be set aside. */
   readonly exists: boolean
+  /** What is there is a directory with nothing in it: there is nothing to save. */
+  readonly empty: boolean
   /** What is there now, in bytes as the disk counts. */
   readonly existingBytes: number
   /** Under which `.relay-backup/` directory it is staged and the old is kept: on the target's file system. */
@@ -78,6 +80,7 @@ export interface RestoreReport {
   /** The safety snapshot of what was replaced. */
   readonly safetySnapshot?: string | undefined
   readonly findings: readonly Finding[]
+  /** Why it failed; of a `planned` one, why it would be refused. */
   readonly error?: RelayError | undefined
   /** ms */
   readonly duration: number

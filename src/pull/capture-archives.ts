@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { ArchiveObserver, ArchiveResult, IndexHeader, ReadEntry } from '../archive/contract.ts'
 import { ConnectionError, InterruptedError, RelayError, SourceError, VaultError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
+import { formatSize } from '../model/units.ts'
 import { pathToJson, printable } from '../model/path-bytes.ts'
 import type { Compression, ManifestArchive, ManifestIndex, ManifestSource } from '../model/snapshot.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
@@ -93,11 +94,13 @@ async function streamArchive(
     readonly file: PendingFile
     readonly mostPlainBytes: number | undefined
   },
-  { reporter, writeArchive, encryptor, throttle, now }: PullDependencies,
+  dependencies: PullDependencies,
   add: (entry: ReadEntry) => void,
 ): Promise<ArchiveResult> {
+  const { reporter, writeArchive, encryptor, throttle, now } = dependencies
   const names = { host: context.host.name, source: config.name, archive: file.name }
   const started = now().getTime()
+  let plainBytes = 0
   let result: ArchiveResult
   try {
     result = await writeArchive(
@@ -107,25 +110,34 @@ async function streamArchive(
         sink: { stream: file.stream },
         observer: observeInto(archive, add),
         mostPlainBytes,
-        onProgress: (progress) =>
+        onProgress: (progress) => {
+          plainBytes = progress.plainBytes
           reporter.event({
             type: 'archive-progress',
             ...names,
             ...progress,
             expectedPlainBytes: archive.expectedPlainBytes,
-          }),
+          })
+        },
         signal: context.signal,
       },
     )
   } catch (error) {
     archive.abort()
-    throw await explain(error, archive)
+    throw await withMissing(await explain(error, archive), { context, config, plainBytes }, dependencies)
   }
   await archive.finish()
   await finishFile(file, result.bytes)
-  const { bytes, plainBytes, wireBytes } = result
+  const { bytes, wireBytes } = result
   const milliseconds = now().getTime() - started
-  reporter.event({ type: 'archive-finished', ...names, bytes, plainBytes, wireBytes, milliseconds })
+  reporter.event({
+    type: 'archive-finished',
+    ...names,
+    bytes,
+    plainBytes: result.plainBytes,
+    wireBytes,
+    milliseconds,
+  })
   return result
 }
 
@@ -153,6 +165,33 @@ async function explain(error: unknown, archive: CaptureArchive): Promise<unknown
     (reason: unknown) => reason,
   )
   return isCause || !(remote instanceof RelayError) ? error : remote
+}
+
+/**
+ * Of a full vault: how much room is missing, taken from the source's last archives that held all of it; else the error
+ * as it is.
+ */
+async function withMissing(
+  error: unknown,
+  { context, config, plainBytes }: { context: PullSourceContext; config: SourceConfig; plainBytes: number },
+  { vault }: PullDependencies,
+): Promise<unknown> {
+  if (!(error instanceof VaultError) || error.code !== 'disk-full') return error
+  const snapshots = await vault.snapshots(context.host.name).catch(() => [])
+  const last = snapshots
+    .flatMap(({ manifest }) => manifest.sources)
+    .findLast(({ name, mode }) => name === config.name && mode === 'full')
+  const sum = (of: (archive: ManifestArchive) => number) =>
+    (last?.archives ?? []).reduce((total, archive) => total + of(archive), 0)
+  const plain = sum((archive) => archive.plainBytes)
+  // As well compressed as then.
+  const missing = sum(({ bytes }) => bytes) * (1 - plainBytes / plain)
+  if (!(missing > 0)) return error
+  return new VaultError(
+    error.code,
+    `${error.message}: about ${formatSize(missing)} of ${config.name} are still to come`,
+    { ...error.details, cause: error },
+  )
 }
 
 /** Encrypts text that we made ourselves, an index or a script, into a file of the pending snapshot. */

@@ -1,58 +1,49 @@
+import { expected, InterruptedError, RelayError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { PullPlanReport } from '../model/pull-report.ts'
-import { expected, RelayError } from '../errors.ts'
 import type { HostProbe } from '../remote/contract.ts'
-import type { CaptureContext, ExcludedNames } from '../sources/contract.ts'
-import type { PullSourceContext } from './capture-archives.ts'
 import type { PullDependencies } from './dependencies.ts'
 import { SFTP_ONLY } from './access.ts'
-import { locateSource } from './locate.ts'
-import { describePrivilege, privilegeToRead, type ChosenPrivilege } from './privilege.ts'
-import { describeQuiesce, groupByQuiesce, holdRequest } from './quiesce.ts'
-import { serverVersions } from './server-versions.ts'
+import { lookAtSources, type LookDependencies } from './look-at-sources.ts'
+import { describePrivilege } from './privilege.ts'
+import { describeQuiesce } from './quiesce.ts'
 import { namesToProbe, selectSources } from './select-sources.ts'
+import { serverVersions } from './server-versions.ts'
 
 /** The parts a plan needs: it connects and looks, and touches nothing. */
-export type PlanDependencies = Pick<
-  PullDependencies,
-  | 'connect'
-  | 'probe'
-  | 'findHelper'
-  | 'findVolume'
-  | 'checkHold'
-  | 'sourceOf'
-  | 'resolveSecret'
-  | 'findContainer'
-  | 'lookAtVersions'
-> & {
-  /** How a source would be compressed, for a person. */
-  readonly describeCompression: (host: HostConfig, probe: HostProbe) => string
-}
+export type PlanDependencies = Pick<PullDependencies, 'connect' | 'probe' | 'lookAtVersions'> &
+  LookDependencies & {
+    /** How a source would be compressed, for a person. */
+    readonly describeCompression: (host: HostConfig, probe: HostProbe) => string
+  }
 
-/** The plans that could be made, and why others could not. */
-export interface PullPlans {
-  readonly plans: readonly PullPlanReport[]
-  readonly failed: readonly RelayError[]
-}
-
-/** What `pull` would do on each host; nothing thrown for one keeps another from its plan. Rejects at an abort. */
+/**
+ * What `pull` would do on each host, and what it would come to. A host that can't be pulled says so in its plan;
+ * nothing thrown for one keeps another from its plan. Throws InterruptedError.
+ */
 export async function planPulls(
   hosts: readonly HostConfig[],
   asked: readonly string[] | undefined,
   dependencies: PlanDependencies,
   signal: AbortSignal,
-): Promise<PullPlans> {
+): Promise<PullPlanReport[]> {
   const plans: PullPlanReport[] = []
-  const failed: RelayError[] = []
   for (const host of hosts) {
     try {
       plans.push(await planHost(host, asked, dependencies, signal))
-    } catch (thrown) {
+    } catch (error) {
       signal.throwIfAborted()
-      failed.push(expected(thrown).withDetails({ host: host.name }))
+      if (error instanceof InterruptedError) throw error
+      plans.push({
+        host: host.name,
+        outcome: 'failed',
+        sources: [],
+        notices: [],
+        error: expected(error).withDetails({ host: host.name }),
+      })
     }
   }
-  return { plans, failed }
+  return plans
 }
 
 async function planHost(
@@ -69,90 +60,56 @@ async function planHost(
   )
   const deployment = requireDeployment(host, probe)
   const selection = selectSources(host, asked, probe.existing)
-  const { findHelper, findVolume } = dependencies
-  const place = { host, remote, probe, findHelper, findVolume, signal }
-  const sources: SourceConfig[] = []
-  for (const source of selection.sources) sources.push(await locateSource(place, source))
-  const read = new Map<string, ChosenPrivilege>()
-  for (const source of sources) read.set(source.name, await privilegeToRead(place, source))
-  const excluded = new Map<string, readonly ExcludedNames[]>()
-  for (const source of sources) {
-    if (source.kind === 'redis' || source.exclude.length === 0) continue
-    const { findExcluded } = await dependencies.sourceOf(source.kind)
-    const privilege = read.get(source.name)?.privilege
-    const found = await findExcluded?.(listingContext({ ...place, privilege }, dependencies), source).catch(
-      // What can't be looked at is told below, or by the pull.
-      (error: unknown) => {
-        if (error instanceof RelayError && !signal.aborted) return undefined
-        throw error
-      },
-    )
-    if (found !== undefined) excluded.set(source.name, found)
-  }
-  for (const { quiesce } of groupByQuiesce(sources)) {
-    if (quiesce !== undefined)
-      await dependencies.checkHold(remote, holdRequest({ host, remote, probe }, quiesce), signal)
-  }
+  const looks = await lookAtSources({ host, remote, probe, signal }, selection.sources, dependencies)
   const { compose, findings } = await serverVersions({ host, remote, probe }, dependencies, signal)
+  const open = openJournalsOf(host, probe)
+  const failed = looks.filter(({ error }) => error !== undefined).length
   return {
     host: host.name,
+    outcome: open !== undefined || failed === looks.length ? 'failed' : failed > 0 ? 'partial' : 'done',
     deployment,
     compose,
     server:
       probe.access === 'sftp'
         ? SFTP_ONLY
         : `${probe.os} (${probe.arch}), ${probe.user} (uid ${probe.uid})${host.sudo ? ', with sudo' : ''}`,
-    sources: sources.map((source) => ({
+    sources: looks.map(({ source, chosen, excludes, error }) => ({
       source: source.name,
       kind: source.kind,
       what: describeSource(source),
       compression: dependencies.describeCompression(host, probe),
-      privilege: describePrivilege(read.get(source.name)?.privilege),
-      excludes: excluded.get(source.name),
+      privilege: describePrivilege(chosen?.privilege),
+      excludes,
+      error,
     })),
     notices: [
       ...findings.map(({ message, next }) => `${message}${next === undefined ? '' : `. ${next}`}`),
-      ...[...excluded].flatMap(([source, patterns]) =>
-        patterns
+      ...looks.flatMap(({ notices }) => notices),
+      ...looks.flatMap(({ source, excludes = [] }) =>
+        excludes
           .filter(({ pattern, count }) => count === 0 && !pattern.startsWith('!'))
-          .map(({ pattern }) => `nothing of ${source} matches ${pattern} of its exclude`),
-      ),
-      ...probe.openJournals.map(
-        (id) => `restore ${id} is not settled on the server: pull refuses until it is`,
-      ),
-      ...[...read].flatMap(([source, { refused }]) =>
-        refused === undefined ? [] : [`${source} can't be read: ${refused.message}. ${refused.next}`],
+          .map(({ pattern }) => `nothing of ${source.name} matches ${pattern} of its exclude`),
       ),
       ...probe.holds.map(
         () =>
           'services are held still there: by a pull that runs, or one that was cut off; pull settles that',
       ),
     ],
+    error: open,
   }
 }
 
-function listingContext(
-  {
-    host,
-    remote,
-    probe,
-    privilege,
-    signal,
-  }: Pick<PullSourceContext, 'host' | 'remote' | 'probe' | 'privilege' | 'signal'>,
-  { resolveSecret, findContainer }: PlanDependencies,
-): CaptureContext {
-  return {
-    host: remote,
-    probe,
-    privilege,
-    compression: host.compression,
-    secret: resolveSecret,
-    findContainer: (reference) =>
-      findContainer(remote, host.services, reference, { deployment: probe.deployment, privilege, signal }),
-    step: () => {},
-    notice: () => {},
-    signal,
-  }
+/** Why a deployment between two states is not pulled (design.md section 6); undefined where it is not. */
+export function openJournalsOf(host: HostConfig, probe: HostProbe): RelayError | undefined {
+  if (probe.openJournals.length === 0) return undefined
+  return new RelayError(
+    'open-journal',
+    `a restore is not settled on the server: ${probe.openJournals.join(', ')}`,
+    {
+      host: host.name,
+      next: `Wait for it to end, or settle it with: relay-backup rollback --host ${host.name}`,
+    },
+  )
 }
 
 /** The deployment as an absolute path on the server. Throws when it is not there. */

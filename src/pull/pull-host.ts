@@ -17,7 +17,7 @@ import {
 } from '../vault/contract.ts'
 import type { PullDependencies, PullOptions } from './dependencies.ts'
 import { freshEnough } from './freshness.ts'
-import { requireDeployment } from './plan.ts'
+import { openJournalsOf, requireDeployment } from './plan.ts'
 import { SFTP_ONLY } from './access.ts'
 import { captureSources } from './capture-sources.ts'
 import type { NextListing } from './incremental/next-listing.ts'
@@ -144,7 +144,8 @@ async function captureHost(
     signal,
   )
   const deployment = requireDeployment(host, probe)
-  refuseOpenJournals(host, probe)
+  const open = openJournalsOf(host, probe)
+  if (open !== undefined) throw open
   const selection = selectSources(host, options.sources, probe.existing)
   if (probe.access === 'sftp') step(SFTP_ONLY)
   // Without a shell there is nothing that could hold a lock.
@@ -290,19 +291,6 @@ async function rotate(
     return undefined
   reporter.event({ type: 'host-step', host: host.name, step: 'rotating' })
   return rotateHost(vault, lock, host, now(), { dryRun: false })
-}
-
-/** A deployment between two states is not worth a snapshot (design.md section 6). */
-function refuseOpenJournals(host: HostConfig, probe: HostProbe): void {
-  if (probe.openJournals.length === 0) return
-  throw new RelayError(
-    'open-journal',
-    `a restore is not settled on the server: ${probe.openJournals.join(', ')}`,
-    {
-      host: host.name,
-      next: `Wait for it to end, or settle it with: relay-backup rollback --host ${host.name}`,
-    },
-  )
 }
 
 function withShrinkage(

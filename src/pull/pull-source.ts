@@ -1,5 +1,5 @@
 import type { IndexBuilder } from '../archive/contract.ts'
-import { RelayError, SourceError } from '../errors.ts'
+import { RelayError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
 import type { ManifestIndex, ManifestSource } from '../model/snapshot.ts'
 import type { CapturableSource, Capture, CaptureOutcome, PullContext } from '../sources/contract.ts'
@@ -16,6 +16,7 @@ import type { PullDependencies } from './dependencies.ts'
 import type { NextListing } from './incremental/next-listing.ts'
 import { pullChanges } from './incremental/pull-changes.ts'
 import { locateSource } from './locate.ts'
+import { needsShell } from './look-at-sources.ts'
 import { describePrivilege, privilegeToRead, withRefusal, type ChosenPrivilege } from './privilege.ts'
 
 /** A source that was captured, read back and written into the pending snapshot. */
@@ -120,13 +121,7 @@ async function captureWhole(
 async function begin(source: CapturableSource, context: PullContext, config: SourceConfig): Promise<Capture> {
   if (context.probe.access === 'shell') return source.capture(context, config)
   if (source.captureOverSftp !== undefined) return source.captureOverSftp(context, config)
-  throw new SourceError(
-    'needs-shell',
-    `a ${config.kind} source needs a shell on the server: it is SFTP only`,
-    {
-      next: 'Connect as a user who has a shell, or name the sources of this host in the config without this one.',
-    },
-  )
+  throw needsShell(config)
 }
 
 async function writeIndex(

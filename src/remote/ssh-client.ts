@@ -216,16 +216,24 @@ function handshakeError(
     `${at(host.ssh)} does not let ${printable(user)} in (${parts.join('; ')})`,
     {
       next:
+        passwordRefused(host.ssh, user, authentication) ??
         skipped[0]?.next ??
-        passwordRefused(host.ssh, authentication) ??
         `Check the user name, and that your public key is in ~/.ssh/authorized_keys of ${printable(user)} on the server`,
       cause: error,
     },
   )
 }
 
-function passwordRefused(ssh: SshConfig, { tried, accepted }: Authentication): string | undefined {
-  if (ssh.password === undefined || tried.length > 0 || accepted.length === 0) return undefined
+/** The next step where a password is configured, and that is what it is about. */
+function passwordRefused(
+  ssh: SshConfig,
+  user: string,
+  { tried, accepted, skipped }: Authentication,
+): string | undefined {
+  if (ssh.password === undefined) return undefined
+  if (tried.some((name) => name === 'password' || name === 'keyboard-interactive'))
+    return `Check the password that ssh.password leads to, and that the user is ${printable(user)}`
+  if (tried.length + skipped.length > 0 || accepted.length === 0) return undefined
   return 'The server takes no password: set ssh.identityFile to a key that it lets in'
 }
 

@@ -6,7 +6,7 @@ import { describeProjectWhole } from '../model/server-services.ts'
 import { formatDuration, formatSize } from '../model/units.ts'
 import { formatCount } from './format.ts'
 import { createPaint, type Paint } from './paint.ts'
-import { errorToJson } from './render-error.ts'
+import { errorToJson, toolLines } from './render-error.ts'
 
 interface Style {
   readonly color: boolean
@@ -95,7 +95,10 @@ export function renderMigrationReport(report: MigrationReport, style: Style): st
   }
   if (outcome === 'done') lines.push(...whatNext(plan))
   if (error !== undefined) {
-    lines.push(`  ${paint.red('error:')} ${printable(error.message)}`)
+    lines.push(
+      `  ${paint.red('error:')} ${printable(error.message)}`,
+      ...toolLines(error.details.stderr, '    '),
+    )
     if (error.details.next !== undefined) lines.push(`  Next: ${printable(error.details.next)}`)
   }
   return lines.join('\n')

@@ -13,7 +13,7 @@ import { formatDuration, formatSize } from '../model/units.ts'
 import { codeWords, formatAge, formatCount, formatNumber } from './format.ts'
 import { createPaint } from './paint.ts'
 import type { Paint } from './paint.ts'
-import { errorToJson } from './render-error.ts'
+import { errorToJson, toolLines } from './render-error.ts'
 
 /** What a pull did, for a person; without a trailing newline. */
 export function renderPullReport(report: PullReport, style: { readonly color: boolean }): string {
@@ -25,8 +25,6 @@ export function renderPullReport(report: PullReport, style: { readonly color: bo
 
 /** The same for a program: errors as plain data. */
 export function pullReportToJson(report: PullReport): unknown {
-  const plain = <T extends { readonly error?: RelayError | undefined }>(part: T) =>
-    part.error === undefined ? part : { ...part, ...errorToJson(part.error) }
   return {
     ...report,
     hosts: report.hosts.map((host) => ({ ...plain(host), sources: host.sources.map(plain) })),
@@ -34,25 +32,53 @@ export function pullReportToJson(report: PullReport): unknown {
 }
 
 /** What `pull --dry-run` would do, for a person; without a trailing newline. */
-export function renderPullPlans(plans: readonly PullPlanReport[]): string {
-  return plans
-    .map((plan) => {
-      const width = Math.max(0, ...plan.sources.map((source) => source.source.length))
-      return [
-        `${printable(plan.host)}: would capture ${printable(plan.deployment)} (${printable(plan.server)})`,
-        ...composeLines(plan.compose),
-        ...plan.sources.flatMap((source) => [
-          `  ${printable(source.source).padEnd(width)}  ${printable(source.kind)}  ${printable(source.what)}  ` +
-            `(${[source.compression, source.privilege]
-              .flatMap((one) => one ?? [])
-              .map(printable)
-              .join(', ')})`,
-          ...(source.excludes ?? []).flatMap(excludeLine),
-        ]),
-        ...plan.notices.map((notice) => `  note: ${printable(notice)}`),
-      ].join('\n')
-    })
-    .join('\n')
+export function renderPullPlans(
+  plans: readonly PullPlanReport[],
+  /** Of the recipients. */
+  findings: readonly Finding[],
+  style: { readonly color: boolean },
+): string {
+  const paint = createPaint(style.color)
+  return [
+    ...plans.flatMap((plan) => planLines(plan, paint)),
+    ...findings.flatMap((finding) => findingLines(finding, paint)),
+  ].join('\n')
+}
+
+/** The same for a program. */
+export function pullPlansToJson(plans: readonly PullPlanReport[], findings: readonly Finding[]): unknown {
+  return { findings, hosts: plans.map((plan) => ({ ...plain(plan), sources: plan.sources.map(plain) })) }
+}
+
+function plain<T extends { readonly error?: RelayError | undefined }>(part: T): object {
+  return part.error === undefined ? part : { ...part, ...errorToJson(part.error) }
+}
+
+function planLines(plan: PullPlanReport, paint: Paint): string[] {
+  const { deployment, server, compose, error } = plan
+  const width = Math.max(0, ...plan.sources.map((source) => source.source.length))
+  return [
+    deployment === undefined || server === undefined
+      ? `${printable(plan.host)}: would fail`
+      : `${printable(plan.host)}: would capture ${printable(deployment)} (${printable(server)})`,
+    ...composeLines(compose),
+    ...plan.sources.flatMap((source) => [
+      `  ${printable(source.source).padEnd(width)}  ${printable(source.kind)}  ${printable(source.what)}  ` +
+        `(${[source.compression, source.privilege]
+          .flatMap((one) => one ?? [])
+          .map(printable)
+          .join(', ')})`,
+      ...(source.excludes ?? []).flatMap(excludeLine),
+      ...(source.error === undefined ? [] : planErrorLines(source.error, '    ', paint)),
+    ]),
+    ...plan.notices.map((notice) => `  note: ${printable(notice)}`),
+    ...(error === undefined ? [] : planErrorLines(error, '  ', paint)),
+  ]
+}
+
+function planErrorLines(error: RelayError, indent: string, paint: Paint): string[] {
+  const [first = '', ...rest] = errorLines(error, indent, paint)
+  return [`${indent}${paint.red('failed:')} ${first.trimStart()}`, ...rest]
 }
 
 function composeLines(compose: HostPullReport['compose']): string[] {
@@ -154,9 +180,10 @@ function findingLines({ outcome, message, next }: Finding, paint: Paint): string
 }
 
 function errorLines(error: RelayError, indent: string, paint: Paint): string[] {
-  const { next } = error.details
+  const { next, stderr } = error.details
   return [
     `${indent}${printable(error.message)}`,
+    ...toolLines(stderr, `${indent}  `),
     ...(next === undefined ? [] : [`${indent}${paint.cyan('Next:')} ${printable(next)}`]),
   ]
 }

@@ -49,10 +49,13 @@ function expectedLines(error: RelayError, paint: Paint): string[] {
       `  ran: ${printable(command)}${exitStatus === undefined ? '' : ` (exit status ${exitStatus})`}`,
     )
   }
-  for (const line of (stderr ?? '').trim().split('\n')) {
-    if (line !== '') lines.push(`  | ${printableLines(line)}`)
-  }
-  return lines
+  return [...lines, ...toolLines(stderr, '  ')]
+}
+
+/** What a tool said, a line each, marked as its own words. */
+export function toolLines(stderr: string | undefined, indent: string): string[] {
+  const lines = (stderr ?? '').trim().split('\n')
+  return lines.flatMap((line) => (line === '' ? [] : [`${indent}| ${printableLines(line)}`]))
 }
 
 function defectLines(error: unknown, paint: Paint): string[] {

@@ -5,7 +5,7 @@ import { describeProjectWhole } from '../model/server-services.ts'
 import { formatDuration, formatSize } from '../model/units.ts'
 import { formatAge, formatCount } from './format.ts'
 import { createPaint, type Paint } from './paint.ts'
-import { errorToJson } from './render-error.ts'
+import { errorToJson, toolLines } from './render-error.ts'
 
 interface Style {
   readonly color: boolean
@@ -97,7 +97,10 @@ export function renderRestoreReport(report: RestoreReport, style: Style): string
     lines.push(`  and on the server until: relay-backup rollback --host ${printable(plan.host)} --discard`)
   }
   if (error !== undefined) {
-    lines.push(`  ${paint.red('error:')} ${printable(error.message)}`)
+    lines.push(
+      `  ${paint.red('error:')} ${printable(error.message)}`,
+      ...toolLines(error.details.stderr, '    '),
+    )
     if (error.details.next !== undefined) lines.push(`  Next: ${printable(error.details.next)}`)
   }
   return lines.join('\n')

@@ -7,6 +7,7 @@ import type {
   WrapInTar,
 } from '../archive/contract.ts'
 import type { Decryptor } from '../crypto/contract.ts'
+import type { RelayError } from '../errors.ts'
 import type { RestorePlan } from '../model/restore-report.ts'
 import type { SourceKind } from '../model/snapshot.ts'
 import type { PullDependencies } from '../pull/dependencies.ts'
@@ -16,6 +17,8 @@ import type { RestorableSource } from '../sources/contract.ts'
 /** The parts a restore is wired from; it pulls, too, to have a safety snapshot. */
 export interface RestoreDependencies {
   readonly pull: PullDependencies
+  /** Why nothing can be encrypted, so that there can be no safety snapshot; undefined where it can. */
+  readonly cannotEncrypt?: RelayError | undefined
   readonly decryptor: Decryptor
   readonly openArchive: OpenArchive
   readonly readIndex: ReadIndex

@@ -1,3 +1,4 @@
+import type { RelayError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { snapshotTime } from '../model/names.ts'
@@ -46,6 +47,8 @@ export interface PlanInput {
   readonly chosen: ChosenPrivilege
   /** About the vault that it comes from. */
   readonly vault: readonly Finding[]
+  /** Why nothing can be encrypted; undefined where it can. */
+  readonly cannotEncrypt?: RelayError | undefined
   /** Of {@link versionFindings}. */
   readonly versions: readonly Finding[]
   readonly now: Date
@@ -76,6 +79,7 @@ export function planRestore(input: PlanInput): RestorePlan {
         target: target.path,
         kind: home.kind,
         exists: target.type !== 'absent',
+        empty: target.empty,
         existingBytes: target.bytes,
         base: home.home,
         ...carried(path, look.deployment.path),
@@ -84,7 +88,9 @@ export function planRestore(input: PlanInput): RestorePlan {
   }
   const replaces = input.strategy === 'replace'
   const bytes = sources.reduce((sum, source) => sum + source.contents.bytes, 0)
+  const safety = replaces && input.safety && units.some((unit) => unit.exists && !unit.empty)
   findings.push(...dateFindings(input), ...input.vault, ...input.versions, ...serverFindings(input, bytes))
+  if (safety && input.cannotEncrypt !== undefined) findings.push(noSafetyFinding(input.cannotEncrypt))
   if (units.length === 0 && findings.length === 0) throw new Error('a restore of nothing')
   return {
     id,
@@ -109,7 +115,7 @@ export function planRestore(input: PlanInput): RestorePlan {
           : [...notes, `device nodes stay out of it, no restore makes them: ${contents.leftOut}`],
     })),
     services: { ...serviceNames(input.found.services), compose: input.found.project },
-    safety: replaces && input.safety && units.some((unit) => unit.exists),
+    safety,
     downtime: replaces ? SWAP_MS + Math.round(bytes / START_RATE) : 0,
     findings,
   }
@@ -146,6 +152,16 @@ function absolutePath(path: string, deployment: string): string {
   return path.startsWith('/') ? path : `${deployment}/${path}`
 }
 
+function noSafetyFinding({ message, details }: RelayError): Finding {
+  const without = 'If what is there now can be given up, restore with --no-safety.'
+  return {
+    check: 'safety',
+    outcome: 'failed',
+    message: `no safety snapshot can be made of what is there: ${message}`,
+    next: details.next === undefined ? without : `${details.next.replace(/\.?$/, '.')} ${without}`,
+  }
+}
+
 function targetProblem(target: TargetLook, { host, probe, chosen }: PlanInput): Finding | undefined {
   const isRoot = probe.uid === 0 || chosen.privilege !== undefined
   const failed = (check: string, message: string, next: string): Finding => ({
@@ -169,12 +185,14 @@ function targetProblem(target: TargetLook, { host, probe, chosen }: PlanInput): 
       'Move it away by hand, then restore again.',
     )
   }
-  // What can't be renamed itself is replaced child by child.
-  const isWritable = target.mountPoint ? target.writable : target.parentWritable
+  // What can't be renamed itself is replaced child by child. A directory that goes elsewhere must be writable, too:
+  // its `..` changes (rename(2), EACCES).
+  const itself = target.mountPoint || (target.type === 'directory' && target.parentWritable)
+  const isWritable = itself ? target.writable : target.parentWritable
   if (!isWritable) {
     return failed(
       'target-not-writable',
-      `${path} can't be replaced: ${target.mountPoint ? 'it' : 'its directory'} is not writable for ${isRoot ? 'root' : 'us'}`,
+      `${path} can't be replaced: ${itself ? 'it' : 'its directory'} is not writable for ${isRoot ? 'root' : 'us'}`,
       isRoot
         ? 'Its file system is read-only: mount it writable, or name another path in the config.'
         : `Set hosts.${host.name}.sudo: true, or give the SSH user the right to write there.${byDocker(chosen)}`,
@@ -222,7 +240,7 @@ function serverFindings(input: PlanInput, bytes: number): Finding[] {
       check: 'space',
       outcome: 'failed',
       message: `${formatSize(free)} are free on the target, ${formatSize(bytes)} are needed beside what is there`,
-      next: 'Free space there, or discard what an earlier restore set aside: relay-backup rollback --discard',
+      next: `Free space there, or discard what an earlier restore set aside: relay-backup rollback --host ${host.name} --discard`,
     })
   }
   if (probe.tar === undefined) {

@@ -18,7 +18,7 @@ import { lookAtTargets } from './server/look.ts'
 import type { Launch } from './launch.ts'
 import { findServices, type FoundServices } from './services.ts'
 import { recordedImages, versionFindings } from './versions.ts'
-import { targetConfig, wantedPaths, wantedSources, type PathSelection } from './wanted.ts'
+import { hasOwnPaths, targetConfig, wantedPaths, wantedSources, type PathSelection } from './wanted.ts'
 
 /** What is restored where. */
 export interface RestoreRequest {
@@ -86,7 +86,10 @@ export async function preflight(
     const known = host.sources.find((one) => one.name === name)
     const paths =
       contents.header.paths.length > 0 ? contents.header.paths : known?.kind === 'redis' ? [known.path] : []
-    const config = await locateSource(place, targetConfig(source, name, paths, host))
+    const config = await locateSource(
+      place,
+      targetConfig(source, name, paths, host, hasOwnPaths(snapshot, host)),
+    )
     const wanted = wantedPaths(source, config, paths, whole ? undefined : selected, deployment)
     read.push({ source, contents, archives, wanted, config })
   }
@@ -141,6 +144,7 @@ export async function preflight(
     changed,
     chosen: { privilege, refused },
     vault: setBack === undefined ? [] : [setBack],
+    cannotEncrypt: dependencies.cannotEncrypt,
     versions,
     now,
   })
@@ -172,18 +176,24 @@ async function targetVersions(
   return versionFindings(server, { name: host.name, arch: probe.arch, versions, images })
 }
 
-/** Throws the failed findings of a plan. */
-export function refuseFailed(plan: RestorePlan): void {
+/** What the failed findings of a plan refuse it with; undefined when there is none. */
+export function refusalOf(plan: RestorePlan): RelayError | undefined {
   const failed = plan.findings.filter((finding) => finding.outcome === 'failed')
   const [first] = failed
-  if (first === undefined) return
+  if (first === undefined) return undefined
   if (first.check === 'restore-runs') {
-    throw new LockedError(first.message, { host: plan.host, next: first.next })
+    return new LockedError(first.message, { host: plan.host, next: first.next })
   }
-  throw new RelayError(`preflight-${first.check}`, failed.map((finding) => finding.message).join('; '), {
+  return new RelayError(`preflight-${first.check}`, failed.map((finding) => finding.message).join('; '), {
     host: plan.host,
     next: first.next ?? 'Correct that, then restore again.',
   })
+}
+
+/** Throws {@link refusalOf} a plan. */
+export function refuseFailed(plan: RestorePlan): void {
+  const refusal = refusalOf(plan)
+  if (refusal !== undefined) throw refusal
 }
 
 /** Everything that is read of the vault for these sources; see {@link checkFiles}. */

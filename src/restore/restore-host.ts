@@ -12,6 +12,7 @@ import {
   absoluteDeployment,
   checkArchives,
   preflight,
+  refusalOf,
   refuseFailed,
   restoreContext,
   type Connected,
@@ -20,9 +21,10 @@ import {
 import { safetyCopy } from './safety.ts'
 import { settleHolds } from './holds.ts'
 import { RestoreDriver } from './server/driver.ts'
+import { explainFullDisk } from './server/disk-full.ts'
 import { sweepStaging } from './server/journals.ts'
 import { prepareStaging } from './server/staging.ts'
-import { stageGroup } from './stage.ts'
+import { stageGroup, type StagedGroup } from './stage.ts'
 import { discardSuperseded } from './supersede.ts'
 import { asRelayError, undo } from './undo.ts'
 import { recordedCompose } from './versions.ts'
@@ -64,10 +66,18 @@ export async function restoreHost(
     duration: pull.now().getTime() - started.getTime(),
     ...rest,
   })
-  if (!request.dryRun) refuseFailed(plan)
-  diary.step('checking the archives')
-  await checkArchives(sources, { pull, hashes: true, signal })
-  if (request.dryRun) return report({ outcome: 'planned', restored: [], findings: plan.findings })
+  const checkHashes = async (): Promise<void> => {
+    diary.step('checking the archives')
+    await checkArchives(sources, { pull, hashes: true, signal })
+  }
+  if (request.dryRun) {
+    const error = refusalOf(plan)
+    // What a migration asks with is fresh from its server.
+    if (error === undefined && request.launch === undefined) await checkHashes()
+    return report({ outcome: 'planned', restored: [], findings: plan.findings, error })
+  }
+  refuseFailed(plan)
+  await checkHashes()
   if (!(await dependencies.confirm(plan)))
     throw new InterruptedError('Not confirmed; nothing was changed', { host: host.name })
 
@@ -136,28 +146,34 @@ async function replace(
     },
     signal,
   )
+  const explained = (error: unknown) =>
+    explainFullDisk(remote, error, { places: placesOf(plan, groups), privilege })
   const left = await settleHolds(carried, dependencies, signal)
   const safetySnapshot = await safetyCopy(carried, dependencies, signal)
-  await prepareStaging(remote, { deployment, id: plan.id, directories, privilege, signal })
-  const restored = []
-  for (const group of groups) {
-    diary.step(`unpacking ${group.source.name} beside its target`)
-    const staged = await stageGroup(
-      group,
-      { remote, probe, privilege, snapshot, lock: carried.lock, signal },
-      dependencies,
-    )
-    restored.push({ source: group.source.name, ...staged })
-    const source = sources.find((one) => one.source.name === group.source.name)
-    const config = source?.wanted[0]?.config
-    const unit = group.units[0]
-    if (config === undefined || unit === undefined || config.kind !== 'redis') continue
-    const restorable = await dependencies.restorableOf(group.source.kind)
-    const target = plan.units.find((one) => one.source === group.source.name)?.target ?? ''
-    await restorable.arrange(restore, config, group.source.facts, {
-      staged: `${group.directory}/${unit.name}`,
-      target,
-    })
+  const restored: Staged[] = []
+  try {
+    await prepareStaging(remote, { deployment, id: plan.id, directories, privilege, signal })
+    for (const group of groups) {
+      diary.step(`unpacking ${group.source.name} beside its target`)
+      const staged = await stageGroup(
+        group,
+        { remote, probe, privilege, snapshot, lock: carried.lock, signal },
+        dependencies,
+      )
+      restored.push({ source: group.source.name, ...staged })
+      const source = sources.find((one) => one.source.name === group.source.name)
+      const config = source?.wanted[0]?.config
+      const unit = group.units[0]
+      if (config === undefined || unit === undefined || config.kind !== 'redis') continue
+      const restorable = await dependencies.restorableOf(group.source.kind)
+      const target = plan.units.find((one) => one.source === group.source.name)?.target ?? ''
+      await restorable.arrange(restore, config, group.source.facts, {
+        staged: `${group.directory}/${unit.name}`,
+        target,
+      })
+    }
+  } catch (error) {
+    throw await explained(error)
   }
   const accepted = await checkCompose(remote, services, placedUnits(plan, groups), {
     made: found.made,
@@ -197,12 +213,25 @@ async function replace(
       findings: [...plan.findings, ...left, ...accepted, ...findings, ...kept],
     }
   } catch (thrown) {
-    const error = asRelayError(thrown, signal)
+    const error = asRelayError(await explained(thrown), signal)
     diary.step(`failed: ${error.message}`)
     if (error instanceof UndecidedError)
       return { outcome: 'undecided', restored, safetySnapshot, findings: plan.findings, error }
     return await undo(driver, error, carried, safetySnapshot)
   }
+}
+
+type Staged = RestoreReport['restored'][number]
+
+/** Where a restore writes, and how much. */
+function placesOf(
+  plan: RestorePlan,
+  groups: readonly StagedGroup[],
+): { readonly directory: string; readonly bytes: number }[] {
+  return groups.map(({ directory, source }) => ({
+    directory,
+    bytes: plan.sources.find((one) => one.source === source.name)?.bytes ?? 0,
+  }))
 }
 
 function openDiary({ host }: RestoreRequest, { pull }: RestoreDependencies): Diary {

@@ -1,36 +1,95 @@
-import { RelayError } from '../errors.ts'
+import { ConnectionError, RelayError } from '../errors.ts'
+import type { SourceConfig } from '../model/config.ts'
+import type { RestorePlan } from '../model/restore-report.ts'
 import { takeSnapshot } from '../pull/pull-host.ts'
 import type { Carried } from './carried.ts'
+import { isInside } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
+import type { SourceToRestore } from './plan.ts'
 
-/** A snapshot of what is replaced, so that nothing of it can be lost. Returns its id. */
+/**
+ * A snapshot of what is there and is replaced, so that nothing of it can be lost. Returns its id; undefined where
+ * there is nothing. Throws RelayError `safety-failed` when it can't be made.
+ */
 export async function safetyCopy(
-  { request, plan, connected, lock, diary }: Carried,
+  { request, plan, sources, connected, lock, diary }: Carried,
   { pull }: RestoreDependencies,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const { host } = request
+  const { host, launch } = request
   if (!plan.safety || lock === undefined) return undefined
-  const replaced = new Set(plan.units.filter((unit) => unit.exists).map((unit) => unit.source))
-  const sources = host.sources.filter((source) => replaced.has(source.name))
-  if (sources.length === 0) return undefined
   diary.step('taking a safety snapshot of what will be replaced')
-  const selection = { sources, everything: false }
-  const { remote, probe } = connected
-  const taken = await takeSnapshot({ host, remote, probe, lock, selection, purpose: 'safety' }, pull, signal)
+  const { remote, probe, deployment } = connected
+  const selection = { sources: replacedSources(plan, sources, deployment), everything: false }
+  const fails = (error: RelayError | undefined, source?: string) => {
+    const steps = [error?.details.next, withoutSafety(launch !== undefined)]
+    return new RelayError(
+      'safety-failed',
+      `the safety snapshot failed: ${error?.message ?? 'nothing was captured'}`,
+      {
+        host: host.name,
+        source,
+        stderr: error?.details.stderr,
+        next: steps.flatMap((step) => step?.replace(/\.?$/, '.') ?? []).join(' '),
+        cause: error,
+      },
+    )
+  }
+  const taken = await takeSnapshot(
+    { host, remote, probe, lock, selection, purpose: 'safety' },
+    pull,
+    signal,
+  ).catch((error: unknown) => {
+    const concerns = error instanceof RelayError && !signal.aborted && !(error instanceof ConnectionError)
+    throw concerns ? fails(error) : error
+  })
   // A restore starts what ran before it: what does not run by now would stay down.
   const held = taken.findings.find((finding) => finding.outcome === 'failed')
   if (held !== undefined)
     throw new RelayError('services-held', held.message, { host: host.name, next: held.next })
   const failed = taken.sources.find((source) => source.outcome === 'failed')
   if (failed === undefined && taken.snapshot !== undefined) return taken.snapshot.id
-  throw new RelayError(
-    'safety-failed',
-    `the safety snapshot failed: ${failed?.error?.message ?? 'nothing was captured'}`,
-    {
-      host: host.name,
-      source: failed?.source,
-      next: 'Nothing was replaced. If what is there now can be given up, restore with --no-safety.',
-    },
-  )
+  if (failed?.error instanceof ConnectionError) throw failed.error
+  throw fails(failed?.error, failed?.source)
+}
+
+/** What to do where no safety snapshot can be made; only a restore can go without. */
+function withoutSafety(migrates: boolean): string {
+  return migrates
+    ? 'Nothing was replaced. If what is there now can be given up, move it away by hand, then migrate again.'
+    : 'Nothing was replaced. If what is there now can be given up, restore with --no-safety.'
+}
+
+/**
+ * The target's sources with only those of their paths that hold something which is replaced. A path that the target
+ * does not have configured is one of the snapshot, and is saved as well.
+ */
+export function replacedSources(
+  plan: Pick<RestorePlan, 'units'>,
+  sources: readonly Pick<SourceToRestore, 'source' | 'config' | 'wanted'>[],
+  deployment: string,
+): SourceConfig[] {
+  return sources.flatMap(({ source, config, wanted }): SourceConfig[] => {
+    const members = new Set(
+      plan.units
+        .filter((unit) => unit.source === source.name && unit.exists && !unit.empty)
+        .map((unit) => unit.member),
+    )
+    if (members.size === 0) return []
+    if (config.kind !== 'files') return [config]
+    const replaced = wanted.filter(({ member }) => members.has(member)).map(({ target }) => target)
+    const paths = replaced.map((target) => {
+      const own = config.paths.find((path) => isInside(target, absolute(path, deployment)))
+      return own ?? relative(target, deployment)
+    })
+    return [{ ...config, paths: [...new Set(paths)] }]
+  })
+}
+
+function absolute(path: string, deployment: string): string {
+  return path.startsWith('/') ? path : `${deployment}/${path}`
+}
+
+function relative(path: string, deployment: string): string {
+  return path.startsWith(`${deployment}/`) ? path.slice(deployment.length + 1) : path
 }

@@ -1,6 +1,7 @@
 import { SourceError, UsageError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { ManifestSource } from '../model/snapshot.ts'
+import type { Snapshot } from '../vault/contract.ts'
 import { isInside, memberOf } from './contents.ts'
 
 /** A path of a snapshot and where it goes. */
@@ -54,16 +55,22 @@ export function wantedSources(
   return names.length === 0 ? [...sources] : sources.filter((source) => names.includes(source.name))
 }
 
-/** How the target has a source configured; what it does not know is taken as the snapshot has it. */
+/**
+ * How the target has a source configured; what it does not know is taken as the snapshot has it. With `ownPaths` the
+ * paths are the snapshot's in any case. Throws SourceError for a source that is of another kind there, and for one
+ * that files alone do not describe.
+ */
 export function targetConfig(
   source: ManifestSource,
   name: string,
   paths: readonly string[],
   target: HostConfig,
+  ownPaths: boolean,
 ): SourceConfig {
   const config = target.sources.find((one) => one.name === name)
-  if (config !== undefined) {
-    if (config.kind === source.kind) return config
+  if (config?.kind === source.kind) return ownPaths ? withPaths(config, paths) : config
+  // A default is nobody's word.
+  if (config !== undefined && !target.sourcesByDefault) {
     throw new SourceError(
       'kind-differs',
       `it is ${source.kind} in the snapshot and ${config.kind} on ${target.name}`,
@@ -84,6 +91,26 @@ export function targetConfig(
       next: `Add hosts.${target.name}.sources.${source.name} to the config.`,
     },
   )
+}
+
+function withPaths(config: SourceConfig, paths: readonly string[]): SourceConfig {
+  switch (config.kind) {
+    case 'files':
+      return { ...config, paths }
+    case 'redis':
+      return { ...config, path: paths[0] ?? config.path }
+    case 'volume':
+      return config
+  }
+}
+
+/**
+ * The paths of a snapshot count, and not those of the target's config: where that names no sources, so that its
+ * defaults are a guess, and for what a restore has saved there, which goes back to where it was.
+ */
+export function hasOwnPaths(snapshot: Pick<Snapshot, 'host' | 'manifest'>, target: HostConfig): boolean {
+  const { manifest, host } = snapshot
+  return target.sourcesByDefault || (manifest.purpose === 'safety' && host === target.name)
 }
 
 /**

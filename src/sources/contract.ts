@@ -93,6 +93,11 @@ export interface Capture extends AsyncDisposable {
 /** One kind of source, as pull knows it. */
 export interface CapturableSource<C extends SourceConfig = SourceConfig> {
   readonly kind: SourceKind
+  /**
+   * Looks at the source as {@link capture} does, over SFTP too, and changes nothing. Throws what keeps it from being
+   * captured, as far as that can be seen.
+   */
+  look(context: CaptureContext, config: C): Promise<void>
   /** Prepares and starts the capture. Throws SourceError when the source can't be captured as configured. */
   capture(context: PullContext, config: C): Promise<Capture>
   /**

@@ -1,5 +1,7 @@
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { RelayError } from '../errors.ts'
+import { diskFullMessage, freeSpace, isDiskFull } from '../model/disk-full.ts'
 import type { ListingDraft, ListingHeader, ListingRecord, ListingStore, PendingListing } from './contract.ts'
 import { stateDirectory } from './directory.ts'
 import { RecordsWriter, readRecords } from './listing-file.ts'
@@ -35,7 +37,7 @@ export function openListingStore(directory: string): ListingStore {
     },
     begin: async (draft) => {
       const path = headOf(draft.vault, draft.host, draft.source)
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+      await onDisk(path, () => mkdir(dirname(path), { recursive: true, mode: 0o700 }))
       return new FilePendingListing(path, draft)
     },
     remove: async (vault, host, source) => {
@@ -59,13 +61,22 @@ class FilePendingListing implements PendingListing {
   }
 
   add(record: ListingRecord): Promise<void> | undefined {
-    return this.#records.add(record)
+    const added = this.#records.add(record)
+    return added && onDisk(this.#path, () => added)
   }
 
-  async commit(
+  commit(
     manifestHash: string,
     chain: readonly string[],
-    looks: ListingHeader['looks'] = {},
+    looks: NonNullable<ListingHeader['looks']> = {},
+  ): Promise<void> {
+    return onDisk(this.#path, () => this.#commit(manifestHash, chain, looks))
+  }
+
+  async #commit(
+    manifestHash: string,
+    chain: readonly string[],
+    looks: NonNullable<ListingHeader['looks']>,
   ): Promise<void> {
     const proof = await this.#records.end()
     const file = basename(this.#records.path)
@@ -82,6 +93,21 @@ class FilePendingListing implements PendingListing {
     await this.#records.abort()
     await rm(this.#records.path, { force: true })
     await rm(`${this.#records.path}.tmp`, { force: true })
+  }
+}
+
+/** Runs a step and says of a full disk which one it is. */
+async function onDisk<T>(path: string, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step()
+  } catch (error) {
+    if (!(error instanceof Error) || !isDiskFull(error)) throw error
+    const what = 'the state directory'
+    throw new RelayError('disk-full', diskFullMessage({ path, what, free: freeSpace(path) }), {
+      stderr: error.message,
+      next: 'Free some space there, or set XDG_STATE_HOME to a directory on a larger disk.',
+      cause: error,
+    })
   }
 }
 

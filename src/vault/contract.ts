@@ -133,7 +133,7 @@ export interface HostLock extends AsyncDisposable {
 export interface Vault {
   readonly path: string
   readonly id: string
-  /** Hosts that have a directory, sorted, as configured names or ad-hoc addresses. */
+  /** Hosts that have, or had, snapshots; sorted, as configured names or ad-hoc addresses. */
   hosts(): Promise<string[]>
   /**
    * Committed snapshots of a host in the order they were made, whatever their dates say; retired ones only when asked.

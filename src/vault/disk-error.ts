@@ -1,7 +1,5 @@
-import { statfs } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { VaultError } from '../errors.ts'
-import { formatSize } from '../model/units.ts'
+import { diskFullMessage, freeSpace, isDiskFull } from '../model/disk-full.ts'
 
 interface Words {
   readonly code: string
@@ -10,16 +8,6 @@ interface Words {
 }
 
 const WORDS: Record<string, Words> = {
-  ENOSPC: {
-    code: 'disk-full',
-    message: 'The disk of the vault is full',
-    next: 'Free some space there, or set `vault` to a directory on a larger disk, and run again.',
-  },
-  EDQUOT: {
-    code: 'disk-full',
-    message: 'Your quota on the disk of the vault is used up',
-    next: 'Free some space there, or set `vault` to a directory on another disk, and run again.',
-  },
   EACCES: {
     code: 'vault-permission',
     message: 'The vault does not let this user in',
@@ -63,20 +51,23 @@ const WORDS: Record<string, Words> = {
 }
 
 /** What a failed file operation means to a person. Errors that are none of the operating system's pass as they are. */
-export async function vaultErrorOf(error: unknown, path: string): Promise<unknown> {
+export function vaultErrorOf(error: unknown, path: string): unknown {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
+  if (isDiskFull(error)) {
+    return new VaultError('disk-full', diskFullMessage({ path, what: 'the vault', free: freeSpace(path) }), {
+      stderr: error instanceof Error ? error.message : undefined,
+      next: 'Free some space there, remove old snapshots (relay-backup prune), or set `vault` to a directory on a larger disk, and run again.',
+      cause: error,
+    })
+  }
   const words = code === undefined ? undefined : WORDS[code]
   if (words === undefined) return error
-  const free = words.code === 'disk-full' ? await freeSpace(path) : undefined
-  const room = free === undefined ? '' : `, ${formatSize(free)} free`
-  return new VaultError(words.code, `${words.message} (${path}${room})`, { next: words.next, cause: error })
+  return new VaultError(words.code, `${words.message} (${path})`, { next: words.next, cause: error })
 }
 
 /** No room is left, as the operating system says it or as {@link vaultErrorOf} does. */
-export function isDiskFull(error: unknown): boolean {
-  if (error instanceof VaultError) return error.code === 'disk-full'
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
-  return code !== undefined && WORDS[code]?.code === 'disk-full'
+export function isVaultFull(error: unknown): boolean {
+  return error instanceof VaultError ? error.code === 'disk-full' : isDiskFull(error)
 }
 
 /** Runs a step and turns what the disk refuses into a VaultError that names the path. */
@@ -84,18 +75,6 @@ export async function onDisk<T>(path: string, step: () => Promise<T>): Promise<T
   try {
     return await step()
   } catch (error) {
-    throw await vaultErrorOf(error, path)
-  }
-}
-
-/** Bytes this user may still write on the file system of the nearest existing directory. */
-async function freeSpace(path: string): Promise<number | undefined> {
-  for (let at = path; ; at = dirname(at)) {
-    try {
-      const { bavail, bsize } = await statfs(at)
-      return bavail * bsize
-    } catch {
-      if (at === dirname(at)) return undefined
-    }
+    throw vaultErrorOf(error, path)
   }
 }

@@ -1,5 +1,5 @@
-import { readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir, readFile, rm } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { SNAPSHOT_ID_PATTERN, snapshotId } from '../model/names.ts'
 import { checkHost } from './check.ts'
 import type {
@@ -15,8 +15,8 @@ import type {
   VaultProblem,
 } from './contract.ts'
 import { confirms, findContradictions, type Contradictions } from './contradictions.ts'
-import { isDiskFull, onDisk } from './disk-error.ts'
-import { makeDirectory, syncDirectory } from './durable.ts'
+import { isVaultFull, onDisk } from './disk-error.ts'
+import { ifPresent, makeDirectory, syncDirectory } from './durable.ts'
 import { fileLook } from './file-look.ts'
 import { appendRun, readRuns } from './history.ts'
 import { appendLedger, readLedger } from './ledger.ts'
@@ -27,9 +27,11 @@ import {
   FILE_NAME_PATTERN,
   hostDirectory,
   hostOfDirectory,
+  isSnapshotName,
   ledgerFile,
   lockFile,
   partialDirectory,
+  removedDirectory,
   runsFile,
   snapshotDirectory,
 } from './paths.ts'
@@ -50,6 +52,20 @@ export interface VaultOptions {
 }
 
 /** A vault in a local directory, whose vault.json was read already. */
+/**
+ * False for the directory of a host that never had a snapshot: locks and the history of a restore onto it are kept
+ * there, too. What tells of snapshots that are gone is no such directory.
+ */
+async function hadSnapshots(hostDir: string): Promise<boolean> {
+  return onDisk(hostDir, async () => {
+    const names = await readdir(hostDir)
+    const traces = [ledgerFile(hostDir), removedDirectory(hostDir)].map((path) => basename(path))
+    if (names.some((name) => isSnapshotName(name) || traces.includes(name))) return true
+    const runs = await ifPresent(readFile(runsFile(hostDir), 'utf8'))
+    return runs?.includes('"snapshot":') ?? false
+  })
+}
+
 export class FileVault implements Vault {
   readonly path: string
   readonly id: string
@@ -69,10 +85,9 @@ export class FileVault implements Vault {
 
   async hosts(): Promise<string[]> {
     const entries = await onDisk(this.path, () => readdir(this.path, { withFileTypes: true }))
-    return entries
-      .flatMap((entry) => (entry.isDirectory() ? [hostOfDirectory(entry.name)] : []))
-      .filter((host) => host !== undefined)
-      .sort()
+    const hosts = entries.flatMap((entry) => (entry.isDirectory() ? (hostOfDirectory(entry.name) ?? []) : []))
+    const known = await Promise.all(hosts.map((host) => hadSnapshots(this.#hostDir(host))))
+    return hosts.filter((_host, at) => known[at]).sort()
   }
 
   async snapshots(host: string, options: { readonly retired?: boolean } = {}): Promise<Snapshot[]> {
@@ -137,7 +152,7 @@ export class FileVault implements Vault {
     try {
       await this.#append(hostDir, line)
     } catch (error) {
-      if (!isDiskFull(error)) throw error
+      if (!isVaultFull(error)) throw error
       await onDisk(hostDir, () => setAside(hostDir, snapshot.id))
       await this.#append(hostDir, line)
     }

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { SNAPSHOT_ID_PATTERN } from '../model/names.ts'
 import type { LedgerRecord } from './contract.ts'
 import { FILE_MODE, ifPresent, syncDirectory } from './durable.ts'
-import { isDiskFull, onDisk } from './disk-error.ts'
+import { isVaultFull, onDisk } from './disk-error.ts'
 import { hashOf } from './manifest.ts'
 import { MOST_BYTES } from './paths.ts'
 import { openRegular, readRegular } from './regular-file.ts'
@@ -114,7 +114,7 @@ export async function appendLedger(file: string, entry: LedgerEntry): Promise<vo
     try {
       await append(file, entry)
     } catch (error) {
-      if (entry.event === 'made' || !isDiskFull(error) || !(await spendReserve(dirname(file)))) throw error
+      if (entry.event === 'made' || !isVaultFull(error) || !(await spendReserve(dirname(file)))) throw error
       await append(file, entry)
     }
   })

@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { LockedError, VaultError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { HostLock } from './contract.ts'
-import { isDiskFull } from './disk-error.ts'
+import { isVaultFull } from './disk-error.ts'
 import { FILE_MODE } from './durable.ts'
 import { openRegular } from './regular-file.ts'
 
@@ -53,7 +53,7 @@ export class HeldLock implements HostLock {
       }
       // On a full disk there is no note: it is only for people, and pruning needs the lock.
       await handle.writeFile(`${JSON.stringify(note)}\n`).catch((error: unknown) => {
-        if (!isDiskFull(error)) throw error
+        if (!isVaultFull(error)) throw error
       })
       return new HeldLock(host, handle)
     } catch (error) {

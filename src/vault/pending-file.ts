@@ -33,7 +33,7 @@ class FileWriter extends Writable {
   #append(buffers: Buffer[], done: (error?: Error | null) => void): void {
     appendAll(this.#handle, buffers).then(
       () => done(),
-      async (error: unknown) => done((await vaultErrorOf(error, this.#path)) as Error),
+      (error: unknown) => done(vaultErrorOf(error, this.#path) as Error),
     )
   }
 }

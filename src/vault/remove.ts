@@ -1,6 +1,6 @@
 import { readdir, rename, rm, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isDiskFull } from './disk-error.ts'
+import { isVaultFull } from './disk-error.ts'
 import { ifPresent, makeDirectory, replaceFile, syncDirectory } from './durable.ts'
 import {
   MANIFEST_FILE,
@@ -66,6 +66,6 @@ export async function removeArchiveFiles(directory: string, files: ReadonlySet<s
   if (left === text) return
   // Where there is no room for that, the next run's sweep does it.
   await replaceFile(sums, left).catch((error: unknown) => {
-    if (!isDiskFull(error)) throw error
+    if (!isVaultFull(error)) throw error
   })
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { lstat, unlink } from 'node:fs/promises'
-import { isDiskFull } from './disk-error.ts'
+import { isVaultFull } from './disk-error.ts'
 import { ifPresent, writeNewFile } from './durable.ts'
 import { reserveFile } from './paths.ts'
 
@@ -19,7 +19,7 @@ export async function keepReserve(hostDir: string): Promise<void> {
     // Random, so that no file system compresses it away.
     await writeNewFile(path, randomBytes(RESERVE_BYTES))
   } catch (error) {
-    if (!isDiskFull(error)) throw error
+    if (!isVaultFull(error)) throw error
     await ifPresent(unlink(path))
   }
 }

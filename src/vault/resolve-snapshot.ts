@@ -13,7 +13,7 @@ export function isSnapshotReference(text: string): boolean {
 
 /**
  * The snapshot that a person means: `prod/20251120T020000Z`, `prod/latest`, `prod/latest~1` (the one before),
- * `prod` (its latest); without a host when the vault has only one. `latest` is the one that was made last,
+ * `prod` (its latest); without a host when only one of the vault has it. `latest` is the one that was made last,
  * which the ledger knows: a clock that was wrong for a while does not change it. A retired snapshot is found by its id.
  *
  * @throws UsageError with a suggestion when there is no such host or snapshot.
@@ -22,7 +22,7 @@ export async function resolveSnapshot(vault: Vault, text: string): Promise<Snaps
   const slash = text.lastIndexOf('/')
   const bare = slash < 0 && isSnapshotReference(text)
   const host = bare
-    ? await onlyHost(vault)
+    ? await hostOfBare(vault, text)
     : await resolveHost(vault, slash < 0 ? text : text.slice(0, slash))
   const wanted = slash < 0 && !bare ? 'latest' : text.slice(slash + 1)
   const snapshots = await vault.snapshots(host, { retired: true })
@@ -35,6 +35,21 @@ export async function resolveSnapshot(vault: Vault, text: string): Promise<Snaps
     host,
     next: `${suggestion(wanted, ids)}See those there are with: relay-backup list ${host}`,
   })
+}
+
+/** The one host that has what is named without one; a host of safety snapshots alone has no `latest`. */
+async function hostOfBare(vault: Vault, wanted: string): Promise<string> {
+  const having: string[] = []
+  for (const host of await vault.hosts()) {
+    const snapshots = await vault.snapshots(host, { retired: true })
+    const has = LATEST.test(wanted)
+      ? completePulls(snapshots).length > 0
+      : snapshots.some(({ id }) => id === wanted)
+    if (has) having.push(host)
+  }
+  const [host] = having
+  if (host !== undefined && having.length === 1) return host
+  return onlyHost(vault)
 }
 
 /** A host of the vault by its name. @throws UsageError with a suggestion. */

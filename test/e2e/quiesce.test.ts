@@ -205,7 +205,7 @@ describe('bad input', () => {
     expect(pulled.stdout).toContain('There is no service appp on prod; did you mean app?')
     expect(pulled.stdout).toMatch(/Next: .*there is: app, redis/)
     const planned = await world.cli('pull', 'prod', '--dry-run')
-    expectClearFailure(planned, { code: 1, says: /did you mean app\?/, next: /there is: app, redis/ })
+    expectClearFailure(planned, { code: 3, says: /did you mean app\?/, next: /there is: app, redis/ })
     expect(await services()).toEqual(AS_BEFORE)
   })
 

@@ -29,6 +29,7 @@ function watched(acts: Acts, events: string[]): CapturableSource<FilesSourceConf
   }
   return {
     kind: 'files',
+    look: filesSource.look,
     capture: async (context, config) => {
       await acts.begin?.(config.name)
       const capture = await filesSource.capture(context, config)

@@ -156,6 +156,13 @@ describe('logging in', () => {
       for (const message of messages) expect(error.message).toMatch(message)
     })
 
+    it('a wrong password, and the advice is about that and not about keys', async () => {
+      const { identityFile: _key, ...ssh } = sshd.sshConfig(user.name)
+      const { details } = await failure({ ...ssh, password: { env: 'WRONG' } })
+      expect(details.next).toMatch(/^Check the password that ssh\.password leads to/)
+      expect(details.next).not.toContain('key')
+    })
+
     it('a wrong key', async () => {
       await using temp = await tempDir()
       const identityFile = join(temp.path, 'stranger')

@@ -55,7 +55,7 @@ describe.skipIf(process.getuid?.() !== 0)('a real file system', () => {
         name: 'VaultError',
         code: 'disk-full',
         message: expect.stringMatching(
-          /^The disk of the vault is full \(.*logs\.tar\.zst\.gpg, .* free\)$/,
+          /^disk full: .*logs\.tar\.zst\.gpg \(the vault\) has .* free, and needs more$/,
         ) as string,
         details: { next: expect.stringContaining('Free some space') as string },
       })

@@ -42,7 +42,8 @@ hold_begin() {
     sync_path "$hold_directory/journal.new" &&
     mv -- "$hold_directory/journal.new" "$hold_directory/journal" &&
     sync_path "$hold_directory" || {
-    why="$hold_directory can't be written to; is the disk full?"
+    why="$hold_directory can't be written to"
+    add_full "$hold_directory/journal"
     return 1
   }
   journal_load "$hold_directory/journal" && [ -z "$refused" ] && svc_known || {

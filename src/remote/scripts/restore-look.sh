@@ -11,6 +11,7 @@
 #     DEVICE of itself, or of the nearest ancestor that is there; MISSING how many ancestors are not there; SAME yes:
 #     it can be renamed into the deployment's .relay-backup; MODE octal; KIB on the disk; WHOLE no: not all of it could
 #     be read; FREE KiB for us on its file system; PATH without symlinks in its ancestors, encoded.
+#   empty N                      target N is a directory with nothing in it
 #   user N PID NAME              a process that uses target N
 # include lib/prelude.sh
 # include lib/lock.sh
@@ -58,6 +59,10 @@ look() {
     look_used=$(du -sk -- "$2" 2>/dev/null) || look_whole=no
     look_used=${look_used%%"$tab"*}
     look_writable=$(yes_if test -w "$2")
+  fi
+  # A directory that can't be listed may have anything in it.
+  if [ "$look_type" = directory ] && look_names=$(ls -A -- "$2" 2>/dev/null) && [ -z "$look_names" ]; then
+    say empty "$1"
   fi
   look_free=$(if [ "$look_mount" = yes ]; then free_kib "$look_path"; else free_kib "$look_near"; fi)
   say target "$1" "$look_type" "$look_mount" "$look_inside" "${look_stat%%"$tab"*}" "$look_missing" "$look_same" \

@@ -53,6 +53,7 @@ run_begin() {
     printf 'begun\t.\n'
   } >"$journal.new" || {
     why="$journal.new can't be written"
+    add_full "$journal.new"
     return 1
   }
   journal_load "$journal.new" && [ -z "$refused" ] && svc_known &&
@@ -72,6 +73,7 @@ run_begin() {
   sync_path "$journal.new"
   mv -- "$journal.new" "$journal" && sync_path "${journal%/*}" && return 0
   why="$journal can't be written"
+  add_full "$journal"
   return 1
 }
 

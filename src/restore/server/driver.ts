@@ -90,7 +90,10 @@ export class RestoreDriver implements AsyncDisposable {
       const locked = await driver.#reply('lock', signal)
       if (locked.outcome === 'ok') return driver
       const { status } = await lease.release()
-      const details = { host: host.name, next: 'Wait for it to end, or run: relay-backup rollback' }
+      const details = {
+        host: host.name,
+        next: `Wait for it to end, or run: relay-backup rollback --host ${host.name}`,
+      }
       if (status === 5) throw new LockedError(`A restore runs on ${host.name}`, details)
       throw new RemoteError('restore-home', `${host.name} can't be restored to: ${printable(locked.text)}`, {
         host: host.name,

@@ -15,6 +15,6 @@ export function scriptFailure(
     command: what,
     exitStatus: result.status,
     stderr: result.stderr,
-    next: `Look at what the server said, and run: relay-backup check ${host.name}`,
+    next: 'Correct what the server said, then run it again.',
   })
 }

@@ -18,6 +18,8 @@ export interface TargetLook {
   /** The same with the symlinks in its ancestors resolved; a symlink at its end is not followed. */
   readonly path: string
   readonly type: TargetType
+  /** A directory with nothing in it. */
+  readonly empty: boolean
   readonly mountPoint: boolean
   /** Another file system is mounted somewhere below it. */
   readonly mountsInside: boolean
@@ -128,6 +130,7 @@ function parseTarget(
     asked,
     path: decodeField(path).toString('utf8'),
     type: type as TargetType,
+    empty: lines.some((line) => line[0] === 'empty' && line[1] === number),
     mountPoint: mount === 'yes',
     mountsInside: inside === 'yes',
     device,

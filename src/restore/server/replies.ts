@@ -34,7 +34,7 @@ export async function nextReply(
       return { outcome: verb, text: fields.slice(1).join(' '), notes, users }
     } else {
       throw new RemoteError('restore-protocol', `The server answered to "${command}": ${printable(line)}`, {
-        next: 'Run: relay-backup rollback',
+        next: 'See what is left there by `relay-backup rollback --host HOST`, and report this as a defect.',
       })
     }
   }

@@ -71,6 +71,6 @@ function refusal(host: RemoteHost, reason: string, status: number): Error {
   return new RemoteError('restore-settle', message, {
     host: host.name,
     exitStatus: status,
-    next: `See what is there: relay-backup check ${host.name}`,
+    next: `Correct the reason on ${host.name}, then run again: relay-backup rollback --host ${host.name}`,
   })
 }

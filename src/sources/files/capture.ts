@@ -80,6 +80,12 @@ export async function captureFiles(
   })
 }
 
+/** Finds out whether the paths can be captured; throws as {@link captureFiles} does before it reads them. */
+export async function lookAtFiles(context: CaptureContext, config: FilesSourceConfig): Promise<void> {
+  if (context.probe.access === 'shell' && context.probe.tar === undefined) throw noTar()
+  await resolveRoots(context, config.paths)
+}
+
 /** Captures file trees of a server without a shell, in the same two archives. */
 export async function captureFilesOverSftp(
   context: CaptureContext & Pick<PullContext, 'packTar'>,

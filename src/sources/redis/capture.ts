@@ -42,26 +42,15 @@ type Way = 'files' | 'stream' | 'stopped'
  * append-only files. Where the files can't be read, one archive with the RDB as a stream.
  */
 export async function captureRedis(context: PullContext, config: RedisSourceConfig): Promise<Capture> {
-  const session = { ...(await openSession(context, config)), createSorter: context.createSorter }
-  const { inspection: seen, state } = await inspect(session)
+  const prepared = await prepare(context, config)
+  const { inspection, state, form, readable, isThere, tally } = prepared
+  const session = { ...prepared.session, createSorter: context.createSorter }
   const { container } = session
-  const tally = new Tally(context)
-  if (seen.settled > 0) {
-    context.notice({
-      code: 'redis-settled',
-      message: `A pull that died had left AOF rewrites of ${nameOf(config)} switched off; they are on again`,
-    })
-  }
-  const isThere = state === 'up' || container !== undefined ? checkDirectory(session, seen) : true
-  if (state === 'stopped') {
-    tellOfStopped(session, seen, tally)
-    const settings = container?.start === undefined ? {} : startSettings(container.start)
-    return new RedisCapture(session, { ...seen, settings }, 'stopped', config.capture, {}, tally)
-  }
-  const inspection = await withNames(session, seen)
-  tellOfReplica(session, inspection, tally)
-  const form = checkForm(session, inspection, tally)
   const own = ownFiles(inspection)
+  if (state === 'stopped') {
+    const settings = container?.start === undefined ? {} : startSettings(container.start)
+    return new RedisCapture(session, { ...inspection, settings }, 'stopped', config.capture, {}, tally)
+  }
   if (!isThere) {
     tally.warn(
       'redis-stream',
@@ -70,8 +59,6 @@ export async function captureRedis(context: PullContext, config: RedisSourceConf
     )
     return new RedisCapture(session, inspection, 'stream', form, {}, tally)
   }
-  const readable = inspection.directory.readable && !inspection.directory.unreadable.includes(own.rdb)
-  if (!readable && form !== 'rdb') throw unreadable(session, inspection)
   if (!readable) {
     tally.warn(
       'redis-stream',
@@ -98,6 +85,49 @@ export async function captureRedis(context: PullContext, config: RedisSourceConf
     )
     return new RedisCapture(session, inspection, 'stream', form, {}, tally)
   }
+}
+
+/** Finds out whether it can be captured; throws as {@link captureRedis} does before it asks for anything. */
+export async function lookAtRedis(context: CaptureContext, config: RedisSourceConfig): Promise<void> {
+  await prepare(context, config)
+}
+
+/** What is known of a Redis before anything of it is changed. */
+interface Prepared {
+  readonly session: Session
+  readonly inspection: Inspection
+  readonly state: 'up' | 'stopped'
+  readonly form: RedisCaptureForm
+  /** It works in the source's directory. */
+  readonly isThere: boolean
+  /** Its files can be read, where they are asked for. */
+  readonly readable: boolean
+  readonly tally: Tally
+}
+
+/** Throws SourceError when it can't be captured as configured. */
+async function prepare(context: CaptureContext, config: RedisSourceConfig): Promise<Prepared> {
+  const session = await openSession(context, config)
+  const { inspection: seen, state } = await inspect(session)
+  const tally = new Tally(context)
+  if (seen.settled > 0) {
+    context.notice({
+      code: 'redis-settled',
+      message: `A pull that died had left AOF rewrites of ${nameOf(config)} switched off; they are on again`,
+    })
+  }
+  const isThere = state === 'up' || session.container !== undefined ? checkDirectory(session, seen) : true
+  if (state === 'stopped') {
+    tellOfStopped(session, seen, tally)
+    return { session, inspection: seen, state, form: config.capture, isThere, readable: true, tally }
+  }
+  const inspection = await withNames(session, seen)
+  tellOfReplica(session, inspection, tally)
+  const form = checkForm(session, inspection, tally)
+  const { directory } = inspection
+  const readable = directory.readable && !directory.unreadable.includes(ownFiles(inspection).rdb)
+  if (isThere && !readable && form !== 'rdb') throw unreadable(session, inspection)
+  return { session, inspection, state, form, isThere, readable, tally }
 }
 
 /** Why the RDB has to be streamed when a save ended so; undefined when it has not. */

@@ -319,6 +319,6 @@ function checkName(name: string): void {
 
 function unusable(why: string): SourceError {
   return new SourceError('redis-restore-files', `What was captured of Redis can not be put back: ${why}`, {
-    next: 'Run: relay-backup verify --deep, and restore another snapshot.',
+    next: 'Restore another snapshot, and run: relay-backup verify --all',
   })
 }

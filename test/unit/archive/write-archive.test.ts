@@ -314,7 +314,7 @@ describe('a stage that fails ends all others, and its error alone is reported', 
     const error: unknown = await run({ stream }, { sink }).catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(VaultError)
     expect(error).toMatchObject({
-      code: 'vault-full',
+      code: 'disk-full',
       details: { next: expect.stringContaining('relay-backup prune') as string },
     })
     await expectDown(stream, sink)

@@ -113,6 +113,7 @@ test('a dry run', () => {
   const source = { kind: 'files', what: 'logs', compression: 'zstd' }
   const plan = {
     host: 'prod',
+    outcome: 'done' as const,
     deployment: '~/app',
     server: 'Debian 12',
     sources: [
@@ -121,7 +122,7 @@ test('a dry run', () => {
     ],
     notices: ['no data\nhere'],
   }
-  expect(renderPullPlans([plan])).toBe(`prod: would capture ~/app (Debian 12)
+  expect(renderPullPlans([plan], [], { color: false })).toBe(`prod: would capture ~/app (Debian 12)
   logs  files  logs  (zstd)
   x     files  logs  (zstd)
   note: no data\\nhere`)

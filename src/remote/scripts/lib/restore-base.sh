@@ -116,6 +116,17 @@ hand_over() {
   [ -z "${RELAY_UID-}" ] || chown -h -- "$RELAY_UID:${RELAY_GID-}" "$@"
 }
 
+# add_full PATH: adds the system's own words to $why where the disk of PATH is full. A shell does not pass them on: dash
+# says I/O error, busybox nothing.
+add_full() {
+  full_free=$(df -P -k -- "${1%/*}/" 2>/dev/null |
+    awk 'NR == 2 { for (n = NF; n > 1; n--) if ($n ~ /^[0-9]+%$/) { print $(n - 1); exit } }')
+  # What is left of a block or two takes nothing either.
+  case $full_free in
+    [0-7]) why="$why: No space left on device" ;;
+  esac
+}
+
 # make_home DIRECTORY: makes this .relay-backup, private to us; fails with $why when what is there is not ours, nor
 # that user's.
 make_home() {
@@ -129,7 +140,7 @@ make_home() {
   exists "$1" || keep_time "${1%/*}/" mkdir -m 700 -- "$1" 2>/dev/null
   if [ -L "$1" ] || ! [ -d "$1" ]; then
     why="$1 can't be made"
-    exists "$1" && why="$1 is not a directory"
+    if exists "$1"; then why="$1 is not a directory"; else add_full "$1"; fi
     return 1
   fi
   make_owner=$(stat -c %u -- "$1")

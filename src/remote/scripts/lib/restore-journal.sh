@@ -61,6 +61,7 @@ journal_add() {
   fi
   journal_cut=yes
   why="the journal $journal can't be written"
+  add_full "$journal"
   return 1
 }
 

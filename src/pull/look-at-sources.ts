@@ -1,0 +1,123 @@
+import { ConnectionError, RelayError, SourceError } from '../errors.ts'
+import type { HostConfig, SourceConfig } from '../model/config.ts'
+import { printable } from '../model/path-bytes.ts'
+import type { HostProbe, RemoteHost } from '../remote/contract.ts'
+import type { CaptureContext, ExcludedNames } from '../sources/contract.ts'
+import type { PullDependencies } from './dependencies.ts'
+import { locateSource } from './locate.ts'
+import { privilegeToRead, withRefusal, type ChosenPrivilege } from './privilege.ts'
+import { groupByQuiesce, holdRequest } from './quiesce.ts'
+
+/** The parts it takes to look at sources without changing anything. */
+export type LookDependencies = Pick<
+  PullDependencies,
+  'findHelper' | 'findVolume' | 'findContainer' | 'checkHold' | 'resolveSecret' | 'sourceOf'
+>
+
+/** A source as a pull would find it. */
+export interface SourceLook {
+  /** With its paths, where they are known. */
+  readonly source: SourceConfig
+  readonly chosen: ChosenPrivilege | undefined
+  /** What a person should know of it, a sentence each. */
+  readonly notices: readonly string[]
+  /** What each pattern of its `exclude` leaves out there; undefined where that can't be told. */
+  readonly excludes?: readonly ExcludedNames[] | undefined
+  /** Why it can't be captured. */
+  readonly error?: RelayError | undefined
+}
+
+interface LookPlace {
+  readonly host: HostConfig
+  readonly remote: RemoteHost
+  readonly probe: HostProbe
+  readonly signal: AbortSignal
+}
+
+/**
+ * What a pull of these sources would come to, as far as that can be seen without changing anything. Throws what
+ * concerns all of them alike: a lost connection, an interruption.
+ */
+export async function lookAtSources(
+  place: LookPlace,
+  sources: readonly SourceConfig[],
+  dependencies: LookDependencies,
+): Promise<readonly SourceLook[]> {
+  const looks: SourceLook[] = []
+  for (const { quiesce, sources: group } of groupByQuiesce(sources)) {
+    const { remote, signal } = place
+    const held =
+      quiesce === undefined
+        ? undefined
+        : await refusalOf(place, () => dependencies.checkHold(remote, holdRequest(place, quiesce), signal))
+    for (const source of group) {
+      looks.push(
+        held === undefined
+          ? await lookAtSource(place, source, dependencies)
+          : { source, chosen: undefined, notices: [], error: held },
+      )
+    }
+  }
+  return looks
+}
+
+async function lookAtSource(
+  place: LookPlace,
+  config: SourceConfig,
+  dependencies: LookDependencies,
+): Promise<SourceLook> {
+  const { host, remote, probe, signal } = place
+  const { findHelper, findVolume, findContainer, resolveSecret, sourceOf } = dependencies
+  const notices: string[] = []
+  let source = config
+  let chosen: ChosenPrivilege | undefined
+  let excludes: readonly ExcludedNames[] | undefined
+  const error = await refusalOf(place, async () => {
+    source = await locateSource({ ...place, findVolume }, config)
+    chosen = await privilegeToRead({ ...place, findHelper }, source)
+    const kind = await sourceOf(source.kind)
+    if (probe.access === 'sftp' && kind.captureOverSftp === undefined) throw needsShell(source)
+    const context: CaptureContext = {
+      host: remote,
+      probe,
+      privilege: chosen.privilege,
+      compression: host.compression,
+      secret: resolveSecret,
+      findContainer: (reference) =>
+        findContainer(remote, host.services, reference, {
+          deployment: probe.deployment,
+          privilege: host.sudo ? 'sudo' : undefined,
+          signal,
+        }),
+      step: () => {},
+      notice: ({ message }) => notices.push(`${config.name}: ${printable(message)}`),
+      signal,
+    }
+    await kind.look(context, source)
+    if (source.kind !== 'redis' && source.exclude.length > 0)
+      excludes = await kind.findExcluded?.(context, source)
+  })
+  const told = withRefusal(error, chosen)
+  return { source, chosen, notices, excludes, ...(told instanceof RelayError ? { error: told } : {}) }
+}
+
+/** What a source of a server without a shell fails with, where it has to run something there. */
+export function needsShell({ kind }: SourceConfig): SourceError {
+  return new SourceError('needs-shell', `a ${kind} source needs a shell on the server: it is SFTP only`, {
+    next: 'Connect as a user who has a shell, or name the sources of this host in the config without this one.',
+  })
+}
+
+/** The expected error that a look ends with. */
+async function refusalOf(
+  { signal }: LookPlace,
+  look: () => Promise<unknown>,
+): Promise<RelayError | undefined> {
+  try {
+    await look()
+    return undefined
+  } catch (error) {
+    if (!(error instanceof RelayError) || error instanceof ConnectionError || signal.aborted) throw error
+    return error
+  }
+}

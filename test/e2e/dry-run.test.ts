@@ -1,0 +1,113 @@
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { treeListing } from '../lab/command-services.ts'
+import { expectClearFailure } from '../lab/unharmed.ts'
+import { startWorld, type World, type WorldConfig } from '../lab/world.ts'
+
+let world: World
+let config: WorldConfig
+beforeAll(async () => {
+  world = await startWorld()
+  const { prod } = world.config.hosts
+  delete prod!.sources['redis_data']
+  world.config.hosts['new'] = { ...prod!, deployment: join(dirname(world.deployment), 'new') }
+  config = structuredClone(world.config)
+  await world.writeConfig()
+  const pulled = await world.cli('pull', 'prod')
+  expect(pulled.code, pulled.stderr).toBe(0)
+})
+afterAll(() => world[Symbol.asyncDispose]())
+beforeEach(async () => {
+  Object.assign(world.config, structuredClone(config))
+  await world.writeConfig()
+})
+
+/** The dry run says what the run says, ends as it does, and changes nothing. */
+async function expectSameEnd(
+  args: readonly string[],
+  expected: { readonly code: number; readonly says: RegExp; readonly next: RegExp },
+): Promise<void> {
+  const before = [treeListing(world.deployment), await readdir(world.vault, { recursive: true })]
+  const dry = await world.cli(...args, '--dry-run')
+  expectClearFailure(dry, expected)
+  expect([treeListing(world.deployment), await readdir(world.vault, { recursive: true })]).toEqual(before)
+  const run = await world.cli(...args, ...(args[0] === 'pull' ? [] : ['--yes']))
+  expectClearFailure(run, expected)
+}
+
+describe('a dry run ends as the run would, when', () => {
+  test('a pull lacks a source: in part', async () => {
+    world.config.hosts['prod']!.sources['gone'] = { kind: 'files', path: 'not-there' }
+    await world.writeConfig()
+    await expectSameEnd(['pull', 'prod'], { code: 3, says: /not-there does not exist/, next: /Correct/ })
+  })
+
+  test('a pull lacks every source', async () => {
+    world.config.hosts['prod']!.sources = { gone: { kind: 'files', path: 'not-there' } }
+    await world.writeConfig()
+    await expectSameEnd(['pull', 'prod'], { code: 1, says: /not-there does not exist/, next: /Correct/ })
+  })
+
+  test('one host of several is not there, and the other is told all the same', async () => {
+    await expectSameEnd(['pull', '--all'], {
+      code: 3,
+      says: /no directory \S+new/,
+      next: /Correct hosts.new/,
+    })
+    expect((await world.cli('pull', '--all', '--dry-run')).stdout).toContain('prod: would capture')
+  })
+
+  test('a Redis wants a password that is not configured', async () => {
+    const { prod } = world.config.hosts
+    await world.redis.cli('config', 'set', 'requirepass', 'secret')
+    prod!.sources['redis_data'] = {
+      kind: 'redis',
+      path: 'redis_data',
+      address: `127.0.0.1:${world.redis.port}`,
+    }
+    await world.writeConfig()
+    try {
+      await expectSameEnd(['pull', 'prod'], { code: 3, says: /password/, next: /password/ })
+      const migrated = await world.cli('migrate', 'prod', 'new', '--dry-run')
+      expectClearFailure(migrated, {
+        code: 1,
+        says: /failed: redis_data of prod can't be captured/,
+        next: /./,
+      })
+    } finally {
+      await world.redis.cli('-a', 'secret', 'config', 'set', 'requirepass', '')
+    }
+  })
+
+  test('a restore is refused', async () => {
+    world.config.hosts['new']!.sources = { data: { kind: 'files', path: '/proc/self/x' } }
+    await world.writeConfig()
+    const args = ['restore', '--host', 'new', '--from', 'prod', '--source', 'data']
+    await expectSameEnd(args, { code: 1, says: /can't be replaced/, next: /./ })
+  })
+
+  test('an archive is damaged', async () => {
+    const [id = ''] = await world.snapshots()
+    const directory = join(world.vault, 'prod', id)
+    const name = (await readdir(directory)).find((file) => file.startsWith('data.tar')) ?? ''
+    const good = await readFile(join(directory, name))
+    const bad = Buffer.from(good)
+    bad[100] = (bad[100] ?? 0) ^ 1
+    await writeFile(join(directory, name), bad)
+    try {
+      const args = ['restore', `prod/${id}`, '--host', 'new']
+      await expectSameEnd(args, { code: 1, says: /data\.tar.* content is not what/, next: /list prod/ })
+    } finally {
+      await writeFile(join(directory, name), good)
+    }
+  })
+
+  test('a migration is refused', async () => {
+    const { deployment } = world.config.hosts['new']!
+    await mkdir(join(deployment, 'data'), { recursive: true })
+    await writeFile(join(deployment, 'data', 'own'), 'own')
+    await expectSameEnd(['migrate', 'prod', 'new'], { code: 1, says: /new is not empty/, next: /--replace/ })
+    await rm(deployment, { recursive: true })
+  })
+})

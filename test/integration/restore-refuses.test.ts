@@ -1,0 +1,99 @@
+import { readdirSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { ServicesConfig } from '../../src/model/config.ts'
+import type { RemoteCommand, RemoteProcess } from '../../src/remote/contract.ts'
+import type { Snapshot } from '../../src/vault/contract.ts'
+import { restorableFiles } from '../../src/sources/files/restore.ts'
+import { LocalHost } from '../lab/local-host.ts'
+import { signal } from './incremental-lab.ts'
+import { makeFiles, RestoreHostsLab } from './restore-hosts-lab.ts'
+
+let lab: RestoreHostsLab
+let snapshot: Snapshot
+beforeAll(async () => {
+  lab = await RestoreHostsLab.start()
+  await makeFiles(lab.lab.app, { 'data/a': 'content a', 'data/b': 'content b' })
+  snapshot = await lab.lab.pulled()
+})
+afterAll(() => lab[Symbol.asyncDispose]())
+
+/** A server on which a file is altered between the unpacking and the look at its hash. */
+class AlteringHost extends LocalHost {
+  override spawn(command: RemoteCommand, options: { readonly signal: AbortSignal }): Promise<RemoteProcess> {
+    if (command.script === 'restore-hash') {
+      const directory = command.args?.[0] ?? ''
+      const [unit = ''] = readdirSync(directory)
+      writeFileSync(join(directory, unit, 'b'), 'content x')
+    }
+    return super.spawn(command, options)
+  }
+}
+
+test('a staged file that was altered stops a restore before anything is stopped or swapped', async () => {
+  const host = lab.host('altered')
+  await makeFiles(host.deployment, { 'data/a': 'own' })
+  const restoring = lab.dependencies()
+  const hosts: LocalHost[] = []
+  const connect = () => {
+    hosts.push(new AlteringHost())
+    return Promise.resolve(hosts.at(-1)!)
+  }
+  const pull = { ...restoring.pull, connect }
+  await expect(lab.restore(snapshot, host, {}, { pull })).rejects.toMatchObject({
+    code: 'restored-differs',
+    message: expect.stringContaining('data/b') as string,
+  })
+  expect(await readFile(join(host.deployment, 'data', 'a'), 'utf8')).toBe('own')
+  expect(readdirSync(join(host.deployment, 'data'))).toEqual(['a'])
+})
+
+describe('a comparison of facts', () => {
+  const services = (): ServicesConfig => {
+    const stopped = join(lab.lab.path, 'stopped')
+    return { manager: 'command', stop: `>${stopped}`, start: `rm ${stopped}`, status: `[ ! -e ${stopped} ]` }
+  }
+  const findings = (outcome: 'failed' | 'warning') => [
+    { check: 'facts', outcome, message: 'a key is missing' },
+  ]
+
+  test('that fails brings the old data back', async () => {
+    const host = lab.host('facts', { services: services() })
+    await makeFiles(host.deployment, { 'data/a': 'own' })
+    const check = () => Promise.resolve(findings('failed'))
+    const restorableOf = () => Promise.resolve({ ...restorableFiles, check } as never)
+    const report = await lab.restore(snapshot, host, {}, { restorableOf })
+    expect(report).toMatchObject({
+      outcome: 'rolled-back',
+      error: { code: 'facts-differ', message: 'a key is missing' },
+    })
+    expect(report.steps.map(({ text }) => text)).toContain('putting everything back')
+    expect(await readFile(join(host.deployment, 'data', 'a'), 'utf8')).toBe('own')
+    expect(readdirSync(join(host.deployment, 'data'))).toEqual(['a'])
+  })
+
+  test('that only warns does not', async () => {
+    const host = lab.host('warned', { services: services() })
+    const check = () => Promise.resolve(findings('warning'))
+    const restorableOf = () => Promise.resolve({ ...restorableFiles, check } as never)
+    const report = await lab.restore(snapshot, host, {}, { restorableOf })
+    expect(report).toMatchObject({
+      outcome: 'done',
+      findings: expect.arrayContaining(findings('warning')) as unknown,
+    })
+  })
+})
+
+test('a restore that finds the vault or the deployment locked ends as locked, which is exit code 5', async () => {
+  const host = lab.host('busy')
+  {
+    await using _vault = await lab.lab.vault.lock('busy')
+    await expect(lab.restore(snapshot, host)).rejects.toMatchObject({ name: 'LockedError' })
+  }
+  await makeFiles(host.deployment, { 'data/a': 'own' })
+  await using remote = new LocalHost()
+  const { pull } = lab.dependencies()
+  await using _server = await pull.lockDeployment(remote, host.deployment, { sudo: false, signal })
+  await expect(lab.restore(snapshot, host)).rejects.toMatchObject({ name: 'LockedError' })
+})
