@@ -4,7 +4,8 @@ import { printable } from '../model/path-bytes.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import { absoluteDeployment } from '../restore/preflight.ts'
 import type { UndoResult } from '../restore/server/driver.ts'
-import { listJournals } from '../restore/server/journals.ts'
+import { listJournals, type RestoreJournal } from '../restore/server/journals.ts'
+import { supersededBy } from '../restore/choose-journal.ts'
 import { privilegeToSettle } from '../restore/privilege.ts'
 import { finishRestore, rollbackRestore } from '../restore/server/settle.ts'
 import type { FindHelper } from '../services/contract.ts'
@@ -63,7 +64,10 @@ export async function settleMigration(
     case 'refuse':
       throw new RelayError('migration-unsettled', `Migration ${id} can't be settled: ${decided.why}`, {
         host: to.name,
-        next: `Run this again when ${from.name} can be reached. If it never will be, take it out of the config first.`,
+        next:
+          decided.back === true
+            ? `Move it back with all that ${to.name} has: relay-backup migrate ${to.name} ${from.name} --cutover --replace`
+            : `Run this again when ${from.name} can be reached. If it never will be, take it out of the config first.`,
       })
     case 'finish': {
       await dependencies.confirm(
@@ -74,6 +78,8 @@ export async function settleMigration(
     }
     case 'undo': {
       const { warning } = decided
+      if (decided.to) refuseHistory(id, to.name, toSide)
+      if (decided.from) refuseHistory(id, from.name, fromSide)
       await dependencies.confirm(
         [
           `Undo migration ${id}:`,
@@ -97,6 +103,23 @@ export async function settleMigration(
   }
 }
 
+/** Whoever has moved on since is not taken back to before that. Throws RelayError. */
+function refuseHistory(id: string, name: string, { journals }: OpenSide): void {
+  const later = supersededBy(journals, id)
+  if (later?.migration === undefined) return
+  const { role, host } = later.migration
+  const what =
+    role === 'from' ? `${name} was moved to ${printable(host)}` : `${printable(host)} was moved to ${name}`
+  throw new RelayError(
+    'migration-superseded',
+    `Migration ${id} is history: ${what} by migration ${later.id} since`,
+    {
+      host: name,
+      next: `If that one is to be taken back: relay-backup rollback --host ${name} --restore ${later.id}`,
+    },
+  )
+}
+
 function told(name: string, result: UndoResult | undefined): string[] {
   if (result === undefined) return []
   return [
@@ -107,6 +130,8 @@ function told(name: string, result: UndoResult | undefined): string[] {
 
 interface OpenSide extends AsyncDisposable {
   readonly journal: SideJournal
+  /** All of that server, the oldest first. */
+  readonly journals: readonly RestoreJournal[]
   readonly lockedBy: number | undefined
   /** Why undoing could not go on. */
   readonly stuck: string | undefined
@@ -139,6 +164,7 @@ async function openSide(
   let stuck: string | undefined
   return {
     journal: journal ?? 'absent',
+    journals,
     lockedBy,
     get stuck() {
       return stuck
@@ -165,6 +191,7 @@ function closedSide(journal: 'gone' | 'unreachable'): OpenSide {
   const never = (): Promise<never> => Promise.reject(new Error('a side without a connection'))
   return {
     journal,
+    journals: [],
     lockedBy: undefined,
     stuck: undefined,
     finish: never,

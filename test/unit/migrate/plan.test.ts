@@ -129,6 +129,18 @@ describe('the plan of a migration', () => {
     expect(failed(input({ from: side('old', { journals: [moved] }) }))).toEqual(['moved-already'])
   })
 
+  it('refused a server that was moved away once and back since: the last migration decides, whoever knows it', () => {
+    const migration = (id: string, role: 'from' | 'to', other: string) =>
+      ({ id, state: 'closed', how: 'done', migration: { role, host: other } }) as RestoreJournal
+    const away = migration('1', 'from', 'new')
+    const back = { old: migration('2', 'to', 'new'), new: migration('2', 'from', 'old') }
+    expect(failed(input({ from: side('old', { journals: [away, back.old] }) }))).toEqual([])
+    const known = side('new', { journals: [migration('1', 'to', 'old'), back.new] })
+    expect(failed(input({ from: side('old', { journals: [away] }), to: known }))).toEqual([])
+    const again = [away, back.old, migration('3', 'from', 'new')]
+    expect(failed(input({ from: side('old', { journals: again }), to: known }))).toEqual(['moved-already'])
+  })
+
   it('does not mind a directory with nothing in it, such as a new volume', () => {
     const asked = '/var/lib/docker/volumes/app/_data'
     const server = {

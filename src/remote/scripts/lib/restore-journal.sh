@@ -24,13 +24,14 @@
 #   reopened                     a done restore is undone after all; the services that run now follow
 #   undoing                      undo-carry N, undo-out N, undo-in N, undone N
 #   stuck REASON                 undoing could not go on
+#   discarded                    of a closed one: what it had set aside is removed for good
 #   note TEXT                    what happened, for people
 #
 # In memory: $id, $epoch, $state, $how, $units (their number), unit_N_kind, _target, _staged, _aside, _home, _made,
 # _inode, _owner, _mode, _phase, _emptied (the old was all moved out), _placed; carry_N_member, _patterns, _names;
 # $manager, manager_1 ..., $service_data, $service_rest, $service_before (names parted by spaces),
 # $service_containers (NAME=ID=POLICY each), $service_settled (ids), $service_reopened, $service_paused (NAME=ID each);
-# $hold_kind, $hold_mark; $migration, $migration_host, $service_launched (those that a migration starts, whatever
+# $hold_kind, $hold_mark; $discarded (yes or no); $migration, $migration_host, $service_launched (those that a migration starts, whatever
 # ran before).
 # include lib/restore-base.sh
 
@@ -40,7 +41,7 @@ journal_reset() {
   service_data='' service_rest='' service_before=''
   service_containers='' service_settled='' service_reopened=no service_paused=''
   hold_kind='' hold_mark=''
-  migration='' migration_host='' service_launched=''
+  migration='' migration_host='' service_launched='' discarded=no
   stuck='' refused='' journal_cut=no
 }
 
@@ -182,6 +183,7 @@ journal_take() {
     undoing) state=undoing stuck='' ;;
     stuck) stuck=${2-} ;;
     closed) state=closed how=${2-} ;;
+    discarded) discarded=yes ;;
     reopened)
       state=reopened service_reopened=yes
       # A migration is taken back to what ran before it; FROM's containers have waited with their policies.
@@ -200,6 +202,15 @@ journal_take() {
     *) refused="the line $verb" ;;
   esac
   return 0
+}
+
+# journal_is_cutover: the loaded one is a side of a migration that hands over, and was done or is not settled: what
+# such a migration followed on this server is history.
+journal_is_cutover() {
+  case $migration in
+    from | to) [ "$state" != closed ] || [ "$how" = 'done' ] ;;
+    *) return 1 ;;
+  esac
 }
 
 # unit_load N: $kind, $target, $staged, $aside, $home, $old_inode, $old_owner,
