@@ -41,7 +41,7 @@ const owned = {
   listr2: ['report'],
   pino: ['report'],
   '@napi-rs/keyring': ['secrets'],
-  yaml: ['config'],
+  yaml: ['config', 'services'],
   'fs-native-extensions': ['vault'],
 }
 

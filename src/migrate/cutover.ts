@@ -6,7 +6,9 @@ import { insist } from '../restore/place.ts'
 import { refuseFailed } from '../restore/preflight.ts'
 import { RestoreDriver } from '../restore/server/driver.ts'
 import { asRelayError } from '../restore/undo.ts'
+import type { RemoteHost } from '../remote/contract.ts'
 import type { Snapshot } from '../vault/contract.ts'
+import { compareMakes } from './compare-makes.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import { giveUp } from './give-up.ts'
 import { bring, compareSources, type Arrived, type Journey } from './journey.ts'
@@ -60,6 +62,10 @@ export async function cutOver(
     snapshots = { ...snapshots, cutover: last.id }
     let served = 0
     const handOver = {
+      accept: (remote: RemoteHost) => {
+        diary.step(plan.to, `comparing its containers with those of ${plan.from}`)
+        return compareMakes(journey, remote, dependencies, signal)
+      },
       ready: async () => insist('checking that it is stopped', await hold.checkStopped(signal), step),
       decide: async () => {
         served = downtime()

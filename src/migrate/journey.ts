@@ -2,6 +2,7 @@ import type { HostConfig } from '../model/config.ts'
 import type { MigrationPlan, MigrationReport } from '../model/migration-report.ts'
 import type { RestoreReport } from '../model/restore-report.ts'
 import type { Launch } from '../restore/launch.ts'
+import type { ContainerMake } from '../services/contract.ts'
 import type { ServerServices } from '../model/server-services.ts'
 import { restoreHost } from '../restore/restore-host.ts'
 import type { HostLock, Snapshot } from '../vault/contract.ts'
@@ -14,6 +15,12 @@ export interface Journey {
   readonly from: Side
   readonly to: HostConfig
   readonly services: { readonly from: ServerServices; readonly to: ServerServices }
+  /** FROM's containers as they run. */
+  readonly makes: readonly ContainerMake[]
+  /** FROM's images on TO: their ids. */
+  readonly images: ReadonlyMap<string, string | undefined>
+  /** They may differ on TO. */
+  readonly acceptMissing: boolean
   readonly locks: { readonly from: HostLock; readonly to: HostLock }
   readonly diary: Diary
 }

@@ -4,11 +4,12 @@ import { namesToProbe, selectSources } from '../pull/select-sources.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import { absoluteDeployment } from '../restore/preflight.ts'
 import type { ServerServices } from '../model/server-services.ts'
-import type { DeploymentServices } from '../services/contract.ts'
+import type { ContainerMake, DeploymentServices } from '../services/contract.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import { privilegeToReplace } from '../restore/privilege.ts'
 import { lookAtSide, privilegeToSpeak, sourcePaths, type Side, type SideLook } from './look.ts'
 import { movedContainers } from './moved-containers.ts'
+import { lookAtNeeds, type Needs } from './needs.ts'
 import type { MovedSource } from './plan.ts'
 import { lookAtRedis, type RedisVersions } from './redis-versions.ts'
 
@@ -20,6 +21,9 @@ export interface BothLooks {
   readonly sources: readonly MovedSource[]
   readonly images: ReadonlyMap<string, string | undefined>
   readonly redis: readonly RedisVersions[]
+  readonly needs: Needs | undefined
+  /** FROM's containers, that are to run on TO just so. */
+  readonly makes: readonly ContainerMake[]
 }
 
 /**
@@ -86,7 +90,18 @@ export async function lookAtBoth(
     toContainers === undefined
       ? new Map<string, string | undefined>()
       : await findDeploymentServices.images(toRemote, names, { privilege: privilegeToSpeak(to), signal })
+  const needs =
+    fromContainers === undefined
+      ? undefined
+      : await lookAtNeeds(fromSide, toSide, fromContainers, dependencies.readComposeNeeds, signal)
+  const makes = await dependencies.lookAtMakes(
+    fromRemote,
+    { containers: moved.map(({ id }) => id) },
+    { privilege: privilegeToSpeak(from), signal },
+  )
   return {
+    needs,
+    makes,
     looks: {
       from: { ...fromLook, containers: fromContainers },
       to: { ...toLook, containers: toContainers },

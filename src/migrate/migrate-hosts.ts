@@ -2,11 +2,13 @@ import { InterruptedError, LockedError, RelayError, UsageError } from '../errors
 import type { HostConfig } from '../model/config.ts'
 import { snapshotId } from '../model/names.ts'
 import type { MigrationPlan, MigrationReport } from '../model/migration-report.ts'
+import type { ServerServices } from '../model/server-services.ts'
 import type { RunRecord } from '../vault/contract.ts'
 import { cutOver } from './cutover.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import { openDiary, type Arrived, type Journey } from './journey.ts'
 import { lookAtBoth } from './look-both.ts'
+import { missingFiles } from './plan-needs.ts'
 import { planMigration } from './plan.ts'
 import { rehearse } from './rehearse.ts'
 
@@ -19,6 +21,8 @@ export interface MigrationRequest {
   readonly start: boolean
   /** What is there on TO may make room. */
   readonly replace: boolean
+  /** What the containers need and no source holds may stay behind. */
+  readonly acceptMissing: boolean
   readonly dryRun: boolean
 }
 
@@ -43,13 +47,19 @@ export async function migrateHosts(
   await using toLock = dryRun ? undefined : await pull.vault.lock(to.name)
   diary.step(from.name, 'connecting')
   await using fromRemote = await pull.connect(from, signal)
-  const { looks, sides, services, images, redis, sources } = await lookAtBoth(
-    { from, to },
-    fromRemote,
-    dependencies,
-    diary.step,
-    signal,
-  )
+  const {
+    looks,
+    sides,
+    services: found,
+    images,
+    redis,
+    sources,
+    needs,
+    makes,
+  } = await lookAtBoth({ from, to }, fromRemote, dependencies, diary.step, signal)
+  const services = request.acceptMissing
+    ? { ...found, to: withoutFiles(found.to, missingFiles({ from: looks.from, needs })) }
+    : found
   const plan = planMigration({
     id: snapshotId(started),
     ...looks,
@@ -60,6 +70,8 @@ export async function migrateHosts(
     sources,
     images,
     redis,
+    needs,
+    acceptMissing: request.acceptMissing,
   })
   const report = (arrived: Arrived): MigrationReport => ({
     plan,
@@ -80,7 +92,17 @@ export async function migrateHosts(
   if (!(await dependencies.confirm(plan)))
     throw new InterruptedError('Not confirmed; nothing was changed', { host: to.name })
   const locks = { from: fromLock, to: toLock }
-  const journey: Journey = { plan, from: sides.from, to, services, locks, diary }
+  const journey: Journey = {
+    plan,
+    from: sides.from,
+    to,
+    services,
+    makes,
+    images,
+    acceptMissing: request.acceptMissing,
+    locks,
+    diary,
+  }
   const record = (result: Pick<Arrived, 'outcome' | 'error'>): Promise<void> =>
     recordRuns(plan, started, result, dependencies)
   try {
@@ -92,6 +114,15 @@ export async function migrateHosts(
     if (error instanceof RelayError) await record({ outcome: 'failed', error })
     throw error
   }
+}
+
+/** Compose's arguments without files that are not going to be there. */
+function withoutFiles(services: ServerServices, missing: readonly string[]): ServerServices {
+  if (services.manager !== 'compose') return services
+  const { args } = services
+  const isGone = (at: number): boolean =>
+    ['--file', '--env-file'].includes(args[at] ?? '') && missing.includes(args[at + 1] ?? '')
+  return { ...services, args: args.filter((_arg, at) => !isGone(at) && !isGone(at - 1)) }
 }
 
 function refuse({ to, findings }: MigrationPlan): void {

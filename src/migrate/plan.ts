@@ -6,6 +6,8 @@ import type { ServerServices } from '../model/server-services.ts'
 import { describePrivilege } from '../pull/privilege.ts'
 import type { Starts } from '../restore/launch.ts'
 import type { SideLook } from './look.ts'
+import type { Needs } from './needs.ts'
+import { needFindings } from './plan-needs.ts'
 import type { RedisVersions } from './redis-versions.ts'
 import { containerFindings, isOlder } from './plan-containers.ts'
 import { serverFindings } from './plan-servers.ts'
@@ -32,6 +34,10 @@ export interface MigrationInput {
   /** FROM's images on TO: their ids, undefined for those that are not there. */
   readonly images: ReadonlyMap<string, string | undefined>
   readonly redis: readonly RedisVersions[]
+  /** Undefined where no containers run the services. */
+  readonly needs: Needs | undefined
+  /** What no source holds of them may stay behind. */
+  readonly acceptMissing: boolean
 }
 
 /** The plan of a migration, from data alone. A `failed` finding in it stops the migration before anything is touched. */
@@ -58,6 +64,7 @@ export function planMigration(input: MigrationInput): MigrationPlan {
       ...serviceFindings(input),
       ...redisFindings(input),
       ...containerFindings(input),
+      ...needFindings(input),
     ],
   }
 }

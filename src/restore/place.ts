@@ -116,6 +116,8 @@ async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
   if (context.start === 'all' && context.health !== undefined) await insistOnHealth(context, context.health)
   else if (context.settles) await sleep(SETTLE, undefined, { signal })
   insist('checking that services run', await driver.checkRunning(signal), step)
+  if (context.start === 'all' && context.handOver !== undefined)
+    findings.push(...(await context.handOver.accept(context.remote)))
   return findings
 }
 
