@@ -10,7 +10,7 @@ import type { RemoteHost } from '../remote/contract.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import { compareMakes } from './compare-makes.ts'
 import type { MigrateDependencies } from './dependencies.ts'
-import { giveUp } from './give-up.ts'
+import { handOverTo, startFrom } from './give-up.ts'
 import { bring, compareSources, type Arrived, type Journey } from './journey.ts'
 import { insistOnSaved, withLateWrites, withSettings, type LastPull } from './saved.ts'
 import { settleTarget } from './settle-target.ts'
@@ -67,10 +67,10 @@ export async function cutOver(
         return compareMakes(journey, remote, dependencies, signal)
       },
       ready: async () => insist('checking that it is stopped', await hold.checkStopped(signal), step),
-      decide: async () => {
+      decide: async (keep: () => Promise<void>) => {
         served = downtime()
         insist('checking that it is stopped', await hold.checkStopped(new AbortController().signal), step)
-        await giveUp(hold, from, plan.id, dependencies)
+        await handOverTo(keep, hold, journey, dependencies)
         step('given up: it stays stopped')
       },
     }
@@ -163,7 +163,7 @@ async function startAgain(
   let next = error.details.next
   try {
     step('starting it again')
-    const undone = await hold.rollback()
+    const undone = await startFrom(hold, journey)
     for (const note of undone.notes) step(note)
     if (undone.outcome === 'stuck') {
       step(`stuck: ${undone.reason}`)

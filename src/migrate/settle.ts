@@ -9,6 +9,7 @@ import { supersededBy } from '../restore/choose-journal.ts'
 import { privilegeToSettle } from '../restore/privilege.ts'
 import { finishRestore, rollbackRestore } from '../restore/server/settle.ts'
 import type { FindHelper } from '../services/contract.ts'
+import { tellAccepted } from './accepted.ts'
 import { verdict, type SideJournal } from './verdict.ts'
 
 export interface SettleDependencies {
@@ -60,7 +61,7 @@ export async function settleMigration(
   const decided = verdict(fromSide.journal, toSide.journal)
   switch (decided.action) {
     case 'nothing':
-      return { outcome: 'nothing', notes: [] }
+      return { outcome: 'nothing', notes: await toSide.accepted(from.name) }
     case 'refuse':
       throw new RelayError('migration-unsettled', `Migration ${id} can't be settled: ${decided.why}`, {
         host: to.name,
@@ -91,6 +92,7 @@ export async function settleMigration(
       const notes: string[] = []
       if (decided.to) notes.push(...told(to.name, await toSide.undo(decided.from)))
       if (decided.from) notes.push(...told(from.name, await fromSide.undo(false)))
+      notes.push(...(await toSide.accepted(from.name)))
       const stuck = [toSide, fromSide].find((side) => side.stuck !== undefined)
       if (stuck !== undefined) {
         throw new RelayError('rollback-stuck', `migration ${id} can't be undone further: ${stuck.stuck}`, {
@@ -136,6 +138,8 @@ interface OpenSide extends AsyncDisposable {
   /** Why undoing could not go on. */
   readonly stuck: string | undefined
   finish(): Promise<void>
+  /** What it had accepted and has set aside, for people; nothing where that can't be asked. */
+  accepted(from: string): Promise<readonly string[]>
   /** With `goOn` what keeps it from being undone is remembered as {@link stuck}, for the other side's sake. */
   undo(goOn: boolean): Promise<UndoResult | undefined>
 }
@@ -170,6 +174,18 @@ async function openSide(
       return stuck
     },
     finish: () => finishRestore(remote, { ...options, id }),
+    async accepted(from) {
+      if (journal === undefined) return []
+      try {
+        return await tellAccepted(remote, from, { ...options, id }).then((lines) =>
+          lines.map((line) => `  ${line}`),
+        )
+      } catch (error) {
+        // It is only told; what was undone stays so.
+        if (!(error instanceof RelayError)) throw error
+        return [`  What ${host.name} had accepted can't be counted: ${error.message}`]
+      }
+    },
     async undo(goOn) {
       const isDone = journal?.state === 'closed'
       try {
@@ -195,6 +211,7 @@ function closedSide(journal: 'gone' | 'unreachable'): OpenSide {
     lockedBy: undefined,
     stuck: undefined,
     finish: never,
+    accepted: () => Promise.resolve([]),
     undo: never,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   }

@@ -28,10 +28,11 @@ export interface HandOver {
   /** What was started is healthy: throws when it is not what it is to be. Returns what is worth knowing. */
   accept(remote: RemoteHost): Promise<readonly Finding[]>
   /**
-   * The target is healthy and goes on serving whatever happens: gives the other side up. Throws when that side
-   * serves, and {@link UndecidedError} when nobody knows.
+   * The target is healthy: gives the other side up. `keep` tells the target to go on serving whatever happens; both are
+   * told at once, so that a client that dies leaves one of them serving. Throws when the other side is to serve, and
+   * {@link UndecidedError} when nobody knows.
    */
-  decide(): Promise<void>
+  decide(keep: () => Promise<void>): Promise<void>
 }
 
 /** Whether the other side was given up is not known: nothing may be undone on either. */

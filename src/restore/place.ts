@@ -64,9 +64,7 @@ export async function putInPlace(context: PlaceContext): Promise<Finding[]> {
 /** Of a migration: from here on it is not interrupted, and once the other side is given up nothing is undone. */
 async function takeOver({ driver, step, remote }: PlaceContext, handOver: HandOver): Promise<Finding[]> {
   const patient = new AbortController().signal
-  insist('keeping', await driver.keep(patient), step)
-  step('giving up the other side')
-  await handOver.decide()
+  await handOver.decide(async () => insist('keeping', await driver.keep(patient), step))
   try {
     insist('committing', await driver.commit(patient), step)
     return []

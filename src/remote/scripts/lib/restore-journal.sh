@@ -250,11 +250,11 @@ homes() {
   done | sort -u
 }
 
-# remove_staging: what was unpacked and not put in place. The journal, the marks and what a merge has noted stay.
+# remove_staging: what was unpacked and not put in place. The journal, the marks and what was noted for later stay.
 remove_staging() {
   for leftover in "${journal%/*}"/* "${journal%/*}"/.[!.]* "${journal%/*}"/..?*; do
     case ${leftover##*/} in
-      journal | carried-* | parent-* | merge-*) ;;
+      journal | carried-* | parent-* | merge-* | aof-sizes) ;;
       *) ! exists "$leftover" || remove_tree "$leftover" ;;
     esac
   done
