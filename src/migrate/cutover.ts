@@ -113,7 +113,7 @@ async function pullRunning(
     sudo: host.sudo,
     signal,
   })
-  return await takeWhole(journey, 'pull', dependencies, signal)
+  return await takeWhole(journey, { purpose: 'pull', held: false }, dependencies, signal)
 }
 
 /**
@@ -133,18 +133,22 @@ async function stopAndPull(
     step('stopping all services')
     insist('stopping services', await hold.stop(signal), step)
     step('taking the last pull')
-    const last = await takeWhole(journey, 'cutover', dependencies, signal)
+    const last = await takeWhole(journey, { purpose: 'cutover', held: true }, dependencies, signal)
     await insistOnSaved(journey, first, last, signal)
     return { snapshot: withSettings(last, first), findings: [] }
   }
   step('stopping the writers')
   insist('stopping the writers', await hold.stopWriters(signal), step)
   step('taking the last pull')
-  const last = await takeWhole(journey, 'cutover', dependencies, signal)
+  const last = await takeWhole(journey, { purpose: 'cutover', held: false }, dependencies, signal)
   step('stopping all services')
   insist('stopping services', await hold.stop(signal), step)
   step('pulling what was written until then')
-  return withLateWrites(journey, last, await takeWhole(journey, 'cutover', dependencies, signal))
+  return withLateWrites(
+    journey,
+    last,
+    await takeWhole(journey, { purpose: 'cutover', held: true }, dependencies, signal),
+  )
 }
 
 /** TO does not serve, or at least is not meant to: FROM starts, and TO is undone if that is still to be done. */

@@ -79,10 +79,14 @@ export async function bring(
     { ...restore, confirm: () => Promise.resolve(true) },
     signal,
   )
-  if (!options.dryRun) {
-    for (const { at, text } of report.steps) diary.steps.push({ at, host: to.name, text })
-  }
-  return report
+  if (options.dryRun) return report
+  // The plan has said which Redis starts there, by its image: a restore alone can't know before it runs.
+  const isKnown = plan.findings.some(({ check, outcome }) => check === 'redis-version' && outcome === 'ok')
+  const findings = report.findings.filter(
+    ({ check, outcome }) => !(isKnown && check === 'redis-version' && outcome === 'warning'),
+  )
+  for (const { at, text } of report.steps) diary.steps.push({ at, host: to.name, text })
+  return { ...report, findings }
 }
 
 /** What is on TO beside what was captured. */

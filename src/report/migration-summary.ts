@@ -67,7 +67,7 @@ export function renderMigrationReport(report: MigrationReport, style: Style): st
   }
   for (const { source, captured, restored } of report.sources) {
     lines.push(
-      `  ${source}: ${describeFacts(captured)} on ${printable(plan.from)}; ${formatCount(restored.entries, 'entry', 'entries')}, ${formatSize(restored.bytes)} on ${printable(plan.to)}, every hash as captured`,
+      `  ${source}: ${describeFacts(captured)} captured on ${printable(plan.from)}; all of it is on ${printable(plan.to)} (${formatCount(restored.entries, 'entry', 'entries')}, ${formatSize(restored.bytes)}), every hash as captured`,
     )
   }
   lines.push(...report.findings.map((finding) => findingLine(finding, paint)))
