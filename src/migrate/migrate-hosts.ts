@@ -11,6 +11,7 @@ import { lookAtBoth } from './look-both.ts'
 import { missingFiles } from './plan-needs.ts'
 import { planMigration } from './plan.ts'
 import { rehearse } from './rehearse.ts'
+import { makeVolumes } from './volumes.ts'
 
 /** What is moved where. */
 export interface MigrationRequest {
@@ -56,6 +57,7 @@ export async function migrateHosts(
     sources,
     needs,
     makes,
+    ...volumes
   } = await lookAtBoth({ from, to }, fromRemote, dependencies, diary.step, signal)
   const services = request.acceptMissing
     ? { ...found, to: withoutFiles(found.to, missingFiles({ from: looks.from, needs })) }
@@ -71,6 +73,8 @@ export async function migrateHosts(
     images,
     redis,
     needs,
+    missingVolumes: volumes.missingVolumes,
+    volumesMade: volumes.volumesToMake !== undefined,
     acceptMissing: request.acceptMissing,
   })
   const report = (arrived: Arrived): MigrationReport => ({
@@ -106,6 +110,11 @@ export async function migrateHosts(
   const record = (result: Pick<Arrived, 'outcome' | 'error'>): Promise<void> =>
     recordRuns(plan, started, result, dependencies)
   try {
+    if (volumes.volumesToMake !== undefined) {
+      diary.step(to.name, 'having Compose make its volumes')
+      await using remote = await pull.connect(to, signal)
+      await makeVolumes(sides.from, { ...sides.to, remote }, volumes.volumesToMake, plan.id, signal)
+    }
     const arrived = await (cutover ? cutOver : rehearse)(journey, dependencies, signal)
     await record(arrived)
     return report({ ...arrived, findings: [...plan.findings, ...arrived.findings] })

@@ -19,6 +19,13 @@ export interface MovedSource {
   readonly targets: readonly string[]
 }
 
+/** A volume that TO lacks, and why, for people. */
+export interface MissingVolume {
+  readonly volume: string
+  readonly why: string
+  readonly next: string | undefined
+}
+
 /** What {@link planMigration} decides from. */
 export interface MigrationInput {
   readonly id: string
@@ -36,6 +43,9 @@ export interface MigrationInput {
   readonly redis: readonly RedisVersions[]
   /** Undefined where no containers run the services. */
   readonly needs: Needs | undefined
+  readonly missingVolumes: readonly MissingVolume[]
+  /** Compose on TO makes those. */
+  readonly volumesMade: boolean
   /** What no source holds of them may stay behind. */
   readonly acceptMissing: boolean
 }
@@ -65,8 +75,24 @@ export function planMigration(input: MigrationInput): MigrationPlan {
       ...redisFindings(input),
       ...containerFindings(input),
       ...needFindings(input),
+      ...volumeFindings(input),
     ],
   }
+}
+
+function volumeFindings({ to, missingVolumes, volumesMade }: MigrationInput): Finding[] {
+  return missingVolumes.map(({ volume, why, next }): Finding => {
+    const made = `the volume ${volume} is not on ${to.host.name} yet: Compose makes it there from the files of this deployment, before anything stops (up --no-start); it stays when the migration is undone`
+    if (volumesMade) return { check: 'volume', outcome: 'ok', message: made }
+    const isCompose = to.host.services.manager === 'compose'
+    const because =
+      isCompose && (to.containers?.containers ?? []).length > 0
+        ? ', and Compose is not asked to make it: it would make the containers anew that are there'
+        : isCompose
+          ? ', and nothing says which Compose files would make it'
+          : ''
+    return { check: 'volume-missing', outcome: 'failed', message: `${why}${because}`, next }
+  })
 }
 
 /** One line of sh starts everything: without `--start` that would be two live apps. */

@@ -72,6 +72,8 @@ function input(more: Partial<MigrationInput> = {}): MigrationInput {
     images: new Map(),
     redis: [],
     needs: undefined,
+    missingVolumes: [],
+    volumesMade: false,
     acceptMissing: false,
     ...more,
   }
