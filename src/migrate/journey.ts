@@ -45,7 +45,7 @@ export function openDiary({ restore: { pull } }: MigrateDependencies): Diary {
 /** What carrying a migration out came to. */
 export type Arrived = Pick<
   MigrationReport,
-  'outcome' | 'serving' | 'snapshots' | 'sources' | 'findings' | 'error' | 'downtime'
+  'outcome' | 'serving' | 'snapshots' | 'sources' | 'findings' | 'error' | 'downtime' | 'laps'
 >
 
 /** Brings a snapshot of FROM to TO by a restore; `dryRun` looks whether it could be done, and changes nothing. */

@@ -67,6 +67,7 @@ export function planMigration(input: MigrationInput): MigrationPlan {
       targets,
     })),
     services: stopOrder(input.services.from),
+    downtime: estimateDowntime(input),
     replaced: to.server.targets.filter(({ type }) => type !== 'absent').map(({ path }) => path),
     findings: [
       ...serverFindings(input),
@@ -93,6 +94,24 @@ function volumeFindings({ to, missingVolumes, volumesMade }: MigrationInput): Fi
           : ''
     return { check: 'volume-missing', outcome: 'failed', message: `${why}${because}`, next }
   })
+}
+
+/** ms of a cutover that takes no time for its data: the last pull, the locks, the proof, what is asked in between. */
+const CUTOVER = 3000
+/** ms, of a service that is stopped here and made there. */
+const EACH_SERVICE = 1500
+/** Bytes per ms that are pulled, brought, unpacked and proven one after another; low on purpose. */
+const MOVE_RATE = 20_000
+/** ms in which a service must not die, where nothing tells that it is healthy. */
+const SETTLE = 3000
+
+function estimateDowntime(input: MigrationInput): number {
+  const { cutover, to, services } = input
+  if (!cutover) return 0
+  const { writers, data } = stopOrder(services.from)
+  const bytes = input.sources.reduce((sum, _source, at) => sum + bytesOf(input, at), 0)
+  const settle = to.host.services.health === undefined ? SETTLE : 0
+  return CUTOVER + EACH_SERVICE * (writers.length + data.length) + settle + Math.round(bytes / MOVE_RATE)
 }
 
 /** One line of sh starts everything: without `--start` that would be two live apps. */

@@ -111,11 +111,14 @@ async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
     step('starting services')
     insist('starting services', await driver.startRest(signal), step)
   }
-  if (context.start === 'all' && context.health !== undefined) await insistOnHealth(context, context.health)
-  else if (context.settles) await sleep(SETTLE, undefined, { signal })
-  insist('checking that services run', await driver.checkRunning(signal), step)
+  const isHealthy = context.start === 'all' && context.health !== undefined
+  if (isHealthy && context.health !== undefined) await insistOnHealth(context, context.health)
+  const started = performance.now()
   if (context.start === 'all' && context.handOver !== undefined)
     findings.push(...(await context.handOver.accept(context.remote)))
+  if (!isHealthy && context.settles)
+    await sleep(Math.max(0, SETTLE - (performance.now() - started)), undefined, { signal })
+  insist('checking that services run', await driver.checkRunning(signal), step)
   return findings
 }
 
