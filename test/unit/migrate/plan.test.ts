@@ -155,6 +155,29 @@ describe('the plan of a migration', () => {
     expect(failed(input({ to: side('new', { server, machine: empty }) }))).toEqual([])
   })
 
+  it('says that Compose makes a volume that is not there, or why it does not', () => {
+    const volume = { volume: 'cache', why: 'There is no volume cache on new', next: 'Make it.' }
+    const missing = input({ missingVolumes: [volume] })
+    expect(failed(missing)).toEqual(['volume-missing'])
+    expect(failed({ ...missing, volumesMade: true })).toEqual([])
+    const compose = host('new', {
+      services: { manager: 'compose', data: [] },
+    } as unknown as Partial<HostConfig>)
+    const there = {
+      containers: [{ name: 'app_1', status: 'exited', ports: [] }],
+    } as unknown as DeploymentServices
+    const plan = planMigration({ ...missing, to: side('new', { host: compose, containers: there }) })
+    expect(plan.findings.find(({ check }) => check === 'volume-missing')?.message).toContain(
+      'would make the containers anew',
+    )
+  })
+
+  it('estimates how long nobody serves, and nothing where the old one goes on', () => {
+    const cutover = planMigration(input()).downtime
+    expect(cutover).toBeGreaterThan(0)
+    expect(planMigration(input({ cutover: false })).downtime).toBe(0)
+  })
+
   it('says the versions of Redis, and warns of an older and of an unknown one', () => {
     const redis = (from: string | undefined, to: string | undefined) => {
       const version = (name: string | undefined) => name && { name, redis: name }
