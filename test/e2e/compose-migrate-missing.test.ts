@@ -5,7 +5,8 @@ import { stringify } from 'yaml'
 import { type CliResult, runCli } from '../lab/cli.ts'
 import { LAB_IMAGE, type LabDocker, startDocker } from '../lab/docker.ts'
 import { startGpg } from '../lab/gpg.ts'
-import { freePort, startSshd } from '../lab/sshd.ts'
+import { freePort } from '../lab/ports.ts'
+import { startSshd } from '../lab/sshd.ts'
 import { letEveryoneIn, tempDir } from '../lab/temp.ts'
 
 const stack = new AsyncDisposableStack()
