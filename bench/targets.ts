@@ -102,6 +102,12 @@ export const TARGETS: readonly Target[] = [
     unit: 's',
     value: (results) => results.seconds('start-up', 'list of 1,000', OURS),
   },
+  {
+    about: 'a cutover of a small app: nobody serves',
+    limit: 10,
+    unit: 's',
+    value: (results) => results.seconds('cutover', 'nobody serves', OURS),
+  },
 ]
 
 /** Every target whose parts were measured. */

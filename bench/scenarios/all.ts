@@ -1,5 +1,6 @@
 import type { Scenario } from '../contract.ts'
 import { append } from './append.ts'
+import { cutover } from './cutover.ts'
 import { fleet } from './fleet.ts'
 import { lossyLink, slowLink } from './links.ts'
 import { memory } from './memory.ts'
@@ -18,5 +19,6 @@ export const SCENARIOS: readonly Scenario[] = [
   slowLink,
   lossyLink,
   fleet,
+  cutover,
   memory,
 ]

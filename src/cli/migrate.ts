@@ -11,6 +11,7 @@ export function declareMigrateCommands(program: Command, declare: Declare): void
       .option('--cutover', 'stop FROM and let TO serve; FROM starts again if anything fails')
       .option('--start', 'start all services on TO, and not only the data services')
       .option('--replace', 'TO need not be empty: what is there is set aside')
+      .option('--accept-missing', 'move without what the containers need and no source holds')
       .option('--dry-run', 'print the whole plan and touch nothing')
       .option('--yes', 'do not ask'),
     async () => (await import('../commands/migrate.ts')).migrate,

@@ -1,12 +1,34 @@
 import { loadConfig } from '../config/load.ts'
+import { ConfigError, type ConfigProblem } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
 import type { Config, HostConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
+import { configuredKeyFiles } from './key-files.ts'
 
-/** `config check`: says that the config is good and what it means, or throws ConfigError with every problem. */
+/**
+ * `config check`: says that the config is good and what it means, or throws ConfigError with every problem. Key files that
+ * it names and that can't be read as such are problems, too.
+ */
 export async function configCheck(context: CommandContext): Promise<CommandOutcome> {
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
+  const problems = (await configuredKeyFiles(config.encryption, context.now())).flatMap(
+    ({ role, problem }): ConfigProblem[] =>
+      problem === undefined
+        ? []
+        : [
+            {
+              file: config.file,
+              path: `encryption.${role === 'recipient' ? 'recipients' : 'identity'}`,
+              message: problem.message,
+            },
+          ],
+  )
+  if (problems.length > 0) {
+    throw new ConfigError(problems, {
+      next: 'Put the keys there, name other files in the config, or make a pair: relay-backup key generate',
+    })
+  }
   return { exitCode: ExitCode.done, text: checkText(config), json: checkJson(config) }
 }
 

@@ -10,6 +10,8 @@ import {
   renderMigrationPlan,
   renderMigrationReport,
 } from '../report/migration-summary.ts'
+import { readComposeNeeds } from '../services/compose-needs.ts'
+import { lookAtMakes } from '../services/container-make.ts'
 import { findDeploymentServices } from '../services/deployment-services.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { ask } from './question.ts'
@@ -20,6 +22,7 @@ export interface MigrateFlags {
   readonly cutover?: boolean
   readonly start?: boolean
   readonly replace?: boolean
+  readonly acceptMissing?: boolean
   readonly dryRun?: boolean
   readonly yes?: boolean
 }
@@ -54,11 +57,14 @@ export async function migrate(
       cutover: flags.cutover === true,
       start: flags.start === true,
       replace: flags.replace === true,
+      acceptMissing: flags.acceptMissing === true,
       dryRun: flags.dryRun === true,
     },
     {
       restore: wired.dependencies,
       findDeploymentServices,
+      readComposeNeeds,
+      lookAtMakes,
       confirm: (plan) => confirmPlan(context, plan, flags.yes === true),
     },
     run.signal,

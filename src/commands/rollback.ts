@@ -23,7 +23,7 @@ import {
   type LateWrites,
   type RestoreJournal,
 } from '../restore/server/journals.ts'
-import { chooseJournal, isCutover } from '../restore/choose-journal.ts'
+import { chooseJournal, isCutover, lastCutover } from '../restore/choose-journal.ts'
 import type { MigrationRole } from '../restore/server/driver.ts'
 import { privilegeToSettle } from '../restore/privilege.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
@@ -99,7 +99,14 @@ async function undo(
   if (journal !== undefined && undone !== undefined && (flags.yes === true || !context.interactive))
     throw await refuseOlder(context, host, place, journal, undone)
   if (journal?.migration !== undefined && isCutover(journal)) {
-    return await settleBoth(context, config, host, { ...journal, migration: journal.migration }, flags)
+    const before = lastCutover(journals)
+    return await settleBoth(
+      context,
+      config,
+      host,
+      { ...journal, migration: journal.migration, before },
+      flags,
+    )
   }
   const held = await settleHeld(host, place)
   const exitCode = held.some(({ outcome }) => outcome === 'failed') ? ExitCode.partial : ExitCode.done
@@ -177,9 +184,15 @@ async function settleBoth(
   context: CommandContext,
   config: Config,
   host: HostConfig,
-  { id, migration }: { readonly id: string; readonly migration: MigrationRole },
+  settled: {
+    readonly id: string
+    readonly migration: MigrationRole
+    /** The one that decides by now, where the journal's own is undone. */
+    readonly before: RestoreJournal | undefined
+  },
   flags: RollbackFlags,
 ): Promise<CommandOutcome> {
+  const { id, migration, before } = settled
   const own = { name: host.name, config: host }
   const other = { name: migration.host, config: config.hosts.find(({ name }) => name === migration.host) }
   const [from, to] = migration.role === 'from' ? [own, other] : [other, own]
@@ -199,9 +212,15 @@ async function settleBoth(
     finished: 'was decided, and is closed now',
     undone: 'is undone',
   }[outcome]
+  const older =
+    outcome === 'nothing' && before !== undefined && before.id !== id
+      ? [
+          `Before it came migration ${before.id}. If that is to be taken back: relay-backup rollback --host ${host.name} --restore ${before.id}`,
+        ]
+      : []
   return {
     exitCode: ExitCode.done,
-    text: [`${from.name} to ${to.name}: migration ${id} ${head}`, ...notes].join('\n'),
+    text: [`${from.name} to ${to.name}: migration ${id} ${head}`, ...notes, ...older].join('\n'),
     json: { migration: id, outcome, notes },
   }
 }

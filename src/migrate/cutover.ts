@@ -6,11 +6,13 @@ import { insist } from '../restore/place.ts'
 import { refuseFailed } from '../restore/preflight.ts'
 import { RestoreDriver } from '../restore/server/driver.ts'
 import { asRelayError } from '../restore/undo.ts'
+import type { RemoteHost } from '../remote/contract.ts'
 import type { Snapshot } from '../vault/contract.ts'
+import { compareMakes } from './compare-makes.ts'
 import type { MigrateDependencies } from './dependencies.ts'
-import { giveUp } from './give-up.ts'
+import { handOverTo, startFrom } from './give-up.ts'
 import { bring, compareSources, type Arrived, type Journey } from './journey.ts'
-import { insistOnSaved, withLateWrites, withSettings, type LastPull } from './saved.ts'
+import { insistOnSaved, savesAtStop, withLateWrites, withSettings, type LastPull } from './saved.ts'
 import { settleTarget } from './settle-target.ts'
 import { takeWhole } from './take.ts'
 
@@ -52,19 +54,40 @@ export async function cutOver(
   insist('opening the journal', await hold.begin(signal), step)
   const stoppedAt = pull.now()
   const downtime = (): number => pull.now().getTime() - stoppedAt.getTime()
+  const laps: { what: string; milliseconds: number }[] = []
+  const lap = (what: string): void => {
+    const before = laps.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
+    laps.push({ what, milliseconds: downtime() - before })
+  }
   let snapshots: Arrived['snapshots'] = { pull: first.id }
   let report: RestoreReport | undefined
   let problem: RelayError
   try {
-    const { snapshot: last, findings: late } = await stopAndPull(journey, hold, dependencies, first, signal)
+    const { snapshot: last, findings: late } = await stopAndPull(
+      journey,
+      hold,
+      dependencies,
+      first,
+      lap,
+      signal,
+    )
     snapshots = { ...snapshots, cutover: last.id }
     let served = 0
     const handOver = {
-      ready: async () => insist('checking that it is stopped', await hold.checkStopped(signal), step),
-      decide: async () => {
+      accept: (remote: RemoteHost) => {
+        lap(`starting on ${plan.to}`)
+        diary.step(plan.to, `comparing its containers with those of ${plan.from}`)
+        return compareMakes(journey, remote, dependencies, signal)
+      },
+      ready: async () => {
+        lap(`bringing it to ${plan.to}, with its data services`)
+        insist('checking that it is stopped', await hold.checkStopped(signal), step)
+      },
+      decide: async (keep: () => Promise<void>) => {
+        lap('comparing')
         served = downtime()
         insist('checking that it is stopped', await hold.checkStopped(new AbortController().signal), step)
-        await giveUp(hold, from, plan.id, dependencies)
+        await handOverTo(keep, hold, journey, dependencies)
         step('given up: it stays stopped')
       },
     }
@@ -79,6 +102,7 @@ export async function cutOver(
         sources: compareSources(last, report),
         findings: [...late, ...findings],
         downtime: served,
+        laps,
       }
     }
     if (outcome === 'undecided') {
@@ -93,6 +117,7 @@ export async function cutOver(
     ...(await startAgain(journey, hold, problem, report, dependencies)),
     snapshots,
     downtime: downtime(),
+    laps,
   }
 }
 
@@ -107,38 +132,48 @@ async function pullRunning(
     sudo: host.sudo,
     signal,
   })
-  return await takeWhole(journey, 'pull', dependencies, signal)
+  return await takeWhole(journey, { purpose: 'pull', held: false }, dependencies, signal)
 }
 
 /**
- * The writers stop, the last pull, then all, and what was written until then. One line of sh can't stop the writers
- * alone.
+ * All stops, and the last pull is what lies on the disk then. Only where a Redis does not write down by itself what it has
+ * acknowledged, its writers stop first, and it is pulled while it runs still; one line of sh can't stop the writers alone.
  */
 async function stopAndPull(
   journey: Journey,
   hold: RestoreDriver,
   dependencies: MigrateDependencies,
   first: Snapshot,
+  lap: (what: string) => void,
   signal: AbortSignal,
 ): Promise<LastPull> {
   const { plan, diary, services } = journey
   const step = (text: string): void => diary.step(plan.from, text)
-  if (services.from.manager === 'command') {
+  if (services.from.manager === 'command' || savesAtStop(first)) {
     step('stopping all services')
     insist('stopping services', await hold.stop(signal), step)
+    lap('stopping')
     step('taking the last pull')
-    const last = await takeWhole(journey, 'cutover', dependencies, signal)
+    const last = await takeWhole(journey, { purpose: 'cutover', held: true }, dependencies, signal)
+    lap('the last pull')
     await insistOnSaved(journey, first, last, signal)
     return { snapshot: withSettings(last, first), findings: [] }
   }
   step('stopping the writers')
   insist('stopping the writers', await hold.stopWriters(signal), step)
   step('taking the last pull')
-  const last = await takeWhole(journey, 'cutover', dependencies, signal)
+  const last = await takeWhole(journey, { purpose: 'cutover', held: false }, dependencies, signal)
   step('stopping all services')
   insist('stopping services', await hold.stop(signal), step)
+  lap('stopping, and a pull from the running Redis')
   step('pulling what was written until then')
-  return withLateWrites(journey, last, await takeWhole(journey, 'cutover', dependencies, signal))
+  const late = withLateWrites(
+    journey,
+    last,
+    await takeWhole(journey, { purpose: 'cutover', held: true }, dependencies, signal),
+  )
+  lap('the last pull')
+  return late
 }
 
 /** TO does not serve, or at least is not meant to: FROM starts, and TO is undone if that is still to be done. */
@@ -157,7 +192,7 @@ async function startAgain(
   let next = error.details.next
   try {
     step('starting it again')
-    const undone = await hold.rollback()
+    const undone = await startFrom(hold, journey)
     for (const note of undone.notes) step(note)
     if (undone.outcome === 'stuck') {
       step(`stuck: ${undone.reason}`)

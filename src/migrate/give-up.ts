@@ -1,32 +1,41 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConnectionError, RelayError } from '../errors.ts'
+import type { HostConfig } from '../model/config.ts'
+import type { RemoteHost } from '../remote/contract.ts'
 import { UndecidedError } from '../restore/launch.ts'
-import type { RestoreDriver } from '../restore/server/driver.ts'
-import { listJournals } from '../restore/server/journals.ts'
+import { privilegeToSettle } from '../restore/privilege.ts'
+import type { RestoreDriver, UndoResult } from '../restore/server/driver.ts'
+import { listJournals, type JournalList } from '../restore/server/journals.ts'
+import { rollbackRestore } from '../restore/server/settle.ts'
 import type { MigrateDependencies } from './dependencies.ts'
-import type { Side } from './look.ts'
+import type { Journey } from './journey.ts'
 
 /** ms between two questions, and for all of them: longer than a lease lasts in silence. */
 const PAUSE = 3000
 const PATIENCE = 90_000
 
 /**
- * Gives FROM up: it stays stopped, whatever happens. When the answer does not come, its journal is asked over a new
- * connection. Not interruptible. Throws RelayError when FROM serves again, UndecidedError when nobody can be asked.
+ * Tells TO to go on (`keep`) and FROM to stay stopped, both at once: a client that dies has told both or neither. What
+ * does not answer is asked for its journal over a new connection. Not interruptible. Throws RelayError when FROM is to
+ * serve: TO is not kept, or FROM runs again; UndecidedError when TO goes on and FROM can't be asked.
  */
-export async function giveUp(
+export async function handOverTo(
+  keep: () => Promise<void>,
   hold: RestoreDriver,
-  from: Side,
-  id: string,
+  journey: Journey,
   dependencies: MigrateDependencies,
 ): Promise<void> {
+  const { from, plan, diary } = journey
   const patient = new AbortController().signal
-  try {
-    const { ok } = await hold.commit(patient)
-    if (ok) return
-  } catch (error) {
-    if (!(error instanceof ConnectionError)) throw error
-    if ((await readDecision(from, id, dependencies)) === 'given-up') return
+  // Both lines are written before anything is waited for.
+  const [keeping, giving] = [keep(), hold.commit(patient)]
+  diary.step(plan.to, 'giving up the other side')
+  const [kept, given] = await Promise.allSettled([keeping, giving])
+  if (kept.status === 'rejected') await insistOnKept(kept.reason, journey, dependencies)
+  if (given.status === 'fulfilled' && given.value.ok) return
+  if (given.status === 'rejected') {
+    if (!(given.reason instanceof ConnectionError)) throw given.reason
+    if ((await readDecision(journey, dependencies)) === 'given-up') return
   }
   throw new RelayError('not-held', `${from.host.name} could not be given up, and serves`, {
     host: from.host.name,
@@ -34,31 +43,77 @@ export async function giveUp(
   })
 }
 
+/** Lets FROM serve, also when it was given up already. Throws ConnectionError when it can't be asked. */
+export async function startFrom(hold: RestoreDriver, { from, plan }: Journey): Promise<UndoResult> {
+  if (!hold.ended) return hold.rollback()
+  const { deployment, chosen, remote } = from
+  const { signal } = new AbortController()
+  return rollbackRestore(remote, { deployment, id: plan.id, privilege: chosen.privilege, signal })
+}
+
+/** TO's answer was lost, or was no: its journal says whether it goes on. Throws the reason when it does not. */
+async function insistOnKept(
+  reason: unknown,
+  { to, plan }: Journey,
+  { restore: { pull } }: MigrateDependencies,
+): Promise<void> {
+  if (!(reason instanceof ConnectionError)) throw reason
+  const ask = async (remote: RemoteHost, signal: AbortSignal): Promise<JournalList> => {
+    const deployment = plan.deployment.to
+    const probe = await pull.probe(remote, { deployment, names: [], sudo: to.sudo }, signal)
+    const place = { host: to, remote, probe, findHelper: pull.findHelper, signal }
+    return listJournals(remote, { deployment, privilege: await privilegeToSettle(place, deployment), signal })
+  }
+  const answer = await askPatiently(to, pull.connect, ask, ({ journals, lockedBy }) => {
+    const state = journals.find(({ id }) => id === plan.id)?.state
+    if (state === 'kept') return true
+    return lockedBy === undefined ? false : undefined
+  })
+  if (answer.found !== true) throw reason
+}
+
 async function readDecision(
-  { host, deployment, chosen }: Side,
-  id: string,
+  { from, plan }: Journey,
   { restore: { pull } }: MigrateDependencies,
 ): Promise<'given-up' | 'serves'> {
-  const patient = new AbortController().signal
+  const { host, deployment, chosen } = from
+  const { found, problem } = await askPatiently(
+    host,
+    pull.connect,
+    (remote, signal) => listJournals(remote, { deployment, privilege: chosen.privilege, signal }),
+    ({ journals, lockedBy }) => {
+      if (journals.find(({ id }) => id === plan.id)?.how === 'done') return 'given-up' as const
+      // A script that lives may still read the line that gives it up.
+      return lockedBy === undefined ? ('serves' as const) : undefined
+    },
+  )
+  if (found !== undefined) return found
+  throw new UndecidedError('undecided', `whether ${host.name} was given up is not known: ${problem}`, {
+    host: host.name,
+    next: `Both go on as they are. Settle it when ${host.name} can be reached: relay-backup rollback --host ${host.name}`,
+  })
+}
+
+/** Asks a server's journals over new connections until they answer; `found` is undefined when they never do. */
+async function askPatiently<T>(
+  host: HostConfig,
+  connect: MigrateDependencies['restore']['pull']['connect'],
+  ask: (remote: RemoteHost, signal: AbortSignal) => Promise<JournalList>,
+  read: (list: JournalList) => T | undefined,
+): Promise<{ readonly found: T | undefined; readonly problem: string }> {
+  const { signal } = new AbortController()
   const deadline = performance.now() + PATIENCE
   let problem = 'its script does not end'
   while (performance.now() < deadline) {
     try {
-      await using remote = await pull.connect(host, patient)
-      const options = { deployment, privilege: chosen.privilege, signal: patient }
-      const { journals, lockedBy } = await listJournals(remote, options)
-      const journal = journals.find((one) => one.id === id)
-      if (journal?.how === 'done') return 'given-up'
-      // A script that lives may still read the line that gives it up.
-      if (lockedBy === undefined) return 'serves'
+      await using remote = await connect(host, signal)
+      const found = read(await ask(remote, signal))
+      if (found !== undefined) return { found, problem }
     } catch (error) {
       if (!(error instanceof RelayError)) throw error
       problem = error.message
     }
     await sleep(PAUSE)
   }
-  throw new UndecidedError('undecided', `whether ${host.name} was given up is not known: ${problem}`, {
-    host: host.name,
-    next: `Both go on as they are. Settle it when ${host.name} can be reached: relay-backup rollback --host ${host.name}`,
-  })
+  return { found: undefined, problem }
 }

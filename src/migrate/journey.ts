@@ -2,6 +2,7 @@ import type { HostConfig } from '../model/config.ts'
 import type { MigrationPlan, MigrationReport } from '../model/migration-report.ts'
 import type { RestoreReport } from '../model/restore-report.ts'
 import type { Launch } from '../restore/launch.ts'
+import type { ContainerMake } from '../services/contract.ts'
 import type { ServerServices } from '../model/server-services.ts'
 import { restoreHost } from '../restore/restore-host.ts'
 import type { HostLock, Snapshot } from '../vault/contract.ts'
@@ -14,6 +15,12 @@ export interface Journey {
   readonly from: Side
   readonly to: HostConfig
   readonly services: { readonly from: ServerServices; readonly to: ServerServices }
+  /** FROM's containers as they run. */
+  readonly makes: readonly ContainerMake[]
+  /** FROM's images on TO: their ids. */
+  readonly images: ReadonlyMap<string, string | undefined>
+  /** They may differ on TO. */
+  readonly acceptMissing: boolean
   readonly locks: { readonly from: HostLock; readonly to: HostLock }
   readonly diary: Diary
 }
@@ -38,7 +45,7 @@ export function openDiary({ restore: { pull } }: MigrateDependencies): Diary {
 /** What carrying a migration out came to. */
 export type Arrived = Pick<
   MigrationReport,
-  'outcome' | 'serving' | 'snapshots' | 'sources' | 'findings' | 'error' | 'downtime'
+  'outcome' | 'serving' | 'snapshots' | 'sources' | 'findings' | 'error' | 'downtime' | 'laps'
 >
 
 /** Brings a snapshot of FROM to TO by a restore; `dryRun` looks whether it could be done, and changes nothing. */
@@ -73,10 +80,14 @@ export async function bring(
     { ...restore, confirm: () => Promise.resolve(true) },
     signal,
   )
-  if (!options.dryRun) {
-    for (const { at, text } of report.steps) diary.steps.push({ at, host: to.name, text })
-  }
-  return report
+  if (options.dryRun) return report
+  // The plan has said which Redis starts there, by its image: a restore alone can't know before it runs.
+  const isKnown = plan.findings.some(({ check, outcome }) => check === 'redis-version' && outcome === 'ok')
+  const findings = report.findings.filter(
+    ({ check, outcome }) => !(isKnown && check === 'redis-version' && outcome === 'warning'),
+  )
+  for (const { at, text } of report.steps) diary.steps.push({ at, host: to.name, text })
+  return { ...report, findings }
 }
 
 /** What is on TO beside what was captured. */

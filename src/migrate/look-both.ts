@@ -1,25 +1,35 @@
+import type { RelayError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import { requireShell } from '../pull/access.ts'
 import { namesToProbe, selectSources } from '../pull/select-sources.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import { absoluteDeployment } from '../restore/preflight.ts'
 import type { ServerServices } from '../model/server-services.ts'
-import type { DeploymentServices } from '../services/contract.ts'
+import type { ContainerLook, ContainerMake, DeploymentServices } from '../services/contract.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import { privilegeToReplace } from '../restore/privilege.ts'
 import { lookAtSide, privilegeToSpeak, sourcePaths, type Side, type SideLook } from './look.ts'
 import { movedContainers } from './moved-containers.ts'
-import type { MovedSource } from './plan.ts'
+import { lookAtNeeds, type Needs } from './needs.ts'
+import type { MissingVolume, MovedSource } from './plan.ts'
+import { volumesToMake, type VolumesToMake } from './volumes.ts'
 import { lookAtRedis, type RedisVersions } from './redis-versions.ts'
 
 /** Both servers as they are. */
 export interface BothLooks {
   readonly looks: { readonly from: SideLook; readonly to: SideLook }
-  readonly sides: { readonly from: Side }
+  readonly sides: { readonly from: Side; readonly to: Omit<Side, 'remote'> }
   readonly services: { readonly from: ServerServices; readonly to: ServerServices }
   readonly sources: readonly MovedSource[]
   readonly images: ReadonlyMap<string, string | undefined>
   readonly redis: readonly RedisVersions[]
+  readonly needs: Needs | undefined
+  /** Volumes that TO lacks, and what says so. */
+  readonly missingVolumes: readonly MissingVolume[]
+  /** What Compose there makes them from; undefined where there are none, or it can't. */
+  readonly volumesToMake: VolumesToMake | undefined
+  /** FROM's containers, that are to run on TO just so. */
+  readonly makes: readonly ContainerMake[]
 }
 
 /**
@@ -46,8 +56,13 @@ export async function lookAtBoth(
   )
   requireShell(from.name, fromProbe, 'migrate')
   const { sources } = selectSources(from, undefined, fromProbe.existing)
-  const place = (host: HostConfig, remote: RemoteHost, probe: HostProbe, replaced: Replaced) =>
-    placeSide({ host, remote, probe }, sources, replaced, pull, signal)
+  const missingVolumes: MissingVolume[] = []
+  const place = (host: HostConfig, remote: RemoteHost, probe: HostProbe, replaced: Replaced) => {
+    const isTarget = host.name === to.name
+    const missing = (volume: string, error: RelayError): void =>
+      void missingVolumes.push({ volume, why: error.message, next: error.details.next })
+    return placeSide({ host, remote, probe }, sources, replaced, pull, isTarget ? missing : undefined, signal)
+  }
   // Nothing of it is replaced: only its services are held, with a journal beside the data.
   const { side: fromSide, paths: origins } = await place(from, fromRemote, fromProbe, () => ({
     targets: [],
@@ -86,12 +101,25 @@ export async function lookAtBoth(
     toContainers === undefined
       ? new Map<string, string | undefined>()
       : await findDeploymentServices.images(toRemote, names, { privilege: privilegeToSpeak(to), signal })
+  const needs =
+    fromContainers === undefined
+      ? undefined
+      : await lookAtNeeds(fromSide, toSide, fromContainers, dependencies.readComposeNeeds, signal)
+  const makes = await dependencies.lookAtMakes(
+    fromRemote,
+    { containers: moved.map(({ id }) => id) },
+    { privilege: privilegeToSpeak(from), signal },
+  )
   return {
+    missingVolumes,
+    volumesToMake: toMake(missingVolumes, moved, toContainers, needs),
+    needs,
+    makes,
     looks: {
       from: { ...fromLook, containers: fromContainers },
       to: { ...toLook, containers: toContainers },
     },
-    sides: { from: fromSide },
+    sides: { from: fromSide, to: toSide },
     services: { from: servicesOf(from, fromContainers), to: servicesOf(to, toContainers) },
     sources: sources.map((source, at) => ({ source, paths: origins[at] ?? [], targets: targets[at] ?? [] })),
     images,
@@ -103,6 +131,20 @@ export async function lookAtBoth(
       signal,
     ),
   }
+}
+
+/** Where TO has no containers of the project: those that are there Compose would make anew. */
+function toMake(
+  missing: readonly MissingVolume[],
+  moved: readonly ContainerLook[],
+  there: DeploymentServices | undefined,
+  needs: Needs | undefined,
+): VolumesToMake | undefined {
+  const labels = moved.find(({ compose }) => compose !== undefined)?.compose
+  if (there?.services.manager !== 'compose' || there.containers.length > 0 || labels === undefined)
+    return undefined
+  const volumes = missing.map(({ volume }) => volume)
+  return volumesToMake(volumes, there.services.project, labels, needs?.needs ?? [])
 }
 
 /** What of a server's paths is replaced, and whether any of it is not the SSH user's. */
@@ -117,12 +159,13 @@ async function placeSide(
   sources: readonly SourceConfig[],
   replaced: Replaced,
   { findHelper, findVolume }: MigrateDependencies['restore']['pull'],
+  missing: ((volume: string, error: RelayError) => void) | undefined,
   signal: AbortSignal,
 ): Promise<{ readonly side: Side; readonly paths: readonly (readonly string[])[] }> {
   const { host, probe } = found
   const deployment = probe.deployment ?? absoluteDeployment(host.deployment, probe.home)
   const place = { ...found, findHelper, findVolume, signal }
-  const paths = await sourcePaths(sources, place, deployment)
+  const paths = await sourcePaths(sources, place, deployment, missing)
   const replacement = { deployment, services: host.services, ...replaced(paths.flat()) }
   return { side: { ...found, deployment, chosen: await privilegeToReplace(place, replacement) }, paths }
 }

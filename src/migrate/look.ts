@@ -1,3 +1,4 @@
+import { SourceError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import { locateSource, type SourcePlace } from '../pull/locate.ts'
 import {
@@ -116,19 +117,29 @@ export function parseMachine(stdout: Buffer): MachineLook | undefined {
 }
 
 /**
- * Where FROM's sources lie on a host: as it has them configured, else as FROM has. Absolute, in the config's order.
- * Throws as FindVolume for a volume that is not there.
+ * Where FROM's sources lie on a host: as it has them configured, else as FROM has. Absolute, in the config's order. A
+ * volume that is not there is handed to `missing` and lies nowhere; else throws as FindVolume does.
  */
 export async function sourcePaths(
   sources: readonly SourceConfig[],
   place: SourcePlace & { readonly host: HostConfig },
   deployment: string,
+  missing?: (volume: string, error: SourceError) => void,
 ): Promise<readonly (readonly string[])[]> {
   const { host } = place
   const found: (readonly string[])[] = []
   for (const source of sources) {
     const there = host.sources.find((one) => one.name === source.name && one.kind === source.kind) ?? source
-    const located = await locateSource(place, there)
+    const located = await locateSource(place, there).catch((error: unknown) => {
+      if (missing === undefined || there.kind !== 'volume') throw error
+      if (!(error instanceof SourceError) || error.code !== 'volume-missing') throw error
+      missing(there.volume, error)
+      return undefined
+    })
+    if (located === undefined) {
+      found.push([])
+      continue
+    }
     const paths = located.kind === 'redis' ? [located.path] : located.paths
     found.push(paths.map((path) => (path.startsWith('/') ? path : `${deployment}/${path}`)))
   }

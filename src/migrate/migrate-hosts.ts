@@ -4,13 +4,16 @@ import type { Finding } from '../model/finding.ts'
 import { snapshotId } from '../model/names.ts'
 import type { MigrationPlan, MigrationReport } from '../model/migration-report.ts'
 import { lookAtSources } from '../pull/look-at-sources.ts'
+import type { ServerServices } from '../model/server-services.ts'
 import type { RunRecord } from '../vault/contract.ts'
 import { cutOver } from './cutover.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import { openDiary, type Arrived, type Journey } from './journey.ts'
 import { lookAtBoth } from './look-both.ts'
+import { missingFiles } from './plan-needs.ts'
 import { planMigration, type MovedSource } from './plan.ts'
 import { rehearse } from './rehearse.ts'
+import { makeVolumes } from './volumes.ts'
 
 /** What is moved where. */
 export interface MigrationRequest {
@@ -21,6 +24,8 @@ export interface MigrationRequest {
   readonly start: boolean
   /** What is there on TO may make room. */
   readonly replace: boolean
+  /** What the containers need and no source holds may stay behind. */
+  readonly acceptMissing: boolean
   readonly dryRun: boolean
 }
 
@@ -45,13 +50,20 @@ export async function migrateHosts(
   await using toLock = dryRun ? undefined : await pull.vault.lock(to.name)
   diary.step(from.name, 'connecting')
   await using fromRemote = await pull.connect(from, signal)
-  const { looks, sides, services, images, redis, sources } = await lookAtBoth(
-    { from, to },
-    fromRemote,
-    dependencies,
-    diary.step,
-    signal,
-  )
+  const {
+    looks,
+    sides,
+    services: found,
+    images,
+    redis,
+    sources,
+    needs,
+    makes,
+    ...volumes
+  } = await lookAtBoth({ from, to }, fromRemote, dependencies, diary.step, signal)
+  const services = request.acceptMissing
+    ? { ...found, to: withoutFiles(found.to, missingFiles({ from: looks.from, needs })) }
+    : found
   const looked = planMigration({
     id: snapshotId(started),
     ...looks,
@@ -62,6 +74,10 @@ export async function migrateHosts(
     sources,
     images,
     redis,
+    needs,
+    missingVolumes: volumes.missingVolumes,
+    volumesMade: volumes.volumesToMake !== undefined,
+    acceptMissing: request.acceptMissing,
   })
   const place = { host: from, remote: fromRemote, probe: looks.from.probe, signal }
   // The pull itself says it, else.
@@ -88,10 +104,25 @@ export async function migrateHosts(
   if (!(await dependencies.confirm(plan)))
     throw new InterruptedError('Not confirmed; nothing was changed', { host: to.name })
   const locks = { from: fromLock, to: toLock }
-  const journey: Journey = { plan, from: sides.from, to, services, locks, diary }
+  const journey: Journey = {
+    plan,
+    from: sides.from,
+    to,
+    services,
+    makes,
+    images,
+    acceptMissing: request.acceptMissing,
+    locks,
+    diary,
+  }
   const record = (result: Pick<Arrived, 'outcome' | 'error'>): Promise<void> =>
     recordRuns(plan, started, result, dependencies)
   try {
+    if (volumes.volumesToMake !== undefined) {
+      diary.step(to.name, 'having Compose make its volumes')
+      await using remote = await pull.connect(to, signal)
+      await makeVolumes(sides.from, { ...sides.to, remote }, volumes.volumesToMake, plan.id, signal)
+    }
     const arrived = await (cutover ? cutOver : rehearse)(journey, dependencies, signal)
     await record(arrived)
     return report({ ...arrived, findings: [...plan.findings, ...arrived.findings] })
@@ -100,6 +131,15 @@ export async function migrateHosts(
     if (error instanceof RelayError) await record({ outcome: 'failed', error })
     throw error
   }
+}
+
+/** Compose's arguments without files that are not going to be there. */
+function withoutFiles(services: ServerServices, missing: readonly string[]): ServerServices {
+  if (services.manager !== 'compose') return services
+  const { args } = services
+  const isGone = (at: number): boolean =>
+    ['--file', '--env-file'].includes(args[at] ?? '') && missing.includes(args[at + 1] ?? '')
+  return { ...services, args: args.filter((_arg, at) => !isGone(at) && !isGone(at - 1)) }
 }
 
 /** What the failed findings of a plan refuse it with; undefined when there is none. */

@@ -17,7 +17,6 @@ export function containerFindings(input: MigrationInput): Finding[] {
     ...imageFindings(input, sides.from),
     ...publishedFindings(input, sides),
     ...policyFindings(input, sides),
-    ...leftBehindFindings(input, sides.from),
     ...usersLeftFindings(input, sides.to),
   ]
 }
@@ -155,30 +154,6 @@ function policyFindings({ to }: MigrationInput, sides: Sides): Finding[] {
       },
     ]
   })
-}
-
-/** What containers write to and no source holds would be missing on TO. */
-function leftBehindFindings({ from, to }: MigrationInput, services: DeploymentServices): Finding[] {
-  const moved = from.server.targets.map(({ path }) => path)
-  const isMoved = (path: string): boolean =>
-    moved.some((root) => path === root || path.startsWith(`${root}/`))
-  const left = movedContainers(services).flatMap(({ name, mounts }) =>
-    mounts
-      .filter(
-        ({ type, writable, source }) =>
-          (type === 'volume' || type === 'bind') && writable && !isMoved(source ?? ''),
-      )
-      .map(({ volume, source }) => `${printable(volume ?? source ?? '?')} of ${printable(name)}`),
-  )
-  if (left.length === 0) return []
-  return [
-    {
-      check: 'left-behind',
-      outcome: 'warning',
-      message: `in no source of ${from.host.name}, so not brought to ${to.host.name}: ${[...new Set(left)].join(', ')}`,
-      next: `If that is data, add it to hosts.${from.host.name}.sources first.`,
-    },
-  ]
 }
 
 function usersLeftFindings({ to }: MigrationInput, { usersLeft }: DeploymentServices): Finding[] {

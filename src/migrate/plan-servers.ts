@@ -1,6 +1,7 @@
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import { formatSize } from '../model/units.ts'
+import { lastCutover } from '../restore/choose-journal.ts'
 import type { SideLook } from './look.ts'
 import { movedContainers } from './moved-containers.ts'
 import type { MigrationInput } from './plan.ts'
@@ -11,7 +12,7 @@ export function serverFindings(input: MigrationInput): Finding[] {
     ...identityFindings(input),
     ...unsettledFindings(input.from),
     ...unsettledFindings(input.to),
-    ...movedFindings(input.from),
+    ...movedFindings(input),
     ...emptinessFindings(input),
     ...machineFindings(input),
     ...ownerFindings(input),
@@ -57,16 +58,21 @@ function unsettledFindings({ host, server, journals }: SideLook): Finding[] {
   ]
 }
 
-/** What it holds is older than what serves. */
-function movedFindings({ host, journals }: SideLook): Finding[] {
-  const moved = journals.findLast(({ migration, how }) => migration?.role === 'from' && how === 'done')
-  if (moved === undefined) return []
+/** What FROM holds is older than what serves, unless a later migration came back to it: TO may know of that alone. */
+function movedFindings({ from, to }: MigrationInput): Finding[] {
+  const { host, journals, containers } = from
+  const moved = lastCutover(journals)
+  if (moved?.migration?.role !== 'from') return []
+  const back = lastCutover(to.journals)
+  if (back?.migration?.role === 'from' && back.migration.host === host.name && back.id > moved.id) return []
+  const runs = movedContainers(containers).map(({ name }) => printable(name))
+  const other = printable(moved.migration.host)
   return [
     {
       check: 'moved-already',
       outcome: 'failed',
-      message: `${host.name} was moved to ${printable(moved.migration?.host ?? '?')} by migration ${moved.id}, and is stopped since`,
-      next: `If it is to serve again, first run: relay-backup rollback --host ${host.name}`,
+      message: `${host.name} was moved to ${other} by migration ${moved.id}, ${runs.length === 0 ? 'and is stopped since' : `yet runs: ${runs.join(', ')}`}`,
+      next: `If ${host.name} is to serve again, take that back (${other} stops, and what it has accepted is kept there): relay-backup rollback --host ${host.name} --restore ${moved.id}`,
     },
   ]
 }

@@ -6,6 +6,8 @@ import type { ServerServices } from '../model/server-services.ts'
 import { describePrivilege } from '../pull/privilege.ts'
 import type { Starts } from '../restore/launch.ts'
 import type { SideLook } from './look.ts'
+import type { Needs } from './needs.ts'
+import { needFindings } from './plan-needs.ts'
 import type { RedisVersions } from './redis-versions.ts'
 import { containerFindings, isOlder } from './plan-containers.ts'
 import { serverFindings } from './plan-servers.ts'
@@ -15,6 +17,13 @@ export interface MovedSource {
   readonly source: SourceConfig
   readonly paths: readonly string[]
   readonly targets: readonly string[]
+}
+
+/** A volume that TO lacks, and why, for people. */
+export interface MissingVolume {
+  readonly volume: string
+  readonly why: string
+  readonly next: string | undefined
 }
 
 /** What {@link planMigration} decides from. */
@@ -32,6 +41,13 @@ export interface MigrationInput {
   /** FROM's images on TO: their ids, undefined for those that are not there. */
   readonly images: ReadonlyMap<string, string | undefined>
   readonly redis: readonly RedisVersions[]
+  /** Undefined where no containers run the services. */
+  readonly needs: Needs | undefined
+  readonly missingVolumes: readonly MissingVolume[]
+  /** Compose on TO makes those. */
+  readonly volumesMade: boolean
+  /** What no source holds of them may stay behind. */
+  readonly acceptMissing: boolean
 }
 
 /** The plan of a migration, from data alone. A `failed` finding in it stops the migration before anything is touched. */
@@ -52,6 +68,7 @@ export function planMigration(input: MigrationInput): MigrationPlan {
     })),
     services: stopOrder(input.services.from),
     compose: projects(input),
+    downtime: estimateDowntime(input),
     replaced: to.server.targets.filter(({ type }) => type !== 'absent').map(({ path }) => path),
     findings: [
       ...serverFindings(input),
@@ -59,6 +76,8 @@ export function planMigration(input: MigrationInput): MigrationPlan {
       ...serviceFindings(input),
       ...redisFindings(input),
       ...containerFindings(input),
+      ...needFindings(input),
+      ...volumeFindings(input),
     ],
   }
 }
@@ -66,6 +85,39 @@ export function planMigration(input: MigrationInput): MigrationPlan {
 function projects({ from, to }: MigrationInput): MigrationPlan['compose'] {
   const [source, target] = [from.containers?.named, to.containers?.named]
   return source === undefined || target === undefined ? undefined : { from: source, to: target }
+}
+
+function volumeFindings({ to, missingVolumes, volumesMade }: MigrationInput): Finding[] {
+  return missingVolumes.map(({ volume, why, next }): Finding => {
+    const made = `the volume ${volume} is not on ${to.host.name} yet: Compose makes it there from the files of this deployment, before anything stops (up --no-start); it stays when the migration is undone`
+    if (volumesMade) return { check: 'volume', outcome: 'ok', message: made }
+    const isCompose = to.host.services.manager === 'compose'
+    const because =
+      isCompose && (to.containers?.containers ?? []).length > 0
+        ? ', and Compose is not asked to make it: it would make the containers anew that are there'
+        : isCompose
+          ? ', and nothing says which Compose files would make it'
+          : ''
+    return { check: 'volume-missing', outcome: 'failed', message: `${why}${because}`, next }
+  })
+}
+
+/** ms of a cutover that takes no time for its data: the last pull, the locks, the proof, what is asked in between. */
+const CUTOVER = 3000
+/** ms, of a service that is stopped here and made there. */
+const EACH_SERVICE = 1500
+/** Bytes per ms that are pulled, brought, unpacked and proven one after another; low on purpose. */
+const MOVE_RATE = 20_000
+/** ms in which a service must not die, where nothing tells that it is healthy. */
+const SETTLE = 3000
+
+function estimateDowntime(input: MigrationInput): number {
+  const { cutover, to, services } = input
+  if (!cutover) return 0
+  const { writers, data } = stopOrder(services.from)
+  const bytes = input.sources.reduce((sum, _source, at) => sum + bytesOf(input, at), 0)
+  const settle = to.host.services.health === undefined ? SETTLE : 0
+  return CUTOVER + EACH_SERVICE * (writers.length + data.length) + settle + Math.round(bytes / MOVE_RATE)
 }
 
 /** One line of sh starts everything: without `--start` that would be two live apps. */

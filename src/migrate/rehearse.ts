@@ -16,7 +16,7 @@ export async function rehearse(
       sudo: from.host.sudo,
       signal,
     })
-    return await takeWhole(journey, 'pull', dependencies, signal)
+    return await takeWhole(journey, { purpose: 'pull', held: false }, dependencies, signal)
   }
   const snapshot = await taking()
   const report = await bring(journey, snapshot, { dryRun: false }, dependencies, signal)

@@ -6,6 +6,16 @@ import type { Snapshot } from '../vault/contract.ts'
 import type { Journey } from './journey.ts'
 
 /**
+ * Every Redis of it keeps what it acknowledges in an AOF, so what lies on the disk after its stop is all of it: by then a
+ * pull of the running one adds nothing.
+ */
+export function savesAtStop({ manifest }: Pick<Snapshot, 'manifest'>): boolean {
+  return manifest.sources.every(
+    ({ facts }) => facts.kind !== 'redis' || facts.stopped || facts.settings['appendonly'] === 'yes',
+  )
+}
+
+/**
  * What was captured of a Redis that was stopped with everything else must have been written by its stop: a Redis that
  * is stopped without saving loses what came since its last save. Throws SourceError.
  */
@@ -15,6 +25,7 @@ export async function insistOnSaved(
   stopped: Snapshot,
   signal: AbortSignal,
 ): Promise<void> {
+  if (unsaved(running, stopped, () => Infinity).length === 0) return
   const { journals } = await listJournals(from.remote, {
     deployment: from.deployment,
     privilege: from.chosen.privilege,

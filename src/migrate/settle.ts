@@ -5,10 +5,12 @@ import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import { checkUndo } from '../restore/before-undo.ts'
 import { absoluteDeployment } from '../restore/preflight.ts'
 import type { UndoResult } from '../restore/server/driver.ts'
-import { listJournals } from '../restore/server/journals.ts'
+import { listJournals, type RestoreJournal } from '../restore/server/journals.ts'
+import { supersededBy } from '../restore/choose-journal.ts'
 import { privilegeToSettle } from '../restore/privilege.ts'
 import { finishRestore, rollbackRestore } from '../restore/server/settle.ts'
 import type { FindHelper, FindPlacedServices } from '../services/contract.ts'
+import { tellAccepted } from './accepted.ts'
 import { verdict, type SideJournal } from './verdict.ts'
 
 export interface SettleDependencies {
@@ -61,11 +63,14 @@ export async function settleMigration(
   const decided = verdict(fromSide.journal, toSide.journal)
   switch (decided.action) {
     case 'nothing':
-      return { outcome: 'nothing', notes: [] }
+      return { outcome: 'nothing', notes: await toSide.accepted(from.name) }
     case 'refuse':
       throw new RelayError('migration-unsettled', `Migration ${id} can't be settled: ${decided.why}`, {
         host: to.name,
-        next: `Run this again when ${from.name} can be reached. If it never will be, take it out of the config first.`,
+        next:
+          decided.back === true
+            ? `Move it back with all that ${to.name} has: relay-backup migrate ${to.name} ${from.name} --cutover --replace`
+            : `Run this again when ${from.name} can be reached. If it never will be, take it out of the config first.`,
       })
     case 'finish': {
       await dependencies.confirm(
@@ -76,6 +81,8 @@ export async function settleMigration(
     }
     case 'undo': {
       const { warning } = decided
+      if (decided.to) refuseHistory(id, to.name, toSide)
+      if (decided.from) refuseHistory(id, from.name, fromSide)
       await dependencies.confirm(
         [
           `Undo migration ${id}:`,
@@ -87,6 +94,7 @@ export async function settleMigration(
       const notes: string[] = []
       if (decided.to) notes.push(...told(to.name, await toSide.undo(decided.from)))
       if (decided.from) notes.push(...told(from.name, await fromSide.undo(false)))
+      notes.push(...(await toSide.accepted(from.name)))
       const stuck = [toSide, fromSide].find((side) => side.stuck !== undefined)
       if (stuck !== undefined) {
         throw new RelayError('rollback-stuck', `migration ${id} can't be undone further: ${stuck.stuck}`, {
@@ -99,6 +107,23 @@ export async function settleMigration(
   }
 }
 
+/** Whoever has moved on since is not taken back to before that. Throws RelayError. */
+function refuseHistory(id: string, name: string, { journals }: OpenSide): void {
+  const later = supersededBy(journals, id)
+  if (later?.migration === undefined) return
+  const { role, host } = later.migration
+  const what =
+    role === 'from' ? `${name} was moved to ${printable(host)}` : `${printable(host)} was moved to ${name}`
+  throw new RelayError(
+    'migration-superseded',
+    `Migration ${id} is history: ${what} by migration ${later.id} since`,
+    {
+      host: name,
+      next: `If that one is to be taken back: relay-backup rollback --host ${name} --restore ${later.id}`,
+    },
+  )
+}
+
 function told(name: string, result: UndoResult | undefined): string[] {
   if (result === undefined) return []
   return [
@@ -109,10 +134,14 @@ function told(name: string, result: UndoResult | undefined): string[] {
 
 interface OpenSide extends AsyncDisposable {
   readonly journal: SideJournal
+  /** All of that server, the oldest first. */
+  readonly journals: readonly RestoreJournal[]
   readonly lockedBy: number | undefined
   /** Why undoing could not go on. */
   readonly stuck: string | undefined
   finish(): Promise<void>
+  /** What it had accepted and has set aside, for people; nothing where that can't be asked. */
+  accepted(from: string): Promise<readonly string[]>
   /** With `goOn` what keeps it from being undone is remembered as {@link stuck}, for the other side's sake. */
   undo(goOn: boolean): Promise<UndoResult | undefined>
 }
@@ -141,11 +170,24 @@ async function openSide(
   let stuck: string | undefined
   return {
     journal: journal ?? 'absent',
+    journals,
     lockedBy,
     get stuck() {
       return stuck
     },
     finish: () => finishRestore(remote, { ...options, id }),
+    async accepted(from) {
+      if (journal === undefined) return []
+      try {
+        return await tellAccepted(remote, from, { ...options, id }).then((lines) =>
+          lines.map((line) => `  ${line}`),
+        )
+      } catch (error) {
+        // It is only told; what was undone stays so.
+        if (!(error instanceof RelayError)) throw error
+        return [`  What ${host.name} had accepted can't be counted: ${error.message}`]
+      }
+    },
     async undo(goOn) {
       const isDone = journal?.state === 'closed'
       try {
@@ -170,9 +212,11 @@ function closedSide(journal: 'gone' | 'unreachable'): OpenSide {
   const never = (): Promise<never> => Promise.reject(new Error('a side without a connection'))
   return {
     journal,
+    journals: [],
     lockedBy: undefined,
     stuck: undefined,
     finish: never,
+    accepted: () => Promise.resolve([]),
     undo: never,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   }

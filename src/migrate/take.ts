@@ -1,4 +1,5 @@
 import { RelayError } from '../errors.ts'
+import type { Reporter } from '../report/contract.ts'
 import type { Purpose } from '../model/snapshot.ts'
 import { takeSnapshot } from '../pull/pull-host.ts'
 import { namesToProbe, selectSources } from '../pull/select-sources.ts'
@@ -7,15 +8,16 @@ import type { MigrateDependencies } from './dependencies.ts'
 import type { Journey } from './journey.ts'
 
 /**
- * A snapshot of all of FROM's sources. Throws RelayError when one of them can't be captured: what is not in it would
+ * A snapshot of all of FROM's sources. `held`: its services were stopped for it, so that is nothing to be told. Throws RelayError when one of them can't be captured: what is not in it would
  * not be on TO.
  */
 export async function takeWhole(
   { from, locks }: Journey,
-  purpose: Purpose,
-  { restore: { pull } }: MigrateDependencies,
+  { purpose, held }: { readonly purpose: Purpose; readonly held: boolean },
+  { restore }: MigrateDependencies,
   signal: AbortSignal,
 ): Promise<Snapshot> {
+  const pull = held ? { ...restore.pull, reporter: withoutStopped(restore.pull.reporter) } : restore.pull
   const { host, remote } = from
   const question = { deployment: host.deployment, names: namesToProbe(host), sudo: host.sudo }
   const probe = await pull.probe(remote, question, signal)
@@ -32,4 +34,12 @@ export async function takeWhole(
     `${failed?.source ?? host.name} can't be captured: ${failed?.error?.message ?? 'nothing was captured'}`,
     { host: host.name, source: failed?.source, next: failed?.error?.details.next ?? 'Migrate again.' },
   )
+}
+
+function withoutStopped(reporter: Reporter): Reporter {
+  return {
+    event: (event) => {
+      if (event.type !== 'warning' || event.code !== 'redis-stopped') reporter.event(event)
+    },
+  }
 }

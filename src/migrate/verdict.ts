@@ -9,7 +9,8 @@ export type Verdict =
   /** FROM was given up: TO serves, and its journal is closed. */
   | { readonly action: 'finish' }
   | { readonly action: 'undo'; readonly to: boolean; readonly from: boolean; readonly warning?: string }
-  | { readonly action: 'refuse'; readonly why: string }
+  /** `back`: only a migration the other way moves it back. */
+  | { readonly action: 'refuse'; readonly why: string; readonly back?: true }
 
 /**
  * How a migration is settled by its two journals (docs/decisions/0007-migration-protocol.md): FROM's alone says who
@@ -21,6 +22,13 @@ export function verdict(from: SideJournal, to: SideJournal): Verdict {
   if (isJournal(to)) {
     if (givenUp) {
       if (to.state === 'kept') return { action: 'finish' }
+      if (to.how === 'done' && to.discarded) {
+        return {
+          action: 'refuse',
+          why: 'what the new server had before was removed for good (--discard), so it goes on serving',
+          back: true,
+        }
+      }
       return { action: 'undo', to: isOpen(to) || to.how === 'done', from: true }
     }
     if (!isOpen(to) && !isOpen(from)) return { action: 'nothing' }

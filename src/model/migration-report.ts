@@ -33,6 +33,8 @@ export interface MigrationPlan {
   readonly compose?: { readonly from: NamedProject; readonly to: NamedProject } | undefined
   /** What is there on TO and makes room; kept there, and in a safety snapshot. */
   readonly replaced: readonly string[]
+  /** ms in which nobody will serve, about; services that take long to stop or start take that on top. */
+  readonly downtime: number
   readonly findings: readonly Finding[]
 }
 
@@ -70,4 +72,6 @@ export interface MigrationReport {
   readonly duration: number
   /** ms in which FROM's writers were stopped and nobody served; only of a cutover. */
   readonly downtime?: number | undefined
+  /** Where that time went, in order, in ms; until FROM serves again where it failed. */
+  readonly laps?: readonly { readonly what: string; readonly milliseconds: number }[] | undefined
 }

@@ -34,14 +34,16 @@ export function renderMigrationPlan(plan: MigrationPlan, style: Style): string {
   return lines.join('\n')
 }
 
-function cutoverLines({ from, to, services }: MigrationPlan): string[] {
+function cutoverLines(plan: MigrationPlan): string[] {
+  const { from, to, services } = plan
   const names = (list: readonly string[]): string => list.map(printable).join(', ')
   const all = [...services.writers, ...services.data]
   return [
     services.manager === 'command'
       ? `  ${from}: a pull while it runs; then "${names(services.writers)}", and the last pull`
-      : `  ${from}: a pull while it runs; then ${names(services.writers) || 'no writers'} stop, the last pull, then ${names(services.data) || 'nothing else'} stop`,
+      : `  ${from}: a pull while it runs; then ${names(services.writers) || 'no writers'}, then ${names(services.data) || 'nothing else'} stop, and the last pull`,
     `  ${to}: ${services.manager === 'command' ? 'all' : names(all.toReversed()) || 'nothing'} starts; ${from} then stays stopped, and nothing of it is removed`,
+    `  nobody serves for about ${formatDuration(plan.downtime)}, and as long as services take to stop and start`,
     `  whatever fails before that starts ${from} again`,
   ]
 }
@@ -69,11 +71,15 @@ export function renderMigrationReport(report: MigrationReport, style: Style): st
   if (outcome === 'planned') return renderMigrationPlan(plan, style)
   const lines = [`${headline(report, paint)} (migration ${plan.id}, ${formatDuration(report.duration)})`]
   if (report.downtime !== undefined) {
-    lines.push(`  nobody served for ${(report.downtime / 1000).toFixed(1)} s`)
+    const laps = (report.laps ?? []).map(
+      ({ what, milliseconds }) => `${printable(what)} ${(milliseconds / 1000).toFixed(1)} s`,
+    )
+    const where = laps.length === 0 ? '' : `: ${laps.join(', ')}`
+    lines.push(`  nobody served for ${(report.downtime / 1000).toFixed(1)} s${where}`)
   }
   for (const { source, captured, restored } of report.sources) {
     lines.push(
-      `  ${source}: ${describeFacts(captured)} on ${printable(plan.from)}; ${formatCount(restored.entries, 'entry', 'entries')}, ${formatSize(restored.bytes)} on ${printable(plan.to)}, every hash as captured`,
+      `  ${source}: ${describeFacts(captured)} captured on ${printable(plan.from)}; all of it is on ${printable(plan.to)} (${formatCount(restored.entries, 'entry', 'entries')}, ${formatSize(restored.bytes)}), every hash as captured`,
     )
   }
   lines.push(...report.findings.map((finding) => findingLine(finding, paint)))

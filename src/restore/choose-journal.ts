@@ -38,6 +38,22 @@ export function chooseJournal(
   return { journal, undone: journal === last ? undefined : last }
 }
 
+/**
+ * The cutover that came behind a migration on one of its servers, and was done or is not settled: by that the earlier
+ * one is history there. `journals` are that server's, the oldest first.
+ */
+export function supersededBy(journals: readonly RestoreJournal[], id: string): RestoreJournal | undefined {
+  const at = journals.findIndex((one) => one.id === id)
+  // Its journal may be gone; an id is the time that a migration began at.
+  const later = at === -1 ? journals.filter((one) => one.id > id) : journals.slice(at + 1)
+  return later.findLast((one) => isCutover(one) && (one.state !== 'closed' || one.how === 'done'))
+}
+
+/** The cutover that decides whether a server serves: the last one that was done there. */
+export function lastCutover(journals: readonly RestoreJournal[]): RestoreJournal | undefined {
+  return journals.findLast((one) => isCutover(one) && one.how === 'done')
+}
+
 /** It is a side of a migration that hands over from one server to the other. */
 export function isCutover({ migration }: RestoreJournal): boolean {
   return migration !== undefined && migration.role !== 'rehearsal'

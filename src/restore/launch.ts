@@ -1,4 +1,6 @@
 import { RelayError } from '../errors.ts'
+import type { Finding } from '../model/finding.ts'
+import type { RemoteHost } from '../remote/contract.ts'
 import type { HostLock } from '../vault/contract.ts'
 import type { MigrationRole } from './server/driver.ts'
 import type { FoundServices } from './services.ts'
@@ -23,11 +25,14 @@ export interface Launch {
 export interface HandOver {
   /** Before anything but the data services starts. Throws when the other side is not held still any more. */
   ready(): Promise<void>
+  /** What was started is healthy: throws when it is not what it is to be. Returns what is worth knowing. */
+  accept(remote: RemoteHost): Promise<readonly Finding[]>
   /**
-   * The target is healthy and goes on serving whatever happens: gives the other side up. Throws when that side
-   * serves, and {@link UndecidedError} when nobody knows.
+   * The target is healthy: gives the other side up. `keep` tells the target to go on serving whatever happens; both are
+   * told at once, so that a client that dies leaves one of them serving. Throws when the other side is to serve, and
+   * {@link UndecidedError} when nobody knows.
    */
-  decide(): Promise<void>
+  decide(keep: () => Promise<void>): Promise<void>
 }
 
 /** Whether the other side was given up is not known: nothing may be undone on either. */

@@ -64,9 +64,7 @@ export async function putInPlace(context: PlaceContext): Promise<Finding[]> {
 /** Of a migration: from here on it is not interrupted, and once the other side is given up nothing is undone. */
 async function takeOver({ driver, step, remote }: PlaceContext, handOver: HandOver): Promise<Finding[]> {
   const patient = new AbortController().signal
-  insist('keeping', await driver.keep(patient), step)
-  step('giving up the other side')
-  await handOver.decide()
+  await handOver.decide(async () => insist('keeping', await driver.keep(patient), step))
   try {
     insist('committing', await driver.commit(patient), step)
     return []
@@ -113,8 +111,13 @@ async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
     step('starting services')
     insist('starting services', await driver.startRest(signal), step)
   }
-  if (context.start === 'all' && context.health !== undefined) await insistOnHealth(context, context.health)
-  else if (context.settles) await sleep(SETTLE, undefined, { signal })
+  const isHealthy = context.start === 'all' && context.health !== undefined
+  if (isHealthy && context.health !== undefined) await insistOnHealth(context, context.health)
+  const started = performance.now()
+  if (context.start === 'all' && context.handOver !== undefined)
+    findings.push(...(await context.handOver.accept(context.remote)))
+  if (!isHealthy && context.settles)
+    await sleep(Math.max(0, SETTLE - (performance.now() - started)), undefined, { signal })
   insist('checking that services run', await driver.checkRunning(signal), step)
   return findings
 }

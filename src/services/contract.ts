@@ -373,3 +373,49 @@ export type FindImages = (
   names: readonly string[],
   options: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
 ) => Promise<ReadonlyMap<string, string | undefined>>
+
+/** A path that a deployment's containers are made from: absolute. */
+export interface ComposeNeed {
+  readonly path: string
+  /** For people: `env file of app`. */
+  readonly what: string
+}
+
+/**
+ * What a project's Compose files name beside themselves: env files, build contexts, files of secrets and configs, other
+ * Compose files. `unclear` are values that only Compose could resolve, or files that can't be read, for people. Throws
+ * RemoteError.
+ */
+export type ReadComposeNeeds = (
+  host: RemoteHost,
+  project: {
+    /** Absolute, as are the files. */
+    readonly directory: string
+    readonly files: readonly string[]
+    readonly envFiles: readonly string[]
+  },
+  options: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
+) => Promise<{ readonly needs: readonly ComposeNeed[]; readonly unclear: readonly string[] }>
+
+/** What a container was made with, to be compared with its like on another server. */
+export interface ContainerMake {
+  /** Of the Compose service, else the container. */
+  readonly name: string
+  readonly imageId: string
+  /** Sorted, as are the others: `3000/tcp at 127.0.0.1:8080`. */
+  readonly published: readonly string[]
+  /** Names only. */
+  readonly environment: readonly string[]
+  /** `/data (volume)`, `/etc/app (bind, read-only)`. */
+  readonly mounts: readonly string[]
+}
+
+/**
+ * What containers were made with: these, by their ids or names, or those of a Compose project that run. One that is gone
+ * is left out. Throws RemoteError.
+ */
+export type LookAtMakes = (
+  host: RemoteHost,
+  which: { readonly containers: readonly string[] } | { readonly project: string },
+  options: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
+) => Promise<readonly ContainerMake[]>

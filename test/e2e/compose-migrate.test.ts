@@ -55,8 +55,6 @@ beforeAll(async () => {
   execFileSync('chown', ['-R', `${member.uid}:${member.gid}`, old.deployment])
   execFileSync('chown', ['-R', '999:999', join(old.deployment, 'redis_data')])
   await chmod(join(old.deployment, 'redis_data'), 0o700)
-  // Where a source is a volume, it is to be there before.
-  await fresh.engine.docker('volume', 'create', 'relay_cache')
   await old.engine.compose(old.deployment, 'up', '-d', 'redis', 'app')
   const hosts = Object.fromEntries(
     // One more name for the old server.
@@ -148,6 +146,8 @@ test('a rehearsal starts only Redis on the new server, and is undone', async () 
   expect(planned.code, planned.stderr).toBe(0)
   expect(planned.stdout).toContain('Try out old')
   expect(planned.stdout).not.toContain('in no source of old')
+  // A bare server was asked for a deployment that is to come by this.
+  expect(planned.stdout).toContain('relay_cache is not on new yet: Compose makes it there')
   expect(planned.stdout).toMatch(/Redis of redis_data: \d[\d.]* on old, \d[\d.]* on new/)
   expect(existsSync(fresh.deployment)).toBe(false)
 

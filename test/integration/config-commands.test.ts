@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { generateKey } from 'openpgp'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { tempDir } from '../lab/temp.ts'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
 const START =
@@ -47,13 +49,27 @@ test('without a config file: exit 2, and where it looked', async () => {
   expect(stderr).toMatch(/\nNext: .*key generate/)
 })
 
-test('the example is good: exit 0, and what it means', async () => {
-  const { code, stdout, stderr } = await relayBackup(
-    'config',
-    'check',
-    '--config',
-    join(project, 'hosts.example.yaml'),
+test('a config whose key files are not there was called ok', async () => {
+  await copyFile(join(project, 'hosts.example.yaml'), join(directory, 'keyless.yaml'))
+  const { code, stdout, stderr } = await relayBackup('config', 'check', '--config', 'keyless.yaml')
+  expect([code, stdout]).toEqual([2, ''])
+  expect(stderr).toContain(
+    `encryption.recipients: The key file ${directory}/keys/backup.pub.asc does not exist`,
   )
+  expect(stderr).toContain(
+    `encryption.identity: The key file ${directory}/keys/backup.key.asc does not exist`,
+  )
+})
+
+test('the example is good: exit 0, and what it means', async () => {
+  await using temp = await tempDir('relay-backup-config-example-')
+  const file = join(temp.path, 'hosts.example.yaml')
+  await copyFile(join(project, 'hosts.example.yaml'), file)
+  const key = await generateKey({ type: 'ecc', userIDs: [{ name: 'example' }], format: 'armored' })
+  await mkdir(join(temp.path, 'keys'))
+  await writeFile(join(temp.path, 'keys/backup.pub.asc'), key.publicKey)
+  await writeFile(join(temp.path, 'keys/backup.key.asc'), key.privateKey, { mode: 0o600 })
+  const { code, stdout, stderr } = await relayBackup('config', 'check', '--config', file)
   expect([code, stderr]).toEqual([0, ''])
   expect(stdout).toContain('hosts.example.yaml: ok\n')
   expect(stdout).toContain(

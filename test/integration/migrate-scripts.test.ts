@@ -203,3 +203,46 @@ describe.concurrent.each(MACHINES)("a migration's TO on a server with %s", (mach
     }
   })
 })
+
+describe.concurrent.each(MACHINES)('a server that was moved away from and back to, with %s', (machine) => {
+  it('is not undone to the first migration, and the last is not forgotten by a discard', async () => {
+    await using server_ = await server(machine, RUNNING)
+    const { lab, deployment } = server_
+    const host = server_.host()
+    const options = { deployment, privilege: undefined, signal: quiet() }
+    const ids = async () => (await server_.journals(host)).map(({ id, discarded }) => [id, discarded])
+    const away = { ...held(deployment), id: '20251120T010000Z' }
+    const from = await RestoreDriver.start(host, away, quiet())
+    await steps(from, 'begin', 'stopWriters', 'stop')
+    await from.commit(quiet())
+    // A journal has whole seconds.
+    await setJournalBack(deployment, away.id)
+    const back = {
+      ...(await lab.stage(host, { services: SERVICES })),
+      migration: { role: 'to', host: 'new' } as const,
+    }
+    const to = await RestoreDriver.start(host, back, quiet())
+    await steps(to, 'begin', 'stop', 'swap', 'startData', 'startRest', 'keep')
+    await to.commit(quiet())
+
+    await expect(rollbackRestore(host, { ...options, id: away.id })).rejects.toThrow('came later')
+    await discardRestores(host, options)
+    expect(await ids()).toEqual([[back.id, true]])
+    await discardRestores(host, options)
+    expect(await ids()).toEqual([[back.id, true]])
+    await expect(rollbackRestore(host, { ...options, id: back.id })).rejects.toThrow('removed for good')
+    expect(await server_.units()).toEqual({ redis: 'active', app: 'active' })
+  })
+})
+
+async function setJournalBack(deployment: string, id: string): Promise<void> {
+  const journal = join(deployment, `.relay-backup/restore-${id}/journal`)
+  const text = await readFile(journal, 'utf8')
+  await writeFile(
+    journal,
+    text.replace(
+      /^(journal\t1\t[^\t]*\t)(\d+)/,
+      (_all, head: string, at: string) => `${head}${Number(at) - 60}`,
+    ),
+  )
+}

@@ -3,11 +3,12 @@
 # Arguments: DEPLOYMENT status
 #            DEPLOYMENT late [ID...]         what was written to it since it was set aside, or to what is set aside now
 #                                            while that was in its place
-#            DEPLOYMENT discard [ID...]      what was set aside by closed restores: these, or all
+#            DEPLOYMENT discard [ID...]      what was set aside by closed restores: these, or all; the journal of a
+#                                            migration stays while no later one follows it
 #            DEPLOYMENT sweep [HOME...]      what was unpacked for restores that have no open journal, here and in
 #                                            these other .relay-backup directories
 # stdout, status: `lock PID` (- when nobody holds it); a restore's `journal ID SECONDS STATE HOW` (HOW - while it is
-#   open), then its lines `unit`, `services`, `service`, `note`, `running`, `migration` and `stuck` as they are in the
+#   open), then its lines `unit`, `services`, `service`, `note`, `running`, `migration`, `discarded` and `stuck` as they are in the
 #   journal, with the ID as the first field behind the verb; `kept ID WHAT KIB PATH`, WHAT being rollback or failed, PATH encoded.
 # stdout, late: `late ID COUNT PATH NAMES`: so many files, where they lie (encoded), and the first of them by name.
 # stdout, the others: `removed PATH` (encoded), `left REASON`.
@@ -31,7 +32,7 @@ journals_status() {
   for journals_one in "$own_home"/restore-*/journal; do
     journal_load "$journals_one" || continue
     say journal "$id" "${epoch:-0}" "$state" "${how:--}"
-    ID=$id awk -F "$tab" '$NF == "." && ($1 == "unit" || $1 == "note" || $1 == "running" || $1 == "migration" || $1 == "stuck" || $1 == "services" || $1 == "service") {
+    ID=$id awk -F "$tab" '$NF == "." && ($1 == "unit" || $1 == "note" || $1 == "running" || $1 == "migration" || $1 == "discarded" || $1 == "stuck" || $1 == "services" || $1 == "service") {
       line = $1 FS ENVIRON["ID"]
       for (n = 2; n < NF; n++) line = line FS $n
       print line
@@ -87,25 +88,51 @@ journals_remove() {
   fi
 }
 
+# journals_last: when the last migration of this server began that was done or is not settled, in $journals_last.
+journals_last() {
+  journals_last=0
+  for journals_one in "$own_home"/restore-*/journal; do
+    journal_load "$journals_one" && journal_is_cutover || continue
+    [ "${epoch:-0}" -le "$journals_last" ] || journals_last=$epoch
+  done
+}
+
+# journals_remove_aside: what the loaded restore has set aside or left unpacked, but its journal.
+journals_remove_aside() {
+  homes | {
+    journals_left=0
+    while IFS= read -r journals_elsewhere; do
+      for journals_what in rollback failed restore; do
+        journals_remove "$journals_elsewhere/$journals_what-$id" || journals_left=1
+      done
+      drop_home "$journals_elsewhere"
+    done
+    exit "$journals_left"
+  } && journals_remove "$own_home/rollback-$id" && journals_remove "$own_home/failed-$id"
+}
+
+# journals_has_aside: there is something to go back to.
+journals_has_aside() {
+  [ -z "$(homes | while IFS= read -r journals_elsewhere; do
+    ! exists "$journals_elsewhere/rollback-$id" || echo yes
+  done)" ] || return 0
+  exists "$own_home/rollback-$id"
+}
+
 # journals_discard [ID...]
 journals_discard() {
+  journals_last
   for journals_one in "$own_home"/restore-*/journal; do
     journal_load "$journals_one" && [ "$state" = closed ] || continue
-    # It knows what ran on a server that was migrated away from: nothing else does.
-    [ "$migration:$how" != from:done ] || continue
     journals_asked "$@" || continue
+    if journal_is_cutover && [ "${epoch:-0}" -ge "$journals_last" ]; then
+      # It says which of two servers serves, and on the one that was moved away what ran: nothing else does.
+      [ "$migration" = to ] && journals_has_aside || continue
+      journal_add discarded && journals_remove_aside
+      continue
+    fi
     # The journal last: without it nobody knows the other places.
-    homes | {
-      journals_left=0
-      while IFS= read -r journals_elsewhere; do
-        for journals_what in rollback failed restore; do
-          journals_remove "$journals_elsewhere/$journals_what-$id" || journals_left=1
-        done
-        drop_home "$journals_elsewhere"
-      done
-      exit "$journals_left"
-    } && journals_remove "$own_home/rollback-$id" && journals_remove "$own_home/failed-$id" &&
-      journals_remove "$own_home/restore-$id"
+    journals_remove_aside && journals_remove "$own_home/restore-$id"
   done
 }
 

@@ -168,7 +168,23 @@ run_swap() {
     return 1
   }
   # shellcheck disable=SC2086
-  run_check_stopped $service_before && swap_units
+  run_check_stopped $service_before && swap_units && run_note_aofs
+}
+
+# run_note_aofs: how long append-only files are that a migration puts in place: what comes behind that in them was
+# accepted here.
+run_note_aofs() {
+  [ "$migration" = to ] || return 0
+  aofs_n=0
+  while [ "$aofs_n" -lt "$units" ]; do
+    aofs_n=$((aofs_n + 1))
+    unit_load "$aofs_n"
+    find "$target" -type f -name '*.aof' 2>/dev/null | while IFS= read -r aofs_one; do
+      printf '%s\t%s\t%s\n' "$aofs_n" "$(stat -c %s -- "$aofs_one")" "$(encode "${aofs_one#"$target"/}")"
+    done
+  done >"${journal%/*}/aof-sizes" 2>/dev/null
+  # Whatever it could not note, nothing depends on it.
+  return 0
 }
 
 # run_start data|rest

@@ -14,14 +14,21 @@ settle_fail() {
   say failed "$command" "$plain"
 }
 
-# A later restore of the same path would be undone half.
+# A later restore of the same path would be undone half, and behind a later migration another server may serve.
 settle_newer() {
   settle_targets=$(settle_list | sort)
-  settle_id=$id settle_epoch=$epoch
+  settle_id=$id settle_epoch=$epoch settle_cutover=no
+  ! journal_is_cutover || settle_cutover=yes
   for settle_journal in "$deployment"/.relay-backup/restore-*/journal; do
     journal_load "$settle_journal" || continue
-    [ "$id" != "$settle_id" ] && [ "$state:$how" = closed:done ] && [ "$epoch" -gt "$settle_epoch" ] || continue
+    [ "$id" != "$settle_id" ] && [ "$epoch" -gt "$settle_epoch" ] || continue
+    if [ "$settle_cutover" = yes ] && journal_is_cutover; then
+      why="migration $id came later: undo that one first"
+      return 0
+    fi
+    [ "$state:$how" = closed:done ] || continue
     settle_both=$(printf '%s\n' "$settle_targets" "$(settle_list)" | sort | uniq -d)
+    why="restore $id replaced the same data later: undo that one first"
     [ -z "$settle_both" ] || return 0
   done
   return 1
@@ -37,8 +44,12 @@ settle_list() {
 }
 
 settle_reopen() {
+  if [ "$discarded" = yes ]; then
+    settle_fail 'what it had set aside was removed for good'
+    return 1
+  fi
   if settle_newer; then
-    settle_fail "restore $id replaced the same data later: undo that one first"
+    settle_fail "$why"
     return 1
   fi
   journal_load "$journal_of"

@@ -69,6 +69,11 @@ export class RestoreDriver implements AsyncDisposable {
     this.#lease = lease
   }
 
+  /** Its script was told that all is done, or all undone: no more can be asked of it. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
   /** Starts the script and locks the deployment. Throws LockedError when another restore has it. */
   static async start(
     host: RemoteHost,

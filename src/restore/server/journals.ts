@@ -42,6 +42,8 @@ export interface RestoreJournal {
   readonly services: readonly string[]
   /** What happened, in order. */
   readonly notes: readonly string[]
+  /** What it had set aside was removed for good, so it can't be undone any more. */
+  readonly discarded: boolean
   /** What it set aside and is still there. */
   readonly kept: readonly {
     readonly what: 'rollback' | 'failed'
@@ -117,6 +119,7 @@ export function parseJournals(stdout: Buffer): JournalList {
         ),
         services: [...new Set(of('running'))],
         notes: of('note'),
+        discarded: lines.some((line) => line[0] === 'discarded' && line[1] === id),
         kept: lines.flatMap((line) =>
           line[0] === 'kept' && line[1] === id
             ? [
@@ -174,7 +177,10 @@ export interface Removal {
   readonly left: readonly string[]
 }
 
-/** Removes for good what closed restores have set aside: these, or all. Throws LockedError while one runs. */
+/**
+ * Removes for good what closed restores have set aside: these, or all. The journal of a migration stays as long as no
+ * later one follows it: it alone says which server serves. Throws LockedError while one runs.
+ */
 export async function discardRestores(
   host: RemoteHost,
   options: Options & { readonly ids?: readonly string[] },

@@ -33,7 +33,8 @@ export function parseKeyspace(info: ReadonlyMap<string, string>): readonly Redis
 
 /**
  * Compares keys per database. Keys with an expiry may have gone, all others must be there, and none besides. What
- * can only be compared approximately is a warning when it differs, never a failure.
+ * can only be compared approximately never fails: commands behind the base of an AOF change what it counts. That is told,
+ * and a warning only when nothing at all is there.
  */
 export function compareKeys(expected: ExpectedKeys, actual: readonly RedisDatabaseFacts[]): Finding {
   const check = 'redis-keys'
@@ -70,8 +71,8 @@ export function compareKeys(expected: ExpectedKeys, actual: readonly RedisDataba
       }
     : {
         check,
-        outcome: 'warning',
-        message: `Keys differ from the base of the captured AOF, which has commands behind it: ${list}${more}`,
+        outcome: total(actual) === 0 ? 'warning' : 'ok',
+        message: `${total(actual)} keys in ${actual.length} databases; what was captured counted ${total(expected.databases)}, with writes behind that, so the numbers may differ`,
       }
 }
 

@@ -72,6 +72,10 @@ function input(more: Partial<MigrationInput> = {}): MigrationInput {
     sources: [],
     images: new Map(),
     redis: [],
+    needs: undefined,
+    missingVolumes: [],
+    volumesMade: false,
+    acceptMissing: false,
     ...more,
   }
 }
@@ -130,6 +134,18 @@ describe('the plan of a migration', () => {
     expect(failed(input({ from: side('old', { journals: [moved] }) }))).toEqual(['moved-already'])
   })
 
+  it('refused a server that was moved away once and back since: the last migration decides, whoever knows it', () => {
+    const migration = (id: string, role: 'from' | 'to', other: string) =>
+      ({ id, state: 'closed', how: 'done', migration: { role, host: other } }) as RestoreJournal
+    const away = migration('1', 'from', 'new')
+    const back = { old: migration('2', 'to', 'new'), new: migration('2', 'from', 'old') }
+    expect(failed(input({ from: side('old', { journals: [away, back.old] }) }))).toEqual([])
+    const known = side('new', { journals: [migration('1', 'to', 'old'), back.new] })
+    expect(failed(input({ from: side('old', { journals: [away] }), to: known }))).toEqual([])
+    const again = [away, back.old, migration('3', 'from', 'new')]
+    expect(failed(input({ from: side('old', { journals: again }), to: known }))).toEqual(['moved-already'])
+  })
+
   it('does not mind a directory with nothing in it, such as a new volume', () => {
     const asked = '/var/lib/docker/volumes/app/_data'
     const server = {
@@ -138,6 +154,29 @@ describe('the plan of a migration', () => {
     } as unknown as SideLook['server']
     const empty = { ...machine, boot: 'new', empty: new Set([asked]) }
     expect(failed(input({ to: side('new', { server, machine: empty }) }))).toEqual([])
+  })
+
+  it('says that Compose makes a volume that is not there, or why it does not', () => {
+    const volume = { volume: 'cache', why: 'There is no volume cache on new', next: 'Make it.' }
+    const missing = input({ missingVolumes: [volume] })
+    expect(failed(missing)).toEqual(['volume-missing'])
+    expect(failed({ ...missing, volumesMade: true })).toEqual([])
+    const compose = host('new', {
+      services: { manager: 'compose', data: [] },
+    } as unknown as Partial<HostConfig>)
+    const there = {
+      containers: [{ name: 'app_1', status: 'exited', ports: [] }],
+    } as unknown as DeploymentServices
+    const plan = planMigration({ ...missing, to: side('new', { host: compose, containers: there }) })
+    expect(plan.findings.find(({ check }) => check === 'volume-missing')?.message).toContain(
+      'would make the containers anew',
+    )
+  })
+
+  it('estimates how long nobody serves, and nothing where the old one goes on', () => {
+    const cutover = planMigration(input()).downtime
+    expect(cutover).toBeGreaterThan(0)
+    expect(planMigration(input({ cutover: false })).downtime).toBe(0)
   })
 
   it('says the versions of Redis, and warns of an older and of an unknown one', () => {
@@ -234,36 +273,6 @@ describe('the plan of a migration of containers', () => {
     })
     expect(failed(ready)).toEqual([])
     expect(warned(ready)).toEqual([])
-  })
-
-  it('names what containers write to and no source holds', () => {
-    const mount = (source: string, volume?: string): ContainerLook['mounts'][number] => ({
-      type: volume === undefined ? 'bind' : 'volume',
-      volume,
-      driver: undefined,
-      source,
-      destination: '/x',
-      writable: true,
-    })
-    const mounts = [mount('/srv/app/data/deep'), mount('/var/lib/docker/volumes/cache', 'cache')]
-    const from = side('old', { containers: docker([container({ mounts })]) })
-    const plan = planMigration(input({ from, to: side('new', { containers: docker([]) }), images }))
-    const found = plan.findings.find(({ check }) => check === 'left-behind')
-    expect(found?.message).toContain('cache of app_1')
-    expect(found?.message).not.toContain('deep')
-  })
-
-  it('does not miss a volume that is a source', () => {
-    const volume = '/var/lib/docker/volumes/cache/_data'
-    const mounts = [{ type: 'volume', volume: 'cache', source: volume, writable: true }]
-    const from = side('old', {
-      containers: docker([container({ mounts: mounts as unknown as ContainerLook['mounts'] })]),
-      server: {
-        ...side('old').server,
-        targets: [{ type: 'directory', path: volume, bytes: 0 }],
-      } as unknown as SideLook['server'],
-    })
-    expect(warned(input({ from, to: side('new', { containers: docker([]) }), images }))).toEqual([])
   })
 
   it('warns of a container by name that would not start again with the new server', () => {

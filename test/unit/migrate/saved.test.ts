@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { unsaved, withLateWrites, withSettings } from '../../../src/migrate/saved.ts'
+import { savesAtStop, unsaved, withLateWrites, withSettings } from '../../../src/migrate/saved.ts'
 import type { RedisFacts } from '../../../src/model/facts.ts'
 import type { MigrationPlan } from '../../../src/model/migration-report.ts'
 import type { Snapshot } from '../../../src/vault/contract.ts'
@@ -45,4 +45,12 @@ it('goes on with what the stop has saved, else with what was pulled before, and 
   const lost = withLateWrites(journey, pulled, snapshot({ stopped: true, lastSave: 100 }))
   expect(lost.snapshot).toBe(pulled)
   expect(lost.findings).toMatchObject([{ check: 'late-writes', outcome: 'warning' }])
+})
+
+it('was pulled twice while nobody served, although its AOF has it all', () => {
+  expect(savesAtStop(running)).toBe(true)
+  expect(savesAtStop(snapshot({ stopped: true }))).toBe(true)
+  expect(savesAtStop(snapshot({ settings: { appendonly: 'no', save: '3600 1' } }))).toBe(false)
+  // CONFIG may be forbidden.
+  expect(savesAtStop(snapshot({}))).toBe(false)
 })

@@ -13,6 +13,7 @@ function journal(state: JournalState, how?: RestoreJournal['how']): RestoreJourn
     targets: [],
     services: [],
     notes: [],
+    discarded: false,
     kept: [],
   }
 }
@@ -45,6 +46,10 @@ describe('what settles a migration', () => {
     ['FROM serves, TO has no journal', BACK, 'absent', { action: 'nothing' }],
   ])('%s', (_what, from, to, expected) => {
     expect(verdict(from, to)).toEqual(expected)
+  })
+
+  it('does not take back what the new server can not be undone from: its old data was discarded', () => {
+    expect(verdict(GIVEN_UP, { ...DONE, discarded: true })).toMatchObject({ action: 'refuse', back: true })
   })
 
   it('starts FROM when TO can not be asked, and says so', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { chooseJournal } from '../../../src/restore/choose-journal.ts'
+import { chooseJournal, supersededBy } from '../../../src/restore/choose-journal.ts'
 import type { RestoreJournal } from '../../../src/restore/server/journals.ts'
 
 function journal(id: string, rest: Partial<RestoreJournal>): RestoreJournal {
@@ -13,6 +13,7 @@ function journal(id: string, rest: Partial<RestoreJournal>): RestoreJournal {
     targets: [],
     services: [],
     notes: [],
+    discarded: false,
     kept: [],
     ...rest,
   }
@@ -45,5 +46,31 @@ describe('which restore a rollback is about', () => {
 
   it('says which there are when the one asked for is not there', () => {
     expect(() => chooseJournal('prod', [done, undone], 'none')).toThrow('prod has no restore none')
+  })
+})
+
+describe('what a later migration has made history', () => {
+  const moved = (id: string, role: 'from' | 'to', how: RestoreJournal['how'] = 'done') =>
+    journal(id, { how, migration: { role, host: 'other' } })
+
+  it.each([
+    ['a server that was moved back to', [moved('1', 'from'), moved('2', 'to')], '1', '2'],
+    ['the last of all is none', [moved('1', 'from'), moved('2', 'to')], '2', undefined],
+    [
+      'one that was undone decides nothing',
+      [moved('1', 'to'), moved('2', 'from', 'rolled-back')],
+      '1',
+      undefined,
+    ],
+    [
+      'one that is open may decide',
+      [moved('1', 'to'), journal('2', { state: 'kept', migration: { role: 'to', host: 'x' } })],
+      '1',
+      '2',
+    ],
+    ['neither does a restore', [moved('1', 'to'), journal('2', { how: 'done' })], '1', undefined],
+    ['an own journal that is gone', [moved('2', 'to')], '1', '2'],
+  ] as const)('%s', (_what, journals, id, by) => {
+    expect(supersededBy(journals, id)?.id).toBe(by)
   })
 })

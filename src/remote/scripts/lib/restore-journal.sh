@@ -27,6 +27,7 @@
 #   undoing                      undo-carry N, undo-out N, undo-in N, undone N
 #   written N COUNT              files that were written to the new after it was in place; they are kept with it
 #   stuck REASON                 undoing could not go on
+#   discarded                    of a closed one: what it had set aside is removed for good
 #   note TEXT                    what happened, for people
 #
 # In memory: $id, $epoch, $state, $how, $units (their number), unit_N_kind, _target, _staged, _aside, _home, _made,
@@ -34,7 +35,7 @@
 # carry_N_member, _patterns, _names;
 # $manager, manager_1 ..., $service_data, $service_rest, $service_before (names parted by spaces),
 # $service_containers (NAME=ID=POLICY each), $service_settled (ids), $service_reopened, $service_paused (NAME=ID each);
-# $hold_kind, $hold_mark; $migration, $migration_host, $service_launched (those that a migration starts, whatever
+# $hold_kind, $hold_mark; $discarded (yes or no); $migration, $migration_host, $service_launched (those that a migration starts, whatever
 # ran before).
 # include lib/restore-base.sh
 
@@ -44,7 +45,7 @@ journal_reset() {
   service_data='' service_rest='' service_before=''
   service_containers='' service_settled='' service_reopened=no service_paused=''
   hold_kind='' hold_mark=''
-  migration='' migration_host='' service_launched=''
+  migration='' migration_host='' service_launched='' discarded=no
   stuck='' refused='' journal_cut=no
 }
 
@@ -187,6 +188,7 @@ journal_take() {
     undoing) state=undoing stuck='' ;;
     stuck) stuck=${2-} ;;
     closed) state=closed how=${2-} ;;
+    discarded) discarded=yes ;;
     reopened)
       state=reopened service_reopened=yes
       # A migration is taken back to what ran before it; FROM's containers have waited with their policies.
@@ -206,6 +208,15 @@ journal_take() {
     *) refused="the line $verb" ;;
   esac
   return 0
+}
+
+# journal_is_cutover: the loaded one is a side of a migration that hands over, and was done or is not settled: what
+# such a migration followed on this server is history.
+journal_is_cutover() {
+  case $migration in
+    from | to) [ "$state" != closed ] || [ "$how" = 'done' ] ;;
+    *) return 1 ;;
+  esac
 }
 
 # unit_load N: $kind, $target, $staged, $aside, $home, $old_inode, $old_owner,
@@ -249,11 +260,11 @@ homes() {
   done | sort -u
 }
 
-# remove_staging: what was unpacked and not put in place. The journal, the marks and what a merge has noted stay.
+# remove_staging: what was unpacked and not put in place. The journal, the marks and what was noted for later stay.
 remove_staging() {
   for leftover in "${journal%/*}"/* "${journal%/*}"/.[!.]* "${journal%/*}"/..?*; do
     case ${leftover##*/} in
-      journal | carried-* | parent-* | merge-* | swapped-* | undone-*) ;;
+      journal | carried-* | parent-* | merge-* | swapped-* | undone-* | aof-sizes) ;;
       *) ! exists "$leftover" || remove_tree "$leftover" ;;
     esac
   done

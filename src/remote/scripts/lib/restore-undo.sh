@@ -157,7 +157,11 @@ undo_unit() {
       late_mark "$undo_time"
       parent "$target"
       [ ! -e "$parent_time" ] || touch -r "$parent_time" -- "$parent" 2>/dev/null
-      tell "$target is as it was"
+      if [ "$old_inode" = - ] && ! exists "$target"; then
+        tell "$target is not there, as it was not before"
+      else
+        tell "$target is as it was"
+      fi
       journal_add undone "$1"
       ;;
   esac

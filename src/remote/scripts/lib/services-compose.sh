@@ -28,6 +28,8 @@ svc_compose_ids() {
 # compose_tool: `docker compose` or docker-compose, in $compose_tool; fails with $why where there is none.
 # Containers that version 1 has made stay with it where it is: version 2 would make them all anew, under other names.
 compose_tool() {
+  # Asking takes a second or more, and this is asked for each service.
+  [ -z "$compose_tool" ] || return 0
   compose_made=$(svc_ask docker ps --all --filter "label=com.docker.compose.project=$manager_1" \
     --format '{{.Label "com.docker.compose.version"}}' | sed 1q)
   case $compose_made in
@@ -79,6 +81,8 @@ compose_left_over() {
   done
   return 1
 }
+
+compose_tool=''
 
 svc_compose_running() { containers_running "$@"; }
 svc_compose_stop() { containers_stop "$@"; }

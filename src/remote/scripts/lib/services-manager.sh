@@ -73,6 +73,7 @@ svc_pid=''
 svc_session='' svc_timeout='' svc_signals=''
 # In work, a command that takes long is waited for with lease_sleep; undo sets this to no.
 svc_leased=yes
+containers_asks=no
 
 # svc_prepare: finds out what a command can be wrapped in. setsid: it can be ended with all that it started.
 # timeout: one that hangs does not keep the old data away for ever. env: a daemon that it starts ignores no signal

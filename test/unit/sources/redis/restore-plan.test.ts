@@ -205,8 +205,10 @@ describe('keys per database', () => {
   ])('%s', (_name, actual, outcome) => {
     const databases = actual.map(([database = 0, keys = 0, expires = 0]) => ({ database, keys, expires }))
     expect(compareKeys(expected, databases)).toMatchObject({ check: 'redis-keys', outcome })
-    const approximate = compareKeys({ ...expected, exact: false }, databases).outcome
-    expect(approximate).toBe(outcome === 'ok' ? 'ok' : 'warning')
+    // Keys that the commands behind an AOF's base have made looked like damage.
+    const approximate = compareKeys({ ...expected, exact: false }, databases)
+    expect(approximate.outcome).toBe(databases.length === 0 ? 'warning' : 'ok')
+    expect(approximate.message).not.toContain('differ from')
   })
 
   test('both numbers are named', () => {

@@ -1,0 +1,69 @@
+import { printable } from '../model/path-bytes.ts'
+import { decodeField, fieldLines } from '../model/script-field.ts'
+import type { Privilege, RemoteHost } from '../remote/contract.ts'
+import { scriptFailure } from '../restore/server/failure.ts'
+import { countCommands } from './redis-commands.ts'
+
+interface Place {
+  readonly deployment: string
+  readonly id: string
+  readonly privilege: Privilege | undefined
+  readonly signal: AbortSignal
+}
+
+/** As much of an append-only file as is read. */
+const TAIL_LIMIT = 1024 * 1024
+
+/**
+ * What a TO that was undone had accepted after the last pull of `from`: how much, where it is kept, and how it gets to
+ * the server that serves, for people. Nothing where it had accepted nothing. Throws RemoteError.
+ */
+export async function tellAccepted(remote: RemoteHost, from: string, place: Place): Promise<string[]> {
+  const { deployment, id, privilege, signal } = place
+  const title = 'looking for what it had accepted'
+  const result = await remote.run(
+    { script: 'migrate-accepted', args: [deployment, id], privilege, title },
+    { signal },
+  )
+  const lines = fieldLines(result.stdout)
+  if (result.status !== 0 || !lines.some(([verb]) => verb === 'end'))
+    throw scriptFailure(remote, title, result)
+  const path = (field: string | undefined): string => decodeField(field ?? '').toString('utf8')
+  const told: string[] = []
+  for (const [, number, tree] of lines.filter(([verb]) => verb === 'unit')) {
+    const of = (verb: string) => lines.filter((line) => line[0] === verb && line[1] === number)
+    const aofs = of('aof').map((line) => ({ offset: line[2] ?? '-', file: path(line[3]) }))
+    for (const { offset, file } of aofs.filter((one) => one.file.startsWith(`${path(tree)}/`))) {
+      if (offset === '-') {
+        told.push(
+          `Redis has rewritten its append-only file there, so how many writes it accepted is not known: ${printable(file)}`,
+        )
+        continue
+      }
+      const args = [deployment, id, 'tail', file, offset]
+      const tail = await remote.run({ script: 'migrate-accepted', args, privilege, title }, { signal })
+      const count = countCommands(tail.stdout)
+      if (count === 0) continue
+      const more = tail.stdout.length >= TAIL_LIMIT ? 'at least ' : ''
+      const one = count === 1 && more === ''
+      told.push(
+        `Redis had accepted ${more}${count} ${one ? 'write' : 'writes'} there after the last pull of ${from}, ${one ? 'which is' : 'which are'} kept at the end of ${printable(file)}`,
+        `To bring ${one ? 'it' : 'them'} to ${from} (look first: ${one ? 'it is' : 'each is'} done once more on what ${from} has): tail -c +${Number(offset) + 1} ${quoted(file)} on ${remote.name}, into redis-cli --pipe on ${from}`,
+      )
+    }
+    const changed = Number(of('changed')[0]?.[2] ?? 0)
+    const names = of('name').map((line) => printable(path(line[2])))
+    if (changed > 0 && aofs.length === 0) {
+      told.push(
+        `${changed} ${changed === 1 ? 'file was' : 'files were'} written there after the last pull of ${from}: ${names.join(', ')}${changed > names.length ? ', …' : ''}`,
+        `Copy from there to ${from} what it lacks.`,
+      )
+    }
+  }
+  return told
+}
+
+/** For a shell. */
+function quoted(file: string): string {
+  return /^[A-Za-z0-9_./-]+$/.test(file) ? file : `'${printable(file).replaceAll("'", `'\\''`)}'`
+}

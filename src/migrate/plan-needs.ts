@@ -1,0 +1,90 @@
+import type { Finding } from '../model/finding.ts'
+import { printable } from '../model/path-bytes.ts'
+import type { Need } from './needs.ts'
+import type { MigrationInput } from './plan.ts'
+
+/** Of the system itself: every server has its own. */
+const SYSTEM = ['/proc', '/sys', '/dev', '/run', '/var/run']
+
+/**
+ * What FROM's containers were made from and would not be on TO: in no source, and not there already. It stops a cutover,
+ * unless it is accepted; a rehearsal only says it.
+ */
+export function needFindings(input: MigrationInput): Finding[] {
+  const { from, to, needs, cutover, acceptMissing } = input
+  if (needs === undefined) return []
+  const left = leftBehind(input)
+  const missing = left.filter(isMissing)
+  const other = left.filter((need) => !isMissing(need) && need.from.sum !== need.to.sum)
+  const findings: Finding[] = []
+  if (missing.length > 0) {
+    const names = missing.map((need) => `${nameOf(need)} (${printable(need.what)})`)
+    const add = [...new Set(missing.map((need) => sourceFor(need, from.server.deployment.path)))]
+    findings.push({
+      check: 'left-behind',
+      outcome: cutover && !acceptMissing ? 'failed' : 'warning',
+      message: `in no source of ${from.host.name}, so not brought to ${to.host.name}, though its containers were made with it: ${names.join(', ')}`,
+      next: `Add to hosts.${from.host.name}.sources: ${add.join(', ')}${cutover && !acceptMissing ? ' – or move without: --accept-missing' : ''}`,
+    })
+  }
+  if (other.length > 0) {
+    findings.push({
+      check: 'other-content',
+      outcome: 'warning',
+      message: `in no source of ${from.host.name}, and not the same on ${to.host.name}: ${other.map(nameOf).join(', ')}`,
+      next: `See that what ${to.host.name} has there is right, or add it to hosts.${from.host.name}.sources.`,
+    })
+  }
+  if (needs.unclear.length > 0) {
+    findings.push({
+      check: 'compose-files',
+      outcome: 'warning',
+      message: `what the Compose files of ${from.host.name} need can't be told in full: ${needs.unclear.map(printable).join(', ')}`,
+      next: 'See that all they name is in a source.',
+    })
+  }
+  return findings
+}
+
+/** The Compose files that TO will not have: what is accepted as missing, Compose there must not be told to read. */
+export function missingFiles(input: Pick<MigrationInput, 'from' | 'needs'>): readonly string[] {
+  return leftBehind(input).flatMap((need) => (isMissing(need) ? [need.target] : []))
+}
+
+function leftBehind({ from, needs }: Pick<MigrationInput, 'from' | 'needs'>): readonly Need[] {
+  const sources = from.server.targets.map(({ path }) => path)
+  return (needs?.needs ?? []).filter(({ path }) => !sources.some((root) => isIn(path, root)))
+}
+
+function isMissing({ path, volume, writable, from, to }: Need): boolean {
+  if (to.type === 'absent' || volume !== undefined) return true
+  // What it has written is on FROM alone, though the place is there on TO, too. A socket is the server's own.
+  return writable && from.type !== 'other' && !SYSTEM.some((root) => isIn(path, root))
+}
+
+function isIn(path: string, root: string): boolean {
+  return path === root || path.startsWith(root === '/' ? '/' : `${root}/`)
+}
+
+function nameOf({ path, volume }: Need): string {
+  return printable(volume ?? path)
+}
+
+/** As it is written in the config. */
+function sourceFor({ path, volume, from }: Need, deployment: string): string {
+  const base = path.slice(path.lastIndexOf('/') + 1)
+  const name =
+    base
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9]+/g, '_')
+      .replaceAll(/^_+|_+$/g, '') || 'more'
+  if (volume !== undefined) {
+    const safe = volume.toLowerCase().replaceAll(/[^a-z0-9_-]/g, '_')
+    return `${safe}: { kind: volume, volume: ${volume} }`
+  }
+  const inside = isIn(path, deployment) && path !== deployment ? path.slice(deployment.length + 1) : path
+  const quoted = /^[A-Za-z0-9_./-]+$/.test(inside) ? inside : JSON.stringify(inside)
+  return from.type === 'directory'
+    ? `${name}: { kind: files, path: ${quoted} }`
+    : `${name}: { kind: files, paths: [${quoted}] }`
+}

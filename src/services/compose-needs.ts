@@ -1,0 +1,169 @@
+import { posix } from 'node:path'
+import { parseDocument } from 'yaml'
+import { RemoteError } from '../errors.ts'
+import { printable } from '../model/path-bytes.ts'
+import type { ComposeNeed, ReadComposeNeeds } from './contract.ts'
+
+/** Compose files that name each other: more than anybody has. */
+const MOST_FILES = 50
+
+/** See {@link ReadComposeNeeds}. */
+export const readComposeNeeds: ReadComposeNeeds = async (host, project, { privilege, signal }) => {
+  const read = async (path: string): Promise<string | undefined> => {
+    const title = `reading ${path}`
+    const result = await host.run(
+      { script: 'services-read-file', args: [path], privilege, title },
+      { signal },
+    )
+    if (result.status === 0) return result.stdout.toString('utf8')
+    if (result.status === 3 || result.status === 4) return undefined
+    throw new RemoteError('compose-files', `${printable(path)} on ${host.name} can't be read`, {
+      host: host.name,
+      command: title,
+      exitStatus: result.status,
+      stderr: result.stderr,
+      next: 'Run it again.',
+    })
+  }
+  return findNeeds(project, read)
+}
+
+interface Found {
+  readonly needs: ComposeNeed[]
+  readonly unclear: string[]
+  /** Compose files still to be read, with the directory that their paths start at. */
+  readonly queue: { readonly path: string; readonly directory: string }[]
+}
+
+/** The same with the files from anywhere; `read` gives undefined for one that can't be read. */
+export async function findNeeds(
+  { directory, files, envFiles }: Parameters<ReadComposeNeeds>[1],
+  read: (path: string) => Promise<string | undefined>,
+): Promise<{ readonly needs: readonly ComposeNeed[]; readonly unclear: readonly string[] }> {
+  const variables = new Map<string, string>()
+  for (const path of envFiles.length > 0 ? envFiles : [posix.join(directory, '.env')]) {
+    for (const [name, value] of envLines((await read(path)) ?? '')) variables.set(name, value)
+  }
+  const found: Found = { needs: [], unclear: [], queue: files.map((path) => ({ path, directory })) }
+  const done = new Set<string>()
+  for (let next = found.queue.shift(); next !== undefined; next = found.queue.shift()) {
+    const { path } = next
+    if (done.has(path) || done.size >= MOST_FILES) continue
+    done.add(path)
+    const text = await read(path)
+    if (text === undefined) {
+      found.unclear.push(`${printable(path)} can't be read`)
+      continue
+    }
+    needsOfFile(text, next, variables, found)
+  }
+  return found
+}
+
+function needsOfFile(
+  text: string,
+  { path, directory }: { readonly path: string; readonly directory: string },
+  variables: ReadonlyMap<string, string>,
+  { needs, unclear, queue }: Found,
+): void {
+  const document = parseDocument(text, { merge: true, uniqueKeys: false })
+  const root: unknown = document.errors.length > 0 ? undefined : document.toJS()
+  if (!isRecord(root)) {
+    unclear.push(`${printable(path)} can't be understood`)
+    return
+  }
+  const resolved = (value: unknown, what: string, from = directory): string | undefined => {
+    if (typeof value !== 'string' || value === '') return undefined
+    const plain = interpolate(value, variables)
+    // Whose home that is, only the one knows who ran Compose.
+    if (plain === undefined || plain.startsWith('~')) {
+      unclear.push(`${printable(value)}, the ${what}`)
+      return undefined
+    }
+    // An archive or a repository that something is built from lies elsewhere.
+    if (/^[a-z][a-z0-9+.-]*:\/\/|^git@/.test(plain)) return undefined
+    return posix.resolve(from, plain)
+  }
+  const need = (value: unknown, what: string, from?: string): string | undefined => {
+    const place = resolved(value, what, from)
+    if (place !== undefined) needs.push({ path: place, what })
+    return place
+  }
+  for (const [name, service] of records(root['services'])) {
+    for (const one of listOf(service['env_file']))
+      need(isRecord(one) ? one['path'] : one, `env file of ${printable(name)}`)
+    const { build, extends: parent } = service
+    const context = need(isRecord(build) ? build['context'] : build, `build context of ${printable(name)}`)
+    if (isRecord(build) && context !== undefined)
+      need(build['dockerfile'], `Dockerfile of ${printable(name)}`, context)
+    if (!isRecord(parent)) continue
+    const file = need(parent['file'], `Compose file of ${printable(name)}`)
+    if (file !== undefined) queue.push({ path: file, directory: posix.dirname(file) })
+  }
+  for (const section of ['secrets', 'configs'] as const) {
+    for (const [name, one] of records(root[section]))
+      need(one['file'], `file of ${section.slice(0, -1)} ${printable(name)}`)
+  }
+  for (const one of listOf(root['include'])) {
+    const asked = isRecord(one) ? one : { path: one }
+    for (const file of listOf(asked['path'])) {
+      const place = need(file, 'included Compose file')
+      if (place !== undefined) queue.push({ path: place, directory: posix.dirname(place) })
+    }
+    for (const file of listOf(asked['env_file'])) need(file, 'env file of an included Compose file')
+  }
+}
+
+/** As Compose does: `$NAME`, `${NAME}` with a default or without, `$$`. Undefined when a name is not known. */
+export function interpolate(text: string, variables: ReadonlyMap<string, string>): string | undefined {
+  let isKnown = true
+  const plain = text.replaceAll(
+    /\$(?:(\$)|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?)([-?+])([^}]*))?\})/g,
+    (
+      _all,
+      dollar: string | undefined,
+      short: string | undefined,
+      long: string,
+      colon,
+      sign,
+      rest: string,
+    ) => {
+      if (dollar !== undefined) return '$'
+      const value = variables.get(short ?? long)
+      const isSet = value !== undefined && !(colon === ':' && value === '')
+      if (sign === '+') return isSet ? rest : ''
+      if (isSet) return value
+      if (sign === '-') return rest
+      isKnown = false
+      return ''
+    },
+  )
+  return isKnown ? plain : undefined
+}
+
+/** `NAME=value` lines of an env file, quotes taken off. */
+function envLines(text: string): readonly (readonly [string, string])[] {
+  return text.split('\n').flatMap((line) => {
+    const match = /^\s*(?:export\s+)?([A-Za-z_]\w*)=(.*)$/.exec(line)
+    if (match === null) return []
+    const value = (match[2] ?? '').trim()
+    const quoted = /^(["'])(.*)\1$/.exec(value)?.[2]
+    return [[match[1] ?? '', quoted ?? value] as const]
+  })
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  if (value === undefined || value === null) return []
+  return Array.isArray(value) ? (value as unknown[]) : [value]
+}
+
+function records(value: unknown): readonly (readonly [string, Record<string, unknown>])[] {
+  if (!isRecord(value)) return []
+  return Object.entries(value).filter((entry): entry is [string, Record<string, unknown>] =>
+    isRecord(entry[1]),
+  )
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,60 @@
+import { RemoteError } from '../errors.ts'
+import type { ContainerMake, LookAtMakes } from './contract.ts'
+import { answerLines, insistOnEngine } from './docker-answer.ts'
+
+/** A line of services-make-look.sh. */
+interface Inspected {
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>> | null
+  readonly imageId: string
+  readonly ports: Readonly<
+    Record<string, readonly { readonly HostIp: string; readonly HostPort: string }[] | null>
+  > | null
+  readonly mounts:
+    readonly { readonly Type: string; readonly Destination: string; readonly RW: boolean }[] | null
+}
+
+/** See {@link LookAtMakes}. */
+export const lookAtMakes: LookAtMakes = async (host, which, { privilege, signal }) => {
+  const args = 'project' in which ? ['project', which.project] : ['containers', ...which.containers]
+  if (args.length === 1) return []
+  const title = 'looking at what containers were made with'
+  const result = await host.run({ script: 'services-make-look', args, privilege, title }, { signal })
+  return parseMakes(host.name, result.stdout)
+}
+
+/** Reads what services-make-look.sh prints. Throws as {@link LookAtMakes} does. */
+export function parseMakes(host: string, stdout: Buffer): readonly ContainerMake[] {
+  const lines = answerLines(stdout)
+  insistOnEngine(host, lines)
+  if (!lines.some(([verb]) => verb === 'end')) {
+    throw new RemoteError('docker-failed', `What Docker on ${host} says is cut short`, {
+      host,
+      next: 'Run it again.',
+    })
+  }
+  const makes: (Omit<ContainerMake, 'environment'> & { environment: string[] })[] = []
+  for (const line of lines) {
+    if (line[0] === 'env') makes.at(-1)?.environment.push(line[1] ?? '')
+    if (line[0] !== 'container') continue
+    const { name, labels, imageId, ports, mounts } = JSON.parse(line.slice(1).join('\t')) as Inspected
+    makes.push({
+      name: labels?.['com.docker.compose.service'] ?? name.replace(/^\//, ''),
+      imageId,
+      published: Object.entries(ports ?? {})
+        .flatMap(([port, binds]) => (binds ?? []).map((bind) => `${port} at ${address(bind)}`))
+        .sort(),
+      environment: [],
+      mounts: (mounts ?? [])
+        .map(({ Type, Destination, RW }) => `${Destination} (${Type}${RW ? '' : ', read-only'})`)
+        .sort(),
+    })
+  }
+  return makes.map((one) => ({ ...one, environment: one.environment.sort() }))
+}
+
+/** An address that is left out is any; a port that is left out, Docker chooses. */
+function address({ HostIp, HostPort }: { readonly HostIp: string; readonly HostPort: string }): string {
+  const ip = HostIp === '' || HostIp === '0.0.0.0' || HostIp === '::' ? '*' : HostIp
+  return `${ip}:${HostPort === '' || HostPort === '0' ? 'any' : HostPort}`
+}
