@@ -63,7 +63,7 @@ export const restore: readonly Fault[] = [
     file: 'src/restore/wanted.ts',
     find: `part === '..' || part === ''`,
     replace: `part === ''`,
-    tests: ['test/unit/restore/wanted.test.ts'],
+    tests: ['test/unit/restore/path-selection.test.ts'],
   },
   {
     name: 'index-of-another',
@@ -71,6 +71,6 @@ export const restore: readonly Fault[] = [
     file: 'src/restore/contents.ts',
     find: `header?.snapshot !== snapshot.id`,
     replace: `header === undefined`,
-    tests: ['test/integration/incremental-restore.test.ts'],
+    tests: ['test/unit/restore/contents.test.ts'],
   },
 ]
