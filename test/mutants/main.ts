@@ -72,9 +72,8 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, 
 try {
   process.exitCode = await main(process.argv.slice(2), interrupted.signal)
 } catch (error) {
-  const usage =
-    error instanceof UsageError ||
-    (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const usage = error instanceof UsageError || code.startsWith('ERR_PARSE_ARGS')
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
   process.exitCode = interrupted.signal.aborted ? 130 : usage ? 2 : 1
 }

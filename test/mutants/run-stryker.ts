@@ -43,6 +43,8 @@ export async function runStryker(
       coverageAnalysis: 'perTest',
       // What runs once when a module is loaded would cost all tests a mutant.
       ignoreStatic: true,
+      // The first run, with all tests that come by; on a busy machine it takes minutes.
+      dryRunTimeoutMinutes: 30,
       reporters: ['json', 'html'],
       jsonReporter: { fileName: report },
       htmlReporter: { fileName: join(reports, `${folder}.html`) },

@@ -9,7 +9,7 @@ export const redis: readonly Fault[] = [
 }`,
     replace: `  return 'rdb'
 }`,
-    tests: ['test/unit/sources/redis/restore-plan.test.ts'],
+    tests: ['test/unit/sources/redis/choose-form.test.ts'],
   },
   {
     name: 'stopped-loads',
@@ -18,7 +18,7 @@ export const redis: readonly Fault[] = [
     find: `  if (facts.stopped) return facts.loads
 `,
     replace: ``,
-    tests: ['test/unit/sources/redis/restore-plan.test.ts'],
+    tests: ['test/unit/sources/redis/choose-form.test.ts'],
   },
   {
     name: 'keys-fewer',

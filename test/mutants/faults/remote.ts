@@ -76,7 +76,7 @@ export const remote: readonly Fault[] = [
     find: `  if (end === -1) return undefined
 `,
     replace: ``,
-    tests: ['test/unit/sources/stream-status.test.ts'],
+    tests: ['test/unit/sources/status-cut.test.ts'],
   },
   {
     name: 'status-missing',

@@ -63,7 +63,7 @@ export const restore: readonly Fault[] = [
     file: 'src/restore/wanted.ts',
     find: `part === '..' || part === ''`,
     replace: `part === ''`,
-    tests: ['test/unit/restore/wanted.test.ts'],
+    tests: ['test/unit/restore/path-selection.test.ts'],
   },
   {
     name: 'index-of-another',
@@ -71,6 +71,39 @@ export const restore: readonly Fault[] = [
     file: 'src/restore/contents.ts',
     find: `header?.snapshot !== snapshot.id`,
     replace: `header === undefined`,
-    tests: ['test/integration/incremental-restore.test.ts'],
+    tests: ['test/unit/restore/contents.test.ts'],
+  },
+  {
+    name: 'undo-forward',
+    what: 'units are undone in the order they were placed',
+    file: 'src/remote/scripts/lib/restore-undo.sh',
+    find: `    undo_n=$units
+    while [ "$undo_n" -gt 0 ]; do
+      undo_unit "$undo_n" || {
+        undo_stuck
+        return 1
+      }
+      undo_n=$((undo_n - 1))
+    done`,
+    replace: `    undo_n=1
+    while [ "$undo_n" -le "$units" ]; do
+      undo_unit "$undo_n" || {
+        undo_stuck
+        return 1
+      }
+      undo_n=$((undo_n + 1))
+    done`,
+    tests: ['test/unit/remote/undo-order.test.ts'],
+  },
+  {
+    name: 'undo-goes-on-when-stuck',
+    what: 'services start over data that could not be put back',
+    file: 'src/remote/scripts/lib/restore-undo.sh',
+    find: `      undo_unit "$undo_n" || {
+        undo_stuck
+        return 1
+      }`,
+    replace: `      undo_unit "$undo_n" || undo_stuck`,
+    tests: ['test/unit/remote/undo-order.test.ts'],
   },
 ]

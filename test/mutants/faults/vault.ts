@@ -9,10 +9,13 @@ export const vault: readonly Fault[] = [
     name: 'removal-before-ledger',
     what: 'the files of a snapshot go before the ledger says so',
     file: 'src/vault/file-vault.ts',
-    find: `    await this.#append(hostDir, { event: 'removed', ...about(snapshot), why, at: at.toISOString() })
-    await onDisk(hostDir, () => removeFiles(hostDir, snapshot.id))`,
-    replace: `    await onDisk(hostDir, () => removeFiles(hostDir, snapshot.id))
-    await this.#append(hostDir, { event: 'removed', ...about(snapshot), why, at: at.toISOString() })`,
+    find: `  async remove(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void> {
+    const hostDir = this.#lockedDir(lock, snapshot)
+`,
+    replace: `  async remove(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void> {
+    const hostDir = this.#lockedDir(lock, snapshot)
+    await onDisk(hostDir, () => removeFiles(hostDir, snapshot.id))
+`,
     tests: DEATH,
   },
   {
@@ -48,18 +51,18 @@ export const vault: readonly Fault[] = [
     name: 'ledger-without-fsync',
     what: 'a ledger line is not brought to the disk',
     file: 'src/vault/ledger.ts',
-    find: `      await handle.sync()
+    find: `await handle.sync()
 `,
-    replace: '',
+    replace: `
+`,
     tests: DEATH,
   },
   {
     name: 'new-ledger-without-directory-fsync',
     what: "the name of a host's first ledger is not brought to the disk",
     file: 'src/vault/ledger.ts',
-    find: `      if (end === 0) await syncDirectory(dirname(file))
-`,
-    replace: '',
+    find: `if (end === 0) await syncDirectory(dirname(file))`,
+    replace: ``,
     tests: DEATH,
   },
   {
@@ -164,9 +167,8 @@ export const vault: readonly Fault[] = [
     name: 'manifest-damage-unseen',
     what: 'a manifest that is none is no damage',
     file: 'src/vault/check.ts',
-    find: `    problems.push({ code: 'manifest-damaged', file: MANIFEST_FILE, message: error.message })
-`,
-    replace: '',
+    find: `problems.push({ code: 'manifest-damaged',`,
+    replace: `if (error.message === '') problems.push({ code: 'manifest-damaged',`,
     tests: DAMAGE,
   },
   {
@@ -278,9 +280,10 @@ export const vault: readonly Fault[] = [
     name: 'torn-ledger-line-kept',
     what: 'the next ledger line is written behind one that a crash cut',
     file: 'src/vault/ledger.ts',
-    find: `    await handle.truncate(end)
-    const`,
-    replace: `    const`,
+    find: `await handle.truncate(end)
+`,
+    replace: `
+`,
     tests: VAULT,
   },
   {

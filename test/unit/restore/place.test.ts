@@ -9,19 +9,18 @@ const FACTS = { kind: 'files', files: 1, directories: 0, links: 0, others: 0, by
 async function placed(
   check: () => Promise<Finding[]>,
   refuses?: string,
+  users: readonly { readonly pid: number; readonly name: string }[] = [],
 ): Promise<{ readonly asked: string[]; readonly result: PromiseSettledResult<Finding[]> }> {
   const asked: string[] = []
   const steps = ['begin', 'stop', 'swap', 'startData', 'startRest', 'checkRunning', 'commit', 'keep'] as const
   const driver = Object.fromEntries(
     steps.map((name) => [
       name,
-      (): Promise<StepResult & { readonly users: [] }> => {
+      (): Promise<StepResult & { readonly users: unknown }> => {
         asked.push(name)
         const notes = name === 'startData' ? ['started: redis'] : []
         return Promise.resolve(
-          name === refuses
-            ? { ok: false, reason: 'it says no', notes, users: [] }
-            : { ok: true, notes, users: [] },
+          name === refuses ? { ok: false, reason: 'it says no', notes, users } : { ok: true, notes, users },
         )
       },
     ]),
@@ -69,3 +68,20 @@ test.each(['begin', 'stop', 'swap', 'startData', 'startRest', 'checkRunning', 'c
     expect(asked.at(-1)).toBe(step)
   },
 )
+
+test('what still uses the data after the stop is named, and nothing is swapped', async () => {
+  const users = [
+    { pid: 7, name: 'node' },
+    { pid: 7, name: 'node' },
+    { pid: 8, name: 'tail' },
+  ]
+  const { asked, result } = await placed(() => Promise.resolve([]), undefined, users)
+  expect(result).toMatchObject({
+    status: 'rejected',
+    reason: {
+      code: 'still-in-use',
+      message: expect.stringContaining('node (process 7), tail (process 8)') as string,
+    },
+  })
+  expect(asked).toEqual(['begin', 'stop'])
+})
