@@ -4,8 +4,9 @@
 #   ARGUMENT   of Compose itself, what is known already: --project-name, --file. Without --file: what it finds there
 # stdout, fields parted by TAB:
 #   tool missing
-#   files missing                there is no Compose file in DIRECTORY, nor does COMPOSE_FILE name one. Compose would
-#                                take one of a directory above, which is another deployment
+#   files missing                a file that is named is not there; or there is no Compose file in DIRECTORY, nor does
+#                                COMPOSE_FILE name one. Compose would take one of a directory above, which is another
+#                                deployment
 #   unreadable TEXT              Compose can't read its files
 #   config LINE                  a line of its whole configuration, as YAML
 #   name TEXT                    COMPOSE_PROJECT_NAME, of the environment or the .env, as Compose reads it; only where
@@ -37,12 +38,18 @@ say_variable() {
     $docker_time $say_tool --file - config 2>/dev/null | sed -n "s/^ *image: ['\"]*=\(.*\)\$/\1/p" | sed "s/['\"]\$//"
 }
 
-say_named=no say_files=no
+say_named=no say_files=no say_flag=
 for say_one; do
-  case $say_one in
-    --project-name) say_named=yes ;;
-    --file) say_files=yes ;;
-  esac
+  if [ "$say_flag" = --file ]; then
+    say_files=yes
+    exists "$say_one" || {
+      say files missing
+      say end
+      exit 0
+    }
+  fi
+  [ "$say_flag" != --project-name ] || say_named=yes
+  say_flag=$say_one
 done
 if [ "$say_files" = no ]; then
   for say_one in compose.yaml compose.yml docker-compose.yaml docker-compose.yml; do

@@ -1,0 +1,43 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { askCompose } from '../../src/services/compose-say.ts'
+import { startDocker, type LabDocker } from '../lab/docker.ts'
+import { LocalHost } from '../lab/local-host.ts'
+import { tempDir } from '../lab/temp.ts'
+
+let engine: LabDocker
+beforeAll(async () => {
+  engine = await startDocker()
+  process.env['DOCKER_HOST'] = engine.env.DOCKER_HOST
+}, 120_000)
+afterAll(async () => {
+  delete process.env['DOCKER_HOST']
+  await engine[Symbol.asyncDispose]()
+}, 60_000)
+
+it('Compose names the project of a directory, and takes none of the directory above', async () => {
+  await using temp = await tempDir('relay-say-')
+  await using host = new LocalHost()
+  const ask = (directory: string, ...args: readonly string[]) =>
+    askCompose(
+      host,
+      { directory, project: undefined, args },
+      { privilege: undefined, signal: new AbortController().signal },
+    )
+  const app = join(temp.path, 'My.App')
+  const below = join(app, 'below')
+  await mkdir(below, { recursive: true })
+  const file = join(app, 'docker-compose.yml')
+  expect(await ask(app)).toBeUndefined()
+  expect(await ask(app, '--file', file)).toBeUndefined()
+  await writeFile(file, 'services:\n  app:\n    image: x\nvolumes:\n  up:\n')
+  expect(await ask(app)).toEqual({ project: 'myapp', volumes: new Map([['up', 'myapp_up']]) })
+  expect(await ask(below)).toBeUndefined()
+  await writeFile(join(below, '.env'), 'COMPOSE_FILE=more.yml\nCOMPOSE_PROJECT_NAME=Named\n')
+  await writeFile(join(below, 'more.yml'), 'services:\n  app:\n    image: x\n')
+  expect(await ask(below)).toMatchObject({ project: 'named' })
+  await writeFile(file, 'services: [')
+  expect(await ask(app)).toBe('unreadable')
+  expect(await ask('')).toBeUndefined()
+})
