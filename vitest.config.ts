@@ -1,37 +1,49 @@
-import { defineConfig } from 'vitest/config'
+import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
 
-// Unit tests are pure and run in parallel. Integration and end-to-end tests start real servers, so their
-// files run one after another; the global set-up installs what they need.
-// On a CI machine, shared and of unknown speed, a test of real processes may try once more; locally a test that
-// fails now and then is to be seen.
-const retry = process.env['CI'] ? 1 : 0
+// Files that measure what others of this machine disturb (memory) run one at a time, after all others.
+const ALONE = ['test/integration/crypto-memory.test.ts', 'test/e2e/large.test.ts', 'test/e2e/bench.test.ts']
 
+const soaking = process.env['SOAK'] !== undefined
+
+function project(
+  name: string,
+  groupOrder: number,
+  options: {
+    readonly include: string[]
+    readonly exclude?: string[]
+    readonly minutes: number
+    readonly workers?: number
+  },
+): TestProjectConfiguration {
+  const { include, exclude, minutes, workers } = options
+  return {
+    test: {
+      name,
+      include,
+      ...(exclude === undefined ? {} : { exclude }),
+      ...(workers === undefined ? {} : { maxWorkers: workers }),
+      globalSetup: ['test/lab/set-up.ts'],
+      sequence: { groupOrder },
+      testTimeout: (soaking ? 180 : minutes) * 60_000,
+      hookTimeout: 120_000,
+    },
+  }
+}
+
+// Unit tests first: they are the quickest to say what is wrong. The others mostly wait for servers, so three of their
+// files share two cores. No test is tried twice.
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000 } },
-      {
-        test: {
-          name: 'integration',
-          include: ['test/integration/**/*.test.ts'],
-          globalSetup: ['test/lab/install.ts'],
-          retry,
-          fileParallelism: false,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-        },
-      },
-      {
-        test: {
-          name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
-          globalSetup: ['test/lab/install.ts'],
-          retry,
-          fileParallelism: false,
-          testTimeout: 600_000,
-          hookTimeout: 120_000,
-        },
-      },
+      project('unit', 0, { include: ['test/unit/**/*.test.ts'], minutes: 1 }),
+      project('integration', 1, {
+        include: ['test/integration/**/*.test.ts'],
+        exclude: ALONE,
+        minutes: 4,
+        workers: 3,
+      }),
+      project('e2e', 1, { include: ['test/e2e/**/*.test.ts'], exclude: ALONE, minutes: 10, workers: 3 }),
+      project('alone', 2, { include: ALONE, minutes: 10, workers: 1 }),
     ],
   },
 })

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ensureTools } from '../test/lab/install.ts'
+import { ensurePrograms } from '../test/lab/install.ts'
+import { PROGRAMS } from '../test/lab/programs.ts'
 import type { Measurement, Sample, Scenario } from './contract.ts'
 import { startLab } from './lab.ts'
 import { type BenchOptions, HELP, parseOptions } from './options.ts'
@@ -10,23 +11,9 @@ import { renderSvg } from './report/svg.ts'
 import { renderMarkdown, renderText } from './report/text.ts'
 import { judge } from './targets.ts'
 
-const TOOLS = {
-  sshd: 'openssh-server',
-  ssh: 'openssh-client',
-  'redis-server': 'redis-server',
-  gpg: 'gnupg',
-  zstd: 'zstd',
-  ip: 'iproute2',
-  python3: 'python3',
-  time: 'time',
-  rsync: 'rsync',
-  restic: 'restic',
-  borg: 'borgbackup',
-}
-
 /** Runs the scenarios one after another; what they found goes to stdout, what they do to stderr. */
 async function bench(options: BenchOptions, signal: AbortSignal): Promise<void> {
-  ensureTools(TOOLS)
+  await ensurePrograms(PROGRAMS)
   const measurements: Measured[] = []
   let report: Report | undefined
   for (const scenario of options.scenarios) {

@@ -20,6 +20,8 @@ const bundle = await rolldown({
   cwd: root,
   input: { main: 'src/main.ts' },
   platform: 'node',
+  // The oldest Node that bin/ lets in: it knows no `using`.
+  transform: { target: 'node22.15' },
   external: Object.keys(dependencies).map((name) => new RegExp(`^${name}(/|$)`)),
 })
 await bundle.write({

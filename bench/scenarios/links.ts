@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { freePort } from '../../test/lab/redis.ts'
+import { freePort } from '../../test/lab/ports.ts'
 import { Ours } from '../contenders/ours.ts'
 import { peers } from '../contenders/peers.ts'
 import type { Run, Scenario } from '../contract.ts'

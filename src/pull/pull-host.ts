@@ -1,4 +1,5 @@
 import { InterruptedError, RelayError } from '../errors.ts'
+import { Disposables } from '../model/disposables.ts'
 import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { HostPullReport, RotationReport, SourcePullReport } from '../model/pull-report.ts'
@@ -185,7 +186,7 @@ export async function takeSnapshot(
   await using pending = await vault.begin(lock, now, signal)
   // Beside the captures; it never throws.
   const asked = serverVersions({ host, remote, probe }, dependencies, signal)
-  await using stack = new AsyncDisposableStack()
+  await using stack = new Disposables()
   const listings: NextListing[] = []
 
   const captured = await captureSources(

@@ -137,6 +137,8 @@ class SshHost implements RemoteHost {
         }
         channel.on('error', () => {})
         if (signal.aborted) return channel.close()
+        // As a socket does: when the other side has ended, so does ours. Not every version of Node's streams does that.
+        channel.once('end', () => channel.end())
         const cut = () => channel.destroy()
         signal.addEventListener('abort', cut, { once: true })
         channel.once('close', () => signal.removeEventListener('abort', cut))

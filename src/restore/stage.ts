@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { ArchiveName, AssembledTree, IndexEntry, TarDialect, TarEntry } from '../archive/contract.ts'
 import { RelayError } from '../errors.ts'
+import { Disposables } from '../model/disposables.ts'
 import { pathFromJson, printable } from '../model/path-bytes.ts'
 import type { ManifestSource } from '../model/snapshot.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
@@ -76,7 +77,7 @@ async function sendAssembled(
   dependencies: RestoreDependencies,
 ): Promise<Sent> {
   const { pull } = dependencies
-  await using scratch = new AsyncDisposableStack()
+  await using scratch = new Disposables()
   const proof = new ProofAlongside(context.remote, here(group, context))
   let isTold = false
   const tree = dependencies.assembleTree({

@@ -1,24 +1,21 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { readdir } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { runCli } from '../lab/cli.ts'
 import { tempDir } from '../lab/temp.ts'
 
-const demoDirectories = async () =>
-  (await readdir(tmpdir())).filter((name) => name.startsWith('relay-backup-demo-'))
-
 test('the demo tells the whole story and leaves nothing behind', async () => {
   await using temp = await tempDir()
-  const before = await demoDirectories()
-  const result = await runCli(['demo'], { cwd: temp.path })
+  const [cwd, scratch] = [join(temp.path, 'here'), join(temp.path, 'scratch')]
+  for (const folder of [cwd, scratch]) await mkdir(folder)
+  const result = await runCli(['demo'], { cwd, env: { TMPDIR: scratch } })
   expect(result.code, result.stderr).toBe(0)
   expect(result.stderr).toContain('identical')
   expect(result.stderr).toMatch(/Redis keys: (\d+) of \1,/)
-  expect(await demoDirectories()).toEqual(before)
-  expect(await readdir(temp.path)).toEqual([])
+  for (const folder of [cwd, scratch]) expect(await readdir(folder)).toEqual([])
   // Without a shell in between: its own command line would hold the name, too.
-  expect(spawnSync('pgrep', ['-fa', 'relay-backup-demo-']).stdout.toString()).toBe('')
+  expect(spawnSync('pgrep', ['-fa', scratch]).stdout.toString()).toBe('')
 })
 
 test('without a redis-server the demo uses the shipped RDB', async () => {

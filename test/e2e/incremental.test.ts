@@ -2,6 +2,8 @@ import { appendFile, mkdir, readFile, rename, rm, symlink, writeFile } from 'nod
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { cutAt, phasesOfWhole } from '../lab/cuts.ts'
+import { share, tally } from '../lab/soak.ts'
 import { treeOf } from '../lab/tree-of.ts'
 import { startWorld, type World } from '../lab/world.ts'
 
@@ -118,27 +120,25 @@ describe('a chain of pulls', () => {
     expect(await world.snapshots()).toHaveLength(2)
   })
 
-  test('a pull that is killed at a random moment costs nothing that was there', async () => {
+  test('a pull that is killed at any moment costs nothing that was there', async () => {
     await pulled()
-    const started = performance.now()
     await live(1)
-    await pulled()
-    const whole = performance.now() - started
-    const rounds = 10
+    const phases = await phasesOfWhole(world.start('pull', 'prod', '--json'))
+    const all = share(phases, 4)
     let cut = 0
-    for (let round = 0; round < rounds; round += 1) {
+    for (const [round, place] of all.entries()) {
       await live(round + 2)
       const before = await world.snapshots()
-      const running = world.start('pull', 'prod', '--quiet', '--no-rotate')
-      await sleep(((round + Math.random()) / rounds) * whole)
-      running.child.kill('SIGKILL')
+      const running = world.start('pull', 'prod', '--json', '--no-rotate')
+      await cutAt(running, place, () => running.child.kill('SIGKILL'))
       if ((await running.result).code === 137) cut += 1
       const verified = await world.cli('verify', '--all')
       // A crash right before the ledger's line leaves a directory that the next run takes in.
       if (verified.code !== 0) expect(verified.stdout).toContain('The ledger does not know this directory')
       expect((await world.snapshots()).slice(0, before.length)).toEqual(before)
     }
-    expect(cut).toBeGreaterThan(rounds / 3)
+    expect(cut).toBeGreaterThan(all.length / 3)
+    tally('cut incremental pulls', all.length)
     const { id, source } = await pulled('--no-rotate')
     expect(source.mode).toBe('incremental')
     const tree = await treeNow()

@@ -1,25 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { scriptsEnded, serverScripts } from '../lab/command-services.ts'
-import type { CliResult } from '../lab/cli.ts'
+import type { CliResult, RunningCli } from '../lab/cli.ts'
+import { cutAt, phasesOfWhole } from '../lab/cuts.ts'
 import { type LabServer, type MigrationLab, startMigrationLab, Writer } from '../lab/migration.ts'
+import { random, rounds, share, tally } from '../lab/soak.ts'
 
 let lab: MigrationLab
-/** How long an undisturbed cutover takes, and how much of that is over when it stops the old server. ms */
-let pace: { readonly whole: number; readonly untilStop: number }
+/** What an undisturbed cutover tells, and what of it comes when the old server stops. */
+let phases: readonly string[]
+let stopped: readonly string[]
+/** ms */
+let whole: number
 
 beforeAll(async () => {
   lab = await startMigrationLab()
   const started = performance.now()
-  const running = lab.start('migrate', 'old', 'new', '--cutover', '--yes')
-  while (!running.stderr().includes('stopping all services')) {
-    expect(running.child.exitCode, running.stderr()).toBeNull()
-    await sleep(5)
-  }
-  const untilStop = performance.now() - started
-  const { code, stderr } = await running.result
-  expect(code, stderr).toBe(0)
-  pace = { whole: performance.now() - started, untilStop }
+  phases = await phasesOfWhole(cutover())
+  whole = performance.now() - started
+  stopped = phases.slice(phases.findIndex((phase) => phase.includes('stopping all services')))
+  expect(stopped.length).toBeLessThan(phases.length)
   await takeBack('')
 }, 600_000)
 afterAll(() => lab[Symbol.asyncDispose]())
@@ -51,27 +51,31 @@ async function expectOne(acknowledged: number, at: string): Promise<LabServer> {
   return serving
 }
 
-/** A quarter of them before the old server stops, the others behind that. ms */
-function moment(round: number, rounds: number): number {
-  const early = Math.floor(rounds / 4)
-  const { whole, untilStop } = pace
-  return round < early
-    ? ((round + Math.random()) / early) * untilStop
-    : untilStop + ((round - early + Math.random()) / (rounds - early)) * (whole - untilStop)
+function cutover(): RunningCli {
+  return lab.start('migrate', 'old', 'new', '--cutover', '--yes', '--json')
 }
 
-test('the client is killed at 20 moments: one of the two servers serves, before and after rollback', async () => {
-  const rounds = 20
+/** Cuts a cutover at a phase, or when so many ms have passed. Returns how it ended, and where it was cut. */
+async function cutCutover(
+  place: string | number,
+  cut: (running: RunningCli) => unknown,
+): Promise<CliResult & { readonly at: string }> {
+  const running = cutover()
+  if (typeof place === 'number') await sleep(place).then(() => cut(running))
+  else await cutAt(running, place, () => cut(running))
+  const result = await running.result
+  await Promise.all([scriptsEnded(lab.old.deployment), scriptsEnded(lab.new.deployment)])
+  return { ...result, at: `cut at ${place}, exit ${result.code}\n${result.stderr}${result.stdout}` }
+}
+
+test('the client is killed at any moment: one of the two servers serves, before and after rollback', async () => {
   const seen = { old: 0, new: 0 }
-  for (let round = 0; round < rounds; round += 1) {
+  const next = random('migrate')
+  const moments = Array.from({ length: rounds(0, 40) }, () => next() * whole)
+  const all = [...share(phases, 5), ...moments]
+  for (const [round, place] of all.entries()) {
     await using writer = new Writer(lab.old.redisPort, 'counter')
-    const after = moment(round, rounds)
-    const running = lab.start('migrate', 'old', 'new', '--cutover', '--yes')
-    await sleep(after)
-    running.child.kill('SIGKILL')
-    const { code, stdout, stderr } = await running.result
-    const at = `killed after ${after} of ${JSON.stringify(pace)} ms, exit ${code}\n${stderr}${stdout}`
-    await Promise.all([scriptsEnded(lab.old.deployment), scriptsEnded(lab.new.deployment)])
+    const { code, at } = await cutCutover(place, ({ child }) => child.kill('SIGKILL'))
     const unsettled = await servers()
     expect(unsettled.old || unsettled.new, at).toBe(true)
     // A migration that is done would be taken back: that is for takeBack.
@@ -83,40 +87,36 @@ test('the client is killed at 20 moments: one of the two servers serves, before 
     await takeBack(at)
   }
   expect(seen.old).toBeGreaterThan(0)
-}, 1_500_000)
+  tally('cutovers whose client was killed', all.length)
+})
 
-test('a connection is cut at some moments: one of the two servers serves, and the report says which', async () => {
-  const rounds = 4
-  for (let round = 0; round < rounds; round += 1) {
+test('a connection is cut behind the stop: one of the two servers serves, and the report says which', async () => {
+  const all = share(
+    stopped.flatMap((place) => [
+      { place, side: lab.old },
+      { place, side: lab.new },
+    ]),
+    3,
+  )
+  for (const { place, side } of all) {
     await using writer = new Writer(lab.old.redisPort, 'counter')
-    const side = round % 2 === 0 ? lab.old : lab.new
-    const after = pace.untilStop + ((round + Math.random()) / rounds) * (pace.whole - pace.untilStop)
-    const running = lab.start('migrate', 'old', 'new', '--cutover', '--yes', '--json')
-    await sleep(after)
-    await side.sshd.killSessions()
-    const { code, stdout, stderr } = await running.result
-    const at = `cut ${side.name} after ${after} of ${JSON.stringify(pace)} ms, exit ${code}\n${stderr}${stdout}`
-    await Promise.all([scriptsEnded(lab.old.deployment), scriptsEnded(lab.new.deployment)])
-    const serving = await expectOne(writer.acknowledged, at)
-    if (code === 0) expect(serving.name, at).toBe('new')
-    else expect(serving.name, at).toBe('old')
+    const { code, at } = await cutCutover(place, () => side.sshd.killSessions())
+    const serving = await expectOne(writer.acknowledged, `${side.name}, ${at}`)
+    expect(serving.name, at).toBe(code === 0 ? 'new' : 'old')
     await takeBack(at)
   }
-}, 1_500_000)
+  tally('cutovers whose connection was cut', all.length)
+})
 
-test('both servers go down in the middle: rollback makes one serve, and may be repeated', async () => {
-  const rounds = 2
-  for (let round = 0; round < rounds; round += 1) {
+test('both servers go down behind the stop: rollback makes one serve, and may be repeated', async () => {
+  const all = share(stopped, 2)
+  for (const [round, place] of all.entries()) {
     await using writer = new Writer(lab.old.redisPort, 'counter')
-    const after = pace.untilStop + ((round + Math.random()) / rounds) * (pace.whole - pace.untilStop)
-    const running = lab.start('migrate', 'old', 'new', '--cutover', '--yes')
-    await sleep(after)
-    running.child.kill('SIGSTOP')
-    for (const { deployment } of [lab.old, lab.new]) for (const pid of serverScripts(deployment)) kill(pid)
-    running.child.kill('SIGKILL')
-    const { code, stdout, stderr } = await running.result
-    const at = `down after ${after} of ${JSON.stringify(pace)} ms, exit ${code}\n${stderr}${stdout}`
-    await Promise.all([scriptsEnded(lab.old.deployment), scriptsEnded(lab.new.deployment)])
+    const { code, at } = await cutCutover(place, ({ child }) => {
+      child.kill('SIGSTOP')
+      for (const { deployment } of [lab.old, lab.new]) for (const pid of serverScripts(deployment)) kill(pid)
+      child.kill('SIGKILL')
+    })
     if (code !== 0) {
       for (const host of round % 2 === 0 ? (['old', 'new'] as const) : (['new', 'old'] as const)) {
         const before = await servers()
@@ -129,7 +129,8 @@ test('both servers go down in the middle: rollback makes one serve, and may be r
     await expectOne(writer.acknowledged, at)
     await takeBack(at)
   }
-}, 1_500_000)
+  tally('cutovers whose servers went down', all.length)
+})
 
 function kill(pid: number): void {
   try {

@@ -16,7 +16,9 @@ import {
   treeListing,
   useCommandServices,
 } from '../lab/command-services.ts'
-import type { RunningCli } from '../lab/cli.ts'
+import type { CliResult, RunningCli } from '../lab/cli.ts'
+import { cutAt, phasesOfWhole } from '../lab/cuts.ts'
+import { random, rounds, share, tally } from '../lab/soak.ts'
 import { startWorld, type World } from '../lab/world.ts'
 
 /** What a deployment holds: its files with all that belongs to them, and Redis' keys. */
@@ -32,12 +34,6 @@ let good: Content
 let snapshot: string
 /** Answers that all is well; without it every restore would wait for a while whether Redis dies again. */
 const http = createServer((_request, response) => response.end())
-
-/** How long an undisturbed restore takes, and how much of that is over when it stops the services. ms */
-interface Pace {
-  readonly whole: number
-  readonly untilStop: number
-}
 
 beforeAll(async () => {
   world = await startWorld()
@@ -61,23 +57,25 @@ afterAll(async () => {
 })
 
 function startRestore(...args: string[]): RunningCli {
-  return world.start('restore', snapshot, '--host', 'prod', '--yes', ...args)
+  return world.start('restore', snapshot, '--host', 'prod', '--yes', '--json', ...args)
 }
 
-/** Lets one go through, and takes the time. */
-async function measure(...args: string[]): Promise<Pace> {
+/** What a whole restore is: its phases, those behind the stop of the services, and how long it takes in ms. */
+interface Whole {
+  readonly phases: readonly string[]
+  readonly stopped: readonly string[]
+  readonly took: number
+}
+
+/** Lets one go through. */
+async function measure(...args: string[]): Promise<Whole> {
   await damage(0)
   const started = performance.now()
-  const running = startRestore(...args)
-  while (!running.stderr().includes('stopping services')) {
-    expect(running.child.exitCode, running.stderr()).toBeNull()
-    await sleep(5)
-  }
-  const untilStop = performance.now() - started
-  const { code, stderr } = await running.result
-  expect(code, stderr).toBe(0)
+  const phases = await phasesOfWhole(startRestore(...args))
   expect(content()).toEqual(good)
-  return { whole: performance.now() - started, untilStop }
+  const stop = phases.findIndex((phase) => phase.includes('stopping services'))
+  expect(stop).toBeGreaterThan(0)
+  return { phases, stopped: phases.slice(stop), took: performance.now() - started }
 }
 
 async function makeTree(version: string): Promise<void> {
@@ -113,18 +111,23 @@ function content(): Content {
   return { files: [...parts, env.toString()].join('\n'), keys: redisKeys(world) }
 }
 
-/** A moment of a restore: a third of them before the services stop, the others behind that. ms */
-function moment(round: number, rounds: number, { whole, untilStop }: Pace): number {
-  const early = Math.floor(rounds / 3)
-  return round < early
-    ? ((round + Math.random()) / early) * untilStop
-    : untilStop + ((round - early + Math.random()) / (rounds - early)) * (whole - untilStop)
+/** Cuts a restore at a phase, or when so many ms have passed. Returns how it ended, and where it was cut. */
+async function cutRestore(
+  place: string | number,
+  cut: () => unknown,
+  running: RunningCli,
+): Promise<CliResult & { readonly at: string }> {
+  if (typeof place === 'number') await sleep(place).then(cut)
+  else await cutAt(running, place, cut)
+  const result = await running.result
+  await scriptsEnded(world.deployment)
+  return { ...result, at: `cut at ${place}\n${result.stderr}${result.stdout}` }
 }
 
-/** What to go by when a restore ended by itself in `took` ms: the machine has more time for us now. */
-function faster({ whole, untilStop }: Pace, took: number): Pace {
-  const ratio = Math.min(1, took / whole)
-  return { whole: whole * ratio, untilStop: untilStop * ratio }
+/** Phases first, then random moments of all the time it takes. */
+function places(phases: readonly string[], moments: number, { took }: Whole): readonly (string | number)[] {
+  const next = random('restore')
+  return [...phases, ...Array.from({ length: moments }, () => next() * took)]
 }
 
 /** Old or new, whole, with the service running and nobody holding the deployment. */
@@ -165,78 +168,65 @@ async function expectUsable(old: Content): Promise<void> {
   expect(left.toString()).toBe('')
 }
 
-describe('a restore that is cut off at a random moment leaves the old or the new, whole and running', () => {
+describe('a restore that is cut off leaves the old or the new, whole and running', () => {
   test('when the client is killed', async () => {
+    const whole = await measure()
     const seen: string[] = []
-    let pace = await measure()
     let old = await damage(100)
-    for (let round = 0; round < 15; round += 1) {
-      const after = moment(round, 15, pace)
-      const began = performance.now()
+    const all = places(share(whole.phases, 6), rounds(1, 30), whole)
+    for (const [round, place] of all.entries()) {
       const running = startRestore()
-      const ended = running.result.then(() => performance.now() - began)
-      await sleep(after)
-      running.child.kill('SIGKILL')
-      const { code } = await running.result
-      await scriptsEnded(world.deployment)
-      const which = expectSettled(
-        old,
-        `client killed after ${after} of ${pace.whole} ms\n${running.stderr()}`,
-      )
+      const { code, at } = await cutRestore(place, () => running.child.kill('SIGKILL'), running)
+      const which = expectSettled(old, at)
       if (code === 137) seen.push(which)
-      else pace = faster(pace, await ended)
       if (which === 'new') old = await damage(101 + round)
     }
-    expect(seen.length).toBeGreaterThan(8)
+    expect(seen.length).toBeGreaterThan(all.length / 2)
     expect(seen).toContain('old')
+    tally('restores whose client was killed', all.length)
     await expectUsable(old)
   })
 
   test("when the session's sshd is killed", async () => {
+    const whole = await measure('--no-safety')
     let cut = 0
-    let pace = await measure('--no-safety')
     let old = await damage(200)
-    for (let round = 0; round < 10; round += 1) {
-      const after = moment(round, 10, pace)
-      const began = performance.now()
+    const all = places(share(whole.phases, 4), rounds(1, 20), whole)
+    for (const [round, place] of all.entries()) {
       const running = startRestore('--no-safety')
-      const ended = running.result.then(() => performance.now() - began)
-      await sleep(after)
-      await world.sshd.killSessions()
-      const { code, stdout, stderr } = await running.result
-      await scriptsEnded(world.deployment)
-      const at = `sshd killed after ${after} of ${pace.whole} ms\n${stderr}${stdout}`
+      const { code, at } = await cutRestore(place, () => world.sshd.killSessions(), running)
       const which = expectSettled(old, at)
-      if (code !== 0) {
+      if (code === 0) {
+        expect(which, at).toBe('new')
+      } else {
         cut += 1
         expect(code, at).toBe(1)
-        expect(stdout + stderr).toContain('Next:')
-      } else {
-        expect(which, at).toBe('new')
-        pace = faster(pace, await ended)
+        expect(at).toMatch(/"next":|Next:/)
       }
       if (which === 'new') old = await damage(201 + round)
     }
-    expect(cut).toBeGreaterThan(4)
+    expect(cut).toBeGreaterThan(all.length / 3)
+    tally('restores whose connection was cut', all.length)
     await expectUsable(old)
   })
 })
 
 test('a server that goes down in the middle of a restore is settled by rollback', async () => {
-  const { whole, untilStop } = await measure('--no-safety')
-  for (let round = 0; round < 5; round += 1) {
+  const whole = await measure('--no-safety')
+  // All of them behind the stop, where nothing but the journal knows what is where.
+  const all = share(whole.stopped, 3)
+  for (const [round, place] of all.entries()) {
     await discard()
     const old = await damage(300 + round)
-    // All of them behind the stop, where nothing but the journal knows what is where.
-    const after = untilStop + ((round + Math.random()) / 5) * (whole - untilStop) * 0.9
     const running = startRestore('--no-safety')
-    await sleep(after)
-    const killed = serverScripts(world.deployment)
-    for (const pid of killed) kill(pid)
-    await world.sshd.killSessions()
-    const { code, stdout, stderr } = await running.result
-    const at = `killed ${killed.length} after ${after} of ${whole} ms\n${stderr}${stdout}`
-    await scriptsEnded(world.deployment)
+    const { code, at } = await cutRestore(
+      place,
+      async () => {
+        for (const pid of serverScripts(world.deployment)) kill(pid)
+        await world.sshd.killSessions()
+      },
+      running,
+    )
     if (code === 0) {
       expect(content(), at).toEqual(good)
       continue
@@ -244,8 +234,9 @@ test('a server that goes down in the middle of a restore is settled by rollback'
     const undone = await world.cli('rollback', '--host', 'prod', '--yes')
     expect(undone.code, at + undone.stdout + undone.stderr).toBe(0)
     expect(expectSettled(old, at + undone.stdout), at).toBe('old')
-    if (round === 4) await expectUsable(old)
+    if (round === all.length - 1) await expectUsable(old)
   }
+  tally('restores whose server went down', all.length)
 })
 
 function kill(pid: number): void {

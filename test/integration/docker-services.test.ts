@@ -41,7 +41,7 @@ class Project implements AsyncDisposable {
   }
 
   static async up(machine: Machine, options: DockerDeploymentOptions = {}): Promise<Project> {
-    number += 1
+    const its = (number += 1)
     const lab = await RestoreLab.make(machine)
     if (machine === 'busybox alone') {
       for (const tool of ['docker', 'docker-compose']) {
@@ -50,7 +50,7 @@ class Project implements AsyncDisposable {
     }
     // The containers' user must get to the bind mounts.
     await run('chmod', ['755', lab.root])
-    const project = new Project(lab, `project${number}`)
+    const project = new Project(lab, `project${its}`)
     await writeDockerDeployment(lab.deployment, { project: project.name, ...options })
     await engine.compose(lab.deployment, 'up', '-d', 'redis', 'app')
     await engine.compose(lab.deployment, 'up', '--no-start', 'idle')
@@ -139,7 +139,7 @@ describe.each(MACHINES)('services of a Compose project (%s)', (machine) => {
     expect(await Promise.all(['redis', 'app'].map((name) => project.get(name, '{{.Id}}')))).toEqual(ids)
   })
 
-  it('run again after the client has vanished between stop and start', async () => {
+  it.concurrent('run again after the client has vanished between stop and start', async () => {
     await using project = await Project.up(machine)
     const old = await treeOf(project.lab.data)
     const host = project.lab.host()
@@ -153,8 +153,8 @@ describe.each(MACHINES)('services of a Compose project (%s)', (machine) => {
 })
 
 describe('services of a Compose project', () => {
-  it('run again when the client vanishes while one is being stopped', async () => {
-    await using project = await Project.up('dash with GNU tools', { appGrace: '15s' })
+  it.concurrent('run again when the client vanishes while one is being stopped', async () => {
+    await using project = await Project.up('dash with GNU tools', { appGrace: '4s' })
     const host = project.lab.host()
     const driver = await RestoreDriver.start(host, await project.stage(host, project.services()), quiet())
     await steps(driver, 'begin')
@@ -164,11 +164,11 @@ describe('services of a Compose project', () => {
     await cut
     expect(await project.policies()).toEqual(POLICIES)
     // As long as a stop that was left to itself would have taken.
-    await sleep(16_000)
+    await sleep(4500)
     expect(await project.states()).toEqual(RUNNING)
   })
 
-  it('are made anew after .env was restored, and again when that is undone', async () => {
+  it.concurrent('are made anew after .env was restored, and again when that is undone', async () => {
     await using project = await Project.up('dash with GNU tools')
     await using host = project.lab.host()
     const greeting = () => engine.docker('exec', `${project.name}_app_1`, 'cat', '/tmp/greeting')
@@ -188,7 +188,7 @@ describe('services of a Compose project', () => {
     expect(await project.states()).toEqual(RUNNING)
   })
 
-  it('fail the start when a healthcheck stays red, and are put back', async () => {
+  it.concurrent('fail the start when a healthcheck stays red, and are put back', async () => {
     await using project = await Project.up('dash with GNU tools')
     await using host = project.lab.host()
     const placement = await project.lab.stage(host, { services: project.services() })
@@ -201,7 +201,7 @@ describe('services of a Compose project', () => {
     expect(await project.policies()).toEqual(POLICIES)
   })
 
-  it('fail the start when a container ends over and over', async () => {
+  it.concurrent('fail the start when a container ends over and over', async () => {
     await using project = await Project.up('dash with GNU tools', {
       appBegins: 'test -e /app/data/health || exit 7',
     })
@@ -221,31 +221,34 @@ describe('services of a Compose project', () => {
     expect(await project.policies()).toEqual(POLICIES)
   })
 
-  it('all stop when a service is several containers, and just those start again that ran', async () => {
-    await using project = await Project.up('dash with GNU tools')
-    await engine.compose(project.lab.deployment, 'up', '-d', '--no-recreate', '--scale', 'app=3', 'app')
-    await engine.docker('stop', `${project.name}_app_2`)
-    await using host = project.lab.host()
-    await using driver = await RestoreDriver.start(
-      host,
-      await project.stage(host, project.services()),
-      quiet(),
-    )
-    await steps(driver, 'begin', 'stop')
-    const running = () =>
-      engine.docker(
-        'ps',
-        '--filter',
-        `label=com.docker.compose.project=${project.name}`,
-        '--format',
-        '{{.Names}}',
+  it.concurrent(
+    'all stop when a service is several containers, and just those start again that ran',
+    async () => {
+      await using project = await Project.up('dash with GNU tools')
+      await engine.compose(project.lab.deployment, 'up', '-d', '--no-recreate', '--scale', 'app=3', 'app')
+      await engine.docker('stop', `${project.name}_app_2`)
+      await using host = project.lab.host()
+      await using driver = await RestoreDriver.start(
+        host,
+        await project.stage(host, project.services()),
+        quiet(),
       )
-    expect(await running()).toBe('')
-    await steps(driver, 'swap', 'startData', 'startRest', 'checkRunning', 'commit')
-    expect((await running()).split('\n').sort()).toEqual(
-      ['app_1', 'app_3', 'redis_1'].map((name) => `${project.name}_${name}`),
-    )
-  })
+      await steps(driver, 'begin', 'stop')
+      const running = () =>
+        engine.docker(
+          'ps',
+          '--filter',
+          `label=com.docker.compose.project=${project.name}`,
+          '--format',
+          '{{.Names}}',
+        )
+      expect(await running()).toBe('')
+      await steps(driver, 'swap', 'startData', 'startRest', 'checkRunning', 'commit')
+      expect((await running()).split('\n').sort()).toEqual(
+        ['app_1', 'app_3', 'redis_1'].map((name) => `${project.name}_${name}`),
+      )
+    },
+  )
 
   it('start again from the journal after the server went down in the window', async () => {
     await using project = await Project.up('dash with GNU tools')
@@ -288,7 +291,7 @@ describe('services of a Compose project', () => {
 })
 
 describe('services that are containers by name', () => {
-  it('are stopped and started, and their policies are put back', async () => {
+  it.concurrent('are stopped and started, and their policies are put back', async () => {
     await using project = await Project.up('dash with GNU tools')
     await engine.docker('update', '--restart=on-failure:4', `${project.name}_app_1`)
     await using host = project.lab.host()
@@ -308,7 +311,7 @@ describe('services that are containers by name', () => {
     )
   })
 
-  it('are refused when stopping would remove them, before anything is stopped', async () => {
+  it.concurrent('are refused when stopping would remove them, before anything is stopped', async () => {
     await using project = await Project.up('dash with GNU tools')
     const name = `${project.name}-once`
     await engine.docker(

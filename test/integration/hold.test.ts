@@ -40,7 +40,7 @@ class Project implements AsyncDisposable {
   }
 
   static async up(machine: Machine = 'dash with GNU tools', options: DockerDeploymentOptions = {}) {
-    number += 1
+    const its = (number += 1)
     const lab = await RestoreLab.make(machine)
     if (machine === 'busybox alone') {
       for (const tool of ['docker', 'docker-compose']) {
@@ -49,7 +49,7 @@ class Project implements AsyncDisposable {
     }
     // The containers' user must get to the bind mounts.
     await run('chmod', ['755', lab.root])
-    const project = new Project(lab, `hold${number}`)
+    const project = new Project(lab, `hold${its}`)
     await writeDockerDeployment(lab.deployment, { project: project.name, ...options })
     await engine.compose(lab.deployment, 'up', '-d', 'redis', 'app')
     await engine.compose(lab.deployment, 'up', '--no-start', 'idle')
@@ -104,7 +104,7 @@ const STOPPED = { redis: 'exited no', app: 'exited no', idle: 'created' }
 const PAUSED = { redis: 'paused unless-stopped', app: 'paused always', idle: 'created' }
 
 describe.each(MACHINES)('holding services still (%s)', (machine) => {
-  it.each([
+  it.concurrent.each([
     ['stop', STOP, STOPPED],
     ['pause', PAUSE, PAUSED],
   ] as const)(
@@ -126,7 +126,7 @@ describe.each(MACHINES)('holding services still (%s)', (machine) => {
     },
   )
 
-  it.each([
+  it.concurrent.each([
     ['stopped', STOP],
     ['paused', PAUSE],
   ] as const)('ends when the client goes while they are %s', async (_how, quiesce) => {
@@ -140,7 +140,7 @@ describe.each(MACHINES)('holding services still (%s)', (machine) => {
 })
 
 describe('holding services still', () => {
-  it('ends when the network dies: nothing is heard for as long as the lease allows', async () => {
+  it.concurrent('ends when the network dies: nothing is heard for as long as the lease allows', async () => {
     await using project = await Project.up()
     await using host = project.lab.host({ silence: 3 })
     await project.hold(host, PAUSE)
@@ -151,14 +151,15 @@ describe('holding services still', () => {
     expect(await project.left()).toEqual([])
   })
 
-  it('does not leave one stopped when the client goes while it is being stopped', async () => {
-    await using project = await Project.up('dash with GNU tools', { appGrace: '6s' })
+  it.concurrent('does not leave one stopped when the client goes while it is being stopped', async () => {
+    await using project = await Project.up('dash with GNU tools', { appGrace: '3s' })
     const host = project.lab.host()
     const cut = project.hold(host, STOP).catch(() => undefined)
     while (!(await project.get('app', '{{.HostConfig.RestartPolicy.Name}}')).startsWith('no')) await sleep(50)
     await host[Symbol.asyncDispose]()
     await cut
-    await sleep(7000)
+    // As long as a stop that was left to itself would have taken.
+    await sleep(3500)
     expect(await project.states()).toEqual(AS_BEFORE)
     expect(await project.left()).toEqual([])
   })
@@ -174,7 +175,7 @@ describe('holding services still', () => {
     expect(await project.states()).toEqual(AS_BEFORE)
   })
 
-  it.each([
+  it.concurrent.each([
     ['stopped', STOP],
     ['paused', PAUSE],
   ] as const)(
@@ -199,8 +200,8 @@ describe('holding services still', () => {
     },
   )
 
-  it('is settled after a reboot, and one that was being stopped runs again', async () => {
-    await using project = await Project.up('dash with GNU tools', { appGrace: '6s' })
+  it.concurrent('is settled after a reboot, and one that was being stopped runs again', async () => {
+    await using project = await Project.up('dash with GNU tools', { appGrace: '3s' })
     const host = project.lab.host()
     const cut = project.hold(host, STOP).catch(() => undefined)
     while (!(await project.get('app', '{{.HostConfig.RestartPolicy.Name}}')).startsWith('no')) await sleep(50)
@@ -208,24 +209,28 @@ describe('holding services still', () => {
     await cut
     await using later = project.lab.host()
     expect((await project.settle(later)).failed).toEqual([])
-    await sleep(7000)
+    // As long as a stop that was left to itself would have taken.
+    await sleep(3500)
     expect(await project.states()).toEqual(AS_BEFORE)
   })
 
-  it('of a pull that runs is left alone, and waited for when its client has just gone', async () => {
-    await using project = await Project.up()
-    const host = project.lab.host()
-    await project.hold(host, STOP)
-    await using later = project.lab.host()
-    const settling = project.settle(later)
-    await sleep(1500)
-    expect(await project.states()).toEqual(STOPPED)
-    await host[Symbol.asyncDispose]()
-    expect(await settling).toEqual({ settled: [], unwell: [], failed: [] })
-    expect(await project.states()).toEqual(AS_BEFORE)
-  })
+  it.concurrent(
+    'of a pull that runs is left alone, and waited for when its client has just gone',
+    async () => {
+      await using project = await Project.up()
+      const host = project.lab.host()
+      await project.hold(host, STOP)
+      await using later = project.lab.host()
+      const settling = project.settle(later)
+      await sleep(1500)
+      expect(await project.states()).toEqual(STOPPED)
+      await host[Symbol.asyncDispose]()
+      expect(await settling).toEqual({ settled: [], unwell: [], failed: [] })
+      expect(await project.states()).toEqual(AS_BEFORE)
+    },
+  )
 
-  it('says what is not well when it runs again, and leaves it running', async () => {
+  it.concurrent('says what is not well when it runs again, and leaves it running', async () => {
     await using project = await Project.up()
     await using host = project.lab.host()
     await using hold = await project.hold(host, { how: 'stop', services: ['app'] })
@@ -252,34 +257,37 @@ describe('holding services still', () => {
     expect(await project.left()).toEqual([])
   })
 
-  it('leaves alone what somebody else has paused, and all but one of a service that did not run', async () => {
-    await using project = await Project.up()
-    await engine.compose(project.lab.deployment, 'up', '-d', '--no-recreate', '--scale', 'app=3', 'app')
-    await engine.docker('stop', `${project.name}_app_2`)
-    await engine.docker('pause', `${project.name}_redis_1`)
-    await using host = project.lab.host()
-    const status = async () =>
-      Promise.all(
-        ['app_1', 'app_2', 'app_3', 'redis_1'].map((name) =>
-          engine.docker('inspect', '--format', '{{.State.Status}}', `${project.name}_${name}`),
-        ),
-      )
-    {
-      await using hold = await project.hold(host, PAUSE)
-      expect(await status()).toEqual(['paused', 'exited', 'paused', 'paused'])
-      await hold.resume(quiet())
-    }
-    expect(await status()).toEqual(['running', 'exited', 'running', 'paused'])
-    {
-      await using hold = await project.hold(host, { how: 'stop', services: ['app'] })
-      expect(await status()).toEqual(['exited', 'exited', 'exited', 'paused'])
-      await hold.resume(quiet())
-    }
-    expect(await status()).toEqual(['running', 'exited', 'running', 'paused'])
-    await engine.docker('unpause', `${project.name}_redis_1`)
-  })
+  it.concurrent(
+    'leaves alone what somebody else has paused, and all but one of a service that did not run',
+    async () => {
+      await using project = await Project.up()
+      await engine.compose(project.lab.deployment, 'up', '-d', '--no-recreate', '--scale', 'app=3', 'app')
+      await engine.docker('stop', `${project.name}_app_2`)
+      await engine.docker('pause', `${project.name}_redis_1`)
+      await using host = project.lab.host()
+      const status = async () =>
+        Promise.all(
+          ['app_1', 'app_2', 'app_3', 'redis_1'].map((name) =>
+            engine.docker('inspect', '--format', '{{.State.Status}}', `${project.name}_${name}`),
+          ),
+        )
+      {
+        await using hold = await project.hold(host, PAUSE)
+        expect(await status()).toEqual(['paused', 'exited', 'paused', 'paused'])
+        await hold.resume(quiet())
+      }
+      expect(await status()).toEqual(['running', 'exited', 'running', 'paused'])
+      {
+        await using hold = await project.hold(host, { how: 'stop', services: ['app'] })
+        expect(await status()).toEqual(['exited', 'exited', 'exited', 'paused'])
+        await hold.resume(quiet())
+      }
+      expect(await status()).toEqual(['running', 'exited', 'running', 'paused'])
+      await engine.docker('unpause', `${project.name}_redis_1`)
+    },
+  )
 
-  it('is refused in words when nothing can be noted, before anything is stopped', async () => {
+  it.concurrent('is refused in words when nothing can be noted, before anything is stopped', async () => {
     await using project = await Project.up()
     await project.lab.mount(join(project.lab.deployment, '.relay-backup'), '64k')
     await writeFile(join(project.lab.deployment, '.relay-backup/full'), Buffer.alloc(60_000)).catch(
@@ -293,7 +301,7 @@ describe('holding services still', () => {
     expect(await project.states()).toEqual(AS_BEFORE)
   })
 
-  it('is refused for a service that is not there, with the one that was meant', async () => {
+  it.concurrent('is refused for a service that is not there, with the one that was meant', async () => {
     await using project = await Project.up()
     await using host = project.lab.host()
     await expect(project.hold(host, { how: 'stop', services: ['apt'] })).rejects.toMatchObject({

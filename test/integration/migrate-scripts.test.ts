@@ -77,7 +77,7 @@ async function steps(
   for (const name of names) expect(await driver[name](quiet()), name).toMatchObject({ ok: true })
 }
 
-describe.each(MACHINES)("a migration's FROM on a server with %s", (machine) => {
+describe.concurrent.each(MACHINES)("a migration's FROM on a server with %s", (machine) => {
   it('stops its writers first, then all, and stays stopped once it is given up', async () => {
     await using from = await server(machine, RUNNING)
     const host = from.host()
@@ -147,7 +147,7 @@ describe.each(MACHINES)("a migration's FROM on a server with %s", (machine) => {
   })
 })
 
-describe.each(MACHINES)("a migration's TO on a server with %s", (machine) => {
+describe.concurrent.each(MACHINES)("a migration's TO on a server with %s", (machine) => {
   const launched = async (to: Awaited<ReturnType<typeof server>>, host: LocalHost) => ({
     ...(await to.lab.stage(host, { services: SERVICES })),
     migration: { role: 'to', host: 'old' } as const,

@@ -7,6 +7,7 @@ import { listJournals, sweepStaging } from '../../src/restore/server/journals.ts
 import { rollbackRestore } from '../../src/restore/server/settle.ts'
 import { compareTrees } from '../lab/hostile-tree.ts'
 import type { LocalHost } from '../lab/local-host.ts'
+import { share, tally } from '../lab/soak.ts'
 import { crash, MACHINES, processesOf, quiet, RestoreLab, treeOf } from './restore-scripts-lab.ts'
 import type { Running } from './restore-scripts-lab.ts'
 
@@ -43,8 +44,8 @@ async function crashAt(host: LocalHost, journal: string, lines: number, ended: (
   await crash(host, known)
 }
 
-describe.each(MACHINES)('a server with %s that goes down in a restore', (machine) => {
-  it.each((process.env.KIND ?? 'rename children').split(' ') as ('rename' | 'children')[])(
+describe.concurrent.each(MACHINES)('a server with %s that goes down in a restore', (machine) => {
+  it.each(['rename', 'children'] as const)(
     'is settled to the old or the new tree, whole (%s)',
     async (kind) => {
       await using lab = await RestoreLab.make(machine)
@@ -56,8 +57,9 @@ describe.each(MACHINES)('a server with %s that goes down in a restore', (machine
       }
       const home = kind === 'children' ? `${target}/.relay-backup` : `${lab.deployment}/.relay-backup`
       const seen = new Set<string>()
-      let points = 1
-      for (let point = 0; point <= points; point += 1) {
+      // The first goes through, and says how many lines there are to be cut at.
+      const points = [0]
+      for (const point of points) {
         await service[Symbol.asyncDispose]()
         await service.begin()
         const host = lab.host()
@@ -73,7 +75,9 @@ describe.each(MACHINES)('a server with %s that goes down in a restore', (machine
         const restoring = restoreAll(host, placement).finally(() => (ended = true))
         if (point === 0) {
           await restoring
-          points = await linesOf(journal)
+          const lines = Array.from({ length: await linesOf(journal) }, (_, at) => at + 1)
+          points.push(...share(lines, 8))
+          tally(`restores cut at a line of the journal (${kind})`, points.length - 1)
         } else {
           await crashAt(host, journal, point, () => ended)
           await restoring

@@ -33,7 +33,7 @@ async function staging(lab: RestoreLab): Promise<string> {
   return directory
 }
 
-describe.each(MACHINES)('staging on a server with %s', (machine) => {
+describe.concurrent.each(MACHINES)('staging on a server with %s', (machine) => {
   const gnu = machine === 'dash with GNU tools'
 
   it.each(['none', 'gzip', ...(gnu ? ['zstd'] : [])] as ('none' | 'gzip' | 'zstd')[])(
@@ -286,7 +286,7 @@ describe.each(MACHINES)('staging on a server with %s', (machine) => {
   })
 })
 
-describe.each([...MACHINES, 'bash'] as const)('processes on a server with %s', (machine) => {
+describe.concurrent.each([...MACHINES, 'bash'] as const)('processes on a server with %s', (machine) => {
   it('names a process that sees the data through a mount of its own', async () => {
     await using lab = await RestoreLab.make(machine)
     await using host = lab.host()

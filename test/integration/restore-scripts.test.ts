@@ -30,7 +30,7 @@ async function upTo(
   return driver
 }
 
-describe.each(MACHINES)('a restore on a server with %s', (machine) => {
+describe.concurrent.each(MACHINES)('a restore on a server with %s', (machine) => {
   it('puts the new tree in place, carries what the snapshot leaves out, and can be undone afterwards', async () => {
     await using lab = await RestoreLab.make(machine, { hostile: true })
     await using host = lab.host()

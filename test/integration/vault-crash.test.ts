@@ -8,10 +8,11 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { snapshotTime } from '../../src/model/names.ts'
 import { openVault } from '../../src/vault/open-vault.ts'
+import { random, rounds, tally } from '../lab/soak.ts'
 import { makeSnapshot, never, temporaryVault } from '../unit/vault/fixtures.ts'
 
 const CHILD = fileURLToPath(new URL('vault-child.ts', import.meta.url))
-const ROUNDS = 30
+const ROUNDS = rounds(6, 300)
 
 class Child implements AsyncDisposable {
   readonly #process: ChildProcess
@@ -53,10 +54,12 @@ class Child implements AsyncDisposable {
 test('after SIGKILL at any moment the vault lists and checks as before, and the next run succeeds', async () => {
   await using made = await temporaryVault()
   const acknowledged = new Set<string>()
+  const moment = random('vault')
+  tally('kills of a process that changes a vault', ROUNDS)
   for (let round = 0; round < ROUNDS; round += 1) {
     await using child = new Child('churn', made.path)
     await child.waitForLine()
-    await sleep(Math.random() * 120)
+    await sleep(moment() * 120)
     await child.kill()
     for (const line of child.lines) {
       const [verb, id] = line.split(' ')

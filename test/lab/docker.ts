@@ -3,6 +3,7 @@ import { chmod, copyFile, mkdir, readFile, realpath, symlink, writeFile } from '
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { withRunner } from './runner.ts'
 import { tempDir } from './temp.ts'
 
 const run = promisify(execFile)
@@ -87,10 +88,7 @@ interface Engine {
 
 async function startEngine(folder: string, socket: string, ask: () => Promise<unknown>): Promise<Engine> {
   const child = spawn(
-    // When the tests are killed the engine ends with them.
-    'setpriv',
-    [
-      ...['--pdeathsig', 'TERM', '/usr/sbin/dockerd'],
+    ...withRunner('dockerd', [
       ...['--host', `unix://${socket}`, '--group', 'docker'],
       ...['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec')],
       ...['--pidfile', join(folder, 'docker.pid')],
@@ -104,7 +102,7 @@ async function startEngine(folder: string, socket: string, ask: () => Promise<un
         '--ip-forward=false',
       ],
       ...['--shutdown-timeout', '3', '--log-level', 'warn'],
-    ],
+    ]),
     { stdio: ['ignore', 'ignore', 'pipe'], detached: true },
   )
   let log = ''

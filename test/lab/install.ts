@@ -1,85 +1,80 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Programs and the Debian package that brings each. */
-export type Tools = Readonly<Record<string, string>>
-
-// What the integration and end-to-end tests run against.
-const TOOLS: Tools = {
-  sshd: 'openssh-server',
-  ssh: 'openssh-client',
-  'ssh-keygen': 'openssh-client',
-  'ssh-agent': 'openssh-client',
-  'redis-server': 'redis-server',
-  'redis-cli': 'redis-tools',
-  gpg: 'gnupg',
-  zstd: 'zstd',
-  busybox: 'busybox',
-  dash: 'dash',
-  setfacl: 'acl',
-  getfattr: 'attr',
-  ip: 'iproute2',
-  dockerd: 'docker.io',
-  'docker-compose': 'docker-compose',
-  setpriv: 'util-linux',
-  sudo: 'sudo',
-  pgrep: 'procps',
-}
 const FOLDERS = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
 const POLICY = '/usr/sbin/policy-rc.d'
+/** Another apt or dpkg may be at work, as on a machine that has just started. */
+const APT = ['-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3']
+const TRIES = 3
+/** ms */
+const PAUSE = 5_000
 
-/** vitest's global set-up: everything that the tests need is there, or the run ends with what is missing. */
-export default function setup(): void {
-  ensureTools(TOOLS)
-  if (process.getuid?.() !== 0) {
-    throw new Error('These tests start their own sshd and make temporary users, so they must run as root.')
-  }
-  buildWhenMissing()
+/**
+ * Installs with apt-get what is missing of these programs (program: its Debian package). Throws with a plain list of
+ * what to install by hand where it may not or can't.
+ */
+export async function ensurePrograms(programs: Readonly<Record<string, string>>): Promise<void> {
+  const packages = packagesOf(programs, missing(programs))
+  if (packages.length === 0) return
+  const problem =
+    process.getuid?.() !== 0
+      ? 'only root may install'
+      : find('apt-get') === undefined
+        ? 'there is no apt-get'
+        : await install(packages)
+  const still = missing(programs)
+  if (still.length === 0) return
+  throw new Error(
+    [
+      `The tests need programs that are not here, and they could not be installed${problem === undefined ? '' : `: ${problem}`}.`,
+      ...still.map((program) => `  ${program}  (Debian package ${programs[program]})`),
+      `Next: apt-get update && apt-get install ${packagesOf(programs, still).join(' ')}`,
+    ].join('\n'),
+  )
 }
 
-/** Installs what is missing with apt-get, or throws with the packages to install by hand. */
-export function ensureTools(tools: Tools): void {
-  const missing = missingTools(tools)
-  if (missing.length === 0) return
-  const packages = [...new Set(missing.map((tool) => tools[tool] ?? tool))]
-  if (process.getuid?.() !== 0 || !find('apt-get')) {
-    throw new Error(
-      `Missing here: ${missing.join(', ')}. Install them (Debian: apt-get install ${packages.join(' ')}).`,
-    )
-  }
-  install(packages)
-  const still = missingTools(tools)
-  if (still.length > 0) throw new Error(`apt-get brought no ${still.join(', ')}; install them by hand.`)
+/** Where a program lies, with sbin whatever the PATH says, as apt's programs often are there. */
+export function find(program: string): string | undefined {
+  return FOLDERS.filter((folder) => folder !== '')
+    .map((folder) => join(folder, program))
+    .find((path) => existsSync(path))
 }
 
-function missingTools(tools: Tools): string[] {
-  return Object.keys(tools).filter((tool) => !find(tool))
+function missing(programs: Readonly<Record<string, string>>): string[] {
+  return Object.keys(programs).filter((program) => find(program) === undefined)
 }
 
-function find(tool: string): boolean {
-  return FOLDERS.some((folder) => folder !== '' && existsSync(join(folder, tool)))
+function packagesOf(programs: Readonly<Record<string, string>>, names: readonly string[]): string[] {
+  return [...new Set(names.map((name) => programs[name] ?? name))].sort()
 }
 
-function install(packages: readonly string[]): void {
+/** Why it failed, after all tries. */
+async function install(packages: readonly string[]): Promise<string | undefined> {
   // Debian starts a daemon when its package is installed, unless this policy forbids it; the tests start their own.
   const ours = !existsSync(POLICY)
   if (ours) writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
   try {
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-    execFileSync('apt-get', ['update', '-qq'], { stdio: 'inherit', env })
-    execFileSync('apt-get', ['install', '-qq', '-y', '--no-install-recommends', ...packages], {
-      stdio: 'inherit',
-      env,
-    })
+    let problem: string | undefined
+    for (let left = TRIES; left > 0; left -= 1) {
+      problem =
+        apt('update', '-qq') ?? apt('install', '-qq', '-y', '--no-install-recommends', '--', ...packages)
+      if (problem === undefined || left === 1) return problem
+      process.stderr.write(`${problem}; trying again\n`)
+      await sleep(PAUSE)
+    }
+    return problem
   } finally {
     if (ours) rmSync(POLICY, { force: true })
   }
 }
 
-function buildWhenMissing(): void {
-  const root = join(import.meta.dirname, '../..')
-  const bin = join(root, 'bin/relay-backup.js')
-  if (spawnSync(process.execPath, [bin, '--version']).status === 0) return
-  execFileSync(process.execPath, [join(root, 'scripts/build.js')], { cwd: root, stdio: 'inherit' })
+function apt(...args: string[]): string | undefined {
+  const { status, error } = spawnSync('apt-get', [...APT, ...args], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  })
+  if (error !== undefined) return `apt-get does not start (${error.message})`
+  return status === 0 ? undefined : `apt-get ${args[0]} ended with status ${status}`
 }

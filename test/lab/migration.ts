@@ -7,7 +7,8 @@ import { promisify } from 'node:util'
 import { stringify } from 'yaml'
 import { type CliResult, type RunningCli, runCli, startCli } from './cli.ts'
 import { startGpg } from './gpg.ts'
-import { freePort, startSshd, type Sshd } from './sshd.ts'
+import { freePort } from './ports.ts'
+import { startSshd, type Sshd } from './sshd.ts'
 import { tempDir } from './temp.ts'
 
 const run = promisify(execFile)

@@ -3,10 +3,12 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, realpath, rm } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from './ports.ts'
+import { withRunner } from './runner.ts'
 
 /** How a lab server starts. */
 export interface RedisOptions {
@@ -44,18 +46,6 @@ export interface LabRedis extends AsyncDisposable {
   kill(): Promise<void>
 }
 
-/** A TCP port on 127.0.0.1 that nobody listens on right now. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
-}
-
 /** Starts a redis-server and waits until it answers. */
 export async function startRedis(options: RedisOptions = {}): Promise<LabRedis> {
   const made = options.dir === undefined ? await mkdtemp(join(tmpdir(), 'relay-redis-')) : undefined
@@ -68,7 +58,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<LabRedis> 
     ...(options.users ?? []).flatMap((user) => ['--user', ...user.replace(/^user /, '').split(' ')]),
     ...(options.args ?? []),
   ]
-  const child = spawn('redis-server', args, { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(...withRunner('redis-server', args), { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] })
   let log = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (log += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text))

@@ -1,10 +1,12 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { chmod, copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { SshConfig } from '../../src/model/config.ts'
+import { freePort } from './ports.ts'
+import { programPath, TEST_RUN, withRunner } from './runner.ts'
 import { tempDir } from './temp.ts'
 
 const run = promisify(execFile)
@@ -14,7 +16,7 @@ export type HostKeyType = 'ed25519' | 'ecdsa' | 'rsa'
 export interface SshdOptions {
   /** Default: ed25519 only. */
   readonly hostKeys?: readonly HostKeyType[]
-  /** The whole PATH of every session; `busyboxTools()` makes one. */
+  /** The whole PATH of every session; `busyboxTools()` makes one. Default: the tests' own, of declared programs. */
   readonly path?: string
   readonly passwordAuthentication?: boolean
   /** Through PAM, as Debian does. */
@@ -33,7 +35,7 @@ export interface SshdOptions {
 const SET_ENV = 'SetEnv '
 
 /** What every session finds in its environment, as lines of sshd_config. */
-function environment({ path, bashrc, config = [] }: SshdOptions): string[] {
+function environment({ path = testsPath(), bashrc, config = [] }: SshdOptions): string[] {
   const words = [
     ...(path === undefined ? [] : [`PATH=${path}`]),
     ...config.filter((line) => line.startsWith(SET_ENV)).map((line) => line.slice(SET_ENV.length)),
@@ -42,6 +44,11 @@ function environment({ path, bashrc, config = [] }: SshdOptions): string[] {
     ...(bashrc === true ? [] : ['SHLVL=1']),
   ]
   return words.length === 0 ? [] : [`${SET_ENV}${words.join(' ')}`]
+}
+
+/** Undefined outside of the tests: the bench's server is like any other. */
+function testsPath(): string | undefined {
+  return process.env[TEST_RUN] === undefined ? undefined : process.env['PATH']
 }
 
 /** A real OpenSSH server on 127.0.0.1 that serves this machine's users. */
@@ -120,7 +127,8 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
       '',
     ].join('\n'),
   )
-  const listener = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', configFile], {
+  // sshd wants to be named by its whole path: it starts itself anew for each connection.
+  const listener = spawn(...withRunner(programPath('sshd'), ['-D', '-e', '-f', configFile]), {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   let log = ''
@@ -242,16 +250,6 @@ export async function copyKey(from: string, to: string, mode: number): Promise<s
   await copyFile(from, to)
   await chmod(to, mode)
   return to
-}
-
-/** A port of 127.0.0.1 that nothing listens on at the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }
 
 /** All processes below these, children of children too. */

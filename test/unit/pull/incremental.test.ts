@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { TAIL_THRESHOLD } from '../../../src/pull/incremental/plan.ts'
+import { rounds } from '../../lab/soak.ts'
 import { ModelTree, ModelVault } from './incremental-model.ts'
 
 const path = fc.constantFrom('r/a', 'r/b', 'r/d', 'r/d/a', 'r/d/e', 'r/d-', 'r/\xff\n')
@@ -86,7 +87,7 @@ test('every snapshot of a random history, put together from its segments, is the
         if (tree !== undefined) expect(vault.materialise(number)).toEqual(tree)
       })
     }),
-    { numRuns: 200 },
+    { numRuns: rounds(200, 5000) },
   )
 })
 

@@ -1,0 +1,45 @@
+import { appendFileSync } from 'node:fs'
+import { TEST_TURN } from './runner.ts'
+
+/** True in `npm run soak`: everything, instead of a share. */
+export const soaking = process.env['SOAK'] !== undefined
+
+/** What random moments come from; `npm run soak -- --seed N` repeats one. */
+const SEED = Number(process.env['SOAK_SEED'] ?? 1)
+/** How many rounds `npm run soak -- --rounds N` asked for. */
+const ROUNDS = process.env['SOAK_ROUNDS'] === undefined ? undefined : Number(process.env['SOAK_ROUNDS'])
+/** The number of the commit: which share it is. */
+const TURN = Number(process.env[TEST_TURN] ?? 0)
+
+/**
+ * All of these in a soak; otherwise `size` of them. Which ones changes with each commit, so that all are run over
+ * time.
+ */
+export function share<T>(all: readonly T[], size: number): readonly T[] {
+  if (soaking || all.length <= size) return all
+  const parts = Math.ceil(all.length / size)
+  return all.filter((_, at) => at % parts === TURN % parts)
+}
+
+/** How often a random thing is done: `usual` times, or as the soak was told, else `long` times. */
+export function rounds(usual: number, long: number): number {
+  return soaking ? (ROUNDS ?? long) : usual
+}
+
+/** Random numbers from 0 to 1, the same again for the same seed and name. */
+export function random(name: string): () => number {
+  let state = [...name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) | 0, SEED)
+  return () => {
+    // mulberry32
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
+
+/** A line of the table at a soak's end: what was done how often. */
+export function tally(what: string, count: number): void {
+  const file = process.env['SOAK_TALLY']
+  if (file !== undefined) appendFileSync(file, `${what}\t${count}\n`)
+}
