@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makeCa } from '../lab/certificates.ts'
 import { redisNow, shutDownRedis, useCommandServices } from '../lab/command-services.ts'
-import { freePort } from '../lab/redis.ts'
+import { freePort } from '../lab/ports.ts'
 import { startWorld, type World } from '../lab/world.ts'
 
 let world: World
