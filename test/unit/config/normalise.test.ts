@@ -169,6 +169,21 @@ describe('sources', () => {
     ['', { address: '127.0.0.1', port: 6379, tls: false }],
     ['address: "[::1]:6380", tls: true', { address: '::1', port: 6380, tls: true }],
     ['address: redis.internal', { address: 'redis.internal', port: 6379, tls: false }],
+    ['address: "unix:/run/redis.sock"', { socket: '/run/redis.sock' }],
+    [
+      'address: h, tls: { ca: /etc/ca.crt, cert: ~/r.crt, key: keys/r.key, serverName: r }',
+      {
+        address: 'h',
+        port: 6379,
+        tls: {
+          ca: { server: '/etc/ca.crt' },
+          cert: { here: '/home/me/r.crt' },
+          key: { here: '/etc/rb/keys/r.key' },
+          serverName: 'r',
+          insecure: false,
+        },
+      },
+    ],
     ['service: redis', { service: 'redis' }],
     ['container: redis', { container: 'redis' }],
   ])('redis at { %s }', (keys, at) => {

@@ -278,6 +278,22 @@ describe('sources', () => {
       ],
     ],
     ['{ a: { kind: redis, path: x, container: c, tls: true } }', ['….a.tls: works only with address']],
+    ['{ a: { kind: redis, path: x, container: c, tls: { ca: y } } }', ['….a.tls: works only with address']],
+    [
+      '{ a: { kind: redis, path: x, address: "unix:/s", tls: true } }',
+      ['….a.tls: does not go together with a unix socket'],
+    ],
+    [
+      '{ a: { kind: redis, path: x, address: "unix:run/redis.sock" } }',
+      [
+        '….a.address: not a socket; write unix: and its absolute path of at most 107 bytes, unix:/run/redis/redis.sock',
+      ],
+    ],
+    [
+      '{ a: { kind: redis, path: x, tls: { cert: y } } }',
+      ['….a.tls.cert: needs key beside it (Name the client certificate and its private key, or neither)'],
+    ],
+    ['{ a: { kind: redis, path: x, startsWith: both } }', ['….a.startsWith: must be aof or rdb']],
     [
       '{ a: { kind: redis, path: x, service: s } }',
       [
