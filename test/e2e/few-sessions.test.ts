@@ -8,7 +8,7 @@ test.each([1, 2])(
   async (maxSessions) => {
     await using world = await startWorld({ sshd: { maxSessions } })
     const pulled = await world.cli('pull', 'prod')
-    expect(pulled.code, pulled.stderr).toBe(0)
+    expect(pulled.code, pulled.stderr + pulled.stdout).toBe(0)
     const file = join(world.deployment, 'docker-compose.yml')
     const before = await readFile(file, 'utf8')
     await writeFile(file, 'changed')
