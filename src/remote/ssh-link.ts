@@ -17,6 +17,7 @@ export class SshLink {
   readonly #client: Client
   readonly #limits: Limits
   readonly #processes = new Set<SshProcess>()
+  #served = false
   #closed = false
   #cause: Error | undefined
 
@@ -34,6 +35,11 @@ export class SshLink {
 
   get closed(): boolean {
     return this.#closed
+  }
+
+  /** It has opened a session before. */
+  get served(): boolean {
+    return this.#served
   }
 
   /** Runs a command line in a slot that is ours; the slot is given back when the session is closed. */
@@ -116,6 +122,7 @@ export class SshLink {
     command: RemoteCommand,
     { signal, leased }: { readonly signal: AbortSignal; readonly leased: boolean },
   ): SshProcess {
+    this.#served = true
     const { silence, end, close } = this.#limits
     const process = createProcess(channel, {
       signal,

@@ -25,6 +25,8 @@ const SESSIONS = 8
 /** How often a refused session is asked for again before it is taken for a limit, and ms in between. */
 const PASSING_REFUSALS = 4
 const REFUSAL_PAUSE = 250
+/** The same where no fewer slots are possible. */
+const LAST_REFUSALS = 40
 /** Connections to one server at most: with `MaxSessions 1` each session needs one of its own. */
 const LINKS = 8
 /** ms that a session waits for the end of another, before it gets a further connection. */
@@ -168,16 +170,22 @@ class SshHost implements RemoteHost {
     command: RemoteCommand,
     options: { readonly leased: boolean; readonly opening: AbortSignal; readonly signal: AbortSignal },
   ): Promise<RemoteProcess> {
-    for (let attempt = 1; ; attempt += 1) {
+    let refusals = 0
+    for (;;) {
       const link = await this.#slot(command, options.opening)
       try {
         return await link.exec(line, command, options)
       } catch (error) {
         const refused = !link.closed && isRefusedSession(error)
         // A busy sshd still counts sessions that have just ended: only a refusal that lasts means fewer slots.
-        const passing = refused && attempt <= PASSING_REFUSALS
-        const fewer = refused && !passing && link.slots.refused()
-        if (fewer) this.#perLink = Math.min(this.#perLink, link.slots.limit)
+        refusals += 1
+        const fewer = refused && refusals > PASSING_REFUSALS && link.slots.refused()
+        if (fewer) {
+          refusals = 0
+          this.#perLink = Math.min(this.#perLink, link.slots.limit)
+        }
+        // Alone on a connection that has opened sessions before: what it still counts is about to end.
+        const passing = refused && !fewer && refusals <= (link.served ? LAST_REFUSALS : PASSING_REFUSALS)
         link.slots.release()
         if (passing) await sleep(REFUSAL_PAUSE, undefined, { signal: options.opening })
         if (passing || fewer) continue

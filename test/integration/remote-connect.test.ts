@@ -148,7 +148,7 @@ describe('logging in', () => {
       [
         'a public key file',
         (ssh) => ({ ...ssh, identityFile: `${ssh.identityFile}.pub` }),
-        [/is accessible by others|no private key/],
+        [/is a public key, and there is no agent/],
       ],
     ])('%s', async (_name, change, messages) => {
       const error = await failure(await change(sshd.sshConfig(user.name)))
