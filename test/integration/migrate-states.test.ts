@@ -24,10 +24,12 @@ const refused = () => Promise.reject(new Error('no containers here'))
 const rehearse = (to: HostConfig, replace: boolean) => {
   lab.lab.passDays(1)
   return migrateHosts(
-    { from: lab.lab.host, to, cutover: false, start: false, replace, dryRun: false },
+    { from: lab.lab.host, to, cutover: false, start: false, replace, dryRun: false, acceptMissing: false },
     {
       restore: lab.dependencies(),
       findDeploymentServices: { ofSource: refused, ofTarget: refused, images: refused },
+      readComposeNeeds: refused,
+      lookAtMakes: refused,
       confirm: () => Promise.resolve(true),
     },
     signal,
