@@ -154,7 +154,7 @@ test('a full disk of the vault fails the run and leaves nothing half written', a
   const result = await pullWith({})
   expectClearFailure(result, {
     code: 1,
-    says: /The disk of the vault is full \(.*free\)/,
+    says: /disk full: .*small\/vault.* \(the vault\) has 0 B free/,
     next: /Free some space/,
   })
   await rm(join(world.deployment, 'logs', 'large.log'))

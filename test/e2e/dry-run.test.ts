@@ -23,15 +23,21 @@ beforeEach(async () => {
   await world.writeConfig()
 })
 
+/** What lies on the server and in the vault. That damage was found is remembered, also by a look. */
+async function everything(): Promise<unknown> {
+  const vault = await readdir(world.vault, { recursive: true })
+  return [treeListing(world.deployment), vault.filter((name) => !name.endsWith('/damage.jsonl'))]
+}
+
 /** The dry run says what the run says, ends as it does, and changes nothing. */
 async function expectSameEnd(
   args: readonly string[],
   expected: { readonly code: number; readonly says: RegExp; readonly next: RegExp },
 ): Promise<void> {
-  const before = [treeListing(world.deployment), await readdir(world.vault, { recursive: true })]
+  const before = await everything()
   const dry = await world.cli(...args, '--dry-run')
   expectClearFailure(dry, expected)
-  expect([treeListing(world.deployment), await readdir(world.vault, { recursive: true })]).toEqual(before)
+  expect(await everything()).toEqual(before)
   const run = await world.cli(...args, ...(args[0] === 'pull' ? [] : ['--yes']))
   expectClearFailure(run, expected)
 }

@@ -183,8 +183,8 @@ test('a volume that is not there, or not here, is refused with what to do', asyn
     await world.writeConfig()
     for (const args of [['pull'], ['restore', '--host', 'prod', '--yes']] as const) {
       const result = await world.cli(...args, '--source', 'cache')
-      expect(result.code).toBe(1)
       expect(result.stderr + result.stdout).toMatch(says)
+      expect(result.code).toBe(1)
     }
   }
   cache['volume'] = 'helped_cache'

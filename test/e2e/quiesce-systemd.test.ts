@@ -46,6 +46,14 @@ async function until(what: readonly string[]): Promise<void> {
   while ((await states()).join() !== what.join()) await sleep(50)
 }
 
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // It has ended meanwhile, as a \`sleep\` of a script does.
+  }
+}
+
 test('units are stopped in order while their source is captured, and just those that ran start again', async () => {
   const pulled = await world.cli('pull', 'prod')
   expect(pulled.code, pulled.stderr + pulled.stdout).toBe(0)
@@ -65,7 +73,7 @@ test('what a killed script has left stopped is settled by rollback', async () =>
   const running = world.start('pull', 'prod', '--source', 'data', '--bandwidth', '50KiB/s', '--full')
   await until(['inactive', 'inactive', 'inactive'])
   for (const signal of ['SIGSTOP', 'SIGKILL'] as const)
-    for (const pid of await descendants(await world.sshd.sessions())) process.kill(pid, signal)
+    for (const pid of await descendants(await world.sshd.sessions())) send(pid, signal)
   await running.result
   expect(await states()).toEqual(['inactive', 'inactive', 'inactive'])
   const settled = await world.cli('rollback', '--host', 'prod', '--yes')

@@ -19,6 +19,7 @@ import { runCli } from '../lab/cli.ts'
 import { createUser } from '../lab/sshd.ts'
 import { mountTmpfs } from '../lab/tmpfs.ts'
 import { expectClearFailure } from '../lab/unharmed.ts'
+import { discardAll } from '../lab/discard.ts'
 import { startWorld, type World, type WorldConfig } from '../lab/world.ts'
 
 let world: World
@@ -103,8 +104,7 @@ async function expectGood(...args: string[]): Promise<void> {
 async function undoAll(): Promise<void> {
   const undone = await rollback()
   expect(undone.code, undone.stdout + undone.stderr).toBe(0)
-  const discarded = await rollback('--discard')
-  expect(discarded.code, discarded.stdout + discarded.stderr).toBe(0)
+  await discardAll(world.cli)
 }
 
 describe('an identity', () => {
@@ -408,7 +408,7 @@ test('--no-safety takes no safety snapshot', async () => {
 
 test('rollback with nothing to roll back says so', async () => {
   const before = server()
-  await rollback('--discard')
+  await discardAll(world.cli)
   const result = await rollback()
   expect(result.code).toBe(0)
   expect(result.stdout).toContain('no restore to roll back')

@@ -18,6 +18,7 @@ import {
 } from '../lab/command-services.ts'
 import type { CliResult, RunningCli } from '../lab/cli.ts'
 import { cutAt, phasesOfWhole } from '../lab/cuts.ts'
+import { discardAll } from '../lab/discard.ts'
 import { random, rounds, share, tally } from '../lab/soak.ts'
 import { startWorld, type World } from '../lab/world.ts'
 
@@ -149,11 +150,6 @@ function isLink(path: string): boolean {
   }
 }
 
-async function discard(): Promise<void> {
-  const result = await world.cli('rollback', '--host', 'prod', '--discard', '--yes')
-  expect(result.code, result.stdout + result.stderr).toBe(0)
-}
-
 async function expectUsable(old: Content): Promise<void> {
   const restored = await startRestore().result
   expect(restored.code, restored.stdout + restored.stderr).toBe(0)
@@ -163,7 +159,7 @@ async function expectUsable(old: Content): Promise<void> {
   expect(content()).toEqual(old)
   const pulled = await world.cli('pull', 'prod', '--quiet')
   expect(pulled.code, pulled.stdout + pulled.stderr).toBe(0)
-  await discard()
+  await discardAll(world.cli)
   const left = execFileSync('find', [world.deployment, '-path', '*/.relay-backup/*', '-name', '*-2*'])
   expect(left.toString()).toBe('')
 }
@@ -216,7 +212,7 @@ test('a server that goes down in the middle of a restore is settled by rollback'
   // All of them behind the stop, where nothing but the journal knows what is where.
   const all = share(whole.stopped, 3)
   for (const [round, place] of all.entries()) {
-    await discard()
+    await discardAll(world.cli)
     const old = await damage(300 + round)
     const running = startRestore('--no-safety')
     const { code, at } = await cutRestore(

@@ -15,6 +15,8 @@ export const PROGRAMS: Readonly<Record<string, string>> = {
   'redis-check-rdb': 'redis-tools',
   'redis-check-aof': 'redis-tools',
   dockerd: 'docker.io',
+  'docker-proxy': 'docker.io',
+  'docker-init': 'docker.io',
   containerd: 'containerd',
   'containerd-shim-runc-v2': 'containerd',
   runc: 'runc',

