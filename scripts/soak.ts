@@ -14,8 +14,15 @@ const SOAKS: Readonly<Record<string, readonly string[]>> = {
   large: ['test/e2e/large.test.ts'],
 }
 
+/** The other soaks: programs of their own. */
+const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
+  faults: [process.execPath, 'test/mutants/main.ts', '--table'],
+}
+
+const ALL = [...Object.keys(SOAKS), ...Object.keys(PROGRAMS)]
+
 const HELP = `npm run soak [-- NAME…] [-- --rounds N] [-- --seed N]
-  NAME      ${Object.keys(SOAKS).join(', ')}; default: all
+  NAME      ${ALL.join(', ')}; default: all
   --rounds  how often each random thing is done (default: each test's own number)
   --seed    repeats the random moments of an earlier soak
 `
@@ -24,14 +31,14 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { rounds: { type: 'string' }, seed: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
 })
-const unknown = positionals.filter((name) => !(name in SOAKS))
+const unknown = positionals.filter((name) => !ALL.includes(name))
 const numbers = [values.rounds, values.seed].filter((text) => text !== undefined)
 if (values.help === true || unknown.length > 0 || numbers.some((text) => !/^\d+$/.test(text))) {
   process.stderr.write(HELP)
   process.exit(values.help === true ? 0 : 2)
 }
 
-const names = positionals.length > 0 ? positionals : Object.keys(SOAKS)
+const names = positionals.length > 0 ? positionals : ALL
 const seed = values.seed ?? String(Date.now() % 1_000_000_000)
 process.stdout.write(`seed ${seed}\n`)
 const folder = mkdtempSync(join(tmpdir(), 'soak-'))
@@ -41,7 +48,8 @@ try {
     const tally = join(folder, name)
     writeFileSync(tally, '')
     const started = Date.now()
-    const { status } = spawnSync('vitest', ['run', ...(SOAKS[name] ?? [])], {
+    const [program = 'vitest', ...args] = PROGRAMS[name] ?? ['vitest', 'run', ...(SOAKS[name] ?? [])]
+    const { status } = spawnSync(program, args, {
       stdio: 'inherit',
       env: {
         ...process.env,
