@@ -173,7 +173,18 @@ test('a volume that a container outside of the deployment uses is refused before
 
 test('a volume that is not there, or not here, is refused with what to do', async () => {
   const cache = world.config.hosts['prod']!.sources['cache']!
-  const elsewhere = ['volume', 'create', '--opt', 'type=tmpfs', '--opt', 'device=tmpfs', 'elsewhere']
+  const label = 'com.docker.compose.project=helped'
+  const elsewhere = [
+    'volume',
+    'create',
+    '--label',
+    label,
+    '--opt',
+    'type=tmpfs',
+    '--opt',
+    'device=tmpfs',
+    'elsewhere',
+  ]
   await engine.docker(...elsewhere)
   for (const [name, says] of [
     ['cach', /no volume cach on prod; did you mean helped_cache\?|no volume cach on prod.*up --no-start/s],

@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { RestoreDriver } from '../../src/restore/server/driver.ts'
 import { rollbackRestore } from '../../src/restore/server/settle.ts'
 import { writeDockerDeployment } from '../lab/docker-deployment.ts'
@@ -84,6 +84,14 @@ class Project implements AsyncDisposable {
     return engine.docker('inspect', '--format', format, `${this.name}_${service}_1`)
   }
 
+  /** Docker says so with its own next check, which may come a second later than ours. */
+  async becomes(service: string, health: string): Promise<void> {
+    await vi.waitFor(async () => expect(await this.get(service, '{{.State.Health.Status}}')).toBe(health), {
+      timeout: 30_000,
+      interval: 100,
+    })
+  }
+
   async states(): Promise<Record<string, string>> {
     const entries = ['redis', 'app', 'idle'].map(
       async (name) => [name, await this.get(name, '{{.State.Status}}')] as const,
@@ -131,11 +139,11 @@ describe.each(MACHINES)('services of a Compose project (%s)', (machine) => {
     expect(await project.states()).toEqual({ redis: 'exited', app: 'exited', idle: 'created' })
     await steps(driver, 'swap', 'startData')
     expect(await project.states()).toEqual({ redis: 'running', app: 'exited', idle: 'created' })
-    expect(await project.get('redis', '{{.State.Health.Status}}')).toBe('healthy')
+    await project.becomes('redis', 'healthy')
     await steps(driver, 'startRest', 'checkRunning', 'commit')
     expect(await project.states()).toEqual(RUNNING)
     expect(await project.policies()).toEqual(POLICIES)
-    expect(await project.get('app', '{{.State.Health.Status}}')).toBe('healthy')
+    await project.becomes('app', 'healthy')
     expect(await Promise.all(['redis', 'app'].map((name) => project.get(name, '{{.Id}}')))).toEqual(ids)
   })
 

@@ -118,8 +118,7 @@ describe.each(MACHINES)('holding services still (%s)', (machine) => {
         expect(await project.states()).toEqual(held)
         expect(await hold.resume(quiet())).toEqual({ unwell: undefined })
         expect(await project.states()).toEqual(AS_BEFORE)
-        for (const name of ['redis', 'app'])
-          expect(await project.get(name, '{{.State.Health.Status}}')).toBe('healthy')
+        for (const name of ['redis', 'app']) await project.becomes(name, 'healthy')
       }
       expect(await project.states()).toEqual(AS_BEFORE)
       expect(await project.left()).toEqual([])

@@ -20,6 +20,7 @@ beforeAll(async () => {
 afterAll(() => lab[Symbol.asyncDispose]())
 
 const refused = () => Promise.reject(new Error('no containers here'))
+const none = () => Promise.resolve([])
 
 const rehearse = (to: HostConfig, replace: boolean) => {
   lab.lab.passDays(1)
@@ -28,8 +29,8 @@ const rehearse = (to: HostConfig, replace: boolean) => {
     {
       restore: lab.dependencies(),
       findDeploymentServices: { ofSource: refused, ofTarget: refused, images: refused },
-      readComposeNeeds: refused,
-      lookAtMakes: refused,
+      readComposeNeeds: none,
+      lookAtMakes: none,
       confirm: () => Promise.resolve(true),
     },
     signal,

@@ -263,10 +263,11 @@ test('a pull that is interrupted between its last source and the commit makes no
   expect(await ids(lab)).toEqual([])
 })
 
-test('a defect is thrown, and is no report', async () => {
+test('a defect is the end of its host alone, with the error that caused it', async () => {
   await using lab = await start()
-  const broken = pullWith(lab, { probe: () => Promise.reject(new TypeError('x is not a function')) })
-  await expect(broken).rejects.toThrow('x is not a function')
+  const defect = new TypeError('x is not a function')
+  const report = await pullWith(lab, { probe: () => Promise.reject(defect) })
+  expect(report).toMatchObject({ outcome: 'failed', error: { code: 'internal', cause: defect } })
   await using _free = await lab.vault.lock('prod')
 })
 
