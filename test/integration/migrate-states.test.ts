@@ -29,7 +29,7 @@ const rehearse = (to: HostConfig, replace: boolean) => {
     {
       restore: lab.dependencies(),
       findDeploymentServices: { ofSource: refused, ofTarget: refused, images: refused },
-      readComposeNeeds: none,
+      readComposeNeeds: () => Promise.resolve({ needs: [], unclear: [] }),
       lookAtMakes: none,
       confirm: () => Promise.resolve(true),
     },

@@ -10,7 +10,8 @@ export async function discardAll(cli: (...args: string[]) => Promise<CliResult>)
   const first = await cli(...discard)
   const output = first.stdout + first.stderr
   const spared = [...output.matchAll(/--discard --restore (\w+)/g)].map(([, id = '']) => id)
-  expect(first.code, output).toBe(spared.length === 0 ? 0 : 1)
+  // In part, where there was something else to remove, too.
+  expect(spared.length === 0 ? [0] : [1, 3], output).toContain(first.code)
   for (const id of spared) {
     const named = await cli(...discard, '--restore', id)
     expect(named.code, named.stdout + named.stderr).toBe(0)
