@@ -12,13 +12,16 @@ import { probeOf, shellHost } from './shell-host.ts'
 /** More than every pipe and buffer between tar and us holds: tar is still inside the first file then. */
 const BIG = 24 * 1024 * 1024
 
-/** Runs `change` when the first bytes of a part have come; nobody reads on before it is done. */
+/** Runs `change` when the first bytes of a part's big file have come; nobody reads on before it is done. */
 function during(part: string, change: () => Promise<void>) {
   return async (archive: CaptureArchive): Promise<void> => {
     if (archive.part !== part) return
     const { stream } = archive.input
-    await new Promise<void>((resolve) => {
-      stream.once('readable', resolve)
+    // Fills the stream's buffer. What stands before the big file takes a few headers.
+    stream.once('readable', () => {})
+    await vi.waitFor(() => expect(stream.readableLength).toBeGreaterThan(4096), {
+      timeout: 20_000,
+      interval: 5,
     })
     // tar has begun the big file; the pipes are full and hold it there.
     await change()
