@@ -22,7 +22,7 @@ export async function tellAccepted(remote: RemoteHost, from: string, place: Plac
   const { deployment, id, privilege, signal } = place
   const title = 'looking for what it had accepted'
   const result = await remote.run(
-    { script: 'migrate-accepted', args: [deployment, id], privilege, title },
+    { script: 'migrate-accepted', patience: 'work', args: [deployment, id], privilege, title },
     { signal },
   )
   const lines = fieldLines(result.stdout)
@@ -41,7 +41,10 @@ export async function tellAccepted(remote: RemoteHost, from: string, place: Plac
         continue
       }
       const args = [deployment, id, 'tail', file, offset]
-      const tail = await remote.run({ script: 'migrate-accepted', args, privilege, title }, { signal })
+      const tail = await remote.run(
+        { script: 'migrate-accepted', patience: 'work', args, privilege, title },
+        { signal },
+      )
       const count = countCommands(tail.stdout)
       if (count === 0) continue
       const more = tail.stdout.length >= TAIL_LIMIT ? 'at least ' : ''

@@ -70,6 +70,7 @@ export async function makeVolumes(
   await using lease = await remote.lease(
     {
       script: 'migrate-volumes',
+      patience: 'services',
       args: [staged, asked.project],
       privilege: chosen.privilege,
       title: 'having Compose make the volumes',

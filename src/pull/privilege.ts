@@ -50,7 +50,10 @@ export async function lookAtAccess(
   args: readonly string[],
 ): Promise<readonly boolean[]> {
   const title = 'looking at who may read what'
-  const result = await remote.run({ script: 'access', args: [how, ...args], title }, { signal })
+  const result = await remote.run(
+    { script: 'access', patience: 'work', args: [how, ...args], title },
+    { signal },
+  )
   const answers = result.stdout.toString('utf8').split('\n').slice(0, -1)
   const expected = how === 'read' ? args.length - 1 : args.length
   if (result.status === 0 && answers.length === expected) return answers.map((answer) => answer === 'yes')

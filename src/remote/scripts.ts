@@ -71,15 +71,21 @@ const KEPT = [
   'RELAY_GID',
 ]
 
+const LOGIN_TO_PIPE =
+  'relay_login="umask $(umask); $(export -p)"; eval "$(printf %b \'exec 9<<RELAY_END\\n$relay_login\\nRELAY_END\\n:\')"; '
+const LOGIN_FROM_PIPE = 'RELAY_LOGIN=$(cat <&9); export RELAY_LOGIN; exec 9<&-; '
+
 /**
  * Goes on in a shell of its own with nothing but {@link KEPT} around it. `exec` is a special builtin, so no function
  * that bash took from the environment stands in its place, and what `exec` runs is a file.
  */
 function cleanly(program: string, { login }: { readonly login: boolean }): string {
   const kept = KEPT.map((name) => `\${${name}+"${name}=$${name}"}`)
-  // For commands that are the user's own (lib/login.sh).
-  const asLogin = login ? ['RELAY_LOGIN="umask $(umask); $(export -p)"'] : []
-  return `exec env -i LC_ALL=C ${[...asLogin, ...kept].join(' ')} sh -c ${quoteForSh(program)} relay-backup "$@"`
+  const go = (script: string): string =>
+    `exec env -i LC_ALL=C ${kept.join(' ')} sh -c ${quoteForSh(script)} relay-backup "$@"`
+  // For commands that are the user's own (lib/login.sh). By a pipe: everybody can read arguments, and there may be
+  // secrets in it. The line breaks of the here-document are made there (see below).
+  return login ? `${LOGIN_TO_PIPE}${go(`${LOGIN_FROM_PIPE}${program}`)}` : go(program)
 }
 
 /** For a POSIX shell alone, inside of what {@link quote} quotes. */

@@ -19,7 +19,10 @@ export const lookAtMakes: LookAtMakes = async (host, which, { privilege, signal 
   const args = 'project' in which ? ['project', which.project] : ['containers', ...which.containers]
   if (args.length === 1) return []
   const title = 'looking at what containers were made with'
-  const result = await host.run({ script: 'services-make-look', args, privilege, title }, { signal })
+  const result = await host.run(
+    { script: 'services-make-look', patience: 'list', args, privilege, title },
+    { signal },
+  )
   return parseMakes(host.name, result.stdout)
 }
 

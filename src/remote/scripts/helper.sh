@@ -27,7 +27,9 @@ shift 2
   (while [ -e "/proc/$1" ]; do sleep 1; done; kill -TERM $$) </dev/null >/dev/null 2>&1 &
   shift
   exec "$@"' relay-backup "$$" "$@"
-for helper_one in DOCKER_HOST DOCKER_CONTEXT DOCKER_CONFIG; do
+for helper_one in DOCKER_HOST DOCKER_CONTEXT DOCKER_CONFIG DOCKER_CERT_PATH DOCKER_TLS DOCKER_TLS_VERIFY \
+  DOCKER_API_VERSION COMPOSE_PROJECT_NAME COMPOSE_FILE COMPOSE_PATH_SEPARATOR COMPOSE_PROFILES COMPOSE_ENV_FILES \
+  COMPOSE_DISABLE_ENV_FILE; do
   eval "helper_value=\${$helper_one-}"
   [ -z "$helper_value" ] || set -- "$helper_one=$helper_value" "$@"
 done

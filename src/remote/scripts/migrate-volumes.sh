@@ -33,7 +33,7 @@ volumes_compose() {
   unset IFS
   set +f
   # shellcheck disable=SC2086
-  svc_do $compose_tool "$@"
+  svc_do sh -c "$as_login" relay-backup $compose_tool "$@"
 }
 
 volumes_make() {

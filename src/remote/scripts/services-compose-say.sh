@@ -14,6 +14,7 @@
 #   end
 # include lib/prelude.sh
 # include lib/services-docker-ask.sh
+# include lib/login.sh
 
 cd -- "$1" 2>/dev/null || {
   say files missing
@@ -35,7 +36,7 @@ fi
 say_variable() {
   # shellcheck disable=SC2086
   printf 'version: "3"\nservices:\n  asked:\n    image: "=${%s}"\n' "$1" |
-    $docker_time $say_tool --file - config 2>/dev/null | sed -n "s/^ *image: ['\"]*=\(.*\)\$/\1/p" | sed "s/['\"]\$//"
+    $docker_time sh -c "$as_login" relay-backup $say_tool --file - config 2>/dev/null | sed -n "s/^ *image: ['\"]*=\(.*\)\$/\1/p" | sed "s/['\"]\$//"
 }
 
 say_named=no say_files=no say_flag=
@@ -62,7 +63,7 @@ if [ "$say_files" = no ]; then
   fi
 fi
 # shellcheck disable=SC2086
-if say_config=$($docker_time $say_tool "$@" config 2>/dev/null); then
+if say_config=$($docker_time sh -c "$as_login" relay-backup $say_tool "$@" config 2>/dev/null); then
   printf '%s\n' "$say_config" | head -c 4194304 | sed "s/^/config$tab/"
   case $newline$say_config in
     *"${newline}name:"*) ;;
@@ -70,7 +71,7 @@ if say_config=$($docker_time $say_tool "$@" config 2>/dev/null); then
   esac
 else
   # shellcheck disable=SC2086
-  plain "$($docker_time $say_tool "$@" config --quiet 2>&1)"
+  plain "$($docker_time sh -c "$as_login" relay-backup $say_tool "$@" config --quiet 2>&1)"
   say unreadable "$plain"
 fi
 say end

@@ -70,7 +70,7 @@ export async function listJournals(host: RemoteHost, options: Options): Promise<
   const result = await host.run(
     {
       script: 'restore-journals',
-      patience: 'list',
+      patience: 'work',
       args: [options.deployment, 'status'],
       privilege: options.privilege,
       title: 'reading journals',
@@ -164,7 +164,10 @@ export async function findLateWrites(
   const title = 'looking for what was written since'
   const args = [options.deployment, 'late', ...options.ids]
   const { privilege, signal } = options
-  const result = await host.run({ script: 'restore-journals', args, privilege, title }, { signal })
+  const result = await host.run(
+    { script: 'restore-journals', patience: 'work', args, privilege, title },
+    { signal },
+  )
   if (result.status !== 0) throw scriptFailure(host, title, result)
   return fieldLines(result.stdout).flatMap(([verb, id = '', files, path = '', names = '']) =>
     verb === 'late' ? [{ id, files: Number(files), path: decodeField(path).toString('utf8'), names }] : [],
@@ -203,7 +206,7 @@ async function remove(host: RemoteHost, options: Options, args: readonly string[
   const result = await host.run(
     {
       script: 'restore-journals',
-      patience: 'list',
+      patience: 'work',
       args: [options.deployment, ...args],
       privilege: options.privilege,
       title: 'removing what restores left',

@@ -80,7 +80,7 @@ export async function lookAtTargets(
   const result = await host.run(
     {
       script: 'restore-look',
-      patience: 'list',
+      patience: 'work',
       args: [options.deployment, ...options.targets],
       privilege: options.privilege,
       title: 'looking at the targets',

@@ -23,7 +23,7 @@ export async function findMissing(
   const result = await host.run(
     {
       script: 'restore-missing',
-      patience: 'list',
+      patience: 'work',
       args: [options.staged, options.target],
       privilege: options.privilege,
       title,

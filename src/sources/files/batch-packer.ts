@@ -122,7 +122,7 @@ function batchPass(
     const process = await context.host.spawn(
       {
         script,
-        patience: script === 'files-list' ? 'list' : 'stream',
+        patience: script === 'files-list' ? 'work' : 'stream',
         args: [nonce, ...args],
         privilege: context.privilege,
         title: `${script} on the server`,

@@ -71,7 +71,8 @@ export async function* namesBelow(
   const process = await host.spawn(
     {
       script: 'files-list',
-      patience: 'list',
+      // Sockets, devices and hard links are searched for in silence.
+      patience: 'work',
       args: [
         nonce,
         roots[0]?.base === 'root' ? '/' : (probe.deployment ?? '/'),

@@ -25,7 +25,7 @@ export async function holdAof(session: Session, directory: string, name: string)
   const lease = await context.host.lease(
     {
       script: 'redis-aof',
-      patience: 'stream',
+      patience: 'work',
       args: [
         ...session.server,
         ...[directory, randomBytes(6).toString('hex'), location.member, name, String(POLL)],
