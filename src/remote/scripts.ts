@@ -72,7 +72,7 @@ const KEPT = [
 ]
 
 const LOGIN_TO_PIPE =
-  'relay_login="umask $(umask); $(export -p)"; eval "$(printf %b \'exec 9<<RELAY_END\\n$relay_login\\nRELAY_END\\n:\')"; '
+  'relay_login="umask $(umask); $(export -p)"; eval "$(command printf %b \'exec 9<<RELAY_END\\n$relay_login\\nRELAY_END\\n:\')"; '
 const LOGIN_FROM_PIPE = 'RELAY_LOGIN=$(cat <&9); export RELAY_LOGIN; exec 9<&-; '
 
 /**
