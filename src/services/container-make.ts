@@ -1,6 +1,5 @@
-import { RemoteError } from '../errors.ts'
 import type { ContainerMake, LookAtMakes } from './contract.ts'
-import { answerLines, insistOnEngine } from './docker-answer.ts'
+import { wholeAnswer } from './docker-answer.ts'
 
 /** A line of services-make-look.sh. */
 interface Inspected {
@@ -28,14 +27,7 @@ export const lookAtMakes: LookAtMakes = async (host, which, { privilege, signal 
 
 /** Reads what services-make-look.sh prints. Throws as {@link LookAtMakes} does. */
 export function parseMakes(host: string, stdout: Buffer): readonly ContainerMake[] {
-  const lines = answerLines(stdout)
-  insistOnEngine(host, lines)
-  if (!lines.some(([verb]) => verb === 'end')) {
-    throw new RemoteError('docker-failed', `What Docker on ${host} says is cut short`, {
-      host,
-      next: 'Run it again.',
-    })
-  }
+  const lines = wholeAnswer(host, stdout)
   const makes: (Omit<ContainerMake, 'environment'> & { environment: string[] })[] = []
   for (const line of lines) {
     if (line[0] === 'env') makes.at(-1)?.environment.push(line[1] ?? '')

@@ -35,6 +35,22 @@ export function insistOnEngine(host: string, lines: readonly (readonly string[])
   }
 }
 
+/** The lines of an answer that is whole. Throws as {@link insistOnEngine} does, and {@link cutShort}. */
+export function wholeAnswer(host: string, stdout: Buffer): readonly (readonly string[])[] {
+  const lines = answerLines(stdout)
+  insistOnEngine(host, lines)
+  if (!lines.some(([verb]) => verb === 'end')) throw cutShort(host)
+  return lines
+}
+
+/** For an answer without its end. */
+export function cutShort(host: string): RemoteError {
+  return new RemoteError('docker-failed', `What Docker on ${host} says is cut short`, {
+    host,
+    next: 'Run it again.',
+  })
+}
+
 /** Whether the engine's root is not the server's, by its security options as JSON. */
 export function shiftedBy(security: string | undefined): DockerLook['engine']['shifted'] {
   if (/name=rootless/.test(security ?? '')) return 'rootless'

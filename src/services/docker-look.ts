@@ -2,7 +2,7 @@ import { RemoteError } from '../errors.ts'
 import type { Privilege, RemoteHost } from '../remote/contract.ts'
 import { parseContainer } from './container.ts'
 import type { ContainerLook, DockerLook } from './contract.ts'
-import { answerLines, insistOnEngine, shiftedBy } from './docker-answer.ts'
+import { answerLines, cutShort, insistOnEngine, shiftedBy } from './docker-answer.ts'
 
 /**
  * Looks at the server's Docker in one round trip; changes nothing. Throws RemoteError `docker-missing`,
@@ -38,10 +38,7 @@ export function parseDockerLook(host: string, stdout: Buffer): DockerLook {
   const engine = one('engine')
   const [, version, apiVersion, os, arch, root, security] = engine ?? []
   if (version === undefined || one('end') === undefined) {
-    throw new RemoteError('docker-failed', `What Docker on ${host} says is cut short`, {
-      host,
-      next: 'Run it again',
-    })
+    throw cutShort(host)
   }
   const compose = lines.filter((line) => line[0] === 'compose').map((line) => line[2] ?? '')
   const real = new Map(

@@ -1,9 +1,9 @@
-import { RemoteError, SourceError } from '../errors.ts'
+import { SourceError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import { describeProject } from '../model/server-services.ts'
 import { askCompose } from './compose-say.ts'
 import type { ComposeProject, ComposeSays, DockerLook, FindVolume } from './contract.ts'
-import { answerLines, insistOnEngine } from './docker-answer.ts'
+import { wholeAnswer } from './docker-answer.ts'
 import { lookAtDocker } from './docker-look.ts'
 import { findComposeProject } from './find-project.ts'
 import { nearest } from './nearest.ts'
@@ -43,17 +43,9 @@ export const findVolume: FindVolume = async (host, volume, options) => {
   return { name: found.Name, mountpoint: found.Mountpoint }
 }
 
-/** Reads what services-volume-look.sh prints. Throws as {@link insistOnEngine} does. */
+/** Reads what services-volume-look.sh prints. Throws as {@link wholeAnswer} does. */
 export function parseVolumeLook(host: string, stdout: Buffer): readonly InspectedVolume[] {
-  const lines = answerLines(stdout)
-  insistOnEngine(host, lines)
-  if (!lines.some(([verb]) => verb === 'end')) {
-    throw new RemoteError('docker-failed', `What Docker on ${host} says is cut short`, {
-      host,
-      next: 'Run it again.',
-    })
-  }
-  return lines
+  return wholeAnswer(host, stdout)
     .filter(([verb]) => verb === 'volume')
     .map((line) => JSON.parse(line.slice(1).join('\t')) as InspectedVolume)
 }
