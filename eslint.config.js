@@ -47,7 +47,12 @@ const owned = {
 
 const folders = [...new Set([...Object.keys(allowed), ...adapters, 'commands', 'cli'])]
 
-const rules = folders.map((folder) => {
+/** How deep a file may lie in its folder: `sources/redis/talk/tls.ts` is at depth 3. */
+const DEPTHS = [1, 2, 3, 4]
+
+const rules = folders.flatMap((folder) => DEPTHS.map((depth) => rule(folder, depth)))
+
+function rule(folder, depth) {
   const packages = Object.entries(owned)
     .filter(([, owners]) => !owners.includes(folder))
     .map(([name]) => ({
@@ -66,15 +71,15 @@ const rules = folders.map((folder) => {
         ]
       : [
           {
-            regex: `^\\.\\.\\/(\\.\\.\\/)*(?!\\.\\.)(?!(${inside.join('|')})(\\/|\\.ts$)|(assets|errors)\\.ts$)(${[...folders].join('|')})\\/`,
+            regex: `^(\\.\\.\\/){${depth}}(?!(${inside.join('|')})(\\/|\\.ts$)|(assets|errors)\\.ts$)(${[...folders].join('|')})\\/`,
             message: `${folder}/ may import only from: ${[folder, 'model', 'errors', 'assets', ...uses].join(', ')}.`,
           },
         ]
   return {
-    files: [`src/${folder}/**/*.ts`],
+    files: [`src/${folder}/${'*/'.repeat(depth - 1)}*.ts`],
     rules: { 'no-restricted-imports': ['error', { paths: packages, patterns }] },
   }
-})
+}
 
 export default tseslint.config(
   { ignores: ['dist/**', 'node_modules/**'] },

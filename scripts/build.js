@@ -1,5 +1,5 @@
 // Bundles src/ into dist/ (docs/decisions/0008-bundle.md), and puts the files that it reads there, too.
-import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, globSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,10 +8,11 @@ import { rolldown } from 'rolldown'
 /** Libraries of many small files: loading these takes longer than running what is used of them. */
 const BUNDLED = ['yaml', 'zod']
 
-/** What src/assets.ts is asked for. */
-const ASSETS = ['remote/scripts', 'demo/sample.rdb']
-
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+
+/** What src/assets.ts is asked for, relative to src/. */
+const ASSETS = [...globSync('**/scripts', { cwd: join(root, 'src') }), 'demo/sample.rdb']
+
 const dist = join(root, 'dist')
 const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 

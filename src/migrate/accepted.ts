@@ -22,7 +22,7 @@ export async function tellAccepted(remote: RemoteHost, from: string, place: Plac
   const { deployment, id, privilege, signal } = place
   const title = 'looking for what it had accepted'
   const result = await remote.run(
-    { script: 'migrate-accepted', patience: 'work', args: [deployment, id], privilege, title },
+    { script: 'migrate/accepted', patience: 'work', args: [deployment, id], privilege, title },
     { signal },
   )
   const lines = fieldLines(result.stdout)
@@ -42,7 +42,7 @@ export async function tellAccepted(remote: RemoteHost, from: string, place: Plac
       }
       const args = [deployment, id, 'tail', file, offset]
       const tail = await remote.run(
-        { script: 'migrate-accepted', patience: 'work', args, privilege, title },
+        { script: 'migrate/accepted', patience: 'work', args, privilege, title },
         { signal },
       )
       const count = countCommands(tail.stdout)

@@ -77,7 +77,7 @@ export async function lookAtSide(
   const server = await lookAtTargets(remote, { deployment, targets: paths, privilege, signal })
   const result = await remote.run(
     {
-      script: 'migrate-look',
+      script: 'migrate/look',
       patience: 'list',
       args: [deployment, ...paths],
       privilege,

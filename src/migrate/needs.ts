@@ -139,7 +139,7 @@ async function lookAtPaths(
 ): Promise<readonly PathFacts[]> {
   const title = 'comparing what the containers were made from'
   const result = await remote.run(
-    { script: 'migrate-paths', args: paths, privilege: chosen.privilege, title },
+    { script: 'migrate/paths', args: paths, privilege: chosen.privilege, title },
     { signal },
   )
   const facts = result.status === 0 ? parsePaths(result.stdout, paths) : undefined

@@ -55,7 +55,13 @@ async function imageVersion(
 ): Promise<ServerVersion | undefined> {
   const title = 'asking the image of Redis for its version'
   const result = await remote.run(
-    { script: 'redis-image', patience: 'list', args: [image], privilege: privilegeToSpeak(host), title },
+    {
+      script: 'sources/redis/image',
+      patience: 'list',
+      args: [image],
+      privilege: privilegeToSpeak(host),
+      title,
+    },
     { signal },
   )
   return versionOfBinary(result.stdout.toString('utf8'))

@@ -69,7 +69,7 @@ export async function makeVolumes(
   await prepareStaging(remote, { ...options, id, directories: [staged] })
   await using lease = await remote.lease(
     {
-      script: 'migrate-volumes',
+      script: 'migrate/volumes',
       patience: 'services',
       args: [staged, asked.project],
       privilege: chosen.privilege,
@@ -122,7 +122,7 @@ async function readFile(
 ): Promise<Buffer> {
   const title = `reading ${path}`
   const { status, stdout } = await remote.run(
-    { script: 'services-read-file', args: [path], privilege: chosen.privilege, title },
+    { script: 'services/read-file', args: [path], privilege: chosen.privilege, title },
     { signal },
   )
   if (status === 0) return stdout

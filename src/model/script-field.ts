@@ -1,5 +1,5 @@
 /**
- * A value as one field of the lines that the restore scripts read (scripts/lib/restore-base.sh): what is not
+ * A value as one field of the lines that the restore scripts read (restore/scripts/lib/base.sh): what is not
  * printable, the backslash, and bytes that are no UTF-8 as `\0ooo`. Throws RangeError on NUL and on the empty value.
  */
 export function encodeField(value: string | Uint8Array): string {

@@ -68,7 +68,7 @@ export function describeProjectWhole(project: NamedProject): string {
   return `${describeProject(project)}${names.length === 0 ? '' : ` (${names.map(printable).join(', ')})`}`
 }
 
-/** The lines that tell a script its services (scripts/lib/restore-journal.sh). */
+/** The lines that tell a script its services (restore/scripts/lib/journal.sh). */
 export function serviceLines(services: ServerServices): readonly string[] {
   switch (services.manager) {
     case 'none':

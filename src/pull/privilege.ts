@@ -43,7 +43,7 @@ export async function choosePrivilege(
   return 'refused' in found ? { privilege: undefined, refused: found.refused } : found
 }
 
-/** Asks the server by scripts/access.sh; the first of `args` is the deployment. */
+/** Asks the server by remote/scripts/access.sh; the first of `args` is the deployment. */
 export async function lookAtAccess(
   { remote, signal }: Pick<PrivilegePlace, 'remote' | 'signal'>,
   how: 'read' | 'replace' | 'settle',
@@ -51,7 +51,7 @@ export async function lookAtAccess(
 ): Promise<readonly boolean[]> {
   const title = 'looking at who may read what'
   const result = await remote.run(
-    { script: 'access', patience: 'work', args: [how, ...args], title },
+    { script: 'remote/access', patience: 'work', args: [how, ...args], title },
     { signal },
   )
   const answers = result.stdout.toString('utf8').split('\n').slice(0, -1)

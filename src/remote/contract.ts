@@ -6,7 +6,7 @@ import type { Duplex, Readable, Writable } from 'node:stream'
  */
 export type Privilege = 'sudo' | HelperContainer
 
-/** Root by Docker (scripts/helper.sh). The image is only there to make a container of; nothing of it runs. */
+/** Root by Docker (remote/scripts/helper.sh). The image is only there to make a container of; nothing of it runs. */
 export interface HelperContainer {
   readonly docker: {
     /** Id of an image that the server has: `sha256:…`. */
@@ -26,7 +26,7 @@ export type Patience = 'ask' | 'list' | 'stream' | 'work' | 'services'
 /**
  * What the rest of the program knows of a server: it can run our scripts there. Implemented over SSH.
  *
- * A script is a POSIX sh file of `src/remote/scripts/`, named without `.sh`. It gets its values as arguments
+ * A script is a POSIX sh file: `FOLDER/NAME` is `src/FOLDER/scripts/NAME.sh`. It gets its values as arguments
  * or on stdin, never by string concatenation; `args` are quoted by the implementation. Arguments are visible
  * to every user of the server (`ps`), so secrets go in through `stdin` only.
  */

@@ -16,7 +16,7 @@ export async function lockDeployment(
   const { signal } = options
   const privilege = options.sudo ? 'sudo' : undefined
   const lease = await host.lease(
-    { script: 'lock', args: [deployment], privilege, title: 'locking the deployment' },
+    { script: 'remote/lock', args: [deployment], privilege, title: 'locking the deployment' },
     { firstLines: [who.replaceAll(/[\n\0]/g, ' ')], signal },
   )
   try {

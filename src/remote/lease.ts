@@ -26,7 +26,7 @@ export interface LeaseOptions {
   readonly tooLong?: () => Error
 }
 
-/** Keeps a leased script going (`scripts/lib/lease.sh`): a heartbeat every `beatEvery` ms until it has exited. */
+/** Keeps a leased script going (`remote/scripts/lib/lease.sh`): a heartbeat every `beatEvery` ms until it has exited. */
 export function openLease(
   process: RemoteProcess,
   firstLines: readonly string[],

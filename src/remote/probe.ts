@@ -56,7 +56,7 @@ async function ask(
   try {
     answer = await host.run(
       {
-        script: 'probe',
+        script: 'remote/probe',
         args: [question.deployment, ...question.names],
         privilege,
         title: 'looking at the server',

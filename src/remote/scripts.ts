@@ -3,27 +3,27 @@ import { asset } from '../assets.ts'
 import type { Privilege } from './contract.ts'
 import { quote } from './quote.ts'
 
-const folder = asset('remote/scripts/')
 const loaded = new Map<string, Promise<string>>()
 
 /**
- * The text of `scripts/<name>.sh` with its `# include lib/NAME.sh` lines replaced by those files (each once), without
- * comment lines. Read once a process.
+ * The text of a script, without comment lines, its lines `# include FOLDER/lib/NAME.sh` replaced by those files (each
+ * once). `name` is `FOLDER/NAME` for `FOLDER/scripts/NAME.sh`: scripts lie in the folder of their owner. Read once a
+ * process.
  */
 export function loadScript(name: string): Promise<string> {
   let script = loaded.get(name)
   if (script === undefined) {
-    script = expand(`${name}.sh`, new Set())
+    script = expand(name, new Set())
     loaded.set(name, script)
   }
   return script
 }
 
-async function expand(file: string, included: Set<string>): Promise<string> {
-  const lines = (await readFile(new URL(file, folder), 'utf8')).split('\n')
+async function expand(name: string, included: Set<string>): Promise<string> {
+  const file = asset(name.replace(/\/((?:lib\/)?[^/]+)$/, '/scripts/$1.sh'))
   const expanded: string[] = []
-  for (const line of lines) {
-    const library = /^# include (lib\/[a-z0-9-]+\.sh)$/.exec(line)?.[1]
+  for (const line of (await readFile(file, 'utf8')).split('\n')) {
+    const library = /^# include ([a-z/]+\/lib\/[a-z0-9-]+)\.sh$/.exec(line)?.[1]
     if (library === undefined) {
       // A server need not parse what is for people; a third of the scripts is.
       if (!/^\s*#/.test(line)) expanded.push(line)
@@ -83,7 +83,7 @@ function cleanly(program: string, { login }: { readonly login: boolean }): strin
   const kept = KEPT.map((name) => `\${${name}+"${name}=$${name}"}`)
   const go = (script: string): string =>
     `exec env -i LC_ALL=C ${kept.join(' ')} sh -c ${quoteForSh(script)} relay-backup "$@"`
-  // For commands that are the user's own (lib/login.sh). By a pipe: everybody can read arguments, and there may be
+  // For commands that are the user's own (remote/scripts/lib/login.sh). By a pipe: everybody can read arguments, and there may be
   // secrets in it. The line breaks of the here-document are made there (see below).
   return login ? `${LOGIN_TO_PIPE}${go(`${LOGIN_FROM_PIPE}${program}`)}` : go(program)
 }
@@ -151,7 +151,7 @@ export async function prepareScript(
 async function elevation({ privilege, leased }: StartOptions): Promise<readonly string[]> {
   if (privilege === undefined) return []
   if (privilege === 'sudo') return ['sudo', '-n', '--']
-  const helper = quote(oneLine(await loadScript('helper')))
+  const helper = quote(oneLine(await loadScript('remote/helper')))
   const how = leased === true ? 'leased' : 'plain'
   return [
     'sh',

@@ -117,7 +117,7 @@ async function readCompose(
   const pairs = asked.unseen.flatMap(({ target, staged }) => [String(target), String(staged)])
   const args = [asked.project, asked.names.join(','), String(pairs.length / 2), ...pairs, ...asked.args]
   const result = await remote.run(
-    { script: 'restore-compose-check', patience: 'work', args, privilege, title },
+    { script: 'restore/compose-check', patience: 'work', args, privilege, title },
     { signal },
   )
   const [tool = '', ...said] = result.stdout.toString('utf8').split('\n')

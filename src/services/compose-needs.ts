@@ -12,7 +12,7 @@ export const readComposeNeeds: ReadComposeNeeds = async (host, project, { privil
   const read = async (path: string): Promise<string | undefined> => {
     const title = `reading ${path}`
     const result = await host.run(
-      { script: 'services-read-file', args: [path], privilege, title },
+      { script: 'services/read-file', args: [path], privilege, title },
       { signal },
     )
     if (result.status === 0) return result.stdout.toString('utf8')

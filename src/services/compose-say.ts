@@ -51,7 +51,7 @@ export async function askCompose(
   if (!question.directory.startsWith('/')) return undefined
   const result = await host.run(
     {
-      script: 'services-compose-say',
+      script: 'services/compose-say',
       patience: 'list',
       args: [question.directory, ...question.args],
       privilege: options.privilege,

@@ -19,7 +19,7 @@ export const lookAtMakes: LookAtMakes = async (host, which, { privilege, signal 
   if (args.length === 1) return []
   const title = 'looking at what containers were made with'
   const result = await host.run(
-    { script: 'services-make-look', patience: 'list', args, privilege, title },
+    { script: 'services/make-look', patience: 'list', args, privilege, title },
     { signal },
   )
   return parseMakes(host.name, result.stdout)

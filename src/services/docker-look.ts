@@ -15,7 +15,7 @@ export async function lookAtDocker(
 ): Promise<DockerLook> {
   const title = 'looking at Docker'
   const result = await host.run(
-    { script: 'services-docker-look', patience: 'list', privilege: options.privilege, title },
+    { script: 'services/docker-look', patience: 'list', privilege: options.privilege, title },
     { signal: options.signal },
   )
   if (result.status !== 0) {

@@ -21,7 +21,7 @@ export const findHelper: FindHelper = (host, signal) => {
 
 async function lookForHelper(host: RemoteHost, signal: AbortSignal): Promise<FoundHelper> {
   const title = 'looking for a way to be root by Docker'
-  const look = await host.run({ script: 'services-helper-look', patience: 'list', title }, { signal })
+  const look = await host.run({ script: 'services/helper-look', patience: 'list', title }, { signal })
   try {
     const { helper, space } = parseHelperLook(host.name, look.stdout)
     await prove(host, helper, space, signal)
@@ -82,7 +82,7 @@ async function prove(
 ): Promise<void> {
   const title = 'trying a helper container'
   const result = await host.run(
-    { script: 'services-helper-proof', patience: 'list', privilege: helper, title },
+    { script: 'services/helper-proof', patience: 'list', privilege: helper, title },
     { signal },
   )
   const said = result.stdout.toString('utf8').trim()

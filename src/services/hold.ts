@@ -15,7 +15,7 @@ export const holdServices: HoldServices = async (host, request, signal) => {
   const { how } = request.quiesce
   const lease = await host.lease(
     {
-      script: 'hold',
+      script: 'services/hold',
       patience: 'services',
       args: [request.deployment, randomBytes(6).toString('hex')],
       privilege: request.sudo ? 'sudo' : undefined,

@@ -9,7 +9,7 @@ const PATIENCE = 150
 export const settleHolds: SettleHolds = async (host, { deployment, sudo, signal }) => {
   await using lease = await host.lease(
     {
-      script: 'hold-settle',
+      script: 'services/hold-settle',
       patience: 'services',
       args: [deployment, String(PATIENCE)],
       privilege: sudo ? 'sudo' : undefined,
@@ -33,7 +33,7 @@ export const settleHolds: SettleHolds = async (host, { deployment, sudo, signal 
       failed.push(`process ${text} on the server still holds services, and nobody has the lock`)
   }
   const { status, stderr } = await lease.release()
-  throw new RemoteError('hold-settle', 'Looking for services that are held still was cut off', {
+  throw new RemoteError('services/hold-settle', 'Looking for services that are held still was cut off', {
     host: host.name,
     exitStatus: status,
     stderr,

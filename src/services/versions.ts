@@ -41,7 +41,7 @@ function imagesOf(containers: readonly ContainerLook[]): Record<string, string> 
 export const findImages: FindImages = async (host, names, { privilege, signal }) => {
   const title = 'looking for images'
   const result = await host.run(
-    { script: 'services-images', patience: 'list', args: names, privilege, title },
+    { script: 'services/images', patience: 'list', args: names, privilege, title },
     { signal },
   )
   const lines = result.stdout

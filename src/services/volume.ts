@@ -28,7 +28,7 @@ export const findVolume: FindVolume = async (host, volume, options) => {
   const project = await findComposeProject(host, look, { deployment, config, privilege, signal })
   const title = `looking for the volume ${volume}`
   const result = await host.run(
-    { script: 'services-volume-look', patience: 'list', privilege, title },
+    { script: 'services/volume-look', patience: 'list', privilege, title },
     { signal },
   )
   const volumes = parseVolumeLook(host.name, result.stdout)

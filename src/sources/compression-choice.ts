@@ -38,7 +38,7 @@ export function chooseCompression(choice: CompressionChoice, probe: HostProbe): 
 }
 
 /**
- * Arguments of `compress` in `scripts/lib/pipeline.sh`: tool, level, threads. zstd gets a second thread only
+ * Arguments of `compress` in `remote/scripts/lib/pipeline.sh`: tool, level, threads. zstd gets a second thread only
  * where the server has four processors or more: the pull must stay a guest there.
  */
 export function compressorArgs(chosen: ChosenCompression, probe: HostProbe): readonly string[] {

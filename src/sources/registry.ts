@@ -22,6 +22,6 @@ export async function restorableOf(kind: SourceKind): Promise<RestorableSource> 
     case 'volume':
       return { ...(await import('./files/restore.ts')).restorableFiles, kind } as RestorableSource
     case 'redis':
-      return (await import('./redis/restore.ts')).restorableRedis as RestorableSource
+      return (await import('./redis/restore/restore.ts')).restorableRedis as RestorableSource
   }
 }

@@ -21,7 +21,7 @@ export function streamNonce(): string {
 }
 
 /**
- * Reads the `relay-backup:<nonce>:status <stage>=<n> …` line that `scripts/lib/pipeline.sh` writes last on
+ * Reads the `relay-backup:<nonce>:status <stage>=<n> …` line that `remote/scripts/lib/pipeline.sh` writes last on
  * stderr. Undefined when it is missing: the script was killed, and no status is never a success.
  */
 export function parseStreamStatus(stderr: string, nonce: string): StreamStatus | undefined {

@@ -11,7 +11,7 @@ import { findHelper } from '../../src/services/helper.ts'
 import { startDocker, type LabDocker } from '../lab/docker.ts'
 import { createUser, descendants, startSshd, type Sshd, type TestUser } from '../lab/sshd.ts'
 
-const LAB = '../../../test/lab/scripts/'
+const LAB = '../test/lab/'
 const signal = AbortSignal.timeout(600_000)
 const resolveSecret = () => Promise.reject(new Error('no secrets here'))
 const stack = new AsyncDisposableStack()
@@ -60,7 +60,7 @@ it('is root in the same place: arguments, stdin, stdout, stderr and the exit sta
   await mkdir(hidden, { mode: 0o700 })
   await writeFile(join(hidden, 'file'), 'x')
   await chown(hidden, 999, 999)
-  const question = { script: 'access', args: ['read', '/', hidden] }
+  const question = { script: 'remote/access', args: ['read', '/', hidden] }
   expect(String((await host.run(question, { signal })).stdout)).toBe('no\n')
   expect(String((await host.run({ ...question, privilege }, { signal })).stdout)).toBe('yes\n')
   await noContainers()

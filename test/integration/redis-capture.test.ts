@@ -391,7 +391,7 @@ describe('regressions', () => {
     expect(rdb.length).toBe(captured.facts.rdb?.bytes)
     expect(raw.length, 'the server does send a mark').toBe(rdb.length + 40)
     expect(captured.facts).toMatchObject({ form: 'rdb', loads: 'rdb', rdb: { checksum: 'ok' } })
-    expect(captured.outcome.warnings).toEqual([{ code: 'redis-stream', count: 1 }])
+    expect(captured.outcome.warnings).toEqual([{ code: 'sources/redis/stream', count: 1 }])
     await using elsewhere = await makeDeployment()
     await writeFile(join(elsewhere.data, 'dump.rdb'), rdb)
     await using restored = await startRedis({ dir: elsewhere.data })
@@ -686,7 +686,7 @@ describe('passwords and users', () => {
   test('a user who may not save, but replicate: as a stream', async () => {
     expect(await as('+ping +info +config|get +sync +psync +replconf')).toEqual({
       facts: ONE_KEY,
-      codes: ['redis-stream'],
+      codes: ['sources/redis/stream'],
       format: 'stream',
     })
   })

@@ -2,7 +2,7 @@ import { chmod, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { SourceError } from '../../src/errors.ts'
-import { restorableRedis } from '../../src/sources/redis/restore.ts'
+import { restorableRedis } from '../../src/sources/redis/restore/restore.ts'
 import { busyboxTools } from '../lab/busybox.ts'
 import { LocalHost } from '../lab/local-host.ts'
 import { startRedis } from '../lab/redis.ts'
@@ -64,7 +64,7 @@ describe('a Redis whose CONFIG is renamed or forbidden', () => {
     await using captured = await capture(redisConfig(redis.port), options)
     expect(captured.formats.get('')).toBe('stream')
     expect(captured.facts.rdb?.databases).toEqual([{ database: 0, keys: 1, expires: 0 }])
-    const streamed = captured.notices.find(({ code }) => code === 'redis-stream')
+    const streamed = captured.notices.find(({ code }) => code === 'sources/redis/stream')
     expect(streamed?.message).toContain(`works in ${redis.dir}, not in ${deployment.data}`)
     const error = await failure(capture(redisConfig(redis.port, { capture: 'both' }), options))
     expect(error.code).toBe('redis-other-directory')
@@ -80,7 +80,7 @@ describe('a Redis whose CONFIG is renamed or forbidden', () => {
     await using captured = await capture(redisConfig(redis.port), { host, deployment: deployment.path })
     expect(captured.formats.get('')).toBe('stream')
     expect(captured.facts.rdb?.databases).toEqual([{ database: 0, keys: 1, expires: 0 }])
-    const streamed = captured.notices.find(({ code }) => code === 'redis-stream')
+    const streamed = captured.notices.find(({ code }) => code === 'sources/redis/stream')
     expect(streamed?.message).toContain(`saved, but nothing changed in ${deployment.data}`)
     expect(streamed?.next).not.toMatch(/redis-cli CONFIG GET/)
   })

@@ -8,7 +8,7 @@ test('a peer that stands still is noticed by the keep-alive, and is a lost conne
   const ssh = { ...sshd.sshConfig(), keepAlive: 500 }
   const resolveSecret = () => Promise.reject(new Error('no secret is needed'))
   await using host = await connectSsh({ name: 'still', ssh }, { resolveSecret, signal })
-  const process = await host.spawn({ script: '../../../test/lab/scripts/wait' }, { signal })
+  const process = await host.spawn({ script: '../test/lab/wait' }, { signal })
   process.stdout.resume()
   const sessions = await sshd.sessions()
   expect(sessions.length).toBeGreaterThan(0)

@@ -107,13 +107,13 @@ describe.each(shells)("the server's environment, login shell $login, sh is $sh",
     await writeFile(join(app, 'data/.git/HEAD'), 'ref')
     await writeFile(join(app, 'data/db.bak'), 'bak')
     const tar = ['--create', '--file=-', `--directory=${app}`, '--add-file=data']
-    const said = await run(shell, await loadScript('files-tar'), ['n', 'none', '1', '1', ...tar])
+    const said = await run(shell, await loadScript('sources/files/tar'), ['n', 'none', '1', '1', ...tar])
     expect(said).toContain('data/.git/HEAD')
     expect(said).toContain('data/db.bak')
   })
 
   it('is there again for a command that is the user’s own', async () => {
-    const script = `# RELAY_LOGIN\n${await loadScript('lib/login')}
+    const script = `# RELAY_LOGIN\n${await loadScript('remote/lib/login')}
       umask 0077
       sh -c "$as_login" relay-backup sh -c 'umask; printf "%s|" "$LANG" "$TAR_OPTIONS" "$LINES_IN_IT" "\${RELAY_LOGIN-}"'`
     const umask = execFileSync('sh', ['-c', 'umask'], { encoding: 'utf8' })

@@ -6,7 +6,7 @@ import { startSshd } from '../lab/sshd.ts'
 import type { Sshd } from '../lab/sshd.ts'
 import { tempDir } from '../lab/temp.ts'
 
-const LAB = '../../../test/lab/scripts/'
+const LAB = '../test/lab/'
 const resolveSecret = () => Promise.reject(new Error('no secrets here'))
 const signal = new AbortController().signal
 const connect = (sshd: Sshd, turn = LIMITS.turn) =>
@@ -14,7 +14,7 @@ const connect = (sshd: Sshd, turn = LIMITS.turn) =>
 
 /** A lock that is held: a session that ends only by its release. */
 async function held(host: RemoteHost, path: string): Promise<Lease> {
-  const lease = await host.lease({ script: 'lock', args: [path] }, { firstLines: ['me'], signal })
+  const lease = await host.lease({ script: 'remote/lock', args: [path] }, { firstLines: ['me'], signal })
   expect(await lease.nextLine(signal)).toMatch(/^locked /)
   return lease
 }

@@ -21,7 +21,7 @@ import type { Sshd } from '../lab/sshd.ts'
 import { tempDir } from '../lab/temp.ts'
 import type { TempDir } from '../lab/temp.ts'
 
-const LAB = '../../../test/lab/scripts/'
+const LAB = '../test/lab/'
 const resolveSecret = () => Promise.reject(new Error('no secrets here'))
 const signal = AbortSignal.timeout(600_000)
 

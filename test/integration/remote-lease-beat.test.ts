@@ -13,7 +13,7 @@ it('a lease whose client beat only once undid itself in the middle of the work',
   await using lost = await tempDir()
   const start = async (path: string, beatEvery: number) => {
     // One second of silence is enough for the script to undo.
-    const process = await host.spawn({ script: 'lock', args: ['1', path] }, { signal })
+    const process = await host.spawn({ script: 'remote/lock', args: ['1', path] }, { signal })
     const lease = openLease(process, ['me'], { beatEvery })
     expect(await lease.nextLine(signal)).toMatch(/^locked /)
     return { process, lease }

@@ -50,7 +50,7 @@ interface Running extends AsyncDisposable {
 /** Runs the script with the lease library under one shell, with three seconds of patience. */
 async function start(shell: string): Promise<Running> {
   const temp = await tempDir()
-  const library = (await loadScript('lock')).split('\nlock=\nnote=\n')[0] ?? ''
+  const library = (await loadScript('remote/lock')).split('\nlock=\nnote=\n')[0] ?? ''
   const file = join(temp.path, 'script.sh')
   const log = join(temp.path, 'log')
   await mkdir(temp.path, { recursive: true })

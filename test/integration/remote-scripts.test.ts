@@ -52,7 +52,7 @@ it('asks sudo without a prompt', async () => {
 })
 
 it('expands includes once', async () => {
-  const script = await loadScript('lock')
+  const script = await loadScript('remote/lock')
   expect(script).not.toMatch(/^# include/m)
   expect(script.match(/^set -u$/gm)).toHaveLength(1)
   expect(script).toContain('lease_run()')

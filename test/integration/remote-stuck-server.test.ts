@@ -21,7 +21,7 @@ const SOON: Limits = {
   releaseAfterAbort: { quick: SHORT, services: SHORT },
   turn: SHORT,
 }
-const ECHO = { script: '../../../test/lab/scripts/echo' }
+const ECHO = { script: '../test/lab/echo' }
 
 async function open(
   onExec: OnExec,
@@ -190,7 +190,10 @@ describe('the lock on a stuck server', () => {
       begin(channel)
       pour(channel, line.repeat(2000))
     }, LIMITS)
-    const lease = await opened.host.lease({ script: 'lock', args: ['/srv'], title: 'locking' }, { signal })
+    const lease = await opened.host.lease(
+      { script: 'remote/lock', args: ['/srv'], title: 'locking' },
+      { signal },
+    )
     await expect(lease.release()).rejects.toMatchObject({ code: 'output-too-long' })
     await expect(lease.nextLine(signal)).rejects.toMatchObject({ code: 'output-too-long' })
   })

@@ -22,7 +22,7 @@ afterAll(() => lab[Symbol.asyncDispose]())
 /** A server on which a file is altered between the unpacking and the look at its hash. */
 class AlteringHost extends LocalHost {
   override spawn(command: RemoteCommand, options: { readonly signal: AbortSignal }): Promise<RemoteProcess> {
-    if (command.script === 'restore-hash') {
+    if (command.script === 'restore/hash') {
       const directory = command.args?.[0] ?? ''
       const [unit = ''] = readdirSync(directory)
       writeFileSync(join(directory, unit, 'b'), 'content x')

@@ -12,7 +12,7 @@ const host = await connectSsh(
 )
 const lease = await host.lease(
   {
-    script: '../../../test/lab/scripts/leased',
+    script: '../test/lab/leased',
     args: [file],
     privilege: privilege === undefined ? undefined : (JSON.parse(privilege) as Privilege),
   },

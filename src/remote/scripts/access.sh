@@ -5,8 +5,8 @@
 #   replace  all that is in it is his, and so is the .relay-backup beside it; he may write to its directory, or make it.
 #            For DEPLOYMENT itself, first: he may write to it, and what restores have left in it is his
 #   settle   only the first line: what restores have left in DEPLOYMENT is his
-# include lib/prelude.sh
-# include lib/restore-base.sh
+# include remote/lib/prelude.sh
+# include restore/lib/base.sh
 
 # access_into PATH: its nearest ancestor that is there, in $near, does not hide it.
 access_into() {

@@ -8,7 +8,7 @@
 # stdin, stdout, stderr and the exit status are the command's; 125 when there is no such container.
 # RELAY_UID and RELAY_GID are the user's, so that he is left what is his. HOME stays his: Compose files and Docker's
 # contexts refer to it.
-# include lib/prelude.sh
+# include remote/lib/prelude.sh
 
 helper_nsenter=
 for helper_one in /usr/bin/nsenter /bin/nsenter /usr/sbin/nsenter /sbin/nsenter; do

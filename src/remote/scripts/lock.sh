@@ -1,4 +1,4 @@
-# Holds the lock of a deployment. A leased script (lib/lease.sh).
+# Holds the lock of a deployment. A leased script (remote/scripts/lib/lease.sh).
 # Arguments (behind the lease's): DEPLOYMENT
 #   DEPLOYMENT absolute, or ~/… for a place below the home
 # stdin: first who takes the lock, one line
@@ -7,10 +7,10 @@
 #   held SINCE WHO       another run holds it, since that Unix time
 #   failed TEXT          it can't be taken
 #
-# It is the same lock that a restore takes (lib/lock.sh); beside it lies a note for people, who has it.
-# include lib/prelude.sh
-# include lib/lock.sh
-# include lib/lease.sh
+# It is the same lock that a restore takes (remote/scripts/lib/lock.sh); beside it lies a note for people, who has it.
+# include remote/lib/prelude.sh
+# include remote/lib/lock.sh
+# include remote/lib/lease.sh
 
 lock=
 note=

@@ -2,7 +2,7 @@
 # Arguments: DEPLOYMENT NAME…
 #   DEPLOYMENT absolute, or ~/… for a place below the home; NAMEs are looked for under it, or where they are absolute
 # stdout: lines KEY=VALUE. In a VALUE a backslash is \\ and a newline \n.
-# include lib/prelude.sh
+# include remote/lib/prelude.sh
 
 newline='
 '
@@ -113,7 +113,7 @@ if cd -P -- "$deployment" 2>/dev/null; then
   done
   for journal in .relay-backup/restore-*/journal; do
     [ -e "$journal" ] || continue
-    # lib/restore-journal.sh: it is settled when it was closed and not reopened since.
+    # restore/scripts/lib/journal.sh: it is settled when it was closed and not reopened since.
     case $(grep -E '^(closed|reopened)' "$journal" 2>/dev/null | tail -n 1) in
       closed*) continue ;;
     esac

@@ -58,7 +58,7 @@ async function lookAtRoom(
   const args = places.map(({ directory }) => directory)
   try {
     const { stdout } = await host.run(
-      { script: 'disk-free', patience: 'work', args, privilege, title: 'looking for room' },
+      { script: 'restore/disk-free', patience: 'work', args, privilege, title: 'looking for room' },
       { signal },
     )
     const lines = stdout.toString().split('\n')

@@ -51,7 +51,7 @@ export type UndoResult =
   | { readonly outcome: 'stuck'; readonly reason: string; readonly notes: readonly string[] }
 
 /**
- * The script that puts a restore in place (scripts/restore-run.sh), over its lease. The order of calls: start,
+ * The script that puts a restore in place (restore/scripts/run.sh), over its lease. The order of calls: start,
  * begin, stop, swap, startData, startRest, checkRunning as often as wanted, commit. A step that failed says so and
  * leaves everything to `rollback`, which is possible at any time before the commit; so does disposing of the driver,
  * and losing the connection: before `stop` what was unpacked is removed, after it the old data and the services
@@ -82,7 +82,7 @@ export class RestoreDriver implements AsyncDisposable {
   ): Promise<RestoreDriver> {
     const lease = await host.lease(
       {
-        script: 'restore-run',
+        script: 'restore/run',
         patience: 'services',
         args: [placement.deployment, placement.id],
         privilege: placement.privilege,

@@ -69,7 +69,7 @@ interface Options {
 export async function listJournals(host: RemoteHost, options: Options): Promise<JournalList> {
   const result = await host.run(
     {
-      script: 'restore-journals',
+      script: 'restore/journals',
       patience: 'work',
       args: [options.deployment, 'status'],
       privilege: options.privilege,
@@ -165,7 +165,7 @@ export async function findLateWrites(
   const args = [options.deployment, 'late', ...options.ids]
   const { privilege, signal } = options
   const result = await host.run(
-    { script: 'restore-journals', patience: 'work', args, privilege, title },
+    { script: 'restore/journals', patience: 'work', args, privilege, title },
     { signal },
   )
   if (result.status !== 0) throw scriptFailure(host, title, result)
@@ -205,7 +205,7 @@ export async function sweepStaging(
 async function remove(host: RemoteHost, options: Options, args: readonly string[]): Promise<Removal> {
   const result = await host.run(
     {
-      script: 'restore-journals',
+      script: 'restore/journals',
       patience: 'work',
       args: [options.deployment, ...args],
       privilege: options.privilege,

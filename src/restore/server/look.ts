@@ -79,7 +79,7 @@ export async function lookAtTargets(
 ): Promise<ServerLook> {
   const result = await host.run(
     {
-      script: 'restore-look',
+      script: 'restore/look',
       patience: 'work',
       args: [options.deployment, ...options.targets],
       privilege: options.privilege,

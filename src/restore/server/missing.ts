@@ -22,7 +22,7 @@ export async function findMissing(
   const title = 'comparing with what is there'
   const result = await host.run(
     {
-      script: 'restore-missing',
+      script: 'restore/missing',
       patience: 'work',
       args: [options.staged, options.target],
       privilege: options.privilege,

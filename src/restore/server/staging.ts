@@ -23,7 +23,7 @@ export async function prepareStaging(
 ): Promise<void> {
   const result = await host.run(
     {
-      script: 'restore-prepare',
+      script: 'restore/prepare',
       patience: 'work',
       args: [options.deployment, options.id, ...options.directories],
       privilege: options.privilege,
@@ -73,7 +73,7 @@ export interface Unpack {
 export async function spawnUnpack(host: RemoteHost, options: UnpackOptions): Promise<Unpack> {
   const process = await host.spawn(
     {
-      script: 'restore-unpack',
+      script: 'restore/unpack',
       patience: 'work',
       args: [
         options.directory,
@@ -141,7 +141,7 @@ export async function* hashStaged(
 ): AsyncGenerator<StagedHash, void, undefined> {
   const process = await host.spawn(
     {
-      script: 'restore-hash',
+      script: 'restore/hash',
       patience: 'work',
       args: [options.directory],
       privilege: options.privilege,
@@ -201,7 +201,7 @@ export async function digHoles(
   if (options.names.length === 0) return 0
   const result = await host.run(
     {
-      script: 'restore-dig',
+      script: 'restore/dig',
       patience: 'work',
       args: [options.directory],
       privilege: options.privilege,

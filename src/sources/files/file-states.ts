@@ -48,7 +48,13 @@ async function askShell(
   states: Map<string, FileState>,
 ): Promise<number> {
   const result = await host.run(
-    { script: 'files-stat', patience: 'list', args: [directory], privilege, title: 'looking at databases' },
+    {
+      script: 'sources/files/stat',
+      patience: 'list',
+      args: [directory],
+      privilege,
+      title: 'looking at databases',
+    },
     { stdin: Buffer.from(names.map((name) => `${name}\0`).join(''), 'latin1'), signal },
   )
   const [clock = '', ...lines] = result.stdout.toString('latin1').split('\n')

@@ -70,7 +70,7 @@ export async function* namesBelow(
   const nonce = streamNonce()
   const process = await host.spawn(
     {
-      script: 'files-list',
+      script: 'sources/files/list',
       // Sockets, devices and hard links are searched for in silence.
       patience: 'work',
       args: [

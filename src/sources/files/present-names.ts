@@ -32,7 +32,7 @@ async function ask(
 ): Promise<readonly string[]> {
   const result = await host.run(
     {
-      script: 'files-present',
+      script: 'sources/files/present',
       patience: 'list',
       args: [directory],
       privilege,

@@ -64,7 +64,7 @@ async function* scanBelow(
   const tool = zstd !== undefined ? 'zstd' : gzip !== undefined ? 'gzip' : 'none'
   const process = await host.spawn(
     {
-      script: 'files-scan',
+      script: 'sources/files/scan',
       patience: 'list',
       args: [
         nonce,

@@ -1,6 +1,6 @@
 # Changes the file $1 and puts it back.
-# include lib/prelude.sh
-# include lib/lease.sh
+# include remote/lib/prelude.sh
+# include remote/lib/lease.sh
 undo() {
   [ -n "$changed" ] || return 0
   printf '%s\n' "$before" >"$file"

@@ -1,3 +1,3 @@
 # Waits until its stdin ends.
-# include lib/prelude.sh
+# include remote/lib/prelude.sh
 exec cat >/dev/null

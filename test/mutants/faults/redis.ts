@@ -4,7 +4,7 @@ export const redis: readonly Fault[] = [
   {
     name: 'both-without-aof',
     what: 'of both forms the AOF is ignored where the next start loads it',
-    file: 'src/sources/redis/restore-plan.ts',
+    file: 'src/sources/redis/restore/plan.ts',
     find: `  return appendonly ? 'aof' : 'rdb'
 }`,
     replace: `  return 'rdb'
@@ -14,7 +14,7 @@ export const redis: readonly Fault[] = [
   {
     name: 'stopped-loads',
     what: 'of a stopped server the form that it would load is ignored',
-    file: 'src/sources/redis/restore-plan.ts',
+    file: 'src/sources/redis/restore/plan.ts',
     find: `  if (facts.stopped) return facts.loads
 `,
     replace: ``,
@@ -23,7 +23,7 @@ export const redis: readonly Fault[] = [
   {
     name: 'keys-fewer',
     what: 'keys that are missing are no difference',
-    file: 'src/sources/redis/restore-compare.ts',
+    file: 'src/sources/redis/restore/compare.ts',
     find: `have.keys - have.expires === want.keys - want.expires`,
     replace: `have.keys - have.expires <= want.keys - want.expires`,
     tests: ['test/unit/sources/redis/restore-compare.test.ts'],
@@ -31,7 +31,7 @@ export const redis: readonly Fault[] = [
   {
     name: 'keys-more',
     what: 'keys that nobody captured are no difference',
-    file: 'src/sources/redis/restore-compare.ts',
+    file: 'src/sources/redis/restore/compare.ts',
     find: `have.expires <= want.expires && have.keys`,
     replace: `have.keys`,
     tests: ['test/unit/sources/redis/restore-compare.test.ts'],
@@ -39,7 +39,7 @@ export const redis: readonly Fault[] = [
   {
     name: 'auth-refused',
     what: 'a password that is refused is read over',
-    file: 'src/sources/redis/server-state.ts',
+    file: 'src/sources/redis/talk/server-state.ts',
     find: `    throw refusal(config, 'in', ping.auth)
 `,
     replace: `    if (ping.auth === '') throw refusal(config, 'in', ping.auth)
@@ -49,7 +49,7 @@ export const redis: readonly Fault[] = [
   {
     name: 'loading-saved',
     what: 'a server that still loads is captured',
-    file: 'src/sources/redis/server-state.ts',
+    file: 'src/sources/redis/talk/server-state.ts',
     find: `    if (inspection.info.get('loading') === '1') throw refusal(config, 'save', 'LOADING')
 `,
     replace: ``,
@@ -58,7 +58,7 @@ export const redis: readonly Fault[] = [
   {
     name: 'rdb-mark-kept',
     what: 'what a diskless server sends behind an RDB is kept',
-    file: 'src/sources/redis/rdb-cut.ts',
+    file: 'src/sources/redis/rdb/cut.ts',
     find: `const kept = end === undefined ? chunk :`,
     replace: `const kept = end === undefined || end > 0 ? chunk :`,
     tests: ['test/unit/sources/redis/rdb-cut.test.ts'],
@@ -66,7 +66,7 @@ export const redis: readonly Fault[] = [
   {
     name: 'rdb-crc',
     what: "an RDB's checksum is not compared",
-    file: 'src/sources/redis/rdb-reader.ts',
+    file: 'src/sources/redis/rdb/reader.ts',
     find: `if (low !== this.#crc.low || high !== this.#crc.high) {`,
     replace: `if (low !== this.#crc.low && high !== low) {`,
     tests: ['test/unit/sources/redis/rdb-reader.test.ts'],
@@ -74,7 +74,7 @@ export const redis: readonly Fault[] = [
   {
     name: 'save-not-judged',
     what: 'a save that failed counts',
-    file: 'src/sources/redis/save.ts',
+    file: 'src/sources/redis/capture/save.ts',
     find: `  if (saved && exit.status === 0) {`,
     replace: `  if (saved || exit.status >= 0) {`,
     tests: ['test/integration/redis-capture.test.ts'],
@@ -82,7 +82,7 @@ export const redis: readonly Fault[] = [
   {
     name: 'tar-status',
     what: "the exit status of a Redis directory's tar is ignored",
-    file: 'src/sources/redis/tar-archive.ts',
+    file: 'src/sources/redis/capture/tar-archive.ts',
     find: `    failed === undefined ||
     (isGnu`,
     replace: `    failed === undefined ||

@@ -76,7 +76,7 @@ export const restore: readonly Fault[] = [
   {
     name: 'undo-forward',
     what: 'units are undone in the order they were placed',
-    file: 'src/remote/scripts/lib/restore-undo.sh',
+    file: 'src/restore/scripts/lib/undo.sh',
     find: `    undo_n=$units
     while [ "$undo_n" -gt 0 ]; do
       undo_unit "$undo_n" || {
@@ -98,7 +98,7 @@ export const restore: readonly Fault[] = [
   {
     name: 'undo-goes-on-when-stuck',
     what: 'services start over data that could not be put back',
-    file: 'src/remote/scripts/lib/restore-undo.sh',
+    file: 'src/restore/scripts/lib/undo.sh',
     find: `      undo_unit "$undo_n" || {
         undo_stuck
         return 1

@@ -9,7 +9,7 @@ const SRC = join(import.meta.dirname, '../../../src')
 const program = createProgram('0', () => Promise.resolve())
 
 /** Words behind the program's name in prose, where no command is meant. */
-// `sh`: there the program's name is the name of a script (lib/login.sh).
+// `sh`: there the program's name is the name of a script (remote/scripts/lib/login.sh).
 const PROSE = new Set(['that', 'writes', 'beside', 'directories', 'directory', 'sh'])
 /** Programs whose flags are named in messages, too. */
 const OTHERS = /\b(?:gpg|docker|docker-compose|redis-cli|redis-server|tar|apt-get|apk|ulimit|chown|node)\b/

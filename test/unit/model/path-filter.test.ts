@@ -219,7 +219,7 @@ describe.each([['dash'], ['busybox', 'sh'], ['bash']])('the rules in %s %s', (..
         .split('\0')
         .filter((name) => name !== '')
         .map((name) => name.slice(2))
-      const text = await loadScript('lib/restore-carry')
+      const text = await loadScript('restore/lib/carry')
       const functions = /^along\(\)[^]*?^left_out\(\)[^]*?^\}$/m.exec(text)?.[0] ?? ''
       for (const patterns of sets) {
         const filter = new PathFilter(patterns, [DATA], '/srv/app')

@@ -1,8 +1,8 @@
 # A lease: what a script changed on the server is undone when its client goes, however it goes.
 #
 # A leased script
-#     # include lib/prelude.sh
-#     # include lib/lease.sh
+#     # include remote/scripts/lib/prelude.sh
+#     # include remote/scripts/lib/lease.sh
 #     undo() { … }                 # puts back what was changed; safe to call when nothing was changed yet
 #     work() { … }                 # changes something, says so on stdout, then waits:
 #                                  #     while lease_next; do case $line in … esac; done

@@ -1,6 +1,6 @@
 # The lock of a deployment: a symlink, made in one step, that names the process that holds it. Nobody has to
 # remove it after a crash: a process that is gone, or of another boot, holds nothing.
-# include lib/restore-base.sh
+# include restore/lib/base.sh
 
 # process_start PID: when it started, in ticks since the boot, in $started; fails when there is no such process.
 process_start() {

@@ -3,7 +3,7 @@
 # private to its owner, and a mistyped variable ends the script instead of meaning ''.
 #
 # SIGPIPE keeps its default: a tar whose reader is gone must end. A script that has something to undo includes
-# lib/lease.sh, which takes care of it.
+# remote/scripts/lib/lease.sh, which takes care of it.
 LC_ALL=C
 export LC_ALL
 unset CDPATH

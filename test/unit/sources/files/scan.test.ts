@@ -121,5 +121,5 @@ test('where nothing changed the server is not asked to pack anything', async () 
     await archive.finish()
   }
   expect(archives).toEqual([expect.objectContaining({ wire: 'none', store: 'zstd' })])
-  expect(scripts).toEqual(['files-resolve'])
+  expect(scripts).toEqual(['sources/files/resolve'])
 })

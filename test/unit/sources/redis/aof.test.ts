@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { AofFiles } from '../../../../src/sources/redis/aof-files.ts'
-import { parseAofManifest } from '../../../../src/sources/redis/aof-manifest.ts'
+import { AofFiles } from '../../../../src/sources/redis/capture/aof-files.ts'
+import { parseAofManifest } from '../../../../src/sources/redis/capture/aof-manifest.ts'
 import { byte, rdb, str } from './rdb-fixture.ts'
 
 describe('the manifest', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { RedisFacts } from '../../../../src/model/facts.ts'
-import { chooseForm } from '../../../../src/sources/redis/restore-plan.ts'
+import { chooseForm } from '../../../../src/sources/redis/restore/plan.ts'
 
 const facts = (form: RedisFacts['form'], stopped: boolean, loads: RedisFacts['loads']): RedisFacts => ({
   kind: 'redis',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseContainerCommand } from '../../../../src/sources/redis/container-command.ts'
+import { parseContainerCommand } from '../../../../src/sources/redis/talk/container-command.ts'
 
 const told = (...words: string[]) => {
   const start = parseContainerCommand(words)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Crc64 } from '../../../../src/sources/redis/crc64.ts'
+import { Crc64 } from '../../../../src/sources/redis/rdb/crc64.ts'
 
 /** The check value that Redis' own crc64.c prints for "123456789". */
 const CHECK = 'e9c6d914c4b8d9ca'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { RedisSourceConfig } from '../../../../src/model/config.ts'
-import { locate } from '../../../../src/sources/redis/location.ts'
+import { locate } from '../../../../src/sources/redis/talk/location.ts'
 
 const at = (path: string): RedisSourceConfig => ({
   kind: 'redis',

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { LzfError, decompressLzf } from '../../../../src/sources/redis/lzf.ts'
+import { LzfError, decompressLzf } from '../../../../src/sources/redis/rdb/lzf.ts'
 
 test('literals, short and long back references, overlapping ones', () => {
   // "abc", then 3 bytes from 3 back, then 20 bytes from 1 back.

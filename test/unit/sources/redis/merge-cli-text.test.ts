@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { parseAnswer, writeCommand } from '../../../../src/sources/redis/merge-cli-text.ts'
-import { ReplyError } from '../../../../src/sources/redis/merge-client.ts'
+import { parseAnswer, writeCommand } from '../../../../src/sources/redis/talk/cli-text.ts'
+import { ReplyError } from '../../../../src/sources/redis/talk/client.ts'
 
 describe('answers as redis-cli writes them', () => {
   test.each([

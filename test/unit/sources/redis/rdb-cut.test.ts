@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { expect, test } from 'vitest'
-import { RdbCut } from '../../../../src/sources/redis/rdb-cut.ts'
+import { RdbCut } from '../../../../src/sources/redis/rdb/cut.ts'
 import { byte, rdb, str } from './rdb-fixture.ts'
 
 const whole = rdb([byte(0), str('k'), str('v'.repeat(100))])

@@ -1,4 +1,4 @@
-import { Crc64 } from '../../../../src/sources/redis/crc64.ts'
+import { Crc64 } from '../../../../src/sources/redis/rdb/crc64.ts'
 
 /** Pieces of an RDB, written byte by byte after Redis' rdb.c: for forms that the server at hand does not write. */
 

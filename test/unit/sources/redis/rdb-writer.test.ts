@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { RdbReader } from '../../../../src/sources/redis/rdb-reader.ts'
-import { RdbWriter, parsePayload } from '../../../../src/sources/redis/rdb-writer.ts'
+import { RdbReader } from '../../../../src/sources/redis/rdb/reader.ts'
+import { RdbWriter, parsePayload } from '../../../../src/sources/redis/rdb/writer.ts'
 import { str } from './rdb-fixture.ts'
 
 /** What Redis 7.0 answered to DUMP of the string `value`. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { compareKeys, parseKeyspace } from '../../../../src/sources/redis/restore-compare.ts'
+import { compareKeys, parseKeyspace } from '../../../../src/sources/redis/restore/compare.ts'
 
 const db = (database: number, keys: number, expires = 0) => ({ database, keys, expires })
 

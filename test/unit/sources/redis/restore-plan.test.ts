@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import type { RdbFacts, RedisFacts } from '../../../../src/model/facts.ts'
-import { compareKeys, expectedKeys } from '../../../../src/sources/redis/restore-compare.ts'
-import { fingerprint } from '../../../../src/sources/redis/merge-fingerprint.ts'
-import { arrangement, stagedFiles } from '../../../../src/sources/redis/restore-plan.ts'
-import { checkVersion } from '../../../../src/sources/redis/restore-preflight.ts'
-import type { ScriptRecord } from '../../../../src/sources/redis/restore-records.ts'
-import type { RedisStart } from '../../../../src/sources/redis/restore-start.ts'
+import { compareKeys, expectedKeys } from '../../../../src/sources/redis/restore/compare.ts'
+import { fingerprint } from '../../../../src/sources/redis/merge/fingerprint.ts'
+import { arrangement, stagedFiles } from '../../../../src/sources/redis/restore/plan.ts'
+import { checkVersion } from '../../../../src/sources/redis/restore/preflight.ts'
+import type { ScriptRecord } from '../../../../src/sources/redis/talk/records.ts'
+import type { RedisStart } from '../../../../src/sources/redis/start/next-start.ts'
 
 const rdb: RdbFacts = {
   version: 10,

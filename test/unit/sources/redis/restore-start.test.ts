@@ -7,9 +7,9 @@ import {
   parseExecStart,
   roomForOptions,
   splitWords,
-} from '../../../../src/sources/redis/restore-directives.ts'
-import { startOf } from '../../../../src/sources/redis/restore-start.ts'
-import type { StartEvidence } from '../../../../src/sources/redis/restore-start.ts'
+} from '../../../../src/sources/redis/start/directives.ts'
+import { startOf } from '../../../../src/sources/redis/start/next-start.ts'
+import type { StartEvidence } from '../../../../src/sources/redis/start/next-start.ts'
 import { atLeast, minimumRedis, rdbVersionOf, versionOfBinary } from '../../../../src/model/redis-version.ts'
 
 const facts: RedisFacts = {

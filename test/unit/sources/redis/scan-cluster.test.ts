@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseClusterNodes } from '../../../../src/sources/redis/scan-cluster.ts'
+import { parseClusterNodes } from '../../../../src/sources/redis/capture/scan-cluster.ts'
 
 const line = (id: string, flags: string, master: string, ...slots: string[]): string =>
   [id, '127.0.0.1:7000@17000', flags, master, '0', '0', '1', 'connected', ...slots].join(' ')

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { RecordSorter, SortedRecord } from '../../../../src/archive/contract.ts'
-import { ReplyError } from '../../../../src/sources/redis/merge-client.ts'
-import type { Argument, Reply } from '../../../../src/sources/redis/merge-client.ts'
-import { collectKeys, dumpKeys } from '../../../../src/sources/redis/scan-keys.ts'
-import type { Connection } from '../../../../src/sources/redis/scan-keys.ts'
+import { ReplyError } from '../../../../src/sources/redis/talk/client.ts'
+import type { Argument, Reply } from '../../../../src/sources/redis/talk/client.ts'
+import { collectKeys, dumpKeys } from '../../../../src/sources/redis/capture/scan-keys.ts'
+import type { Connection } from '../../../../src/sources/redis/capture/scan-keys.ts'
 
 /** What Redis 7.0 answered to DUMP of the string `value`. */
 const PAYLOAD = Buffer.from('000576616c75650a0081f6c138c1aa9b6e', 'hex')

@@ -1,8 +1,8 @@
 import { PassThrough } from 'node:stream'
 import { expect, test } from 'vitest'
 import type { RemoteProcess } from '../../../../src/remote/contract.ts'
-import type { Session } from '../../../../src/sources/redis/connection.ts'
-import { tarArchive } from '../../../../src/sources/redis/tar-archive.ts'
+import type { Session } from '../../../../src/sources/redis/talk/connection.ts'
+import { tarArchive } from '../../../../src/sources/redis/capture/tar-archive.ts'
 
 /** What a capture says of a Redis directory whose tar ended like this. */
 async function ended(tar: 'gnu' | 'busybox', status: string, messages = ''): Promise<unknown> {

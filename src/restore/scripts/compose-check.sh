@@ -1,0 +1,56 @@
+# Whether Compose here can read a project's files, as they are or before they are put in place, and what it would make
+# of them. Changes nothing.
+# Arguments: PROJECT NAMES PAIRS [TARGET STAGED]... ARGUMENT...
+#   NAMES     services, parted by commas; empty: none
+#   PAIRS     how many pairs of paths follow that may be read by Compose unseen, such as an env_file: those count that
+#             one of its files mentions by name
+#   ARGUMENT  of Compose itself, that leads to the files, where they are staged
+# stdout: `tool NAME`; `other` when what is staged of a pair is not what is at its target; `hash NAME HASH` of all that
+#   Compose would make a service from; then what Compose says where it can't read the files.
+# Exit status: 0; 3 when it can't read them; 4 when there is no Compose.
+# include remote/lib/prelude.sh
+# include services/lib/manager.sh
+
+manager=compose manager_1=$1 newline='
+'
+check_names=$2 check_pairs=$3
+shift 3
+svc_prepare
+compose_tool || exit 4
+printf 'tool\t%s\n' "$compose_tool"
+
+# check_mentioned PATH ARGUMENT...: one of the files that the arguments name has the path's last name in it.
+check_mentioned() {
+  check_one=${1##*/} check_flag=no check_files=no
+  shift
+  for check_argument; do
+    if [ "$check_flag" = yes ]; then
+      check_files=yes
+      ! grep -q -F -e "$check_one" -- "$check_argument" 2>/dev/null || return 0
+    fi
+    check_flag=no
+    [ "$check_argument" != --file ] || check_flag=yes
+  done
+  [ "$check_files" = no ]
+}
+
+while [ "$check_pairs" -gt 0 ]; do
+  check_pairs=$((check_pairs - 1))
+  (svc_job 60 diff -r -q -- "$1" "$2") >/dev/null 2>&1 || ! check_mentioned "$1" "$@" || echo other
+  shift 2
+done
+
+# check_hash ARGUMENT...: of the services $check_asked; fails when Compose knows one of them not, or can't read its files.
+# Services of a profile are told when they are named.
+check_hash() {
+  # shellcheck disable=SC2086
+  check_answer=$( (svc_job 60 sh -c "$as_login" relay-backup $compose_tool "$@" config --hash "$check_asked") 2>/dev/null) || return 1
+  printf '%s\n' "$check_answer" | sed -n "s/^\([^ ]*\) \([0-9a-f]\{16,\}\)\$/hash$(printf '\t')\1$(printf '\t')\2/p"
+}
+
+check_asked=$check_names
+[ -z "$check_asked" ] || ! check_hash "$@" || exit 0
+# shellcheck disable=SC2086
+(svc_job 60 sh -c "$as_login" relay-backup $compose_tool "$@" config --quiet) 2>&1 || exit 3
+for check_asked in $(printf '%s' "$check_names" | tr , ' '); do check_hash "$@"; done
+exit 0

@@ -1,0 +1,277 @@
+# The journal of a restore: what is to be put in place, and how far it has come; also that of a hold (services/scripts/lib/hold.sh),
+# which has no units. Every line is on the disk before
+# the step it names is taken, and ends with a field `.`: one that was cut off by a crash is none.
+#
+#   journal 1 ID SECONDS         the first line; seconds since the epoch
+#   unit N KIND TARGET STAGED ASIDE
+#                                KIND is rename or children; STAGED may be -
+#   carry N MEMBER RULE          carry-name N NAME
+#                                MEMBER is where the unit lies below its source's path, or -; for RULE see
+#                                restore/scripts/lib/carry.sh
+#   services MANAGER VALUE...    service data|rest NAME
+#   migration ROLE HOST          from: only services are held still, there are no units; to, rehearsal: services start
+#                                whether they ran before or not. HOST is the other side
+#   container NAME ID POLICY     of the service NAME, that ran; its restart policy, which is `no` from here on
+#   container-settled ID         its restart policy is back
+#   hold KIND MARK               services are held still: stop or pause; by which process (remote/scripts/lib/lock.sh)
+#   paused NAME ID               a container of the service NAME, that ran; it is paused from here on
+#   begun                        stopping, running NAME (one a service that ran), writers-stopped, stopped, swapping
+#   made N COUNT                 that many missing ancestors of the target are made
+#   out N INODE OWNER MODE       the old is moved aside; - when there was none
+#   carried N                    what is to be carried is marked, and now moved
+#   in N                         the new is moved in
+#   swapped                      starting data|rest, started data|rest
+#   kept                         of a migration: the new goes on serving until somebody settles it
+#   closed HOW                   done, rolled-back or abandoned: nothing is left to do
+#   reopened                     a done restore is undone after all; the services that run now follow
+#   undoing                      undo-carry N, undo-out N, undo-in N, undone N
+#   written N COUNT              files that were written to the new after it was in place; they are kept with it
+#   stuck REASON                 undoing could not go on
+#   discarded                    of a closed one: what it had set aside is removed for good
+#   note TEXT                    what happened, for people
+#
+# In memory: $id, $epoch, $state, $how, $units (their number), unit_N_kind, _target, _staged, _aside, _home, _made,
+# _inode, _owner, _mode, _phase, _emptied (the old was all moved out), _placed; _written;
+# carry_N_member, _patterns, _names;
+# $manager, manager_1 ..., $service_data, $service_rest, $service_before (names parted by spaces),
+# $service_containers (NAME=ID=POLICY each), $service_settled (ids), $service_reopened, $service_paused (NAME=ID each);
+# $hold_kind, $hold_mark; $discarded (yes or no); $migration, $migration_host, $service_launched (those that a migration starts, whatever
+# ran before).
+# include restore/lib/base.sh
+
+journal_reset() {
+  id='' epoch='' state=none how='' units=0
+  manager=none manager_1=- manager_2=- manager_3=-
+  service_data='' service_rest='' service_before=''
+  service_containers='' service_settled='' service_reopened=no service_paused=''
+  hold_kind='' hold_mark=''
+  migration='' migration_host='' service_launched='' discarded=no
+  stuck='' refused='' journal_cut=no
+}
+
+# journal_add FIELD...: appends a line and sees it to the disk. Fails when it can't.
+journal_add() {
+  journal_line=
+  for journal_field; do journal_line=$journal_line$journal_field$tab; done
+  # After a line that was cut off, by a full disk or a crash, the next one begins anew.
+  [ "$journal_cut" = no ] || journal_line=$newline$journal_line
+  if printf '%s.\n' "$journal_line" 2>/dev/null >>"$journal" && sync_path "$journal"; then
+    journal_cut=no
+    journal_take "$journal_line."
+    return 0
+  fi
+  journal_cut=yes
+  why="the journal $journal can't be written"
+  add_full "$journal"
+  return 1
+}
+
+# journal_load FILE: reads a journal into memory; fails when it is none.
+journal_load() {
+  journal=$1
+  journal_reset
+  [ -f "$journal" ] && [ ! -L "$journal" ] || return 1
+  while IFS= read -r journal_line; do
+    case $journal_line in
+      *"$tab".) journal_take "$journal_line" ;;
+    esac
+  done <"$journal"
+  [ -z "$(tail -c 1 -- "$journal")" ] || journal_cut=yes
+  valid_id "$id"
+}
+
+# take_unit N: N is a number of a unit that is known.
+known_unit() {
+  case $1 in
+    '' | *[!0-9]* | ??????*) return 1 ;;
+  esac
+  [ "$1" -ge 1 ] && [ "$1" -le "$units" ]
+}
+
+# safe_name NAME: a service's name that needs no quoting and is no option.
+safe_name() {
+  case $1 in
+    '' | -* | *[!A-Za-z0-9@:._\\-]*) return 1 ;;
+  esac
+}
+
+# journal_take LINE: keeps in memory what a line says, those of the client too. What can't be is remembered in
+# $refused.
+journal_take() {
+  taken=${1#"$newline"}
+  set -f
+  IFS=$tab
+  # shellcheck disable=SC2086
+  set -- $taken
+  unset IFS
+  set +f
+  verb=${1-}
+  case $verb in
+    journal) id=${3-} epoch=${4-} ;;
+    unit)
+      if [ $# -lt 6 ] || [ "$2" != $((units + 1)) ]; then
+        refused="a unit out of order"
+        return 0
+      fi
+      units=$2
+      eval "unit_${units}_made=0 unit_${units}_inode=- unit_${units}_owner=- \
+        unit_${units}_mode=- unit_${units}_phase= unit_${units}_emptied=no \
+        unit_${units}_placed=no unit_${units}_written=0 carry_${units}_member= carry_${units}_patterns= carry_${units}_names="
+      eval "unit_${units}_kind=\$3"
+      decode "$4"
+      eval "unit_${units}_target=\$decoded"
+      decode "$5"
+      eval "unit_${units}_staged=\$decoded"
+      decode "$6"
+      eval "unit_${units}_aside=\$decoded unit_${units}_home=\${decoded%%/.relay-backup/rollback-*}/.relay-backup"
+      ;;
+    carry)
+      known_unit "${2-}" && [ $# -ge 4 ] || refused="a carry of no unit"
+      [ -z "$refused" ] || return 0
+      decode "$3"
+      [ "$3" != - ] || decoded=
+      eval "carry_${2}_member=\$decoded"
+      decode "$4"
+      case $decoded in
+        *"$newline"* | '') refused="a pattern that is no line" ;;
+        *) eval "carry_${2}_patterns=\$carry_${2}_patterns\$decoded\$newline" ;;
+      esac
+      ;;
+    carry-name)
+      known_unit "${2-}" && [ $# -ge 3 ] || refused="a carry of no unit"
+      [ -n "$refused" ] || eval "carry_${2}_names=\$carry_${2}_names\$3\$newline"
+      ;;
+    services)
+      manager=${2-}
+      # It is all one service.
+      [ "$manager" != command ] || service_data=' command'
+      decode "${3--}" && manager_1=$decoded
+      decode "${4--}" && manager_2=$decoded
+      decode "${5--}" && manager_3=$decoded
+      ;;
+    service)
+      decode "${3-}"
+      if ! safe_name "$decoded"; then
+        refused="a service's name"
+        return 0
+      fi
+      case ${2-} in
+        data) service_data="$service_data $decoded" ;;
+        rest) service_rest="$service_rest $decoded" ;;
+        *) refused="a service of no kind" ;;
+      esac
+      ;;
+    migration)
+      case ${2-} in
+        from | to | rehearsal) migration=$2 ;;
+        *) refused="a migration of no kind" ;;
+      esac
+      decode "${3-}"
+      migration_host=$decoded
+      ;;
+    running) safe_name "${2-}" && service_before="$service_before $2" ;;
+    container)
+      safe_name "${2-}" && safe_name "${3-}" && safe_name "${4-}" &&
+        service_containers="$service_containers $2=$3=$4"
+      ;;
+    hold) hold_kind=${2-} hold_mark=${3-} ;;
+    paused) safe_name "${2-}" && safe_name "${3-}" && service_paused="$service_paused $2=$3" ;;
+    container-settled) safe_name "${2-}" && service_settled="$service_settled $2" ;;
+    begun | stopping | writers-stopped | stopped | swapping | swapped | kept) state=$verb ;;
+    starting | started)
+      state=$verb-${2-}
+      case $verb-$migration:${2-} in
+        starting-to:data | starting-rehearsal:data) service_launched="$service_launched $service_data" ;;
+        starting-to:rest | starting-rehearsal:rest) service_launched="$service_launched $service_rest" ;;
+      esac
+      ;;
+    undoing) state=undoing stuck='' ;;
+    stuck) stuck=${2-} ;;
+    closed) state=closed how=${2-} ;;
+    discarded) discarded=yes ;;
+    reopened)
+      state=reopened service_reopened=yes
+      # A migration is taken back to what ran before it; FROM's containers have waited with their policies.
+      [ -n "$migration" ] || service_before=''
+      [ "$migration" = from ] || service_containers='' service_settled=''
+      ;;
+    made) known_unit "${2-}" && eval "unit_${2}_made=\${3-0}" ;;
+    out)
+      known_unit "${2-}" && [ $# -ge 5 ] &&
+        eval "unit_${2}_phase=out unit_${2}_inode=\$3 unit_${2}_owner=\$4 unit_${2}_mode=\$5"
+      ;;
+    carried) known_unit "${2-}" && eval "unit_${2}_phase=carried unit_${2}_emptied=yes" ;;
+    in) known_unit "${2-}" && eval "unit_${2}_phase=in unit_${2}_emptied=yes unit_${2}_placed=yes" ;;
+    undo-carry | undo-out | undo-in | undone) known_unit "${2-}" && eval "unit_${2}_phase=$verb" ;;
+    written) known_unit "${2-}" && eval "unit_${2}_written=\${3-0}" ;;
+    note) ;;
+    *) refused="the line $verb" ;;
+  esac
+  return 0
+}
+
+# journal_is_cutover: the loaded one is a side of a migration that hands over, and was done or is not settled: what
+# such a migration followed on this server is history.
+journal_is_cutover() {
+  case $migration in
+    from | to) [ "$state" != closed ] || [ "$how" = 'done' ] ;;
+    *) return 1 ;;
+  esac
+}
+
+# unit_load N: $kind, $target, $staged, $aside, $home, $old_inode, $old_owner,
+# $old_mode, $phase, $emptied, $placed, $made of a unit, and
+# $marks, where its carried names are marked, $parent_time, which has the time of its target's parent, and $swap_time and
+# $undo_time, which have those when the new was in its place and when the old was back; $written.
+unit_load() {
+  eval "kind=\$unit_${1}_kind target=\$unit_${1}_target staged=\$unit_${1}_staged aside=\$unit_${1}_aside \
+    home=\$unit_${1}_home old_inode=\$unit_${1}_inode phase=\$unit_${1}_phase emptied=\$unit_${1}_emptied \
+    placed=\$unit_${1}_placed old_owner=\$unit_${1}_owner old_mode=\$unit_${1}_mode made=\$unit_${1}_made"
+  marks=${journal%/*}/carried-$1
+  parent_time=${journal%/*}/parent-$1
+  swap_time=${journal%/*}/swapped-$1
+  undo_time=${journal%/*}/undone-$1
+  eval "written=\$unit_${1}_written"
+  failed=$home/failed-$id/$1
+}
+
+# tell TEXT: what happened: to the client, and for whoever reads the journal later.
+tell() {
+  plain "$1"
+  say note "$plain"
+  journal_add note "$plain"
+}
+
+# ours: the services that ran before, and those that a migration has started, in $ours.
+ours() {
+  ours=$service_before
+  for ours_one in $service_launched; do
+    case " $ours " in *" $ours_one "*) ;; *) ours="$ours $ours_one" ;; esac
+  done
+}
+
+# homes: the .relay-backup directories of all units besides the deployment's, one a line.
+homes() {
+  homes_n=0
+  while [ "$homes_n" -lt "$units" ]; do
+    homes_n=$((homes_n + 1))
+    eval "homes_one=\$unit_${homes_n}_home"
+    [ "$homes_one/restore-$id/journal" = "$journal" ] || printf '%s\n' "$homes_one"
+  done | sort -u
+}
+
+# remove_staging: what was unpacked and not put in place. The journal, the marks and what was noted for later stay.
+remove_staging() {
+  for leftover in "${journal%/*}"/* "${journal%/*}"/.[!.]* "${journal%/*}"/..?*; do
+    case ${leftover##*/} in
+      journal | carried-* | parent-* | merge-* | swapped-* | undone-* | aof-sizes) ;;
+      *) ! exists "$leftover" || remove_tree "$leftover" ;;
+    esac
+  done
+  homes | while IFS= read -r leftover; do
+    remove_tree "$leftover/restore-$id"
+    rmdir -- "$leftover/rollback-$id" 2>/dev/null
+    drop_home "$leftover"
+  done
+  rmdir -- "${journal%/restore-*}/rollback-$id" 2>/dev/null || :
+}

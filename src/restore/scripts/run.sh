@@ -1,0 +1,329 @@
+# Puts a restore in place, under a lease: until `commit`, its end puts back what was there. The two sides of a
+# migration are such restores: FROM's has no units and only stops services (docs/decisions/0007-migration-protocol.md).
+# Arguments: DEPLOYMENT ID
+# stdin: first the lines `unit`, `carry`, `carry-name`, `services`, `service` and `migration` of
+# restore/scripts/lib/journal.sh, without an answer; then commands. Each is answered by `ok COMMAND ...` or `failed COMMAND REASON`, with lines
+# `note TEXT` and `user N PID NAME` before it:
+#   begin           opens the journal
+#   stop-writers    stops those that run and are not data services
+#   stop            stops the services that run; `user` lines name processes that still use unit N
+#   swap            the old aside, the new in its place
+#   start-data, start-rest
+#                   starts those that ran before; in a migration all of them
+#   check-running   fails when one that was started does not run, or has died in between
+#   check-stopped   fails when one that was stopped runs again
+#   keep            of a migration: the script's end does not undo it any more
+#   commit          the new data stays, FROM stays stopped; ends the script
+#   rollback        ends the script like any other end before the commit: a restore that has not stopped anything
+#                   leaves nothing, any other is undone by restore/scripts/lib/undo.sh
+# The first line says that the deployment is locked for this script: `ok lock`, or `failed lock REASON`.
+# Exit status: 0; 3 when undoing is stuck; 5 when the lock is another's; 91 when the lease was lost and all is
+# undone.
+# include remote/lib/prelude.sh
+# include remote/lib/lease.sh
+# include remote/lib/lock.sh
+# include restore/lib/undo.sh
+# include restore/lib/swap.sh
+# include restore/lib/users.sh
+
+run_reply() {
+  run_command=$1
+  shift
+  if "$@"; then
+    say ok "$run_command"
+  else
+    plain "$why"
+    say failed "$run_command" "$plain"
+  fi
+}
+
+run_begin() {
+  [ "$state" = none ] || {
+    why='it has begun already'
+    return 1
+  }
+  mkdir -p -- "${journal%/*}"
+  if exists "$journal"; then
+    why="there is a restore $id already"
+    return 1
+  fi
+  {
+    printf 'journal\t1\t%s\t%s\t.\n' "$id" "$(date +%s)"
+    printf '%s' "$declared"
+    printf 'begun\t.\n'
+  } >"$journal.new" || {
+    why="$journal.new can't be written"
+    add_full "$journal.new"
+    return 1
+  }
+  journal_load "$journal.new" && [ -z "$refused" ] && svc_known &&
+    { [ "$units" -gt 0 ] || [ "$migration" = from ]; } && check_units || {
+    [ -z "$refused" ] || why="what was asked for is not understood: $refused"
+    svc_known || why="no service manager is called $manager"
+    why=${why:-nothing to put in place}
+    rm -f -- "$run_journal.new"
+    journal_reset
+    id=$run_id journal=$run_journal
+    return 1
+  }
+  journal=$run_journal
+  # Given back when the disk is full and something is to be undone.
+  dd if=/dev/zero of="${journal%/*}/reserve" bs=4096 count=16 2>/dev/null
+  hand_over "${journal%/*}" "$journal.new"
+  sync_path "$journal.new"
+  mv -- "$journal.new" "$journal" && sync_path "${journal%/*}" && return 0
+  why="$journal can't be written"
+  add_full "$journal"
+  return 1
+}
+
+# run_look_before: notes what runs, and that it is going to be stopped.
+run_look_before() {
+  # shellcheck disable=SC2086
+  svc_look $service_data $service_rest || return 1
+  for stop_one in $svc_up; do
+    journal_add running "$stop_one" || return 1
+  done
+  journal_add stopping
+}
+
+# run_stop_these NAME...: stops them, and sees that they are.
+run_stop_these() {
+  svc_stop "$@" && run_check_stopped "$@"
+}
+
+# run_check_stopped NAME...: a line of sh without a status can't be asked.
+run_check_stopped() {
+  [ "$manager" != command ] || [ "$manager_3" != - ] || return 0
+  svc_look "$@" || return 1
+  [ -n "$svc_up" ] || return 0
+  why="still running: $svc_up"
+  return 1
+}
+
+run_stop_writers() {
+  [ "$state" = begun ] || {
+    why='it has not begun, or has stopped something already'
+    return 1
+  }
+  run_look_before || return 1
+  set --
+  for stop_one in $service_before; do
+    case " $service_rest " in *" $stop_one "*) set -- "$@" "$stop_one" ;; esac
+  done
+  run_stop_these "$@" && journal_add writers-stopped || return 1
+  for stop_one; do tell "stopped: $stop_one"; done
+}
+
+run_stop() {
+  case $state in
+    begun) run_look_before || return 1 ;;
+    writers-stopped) ;;
+    *)
+      why='it has not begun, or has stopped already'
+      return 1
+      ;;
+  esac
+  # shellcheck disable=SC2086
+  run_stop_these $service_before && journal_add stopped || return 1
+  for stop_one in $service_before; do tell "stopped: $stop_one"; done
+  set --
+  stop_n=0
+  while [ "$stop_n" -lt "$units" ]; do
+    stop_n=$((stop_n + 1))
+    eval "set -- \"\$@\" \"\$unit_${stop_n}_target\""
+  done
+  [ $# -eq 0 ] || run_tell_users "$@"
+}
+
+# run_tell_users PATH...: who uses them still.
+run_tell_users() {
+  run_tries=0
+  [ -z "$service_before" ] || run_tries=3
+  users_settled "$run_tries" "$@" | while IFS= read -r stop_one; do say user "$stop_one"; done
+}
+
+run_check_held() {
+  [ "$state" = stopped ] || {
+    why='the services are not stopped'
+    return 1
+  }
+  # shellcheck disable=SC2086
+  run_check_stopped $service_before
+}
+
+run_keep() {
+  case $migration:$state in
+    to:started-rest) journal_add kept ;;
+    *)
+      why='nothing serves yet that could be kept'
+      return 1
+      ;;
+  esac
+}
+
+run_swap() {
+  [ "$state" = stopped ] || {
+    why='the services are not stopped, or it is swapped already'
+    return 1
+  }
+  # shellcheck disable=SC2086
+  run_check_stopped $service_before && swap_units && run_note_aofs
+}
+
+# run_note_aofs: how long append-only files are that a migration puts in place: what comes behind that in them was
+# accepted here.
+run_note_aofs() {
+  [ "$migration" = to ] || return 0
+  aofs_n=0
+  while [ "$aofs_n" -lt "$units" ]; do
+    aofs_n=$((aofs_n + 1))
+    unit_load "$aofs_n"
+    find "$target" -type f -name '*.aof' 2>/dev/null | while IFS= read -r aofs_one; do
+      printf '%s\t%s\t%s\n' "$aofs_n" "$(stat -c %s -- "$aofs_one")" "$(encode "${aofs_one#"$target"/}")"
+    done
+  done >"${journal%/*}/aof-sizes" 2>/dev/null
+  # Whatever it could not note, nothing depends on it.
+  return 0
+}
+
+# run_start data|rest
+run_start() {
+  case $state:$1 in
+    swapped:data | started-data:rest) ;;
+    *)
+      why='this is not the time to start them'
+      return 1
+      ;;
+  esac
+  start_names=
+  eval "start_all=\$service_$1"
+  for start_one in $start_all; do
+    # Those that were stopped before stay stopped, except in a migration.
+    case " $service_before " in
+      *" $start_one "*) ;;
+      *) [ -n "$migration" ] || continue ;;
+    esac
+    start_names="$start_names $start_one"
+  done
+  journal_add starting "$1" || return 1
+  # shellcheck disable=SC2086
+  svc_start $start_names || return 1
+  run_started="$run_started$start_names"
+  journal_add started "$1" || return 1
+  for start_one in $start_names; do tell "started: $start_one"; done
+}
+
+run_check() {
+  # shellcheck disable=SC2086
+  check_fit=$(svc_fit $run_started)
+  check_unfit=
+  for check_one in $run_started; do
+    case $newline$check_fit$newline in
+      *"$newline$check_one$newline"*) ;;
+      *) check_unfit="$check_unfit $check_one" ;;
+    esac
+  done
+  [ -n "$check_unfit" ] || return 0
+  why="not running any more:$check_unfit"
+  return 1
+}
+
+run_commit() {
+  case $migration:$state in
+    # Restart policies stay what they are: it must not come up by itself.
+    from:stopped)
+      journal_add closed 'done' || return 1
+      remove_staging
+      return
+      ;;
+    from:*)
+      why='the services are not stopped'
+      return 1
+      ;;
+    *:swapped | *:started-* | *:kept) ;;
+    *)
+      why='nothing is in place yet'
+      return 1
+      ;;
+  esac
+  svc_settle || tell "$why"
+  journal_add closed 'done' || return 1
+  remove_staging
+}
+
+work() {
+  cd /
+  deployment=$1 id=$2 run_id=$2
+  if ! valid_id "$id"; then
+    say failed lock 'the id is none'
+    return 2
+  fi
+  why=
+  make_parents "$deployment/.relay-backup" && make_home "$deployment/.relay-backup" || {
+    plain "$why"
+    say failed lock "$plain"
+    return 1
+  }
+  hand_over "$deployment/.relay-backup"
+  lock=$deployment/.relay-backup/lock
+  if ! lock_take; then
+    lock=
+    say failed lock "process $lock_holder of another restore holds it"
+    return 5
+  fi
+  run_journal=$deployment/.relay-backup/restore-$id/journal
+  journal=$run_journal
+  svc_prepare
+  say ok lock
+  while lease_next; do
+    why=
+    case $line in
+      begin) run_reply begin run_begin ;;
+      stop-writers) run_reply stop-writers run_stop_writers ;;
+      stop) run_reply stop run_stop ;;
+      swap) run_reply swap run_swap ;;
+      start-data) run_reply start-data run_start data ;;
+      start-rest) run_reply start-rest run_start rest ;;
+      check-running) run_reply check-running run_check ;;
+      check-stopped) run_reply check-stopped run_check_held ;;
+      keep) run_reply keep run_keep ;;
+      commit)
+        run_reply commit run_commit
+        [ "$state" != closed ] || return 0
+        ;;
+      rollback)
+        run_undo_kept=yes
+        return 0
+        ;;
+      *) declared=$declared$line$tab.$newline ;;
+    esac
+  done
+}
+
+# Whatever ends the script before the commit comes here.
+undo() {
+  [ -n "$lock" ] || return 0
+  svc_end_job
+  if [ "$state" = none ]; then
+    remove_staging_of_nothing
+    say ok rollback abandoned
+  elif [ "$state" = kept ] && [ "$run_undo_kept" = no ]; then
+    :
+  else
+    undo_restore || run_stuck=yes
+  fi
+  lock_drop
+  drop_home "$deployment/.relay-backup"
+  [ "$run_stuck" = no ] || exit 3
+}
+
+# Nothing has begun: what was unpacked by now is in directories that only the client knows, and in this one.
+remove_staging_of_nothing() {
+  rm -f -- "$run_journal.new"
+  exists "$run_journal" || remove_tree "${run_journal%/*}"
+}
+
+lock='' declared='' run_started='' run_stuck=no run_undo_kept=no run_id='' deployment='' why=''
+journal_reset
+lease_run work undo "$@"

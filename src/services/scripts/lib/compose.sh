@@ -1,0 +1,91 @@
+# Services of a Compose project: `services compose PROJECT ARGUMENTS start|up`. ARGUMENTS are those of Compose itself
+# that lead to the project (--project-name, --project-directory, --file), one a line. `up`: the Compose file or .env
+# is among what is put in place, so a plain start would keep the old values.
+# include remote/lib/login.sh
+# include services/lib/containers.sh
+
+svc_compose_ids() {
+  # What `compose run` has left is no part of the service.
+  compose_named=$(containers_asked docker ps --all --no-trunc \
+    --filter "label=com.docker.compose.project=$manager_1" \
+    --filter "label=com.docker.compose.service=$1" \
+    --filter label=com.docker.compose.oneoff=False \
+    --format '{{.ID}} {{.Label "com.docker.compose.project.working_dir"}}') || {
+    printf '%s\n' "$compose_named"
+    return 1
+  }
+  # A project of the same name that is run from another directory is another deployment.
+  compose_home=$(printf '%s\n' "$manager_2" | sed -n '/^--project-directory$/{n;p;}')
+  printf '%s\n' "$compose_named" | while read -r compose_id compose_at; do
+    case $compose_at in
+      '' | "$compose_home") ;;
+      *) [ "$(readlink -f -- "$compose_at" 2>/dev/null)" = "$compose_home" ] || continue ;;
+    esac
+    printf '%s\n' "$compose_id"
+  done | sed '/^$/d'
+}
+
+# compose_tool: `docker compose` or docker-compose, in $compose_tool; fails with $why where there is none.
+# Containers that version 1 has made stay with it where it is: version 2 would make them all anew, under other names.
+compose_tool() {
+  # Asking takes a second or more, and this is asked for each service.
+  [ -z "$compose_tool" ] || return 0
+  compose_made=$(svc_ask docker ps --all --filter "label=com.docker.compose.project=$manager_1" \
+    --format '{{.Label "com.docker.compose.version"}}' | sed 1q)
+  case $compose_made in
+    1.*)
+      case $(svc_ask docker-compose version --short) in
+        1.*)
+          compose_tool=docker-compose
+          return 0
+          ;;
+      esac
+      ;;
+  esac
+  if svc_quiet docker compose version; then
+    compose_tool='docker compose'
+  elif svc_quiet docker-compose version; then
+    compose_tool=docker-compose
+  else
+    why="neither 'docker compose' nor docker-compose is there"
+    return 1
+  fi
+}
+
+svc_compose_renew() {
+  compose_tool || return 1
+  compose_service=$1 compose_count=$2
+  set -f
+  IFS=$newline
+  # shellcheck disable=SC2086
+  set -- $manager_2
+  unset IFS
+  set +f
+  set -- "$@" up --detach --no-build --no-deps
+  # Compose makes as many as the file says; what was scaled by hand keeps its number.
+  [ "$compose_count" -le 1 ] || set -- "$@" --scale "$compose_service=$compose_count"
+  ! compose_left_over "$compose_service" || set -- "$@" --force-recreate
+  # shellcheck disable=SC2086
+  svc_do sh -c "$as_login" relay-backup $compose_tool "$@" "$compose_service"
+}
+
+# compose_left_over NAME: a migration finds it stopped and without a restart policy, which is how one that was undone
+# or moved away leaves it. Only the Compose file knows the policy, and `up` alone does not compare it.
+compose_left_over() {
+  [ -n "$migration" ] || return 1
+  case " $service_before " in *" $1 "*) return 1 ;; esac
+  for compose_id in $containers_ids; do
+    case $(containers_get "$compose_id" '{{.State.Status}} {{.HostConfig.RestartPolicy.Name}}') in
+      'exited no' | 'created no') return 0 ;;
+    esac
+  done
+  return 1
+}
+
+compose_tool=''
+
+svc_compose_running() { containers_running "$@"; }
+svc_compose_stop() { containers_stop "$@"; }
+svc_compose_start() { containers_start "$@"; }
+svc_compose_fit() { containers_fit "$@"; }
+svc_compose_settle() { containers_settle; }

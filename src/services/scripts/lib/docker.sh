@@ -1,0 +1,18 @@
+# Services that are containers by their name: `services docker`.
+# include services/lib/containers.sh
+
+svc_docker_ids() {
+  # A name that is none is asked for before; one that went in between is no container.
+  containers_asked docker ps --all --quiet --no-trunc --filter "name=^/$(printf '%s' "$1" | sed 's/\./\\./g')\$"
+}
+
+svc_docker_renew() {
+  why="container $1 is gone, and only who made it knows how to make it again"
+  return 1
+}
+
+svc_docker_running() { containers_running "$@"; }
+svc_docker_stop() { containers_stop "$@"; }
+svc_docker_start() { containers_start "$@"; }
+svc_docker_fit() { containers_fit "$@"; }
+svc_docker_settle() { containers_settle; }

@@ -1,0 +1,173 @@
+import type { RedisSourceConfig } from '../../../model/config.ts'
+import type { RedisFacts } from '../../../model/facts.ts'
+import type { Finding } from '../../../model/finding.ts'
+import type { RestoreContext } from '../../contract.ts'
+import { stdinOf } from '../talk/connection.ts'
+import type { Session } from '../talk/connection.ts'
+import { addressOf, nameOf } from '../failures.ts'
+import { parseInfo } from '../talk/inspection.ts'
+import { tellProgress } from './arrange.ts'
+import { compareKeys, expectedKeys, parseKeyspace } from './compare.ts'
+import { evictionNote } from '../memory.ts'
+import { noCli } from './preflight.ts'
+import { scriptFailed } from '../start/host-start.ts'
+import { lookAtTarget, restoreSession } from './look.ts'
+
+/** s */
+const STALL = 60
+
+/**
+ * Compares the Redis that was started with the facts of the snapshot. A start in which nothing moves for `stall`
+ * seconds is given up.
+ */
+export async function checkRedis(
+  context: RestoreContext,
+  config: RedisSourceConfig,
+  facts: RedisFacts,
+  stall = STALL,
+): Promise<readonly Finding[]> {
+  const session = await restoreSession(context, config)
+  const up = await waitUntilUp(session, stall)
+  if (up === undefined) {
+    return [noCli('The server has no redis-cli: what was restored was not compared with its facts')]
+  }
+  if (typeof up === 'string') {
+    return [
+      {
+        check: 'redis-up',
+        outcome: 'failed',
+        message: `${nameOf(config)} does not come up: ${up}`,
+        next: 'Look into the log of Redis on the server.',
+      },
+    ]
+  }
+  const appendonly = up.get('aof_enabled') === '1'
+  // How it starts from now on, which is no guess any more.
+  const { start } = await lookAtTarget({ ...context, renews: false }, config, facts)
+  return [
+    {
+      check: 'redis-up',
+      outcome: 'ok',
+      message: `Redis ${start.version?.name ?? ''} at ${addressOf(config)} is up`,
+    },
+    keysFinding(facts, appendonly, up, context.renews === true),
+    ...savingFindings(up),
+    ...startFinding(appendonly, start.appendonly),
+  ]
+}
+
+function keysFinding(
+  facts: RedisFacts,
+  appendonly: boolean,
+  up: ReadonlyMap<string, string>,
+  renewed: boolean,
+): Finding {
+  const expected = expectedKeys(facts, appendonly)
+  const actual = parseKeyspace(up)
+  if (expected === undefined) {
+    const keys = actual.reduce((sum, database) => sum + database.keys, 0)
+    return {
+      check: 'redis-keys',
+      outcome: 'warning',
+      message: `${keys} keys; those of the captured AOF could not be counted, so nothing is compared`,
+    }
+  }
+  const compared = compareKeys(expected, actual)
+  const eviction = compared.outcome === 'ok' ? undefined : evictionNote(up)
+  const finding =
+    eviction === undefined
+      ? compared
+      : {
+          ...compared,
+          message: `${compared.message}; ${eviction}`,
+          next: 'Raise maxmemory of that Redis until the snapshot fits, then restore again.',
+        }
+  if (finding.outcome === 'ok' || actual.length > 0) return finding
+  return {
+    ...finding,
+    next: `It started with appendonly ${appendonly ? 'yes' : 'no'}, and found nothing. ${
+      renewed
+        ? 'Restore its Compose file first and Redis by itself then, each with --source.'
+        : 'If that is not how it started before, restore again.'
+    }`,
+  }
+}
+
+/** It should run as it will start the next time. */
+function startFinding(runs: boolean, starts: boolean): readonly Finding[] {
+  if (runs === starts) return []
+  const [now, then] = [runs, starts].map((on) => (on ? 'yes' : 'no'))
+  return [
+    {
+      check: 'redis-start',
+      outcome: 'warning',
+      message: `Redis runs with appendonly ${now}, but its config says ${then}`,
+      next: 'Make them agree before its next start, or that start loads something else.',
+    },
+  ]
+}
+
+/** A server that can't save refuses writes, or loses them at its next end. */
+function savingFindings(info: ReadonlyMap<string, string>): readonly Finding[] {
+  const bad = ['rdb_last_bgsave_status', 'aof_last_bgrewrite_status', 'aof_last_write_status'].filter(
+    (name) => (info.get(name) ?? 'ok') !== 'ok',
+  )
+  if (bad.length === 0)
+    return [{ check: 'redis-saving', outcome: 'ok', message: 'Redis has no trouble saving' }]
+  return [
+    {
+      check: 'redis-saving',
+      outcome: 'failed',
+      message: `Redis can't save what it has: ${bad.map((name) => `${name} is ${info.get(name)}`).join(', ')}`,
+      next: 'Look into the log of Redis: most often its user may not write to the directory, or the disk is full.',
+    },
+  ]
+}
+
+/**
+ * Patient while it loads: as long as something moves. Its INFO, or why it does not come up; undefined without
+ * redis-cli.
+ */
+async function waitUntilUp(
+  session: Session,
+  stall: number,
+): Promise<ReadonlyMap<string, string> | string | undefined> {
+  const { context } = session
+  const process = await context.host.spawn(
+    {
+      script: 'sources/redis/restore-check',
+      patience: 'work',
+      args: [...session.server, String(stall)],
+      privilege: context.privilege,
+      title: 'waiting for Redis on the server',
+    },
+    { signal: context.signal },
+  )
+  process.exit.catch(() => {})
+  const stop = (): void => process.kill()
+  context.signal.addEventListener('abort', stop)
+  try {
+    process.stdin.on('error', () => {})
+    process.stdin.end(stdinOf(session))
+    let rest = ''
+    for await (const chunk of process.stdout) {
+      rest += (chunk as Buffer).toString('utf8')
+      // What INFO says comes at the end and is kept whole.
+      for (let at = rest.indexOf('\n'); at !== -1 && rest.startsWith('loading '); at = rest.indexOf('\n')) {
+        tellProgress(context, rest.slice(0, at))
+        rest = rest.slice(at + 1)
+      }
+    }
+    const exit = await process.exit
+    context.signal.throwIfAborted()
+    if (rest.startsWith('up\n')) return parseInfo(rest.slice(3))
+    if (rest === 'no-cli\n') return undefined
+    if (rest.startsWith('failed ')) return rest.slice('failed '.length).trim()
+    throw scriptFailed('Waiting for Redis on the server', exit)
+  } catch (error) {
+    context.signal.throwIfAborted()
+    throw error
+  } finally {
+    context.signal.removeEventListener('abort', stop)
+  }
+}

@@ -1,0 +1,85 @@
+import type { RdbFacts, RedisDatabaseFacts, RedisFacts } from '../../../model/facts.ts'
+import type { Finding } from '../../../model/finding.ts'
+import { chooseForm } from './plan.ts'
+
+/** What is expected of the restored server. `exact`: nothing but expired keys may be missing. */
+export interface ExpectedKeys {
+  readonly databases: readonly RedisDatabaseFacts[]
+  readonly exact: boolean
+}
+
+/** The keys that the form which was put back holds; undefined when nobody counted them. */
+export function expectedKeys(facts: RedisFacts, appendonly: boolean): ExpectedKeys | undefined {
+  const chosen = chooseForm(facts, appendonly)
+  if (chosen === 'nothing') return { databases: [], exact: true }
+  const rdb: RdbFacts | undefined = chosen === 'rdb' ? facts.rdb : facts.aof?.base
+  if (rdb === undefined) return undefined
+  return {
+    databases: rdb.databases,
+    exact: facts.pointInTime && (chosen === 'rdb' || facts.aof?.incrementalBytes === 0),
+  }
+}
+
+/** The keyspace of INFO: `db0:keys=5,expires=1,avg_ttl=0`. */
+export function parseKeyspace(info: ReadonlyMap<string, string>): readonly RedisDatabaseFacts[] {
+  return [...info].flatMap(([name, value]) => {
+    const match = /^keys=(\d+),expires=(\d+)/.exec(value)
+    const database = /^db(\d+)$/.exec(name)?.[1]
+    return match === null || database === undefined
+      ? []
+      : [{ database: Number(database), keys: Number(match[1]), expires: Number(match[2]) }]
+  })
+}
+
+/**
+ * Compares keys per database. Keys with an expiry may have gone, all others must be there, and none besides. What
+ * can only be compared approximately never fails: commands behind the base of an AOF change what it counts. That is told,
+ * and a warning only when nothing at all is there.
+ */
+export function compareKeys(expected: ExpectedKeys, actual: readonly RedisDatabaseFacts[]): Finding {
+  const check = 'redis-keys'
+  const numbers = [...new Set([...expected.databases, ...actual].map(({ database }) => database))].toSorted(
+    (a, b) => a - b,
+  )
+  const none = (database: number): RedisDatabaseFacts => ({ database, keys: 0, expires: 0 })
+  const pairs = numbers.map((database) => ({
+    want: expected.databases.find((other) => other.database === database) ?? none(database),
+    have: actual.find((other) => other.database === database) ?? none(database),
+  }))
+  const differ = pairs.filter(({ want, have }) => !fits(want, have))
+  const expired = pairs.reduce((sum, { want, have }) => sum + want.keys - have.keys, 0)
+  const total = (side: readonly RedisDatabaseFacts[]): number => side.reduce((sum, { keys }) => sum + keys, 0)
+  if (differ.length === 0) {
+    const gone = expired === 0 ? '' : ` (${expired} have expired)`
+    return {
+      check,
+      outcome: 'ok',
+      message: `${total(actual)} keys in ${actual.length} databases, as expected${gone}`,
+    }
+  }
+  const list = differ
+    .slice(0, 5)
+    .map(({ want, have }) => `db${want.database}: expected ${count(want)}, actual ${count(have)}`)
+    .join('; ')
+  const more = differ.length > 5 ? `; ${differ.length - 5} databases more` : ''
+  return expected.exact
+    ? {
+        check,
+        outcome: 'failed',
+        message: `Keys differ from the snapshot: ${list}${more}`,
+        next: 'Look into the log of Redis on the server: what did it load, and who writes to it already?',
+      }
+    : {
+        check,
+        outcome: total(actual) === 0 ? 'warning' : 'ok',
+        message: `${total(actual)} keys in ${actual.length} databases; what was captured counted ${total(expected.databases)}, with writes behind that, so the numbers may differ`,
+      }
+}
+
+function fits(want: RedisDatabaseFacts, have: RedisDatabaseFacts): boolean {
+  return have.expires <= want.expires && have.keys - have.expires === want.keys - want.expires
+}
+
+function count({ keys, expires }: RedisDatabaseFacts): string {
+  return `${keys} keys (${expires} with an expiry)`
+}
