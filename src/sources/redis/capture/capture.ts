@@ -37,7 +37,7 @@ export const AOF_PART = 'aof'
 type Way = 'files' | 'stream' | 'stopped'
 
 /**
- * Captures a Redis (design.md, "Redis, done right"). One archive with the directory: the RDB that was just saved,
+ * Captures a Redis (docs/design/redis.md). One archive with the directory: the RDB that was just saved,
  * and whatever else lies there but the other persistence form. For `aof` and `both` a second one, `aof`, with the
  * append-only files. Where the files can't be read, one archive with the RDB as a stream.
  */
