@@ -35,7 +35,7 @@ import { resolveSecret } from '../secrets/resolve.ts'
 import { findSourceContainer } from '../services/source-container.ts'
 import type { RestoreContext } from '../sources/contract.ts'
 import { settleHolds } from '../services/settle-holds.ts'
-import { restorableOf } from '../sources/registry.ts'
+import { kindOf } from '../sources/registry.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { ask } from './question.ts'
 
@@ -230,7 +230,7 @@ async function unmergeSources(host: HostConfig, place: Place, id: string): Promi
   const { remote, probe, deployment, privilege, signal } = place
   const lines: string[] = []
   for (const config of host.sources) {
-    const { merging } = await restorableOf(config.kind)
+    const merging = await kindOf(config.kind).merge?.()
     if (merging === undefined) continue
     const context: RestoreContext = {
       host: remote,

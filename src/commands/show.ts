@@ -5,9 +5,10 @@ import type { Facts } from '../model/facts.ts'
 import { snapshotTime } from '../model/names.ts'
 import { printable } from '../model/path-bytes.ts'
 import { isTorn, type ManifestIndex, type ManifestSource } from '../model/snapshot.ts'
-import { formatDuration, formatSize } from '../model/units.ts'
-import { codeWords, formatAge, formatCount } from '../report/format.ts'
+import { formatCount, formatDuration, formatSize } from '../model/units.ts'
+import { codeWords, formatAge } from '../report/format.ts'
 import { renderTable } from '../report/table.ts'
+import { findKind } from '../sources/registry.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import { resolveSnapshot } from '../vault/resolve-snapshot.ts'
@@ -104,16 +105,5 @@ function renderSource(source: ManifestSource, { removedFiles }: Snapshot, color:
 }
 
 function describeFacts(facts: Facts): string {
-  switch (facts.kind) {
-    case 'files':
-      return `${formatCount(facts.files, 'file')}, ${formatCount(facts.directories, 'directory', 'directories')}, ${formatSize(facts.bytes)}`
-    case 'redis': {
-      const keys = facts.rdb?.databases.reduce((sum, database) => sum + database.keys, 0)
-      const version = facts.serverVersion === undefined ? '' : `Redis ${printable(facts.serverVersion)}, `
-      return `${version}${keys === undefined ? facts.form : formatCount(keys, 'key')}`
-    }
-    // Facts of a kind that a later version wrote.
-    default:
-      return 'facts of a newer version'
-  }
+  return findKind(facts.kind)?.facts?.describe(facts) ?? 'facts of a newer version'
 }

@@ -1,7 +1,8 @@
 import { UsageError } from '../errors.ts'
 import type { Config, HostConfig } from '../model/config.ts'
 import { parseTarget } from '../model/target.ts'
-import { DEFAULT_DEPLOYMENT, DEFAULT_SOURCES } from './default-sources.ts'
+import { DEFAULT_SOURCES } from '../sources/registry.ts'
+import { DEFAULT_DEPLOYMENT } from './default-deployment.ts'
 import { DEFAULT_CONNECT_TIMEOUT, DEFAULT_KEEP_ALIVE } from './normalise.ts'
 import { deploymentProblem, normaliseRemotePath } from './remote-path.ts'
 

@@ -3,7 +3,7 @@ import { configSchema } from './schema.ts'
 
 /** The JSON Schema of hosts.yaml for editors: `hosts.schema.json` holds it as {@link configJsonSchemaText}. */
 export function configJsonSchema(): Record<string, unknown> {
-  const { $schema, ...schema } = z.toJSONSchema(configSchema, { io: 'input' })
+  const { $schema, ...schema } = z.toJSONSchema(configSchema(), { io: 'input' })
   return { $schema, title: 'hosts.yaml of relay-backup', ...schema }
 }
 

@@ -48,9 +48,10 @@ export function parseConfig(text: string, file: string, env: NodeJS.ProcessEnv):
       { file, path: '', message: 'The file is empty', suggestion: 'Start from hosts.example.yaml' },
     ])
   }
-  const parsed = configSchema.safeParse(value)
+  const schema = configSchema()
+  const parsed = schema.safeParse(value)
   const found = [
-    ...(parsed.success ? [] : schemaProblems(configSchema, value, parsed.error.issues)),
+    ...(parsed.success ? [] : schemaProblems(schema, value, parsed.error.issues)),
     ...ruleProblems(value),
   ]
   if (!parsed.success || found.length > 0) {

@@ -4,19 +4,16 @@ import type {
   EncryptionConfig,
   HostConfig,
   QuiesceConfig,
-  RedisSourceConfig,
-  RedisTlsConfig,
-  RedisTlsFile,
   RetentionPolicy,
   ServicesConfig,
   SourceConfig,
   SshConfig,
 } from '../model/config.ts'
-import type { SecretReference } from '../model/secret.ts'
 import { parseTarget } from '../model/target.ts'
 import { parseDuration } from '../model/units.ts'
-import { parseAddress } from './address.ts'
-import { DEFAULT_DEPLOYMENT, DEFAULT_REDIS_ADDRESS, DEFAULT_SOURCES } from './default-sources.ts'
+import { DEFAULT_SOURCES, kindOf } from '../sources/registry.ts'
+import { normaliseSecret, type ResolvePath } from './contract.ts'
+import { DEFAULT_DEPLOYMENT } from './default-deployment.ts'
 import { mergeDefaults } from './merge-defaults.ts'
 import { normaliseRemotePath } from './remote-path.ts'
 import type { ConfigInput, HostInput, RetentionInput, ServicesInput, SourceInput } from './schema.ts'
@@ -29,9 +26,6 @@ const DEFAULT_RETENTION: RetentionPolicy = { last: 7, safety: 14 * 86_400_000 }
 export const DEFAULT_KEEP_ALIVE = 10_000
 export const DEFAULT_CONNECT_TIMEOUT = 20_000
 const DEFAULT_HEALTH_TIMEOUT = 60_000
-
-/** Makes a local path absolute. */
-export type ResolvePath = (path: string) => string
 
 /** A valid config file as the program uses it: defaults filled in, paths absolute, units in ms. */
 export function normaliseConfig(input: ConfigInput, file: string, resolvePath: ResolvePath): Config {
@@ -143,68 +137,13 @@ function normaliseSource(
     quiesce: input.quiesce && normaliseQuiesce(input.quiesce),
     retention: input.retention && resolveRetention(input.retention, outer),
   }
-  switch (input.kind) {
-    case 'files':
-      return {
-        ...common,
-        kind: 'files',
-        paths: (input.paths ?? [input.path ?? '']).map(normaliseRemotePath),
-        exclude: input.exclude ?? [],
-      }
-    case 'volume':
-      return {
-        ...common,
-        kind: 'volume',
-        volume: input.volume,
-        exclude: input.exclude ?? [],
-        paths: [],
-      }
-    case 'redis':
-      return {
-        ...common,
-        kind: 'redis',
-        path: normaliseRemotePath(input.path),
-        capture: input.capture ?? 'rdb',
-        at: redisPlace(input, resolvePath),
-        username: input.username,
-        password: input.password && normaliseSecret(input.password, resolvePath),
-        startsWith: input.startsWith,
-      }
-  }
+  return kindOf(input.kind).config.normalise(input, common, resolvePath)
 }
 
 function normaliseQuiesce(input: NonNullable<SourceInput['quiesce']>): QuiesceConfig {
   return 'stop' in input
     ? { how: 'stop', services: [...new Set(input.stop)] }
     : { how: 'pause', services: [...new Set(input.pause)] }
-}
-
-type RedisInput = Extract<SourceInput, { kind: 'redis' }>
-
-function redisPlace(input: RedisInput, resolvePath: ResolvePath): RedisSourceConfig['at'] {
-  if (input.service !== undefined) return { service: input.service }
-  if (input.container !== undefined) return { container: input.container }
-  const address = input.address === undefined ? undefined : parseAddress(input.address)
-  if (address !== undefined && 'socket' in address) return address
-  return { ...DEFAULT_REDIS_ADDRESS, ...address, tls: redisTls(input.tls, resolvePath) }
-}
-
-/** An absolute path is on the server, where redis-cli runs; any other one is a path of the config like all others. */
-function redisTls(tls: RedisInput['tls'], resolvePath: ResolvePath): boolean | RedisTlsConfig {
-  if (tls === undefined || typeof tls === 'boolean') return tls ?? false
-  const file = (path: string | undefined): RedisTlsFile | undefined =>
-    path === undefined ? undefined : path.startsWith('/') ? { server: path } : { here: resolvePath(path) }
-  return {
-    ca: file(tls.ca),
-    cert: file(tls.cert),
-    key: file(tls.key),
-    serverName: tls.serverName,
-    insecure: tls.insecure ?? false,
-  }
-}
-
-function normaliseSecret(reference: SecretReference, resolvePath: ResolvePath): SecretReference {
-  return 'file' in reference ? { file: resolvePath(reference.file) } : reference
 }
 
 /** A policy stands as a whole: what it does not name keeps nothing. One that names only `safety` changes only that. */

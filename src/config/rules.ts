@@ -1,5 +1,8 @@
 import { NAME_PATTERN } from '../model/names.ts'
 import { parseDuration } from '../model/units.ts'
+import type { Kind } from '../sources/kind.ts'
+import { findKind } from '../sources/registry.ts'
+import { fields, isMap, type Fields } from './contract.ts'
 import type { ConfigPath } from './document.ts'
 import type { Problem } from './problem.ts'
 import { normaliseRemotePath } from './remote-path.ts'
@@ -7,7 +10,8 @@ import { normaliseRemotePath } from './remote-path.ts'
 // What spans several keys. Rules read the file's data as it is, valid or not, so that all problems are found
 // at once; a value of the wrong type is the schema's to report and is passed over here.
 
-type Fields = Readonly<Record<string, unknown>>
+/** How a config names the server that holds the data of a source. */
+const ENGINE_PLACES = ['service', 'container', 'address']
 
 /** Every rule's problems with the file's data, in the file's order per rule. */
 export function ruleProblems(config: unknown): Problem[] {
@@ -136,49 +140,22 @@ function sourcesRules(host: Fields, path: ConfigPath, effective: Fields): Proble
 }
 
 function sourceRules(source: Fields, path: ConfigPath): Problem[] {
-  if (source['kind'] === 'files') {
-    const both = source['path'] !== undefined && source['paths'] !== undefined
-    if (both) return [{ path: [...path, 'paths'], at: 'key', message: 'write path or paths, not both' }]
-    if (source['path'] === undefined && source['paths'] === undefined)
-      return [
-        {
-          path: [...path, 'path'],
-          at: 'key',
-          message: 'is required',
-          suggestion: 'Add `path: logs` or `paths: [a, b]`',
-        },
-      ]
-    return []
-  }
-  if (source['kind'] !== 'redis') return []
-  const places = ['service', 'container', 'address'].filter((key) => source[key] !== undefined)
-  const problems: Problem[] = places.slice(1).map((key) => ({
-    path: [...path, key],
-    at: 'key',
-    message: `the server is named by ${places[0]} already; write only one of service, container and address`,
-  }))
-  return [...problems, ...tlsRules(source, path, places)]
+  const kind = findKind(source['kind'])
+  const problems = kind?.config.rules?.(source) ?? []
+  return [
+    ...(kind?.engine === undefined ? [] : enginePlaceRules(source, path)),
+    ...problems.map((problem) => ({ ...problem, path: [...path, ...problem.path] })),
+  ]
 }
 
-function tlsRules(source: Fields, path: ConfigPath, places: readonly string[]): Problem[] {
-  const { tls, address } = source
-  if (tls !== true && !isMap(tls)) return []
-  const at = [...path, 'tls']
-  if (places.some((place) => place !== 'address'))
-    return [{ path: at, at: 'key', message: 'works only with address' }]
-  if (typeof address === 'string' && address.startsWith('unix:'))
-    return [{ path: at, at: 'key', message: 'does not go together with a unix socket' }]
-  const { cert, key } = fields(tls)
-  if ((cert === undefined) === (key === undefined)) return []
-  const [has, lacks] = cert === undefined ? ['key', 'cert'] : ['cert', 'key']
-  return [
-    {
-      path: [...at, has],
-      at: 'key',
-      message: `needs ${lacks} beside it`,
-      suggestion: 'Name the client certificate and its private key, or neither',
-    },
-  ]
+/** A server of data is named once. */
+function enginePlaceRules(source: Fields, path: ConfigPath): Problem[] {
+  const places = ENGINE_PLACES.filter((key) => source[key] !== undefined)
+  return places.slice(1).map((key) => ({
+    path: [...path, key],
+    at: 'key',
+    message: `the server is named by ${places[0]} already; write only one of ${ENGINE_PLACES.slice(0, -1).join(', ')} and ${ENGINE_PLACES.at(-1)}`,
+  }))
 }
 
 /** The same path in two places would be captured, and restored, twice. One inside another is allowed. */
@@ -190,7 +167,10 @@ function identicalPaths(
   const seen = new Map<string, ConfigPath>()
   const problems: Problem[] = []
   for (const [name, value] of sources) {
-    for (const { path, text } of pathsOf(fields(value), [...at, name])) {
+    const source = fields(value)
+    for (const place of findKind(source['kind'])?.config.places(source) ?? []) {
+      const { text } = place
+      const path = [...at, name, ...place.path]
       const absolute = text.startsWith('/') || typeof deployment !== 'string' ? text : `${deployment}/${text}`
       const key = normaliseRemotePath(absolute)
       const first = seen.get(key)
@@ -206,27 +186,22 @@ function identicalPaths(
   return problems
 }
 
-function pathsOf(source: Fields, at: ConfigPath): { path: ConfigPath; text: string }[] {
-  const listed = Array.isArray(source['paths']) ? (source['paths'] as unknown[]) : []
-  const written: [ConfigPath, unknown][] = [
-    [[...at, 'path'], source['path']],
-    ...listed.map((text, index): [ConfigPath, unknown] => [[...at, 'paths', index], text]),
-    // A volume is at the same place as itself, and at no other's.
-    [[...at, 'volume'], typeof source['volume'] === 'string' ? `/volume:/${source['volume']}` : undefined],
-  ]
-  return written.flatMap(([path, text]) => (typeof text === 'string' ? [{ path, text }] : []))
-}
-
 function serviceRules(host: Fields, path: ConfigPath): Problem[] {
   if (fields(host['services'])['manager'] === 'compose') return []
   return Object.entries(fields(host['sources']))
-    .filter(([, source]) => fields(source)['kind'] === 'redis' && fields(source)['service'] !== undefined)
+    .filter(([, source]) => engineOf(source) !== undefined && fields(source)['service'] !== undefined)
     .map(([name]) => ({
       path: [...path, 'sources', name, 'service'],
       at: 'key',
       message: 'is a Compose service, but services.manager is not compose',
       suggestion: 'Set `services: { manager: compose }`, or use container or address',
     }))
+}
+
+/** The kind of a source whose data a server holds. */
+function engineOf(source: unknown): Kind | undefined {
+  const kind = findKind(fields(source)['kind'])
+  return kind?.engine === undefined ? undefined : kind
 }
 
 /** Who can be held still depends on what manages the services of the host. */
@@ -264,12 +239,13 @@ function quiesceRules(host: Fields, path: ConfigPath): Problem[] {
           suggestion: 'Add `services: { manager: compose }` (or docker, systemd) to the host',
         },
       ]
-    const own = source['kind'] === 'redis' ? [source['service'], source['container']] : []
+    const engine = engineOf(source)
+    const own = engine === undefined ? [] : [source['service'], source['container']]
     if (Array.isArray(pause) && (pause as unknown[]).some((one) => own.includes(one)) && stop === undefined)
       return [
         {
           path: [...at, 'pause'],
-          message: 'names the Redis of this source, which must answer while it is captured',
+          message: `names the ${engine?.title} of this source, which must answer while it is captured`,
           suggestion: 'Name the services that write to it instead',
         },
       ]
@@ -279,12 +255,4 @@ function quiesceRules(host: Fields, path: ConfigPath): Problem[] {
 
 function duration(value: unknown): number | undefined {
   return typeof value === 'string' ? parseDuration(value) : undefined
-}
-
-function isMap(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function fields(value: unknown): Fields {
-  return isMap(value) ? value : {}
 }

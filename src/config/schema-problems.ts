@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { ConfigPath } from './document.ts'
 import { didYouMean } from './problem.ts'
 import type { Problem } from './problem.ts'
-import { SECRET_ID } from './schema.ts'
+import { SECRET_ID } from './contract.ts'
 
 type Schema = z.core.$ZodType
 type Issue = z.core.$ZodIssue

@@ -1,27 +1,17 @@
 import { z } from 'zod'
-import { excludePatternProblem } from '../model/exclude-pattern.ts'
 import { NAME_PATTERN } from '../model/names.ts'
 import { parseDuration } from '../model/units.ts'
-import { addressProblem, targetProblem } from './address.ts'
-import { deploymentProblem, sourcePathProblem } from './remote-path.ts'
+import type { Kind } from '../sources/kind.ts'
+import { allKinds, DEFAULT_SOURCES } from '../sources/registry.ts'
+import { targetProblem } from './address.ts'
+import { checked, localPath, secret, text } from './contract.ts'
+import { deploymentProblem } from './remote-path.ts'
 
 // The shape of hosts.yaml. Validation only: nothing is changed here (see normalise.ts), and what spans several
 // keys is in rules.ts. Messages never repeat a value of the file, since any value may be a misplaced secret.
 
 const DURATION = /^(\d+(\.\d+)?(ms|s|m|h|d|w))+$/
 const COMPRESSION = /^(auto|none|zstd(:([1-9]|1[0-9]))?|gzip(:[1-9])?)$/
-
-/** A text with a rule that a pattern can't say: `problemOf` returns what is wrong, or undefined. */
-const checked = (base: z.ZodString, problemOf: (value: string) => string | undefined) =>
-  base.superRefine((value, context) => {
-    const message = problemOf(value)
-    if (message !== undefined) context.addIssue({ code: 'custom', message })
-  })
-
-const text = (what: string) =>
-  checked(z.string().min(1, { error: `${what} must not be empty`, abort: true }), (value) =>
-    value.includes('\0') ? `${what} must not contain a NUL character` : undefined,
-  )
 
 const MAX_DURATION = 100 * 365 * 86_400_000
 const duration = () =>
@@ -32,32 +22,6 @@ const duration = () =>
       : undefined
   })
 const count = () => z.int('must be a whole number').min(1, 'must be at least 1').max(100_000)
-
-/** A file on this machine. */
-const localPath = () => text('the path')
-
-/** The id in the registry by which schema-problems.ts knows a secret. */
-export const SECRET_ID = 'secret'
-/** One instance, so that the JSON Schema defines it once. Its message is fixed: a literal is never repeated. */
-const secret = z
-  .union(
-    [
-      z
-        .strictObject({ keychain: z.string().regex(/^[^/]+\/.+$/, 'write it as service/account') })
-        .describe("The operating system's keychain: service/account. Store it with: relay-backup secret set"),
-      z
-        .strictObject({ env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'not a name of a variable') })
-        .describe('The name of an environment variable that holds the secret.'),
-      z
-        .strictObject({ file: localPath() })
-        .describe('A file that holds the secret and that only you can read (chmod 600).'),
-      z
-        .strictObject({ command: text('the command') })
-        .describe('A command of this machine that prints the secret.'),
-    ],
-    { error: 'not a secret reference' },
-  )
-  .meta({ id: SECRET_ID })
 
 const retention = (description: string) =>
   z
@@ -159,7 +123,7 @@ const services = z
           .describe(
             'The Compose project. Default: the one whose containers were made there, else what Compose calls it.',
           ),
-        data: nameList().optional().describe('Services that hold data and start first: [redis].'),
+        data: nameList().optional().describe('Services that hold data and start first: [db].'),
         stop: nameList()
           .optional()
           .describe('Services to stop during a restore. Default: those that use the sources.'),
@@ -212,114 +176,30 @@ const quiesce = () =>
     )
     .optional()
 
-const remotePath = () => checked(text('the path'), sourcePathProblem)
-
-const excludePatterns = () =>
+/** What every source may have, around what its kind wants. */
+const sourceOf = ({ name, config }: Kind) =>
   z
-    .array(checked(text('the pattern'), excludePatternProblem))
-    .optional()
+    .strictObject({
+      kind: z.literal(name),
+      ...config.shape,
+      quiesce: quiesce(),
+      retention: sourceRetention(),
+    })
+    .describe(config.description)
+
+const sources = () => {
+  const [first, ...others] = allKinds().map(sourceOf)
+  if (first === undefined) throw new Error('there is no kind of source')
+  const defaults = DEFAULT_SOURCES.map(({ name }) => name)
+  return z
+    .record(z.string(), z.discriminatedUnion('kind', [first, ...others]))
     .describe(
-      'What to leave out, in the syntax of .gitignore, from the path of the source on: ["*.tmp", "cache/", "/old", "!keep.tmp"].',
+      `What to capture, by name. Default: ${defaults.slice(0, -1).join(', ')} and ${defaults.at(-1)}, those that exist on the server.`,
     )
+    .meta({ propertyNames: { pattern: NAME_PATTERN.source } })
+}
 
-const filesSource = z
-  .strictObject({
-    kind: z.literal('files'),
-    path: remotePath().optional().describe('One directory or file, relative to the deployment, or absolute.'),
-    paths: z
-      .array(remotePath())
-      .min(1, 'name at least one path')
-      .optional()
-      .describe('Several directories or files, instead of `path`.'),
-    exclude: excludePatterns(),
-    quiesce: quiesce(),
-    retention: sourceRetention(),
-  })
-  .describe('Files and directories.')
-
-const tlsFile = () =>
-  checked(text('the path'), (value) => (/[\n\r]/.test(value) ? 'must be on one line' : undefined))
-
-const redisTls = z
-  .strictObject({
-    ca: tlsFile()
-      .optional()
-      .describe(
-        "The certificates to trust. An absolute path is on the server; one that begins with ~/ or is relative to this file, on this machine. Default: those of the server's system.",
-      ),
-    cert: tlsFile()
-      .optional()
-      .describe('The client certificate, when Redis wants one; with `key`. Paths as for ca.'),
-    key: tlsFile()
-      .optional()
-      .describe('Its private key. Paths as for ca; on this machine only you may read it (chmod 600).'),
-    serverName: z
-      .string()
-      .regex(/^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?$/, 'not the name of a server')
-      .optional()
-      .describe('The name to ask for (SNI).'),
-    insecure: z
-      .boolean()
-      .optional()
-      .describe('Take every certificate, without looking at it. Default false.'),
-  })
-  .describe('What TLS needs.')
-
-const redisSource = z
-  .strictObject({
-    kind: z.literal('redis'),
-    path: remotePath().describe('The data directory of Redis, relative to the deployment, or absolute.'),
-    service: text('the service')
-      .optional()
-      .describe('The Compose service that runs it (needs services.manager: compose).'),
-    container: text('the container').optional().describe('The container that runs it.'),
-    address: checked(text('the address'), addressProblem)
-      .optional()
-      .describe(
-        'host:port as seen from the server, or a socket of it: unix:/run/redis/redis.sock. Default 127.0.0.1:6379.',
-      ),
-    tls: z
-      .union([z.boolean(), redisTls], { error: 'write true, false, or what TLS needs: { ca: FILE }' })
-      .optional()
-      .describe('Speak TLS to `address`. Default false.'),
-    username: text('the user').optional().describe('The Redis user. Default: the default user.'),
-    password: secret.optional().describe('The Redis password.'),
-    capture: z
-      .enum(['rdb', 'aof', 'both'], { error: 'must be one of rdb, aof, both' })
-      .optional()
-      .describe('What to take: a point-in-time RDB, the append-only files, or both. Default rdb.'),
-    startsWith: z
-      .enum(['aof', 'rdb'], { error: 'must be aof or rdb' })
-      .optional()
-      .describe(
-        'What Redis loads when it starts the next time: aof (appendonly yes) or rdb (appendonly no). Default: found out on the server; a restore asks for this key where that is impossible.',
-      ),
-    quiesce: quiesce(),
-    retention: sourceRetention(),
-  })
-  .describe('A Redis server and its data directory.')
-
-const volumeSource = z
-  .strictObject({
-    kind: z.literal('volume'),
-    volume: z
-      .string()
-      .regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/, 'is no name of a volume')
-      .describe("The volume's name as Docker has it, or as the Compose file has it."),
-    exclude: excludePatterns(),
-    quiesce: quiesce(),
-    retention: sourceRetention(),
-  })
-  .describe('A named volume of Docker.')
-
-const sources = z
-  .record(z.string(), z.discriminatedUnion('kind', [filesSource, redisSource, volumeSource]))
-  .describe(
-    'What to capture, by name. Default: redis_data, logs, data and config, those that exist on the server.',
-  )
-  .meta({ propertyNames: { pattern: NAME_PATTERN.source } })
-
-const hostShape = {
+const hostShape = () => ({
   ssh: ssh('user@host, user@host:port, or the long form.').optional(),
   deployment: checked(text('the path'), deploymentProblem)
     .optional()
@@ -334,8 +214,8 @@ const hostShape = {
   fullEvery: fullEvery().optional(),
   runTimeout: runTimeout(),
   services: services.optional(),
-  sources: sources.optional(),
-}
+  sources: sources().optional(),
+})
 
 const encryption = z
   .strictObject({
@@ -367,8 +247,10 @@ const encryption = z
   })
   .describe('How archives are encrypted. Name recipients (recommended) or a passphrase.')
 
-/** The config file as people write it. Its JSON Schema is `hosts.schema.json`. */
-export const configSchema = z.strictObject({
+/** The config file as people write it, with the kinds that are registered. Its JSON Schema is `hosts.schema.json`. */
+export const configSchema = () => {
+  const shape = hostShape()
+  return z.strictObject({
   version: z.literal(1, { error: 'must be 1' }).describe("The version of this file's format: 1."),
   vault: localPath().describe(
     'The local directory that holds all snapshots. ~ and paths relative to this file work.',
@@ -379,17 +261,18 @@ export const configSchema = z.strictObject({
   fullEvery: fullEvery().optional(),
   runTimeout: runTimeout(),
   defaults: z
-    .strictObject(hostShape)
+    .strictObject(shape)
     .optional()
     .describe("Keys for every host. A host's own key replaces it; the keys of `ssh` are merged one by one."),
   hosts: z
-    .record(z.string(), z.strictObject(hostShape))
+    .record(z.string(), z.strictObject(shape))
     .describe('The servers, by name.')
     .meta({ propertyNames: { pattern: NAME_PATTERN.source }, minProperties: 1 }),
 })
+}
 
 /** The config file after validation, before normalisation. */
-export type ConfigInput = z.output<typeof configSchema>
+export type ConfigInput = z.output<ReturnType<typeof configSchema>>
 export type HostInput = ConfigInput['hosts'][string]
 export type SourceInput = NonNullable<HostInput['sources']>[string]
 export type RetentionInput = NonNullable<ConfigInput['retention']>

@@ -9,7 +9,7 @@ import {
 } from '../pull/privilege.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import { scriptFailure } from '../restore/server/failure.ts'
-import { versionOfBinary, type ServerVersion } from '../model/redis-version.ts'
+import { versionOfBinary, type ServerVersion } from '../sources/redis/version.ts'
 import { decodeField, fieldLines } from '../model/script-field.ts'
 import { listJournals, type RestoreJournal } from '../restore/server/journals.ts'
 import { lookAtTargets, type ServerLook } from '../restore/server/look.ts'

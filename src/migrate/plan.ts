@@ -1,7 +1,7 @@
 import type { SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { MigrationPlan } from '../model/migration-report.ts'
-import type { ServerVersion } from '../model/redis-version.ts'
+import type { ServerVersion } from '../sources/redis/version.ts'
 import type { ServerServices } from '../model/server-services.ts'
 import { isOlder } from '../model/version-order.ts'
 import { describePrivilege } from '../pull/privilege.ts'

@@ -1,5 +1,5 @@
 import type { SourceConfig } from '../model/config.ts'
-import { versionOfBinary, type ServerVersion } from '../model/redis-version.ts'
+import { versionOfBinary, type ServerVersion } from '../sources/redis/version.ts'
 import type { ContainerLook } from '../services/contract.ts'
 import { privilegeToSpeak, type MachineLook, type Side } from './look.ts'
 

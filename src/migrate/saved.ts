@@ -1,5 +1,5 @@
 import { SourceError } from '../errors.ts'
-import type { RedisFacts } from '../model/facts.ts'
+import type { RedisFacts } from '../sources/redis/facts.ts'
 import type { Finding } from '../model/finding.ts'
 import { listJournals } from '../restore/server/journals.ts'
 import type { Snapshot } from '../vault/contract.ts'

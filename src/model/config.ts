@@ -1,4 +1,3 @@
-import type { RedisCaptureForm } from './facts.ts'
 import type { SecretReference } from './secret.ts'
 
 /** The config after validation and normalisation: defaults filled in, paths absolute, durations in ms, sizes in bytes. */
@@ -120,63 +119,12 @@ export interface QuiesceConfig {
   readonly services: readonly string[]
 }
 
-interface SourceConfigBase {
+/** A source of a host. What else it has belongs to its kind (sources/<kind>/config.ts). */
+export interface SourceConfig {
   readonly name: string
+  readonly kind: string
   readonly quiesce?: QuiesceConfig | undefined
   /** This source's own retention, when it differs from the host's. */
   readonly retention?: RetentionPolicy | undefined
+  readonly [key: string]: unknown
 }
-
-export interface FilesSourceConfig extends SourceConfigBase {
-  readonly kind: 'files'
-  /** Relative to the deployment, or absolute. No `..`, no trailing slash. */
-  readonly paths: readonly string[]
-  /** Patterns in the syntax of `.gitignore` (path-filter.ts). */
-  readonly exclude: readonly string[]
-}
-
-/** A file that redis-cli needs for TLS: on the server, or on this machine; both absolute. */
-export type RedisTlsFile = { readonly server: string } | { readonly here: string }
-
-export interface RedisTlsConfig {
-  /** Whom to trust; absent: whom the server's system trusts. */
-  readonly ca?: RedisTlsFile | undefined
-  /** What to show when Redis asks for a certificate; both or none. */
-  readonly cert?: RedisTlsFile | undefined
-  readonly key?: RedisTlsFile | undefined
-  /** The name to ask for (SNI). */
-  readonly serverName?: string | undefined
-  /** Takes every certificate. */
-  readonly insecure: boolean
-}
-
-export interface RedisSourceConfig extends SourceConfigBase {
-  readonly kind: 'redis'
-  /** The data directory, relative to the deployment, or absolute. */
-  readonly path: string
-  readonly capture: RedisCaptureForm
-  /** How the server is found; absent: 127.0.0.1:6379 as seen from the host. */
-  readonly at:
-    | { readonly service: string }
-    | { readonly container: string }
-    | { readonly address: string; readonly port: number; readonly tls: boolean | RedisTlsConfig }
-    /** A unix socket of the server, absolute. */
-    | { readonly socket: string }
-  readonly username?: string | undefined
-  readonly password?: SecretReference | undefined
-  /** What its next start loads, where that can't be found out on the server: AOF (`appendonly yes`) or RDB. */
-  readonly startsWith?: 'aof' | 'rdb' | undefined
-}
-
-/** A named volume of Docker. */
-export interface VolumeSourceConfig extends SourceConfigBase {
-  readonly kind: 'volume'
-  /** Its name, or that of its Compose file. */
-  readonly volume: string
-  /** As of {@link FilesSourceConfig}. */
-  readonly exclude: readonly string[]
-  /** Where it lies on the server, one absolute path; none as long as nobody has asked there. */
-  readonly paths: readonly string[]
-}
-
-export type SourceConfig = FilesSourceConfig | RedisSourceConfig | VolumeSourceConfig

@@ -1,8 +1,14 @@
-/** What was counted in what was captured; compared after a restore. Counts and versions only: facts are public. */
-export type Facts = FilesFacts | RedisFacts
+/**
+ * What was counted in what was captured; compared after a restore. Counts and versions only: facts are public. What they
+ * are belongs to the kind that `kind` names (sources/<kind>/facts.ts).
+ */
+export interface Facts {
+  readonly kind: string
+  readonly [key: string]: unknown
+}
 
-export interface FilesFacts {
-  readonly kind: 'files'
+/** What is counted in a tree of files. */
+export interface TreeCounts {
   readonly files: number
   readonly directories: number
   /** Symbolic links and hard links. */
@@ -11,62 +17,4 @@ export interface FilesFacts {
   readonly others: number
   /** Content of regular files, in bytes. */
   readonly bytes: number
-}
-
-/** How a Redis source was captured. */
-export type RedisCaptureForm = 'rdb' | 'aof' | 'both'
-
-export interface RedisDatabaseFacts {
-  readonly database: number
-  readonly keys: number
-  /** Keys with an expiry; they may be fewer after a restore. */
-  readonly expires: number
-}
-
-export interface RdbFacts {
-  /** RDB format version (the four digits of the header). */
-  readonly version: number
-  /** AUX field `redis-ver`, when the file has one. */
-  readonly redisVersion?: string | undefined
-  readonly databases: readonly RedisDatabaseFacts[]
-  /** Function libraries. */
-  readonly functions: number
-  /** Names of modules whose values or aux fields the file carries. */
-  readonly modules: readonly string[]
-  /** From the header to the end of the checksum, in bytes. */
-  readonly bytes: number
-  /** `none` when the server writes no checksum (`rdbchecksum no` stores 0) or the version has none. */
-  readonly checksum: 'ok' | 'none'
-}
-
-export interface AofFacts {
-  readonly layout: 'multi-part' | 'single-file'
-  readonly files: number
-  readonly bytes: number
-  /** The facts of the base RDB or of the RDB preamble, when there is one. */
-  readonly base?: RdbFacts | undefined
-  /** Bytes of commands behind the base; when not 0 the counts of the base are only approximate. */
-  readonly incrementalBytes: number
-}
-
-export interface RedisFacts {
-  readonly kind: 'redis'
-  readonly form: RedisCaptureForm
-  /** Which persistence form the server would load at its next start from what was captured. */
-  readonly loads: 'rdb' | 'aof' | 'nothing'
-  readonly serverVersion?: string | undefined
-  /** False when the capture was a scan and not one point in time. */
-  readonly pointInTime: boolean
-  /** The server was not running when it was captured. */
-  readonly stopped: boolean
-  readonly rdb?: RdbFacts | undefined
-  readonly aof?: AofFacts | undefined
-  /** `dir`, `dbfilename`, `appenddirname`, `appendfilename`, `appendonly` as the server answered, where known. */
-  readonly settings: Readonly<Record<string, string>>
-  /** What the data took in the server's memory, in bytes, where it ran. */
-  readonly memory?: number | undefined
-  /** Which slots a node of a cluster served, as `0-5460 6000`, when its keys were read one by one. */
-  readonly slots?: string | undefined
-  /** Unix time of the last save in seconds, where known. */
-  readonly lastSave?: number | undefined
 }

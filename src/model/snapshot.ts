@@ -1,6 +1,5 @@
 import type { Facts } from './facts.ts'
 
-export type SourceKind = 'files' | 'redis' | 'volume'
 export type Purpose = 'pull' | 'safety' | 'cutover'
 export type ArchiveFormat = 'tar' | 'stream'
 export type Compression = 'zstd' | 'gzip' | 'none'
@@ -50,7 +49,8 @@ export interface ManifestIndex {
 
 export interface ManifestSource {
   readonly name: string
-  readonly kind: SourceKind
+  /** The name of a kind that a version of the program knows, or knew. */
+  readonly kind: string
   readonly format: ArchiveFormat
   readonly mode: 'full' | 'incremental'
   /** Snapshot ids that an incremental needs, oldest first; empty for a full. */

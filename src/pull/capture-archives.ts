@@ -7,6 +7,7 @@ import { pathToJson, printable } from '../model/path-bytes.ts'
 import type { Compression, ManifestArchive, ManifestIndex, ManifestSource } from '../model/snapshot.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { Capture, CaptureArchive, PullContext, CaptureOutcome } from '../sources/contract.ts'
+import { kindOf } from '../sources/registry.ts'
 import type { PendingFile, PendingSnapshot } from '../vault/contract.ts'
 import { archiveFileName } from './archive-name.ts'
 import type { PullDependencies } from './dependencies.ts'
@@ -242,7 +243,7 @@ export function indexHeader(
 
 /** The source's paths as its members are named: what lies inside the deployment is relative to it. */
 function pathsInArchive(config: SourceConfig, deployment: string | undefined): string[] {
-  const paths = config.kind === 'redis' ? [config.path] : config.paths
+  const paths = kindOf(config.kind).paths(config)
   return paths.map((path) =>
     deployment !== undefined && path.startsWith(`${deployment}/`) ? path.slice(deployment.length + 1) : path,
   )

@@ -10,7 +10,6 @@ import type {
 } from '../archive/contract.ts'
 import type { Encryptor } from '../crypto/contract.ts'
 import type { HostConfig, SshConfig } from '../model/config.ts'
-import type { SourceKind } from '../model/snapshot.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import type { Reporter } from '../report/contract.ts'
 import type { ResolveSecret } from '../secrets/contract.ts'
@@ -42,7 +41,7 @@ export interface PullDependencies {
   readonly throttle: Throttle
   readonly resolveSecret: ResolveSecret
   readonly findContainer: FindContainer
-  readonly sourceOf: (kind: SourceKind) => Promise<CapturableSource>
+  readonly sourceOf: (kind: string) => Promise<CapturableSource>
   /** The same for two hosts that are one server behind several names. */
   readonly serverOf: (ssh: SshConfig) => Promise<string>
   readonly connect: (host: HostConfig, signal: AbortSignal) => Promise<RemoteHost>

@@ -1,6 +1,7 @@
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import type { FindVolume } from '../services/contract.ts'
+import { kindOf } from '../sources/registry.ts'
 import { requireShell } from './access.ts'
 
 /** Where sources are looked for. */
@@ -14,16 +15,18 @@ export interface SourcePlace {
 
 /** A source with its paths: where a volume lies, only its server knows. Throws as {@link FindVolume} does. */
 export async function locateSource(place: SourcePlace, source: SourceConfig): Promise<SourceConfig> {
-  if (source.kind !== 'volume') return source
+  const kind = kindOf(source.kind)
+  const volume = kind.volume?.(source)
+  if (volume === undefined) return source
   const { host, remote, probe, findVolume, signal } = place
-  requireShell(host.name, probe, 'a volume')
+  requireShell(host.name, probe, `a ${kind.title}`)
   const privilege = host.sudo ? 'sudo' : undefined
   const deployment = probe.deployment ?? '/'
-  const { mountpoint } = await findVolume(remote, source.volume, {
+  const { mountpoint } = await findVolume(remote, volume, {
     deployment,
     services: host.services,
     privilege,
     signal,
   })
-  return { ...source, paths: [mountpoint] }
+  return kind.movedTo(source, [mountpoint])
 }

@@ -3,6 +3,7 @@ import type { HostConfig, SourceConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import type { CaptureContext, ExcludedNames } from '../sources/contract.ts'
+import { kindOf } from '../sources/registry.ts'
 import type { PullDependencies } from './dependencies.ts'
 import { locateSource } from './locate.ts'
 import { privilegeToRead, withRefusal, type ChosenPrivilege } from './privilege.ts'
@@ -94,7 +95,7 @@ async function lookAtSource(
       signal,
     }
     await kind.look(context, source)
-    if (source.kind !== 'redis' && source.exclude.length > 0)
+    if ((kindOf(source.kind).exclude?.(source) ?? []).length > 0)
       excludes = await kind.findExcluded?.(context, source)
   })
   const told = withRefusal(error, chosen)

@@ -2,6 +2,7 @@ import { expected, InterruptedError, RelayError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { PullPlanReport } from '../model/pull-report.ts'
 import type { HostProbe } from '../remote/contract.ts'
+import { kindOf } from '../sources/registry.ts'
 import type { PullDependencies } from './dependencies.ts'
 import { SFTP_ONLY } from './access.ts'
 import { lookAtSources, type LookDependencies } from './look-at-sources.ts'
@@ -125,30 +126,5 @@ export function requireDeployment(host: HostConfig, probe: HostProbe): string {
 
 function describeSource(source: SourceConfig): string {
   const { quiesce } = source
-  return `${describeContent(source)}${quiesce === undefined ? '' : `, ${describeQuiesce(quiesce)}`}`
-}
-
-function describeContent(source: SourceConfig): string {
-  switch (source.kind) {
-    case 'files': {
-      const excluded = source.exclude.length === 0 ? '' : `, without ${source.exclude.join(' ')}`
-      return `${source.paths.join(' ')}${excluded}`
-    }
-    case 'volume': {
-      const excluded = source.exclude.length === 0 ? '' : `, without ${source.exclude.join(' ')}`
-      return `volume ${source.volume}, ${source.paths.join(' ')}${excluded}`
-    }
-    case 'redis': {
-      const { at } = source
-      const place =
-        'address' in at
-          ? `${at.address}:${at.port}`
-          : 'socket' in at
-            ? `unix:${at.socket}`
-            : 'service' in at
-              ? at.service
-              : at.container
-      return `${source.path}, as ${source.capture}, from Redis at ${place}`
-    }
-  }
+  return `${kindOf(source.kind).describe(source)}${quiesce === undefined ? '' : `, ${describeQuiesce(quiesce)}`}`
 }

@@ -2,6 +2,7 @@ import { RemoteError, SourceError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { FindHelper } from '../services/contract.ts'
+import { kindOf } from '../sources/registry.ts'
 
 /** How something on the server is got at. */
 export interface ChosenPrivilege {
@@ -23,7 +24,7 @@ export interface PrivilegePlace {
 /** How a source is read: as the SSH user wherever that is enough, by sudo where that is configured, else by Docker. */
 export async function privilegeToRead(place: PrivilegePlace, source: SourceConfig): Promise<ChosenPrivilege> {
   const { probe } = place
-  const paths = source.kind === 'redis' ? [source.path] : source.paths
+  const paths = kindOf(source.kind).paths(source)
   return choosePrivilege(place, async () => {
     const answers = await lookAtAccess(place, 'read', [probe.deployment ?? '/', ...paths])
     return answers.every((answer) => answer)

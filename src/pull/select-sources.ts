@@ -1,6 +1,7 @@
 import { SourceError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { HostProbe } from '../remote/contract.ts'
+import { kindOf } from '../sources/registry.ts'
 
 /** What a pull of one host captures. */
 export interface SourceSelection {
@@ -41,14 +42,14 @@ export function selectSources(
 
 function existingDefaults(host: HostConfig, existing: ReadonlySet<string>): SourceConfig[] {
   return host.sources.flatMap((source): SourceConfig[] => {
-    if (source.kind === 'redis') return existing.has(source.path) ? [source] : []
-    const paths = source.paths.filter((path) => existing.has(path))
-    return paths.length === 0 ? [] : [{ ...source, paths }]
+    const kind = kindOf(source.kind)
+    const paths = kind.paths(source).filter((path) => existing.has(path))
+    return paths.length === 0 ? [] : [kind.movedTo(source, paths)]
   })
 }
 
 function pathsOf(source: SourceConfig): readonly string[] {
-  return source.kind === 'redis' ? [source.path] : source.paths
+  return kindOf(source.kind).paths(source)
 }
 
 function absentSource(host: HostConfig, name: string, there: readonly SourceConfig[]): SourceError {

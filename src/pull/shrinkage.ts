@@ -1,5 +1,5 @@
-import type { Facts } from '../model/facts.ts'
 import type { ManifestSource } from '../model/snapshot.ts'
+import { findKind } from '../sources/registry.ts'
 
 /** A source that lost so much since the last complete snapshot, or is so unlike it, that a person should look. */
 export interface Shrinkage {
@@ -12,8 +12,8 @@ export interface Shrinkage {
 const REMAINDER = 0.1
 
 /**
- * Sources of the last complete snapshot that are gone, empty, smaller by 90 %, or a Redis that does not answer any more. `now` holds the sources that
- * were captured; a source that failed is not judged (its failure is louder), nor is one that was not asked for.
+ * Sources of the last complete snapshot that are gone, empty, smaller by 90 %, or whose server does not answer any more.
+ * `now` holds the sources that were captured; a source that failed is not judged (its failure is louder), nor is one that was not asked for.
  */
 export function findShrinkage(
   before: readonly ManifestSource[],
@@ -28,7 +28,8 @@ export function findShrinkage(
         { source: old.name, code: 'source-gone', message: 'was in the last complete snapshot and is gone' },
       ]
     }
-    if (wasRunning(old.facts) && !wasRunning(current.facts)) {
+    const [was, is] = [factsOf(old), factsOf(current)]
+    if (was.wasRunning && !is.wasRunning) {
       // A wrong address looks like a stopped server, and its files may be stale.
       return [
         {
@@ -38,7 +39,6 @@ export function findShrinkage(
         },
       ]
     }
-    const [was, is] = [volume(old.facts), volume(current.facts)]
     if (was.amount > 0 && is.amount === 0) {
       return [
         { source: old.name, code: 'source-empty', message: `had ${was.amount} ${was.unit} and is empty now` },
@@ -52,19 +52,11 @@ export function findShrinkage(
   })
 }
 
-function wasRunning(facts: Facts): boolean {
-  return facts.kind !== 'redis' || !facts.stopped
-}
-
-/** How much a source holds, in the unit that says most. */
-function volume(facts: Facts): { readonly amount: number; readonly unit: 'bytes' | 'keys' } {
-  switch (facts.kind) {
-    case 'files':
-      return { amount: facts.bytes, unit: 'bytes' }
-    case 'redis': {
-      const rdb = facts.rdb ?? facts.aof?.base
-      if (rdb === undefined) return { amount: facts.aof?.bytes ?? 0, unit: 'bytes' }
-      return { amount: rdb.databases.reduce((sum, database) => sum + database.keys, 0), unit: 'keys' }
-    }
+/** Facts of a kind that this version does not know are not judged. */
+function factsOf({ facts }: ManifestSource): { wasRunning: boolean; amount: number; unit: string } {
+  const kind = findKind(facts.kind)?.facts
+  return {
+    wasRunning: kind?.wasRunning?.(facts) ?? true,
+    ...(kind?.amount(facts) ?? { amount: 0, unit: '' }),
   }
 }

@@ -1,7 +1,6 @@
 import { printable } from '../model/path-bytes.ts'
-import { formatDuration, formatSize } from '../model/units.ts'
+import { formatCount, formatDuration, formatSize } from '../model/units.ts'
 import type { Notice, ProgressEvent } from './contract.ts'
-import { formatCount } from './format.ts'
 import type { Paint } from './paint.ts'
 
 /** `prod/logs`, `prod`, or '' for what belongs to no host. */

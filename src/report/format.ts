@@ -6,16 +6,6 @@ export function formatAge(ms: number): string {
   return ms < 0 ? `in ${formatDuration(-ms)}` : `${formatDuration(ms)} ago`
 }
 
-/** `1 file`, `1,234 files`. */
-export function formatCount(count: number, one: string, many = `${one}s`): string {
-  return `${formatNumber(count)} ${count === 1 ? one : many}`
-}
-
-/** A whole number as `1,234`. Not by toLocaleString: loading the languages takes 30 ms, a tenth of a short command. */
-export function formatNumber(count: number): string {
-  return String(count).replace(/\B(?=(?:\d{3})+$)/g, ',')
-}
-
 /** Bytes a second for a person: `5.2 MiB/s`. */
 export function formatRate(bytesPerSecond: number): string {
   return `${formatSize(bytesPerSecond)}/s`

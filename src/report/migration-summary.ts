@@ -1,10 +1,9 @@
-import type { Facts } from '../model/facts.ts'
 import type { Finding } from '../model/finding.ts'
 import type { MigrationPlan, MigrationReport } from '../model/migration-report.ts'
 import { printable } from '../model/path-bytes.ts'
 import { describeProjectWhole } from '../model/server-services.ts'
-import { formatDuration, formatSize } from '../model/units.ts'
-import { formatCount } from './format.ts'
+import { formatCount, formatDuration, formatSize } from '../model/units.ts'
+import { findKind } from '../sources/registry.ts'
 import { createPaint, type Paint } from './paint.ts'
 import { errorToJson, toolLines } from './render-error.ts'
 
@@ -79,7 +78,7 @@ export function renderMigrationReport(report: MigrationReport, style: Style): st
   }
   for (const { source, captured, restored } of report.sources) {
     lines.push(
-      `  ${source}: ${describeFacts(captured)} captured on ${printable(plan.from)}; all of it is on ${printable(plan.to)} (${formatCount(restored.entries, 'entry', 'entries')}, ${formatSize(restored.bytes)}), every hash as captured`,
+      `  ${source}: ${findKind(captured.kind)?.facts?.counts(captured)} captured on ${printable(plan.from)}; all of it is on ${printable(plan.to)} (${formatCount(restored.entries, 'entry', 'entries')}, ${formatSize(restored.bytes)}), every hash as captured`,
     )
   }
   lines.push(...report.findings.map((finding) => findingLine(finding, paint)))
@@ -133,15 +132,6 @@ function whatNext({ cutover, from, to }: MigrationPlan): string[] {
         `  Undo it on ${to}: relay-backup rollback --host ${to}`,
         `  Move for good: relay-backup migrate ${from} ${to} --cutover --replace`,
       ]
-}
-
-function describeFacts(facts: Facts): string {
-  if (facts.kind === 'files') {
-    return `${formatCount(facts.files, 'file', 'files')}, ${formatSize(facts.bytes)}`
-  }
-  const databases = (facts.rdb ?? facts.aof?.base)?.databases ?? []
-  const counts = databases.map(({ database, keys }) => `db${database} ${formatCount(keys, 'key', 'keys')}`)
-  return counts.length === 0 ? 'no keys counted' : counts.join(', ')
 }
 
 /** The same for a program: errors as plain data, times in ms, the downtime in seconds too. */

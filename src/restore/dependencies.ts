@@ -9,7 +9,6 @@ import type {
 import type { Decryptor } from '../crypto/contract.ts'
 import type { RelayError } from '../errors.ts'
 import type { RestorePlan } from '../model/restore-report.ts'
-import type { SourceKind } from '../model/snapshot.ts'
 import type { PullDependencies } from '../pull/dependencies.ts'
 import type { FindContainerServices, FindImages, WaitHealthy } from '../services/contract.ts'
 import type { RestorableSource } from '../sources/contract.ts'
@@ -26,7 +25,7 @@ export interface RestoreDependencies {
   readonly passTree: PassTree
   readonly wrapInTar: WrapInTar
   readonly compress: CompressForWire
-  readonly restorableOf: (kind: SourceKind) => Promise<RestorableSource>
+  readonly restorableOf: (kind: string) => Promise<RestorableSource>
   readonly waitHealthy: WaitHealthy
   readonly findContainerServices: FindContainerServices
   readonly findImages: FindImages

@@ -1,5 +1,6 @@
 import { RelayError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
+import { kindOf } from '../sources/registry.ts'
 import type { Carried, CarriedOut } from './carried.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { groupUnits } from './groups.ts'
@@ -43,7 +44,7 @@ export async function mergeIn(
       { remote, probe, privilege, snapshot: request.snapshot, lock: carried.lock, signal },
       dependencies,
     )
-    const own = await mergingOf(group, dependencies)
+    const own = await mergingOf(group)
     if (own !== undefined) merging.set(group, own)
     else units.push(...(await missingUnits(group, carried, units.length, signal)))
   }
@@ -99,8 +100,8 @@ export async function mergeIn(
   }
 }
 
-async function mergingOf(group: StagedGroup, dependencies: RestoreDependencies) {
-  return (await dependencies.restorableOf(group.source.kind)).merging
+async function mergingOf(group: StagedGroup) {
+  return await kindOf(group.source.kind).merge?.()
 }
 
 /** A unit for each topmost name that the target lacks. Throws RelayError where a directory and a file collide. */

@@ -6,6 +6,7 @@ import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { RemoteHost } from '../remote/contract.ts'
 import type { RestorableSource, RestoreContext } from '../sources/contract.ts'
+import { kindOf } from '../sources/registry.ts'
 import type { WaitHealthy } from '../services/contract.ts'
 import type { HandOver, Starts } from './launch.ts'
 import type { RestoreDriver, StepResult } from './server/driver.ts'
@@ -89,12 +90,12 @@ async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
   insist('starting data services', data, step)
   const isStarted = data.notes.some((note) => note.startsWith('started: '))
   for (const { restorable, config, facts } of context.checks) {
-    if (config.kind === 'redis' && !isStarted) {
+    if (kindOf(config.kind).engine !== undefined && !isStarted) {
       findings.push({
         check: 'facts',
         outcome: 'warning',
         message: `${config.name} was not compared with its facts: its service did not run before, and stays stopped`,
-        next: 'Start it, and look at its keys.',
+        next: 'Start it, and look at what it holds.',
       })
       continue
     }

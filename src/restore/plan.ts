@@ -9,6 +9,7 @@ import { formatDuration, formatSize } from '../model/units.ts'
 import { describePrivilege, type ChosenPrivilege } from '../pull/privilege.ts'
 import type { ServerServices } from '../model/server-services.ts'
 import type { HostProbe } from '../remote/contract.ts'
+import { kindOf } from '../sources/registry.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import type { NeededArchive } from './archives.ts'
 import { isInside, type SourceContents } from './contents.ts'
@@ -140,12 +141,15 @@ function carried(
   { config, target }: WantedPath,
   deployment: string,
 ): Pick<RestoreUnit, 'carry' | 'carryFrom'> {
-  if (config.kind === 'redis') return { carry: [] }
-  const root = config.paths.find((path) => isInside(target, absolutePath(path, deployment)))
-  if (root === undefined) return { carry: config.exclude }
+  const kind = kindOf(config.kind)
+  const exclude = kind.exclude?.(config)
+  if (exclude === undefined) return { carry: [] }
+  const roots = kind.paths(config)
+  const root = roots.find((path) => isInside(target, absolutePath(path, deployment)))
+  if (root === undefined) return { carry: exclude }
   const below = target.slice(absolutePath(root, deployment).length)
   const member = root.replace(/^\//, '') + below
-  return { carry: config.exclude, carryFrom: { member, roots: config.paths, deployment } }
+  return { carry: exclude, carryFrom: { member, roots, deployment } }
 }
 
 function absolutePath(path: string, deployment: string): string {

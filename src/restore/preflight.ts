@@ -7,6 +7,7 @@ import { locateSource } from '../pull/locate.ts'
 import { setBackFinding } from '../pull/set-back.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { RestoreContext } from '../sources/contract.ts'
+import { kindOf } from '../sources/registry.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import { checkFiles, locateArchives, refuseRemoved } from './archives.ts'
 import { changedServices, renewsServices } from './compose-check.ts'
@@ -85,7 +86,11 @@ export async function preflight(
     const name = request.target ?? source.name
     const known = host.sources.find((one) => one.name === name)
     const paths =
-      contents.header.paths.length > 0 ? contents.header.paths : known?.kind === 'redis' ? [known.path] : []
+      contents.header.paths.length > 0
+        ? contents.header.paths
+        : known === undefined
+          ? []
+          : kindOf(known.kind).paths(known)
     const config = await locateSource(
       place,
       targetConfig(source, name, paths, host, hasOwnPaths(snapshot, host)),
@@ -118,8 +123,8 @@ export async function preflight(
   }
   const sources: SourceToRestore[] = []
   for (const one of read) {
-    const restorable = await dependencies.restorableOf(one.source.kind)
-    const way = request.strategy === 'merge' ? (restorable.merging ?? restorable) : restorable
+    const merge = request.strategy === 'merge' ? kindOf(one.source.kind).merge : undefined
+    const way = merge === undefined ? await dependencies.restorableOf(one.source.kind) : await merge()
     sources.push({ ...one, ...(await way.preflight(restore, one.config, one.source.facts)) })
   }
   // A migration looks at both servers itself.

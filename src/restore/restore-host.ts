@@ -164,10 +164,10 @@ async function replace(
       const source = sources.find((one) => one.source.name === group.source.name)
       const config = source?.wanted[0]?.config
       const unit = group.units[0]
-      if (config === undefined || unit === undefined || config.kind !== 'redis') continue
+      if (config === undefined || unit === undefined) continue
       const restorable = await dependencies.restorableOf(group.source.kind)
       const target = plan.units.find((one) => one.source === group.source.name)?.target ?? ''
-      await restorable.arrange(restore, config, group.source.facts, {
+      await restorable.arrange?.(restore, config, group.source.facts, {
         staged: `${group.directory}/${unit.name}`,
         target,
       })

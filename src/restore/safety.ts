@@ -2,6 +2,7 @@ import { ConnectionError, RelayError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
 import type { RestorePlan } from '../model/restore-report.ts'
 import { takeSnapshot } from '../pull/pull-host.ts'
+import { kindOf } from '../sources/registry.ts'
 import type { Carried } from './carried.ts'
 import { isInside } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
@@ -76,13 +77,15 @@ export function replacedSources(
         .map((unit) => unit.member),
     )
     if (members.size === 0) return []
-    if (config.kind !== 'files') return [config]
+    const kind = kindOf(config.kind)
+    if (kind.ofPaths === undefined) return [config]
+    const configured = kind.paths(config)
     const replaced = wanted.filter(({ member }) => members.has(member)).map(({ target }) => target)
     const paths = replaced.map((target) => {
-      const own = config.paths.find((path) => isInside(target, absolute(path, deployment)))
+      const own = configured.find((path) => isInside(target, absolute(path, deployment)))
       return own ?? relative(target, deployment)
     })
-    return [{ ...config, paths: [...new Set(paths)] }]
+    return [kind.movedTo(config, [...new Set(paths)])]
   })
 }
 

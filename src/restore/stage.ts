@@ -210,17 +210,19 @@ async function* expecting<T extends IndexEntry | undefined>(
 /** Roots of archives that the server's tar can be told to call otherwise: only the dot is special in a pattern. */
 const RENAMEABLE = /^[\w./-]+$/
 
-/** A dump that is one file: it is named as Redis looks for it. */
+/** A dump that is one file: it is named as its server looks for it. */
 async function stageStream(
   group: StagedGroup,
   context: StageContext,
   dependencies: RestoreDependencies,
 ): Promise<Staged> {
   const totals = { entries: 0, bytes: 0 }
+  const { streamFile } = await dependencies.restorableOf(group.source.kind)
+  if (streamFile === undefined) throw new Error(`a stream of a ${group.source.kind} source is no file`)
   for (const needed of group.archives) {
     const size = needed.archive.plainBytes
     const tar = dependencies.wrapInTar(await openPlain(needed, dependencies), {
-      path: Buffer.from(`${group.units[0]?.name ?? ''}/dump.rdb`),
+      path: Buffer.from(`${group.units[0]?.name ?? ''}/${streamFile}`),
       size,
       mode: 0o600,
       mtimeMs: Date.parse(context.snapshot.manifest.createdAt),

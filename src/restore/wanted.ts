@@ -1,6 +1,7 @@
 import { SourceError, UsageError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { ManifestSource } from '../model/snapshot.ts'
+import { kindOf } from '../sources/registry.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import { isInside, memberOf } from './contents.ts'
 
@@ -67,8 +68,9 @@ export function targetConfig(
   target: HostConfig,
   ownPaths: boolean,
 ): SourceConfig {
+  const kind = kindOf(source.kind)
   const config = target.sources.find((one) => one.name === name)
-  if (config?.kind === source.kind) return ownPaths ? withPaths(config, paths) : config
+  if (config?.kind === source.kind) return ownPaths ? kind.movedTo(config, paths) : config
   // A default is nobody's word.
   if (config !== undefined && !target.sourcesByDefault) {
     throw new SourceError(
@@ -81,27 +83,17 @@ export function targetConfig(
       },
     )
   }
-  if (source.kind === 'files') return { kind: 'files', name: source.name, paths, exclude: [] }
+  const made = kind.ofPaths?.(source.name, paths)
+  if (made !== undefined) return made
   throw new SourceError(
     'not-configured',
-    `${target.name} has no source ${source.name}, so its ${source.kind === 'redis' ? 'Redis' : 'volume'} can't be found`,
+    `${target.name} has no source ${source.name}, so its ${kind.title} can't be found`,
     {
       host: target.name,
       source: source.name,
       next: `Add hosts.${target.name}.sources.${source.name} to the config.`,
     },
   )
-}
-
-function withPaths(config: SourceConfig, paths: readonly string[]): SourceConfig {
-  switch (config.kind) {
-    case 'files':
-      return { ...config, paths }
-    case 'redis':
-      return { ...config, path: paths[0] ?? config.path }
-    case 'volume':
-      return config
-  }
 }
 
 /**
@@ -124,7 +116,8 @@ export function wantedPaths(
   selected: readonly string[] | undefined,
   deployment: string,
 ): WantedPath[] {
-  const targets = config.kind === 'redis' ? [config.path] : config.paths
+  const kind = kindOf(config.kind)
+  const targets = kind.paths(config)
   const roots = paths
     .filter((path) => !paths.some((other) => other !== path && path.startsWith(`${other}/`)))
     .map((path) => ({
@@ -132,8 +125,8 @@ export function wantedPaths(
       target: absolute(paths.length === 1 && targets.length === 1 ? (targets[0] ?? path) : path, deployment),
     }))
   if (selected === undefined) return roots.map((root) => ({ source, config, ...root }))
-  if (config.kind === 'redis') {
-    throw new UsageError(`--path ${source.name}:…: a Redis source is restored as a whole`, {
+  if (kind.isWhole === true) {
+    throw new UsageError(`--path ${source.name}:…: a ${kind.title} source is restored as a whole`, {
       source: source.name,
       next: `Use --source ${source.name}`,
     })

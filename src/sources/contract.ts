@@ -1,9 +1,9 @@
 import type { ArchiveInput, ArchiveObserver, IndexFlag, PackTar, RecordSorter } from '../archive/contract.ts'
 import type { SourceConfig } from '../model/config.ts'
-import type { Facts } from '../model/facts.ts'
+import type { Facts, TreeCounts } from '../model/facts.ts'
 import type { Finding } from '../model/finding.ts'
 import type { ListedEntry } from '../model/listing.ts'
-import type { ArchiveFormat, SnapshotWarning, SourceKind } from '../model/snapshot.ts'
+import type { ArchiveFormat, SnapshotWarning } from '../model/snapshot.ts'
 import type { CompressionChoice } from '../model/config.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { ResolveSecret } from '../secrets/contract.ts'
@@ -92,7 +92,6 @@ export interface Capture extends AsyncDisposable {
 
 /** One kind of source, as pull knows it. */
 export interface CapturableSource<C extends SourceConfig = SourceConfig> {
-  readonly kind: SourceKind
   /**
    * Looks at the source as {@link capture} does, over SFTP too, and changes nothing. Throws what keeps it from being
    * captured, as far as that can be seen.
@@ -108,7 +107,7 @@ export interface CapturableSource<C extends SourceConfig = SourceConfig> {
   /** For kinds that can be captured incrementally. */
   readonly incremental?: IncrementalSource<C>
   /** For kinds with an `exclude`: what each pattern leaves out now. Reads nothing but names. Throws as `capture`. */
-  readonly findExcluded?: (context: CaptureContext, config: C) => Promise<readonly ExcludedNames[]>
+  findExcluded?(context: CaptureContext, config: C): Promise<readonly ExcludedNames[]>
 }
 
 /** What a pattern leaves out, directories without what is in them. */
@@ -121,6 +120,8 @@ export interface ExcludedNames {
 
 /** A kind whose changes can be captured alone. */
 export interface IncrementalSource<C extends SourceConfig = SourceConfig> {
+  /** What was counted in all that is captured, as facts of the kind. */
+  facts(counts: TreeCounts): Facts
   /** The server has the tools that it takes. */
   canList(context: CaptureContext): boolean
   /** Looks at where it is. Throws SourceError when the source can't be captured as configured. */
@@ -203,20 +204,19 @@ export interface StagedSource {
  * How a kind is put back beyond its files. Order of calls: `preflight` before anything is touched; `arrange` when
  * the files are staged and their hashes proven; `check` when the data services run again.
  */
-export interface RestorableSource<C extends SourceConfig = SourceConfig> {
-  readonly kind: SourceKind
-  preflight(context: RestoreContext, config: C, facts: Facts): Promise<RestorePreflight>
+export interface RestorableSource<C extends SourceConfig = SourceConfig, F extends Facts = Facts> {
+  preflight(context: RestoreContext, config: C, facts: F): Promise<RestorePreflight>
   /** Brings the staged tree into the form that the target's next start loads. Touches nothing outside `staged`. */
-  arrange(context: RestoreContext, config: C, facts: Facts, place: StagedSource): Promise<void>
+  arrange?(context: RestoreContext, config: C, facts: F, place: StagedSource): Promise<void>
   /** Compares what runs with the facts; a `failed` finding rolls the restore back. */
-  check(context: RestoreContext, config: C, facts: Facts): Promise<readonly Finding[]>
-  /** How a kind adds what is missing to what runs; absent for kinds whose files are added as files. */
-  readonly merging?: MergingSource<C>
+  check(context: RestoreContext, config: C, facts: F): Promise<readonly Finding[]>
+  /** What the file in its directory is called that was captured as a `stream`. */
+  readonly streamFile?: string
 }
 
 /** A restore that only adds, for a kind whose data is not its files. */
-export interface MergingSource<C extends SourceConfig = SourceConfig> {
-  preflight(context: RestoreContext, config: C, facts: Facts): Promise<RestorePreflight>
+export interface MergingSource<C extends SourceConfig = SourceConfig, F extends Facts = Facts> {
+  preflight(context: RestoreContext, config: C, facts: F): Promise<RestorePreflight>
   /**
    * Adds what the target does not have. Each addition is in the journal (an absolute path on the server, in a
    * directory that is there) before it is made. `staged` is used up.
@@ -224,7 +224,7 @@ export interface MergingSource<C extends SourceConfig = SourceConfig> {
   merge(
     context: RestoreContext,
     config: C,
-    facts: Facts,
+    facts: F,
     place: { readonly staged: string; readonly journal: string },
   ): Promise<{ readonly added: number; readonly existed: number }>
   /** Removes what a merge added and nobody has changed since, by its journal; nothing when there is none. */

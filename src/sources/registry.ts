@@ -1,27 +1,52 @@
-import type { SourceKind } from '../model/snapshot.ts'
+import { SourceError } from '../errors.ts'
+import type { SourceConfig } from '../model/config.ts'
 import type { CapturableSource, RestorableSource } from './contract.ts'
+import { defaultFiles, filesKind } from './files/kind.ts'
+import type { Kind } from './kind.ts'
+import { defaultRedis, redisKind } from './redis/kind.ts'
+import { volumeKind } from './volume/kind.ts'
 
-/** The source of a kind, loaded when it is first asked for. */
-export async function sourceOf(kind: SourceKind): Promise<CapturableSource> {
-  switch (kind) {
-    case 'files':
-      return (await import('./files/index.ts')).filesSource as CapturableSource
-    case 'volume':
-      // Once it is found, it is a tree of files.
-      return { ...(await import('./files/index.ts')).filesSource, kind } as CapturableSource
-    case 'redis':
-      return (await import('./redis/index.ts')).redisSource as CapturableSource
-  }
+// The only place outside of their folders that names kinds.
+
+const kinds = new Map<string, Kind>()
+
+registerKind(filesKind)
+registerKind(redisKind)
+registerKind(volumeKind)
+
+/** The sources of a host that names none; those that exist on the server are meant. */
+export const DEFAULT_SOURCES: readonly SourceConfig[] = [...defaultRedis, ...defaultFiles]
+
+/** Adds a kind. It is known to what reads the config from then on. */
+export function registerKind<K extends Kind>(kind: K): void {
+  kinds.set(kind.name, kind)
+}
+
+/** All kinds, in the order of their registration. */
+export function allKinds(): readonly Kind[] {
+  return [...kinds.values()]
+}
+
+/** The kind of this name; undefined for one that this version does not know. */
+export function findKind(name: unknown): Kind | undefined {
+  return typeof name === 'string' ? kinds.get(name) : undefined
+}
+
+/** The kind of this name. Throws SourceError `unknown-kind`. */
+export function kindOf(name: string): Kind {
+  const kind = kinds.get(name)
+  if (kind !== undefined) return kind
+  throw new SourceError('unknown-kind', `this version knows no kind of source that is called ${name}`, {
+    next: 'Use the version of relay-backup that made the snapshot, or a newer one.',
+  })
+}
+
+/** How a kind is captured, loaded when it is first asked for. */
+export async function sourceOf(kind: string): Promise<CapturableSource> {
+  return await kindOf(kind).capture()
 }
 
 /** How a source of a kind is put back, loaded when it is first asked for. */
-export async function restorableOf(kind: SourceKind): Promise<RestorableSource> {
-  switch (kind) {
-    case 'files':
-      return (await import('./files/restore.ts')).restorableFiles as RestorableSource
-    case 'volume':
-      return { ...(await import('./files/restore.ts')).restorableFiles, kind } as RestorableSource
-    case 'redis':
-      return (await import('./redis/restore/restore.ts')).restorableRedis as RestorableSource
-  }
+export async function restorableOf(kind: string): Promise<RestorableSource> {
+  return await kindOf(kind).restore()
 }

@@ -2,7 +2,7 @@ import { chmod, mkdir, readFile, readdir, rename, symlink, utimes, writeFile } f
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { RedisSourceConfig } from '../../src/model/config.ts'
+import type { RedisSourceConfig } from '../../src/sources/redis/config.ts'
 import { RelayError } from '../../src/errors.ts'
 import { restorableRedis } from '../../src/sources/redis/restore/restore.ts'
 import { connectSsh } from '../../src/remote/ssh.ts'

@@ -1,4 +1,4 @@
-import type { FilesSourceConfig } from '../../model/config.ts'
+import type { SourceConfig } from '../../model/config.ts'
 import type { ListingDraft, ListingHeader, StoredListing } from '../../state/contract.ts'
 import type { Snapshot, VaultProblem } from '../../vault/contract.ts'
 import { captureContext, type PullSourceContext } from '../capture-archives.ts'
@@ -24,7 +24,7 @@ export interface Chain {
 /** Opens the last listing and checks what it refers to. */
 export async function lookAtChain(
   context: PullSourceContext,
-  config: FilesSourceConfig,
+  config: SourceConfig,
   full: boolean,
   dependencies: PullDependencies,
 ): Promise<Chain> {
@@ -84,7 +84,7 @@ function isRecent({ checkedAt }: ListingHeader, now: Date): boolean {
  */
 async function checkChain(
   context: PullSourceContext,
-  config: FilesSourceConfig,
+  config: SourceConfig,
   { chain, looks: before = {} }: ListingHeader,
   how: {
     readonly snapshots: readonly Snapshot[]

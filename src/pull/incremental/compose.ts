@@ -1,5 +1,5 @@
 import type { IndexEntry, IndexFlag, IndexSegment, SortedRecord } from '../../archive/contract.ts'
-import type { FilesFacts } from '../../model/facts.ts'
+import type { TreeCounts } from '../../model/facts.ts'
 import { pathToJson } from '../../model/path-bytes.ts'
 import type { ListingRecord, LiveRecord } from '../../state/contract.ts'
 import type { Decision } from './plan.ts'
@@ -18,25 +18,25 @@ export class IndexBook {
    * round: no incremental may follow, and this snapshot's chain can't be unpacked by hand.
    */
   replacedDirectories = 0
-  readonly #facts = { files: 0, directories: 0, links: 0, others: 0, bytes: 0 }
+  readonly #counts = { files: 0, directories: 0, links: 0, others: 0, bytes: 0 }
   readonly #snapshots = new Set<string>()
 
   add({ entry, holder }: LiveRecord): void {
     this.entries += 1
-    const facts = this.#facts
+    const counts = this.#counts
     if (entry.type === 'file') {
-      facts.files += 1
-      facts.bytes += entry.size
-    } else if (entry.type === 'directory') facts.directories += 1
-    else if (entry.type === 'symlink' || entry.type === 'hardlink') facts.links += 1
-    else facts.others += 1
+      counts.files += 1
+      counts.bytes += entry.size
+    } else if (entry.type === 'directory') counts.directories += 1
+    else if (entry.type === 'symlink' || entry.type === 'hardlink') counts.links += 1
+    else counts.others += 1
     for (const { snapshot } of entry.segments ?? []) this.#snapshots.add(snapshot)
     if (holder !== undefined) this.#snapshots.add(holder)
   }
 
   /** Counted over everything that is live, wherever its content is. */
-  get facts(): FilesFacts {
-    return { kind: 'files', ...this.#facts }
+  get counts(): TreeCounts {
+    return this.#counts
   }
 
   /** Snapshots that have the content, or the member, of something that is live, but `own`; oldest first. */

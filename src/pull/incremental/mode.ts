@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import type { FilesSourceConfig } from '../../model/config.ts'
+import type { SourceConfig } from '../../model/config.ts'
 import { sourceFiles } from '../../model/snapshot.ts'
 import type { ListingHeader } from '../../state/contract.ts'
 import type { Damage, Snapshot, VaultProblem } from '../../vault/contract.ts'
+import { kindOf } from '../../sources/registry.ts'
 
 /** How a source is pulled, and why. `reason` is a sentence for the person. */
 export type PullMode =
@@ -114,9 +115,10 @@ export function sortedRecipients(recipients: readonly string[]): string[] {
 }
 
 /** A hash of what a source is: a change of it makes a full. Its name and retention are none. */
-export function definitionOf(config: FilesSourceConfig, deployment: string | undefined): string {
-  const { kind, paths, exclude } = config
-  return createHash('sha256').update(JSON.stringify({ kind, paths, exclude, deployment })).digest('hex')
+export function definitionOf(config: SourceConfig, deployment: string | undefined): string {
+  const kind = kindOf(config.kind)
+  const [paths, exclude] = [kind.paths(config), kind.exclude?.(config) ?? []]
+  return createHash('sha256').update(JSON.stringify({ kind: config.kind, paths, exclude, deployment })).digest('hex')
 }
 
 /** Above this share of the content an incremental saves too little to lengthen the chain for. */

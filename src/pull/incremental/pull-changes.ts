@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { FilesSourceConfig, SourceConfig } from '../../model/config.ts'
+import type { SourceConfig } from '../../model/config.ts'
 import type { ListedEntry } from '../../model/listing.ts'
 import type {
   CapturableSource,
@@ -49,15 +49,15 @@ export async function pullChanges(
   dependencies: PullDependencies,
 ): Promise<PulledSource | undefined> {
   const server = captureContext(context, config, dependencies)
-  const chain = await lookAtChain(context, config as FilesSourceConfig, full, dependencies)
+  const chain = await lookAtChain(context, config, full, dependencies)
   const source = await kind.incremental.open(server, config)
-  return await context.inTurn(() => compareAndCapture(context, config, source, chain, dependencies))
+  return await context.inTurn(() => compareAndCapture(context, config, { kind, source }, chain, dependencies))
 }
 
 async function compareAndCapture(
   context: PullSourceContext,
   config: SourceConfig,
-  source: ListableSource,
+  { kind, source }: { readonly kind: IncrementalKind; readonly source: ListableSource },
   chain: Chain,
   dependencies: PullDependencies,
 ): Promise<PulledSource | undefined> {
@@ -145,7 +145,7 @@ async function compareAndCapture(
         index,
         replay,
         entries: book.entries,
-        facts: book.facts,
+        facts: kind.incremental.facts(book.counts),
         warnings: outcome.warnings,
       },
     }

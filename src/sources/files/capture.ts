@@ -1,6 +1,6 @@
 import type { ReadEntry } from '../../archive/contract.ts'
 import { SourceError } from '../../errors.ts'
-import type { FilesSourceConfig } from '../../model/config.ts'
+import type { FilesSourceConfig } from './config.ts'
 import type { ListedEntry } from '../../model/listing.ts'
 import { PathFilter } from '../../model/path-filter.ts'
 import { printable } from '../../model/path-bytes.ts'

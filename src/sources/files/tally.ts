@@ -1,5 +1,5 @@
 import type { EntryType, ReadEntry } from '../../archive/contract.ts'
-import type { FilesFacts } from '../../model/facts.ts'
+import type { FilesFacts } from './facts.ts'
 import { SizeBook } from './size-book.ts'
 
 /** Names of hard links that are kept; beyond it a changed file can't be read again together with its links. */

@@ -1,5 +1,5 @@
 import { SourceError } from '../../errors.ts'
-import type { RedisSourceConfig } from '../../model/config.ts'
+import type { RedisSourceConfig } from './config.ts'
 
 /** The server in a sentence: `Redis at 127.0.0.1:6379`, `Redis of service cache`. */
 export function nameOf(config: RedisSourceConfig): string {

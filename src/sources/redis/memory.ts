@@ -1,4 +1,4 @@
-import type { RedisFacts } from '../../model/facts.ts'
+import type { RedisFacts } from './facts.ts'
 import type { Finding } from '../../model/finding.ts'
 import { formatSize } from '../../model/units.ts'
 

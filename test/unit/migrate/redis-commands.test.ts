@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { countCommands } from '../../../src/migrate/redis-commands.ts'
+import { countCommands } from '../../../src/sources/redis/aof-commands.ts'
 
 const command = (...words: readonly string[]): string =>
   `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { savesAtStop, unsaved, withLateWrites, withSettings } from '../../../src/migrate/saved.ts'
-import type { RedisFacts } from '../../../src/model/facts.ts'
+import type { RedisFacts } from '../../../src/sources/redis/facts.ts'
 import type { MigrationPlan } from '../../../src/model/migration-report.ts'
 import type { Snapshot } from '../../../src/vault/contract.ts'
 

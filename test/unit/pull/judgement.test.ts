@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { HostConfig } from '../../../src/model/config.ts'
-import type { Facts, RedisFacts } from '../../../src/model/facts.ts'
+import type { Facts } from '../../../src/model/facts.ts'
+import type { RedisFacts } from '../../../src/sources/redis/facts.ts'
 import type { ManifestSource } from '../../../src/model/snapshot.ts'
 import { archiveFileName } from '../../../src/pull/archive-name.ts'
 import { freshEnough } from '../../../src/pull/freshness.ts'

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import type { FilesFacts, RedisFacts } from '../../../src/model/facts.ts'
+import type { FilesFacts } from '../../../src/sources/files/facts.ts'
+import type { RedisFacts } from '../../../src/sources/redis/facts.ts'
 import type { ManifestSource } from '../../../src/model/snapshot.ts'
 import { findShrinkage } from '../../../src/pull/shrinkage.ts'
 

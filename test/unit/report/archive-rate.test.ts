@@ -1,6 +1,7 @@
+import { formatCount } from '../../../src/model/units.ts'
 import { describe, expect, test } from 'vitest'
 import { ArchiveRate } from '../../../src/report/archive-rate.ts'
-import { formatAge, formatCount } from '../../../src/report/format.ts'
+import { formatAge } from '../../../src/report/format.ts'
 
 describe('the speed of an archive', () => {
   test('is not told from one sample', () => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { VolumeSourceConfig } from '../../../src/model/config.ts'
+import type { VolumeSourceConfig } from '../../../src/sources/volume/config.ts'
 import type { ManifestSource } from '../../../src/model/snapshot.ts'
 import { wantedPaths } from '../../../src/restore/wanted.ts'
 

@@ -1,6 +1,6 @@
 import type { ByteSink } from '../../../archive/contract.ts'
 import { SourceError } from '../../../errors.ts'
-import type { AofFacts, RdbFacts } from '../../../model/facts.ts'
+import type { AofFacts, RdbFacts } from '../facts.ts'
 import { parseAofManifest } from './aof-manifest.ts'
 import { RdbReader } from '../rdb/reader.ts'
 

@@ -1,6 +1,6 @@
 import { SourceError } from '../../../errors.ts'
-import type { RedisCaptureForm, RedisFacts } from '../../../model/facts.ts'
-import type { RedisSourceConfig } from '../../../model/config.ts'
+import type { RedisCaptureForm, RedisFacts } from '../facts.ts'
+import type { RedisSourceConfig } from '../config.ts'
 import { printable } from '../../../model/path-bytes.ts'
 import type { SnapshotWarning } from '../../../model/snapshot.ts'
 import type {

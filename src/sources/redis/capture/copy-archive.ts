@@ -1,6 +1,6 @@
 import type { RecordSorter } from '../../../archive/contract.ts'
 import { SourceError } from '../../../errors.ts'
-import type { RdbFacts } from '../../../model/facts.ts'
+import type { RdbFacts } from '../facts.ts'
 import type { CaptureArchive } from '../../contract.ts'
 import type { Session } from '../talk/connection.ts'
 import { nameOf } from '../failures.ts'

@@ -1,5 +1,5 @@
 import type { ArchiveObserver, ByteSink, ReadEntry, TarEntry } from '../../../archive/contract.ts'
-import type { RdbFacts } from '../../../model/facts.ts'
+import type { RdbFacts } from '../facts.ts'
 import { latin1 } from '../../../model/path-bytes.ts'
 import { AofFiles } from './aof-files.ts'
 import { RdbSink } from '../rdb/sink.ts'

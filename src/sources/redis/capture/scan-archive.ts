@@ -1,5 +1,5 @@
 import { Readable, pipeline } from 'node:stream'
-import type { RdbFacts } from '../../../model/facts.ts'
+import type { RdbFacts } from '../facts.ts'
 import { chooseCompression } from '../../compression-choice.ts'
 import type { CaptureArchive } from '../../contract.ts'
 import type { Session } from '../talk/connection.ts'

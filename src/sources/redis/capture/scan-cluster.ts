@@ -1,5 +1,5 @@
 import { SourceError } from '../../../errors.ts'
-import type { RedisSourceConfig } from '../../../model/config.ts'
+import type { RedisSourceConfig } from '../config.ts'
 import { refusal } from '../failures.ts'
 import { ReplyError } from '../talk/client.ts'
 import type { Connection } from './scan-keys.ts'

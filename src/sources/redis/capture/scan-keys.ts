@@ -1,6 +1,6 @@
 import type { RecordSorter } from '../../../archive/contract.ts'
 import { DamageError, SourceError } from '../../../errors.ts'
-import type { RedisSourceConfig } from '../../../model/config.ts'
+import type { RedisSourceConfig } from '../config.ts'
 import { printable } from '../../../model/path-bytes.ts'
 import { nameOf, refusal } from '../failures.ts'
 import { ReplyError } from '../talk/client.ts'

@@ -1,6 +1,6 @@
 import type { RecordSorter } from '../../../archive/contract.ts'
 import { SourceError } from '../../../errors.ts'
-import type { RedisSourceConfig } from '../../../model/config.ts'
+import type { RedisSourceConfig } from '../config.ts'
 import { addressOf } from '../failures.ts'
 import { ReplyError } from '../talk/client.ts'
 import { RdbWriter, parsePayload } from '../rdb/writer.ts'

@@ -1,6 +1,6 @@
 import { pipeline } from 'node:stream'
 import { SourceError } from '../../../errors.ts'
-import type { RdbFacts } from '../../../model/facts.ts'
+import type { RdbFacts } from '../facts.ts'
 import { chooseCompression } from '../../compression-choice.ts'
 import { watchExit } from '../../cut-exit.ts'
 import type { CaptureArchive } from '../../contract.ts'

@@ -1,6 +1,6 @@
 import { SourceError } from '../../../errors.ts'
-import type { RedisSourceConfig } from '../../../model/config.ts'
-import type { RedisFacts } from '../../../model/facts.ts'
+import type { RedisSourceConfig } from '../config.ts'
+import type { RedisFacts } from '../facts.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { RestoreContext, RestorePreflight } from '../../contract.ts'
 import { nameOf } from '../failures.ts'
@@ -17,7 +17,7 @@ import { lookAtTarget } from '../restore/look.ts'
 import { checkVersion } from '../restore/preflight.ts'
 import { parseKeyspace } from '../restore/compare.ts'
 import { parseInfo } from '../talk/inspection.ts'
-import { rdbVersionOf } from '../../../model/redis-version.ts'
+import { rdbVersionOf } from '../version.ts'
 
 /** What a merge did. */
 export interface MergeResult {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { RemoteError, SourceError } from '../../../errors.ts'
-import type { RedisFacts } from '../../../model/facts.ts'
+import type { RedisFacts } from '../facts.ts'
 import type { Lease } from '../../../remote/contract.ts'
 import type { RestoreContext } from '../../contract.ts'
 import { stdinOf } from '../talk/connection.ts'

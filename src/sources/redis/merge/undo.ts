@@ -1,4 +1,4 @@
-import type { RedisSourceConfig } from '../../../model/config.ts'
+import type { RedisSourceConfig } from '../config.ts'
 import { printable } from '../../../model/path-bytes.ts'
 import type { RestoreContext } from '../../contract.ts'
 import type { Argument, RedisConnection, Reply } from '../talk/client.ts'

@@ -1,6 +1,6 @@
 import { Transform } from 'node:stream'
 import type { TransformCallback } from 'node:stream'
-import type { RdbFacts } from '../../../model/facts.ts'
+import type { RdbFacts } from '../facts.ts'
 import { RdbReader } from './reader.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { RdbFacts } from '../../../model/facts.ts'
+import type { RdbFacts } from '../facts.ts'
 import { Crc64 } from './crc64.ts'
 import { LzfError } from './lzf.ts'
 import { RdbError } from './error.ts'

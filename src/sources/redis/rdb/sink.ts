@@ -1,5 +1,5 @@
 import type { ByteSink } from '../../../archive/contract.ts'
-import type { RdbFacts } from '../../../model/facts.ts'
+import type { RdbFacts } from '../facts.ts'
 import { RdbReader } from './reader.ts'
 
 /** Reads an RDB as it passes by in an archive. What it throws fails the archive. */

@@ -1,6 +1,6 @@
 import { RemoteError, SourceError } from '../../../errors.ts'
-import type { RedisSourceConfig } from '../../../model/config.ts'
-import type { RedisFacts } from '../../../model/facts.ts'
+import type { RedisSourceConfig } from '../config.ts'
+import type { RedisFacts } from '../facts.ts'
 import { formatSize } from '../../../model/units.ts'
 import type { RestoreContext, StagedSource } from '../../contract.ts'
 import { scriptFailed } from '../start/host-start.ts'

@@ -1,5 +1,5 @@
-import type { RedisSourceConfig } from '../../../model/config.ts'
-import type { RedisFacts } from '../../../model/facts.ts'
+import type { RedisSourceConfig } from '../config.ts'
+import type { RedisFacts } from '../facts.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { RestoreContext } from '../../contract.ts'
 import { stdinOf } from '../talk/connection.ts'

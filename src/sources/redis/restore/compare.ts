@@ -1,4 +1,4 @@
-import type { RdbFacts, RedisDatabaseFacts, RedisFacts } from '../../../model/facts.ts'
+import type { RdbFacts, RedisDatabaseFacts, RedisFacts } from '../facts.ts'
 import type { Finding } from '../../../model/finding.ts'
 import { chooseForm } from './plan.ts'
 

@@ -1,6 +1,6 @@
 import { SourceError } from '../../../errors.ts'
-import type { RedisSourceConfig } from '../../../model/config.ts'
-import type { RedisFacts } from '../../../model/facts.ts'
+import type { RedisSourceConfig } from '../config.ts'
+import type { RedisFacts } from '../facts.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { RestoreContext } from '../../contract.ts'
 import { isRunningContainer, openSession, stdinOf } from '../talk/connection.ts'
@@ -16,7 +16,7 @@ import { parseRecords } from '../talk/records.ts'
 import { foundFiles } from '../capture/own-files.ts'
 import { startOf } from '../start/next-start.ts'
 import type { RedisStart, StartEvidence } from '../start/next-start.ts'
-import { versionOfBinary, versionOfInfo } from '../../../model/redis-version.ts'
+import { versionOfBinary, versionOfInfo } from '../version.ts'
 
 /** The target as it is before a restore. */
 export interface RestoreLook {

@@ -1,5 +1,5 @@
 import { SourceError } from '../../../errors.ts'
-import type { RedisFacts } from '../../../model/facts.ts'
+import type { RedisFacts } from '../facts.ts'
 import { parseAofManifest } from '../capture/aof-manifest.ts'
 import type { AofPart } from '../capture/aof-manifest.ts'
 import type { ScriptRecord } from '../talk/records.ts'

@@ -1,6 +1,6 @@
 import { SourceError } from '../../../errors.ts'
-import type { RedisSourceConfig } from '../../../model/config.ts'
-import type { RedisFacts } from '../../../model/facts.ts'
+import type { RedisSourceConfig } from '../config.ts'
+import type { RedisFacts } from '../facts.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { RestoreContext, RestorePreflight } from '../../contract.ts'
 import { nameOf } from '../failures.ts'
@@ -9,7 +9,7 @@ import { checkTargetDirectory, lookAtTarget } from './look.ts'
 import type { RestoreLook } from './look.ts'
 import { chooseForm } from './plan.ts'
 import type { RedisStart } from '../start/next-start.ts'
-import { minimumRedis } from '../../../model/redis-version.ts'
+import { minimumRedis } from '../version.ts'
 import { atLeast } from '../../../model/version-order.ts'
 
 /** Since when an AOF may begin with an RDB. */

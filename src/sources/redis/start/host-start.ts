@@ -1,5 +1,5 @@
 import { RemoteError } from '../../../errors.ts'
-import { versionOfBinary } from '../../../model/redis-version.ts'
+import { versionOfBinary } from '../version.ts'
 import type { RestoreContext } from '../../contract.ts'
 import { readConfigFiles } from './config-files.ts'
 import type { ConfigFile } from './config-files.ts'

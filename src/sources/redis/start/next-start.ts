@@ -1,11 +1,11 @@
-import type { RedisFacts } from '../../../model/facts.ts'
+import type { RedisFacts } from '../facts.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { OwnFiles } from '../capture/directory-watch.ts'
 import type { Directives, StartArguments } from './directives.ts'
 import { parseMemory } from '../memory.ts'
 import type { MemoryLimit } from '../memory.ts'
 import { atLeast } from '../../../model/version-order.ts'
-import type { ServerVersion } from '../../../model/redis-version.ts'
+import type { ServerVersion } from '../version.ts'
 
 /** How the target's next start persists. */
 export interface RedisStart {

@@ -1,5 +1,5 @@
 import { SourceError } from '../../../errors.ts'
-import type { RedisSourceConfig } from '../../../model/config.ts'
+import type { RedisSourceConfig } from '../config.ts'
 import type { RestoreContext } from '../../contract.ts'
 import { isRunningContainer, stdinOf } from './connection.ts'
 import type { Session } from './connection.ts'

@@ -1,5 +1,5 @@
 import { SourceError } from '../../../errors.ts'
-import type { RedisSourceConfig } from '../../../model/config.ts'
+import type { RedisSourceConfig } from '../config.ts'
 import type { CaptureContext } from '../../contract.ts'
 import { findRedisContainer, portOf } from './container.ts'
 import type { RedisContainer } from './container.ts'

@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import { RemoteError, SourceError } from '../../../errors.ts'
-import type { RedisSourceConfig } from '../../../model/config.ts'
+import type { RedisSourceConfig } from '../config.ts'
 import type { Privilege, RemoteHost } from '../../../remote/contract.ts'
 import type { ContainerLook, ContainerReference } from '../../../services/contract.ts'
 import type { SearchContainer } from '../../contract.ts'

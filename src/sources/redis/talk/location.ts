@@ -1,4 +1,4 @@
-import type { RedisSourceConfig } from '../../../model/config.ts'
+import type { RedisSourceConfig } from '../config.ts'
 import { SourceError } from '../../../errors.ts'
 
 /** Where a source's directory is on the server, and what it is called in an archive. */

@@ -1,5 +1,5 @@
 import { SourceError } from '../../../errors.ts'
-import type { RedisSourceConfig } from '../../../model/config.ts'
+import type { RedisSourceConfig } from '../config.ts'
 import { addressOf, nameOf, refusal } from '../failures.ts'
 import type { Inspection } from './inspection.ts'
 import { describeTlsFile } from './tls.ts'

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { SourceError } from '../../../errors.ts'
-import type { RedisTlsConfig, RedisTlsFile } from '../../../model/config.ts'
+import type { RedisTlsConfig, RedisTlsFile } from '../config.ts'
 import type { CaptureContext } from '../../contract.ts'
 
 /** How the scripts are told of TLS (redis_open in sources/redis/scripts/lib/redis.sh). */

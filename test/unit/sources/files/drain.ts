@@ -16,7 +16,7 @@ import type {
   CaptureContext,
   CaptureOutcome,
 } from '../../../../src/sources/contract.ts'
-import type { FilesSourceConfig } from '../../../../src/model/config.ts'
+import type { FilesSourceConfig } from '../../../../src/sources/files/config.ts'
 import { captureFiles } from '../../../../src/sources/files/capture.ts'
 
 export interface Drained {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { RedisFacts } from '../../../../src/model/facts.ts'
+import type { RedisFacts } from '../../../../src/sources/redis/facts.ts'
 import { chooseForm } from '../../../../src/sources/redis/restore/plan.ts'
 
 const facts = (form: RedisFacts['form'], stopped: boolean, loads: RedisFacts['loads']): RedisFacts => ({

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { RedisSourceConfig } from '../../../../src/model/config.ts'
+import type { RedisSourceConfig } from '../../../../src/sources/redis/config.ts'
 import { locate } from '../../../../src/sources/redis/talk/location.ts'
 
 const at = (path: string): RedisSourceConfig => ({

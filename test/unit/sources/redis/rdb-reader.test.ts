@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DamageError } from '../../../../src/errors.ts'
-import type { RdbFacts } from '../../../../src/model/facts.ts'
+import type { RdbFacts } from '../../../../src/sources/redis/facts.ts'
 import { RdbError } from '../../../../src/sources/redis/rdb/error.ts'
 import { RdbReader } from '../../../../src/sources/redis/rdb/reader.ts'
 import type { RdbKey } from '../../../../src/sources/redis/rdb/reader.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { RdbFacts, RedisFacts } from '../../../../src/model/facts.ts'
+import type { RdbFacts, RedisFacts } from '../../../../src/sources/redis/facts.ts'
 import { compareKeys, expectedKeys } from '../../../../src/sources/redis/restore/compare.ts'
 import { fingerprint } from '../../../../src/sources/redis/merge/fingerprint.ts'
 import { arrangement, stagedFiles } from '../../../../src/sources/redis/restore/plan.ts'

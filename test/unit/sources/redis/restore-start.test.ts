@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { RedisFacts } from '../../../../src/model/facts.ts'
+import type { RedisFacts } from '../../../../src/sources/redis/facts.ts'
 import {
   parseArguments,
   parseCommandLine,
@@ -10,7 +10,7 @@ import {
 } from '../../../../src/sources/redis/start/directives.ts'
 import { startOf } from '../../../../src/sources/redis/start/next-start.ts'
 import type { StartEvidence } from '../../../../src/sources/redis/start/next-start.ts'
-import { minimumRedis, rdbVersionOf, versionOfBinary } from '../../../../src/model/redis-version.ts'
+import { minimumRedis, rdbVersionOf, versionOfBinary } from '../../../../src/sources/redis/version.ts'
 import { atLeast } from '../../../../src/model/version-order.ts'
 
 const facts: RedisFacts = {

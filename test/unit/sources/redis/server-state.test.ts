@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { SourceError } from '../../../../src/errors.ts'
-import type { RedisSourceConfig } from '../../../../src/model/config.ts'
+import type { RedisSourceConfig } from '../../../../src/sources/redis/config.ts'
 import { parseInspection } from '../../../../src/sources/redis/talk/inspection.ts'
 import type { Inspection } from '../../../../src/sources/redis/talk/inspection.ts'
 import { serverState } from '../../../../src/sources/redis/talk/server-state.ts'

@@ -1,4 +1,4 @@
-import { atLeast } from './version-order.ts'
+import { atLeast } from '../../model/version-order.ts'
 
 /**
  * Since which Redis an RDB version can be loaded (RDB_VERSION in src/rdb.h of each release; the table of
