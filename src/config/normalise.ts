@@ -146,7 +146,10 @@ function normaliseQuiesce(input: NonNullable<SourceInput['quiesce']>): QuiesceCo
     : { how: 'pause', services: [...new Set(input.pause)] }
 }
 
-/** A policy stands as a whole: what it does not name keeps nothing. One that names only `safety` changes only that. */
+/**
+ * A policy counts as a whole: a rule that it does not name keeps nothing. A policy that names only `safety` changes
+ * only that.
+ */
 function resolveRetention(input: RetentionInput | undefined, outer: RetentionPolicy): RetentionPolicy {
   const { safety, within, ...counts } = input ?? {}
   const keeps =

@@ -7,8 +7,8 @@ import type { ConfigPath } from './document.ts'
 import type { Problem } from './problem.ts'
 import { normaliseRemotePath } from './remote-path.ts'
 
-// What spans several keys. Rules read the file's data as it is, valid or not, so that all problems are found
-// at once; a value of the wrong type is the schema's to report and is passed over here.
+// Rules that span several keys. They read the file's data as it is, valid or not, so that all problems are found at
+// once. The schema reports a value of the wrong type, so a rule passes over it.
 
 /** How a config names the server that holds the data of a source. */
 const ENGINE_PLACES = ['service', 'container', 'address']
@@ -204,7 +204,7 @@ function engineOf(source: unknown): Kind | undefined {
   return kind?.engine === undefined ? undefined : kind
 }
 
-/** Who can be held still depends on what manages the services of the host. */
+/** Which services can be held still depends on what manages the services of the host. */
 function quiesceRules(host: Fields, path: ConfigPath): Problem[] {
   const manager = fields(host['services'])['manager']
   return Object.entries(fields(host['sources'])).flatMap(([name, value]) => {

@@ -58,7 +58,10 @@ export interface SshConfig {
   readonly user?: string | undefined
   readonly identityFile?: string | undefined
   readonly identityPassphrase?: SecretReference | undefined
-  /** Path of an agent's socket; `true` means `$SSH_AUTH_SOCK`, `false` never. Absent: used when it is there. */
+  /**
+   * Path of an agent's socket; `true` means `$SSH_AUTH_SOCK`, `false` never. Absent: the agent is used when there is
+   * one.
+   */
   readonly agent?: string | boolean | undefined
   readonly password?: SecretReference | undefined
   /** Absolute path; absent: `~/.ssh/known_hosts`. */
