@@ -5,12 +5,14 @@ import tseslint from 'typescript-eslint'
 // their contract.ts.
 const adapters = ['remote', 'archive', 'crypto', 'vault', 'secrets', 'config', 'services', 'sources', 'state']
 const contracts = adapters.map((name) => `${name}/contract`).concat('report/contract')
-const operationUses = [...contracts, 'retention']
+// What a kind of source says of itself; nobody else imports from a kind's folder.
+const kinds = ['sources/kind', 'sources/registry']
+const operationUses = [...contracts, ...kinds, 'retention']
 const allowed = {
   model: [],
   retention: [],
-  report: ['report'],
-  config: ['config'],
+  report: ['report', ...kinds],
+  config: ['config', ...kinds],
   secrets: ['secrets'],
   crypto: ['crypto', 'archive/contract'],
   archive: ['archive', 'crypto/contract'],
@@ -20,6 +22,7 @@ const allowed = {
   services: ['services', 'remote/contract', 'secrets/contract'],
   sources: [
     'sources',
+    'config/contract',
     'remote/contract',
     'archive/contract',
     'services/contract',
@@ -66,7 +69,7 @@ function rule(folder, depth) {
     uses === undefined
       ? [
           {
-            regex: folder === 'commands' ? '\\/(cli|main)' : '\\/main',
+            regex: `\\/(${folder === 'commands' ? 'cli|main' : 'main'})|\\/sources\\/[^/]+\\/`,
             message: 'Imports point inwards (docs/source-code.md).',
           },
         ]

@@ -165,7 +165,7 @@ export class RemoteFileError extends RelayError {
   }
 }
 
-/** A source can't be captured or restored as asked (no such path, unreadable, Redis refuses, …). */
+/** A source can't be captured or restored as asked (no such path, unreadable, its server refuses, …). */
 export class SourceError extends RelayError {
   constructor(code: string, message: string, details: ErrorDetails = {}) {
     super(code, message, details)

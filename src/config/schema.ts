@@ -251,24 +251,26 @@ const encryption = z
 export const configSchema = () => {
   const shape = hostShape()
   return z.strictObject({
-  version: z.literal(1, { error: 'must be 1' }).describe("The version of this file's format: 1."),
-  vault: localPath().describe(
-    'The local directory that holds all snapshots. ~ and paths relative to this file work.',
-  ),
-  encryption,
-  compression: compression().optional(),
-  retention: retention('How many snapshots stay on every host. Default: the last 7.').optional(),
-  fullEvery: fullEvery().optional(),
-  runTimeout: runTimeout(),
-  defaults: z
-    .strictObject(shape)
-    .optional()
-    .describe("Keys for every host. A host's own key replaces it; the keys of `ssh` are merged one by one."),
-  hosts: z
-    .record(z.string(), z.strictObject(shape))
-    .describe('The servers, by name.')
-    .meta({ propertyNames: { pattern: NAME_PATTERN.source }, minProperties: 1 }),
-})
+    version: z.literal(1, { error: 'must be 1' }).describe("The version of this file's format: 1."),
+    vault: localPath().describe(
+      'The local directory that holds all snapshots. ~ and paths relative to this file work.',
+    ),
+    encryption,
+    compression: compression().optional(),
+    retention: retention('How many snapshots stay on every host. Default: the last 7.').optional(),
+    fullEvery: fullEvery().optional(),
+    runTimeout: runTimeout(),
+    defaults: z
+      .strictObject(shape)
+      .optional()
+      .describe(
+        "Keys for every host. A host's own key replaces it; the keys of `ssh` are merged one by one.",
+      ),
+    hosts: z
+      .record(z.string(), z.strictObject(shape))
+      .describe('The servers, by name.')
+      .meta({ propertyNames: { pattern: NAME_PATTERN.source }, minProperties: 1 }),
+  })
 }
 
 /** The config file after validation, before normalisation. */

@@ -3,7 +3,7 @@ import { decodeField, fieldLines } from '../model/script-field.ts'
 import type { RemoteHost } from '../remote/contract.ts'
 import type { WorkPlace } from '../runs/visit.ts'
 import { scriptFailure } from '../restore/server/failure.ts'
-import { countCommands } from './redis-commands.ts'
+import { allKinds } from '../sources/registry.ts'
 
 interface Place extends WorkPlace {
   readonly id: string
@@ -32,9 +32,12 @@ export async function tellAccepted(remote: RemoteHost, from: string, place: Plac
     const of = (verb: string) => lines.filter((line) => line[0] === verb && line[1] === number)
     const aofs = of('aof').map((line) => ({ offset: line[2] ?? '-', file: path(line[3]) }))
     for (const { offset, file } of aofs.filter((one) => one.file.startsWith(`${path(tree)}/`))) {
+      const written = logOf(file)
+      if (written === undefined) continue
+      const { title, log } = written
       if (offset === '-') {
         told.push(
-          `Redis has rewritten its append-only file there, so how many writes it accepted is not known: ${printable(file)}`,
+          `${title} has rewritten its ${log.title} there, so how many writes it accepted is not known: ${printable(file)}`,
         )
         continue
       }
@@ -43,13 +46,13 @@ export async function tellAccepted(remote: RemoteHost, from: string, place: Plac
         { script: 'migrate/accepted', patience: 'work', args, privilege, title },
         { signal },
       )
-      const count = countCommands(tail.stdout)
+      const count = log.countWrites(tail.stdout)
       if (count === 0) continue
       const more = tail.stdout.length >= TAIL_LIMIT ? 'at least ' : ''
       const one = count === 1 && more === ''
       told.push(
-        `Redis had accepted ${more}${count} ${one ? 'write' : 'writes'} there after the last pull of ${from}, ${one ? 'which is' : 'which are'} kept at the end of ${printable(file)}`,
-        `To bring ${one ? 'it' : 'them'} to ${from} (look first: ${one ? 'it is' : 'each is'} done once more on what ${from} has): tail -c +${Number(offset) + 1} ${quoted(file)} on ${remote.name}, into redis-cli --pipe on ${from}`,
+        `${title} had accepted ${more}${count} ${one ? 'write' : 'writes'} there after the last pull of ${from}, ${one ? 'which is' : 'which are'} kept at the end of ${printable(file)}`,
+        `To bring ${one ? 'it' : 'them'} to ${from} (look first: ${one ? 'it is' : 'each is'} done once more on what ${from} has): tail -c +${Number(offset) + 1} ${quoted(file)} on ${remote.name}, into ${log.replay} on ${from}`,
       )
     }
     const changed = Number(of('changed')[0]?.[2] ?? 0)
@@ -62,6 +65,14 @@ export async function tellAccepted(remote: RemoteHost, from: string, place: Plac
     }
   }
   return told
+}
+
+/** The kind whose server writes such a log. */
+function logOf(file: string) {
+  for (const { title, engine } of allKinds()) {
+    if (engine?.log !== undefined && file.endsWith(engine.log.suffix)) return { title, log: engine.log }
+  }
+  return undefined
 }
 
 /** For a shell. */

@@ -47,7 +47,7 @@ export async function cutOver(
     signal,
   )
   if (services.from.manager === 'command') {
-    // Redis tells when it saved in whole seconds: what it saves at its stop must not look like the save of that pull.
+    // A server of data tells when it saved in whole seconds: what it saves at its stop must not look like the save of that pull.
     const since = pull.now().getTime() - Date.parse(first.manifest.finishedAt)
     await sleep(Math.max(0, 1000 - since), undefined, { signal })
   }
@@ -136,7 +136,7 @@ async function pullRunning(
 }
 
 /**
- * All stops, and the last pull is what lies on the disk then. Only where a Redis does not write down by itself what it has
+ * All stops, and the last pull is what lies on the disk then. Only where a server of data does not write down by itself what it has
  * acknowledged, its writers stop first, and it is pulled while it runs still; one line of sh can't stop the writers alone.
  */
 async function stopAndPull(
@@ -165,7 +165,7 @@ async function stopAndPull(
   const last = await takeWhole(journey, { purpose: 'cutover', held: false }, dependencies, signal)
   step('stopping all services')
   insist('stopping services', await hold.stop(signal), step)
-  lap('stopping, and a pull from the running Redis')
+  lap('stopping, and a pull from what still runs')
   step('pulling what was written until then')
   const late = withLateWrites(
     journey,

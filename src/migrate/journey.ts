@@ -5,6 +5,7 @@ import type { Launch } from '../restore/launch.ts'
 import type { ContainerMake } from '../services/contract.ts'
 import type { ServerServices } from '../model/server-services.ts'
 import { restoreHost } from '../restore/restore-host.ts'
+import { allKinds } from '../sources/registry.ts'
 import type { HostLock, Snapshot } from '../vault/contract.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import type { Side } from './look.ts'
@@ -81,10 +82,13 @@ export async function bring(
     signal,
   )
   if (options.dryRun) return report
-  // The plan has said which Redis starts there, by its image: a restore alone can't know before it runs.
-  const isKnown = plan.findings.some(({ check, outcome }) => check === 'redis-version' && outcome === 'ok')
+  // The plan has said which servers of data start there, by their images: a restore alone can't know before they run.
+  const checks = allKinds().flatMap(({ engine }) => engine?.versionCheck ?? [])
+  const known = checks.filter((one) =>
+    plan.findings.some(({ check, outcome }) => check === one && outcome === 'ok'),
+  )
   const findings = report.findings.filter(
-    ({ check, outcome }) => !(isKnown && check === 'redis-version' && outcome === 'warning'),
+    ({ check, outcome }) => !(outcome === 'warning' && known.includes(check)),
   )
   for (const { at, text } of report.steps) diary.steps.push({ at, host: to.name, text })
   return { ...report, findings }

@@ -11,7 +11,8 @@ import { movedContainers } from './moved-containers.ts'
 import { lookAtNeeds, type Needs } from './needs.ts'
 import type { MissingVolume, MovedSource } from './plan.ts'
 import { volumesToMake, type VolumesToMake } from './volumes.ts'
-import { lookAtRedis, type RedisVersions } from './redis-versions.ts'
+import { lookAtEngines, type EngineVersions } from './engine-versions.ts'
+import { kindOf } from '../sources/registry.ts'
 
 /** Both servers as they are. */
 export interface BothLooks {
@@ -21,7 +22,7 @@ export interface BothLooks {
   readonly services: { readonly from: ServerServices; readonly to: ServerServices }
   readonly sources: readonly MovedSource[]
   readonly images: ReadonlyMap<string, string | undefined>
-  readonly redis: readonly RedisVersions[]
+  readonly engines: readonly EngineVersions[]
   readonly needs: Needs | undefined
   /** Volumes that TO lacks, and what says so. */
   readonly missingVolumes: readonly MissingVolume[]
@@ -113,7 +114,7 @@ export async function lookAtBoth(
     services: { from: servicesOf(from, fromContainers), to: servicesOf(to, toContainers) },
     sources: sources.map((source, at) => ({ source, paths: origins[at] ?? [], targets: targets[at] ?? [] })),
     images,
-    redis: await lookAtRedis(
+    engines: await lookAtEngines(
       sources,
       { from: { ...fromSide, ...fromLook }, to: { ...toSide, ...toLook } },
       moved,
@@ -170,10 +171,11 @@ async function containersOfSource(
   { findDeploymentServices }: MigrateDependencies,
 ): Promise<DeploymentServices | undefined> {
   if (!isContainers(host.services)) return undefined
-  // Whatever a Redis source names is what the last pull is taken from.
-  const data = sources.flatMap((source) =>
-    source.kind === 'redis' && 'service' in source.at ? [source.at.service] : [],
-  )
+  // What a source names as its server is what the last pull is taken from.
+  const data = sources.flatMap((source) => {
+    const place = kindOf(source.kind).engine?.place(source)
+    return place !== undefined && 'service' in place ? [place.service] : []
+  })
   return findDeploymentServices.ofSource(remote, host.services, {
     deployment,
     paths,

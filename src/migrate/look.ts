@@ -3,12 +3,13 @@ import type { HostConfig, SourceConfig } from '../model/config.ts'
 import { locateSource } from '../pull/locate.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import { scriptFailure } from '../restore/server/failure.ts'
-import { versionOfBinary, type ServerVersion } from '../sources/redis/version.ts'
 import { decodeField, fieldLines } from '../model/script-field.ts'
 import { listJournals, type RestoreJournal } from '../restore/server/journals.ts'
 import { lookAtTargets, type ServerLook } from '../restore/server/look.ts'
 import { choosePrivilege, lookAtAccess, type ChosenPrivilege } from '../runs/privilege.ts'
 import type { Visit } from '../runs/visit.ts'
+import { kindOf } from '../sources/registry.ts'
+import { enginePrograms } from './engine-versions.ts'
 import type { DeploymentServices, FindHelper, FindVolume } from '../services/contract.ts'
 
 /** What migrate-look.sh found. */
@@ -26,8 +27,8 @@ export interface MachineLook {
   readonly ownerGids: readonly number[]
   /** Those of the sources' paths that are directories with nothing in them. */
   readonly empty: ReadonlySet<string>
-  /** Of a Redis that is installed there; not of one in an image. */
-  readonly redis: ServerVersion | undefined
+  /** What the programs of servers of data that are installed there say of their versions. */
+  readonly programs: ReadonlyMap<string, string>
 }
 
 /** One of the two servers, before anything is changed. */
@@ -64,7 +65,7 @@ export async function lookAtSide(
     {
       script: 'migrate/look',
       patience: 'list',
-      args: [deployment, ...paths],
+      args: [deployment, enginePrograms().join(','), ...paths],
       privilege,
       title: 'comparing the servers',
     },
@@ -97,7 +98,7 @@ export function parseMachine(stdout: Buffer): MachineLook | undefined {
     ownerUids: numbers('owner', 1),
     ownerGids: numbers('owner', 2),
     empty: new Set(all('empty').map((line) => decodeField(line[1] ?? '').toString('utf8'))),
-    redis: versionOfBinary(all('redis')[0]?.[1] ?? ''),
+    programs: new Map(all('program').map(([, name = '', said = '']) => [name, said])),
   }
 }
 
@@ -115,18 +116,19 @@ export async function sourcePaths(
   const found: (readonly string[])[] = []
   for (const source of sources) {
     const there = host.sources.find((one) => one.name === source.name && one.kind === source.kind) ?? source
+    const kind = kindOf(there.kind)
     const located = await locateSource(place, there, dependencies).catch((error: unknown) => {
-      if (missing === undefined || there.kind !== 'volume') throw error
+      const volume = kind.volume?.(there)
+      if (missing === undefined || volume === undefined) throw error
       if (!(error instanceof SourceError) || error.code !== 'volume-missing') throw error
-      missing(there.volume, error)
+      missing(volume, error)
       return undefined
     })
     if (located === undefined) {
       found.push([])
       continue
     }
-    const paths = located.kind === 'redis' ? [located.path] : located.paths
-    found.push(paths.map((path) => (path.startsWith('/') ? path : `${deployment}/${path}`)))
+    found.push(kind.paths(located).map((path) => (path.startsWith('/') ? path : `${deployment}/${path}`)))
   }
   return found
 }

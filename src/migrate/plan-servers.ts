@@ -2,6 +2,7 @@ import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import { formatSize } from '../model/units.ts'
 import { lastCutover } from '../restore/choose-journal.ts'
+import { kindOf } from '../sources/registry.ts'
 import type { SideLook } from './look.ts'
 import { movedContainers } from './moved-containers.ts'
 import type { MigrationInput } from './plan.ts'
@@ -158,9 +159,11 @@ function portFindings(input: MigrationInput): Finding[] {
   if (replace) return []
   const { health } = to.host.services
   const url = health === undefined ? undefined : new URL(health.url)
-  const wanted: [number, string][] = to.host.sources.flatMap((source): [number, string][] =>
-    source.kind === 'redis' && 'port' in source.at ? [[source.at.port, `the Redis of ${source.name}`]] : [],
-  )
+  const wanted: [number, string][] = to.host.sources.flatMap((source): [number, string][] => {
+    const { engine, title } = kindOf(source.kind)
+    const place = engine?.place(source)
+    return place !== undefined && 'port' in place ? [[place.port, `the ${title} of ${source.name}`]] : []
+  })
   if (url !== undefined && /^(127\.|localhost$|\[?::1)/.test(url.hostname))
     wanted.push([
       Number(url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port),

@@ -1,15 +1,13 @@
 import type { SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { MigrationPlan } from '../model/migration-report.ts'
-import type { ServerVersion } from '../sources/redis/version.ts'
 import type { ServerServices } from '../model/server-services.ts'
-import { isOlder } from '../model/version-order.ts'
 import { describePrivilege } from '../pull/privilege.ts'
 import type { Starts } from '../restore/launch.ts'
 import type { SideLook } from './look.ts'
 import type { Needs } from './needs.ts'
 import { needFindings } from './plan-needs.ts'
-import type { RedisVersions } from './redis-versions.ts'
+import { engineFindings, type EngineVersions } from './engine-versions.ts'
 import { containerFindings } from './plan-containers.ts'
 import { serverFindings } from './plan-servers.ts'
 
@@ -41,7 +39,7 @@ export interface MigrationInput {
   readonly sources: readonly MovedSource[]
   /** FROM's images on TO: their ids, undefined for those that are not there. */
   readonly images: ReadonlyMap<string, string | undefined>
-  readonly redis: readonly RedisVersions[]
+  readonly engines: readonly EngineVersions[]
   /** Undefined where no containers run the services. */
   readonly needs: Needs | undefined
   readonly missingVolumes: readonly MissingVolume[]
@@ -75,7 +73,7 @@ export function planMigration(input: MigrationInput): MigrationPlan {
       ...serverFindings(input),
       ...privilegeFindings(input),
       ...serviceFindings(input),
-      ...redisFindings(input),
+      ...engineFindings(input.engines, { from: from.host.name, to: to.host.name }),
       ...containerFindings(input),
       ...needFindings(input),
       ...volumeFindings(input),
@@ -207,23 +205,5 @@ function privilegeFindings({ from, to, cutover }: MigrationInput): Finding[] {
         next: chosen.refused.next,
       },
     ]
-  })
-}
-
-function redisFindings({ from, to, redis }: MigrationInput): Finding[] {
-  return redis.map(({ source, ...version }) => {
-    const name = (one: ServerVersion | undefined): string => one?.name ?? 'unknown'
-    const isFit =
-      version.from !== undefined && version.to !== undefined && !isOlder(version.to.redis, version.from.redis)
-    return {
-      check: 'redis-version',
-      outcome: isFit ? 'ok' : 'warning',
-      message: `Redis of ${source}: ${name(version.from)} on ${from.host.name}, ${name(version.to)} on ${to.host.name}`,
-      ...(isFit
-        ? {}
-        : {
-            next: `An older Redis does not load what a newer one has written: see that ${to.host.name} has one as new.`,
-          }),
-    }
   })
 }

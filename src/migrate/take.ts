@@ -4,6 +4,7 @@ import type { Purpose } from '../model/snapshot.ts'
 import { takeSnapshot } from '../pull/pull-host.ts'
 import { namesToProbe, selectSources } from '../pull/select-sources.ts'
 import { lookAround } from '../runs/visit.ts'
+import { allKinds } from '../sources/registry.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import type { Journey } from './journey.ts'
@@ -33,9 +34,10 @@ export async function takeWhole(
 }
 
 function withoutStopped(reporter: Reporter): Reporter {
+  const codes = new Set(allKinds().flatMap(({ engine }) => engine?.stoppedCode ?? []))
   return {
     event: (event) => {
-      if (event.type !== 'warning' || event.code !== 'redis-stopped') reporter.event(event)
+      if (event.type !== 'warning' || !codes.has(event.code)) reporter.event(event)
     },
   }
 }

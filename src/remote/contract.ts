@@ -11,7 +11,7 @@ export interface HelperContainer {
   readonly docker: {
     /** Id of an image that the server has: `sha256:…`. */
     readonly image: string
-    /** What a person calls it: `redis:7`. */
+    /** What a person calls it: `app:7`. */
     readonly name: string
   }
 }
@@ -35,7 +35,7 @@ export interface RemoteCommand {
   readonly args?: readonly string[]
   /** Run as root; absent: as the SSH user. */
   readonly privilege?: Privilege | undefined
-  /** What a person calls this step in an error: `listing redis_data`. */
+  /** What a person calls this step in an error: `listing uploads`. */
   readonly title?: string
   /** Absent: `ask`. A server that is silent for longer fails the step with RemoteError `silent`. */
   readonly patience?: Patience
@@ -207,7 +207,6 @@ export interface HostProbe {
     sha256sum?: string
     nice?: string
     ionice?: string
-    'redis-cli'?: string
     docker?: string
   }>
   /** `find` has `-printf` and `-print0`. */

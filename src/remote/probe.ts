@@ -3,19 +3,6 @@ import { printable } from '../model/path-bytes.ts'
 import type { CommandResult, HostProbe, Privilege, RemoteHost, TarFlavour } from './contract.ts'
 import { hasNoShell, isRefusedExec, probeOverSftp } from './probe-sftp.ts'
 
-const TOOLS = [
-  'tar',
-  'zstd',
-  'gzip',
-  'pigz',
-  'find',
-  'sha256sum',
-  'nice',
-  'ionice',
-  'redis-cli',
-  'docker',
-] as const
-
 /** What a probe asks. */
 export interface ProbeQuestion {
   /** As configured: `~/…` is the remote home. */
@@ -132,9 +119,9 @@ export function parseProbe(text: string): HostProbe | undefined {
   const number = (key: string) => (/^\d+$/.test(one(key)) ? Number(one(key)) : undefined)
   const freeKib = number('free-kib')
   const versions: Record<string, string> = {}
-  for (const tool of TOOLS) {
-    const said = values.get(`version.${tool}`)?.at(-1)
-    if (said !== undefined) versions[tool] = versionIn(said)
+  for (const [key, said] of values) {
+    const tool = /^version\.(.+)$/.exec(key)?.[1]
+    if (tool !== undefined) versions[tool] = versionIn(said.at(-1) ?? '')
   }
   return {
     access: 'shell',

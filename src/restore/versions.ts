@@ -17,7 +17,7 @@ export interface TargetServer {
 }
 
 /**
- * What a snapshot's manifest says of its server against what the target is, as findings. Engines of data (Redis) are
+ * What a snapshot's manifest says of its server against what the target is, as findings. Engines of data are
  * their sources' own to judge. A manifest that says nothing gives no finding.
  */
 export function versionFindings(recorded: RecordedServer, target: TargetServer): readonly Finding[] {

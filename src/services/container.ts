@@ -112,7 +112,7 @@ function composeLabels(
     envFiles: several('project.environment_file').map(absolute),
     version: labels[`${PREFIX}version`],
     configHash: labels[`${PREFIX}config-hash`],
-    // `redis:service_healthy:true,queue:service_started:false`
+    // `db:service_healthy:true,queue:service_started:false`
     dependsOn: (labels[`${PREFIX}depends_on`] ?? '')
       .split(',')
       .flatMap((dependency) => dependency.split(':')[0] || []),

@@ -51,7 +51,7 @@ export interface ContainerLook {
   /** In full. */
   readonly id: string
   readonly name: string
-  /** As it was asked for, `redis:7-alpine`. */
+  /** As it was asked for, `app:7-alpine`. */
   readonly image: string
   readonly imageId: string
   /** As configured: `''` is the image's own. */

@@ -32,7 +32,7 @@ function engineVersions({ engine, compose }: DockerLook): Record<string, string>
   }
 }
 
-/** `image redis:7` is the id of that image; several containers may be of one. */
+/** `image app:7` is the id of that image; several containers may be of one. */
 function imagesOf(containers: readonly ContainerLook[]): Record<string, string> {
   return Object.fromEntries(containers.map(({ image, imageId }) => [`image ${image}`, imageId]))
 }

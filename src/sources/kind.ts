@@ -1,6 +1,5 @@
 import type { z } from 'zod'
-import type { Fields, ResolvePath, WrittenPlace } from '../config/contract.ts'
-import type { Problem } from '../config/problem.ts'
+import type { Fields, Problem, ResolvePath, WrittenPlace } from '../config/contract.ts'
 import type { SourceConfig } from '../model/config.ts'
 import type { Facts } from '../model/facts.ts'
 import type { CapturableSource, MergingSource, RestorableSource } from './contract.ts'
@@ -77,9 +76,9 @@ export type EnginePlace =
 
 /** A version of a server of data. */
 export interface EngineVersion {
-  /** What it calls itself: `Valkey 8.0.1`. */
+  /** What it calls itself: `16.4 (Debian)`. */
   readonly name: string
-  /** What it is compatible with: `7.2.4`. */
+  /** What it is compatible with: `16.4`. */
   readonly version: string
 }
 
@@ -89,7 +88,7 @@ export interface KindEngine<C extends SourceConfig = SourceConfig, F extends Fac
   /** Its programs; the first that is there is asked for its `--version`. */
   readonly programs: readonly string[]
   parseVersion(said: string): EngineVersion | undefined
-  /** The code of what is found of versions: `redis-version`. */
+  /** The code of what is found of versions: `db-version`. */
   readonly versionCheck: string
   /** The code of the warning that it did not run when it was captured. */
   readonly stoppedCode: string

@@ -27,7 +27,6 @@ function watched(acts: Acts, events: string[]): CapturableSource<FilesSourceConf
     yield* stream as AsyncIterable<Buffer>
   }
   return {
-    kind: 'files',
     look: filesSource.look,
     capture: async (context, config) => {
       await acts.begin?.(config.name)

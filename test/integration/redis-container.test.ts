@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { RedisSourceConfig } from '../../src/sources/redis/config.ts'
 import { RelayError } from '../../src/errors.ts'
+import { mergingRedis } from '../../src/sources/redis/merge/merging.ts'
 import { restorableRedis } from '../../src/sources/redis/restore/restore.ts'
 import { connectSsh } from '../../src/remote/ssh.ts'
 import { busyboxTools } from '../lab/busybox.ts'
@@ -361,20 +362,18 @@ describe('restore', () => {
     await app.redis('set', 'kept', 'new value')
 
     const context = restoreContext(host, app.path)
-    const merging = restorableRedis.merging
-    if (merging === undefined) throw new Error('a Redis can be merged into')
-    const { findings } = await merging.preflight(context, byService(), captured.facts)
+    const { findings } = await mergingRedis.preflight(context, byService(), captured.facts)
     expect(findings.filter(({ outcome }) => outcome !== 'ok')).toEqual([])
     const staged = await stage(captured, app.path)
     const journal = join(app.path, 'journal')
-    const merged = await merging.merge(context, byService(), captured.facts, { staged, journal })
+    const merged = await mergingRedis.merge(context, byService(), captured.facts, { staged, journal })
     expect(merged).toMatchObject({ added: 3, existed: 1 })
     expect(await app.redis('mget', 'a', 'kept')).toBe('1\nnew value')
     expect(await digest()).toBe(before)
     expect(Number(await app.redis('-n', '2', 'ttl', 'expiring'))).toBeGreaterThan(9000)
 
     await app.redis('set', 'a', 'touched')
-    const undone = await merging.unmerge(context, byService(), journal)
+    const undone = await mergingRedis.unmerge(context, byService(), journal)
     expect(undone).toMatchObject({ removed: 2, changed: 1, gone: 0 })
     expect((await app.redis('keys', '*')).split('\n').sort()).toEqual(['a', 'kept'])
     expect(await app.redis('-n', '2', 'keys', '*')).toBe('')

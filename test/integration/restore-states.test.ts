@@ -1,7 +1,7 @@
 import { chmod, chown, mkdir, readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { DEFAULT_SOURCES } from '../../src/config/default-sources.ts'
+import { DEFAULT_SOURCES } from '../../src/sources/registry.ts'
 import type { HostConfig } from '../../src/model/config.ts'
 import type { FilesSourceConfig } from '../../src/sources/files/config.ts'
 import type { Snapshot } from '../../src/vault/contract.ts'

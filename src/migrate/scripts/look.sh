@@ -1,5 +1,5 @@
 # What two servers are compared by before a deployment moves from one to the other. Changes nothing.
-# Arguments: DEPLOYMENT PATH...
+# Arguments: DEPLOYMENT PROGRAMS PATH...; the programs parted by commas
 # stdout, fields parted by TAB:
 #   machine BOOT                 of the running kernel; -
 #   directory DEVICE:INODE       of the deployment; - when it is not there
@@ -8,7 +8,7 @@
 #                                of the server's own files of them
 #   owner UID GID                of one of the paths, or of something directly in it
 #   empty PATH                   a path that is a directory with nothing in it; encoded
-#   redis TEXT                   what an installed redis-server says of its version
+#   program NAME TEXT            what one of the programs, installed there, says of its version
 #   end
 # include remote/lib/prelude.sh
 # include remote/lib/lock.sh
@@ -18,8 +18,8 @@ look_names() {
 }
 
 cd /
-deployment=$1
-shift
+deployment=$1 look_programs=$2
+shift 2
 say machine "$(boot_id)"
 look_inode=$(stat -L -c %d:%i -- "$deployment" 2>/dev/null)
 say directory "${look_inode:--}"
@@ -38,6 +38,8 @@ for look_path; do
   [ -d "$look_path" ] && [ ! -L "$look_path" ] && look_entries=$(ls -A -- "$look_path" 2>/dev/null) || continue
   [ -n "$look_entries" ] || say empty "$(encode "$look_path")"
 done
-look_redis=$(command -v redis-server || command -v valkey-server) &&
-  look_redis=$("$look_redis" --version 2>/dev/null) && plain "$look_redis" && say redis "$plain"
+for look_program in $(printf '%s' "$look_programs" | tr , ' '); do
+  command -v "$look_program" >/dev/null && look_said=$("$look_program" --version 2>/dev/null) &&
+    plain "$look_said" && say program "$look_program" "$plain"
+done
 say end

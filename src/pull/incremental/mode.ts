@@ -118,7 +118,9 @@ export function sortedRecipients(recipients: readonly string[]): string[] {
 export function definitionOf(config: SourceConfig, deployment: string | undefined): string {
   const kind = kindOf(config.kind)
   const [paths, exclude] = [kind.paths(config), kind.exclude?.(config) ?? []]
-  return createHash('sha256').update(JSON.stringify({ kind: config.kind, paths, exclude, deployment })).digest('hex')
+  return createHash('sha256')
+    .update(JSON.stringify({ kind: config.kind, paths, exclude, deployment }))
+    .digest('hex')
 }
 
 /** Above this share of the content an incremental saves too little to lengthen the chain for. */

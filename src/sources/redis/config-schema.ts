@@ -102,8 +102,7 @@ export const redisConfig: KindConfig<RedisSourceConfig> = {
 function redisPlace(input: RedisInput, resolvePath: ResolvePath): RedisSourceConfig['at'] {
   if (input.service !== undefined) return { service: input.service }
   if (input.container !== undefined) return { container: input.container }
-  const address =
-    input.address === undefined ? undefined : parseAddress(input.address, DEFAULT_ADDRESS.port)
+  const address = input.address === undefined ? undefined : parseAddress(input.address, DEFAULT_ADDRESS.port)
   if (address !== undefined && 'socket' in address) return address
   return { ...DEFAULT_ADDRESS, ...address, tls: redisTlsConfig(input.tls, resolvePath) }
 }
@@ -141,4 +140,3 @@ function tlsRules({ tls, address, service, container }: Fields): Problem[] {
     },
   ]
 }
-

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { excludePatterns, type Fields } from '../../config/contract.ts'
+import type { CapturableSource } from '../contract.ts'
 import { describeExcluded } from '../files/kind.ts'
 import type { Kind, KindConfig } from '../kind.ts'
 import type { VolumeSourceConfig } from './config.ts'
@@ -11,10 +12,11 @@ export const volumeKind: Kind<VolumeSourceConfig> = {
   config: config(),
   paths: ({ paths }) => paths,
   movedTo: (source, paths) => ({ ...source, paths }),
-  describe: ({ volume, paths, exclude }) => `volume ${volume}, ${paths.join(' ')}${describeExcluded(exclude)}`,
+  describe: ({ volume, paths, exclude }) =>
+    `volume ${volume}, ${paths.join(' ')}${describeExcluded(exclude)}`,
   volume: ({ volume }) => volume,
   exclude: ({ exclude }) => exclude,
-  capture: async () => (await import('../files/index.ts')).filesSource,
+  capture: async () => (await import('../files/index.ts')).filesSource as CapturableSource,
   restore: async () => (await import('../files/restore.ts')).restorableFiles,
 }
 

@@ -4,7 +4,7 @@ export const config: readonly Fault[] = [
   {
     name: 'secret-literal',
     what: 'a secret may stand in the config in plain',
-    file: 'src/config/schema.ts',
+    file: 'src/config/contract.ts',
     find: `        .strictObject({ keychain: z.string().regex(`,
     replace: `        .looseObject({ keychain: z.string().optional() })
         .or(z.string())

@@ -30,9 +30,9 @@ export const migrate: readonly Fault[] = [
   {
     name: 'older-redis',
     what: 'a Redis that is older than the data is taken',
-    file: 'src/migrate/plan.ts',
-    find: `!isOlder(version.to.redis, version.from.redis)`,
-    replace: `!isOlder(version.from.redis, version.from.redis)`,
+    file: 'src/migrate/engine-versions.ts',
+    find: `!isOlder(to.version, from.version)`,
+    replace: `!isOlder(from.version, from.version)`,
     tests: ['test/unit/migrate/plan.test.ts'],
   },
   {

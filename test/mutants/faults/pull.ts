@@ -174,8 +174,8 @@ export const pull: readonly Fault[] = [
     name: 'shrinkage-stopped',
     what: 'a Redis that answers no more is not told of',
     file: 'src/pull/shrinkage.ts',
-    find: `wasRunning(old.facts) && !wasRunning(current.facts)`,
-    replace: `wasRunning(old.facts) && !wasRunning(old.facts)`,
+    find: `was.wasRunning && !is.wasRunning`,
+    replace: `was.wasRunning && !was.wasRunning`,
     tests: ['test/unit/pull/shrinkage.test.ts'],
   },
 ]

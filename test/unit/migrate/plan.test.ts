@@ -15,7 +15,7 @@ const machine: MachineLook = {
   ownerUids: [0],
   ownerGids: [0],
   empty: new Set(),
-  redis: undefined,
+  programs: new Map(),
 }
 
 function host(name: string, more: Partial<HostConfig> = {}): HostConfig {
@@ -71,7 +71,7 @@ function input(more: Partial<MigrationInput> = {}): MigrationInput {
     services: { from: services, to: services },
     sources: [],
     images: new Map(),
-    redis: [],
+    engines: [],
     needs: undefined,
     missingVolumes: [],
     volumesMade: false,
@@ -181,17 +181,19 @@ describe('the plan of a migration', () => {
 
   it('says the versions of Redis, and warns of an older and of an unknown one', () => {
     const redis = (from: string | undefined, to: string | undefined) => {
-      const version = (name: string | undefined) => name && { name, redis: name }
-      return [{ source: 'redis', from: version(from) || undefined, to: version(to) || undefined }]
+      const version = (name: string | undefined) => name && { name, version: name }
+      return [
+        { source: 'redis', kind: 'redis', from: version(from) || undefined, to: version(to) || undefined },
+      ]
     }
-    const same = input({ redis: redis('7.0.15', '7.2.1') })
+    const same = input({ engines: redis('7.0.15', '7.2.1') })
     expect(planMigration(same).findings).toContainEqual({
       check: 'redis-version',
       outcome: 'ok',
       message: 'Redis of redis: 7.0.15 on old, 7.2.1 on new',
     })
-    expect(warned(input({ redis: redis('7.0.15', '6.2.1') }))).toEqual(['redis-version'])
-    expect(warned(input({ redis: redis('7.0.15', undefined) }))).toEqual(['redis-version'])
+    expect(warned(input({ engines: redis('7.0.15', '6.2.1') }))).toEqual(['redis-version'])
+    expect(warned(input({ engines: redis('7.0.15', undefined) }))).toEqual(['redis-version'])
   })
 
   it('says who is root by Docker, and refuses a cutover where nobody may hold the old server', () => {

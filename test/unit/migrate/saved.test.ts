@@ -17,17 +17,22 @@ function snapshot(facts: Partial<RedisFacts>): Snapshot {
   return { manifest: { sources: [{ name: 'redis_data', facts: redis }] } } as unknown as Snapshot
 }
 
+/** The sources that were lost. */
+function names(...of: Parameters<typeof unsaved>): string[] {
+  return unsaved(...of).map(({ source }) => source)
+}
+
 const running = snapshot({ settings: { appendonly: 'yes' } })
 
 it('a stopped Redis counts only when its files are of its stop, or an AOF was on', () => {
   const old = snapshot({ stopped: true, lastSave: 99 })
-  expect(unsaved(snapshot({}), old, () => 100)).toEqual(['redis_data'])
-  expect(unsaved(snapshot({}), snapshot({ stopped: true, lastSave: 100 }), () => 100.5)).toEqual([])
+  expect(names(snapshot({}), old, () => 100)).toEqual(['redis_data'])
+  expect(names(snapshot({}), snapshot({ stopped: true, lastSave: 100 }), () => 100.5)).toEqual([])
   expect(
-    unsaved(running, snapshot({ stopped: true, aof: {} as RedisFacts['aof'], lastSave: 1 }), () => 100),
+    names(running, snapshot({ stopped: true, aof: {} as RedisFacts['aof'], lastSave: 1 }), () => 100),
   ).toEqual([])
   // It did not run before: nothing can have been lost.
-  expect(unsaved(snapshot({ stopped: true }), old, () => 100)).toEqual([])
+  expect(names(snapshot({ stopped: true }), old, () => 100)).toEqual([])
 })
 
 it('an idle Redis with an AOF, whose RDB is the newest file, is started with its AOF on the new server', () => {

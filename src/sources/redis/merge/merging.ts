@@ -7,7 +7,6 @@ import { unmergeRedis } from './undo.ts'
 /** How missing keys are added to a Redis that runs. */
 export const mergingRedis: MergingSource<RedisSourceConfig, RedisFacts> = {
   preflight: preflightMerge,
-  merge: (context, config, facts, { staged, journal }) =>
-    mergeRedis(context, config, facts, staged, journal),
+  merge: (context, config, facts, { staged, journal }) => mergeRedis(context, config, facts, staged, journal),
   unmerge: unmergeRedis,
 }

@@ -6,9 +6,9 @@ import { checkRedis } from './check.ts'
 import { preflightRedis } from './preflight.ts'
 
 /** How a Redis is put back (docs/design/redis.md). */
-export const restorableRedis: RestorableSource<RedisSourceConfig, RedisFacts> = {
+export const restorableRedis = {
   preflight: preflightRedis,
   arrange: arrangeRedis,
   check: checkRedis,
   streamFile: 'dump.rdb',
-}
+} satisfies RestorableSource<RedisSourceConfig, RedisFacts>

@@ -1,0 +1,30 @@
+import { globSync, readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { allKinds } from '../../../src/sources/registry.ts'
+
+/** The only places outside of a kind's folder that may name it. */
+const EXCEPTIONS = [
+  // It lists them.
+  'src/sources/registry.ts',
+  // A sample app that has one of them.
+  'src/demo/',
+]
+
+/** Kinds whose names are words of everyday language are named where they are compared with, or made. */
+const WORDS = new Set(['files', 'volume'])
+
+function namesOf(kind: string): RegExp {
+  const quoted = `['"\`]${kind}['"\`]`
+  return WORDS.has(kind)
+    ? new RegExp(`(kind['"\\]]*|case) *([!=]==|:)? *${quoted}|sources/${kind}/`, 'g')
+    : new RegExp(kind, 'gi')
+}
+
+test.each(allKinds().map(({ name }) => name))('nothing but its folder and the registry names %s', (kind) => {
+  // A volume is a tree of files, once it is found.
+  const own = [`src/sources/${kind}/`, ...(kind === 'files' ? ['src/sources/volume/'] : [])]
+  const naming = globSync('src/**/*.ts')
+    .filter((file) => ![...EXCEPTIONS, ...own].some((place) => file.startsWith(place)))
+    .filter((file) => namesOf(kind).test(readFileSync(file, 'utf8')))
+  expect(naming).toEqual([])
+})
