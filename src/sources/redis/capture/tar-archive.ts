@@ -10,7 +10,7 @@ import type { Session } from '../talk/connection.ts'
 /** What is packed. */
 export interface TarWhat {
   readonly part: string
-  /** Where NAME is seen from, and what it is; see `redis-tar.sh`. */
+  /** Where NAME is seen from, and what it is; see `tar.sh`. */
   readonly base: string
   readonly name: string
   /** NAME is a symlink that leads to this absolute path; members are named as if it were the directory. */
@@ -27,7 +27,7 @@ export interface TarReport {
   readonly sockets: number
 }
 
-/** Starts `redis-tar.sh`. `onFinished` gets what tar said, once it is known to have ended well. */
+/** Starts `tar.sh`. `onFinished` gets what tar said, once it is known to have ended well. */
 export async function tarArchive(
   session: Session,
   what: TarWhat,

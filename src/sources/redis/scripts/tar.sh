@@ -12,7 +12,7 @@ nonce=$1 tool=$2 level=$3 threads=$4 flavour=$5 base=$6 name=$7 rename=$8
 shift 8
 
 pack_gnu() {
-  # Names and messages as in files-tar.sh.
+  # Names and messages as in tar.sh.
   gently tar -c -f - --format=posix \
     '--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime' \
     --xattrs '--xattrs-include=*' --quoting-style=escape \

@@ -32,7 +32,7 @@ async function ask(
 ): Promise<readonly string[]> {
   const result = await host.run(
     {
-      script: 'sources/files/present',
+      script: 'sources/tree/present',
       patience: 'list',
       args: [directory],
       privilege,

@@ -9,7 +9,7 @@ import { commandFailed } from './resolve.ts'
 import { RootCheck } from './root-check.ts'
 import type { Root } from './roots.ts'
 
-/** See `files-list.sh`. */
+/** See `list.sh`. */
 export type Which = 'linked' | 'single' | 'all' | 'special'
 
 /**
@@ -70,7 +70,7 @@ export async function* namesBelow(
   const nonce = streamNonce()
   const process = await host.spawn(
     {
-      script: 'sources/files/list',
+      script: 'sources/tree/list',
       // Sockets, devices and hard links are searched for in silence.
       patience: 'work',
       args: [

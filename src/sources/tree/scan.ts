@@ -64,7 +64,7 @@ async function* scanBelow(
   const tool = zstd !== undefined ? 'zstd' : gzip !== undefined ? 'gzip' : 'none'
   const process = await host.spawn(
     {
-      script: 'sources/files/scan',
+      script: 'sources/tree/scan',
       patience: 'list',
       args: [
         nonce,

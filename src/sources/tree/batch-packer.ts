@@ -114,7 +114,7 @@ function batchPass(
   let failure: unknown
 
   async function start(
-    script: 'sources/files/list' | 'sources/files/batch',
+    script: 'sources/tree/list' | 'sources/tree/batch',
     args: readonly string[],
     stdin?: Buffer,
   ): Promise<Started> {
@@ -122,10 +122,10 @@ function batchPass(
     const process = await context.host.spawn(
       {
         script,
-        patience: script === 'sources/files/list' ? 'work' : 'stream',
+        patience: script === 'sources/tree/list' ? 'work' : 'stream',
         args: [nonce, ...args],
         privilege: context.privilege,
-        title: `${script} on the server`,
+        title: script === 'sources/tree/list' ? 'listing the files' : 'tar on the server',
       },
       { signal: context.signal },
     )
@@ -181,7 +181,7 @@ function batchPass(
       seen.add(index)
     })
     const stdin = Buffer.from(names.map((name) => `${name}\0`).join(''), 'latin1')
-    const tar = await start('sources/files/batch', [batch.directory, batch.follow ? 'yes' : 'no'], stdin)
+    const tar = await start('sources/tree/batch', [batch.directory, batch.follow ? 'yes' : 'no'], stdin)
     for await (const chunk of tar.stdout) {
       tracker.write(chunk)
       yield chunk
