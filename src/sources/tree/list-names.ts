@@ -1,16 +1,10 @@
-import { SourceError } from '../../errors.ts'
+import type { ServerType } from '../../model/entry-types.ts'
 import type { PathFilter } from '../../model/path-filter.ts'
 import type { CaptureContext } from '../contract.ts'
-import { parseStreamStatus, streamNonce } from '../stream-status.ts'
-import type { StreamStatus } from '../stream-status.ts'
-import { unreadable } from './failures.ts'
+import { rootsByBase, startFind } from './find.ts'
 import type { LeftOut } from './left-out.ts'
-import { commandFailed } from './resolve.ts'
 import { RootCheck } from './root-check.ts'
 import type { Root } from './roots.ts'
-
-/** See `list.sh`. */
-export type Which = 'linked' | 'single' | 'all' | 'special'
 
 /**
  * Everything of a source that a tar is to hold, by its member name, from a server whose find has no `-printf`; what is
@@ -23,88 +17,72 @@ export async function* listNames(
   leftOut: LeftOut,
 ): AsyncGenerator<Buffer> {
   const check = new RootCheck(roots)
-  for (const base of ['deployment', 'root'] as const) {
-    const here = roots.filter((root) => root.base === base)
-    if (here.length === 0) continue
-    for await (const name of namesBelow(context, here, filter, 'all')) {
+  leftOut.clear()
+  for (const here of rootsByBase(roots)) {
+    for await (const { name } of namesBelow(context, here, filter, leftOut, 'all')) {
       check.see(name)
       yield Buffer.from(name, 'latin1')
     }
   }
   check.end()
-  await listLeftOut(context, roots, filter, leftOut)
 }
 
-/** What of a source is no part of a backup. */
-export async function listLeftOut(
-  context: CaptureContext,
-  roots: readonly Root[],
-  filter: PathFilter,
-  leftOut: LeftOut,
-): Promise<void> {
-  leftOut.clear()
-  for (const base of ['deployment', 'root'] as const) {
-    const here = roots.filter((root) => root.base === base)
-    if (here.length === 0) continue
-    for await (const line of namesBelow(context, here, filter, 'special')) {
-      const space = line.indexOf(' ')
-      const what = line.slice(0, space)
-      const name = line.slice(space + 1).replace(/^\.\/(?=.)/s, '')
-      if (filter.excludes(name, false)) continue
-      leftOut.add(name, what === 'socket' ? 'socket' : what === 'device' ? 'character-device' : 'other')
-    }
-  }
+/** A name (latin1) as find lists it. */
+export interface FoundName {
+  readonly name: string
+  /** It is a regular file with several names. Known when these are listed first. */
+  readonly linked: boolean
 }
 
-/** Names (latin1) below roots of one base, as they are found. `vanished` gets what went away meanwhile. */
+/**
+ * What lies below roots of one base, as it is found: `all` at once, or files with several hard links before everything
+ * else. `vanished` gets what went away meanwhile.
+ */
 export async function* namesBelow(
   context: CaptureContext,
   roots: readonly Root[],
   filter: PathFilter,
-  which: Which,
+  leftOut: LeftOut,
+  how: 'all' | 'linked-first',
   vanished: string[] = [],
-): AsyncGenerator<string> {
-  const { host, probe, privilege, signal } = context
-  const isWanted = (name: string, isDirectory: boolean): boolean =>
-    which === 'special' || !filter.excludes(name, isDirectory)
-  const nonce = streamNonce()
-  const process = await host.spawn(
-    {
-      script: 'sources/tree/list',
-      // Sockets, devices and hard links are searched for in silence.
-      patience: 'work',
-      args: [
-        nonce,
-        roots[0]?.base === 'root' ? '/' : (probe.deployment ?? '/'),
-        which,
-        String(roots.length),
-        ...roots.map((root) => (root.name === '' ? '.' : `./${root.name}`)),
-        ...filter.findPrune,
-      ],
-      privilege,
-      title: 'listing the files',
-    },
-    { signal },
-  )
-  process.exit.catch(() => {})
-  process.stdin.on('error', () => {})
-  process.stdin.end()
+): AsyncGenerator<FoundName> {
+  // Sockets, devices and hard links are searched for in silence.
+  const find = await startFind(context, roots, filter, {
+    script: 'sources/tree/list',
+    how,
+    patience: 'work',
+  })
   try {
+    let linked = how === 'linked-first'
     // One behind: a directory is told twice.
     let last: string | undefined
-    for await (const name of fields(process.stdout as AsyncIterable<Buffer>)) {
-      const isDirectory = last === name
-      if (last !== undefined && isWanted(last, isDirectory)) yield last
+    const wanted = (isDirectory: boolean): readonly FoundName[] =>
+      last === undefined || filter.excludes(last, isDirectory) ? [] : [{ name: last, linked }]
+    for await (const field of fields(find.stdout as AsyncIterable<Buffer>)) {
+      const special = SPECIAL.exec(field)
+      if (special !== null) {
+        const [, type = '', path = ''] = special
+        if (!filter.excludes(memberOf(path), false)) leftOut.add(memberOf(path), TYPES[type] ?? 'other')
+        continue
+      }
+      const name = field === '' ? undefined : memberOf(field)
+      const isDirectory = name !== undefined && name === last
+      yield* wanted(isDirectory)
       last = isDirectory ? undefined : name
+      if (name === undefined) linked = false
     }
-    if (last !== undefined && isWanted(last, false)) yield last
+    yield* wanted(false)
   } finally {
-    if (!process.stdout.readableEnded) process.kill()
+    if (!find.stdout.readableEnded) find.stop()
   }
-  const exit = await process.exit
-  const status = parseStreamStatus(exit.stderr, nonce)
-  if (status === undefined) throw commandFailed(exit)
-  vanished.push(...(await judgeListing(status, context)))
+  vanished.push(...(await find.judge()))
+}
+
+const SPECIAL = /^(socket|device|other) (.*)$/s
+const TYPES: Readonly<Record<string, ServerType>> = { socket: 'socket', device: 'character-device' }
+
+function memberOf(path: string): string {
+  return path.replace(/^\.\/(?=.)/s, '')
 }
 
 async function* fields(stream: AsyncIterable<Buffer>): AsyncGenerator<string> {
@@ -113,37 +91,9 @@ async function* fields(stream: AsyncIterable<Buffer>): AsyncGenerator<string> {
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
     let from = 0
     for (let end = bytes.indexOf(0); end !== -1; end = bytes.indexOf(0, from)) {
-      yield bytes.toString('latin1', from, end).replace(/^\.\/(?=.)/s, '')
+      yield bytes.toString('latin1', from, end)
       from = end + 1
     }
     rest = bytes.subarray(from)
   }
-}
-
-/**
- * Judges what find said, and gives the names of what vanished while it walked: that is no failure. What may not be read
- * is one, and so is everything else. Throws SourceError.
- */
-export async function judgeListing(
-  status: StreamStatus,
-  context: CaptureContext,
-): Promise<readonly string[]> {
-  const lines = status.messages.split('\n').filter((line) => line !== '')
-  const named = (what: string): string[] =>
-    lines.flatMap((line) => {
-      if (!line.startsWith('find: ') || !line.endsWith(`: ${what}`)) return []
-      const name = line.slice('find: '.length, -`: ${what}`.length)
-      return [name.replace(/^'(.*)'$/s, '$1').replace(/^\.\//, '')]
-    })
-  const vanished = named('No such file or directory')
-  const code = status.statuses.get('find') ?? 255
-  if (code === 0 || (vanished.length === lines.length && lines.length > 0)) return vanished
-  const denied = named('Permission denied')
-  if (denied.length > 0) throw await unreadable(context, denied)
-  throw new SourceError('listing-failed', `find on the server failed with status ${code}`, {
-    command: 'find on the server',
-    exitStatus: code,
-    stderr: status.messages.trim(),
-    next: 'Look into the message above on the server, then pull again.',
-  })
 }

@@ -1,9 +1,9 @@
-# The names below some paths, each ended by NUL; that of a directory is told twice.
-# Arguments: NONCE DIRECTORY WHICH COUNT ROOT... [FIND-EXPRESSION...]
-#   WHICH   of what a tar can hold, linked: only regular files with several hard links; single: all others; all: both.
-#           special: only what no tar holds or nobody may restore, with a word in front: socket, device or other, and a
-#           space
-#   COUNT   how many ROOTs there are; each begins with ./
+# What lies below some paths, in records that are ended by NUL: the names that a tar can hold, that of a directory twice;
+# and of what no tar holds or nobody may restore a word in front (socket, device, other), a space, and the name. Names
+# begin with a dot.
+# Arguments: NONCE HOW DIRECTORY COUNT ROOT... [FIND-EXPRESSION...]
+#   HOW     all; or linked-first: regular files with several hard links, an empty record, then the rest
+#   COUNT   how many ROOTs there are; each is . or begins with ./
 #   The expression names what is not to be looked into; it is listed all the same.
 # A root that is a symlink is followed.
 # stderr: find's messages (the first 48 KiB), then the status line with the stage find.
@@ -11,35 +11,35 @@
 # include remote/lib/pipeline.sh
 # include remote/lib/find.sh
 
-nonce=$1 directory=$2 which=$3
+nonce=$1 how=$2 directory=$3
 shift 3
 
 # What model/entry-types.ts keeps.
-list() {
-  set -- "$@" '('
-  case $which in
-    linked) set -- "$@" -type f -links +1 ;;
-    single) set -- "$@" -type f ! -links +1 -o -type d -o -type l -o -type p ;;
-    all) set -- "$@" -type f -o -type d -o -type l -o -type p ;;
-    special) set -- "$@" ! -type f ! -type d ! -type l ! -type p ;;
-  esac
-  set -- "$@" ')'
-  if [ "$which" = special ]; then
-    # shellcheck disable=SC2016
-    gently find "$@" -exec sh -c 'for name do
+list_linked() { gently find "$@" -type f -links +1 -print0; }
+list_single() { list_kept "$@" '(' -type f ! -links +1 -o -type d -o -type l -o -type p ')'; }
+list_all() { list_kept "$@" '(' -type f -o -type d -o -type l -o -type p ')'; }
+
+list_kept() {
+  # shellcheck disable=SC2016
+  gently find "$@" '(' -type d -print0 -print0 -o -print0 ')' -o \
+    ! -type f ! -type d ! -type l ! -type p -exec sh -c 'for name do
       if [ -S "$name" ]; then what=socket
       elif [ -b "$name" ] || [ -c "$name" ]; then what=device
       else what=other; fi
       printf "%s %s\0" "$what" "$name"
     done' relay-backup {} +
-  else
-    gently find "$@" '(' -type d -print0 -print0 -o -print0 ')'
-  fi
 }
 
 listed() {
   cd -- "$directory" || return
-  find_below list "$@"
+  if [ "$how" = all ]; then
+    find_below list_all "$@"
+    return
+  fi
+  list_status=0
+  find_below list_linked "$@" || list_status=$?
+  printf '\0'
+  find_below list_single "$@" && return "$list_status"
 }
 
 {
