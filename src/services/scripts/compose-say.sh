@@ -22,6 +22,8 @@ cd -- "$1" 2>/dev/null || {
   exit 0
 }
 shift
+# See compose_tool in services/scripts/lib/compose.sh.
+export SETUPTOOLS_USE_DISTUTILS=stdlib
 if $docker_time docker compose version >/dev/null 2>&1; then
   say_tool='docker compose'
 elif $docker_time docker-compose version >/dev/null 2>&1; then
