@@ -1,6 +1,6 @@
 import { ConfigError, InterruptedError, LockedError, RelayError, UsageError } from './errors.ts'
 
-/** The exit codes of design.md section 2. The one place that knows them. */
+/** The exit codes (docs/design.md). The one place that knows them. */
 export const ExitCode = {
   done: 0,
   /** Nothing that was asked for was done. */

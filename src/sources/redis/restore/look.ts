@@ -41,7 +41,7 @@ export async function lookAtTarget(
 ): Promise<RestoreLook> {
   const session = await restoreSession(context, config)
   const { container } = session
-  const inspection = await askServer(session)
+  const inspection = await askServer(session, { settle: false })
   const running = await isRunning(session, inspection)
   const { info } = inspection
   const configFile = info.get('config_file') || undefined
