@@ -9,7 +9,7 @@ export const ExitCode = {
   usage: 2,
   /** Some hosts or sources failed or were locked. */
   partial: 3,
-  /** A verification, drill or diff found damage or a difference. */
+  /** A verification found damage. */
   damage: 4,
   /** Another run holds the lock; nothing was tried, for every host asked. */
   locked: 5,

@@ -1,6 +1,8 @@
+import { atLeast } from './version-order.ts'
+
 /**
- * Since which Redis an RDB version can be loaded (RDB_VERSION in src/rdb.h of each release; the table of
- * redis/librdb says the same). In between nothing changed: 6.0 and 6.2 write 9, 8.0 to 8.4 write 12.
+ * The first Redis that can load each RDB version (RDB_VERSION in src/rdb.h of each release; the table of
+ * redis/librdb says the same). Releases that are left out changed nothing: 6.0 and 6.2 write 9, 8.0 to 8.4 write 12.
  */
 const SINCE: readonly (readonly [rdb: number, redis: string])[] = [
   [13, '8.6'],
@@ -32,19 +34,7 @@ export function rdbVersionOf(redis: string): number {
   return SINCE.find(([, since]) => atLeast(redis, since))?.[0] ?? 0
 }
 
-/** Compares by number, part by part; what is missing counts as 0. */
-export function atLeast(version: string, minimum: string): boolean {
-  const [have, need] = [version, minimum].map((text) =>
-    text.split('.').map((part) => Number.parseInt(part, 10) || 0),
-  )
-  for (const [at, part] of (need ?? []).entries()) {
-    const other = have?.[at] ?? 0
-    if (other !== part) return other > part
-  }
-  return true
-}
-
-/** From INFO. Valkey tells a Redis version for compatibility, and its own. */
+/** From INFO. Valkey gives its own version, and a Redis version for compatibility. */
 export function versionOfInfo(info: ReadonlyMap<string, string>): ServerVersion | undefined {
   const redis = info.get('redis_version')
   if (redis === undefined) return undefined

@@ -86,7 +86,9 @@ tell auth "$ask_auth"
 ask INFO
 tell info "$answer"
 process=$(printf '%s\n' "$answer" | sed -n 's/^process_id:\([0-9]*\).*/\1/p')
-for name in dir dbfilename appendonly appenddirname appendfilename save; do
+set -- dir dbfilename appendonly appenddirname appendfilename save
+config_ask "$@"
+for name; do
   if config_get "$name"; then
     tell "config $name" "$value"
     # A container's own path says nothing here.
