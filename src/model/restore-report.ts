@@ -46,6 +46,14 @@ export interface RestorePlan {
   /** `as root by sudo`; absent: as the SSH user. */
   readonly privilege?: string | undefined
   readonly units: readonly RestoreUnit[]
+  /** What is loaded into servers that run, by names there; absent: nothing. */
+  readonly loads?: readonly {
+    readonly source: string
+    readonly target: string
+    readonly exists: boolean
+    /** Where the old is kept. */
+    readonly aside: string
+  }[]
   readonly sources: readonly {
     readonly source: string
     readonly kind: string

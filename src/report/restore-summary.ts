@@ -36,6 +36,10 @@ export function renderRestorePlan(plan: RestorePlan, style: Style): string {
       if (plan.strategy === 'replace' && unit.exists && unit.carry.length > 0)
         lines.push(`      stays as it is there: ${unit.carry.map(printable).join(' ')}`)
     }
+    for (const { target, exists, aside } of (plan.loads ?? []).filter((one) => one.source === source.source)) {
+      const now = exists ? `replaces it, kept as ${printable(aside)}` : 'new'
+      lines.push(`    ${printable(target)}: loaded beside it, then ${now}`)
+    }
     for (const note of source.notes) lines.push(`    ${printable(note)}`)
   }
   lines.push(`  ${servicesLine(plan)}`)
@@ -93,7 +97,8 @@ export function renderRestoreReport(report: RestoreReport, style: Style): string
   if (report.safetySnapshot !== undefined) {
     lines.push(`  what was there before: safety snapshot ${printable(plan.host)}/${report.safetySnapshot}`)
   }
-  if (report.outcome === 'done' && plan.strategy === 'replace' && plan.units.some((unit) => unit.exists)) {
+  const isReplaced = [...plan.units, ...(plan.loads ?? [])].some(({ exists }) => exists)
+  if (report.outcome === 'done' && plan.strategy === 'replace' && isReplaced) {
     lines.push(`  and on the server until: relay-backup rollback --host ${printable(plan.host)} --discard`)
   }
   if (error !== undefined) {

@@ -16,7 +16,7 @@ const SETTLE = 3000
 
 /** A source whose facts are compared once its service runs again. */
 export interface SourceToCheck {
-  readonly restorable: RestorableSource
+  readonly restorable: Pick<RestorableSource, 'check'>
   readonly config: SourceConfig
   readonly facts: Facts
 }
@@ -26,6 +26,10 @@ export interface PlaceContext {
   readonly remote: RemoteHost
   readonly restore: RestoreContext
   readonly checks: readonly SourceToCheck[]
+  /** Those that were loaded into servers that run, and are to be switched; the journal is open then. */
+  readonly loaded?: readonly SourceToCheck[]
+  /** There are trees to be swapped; else the data services are never stopped. */
+  readonly places?: boolean
   readonly health: HealthConfig | undefined
   readonly waitHealthy: WaitHealthy
   readonly start: Starts
@@ -44,7 +48,21 @@ export interface PlaceContext {
  */
 export async function putInPlace(context: PlaceContext): Promise<Finding[]> {
   const { driver, step, signal } = context
-  insist('checking the places', await driver.begin(signal), step)
+  const { loaded = [], places = true } = context
+  if (loaded.length === 0) insist('checking the places', await driver.begin(signal), step)
+  if (places) await stopAndSwap(context)
+  else {
+    step('stopping what writes')
+    insist('stopping services', await driver.stopWriters(signal), step)
+  }
+  const findings = context.start === 'none' && loaded.length === 0 ? [] : await startAndCheck(context)
+  if (context.handOver !== undefined) return [...findings, ...(await takeOver(context, context.handOver))]
+  insist('committing', await driver.commit(signal), step)
+  return findings
+}
+
+/** The old aside, the new in its place, while all is stopped. */
+async function stopAndSwap({ driver, step, signal }: PlaceContext): Promise<void> {
   step('stopping services')
   const stopped = await driver.stop(signal)
   insist('stopping services', stopped, step)
@@ -56,10 +74,6 @@ export async function putInPlace(context: PlaceContext): Promise<Finding[]> {
   }
   step('swapping')
   insist('swapping', await driver.swap(signal), step)
-  const findings = context.start === 'none' ? [] : await startAndCheck(context)
-  if (context.handOver !== undefined) return [...findings, ...(await takeOver(context, context.handOver))]
-  insist('committing', await driver.commit(signal), step)
-  return findings
 }
 
 /** In a migration nothing interrupts from here on, and once the other side is given up nothing is undone. */
@@ -85,11 +99,21 @@ async function takeOver({ driver, step, remote }: PlaceContext, handOver: HandOv
 async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
   const { driver, step, signal } = context
   const findings: Finding[] = []
-  step('starting data services')
-  const data = await driver.startData(signal)
-  insist('starting data services', data, step)
-  const isStarted = data.notes.some((note) => note.startsWith('started: '))
-  for (const { restorable, config, facts } of context.checks) {
+  const { loaded = [], places = true } = context
+  let isStarted = false
+  if (places) {
+    step('starting data services')
+    const data = await driver.startData(signal)
+    insist('starting data services', data, step)
+    isStarted = data.notes.some((note) => note.startsWith('started: '))
+  }
+  if (loaded.length > 0) {
+    step('switching')
+    insist('switching', await driver.switchLoads(signal), step)
+    for (const one of loaded) findings.push(...(await compare(context, one)))
+  }
+  for (const one of context.checks) {
+    const { config } = one
     if (kindOf(config.kind).engine !== undefined && !isStarted) {
       findings.push({
         check: 'facts',
@@ -99,13 +123,7 @@ async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
       })
       continue
     }
-    step(`comparing ${config.name} with its facts`)
-    const found = await restorable.check(context.restore, config, facts)
-    findings.push(...found)
-    const failed = found.find((finding) => finding.outcome === 'failed')
-    if (failed !== undefined) {
-      throw new RelayError('facts-differ', failed.message, { source: config.name, next: failed.next })
-    }
+    findings.push(...(await compare(context, one)))
   }
   if (context.start === 'all') {
     await context.handOver?.ready()
@@ -121,6 +139,18 @@ async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
     await sleep(Math.max(0, SETTLE - (performance.now() - started)), undefined, { signal })
   insist('checking that services run', await driver.checkRunning(signal), step)
   return findings
+}
+
+/** Throws RelayError `facts-differ`. */
+async function compare(
+  { step, restore }: PlaceContext,
+  { restorable, config, facts }: SourceToCheck,
+): Promise<readonly Finding[]> {
+  step(`comparing ${config.name} with its facts`)
+  const found = await restorable.check(restore, config, facts)
+  const failed = found.find((finding) => finding.outcome === 'failed')
+  if (failed === undefined) return found
+  throw new RelayError('facts-differ', failed.message, { source: config.name, next: failed.next })
 }
 
 async function insistOnHealth(context: PlaceContext, health: HealthConfig): Promise<void> {

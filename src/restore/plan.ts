@@ -10,6 +10,7 @@ import { describePrivilege } from '../pull/privilege.ts'
 import type { ChosenPrivilege } from '../runs/privilege.ts'
 import type { ServerServices } from '../model/server-services.ts'
 import type { HostProbe } from '../remote/contract.ts'
+import type { LoadTarget } from '../sources/contract.ts'
 import { kindOf } from '../sources/registry.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import type { NeededArchive } from './archives.ts'
@@ -28,6 +29,8 @@ export interface SourceToRestore {
   /** What has to be read, of this snapshot and of those that its incremental builds on; oldest first. */
   readonly archives: readonly NeededArchive[]
   readonly wanted: readonly WantedPath[]
+  /** Of a kind that is loaded: what into what. */
+  readonly loads: readonly LoadTarget[]
   readonly notes: readonly string[]
   readonly findings: readonly Finding[]
 }
@@ -88,12 +91,20 @@ export function planRestore(input: PlanInput): RestorePlan {
       })
     }
   }
+  const loads = sources.flatMap(({ source, loads: own }) =>
+    own.map(({ target, exists, aside }) => ({ source: source.name, target, exists, aside })),
+  )
+  if (loads.length > 0 && units.length > 0 && !input.start) findings.push(noStartFinding(loads))
   const replaces = input.strategy === 'replace'
   const bytes = sources.reduce((sum, source) => sum + source.contents.bytes, 0)
-  const safety = replaces && input.safety && units.some((unit) => unit.exists && !unit.empty)
+  const safety =
+    replaces &&
+    input.safety &&
+    (units.some((unit) => unit.exists && !unit.empty) || loads.some(({ exists }) => exists))
   findings.push(...dateFindings(input), ...input.vault, ...input.versions, ...serverFindings(input, bytes))
   if (safety && input.cannotEncrypt !== undefined) findings.push(noSafetyFinding(input.cannotEncrypt))
-  if (units.length === 0 && findings.length === 0) throw new Error('a restore of nothing')
+  if (units.length === 0 && loads.length === 0 && findings.length === 0)
+    throw new Error('a restore of nothing')
   return {
     id,
     host: host.name,
@@ -106,6 +117,7 @@ export function planRestore(input: PlanInput): RestorePlan {
     strategy: input.strategy,
     privilege: describePrivilege(input.chosen.privilege),
     units,
+    ...(loads.length === 0 ? {} : { loads }),
     sources: sources.map(({ source, contents, notes }) => ({
       source: source.name,
       kind: source.kind,
@@ -166,6 +178,17 @@ function noSafetyFinding({ message, details }: RelayError): Finding {
     outcome: 'failed',
     message: `no safety snapshot can be made of what is there: ${message}`,
     next: details.next === undefined ? without : `${details.next.replace(/\.?$/, '.')} ${without}`,
+  }
+}
+
+/** Files are swapped while all is stopped, and what is loaded needs its server. */
+function noStartFinding(loads: readonly { readonly source: string }[]): Finding {
+  const names = [...new Set(loads.map(({ source }) => source))].join(', ')
+  return {
+    check: 'load-start',
+    outcome: 'failed',
+    message: `${names} is loaded into a server that runs, and nothing is to be started`,
+    next: `Restore it by itself (--source ${names}), or without --no-start.`,
   }
 }
 

@@ -1,4 +1,4 @@
-import { LockedError, RelayError } from '../errors.ts'
+import { LockedError, RelayError, SourceError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { snapshotId } from '../model/names.ts'
@@ -20,7 +20,14 @@ import { lookAtTargets } from './server/look.ts'
 import type { Launch } from './launch.ts'
 import { findServices, type FoundServices } from './services.ts'
 import { recordedImages, versionFindings } from './versions.ts'
-import { hasOwnPaths, targetConfig, wantedPaths, wantedSources, type PathSelection } from './wanted.ts'
+import {
+  hasOwnPaths,
+  targetConfig,
+  wantedPaths,
+  wantedSources,
+  wholeOnly,
+  type PathSelection,
+} from './wanted.ts'
 
 /** What is restored where. */
 export interface RestoreRequest {
@@ -58,7 +65,7 @@ export async function preflight(
   const { host, snapshot, launch } = request
   const { remote, probe, deployment, signal } = visited
   const parts = { ...dependencies, filePath: dependencies.pull.vault.filePath.bind(dependencies.pull.vault) }
-  const read: Omit<SourceToRestore, 'findings' | 'notes'>[] = []
+  const read: Omit<SourceToRestore, 'findings' | 'notes' | 'loads'>[] = []
   const asked = wantedSources(snapshot.manifest.sources, request)
   for (const source of asked) refuseRemoved(snapshot, source.archives)
   // An index is read only when it is known to be whole: damage would otherwise pass for a wrong identity.
@@ -68,6 +75,7 @@ export async function preflight(
   for (const source of asked) {
     const selected = request.paths.filter((path) => path.source === source.name).map((path) => path.path)
     const whole = selected.length === 0 || (request.sources ?? []).includes(source.name)
+    if (!whole && kindOf(source.kind).isWhole === true) throw wholeOnly(source)
     step(`reading the index of ${source.name}`)
     const contents = await readContents(snapshot, source, whole ? undefined : selected, parts)
     const archives = locateArchives(contents.archives, snapshot, source, all)
@@ -109,11 +117,11 @@ export async function preflight(
     ...restoreContext(place, dependencies, step),
     renews: renewsServices(found.services, paths),
   }
+  const now = dependencies.pull.now()
+  const id = launch?.id ?? snapshotId(now)
   const sources: SourceToRestore[] = []
   for (const one of read) {
-    const merge = request.strategy === 'merge' ? kindOf(one.source.kind).merge : undefined
-    const way = merge === undefined ? await dependencies.restorableOf(one.source.kind) : await merge()
-    sources.push({ ...one, ...(await way.preflight(restore, one.config, one.source.facts)) })
+    sources.push({ ...one, ...(await askKind(one, request, id, restore, dependencies)) })
   }
   // A migration looks at both servers itself.
   const versions =
@@ -122,9 +130,8 @@ export async function preflight(
       : []
   // The restored files may be older than what was there once.
   const setBack = await setBackFinding(dependencies.pull.vault, snapshot.host)
-  const now = dependencies.pull.now()
   const plan = planRestore({
-    id: launch?.id ?? snapshotId(now),
+    id,
     host,
     snapshot,
     strategy: request.strategy,
@@ -142,6 +149,34 @@ export async function preflight(
     now,
   })
   return { plan, sources, found, changed, place }
+}
+
+/** What the kind of a source says before it is restored. Throws SourceError `no-merge`. */
+async function askKind(
+  { source, config, archives }: Pick<SourceToRestore, 'source' | 'config' | 'archives'>,
+  { strategy }: RestoreRequest,
+  id: string,
+  context: RestoreContext,
+  dependencies: RestoreDependencies,
+): Promise<Pick<SourceToRestore, 'findings' | 'notes' | 'loads'>> {
+  const { title, restore, merge } = kindOf(source.kind)
+  const { facts } = source
+  if (strategy === 'merge' && merge !== undefined)
+    return { ...(await (await merge()).preflight(context, config, facts)), loads: [] }
+  if (restore.by === 'place') {
+    const restorable = await dependencies.restorableOf(source.kind)
+    return { ...(await restorable.preflight(context, config, facts)), loads: [] }
+  }
+  if (strategy === 'merge') {
+    throw new SourceError('no-merge', `a ${title} source can't be merged into what is there`, {
+      source: source.name,
+      next: 'Restore it with --strategy replace.',
+    })
+  }
+  const loadable = await restore.open()
+  const wanted = { id, archives: archives.map(({ archive }) => archive) }
+  const found = await loadable.preflight(context, config, facts)
+  return { ...found, loads: await loadable.targets(context, config, facts, wanted) }
 }
 
 /** True when some of the files would not belong to the SSH user, who makes them. */

@@ -6,8 +6,9 @@ import { checkCompose, renewsServices } from './compose-check.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { groupUnits, placedUnits } from './groups.ts'
 import { UndecidedError } from './launch.ts'
+import { loadBeside, sourcesToLoad } from './load.ts'
 import { mergeIn } from './merge.ts'
-import { putInPlace } from './place.ts'
+import { insist, putInPlace } from './place.ts'
 import {
   checkArchives,
   preflight,
@@ -115,6 +116,7 @@ async function replace(carried: Carried, dependencies: RestoreDependencies): Pro
     renews: renewsServices(services, targets),
   }
   const directories = groups.map((group) => group.directory)
+  const toLoad = await sourcesToLoad(sources, restore)
   diary.step('locking the deployment')
   if (probe.deployment === undefined)
     await prepareStaging(remote, { deployment, id: plan.id, directories: [], privilege, signal })
@@ -124,6 +126,7 @@ async function replace(carried: Carried, dependencies: RestoreDependencies): Pro
       deployment,
       id: plan.id,
       units: placedUnits(plan, groups),
+      loads: toLoad.flatMap(({ loads }) => loads),
       services,
       migration: request.launch?.migration,
       privilege,
@@ -135,6 +138,8 @@ async function replace(carried: Carried, dependencies: RestoreDependencies): Pro
   const left = await settleHolds(carried, dependencies)
   const safetySnapshot = await safetyCopy(carried, dependencies)
   const restored: Staged[] = []
+  // What is loaded is in a server before it is switched: only the journal knows of it then.
+  if (toLoad.length > 0) insist('checking the places', await driver.begin(signal), diary.step)
   try {
     await prepareStaging(remote, { deployment, id: plan.id, directories, privilege, signal })
     for (const group of groups) {
@@ -152,6 +157,10 @@ async function replace(carried: Carried, dependencies: RestoreDependencies): Pro
         target,
       })
     }
+    for (const one of toLoad) {
+      const loaded = await loadBeside(one, restore, dependencies, diary.step)
+      restored.push({ source: one.source.source.name, ...loaded })
+    }
   } catch (error) {
     throw await explained(error)
   }
@@ -164,11 +173,13 @@ async function replace(carried: Carried, dependencies: RestoreDependencies): Pro
     signal,
   })
   const checks = await Promise.all(
-    sources.map(async ({ source, wanted }) => ({
-      restorable: await dependencies.restorableOf(source.kind),
-      config: wanted[0]!.config,
-      facts: source.facts,
-    })),
+    sources
+      .filter(({ loads }) => loads.length === 0)
+      .map(async ({ source, config }) => ({
+        restorable: await dependencies.restorableOf(source.kind),
+        config,
+        facts: source.facts,
+      })),
   )
   try {
     const findings = await putInPlace({
@@ -176,6 +187,12 @@ async function replace(carried: Carried, dependencies: RestoreDependencies): Pro
       remote,
       restore,
       checks: host.services.manager === 'none' ? [] : checks,
+      loaded: toLoad.map(({ loadable, config, source }) => ({
+        restorable: loadable,
+        config,
+        facts: source.source.facts,
+      })),
+      places: plan.units.length > 0,
       health: host.services.health,
       waitHealthy: dependencies.waitHealthy,
       start: request.launch?.start ?? (request.start ? 'all' : 'none'),

@@ -6,6 +6,7 @@ import { kindOf } from '../sources/registry.ts'
 import type { Carried } from './carried.ts'
 import { isInside } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
+import { replacesByLoad } from './load.ts'
 import type { SourceToRestore } from './plan.ts'
 
 /**
@@ -63,10 +64,11 @@ function withoutSafety(migrates: boolean): string {
  */
 export function replacedSources(
   plan: Pick<RestorePlan, 'units'>,
-  sources: readonly Pick<SourceToRestore, 'source' | 'config' | 'wanted'>[],
+  sources: readonly Pick<SourceToRestore, 'source' | 'config' | 'wanted' | 'loads'>[],
   deployment: string,
 ): SourceConfig[] {
-  return sources.flatMap(({ source, config, wanted }): SourceConfig[] => {
+  return sources.flatMap(({ source, config, wanted, loads }): SourceConfig[] => {
+    if (replacesByLoad(loads)) return [config]
     const members = new Set(
       plan.units
         .filter((unit) => unit.source === source.name && unit.exists && !unit.empty)

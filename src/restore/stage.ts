@@ -241,7 +241,8 @@ function dialectOf(probe: HostProbe): TarDialect {
   return probe.tar === 'gnu' ? 'pax' : 'gnu'
 }
 
-function openPlain(
+/** An archive, decrypted and not compressed. It fails at its end when it is not what was captured. */
+export function openPlain(
   { snapshot, archive }: NeededArchive,
   { pull, decryptor, openArchive }: RestoreDependencies,
 ): Promise<Readable> {

@@ -105,6 +105,14 @@ export function hasOwnPaths(snapshot: Pick<Snapshot, 'host' | 'manifest'>, targe
   return target.sourcesByDefault || (manifest.purpose === 'safety' && host === target.name)
 }
 
+/** What `--path` is refused with for a source whose data is no files. */
+export function wholeOnly({ name, kind }: Pick<ManifestSource, 'name' | 'kind'>): UsageError {
+  return new UsageError(`--path ${name}:…: a ${kindOf(kind).title} source is restored as a whole`, {
+    source: name,
+    next: `Use --source ${name}`,
+  })
+}
+
 /**
  * Where each path of a source goes. A source with one path goes where the target has it; with several, each goes
  * to the same path. `selected` are members asked for by `--path`, else everything.
@@ -125,12 +133,7 @@ export function wantedPaths(
       target: absolute(paths.length === 1 && targets.length === 1 ? (targets[0] ?? path) : path, deployment),
     }))
   if (selected === undefined) return roots.map((root) => ({ source, config, ...root }))
-  if (kind.isWhole === true) {
-    throw new UsageError(`--path ${source.name}:…: a ${kind.title} source is restored as a whole`, {
-      source: source.name,
-      next: `Use --source ${source.name}`,
-    })
-  }
+  if (kind.isWhole === true) throw wholeOnly(source)
   return selected.map((member) => {
     const root = roots.find((one) => isInside(member, one.member))
     if (root === undefined) {

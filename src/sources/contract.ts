@@ -1,9 +1,10 @@
+import type { Readable } from 'node:stream'
 import type { ArchiveInput, ArchiveObserver, IndexFlag, PackTar, RecordSorter } from '../archive/contract.ts'
 import type { SourceConfig } from '../model/config.ts'
 import type { Facts, TreeCounts } from '../model/facts.ts'
 import type { Finding } from '../model/finding.ts'
 import type { ListedEntry } from '../model/listing.ts'
-import type { ArchiveFormat, SnapshotWarning } from '../model/snapshot.ts'
+import type { ArchiveFormat, ManifestArchive, SnapshotWarning } from '../model/snapshot.ts'
 import type { CompressionChoice } from '../model/config.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { ResolveSecret } from '../secrets/contract.ts'
@@ -212,6 +213,49 @@ export interface RestorableSource<C extends SourceConfig = SourceConfig, F exten
   check(context: RestoreContext, config: C, facts: F): Promise<readonly Finding[]>
   /** What the file in its directory is called that was captured as a `stream`. */
   readonly streamFile?: string
+}
+
+/** What of a source is loaded into a server that runs: names there, that the kind chose. */
+export interface LoadTarget {
+  /** The file of its archive. */
+  readonly archive: string
+  readonly target: string
+  /** Where it is loaded, beside the target. */
+  readonly staged: string
+  /** Where the old is kept once the new is at the target. */
+  readonly aside: string
+  /** Where the new goes when that is undone. */
+  readonly failed: string
+  /** Something is at the target. */
+  readonly exists: boolean
+}
+
+/**
+ * How a kind is put back that is loaded into a server that runs, beside what is there, and switched by that server's own
+ * renames. Order of calls: `preflight`, `targets` and `loader` before anything is touched; `load` of every target;
+ * `check` when all are switched.
+ */
+export interface LoadableSource<C extends SourceConfig = SourceConfig, F extends Facts = Facts> {
+  preflight(context: RestoreContext, config: C, facts: F): Promise<RestorePreflight>
+  /** What each archive becomes. `id` is the restore's: names with it are used by no other. */
+  targets(
+    context: RestoreContext,
+    config: C,
+    facts: F,
+    wanted: { readonly id: string; readonly archives: readonly ManifestArchive[] },
+  ): Promise<readonly LoadTarget[]>
+  /**
+   * The script that renames, removes and looks in the server, as restore/scripts/lib/load.sh asks it. It stays in the
+   * journal, so that it undoes the restore when we are gone: it must hold no secret.
+   */
+  loader(
+    context: RestoreContext,
+    config: C,
+  ): Promise<{ readonly script: string; readonly args: readonly string[] }>
+  /** Loads a dump into `target.staged`, to its end. Throws what keeps it from being whole; the driver removes it then. */
+  load(context: RestoreContext, config: C, target: LoadTarget, dump: Readable): Promise<void>
+  /** Compares what is at the targets with the facts; a `failed` finding rolls the restore back. */
+  check(context: RestoreContext, config: C, facts: F): Promise<readonly Finding[]>
 }
 
 /** A restore that only adds, for a kind whose data is not its files. */

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type { Fields, Problem, ResolvePath, WrittenPlace } from '../config/contract.ts'
 import type { SourceConfig } from '../model/config.ts'
 import type { Facts } from '../model/facts.ts'
-import type { CapturableSource, MergingSource, RestorableSource } from './contract.ts'
+import type { CapturableSource, LoadableSource, MergingSource, RestorableSource } from './contract.ts'
 
 /**
  * One kind of source: all that others must know of it (`sources/<kind>/kind.ts`). What it takes to work with a server is
@@ -33,10 +33,17 @@ export interface Kind<C extends SourceConfig = SourceConfig, F extends Facts = F
   /** Of a kind whose data a server of its own holds. */
   readonly engine?: KindEngine<C, F>
   capture(): Promise<CapturableSource<C>>
-  restore(): Promise<RestorableSource<C>>
+  readonly restore: RestoreWay<C, F>
   /** Adds what is missing to what runs; absent where nothing but files can be added. */
-  merge?(): Promise<MergingSource<C>>
+  merge?(): Promise<MergingSource<C, F>>
 }
+
+/** How a kind is put back. */
+export type RestoreWay<C extends SourceConfig = SourceConfig, F extends Facts = Facts> =
+  /** A tree is put in the place of the old one, while its services are stopped. */
+  | { readonly by: 'place'; open(): Promise<RestorableSource<C, F>> }
+  /** Dumps are loaded into a server that runs, beside the old data, and switched by renames. */
+  | { readonly by: 'load'; open(): Promise<LoadableSource<C, F>> }
 
 /** What the config file says of a source of a kind, beside `kind`, `quiesce` and `retention`. */
 export interface KindConfig<C extends SourceConfig = SourceConfig> {

@@ -46,7 +46,9 @@ export async function sourceOf(kind: string): Promise<CapturableSource> {
   return await kindOf(kind).capture()
 }
 
-/** How a source of a kind is put back, loaded when it is first asked for. */
+/** How a source of a kind is put in its place, loaded when it is first asked for. */
 export async function restorableOf(kind: string): Promise<RestorableSource> {
-  return await kindOf(kind).restore()
+  const { restore } = kindOf(kind)
+  if (restore.by === 'place') return await restore.open()
+  throw new TypeError(`a ${kind} source is not put in a place`)
 }

@@ -17,6 +17,7 @@
 # include remote/lib/lock.sh
 # include restore/lib/journal.sh
 # include restore/lib/late.sh
+# include restore/lib/load.sh
 
 journals_home() {
   for journals_what in rollback failed; do
@@ -26,17 +27,56 @@ journals_home() {
   done
 }
 
+# journals_loads: what the loads of the journal that is loaded have set aside, by the journal: no server is asked.
+journals_loads() {
+  [ "$discarded" = no ] || return 0
+  journals_n=0
+  while [ "$journals_n" -lt "$loads" ]; do
+    journals_n=$((journals_n + 1))
+    load_load "$journals_n"
+    case $state:$how:$load_phase in
+      closed:done:in) [ "$load_had" = no ] || say kept "$id" rollback 0 "$(encode "$load_old")" ;;
+      closed:rolled-back:undone) [ "$load_placed" = no ] || say kept "$id" failed 0 "$(encode "$load_failed")" ;;
+    esac
+  done
+}
+
+# journals_drop_loads: removes that for good.
+journals_drop_loads() {
+  journals_n=0
+  while [ "$journals_n" -lt "$loads" ]; do
+    journals_n=$((journals_n + 1))
+    load_load "$journals_n"
+    for journals_name in "$load_old" "$load_failed"; do
+      if ! load_look "$journals_n" "$journals_name"; then
+        plain "$why"
+        say left "$plain"
+        return 1
+      fi
+      [ "$load_there" = yes ] || continue
+      if load_call "$journals_n" drop "$journals_name"; then
+        say removed "$(encode "$journals_name")"
+      else
+        plain "$why"
+        say left "$plain"
+        return 1
+      fi
+    done
+  done
+}
+
 journals_status() {
   lock_read
   say lock "${lock_holder:--}"
   for journals_one in "$own_home"/restore-*/journal; do
     journal_load "$journals_one" || continue
     say journal "$id" "${epoch:-0}" "$state" "${how:--}"
-    ID=$id awk -F "$tab" '$NF == "." && ($1 == "unit" || $1 == "note" || $1 == "running" || $1 == "migration" || $1 == "discarded" || $1 == "stuck" || $1 == "services" || $1 == "service") {
+    ID=$id awk -F "$tab" '$NF == "." && ($1 == "unit" || $1 == "load" || $1 == "note" || $1 == "running" || $1 == "migration" || $1 == "discarded" || $1 == "stuck" || $1 == "services" || $1 == "service") {
       line = $1 FS ENVIRON["ID"]
       for (n = 2; n < NF; n++) line = line FS $n
       print line
     }' "$journals_one"
+    journals_loads
     journals_home "$own_home"
     homes | while IFS= read -r journals_one; do journals_home "$journals_one"; done
   done
@@ -99,7 +139,7 @@ journals_last() {
 
 # journals_remove_aside: what the loaded restore has set aside or left unpacked, but its journal.
 journals_remove_aside() {
-  homes | {
+  journals_drop_loads && homes | {
     journals_left=0
     while IFS= read -r journals_elsewhere; do
       for journals_what in rollback failed restore; do

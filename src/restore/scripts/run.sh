@@ -1,13 +1,15 @@
 # Puts a restore in place, under a lease: until `commit`, its end puts back what was there. The two sides of a
 # migration are such restores: FROM's has no units and only stops services (docs/decisions/0007-migration-protocol.md).
 # Arguments: DEPLOYMENT ID
-# stdin: first the lines `unit`, `carry`, `carry-name`, `services`, `service` and `migration` of
+# stdin: first the lines `unit`, `load`, `carry`, `carry-name`, `services`, `service` and `migration` of
 # restore/scripts/lib/journal.sh, without an answer; then commands. Each is answered by `ok COMMAND ...` or `failed COMMAND REASON`, with lines
 # `note TEXT` and `user N PID NAME` before it:
 #   begin           opens the journal
 #   stop-writers    stops those that run and are not data services
 #   stop            stops the services that run; `user` lines name processes that still use unit N
 #   swap            the old aside, the new in its place
+#   switch          in a server that runs: the old aside, the new in its place; with its data services started again, or
+#                   never stopped
 #   start-data, start-rest
 #                   starts those that ran before; in a migration all of them
 #   check-running   fails when one that was started does not run, or has died in between
@@ -57,7 +59,7 @@ run_begin() {
     return 1
   }
   journal_load "$journal.new" && [ -z "$refused" ] && svc_known &&
-    { [ "$units" -gt 0 ] || [ "$migration" = from ]; } && check_units || {
+    { [ "$units$loads" != 00 ] || [ "$migration" = from ]; } && check_units && check_loads || {
     [ -z "$refused" ] || why="what was asked for is not understood: $refused"
     svc_known || why="no service manager is called $manager"
     why=${why:-nothing to put in place}
@@ -150,6 +152,19 @@ run_check_held() {
   run_check_stopped $service_before
 }
 
+# run_switch: what has nothing to swap has never stopped its data services.
+run_switch() {
+  case $state:$units in
+    started-data:*) ;;
+    writers-stopped:0) ;;
+    *)
+      why='the data services do not run, or it is switched already'
+      return 1
+      ;;
+  esac
+  switch_loads
+}
+
 run_keep() {
   case $migration:$state in
     to:started-rest) journal_add kept ;;
@@ -188,7 +203,7 @@ run_note_aofs() {
 # run_start data|rest
 run_start() {
   case $state:$1 in
-    swapped:data | started-data:rest) ;;
+    swapped:data | started-data:rest | switched:rest) ;;
     *)
       why='this is not the time to start them'
       return 1
@@ -239,7 +254,7 @@ run_commit() {
       why='the services are not stopped'
       return 1
       ;;
-    *:swapped | *:started-* | *:kept) ;;
+    *:swapped | *:started-* | *:switched | *:kept) ;;
     *)
       why='nothing is in place yet'
       return 1
@@ -281,6 +296,7 @@ work() {
       stop-writers) run_reply stop-writers run_stop_writers ;;
       stop) run_reply stop run_stop ;;
       swap) run_reply swap run_swap ;;
+      switch) run_reply switch run_switch ;;
       start-data) run_reply start-data run_start data ;;
       start-rest) run_reply start-rest run_start rest ;;
       check-running) run_reply check-running run_check ;;

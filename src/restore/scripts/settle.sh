@@ -41,6 +41,12 @@ settle_list() {
     eval "encode \"\$unit_${settle_n}_target\""
     echo
   done | sort -u
+  settle_n=0
+  while [ "$settle_n" -lt "$loads" ]; do
+    settle_n=$((settle_n + 1))
+    load_load "$settle_n"
+    printf 'load %s %s\n' "$(encode "$load_target")" "$load_args"
+  done | sort -u
 }
 
 settle_reopen() {
@@ -91,7 +97,7 @@ settle_unused() {
 
 settle_finish() {
   case $state in
-    swapped | starting-* | started-* | kept) ;;
+    swapped | starting-* | started-* | switched | kept) ;;
     closed)
       [ "$how" = 'done' ] && return 0
       why="it is $how already"

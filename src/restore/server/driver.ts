@@ -30,12 +30,25 @@ export interface MigrationRole {
   readonly host: string
 }
 
+/** Data in a server that runs: names in it, and what renames them there (restore/scripts/lib/load.sh). */
+export interface RestoreLoad {
+  readonly target: string
+  /** Where it is loaded, beside the target. */
+  readonly staged: string
+  /** Where the old is kept. */
+  readonly aside: string
+  /** Where the new goes when the restore is undone. */
+  readonly failed: string
+  readonly loader: { readonly script: string; readonly args: readonly string[] }
+}
+
 export interface RestorePlacement {
   /** Absolute, symlinks resolved. */
   readonly deployment: string
   /** `[A-Za-z0-9_-]+`, used once. */
   readonly id: string
   readonly units: readonly (RestoreUnit & { readonly carry?: UnitCarry | undefined })[]
+  readonly loads?: readonly RestoreLoad[]
   readonly services: ServerServices
   readonly migration?: MigrationRole | undefined
   readonly privilege: Privilege | undefined
@@ -138,6 +151,11 @@ export class RestoreDriver implements AsyncDisposable {
     return this.#step('swap', signal)
   }
 
+  /** In servers that run: the old aside, the new in its place. After `startData`, or, without units, `stopWriters`. */
+  async switchLoads(signal: AbortSignal): Promise<StepResult> {
+    return this.#step('switch', signal)
+  }
+
   /** Starts those of the data services that ran before. */
   async startData(signal: AbortSignal): Promise<StepResult> {
     return this.#step('start-data', signal)
@@ -236,7 +254,7 @@ function carryLines(number: string, carry: UnitCarry): readonly string[] {
 
 /** The lines that tell the script what to do, before its first command. */
 export function placementLines(
-  placement: Pick<RestorePlacement, 'units' | 'services' | 'migration'>,
+  placement: Pick<RestorePlacement, 'units' | 'loads' | 'services' | 'migration'>,
 ): readonly string[] {
   const units = placement.units.flatMap(({ kind, target, staged, aside, carry }, at) => {
     const number = String(at + 1)
@@ -246,10 +264,15 @@ export function placementLines(
       ...(carry === undefined ? [] : carryLines(number, carry)),
     ]
   })
+  const loads = (placement.loads ?? []).map(({ target, staged, aside, failed, loader }, at) => {
+    const fields = [target, staged, aside, failed, loader.script, ...loader.args].map(encodeField)
+    return fieldLine('load', String(at + 1), ...fields)
+  })
   const { migration } = placement
   return [
     ...(migration === undefined ? [] : [fieldLine('migration', migration.role, encodeField(migration.host))]),
     ...units,
+    ...loads,
     ...serviceLines(placement.services),
   ]
 }

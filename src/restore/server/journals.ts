@@ -14,6 +14,8 @@ export type JournalState =
   | 'stopped'
   | 'swapping'
   | 'swapped'
+  | 'switching'
+  | 'switched'
   | 'starting-data'
   | 'started-data'
   | 'starting-rest'
@@ -93,7 +95,9 @@ export function parseJournals(stdout: Buffer): JournalList {
         migration: migrationOf(lines.find((line) => line[0] === 'migration' && line[1] === id)),
         stuck: state === 'closed' ? undefined : of('stuck').at(-1),
         targets: lines.flatMap((line) =>
-          line[0] === 'unit' && line[1] === id ? [decodeField(line[4] ?? '').toString('utf8')] : [],
+          line[1] === id && (line[0] === 'unit' || line[0] === 'load')
+            ? [decodeField(line[line[0] === 'unit' ? 4 : 3] ?? '').toString('utf8')]
+            : [],
         ),
         units: lines.flatMap((line) =>
           line[0] === 'unit' && line[1] === id

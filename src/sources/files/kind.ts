@@ -16,7 +16,7 @@ export const filesKind: Kind<FilesSourceConfig, FilesFacts> = {
   ofPaths: (name, paths) => ({ kind: 'files', name, paths, exclude: [] }),
   facts: filesFacts,
   capture: async () => (await import('./index.ts')).filesSource,
-  restore: async () => (await import('./restore.ts')).restorableFiles,
+  restore: { by: 'place', open: async () => (await import('./restore.ts')).restorableFiles },
 }
 
 /** For a plan. */

@@ -16,7 +16,7 @@ export const redisKind: Kind<RedisSourceConfig, RedisFacts> = {
   facts: redisFacts,
   engine: redisEngine,
   capture: async () => (await import('./index.ts')).redisSource,
-  restore: async () => (await import('./restore/restore.ts')).restorableRedis,
+  restore: { by: 'place', open: async () => (await import('./restore/restore.ts')).restorableRedis },
   merge: async () => (await import('./merge/merging.ts')).mergingRedis,
 }
 

@@ -17,7 +17,7 @@ export const volumeKind: Kind<VolumeSourceConfig> = {
   volume: ({ volume }) => volume,
   exclude: ({ exclude }) => exclude,
   capture: async () => (await import('../files/index.ts')).filesSource as CapturableSource,
-  restore: async () => (await import('../files/restore.ts')).restorableFiles,
+  restore: { by: 'place', open: async () => (await import('../files/restore.ts')).restorableFiles },
 }
 
 function config(): KindConfig<VolumeSourceConfig> {

@@ -8,6 +8,8 @@
 #   carry N MEMBER RULE          carry-name N NAME
 #                                MEMBER is where the unit lies below its source's path, or -; for RULE see
 #                                restore/scripts/lib/carry.sh
+#   load N TARGET NEW OLD FAILED SCRIPT ARGUMENT...
+#                                data in a server that runs (restore/scripts/lib/load.sh): names in it
 #   services MANAGER VALUE...    service data|rest NAME
 #   migration ROLE HOST          from: only services are held still, there are no units; to, rehearsal: services start
 #                                whether they ran before or not. HOST is the other side
@@ -21,6 +23,8 @@
 #   carried N                    what is to be carried is marked, and now moved
 #   in N                         the new is moved in
 #   swapped                      starting data|rest, started data|rest
+#   switching                    load-out N HAD: the old is renamed (HAD no: there is none), load-in N: the new is
+#   switched                     load-undone N
 #   kept                         of a migration: the new goes on serving until somebody settles it
 #   closed HOW                   done, rolled-back or abandoned: nothing is left to do
 #   reopened                     a done restore is undone after all; the services that run now follow
@@ -35,12 +39,13 @@
 # carry_N_member, _patterns, _names;
 # $manager, manager_1 ..., $service_data, $service_rest, $service_before (names parted by spaces),
 # $service_containers (NAME=ID=POLICY each), $service_settled (ids), $service_reopened, $service_paused (NAME=ID each);
+# $loads (their number), load_N_target, _new, _old, _failed, _script, _args, _phase, _had, _placed;
 # $hold_kind, $hold_mark; $discarded (yes or no); $migration, $migration_host, $service_launched (those that a migration starts, whatever
 # ran before).
 # include restore/lib/base.sh
 
 journal_reset() {
-  id='' epoch='' state=none how='' units=0
+  id='' epoch='' state=none how='' units=0 loads=0
   manager=none manager_1=- manager_2=- manager_3=-
   service_data='' service_rest='' service_before=''
   service_containers='' service_settled='' service_reopened=no service_paused=''
@@ -88,6 +93,14 @@ known_unit() {
   [ "$1" -ge 1 ] && [ "$1" -le "$units" ]
 }
 
+# known_load N: N is a number of a load that is known.
+known_load() {
+  case $1 in
+    '' | *[!0-9]* | ??????*) return 1 ;;
+  esac
+  [ "$1" -ge 1 ] && [ "$1" -le "$loads" ]
+}
+
 # safe_name NAME: a service's name that needs no quoting and is no option.
 safe_name() {
   case $1 in
@@ -124,6 +137,26 @@ journal_take() {
       eval "unit_${units}_staged=\$decoded"
       decode "$6"
       eval "unit_${units}_aside=\$decoded unit_${units}_home=\${decoded%%/.relay-backup/rollback-*}/.relay-backup"
+      ;;
+    load)
+      if [ $# -lt 8 ] || [ "$2" != $((loads + 1)) ]; then
+        refused="a load out of order"
+        return 0
+      fi
+      loads=$2
+      eval "load_${loads}_phase= load_${loads}_had=no load_${loads}_placed=no"
+      shift 2
+      for load_field in target new old failed script; do
+        decode "$1"
+        eval "load_${loads}_$load_field=\$decoded"
+        shift
+      done
+      load_rest=
+      while [ $# -gt 1 ]; do
+        load_rest="$load_rest $1"
+        shift
+      done
+      eval "load_${loads}_args=\$load_rest"
       ;;
     carry)
       known_unit "${2-}" && [ $# -ge 4 ] || refused="a carry of no unit"
@@ -177,7 +210,10 @@ journal_take() {
     hold) hold_kind=${2-} hold_mark=${3-} ;;
     paused) safe_name "${2-}" && safe_name "${3-}" && service_paused="$service_paused $2=$3" ;;
     container-settled) safe_name "${2-}" && service_settled="$service_settled $2" ;;
-    begun | stopping | writers-stopped | stopped | swapping | swapped | kept) state=$verb ;;
+    begun | stopping | writers-stopped | stopped | swapping | swapped | switching | switched | kept) state=$verb ;;
+    load-out) known_load "${2-}" && eval "load_${2}_phase=out load_${2}_had=\${3-no}" ;;
+    load-in) known_load "${2-}" && eval "load_${2}_phase=in load_${2}_placed=yes" ;;
+    load-undone) known_load "${2-}" && eval "load_${2}_phase=undone" ;;
     starting | started)
       state=$verb-${2-}
       case $verb-$migration:${2-} in

@@ -3,6 +3,7 @@
 # include restore/lib/journal.sh
 # include restore/lib/move.sh
 # include restore/lib/carry.sh
+# include restore/lib/load.sh
 # include restore/lib/late.sh
 # include restore/lib/users.sh
 # include services/lib/manager.sh
@@ -194,6 +195,28 @@ undo_stop() {
   fi
 }
 
+# undo_serve: of the services that ran before, only those with data run: names in them are about to be changed.
+undo_serve() {
+  ours
+  # shellcheck disable=SC2086
+  svc_look $service_data $service_rest || return 1
+  undo_up=$svc_up
+  undo_names=
+  for undo_one in $service_rest; do
+    case " $undo_up " in *" $undo_one "*) undo_names="$undo_names $undo_one" ;; esac
+  done
+  # shellcheck disable=SC2086
+  [ -z "$undo_names" ] || svc_stop $undo_names || return 1
+  [ -z "$undo_names" ] || tell "stopped:$undo_names"
+  undo_names=
+  for undo_one in $service_data; do
+    case " $undo_up " in *" $undo_one "*) continue ;; esac
+    case " $ours " in *" $undo_one "*) undo_names="$undo_names $undo_one" ;; esac
+  done
+  # shellcheck disable=SC2086
+  [ -z "$undo_names" ] || svc_start $undo_names
+}
+
 # Starts the services that ran before and do not run.
 undo_start() {
   undo_names=
@@ -240,6 +263,10 @@ undo_restore() {
       return 0
       ;;
     begun)
+      if ! drop_loaded; then
+        undo_stuck
+        return 1
+      fi
       journal_add closed abandoned
       drop_abandoned
       say ok rollback abandoned
@@ -249,6 +276,12 @@ undo_restore() {
   # Frees the space that was kept for the journal on a full disk.
   rm -f -- "${journal%/*}/reserve"
   [ "$state" = undoing ] || journal_add undoing
+  if any_switched; then
+    undo_serve && undo_loads || {
+      undo_stuck
+      return 1
+    }
+  fi
   if any_moved; then
     undo_stop
     # There is nobody to ask, and the old data must come back.
@@ -264,7 +297,7 @@ undo_restore() {
       undo_n=$((undo_n - 1))
     done
   fi
-  svc_stop_begun && undo_start && svc_settle || {
+  svc_stop_begun && undo_start && drop_loaded && svc_settle || {
     undo_stuck
     return 1
   }

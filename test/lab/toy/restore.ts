@@ -1,0 +1,51 @@
+import { createWriteStream } from 'node:fs'
+import { access, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import type { LoadableSource } from '../../../src/sources/contract.ts'
+import { tablePath } from './capture.ts'
+import type { ToyConfig, ToyFacts } from './kind.ts'
+
+const LOADER = `verb=$1 name=$2 to=$3 home=$4
+[ -e "$home/.up" ] || {
+  echo 'the toy does not run'
+  exit 2
+}
+case $verb in
+  exists) [ -e "$home/$name" ] ;;
+  rename) [ ! -e "$home/.refuses-$verb" ] && mv -T -- "$home/$name" "$home/$to" ;;
+  drop) rm -- "$home/$name" ;;
+esac`
+
+export const loadableToy: LoadableSource<ToyConfig, ToyFacts> = {
+  preflight: () => Promise.resolve({ findings: [], notes: [] }),
+  targets: async (context, config, _facts, { id, archives }) => {
+    const exists = await access(tablePath(context, config, config.table)).then(
+      () => true,
+      () => false,
+    )
+    const named = (what: string) => `${config.table}_${what}_${id}`
+    return archives.map(({ file }) => ({
+      archive: file,
+      target: config.table,
+      staged: named('new'),
+      aside: named('old'),
+      failed: named('failed'),
+      exists,
+    }))
+  },
+  loader: ({ probe }, { home }) =>
+    Promise.resolve({ script: LOADER, args: [join(probe.deployment ?? '/', home)] }),
+  load: async (context, config, { staged }, dump) => {
+    await pipeline(dump, createWriteStream(tablePath(context, config, staged)), { signal: context.signal })
+  },
+  check: async (context, config, { lines }) => {
+    const text = await readFile(tablePath(context, config, config.table), 'utf8')
+    const found = text.split('\n').length - 1
+    const check = 'toy-lines'
+    if (found === lines) return [{ check, outcome: 'ok', message: `${lines} lines, as expected` }]
+    return [
+      { check, outcome: 'failed', message: `${found} lines, and not ${lines}`, next: 'Look at the toy.' },
+    ]
+  },
+}
