@@ -36,7 +36,9 @@ export function renderRestorePlan(plan: RestorePlan, style: Style): string {
       if (plan.strategy === 'replace' && unit.exists && unit.carry.length > 0)
         lines.push(`      stays as it is there: ${unit.carry.map(printable).join(' ')}`)
     }
-    for (const { target, exists, aside } of (plan.loads ?? []).filter((one) => one.source === source.source)) {
+    for (const { target, exists, aside } of (plan.loads ?? []).filter(
+      (one) => one.source === source.source,
+    )) {
       const now = exists ? `replaces it, kept as ${printable(aside)}` : 'new'
       lines.push(`    ${printable(target)}: loaded beside it, then ${now}`)
     }
