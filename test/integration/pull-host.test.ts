@@ -35,11 +35,14 @@ function pullWith(
 const ids = async (lab: IncrementalLab) => (await lab.all()).map(({ id }) => id)
 const events = async (lab: IncrementalLab) => (await lab.vault.ledger('prod')).map(({ event }) => event)
 const history = async (lab: IncrementalLab) =>
-  (await lab.vault.runs('prod')).map(({ outcome, error, failedSources }) => ({
-    outcome,
-    ...(error === undefined ? {} : { code: error.code }),
-    ...(failedSources === undefined ? {} : { failedSources }),
-  }))
+  (await lab.vault.runs('prod')).map(({ outcome, error, sources = [] }) => {
+    const failedSources = sources.filter((source) => source.outcome === 'failed').map(({ name }) => name)
+    return {
+      outcome,
+      ...(error === undefined ? {} : { code: error.code }),
+      ...(failedSources.length === 0 ? {} : { failedSources }),
+    }
+  })
 
 describe('what a pull comes to', () => {
   test('everything: the snapshot is complete, checks, and is in the history', async () => {
