@@ -27,7 +27,7 @@ export type RollbackReport = { readonly host: string } & (
       readonly to: string
       readonly outcome: 'nothing' | 'finished' | 'undone'
       readonly notes: readonly string[]
-      /** The migration before it that decides by now. */
+      /** The migration that decides, where this one is undone. */
       readonly before?: string | undefined
     }
   | {

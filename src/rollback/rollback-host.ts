@@ -128,7 +128,7 @@ async function undo(rollback: Rollback): Promise<RollbackReport> {
     return await settleBoth(rollback, journal.id, journal.migration)
   const held = await settleHeld(rollback)
   if (journal === undefined) {
-    // A restore that was ended before its journal leaves what it had unpacked.
+    // A restore that ended before it had a journal leaves behind what it has unpacked.
     await sweepStaging(place.remote, place)
     return { host: host.name, did: 'no-restore', journals, held }
   }
@@ -151,7 +151,10 @@ async function undo(rollback: Rollback): Promise<RollbackReport> {
   return { host: host.name, did: 'undo', restore: journal.id, ...result, held, accepted, unmerged }
 }
 
-/** Nobody looks at which one it is: the last restore may be meant, and an older one is not undone for it. */
+/**
+ * With `--yes` nobody sees which restore is undone. The last one may be meant, so an older one is not undone in its
+ * place.
+ */
 async function refuseOlder(
   rollback: Rollback,
   older: RestoreJournal,
@@ -252,7 +255,7 @@ async function discard(rollback: Rollback): Promise<RollbackReport> {
   } as const
   if (chosen.every((journal) => journal.kept.length === 0)) return nothing
   const found = await findLateWrites(place.remote, { ...place, ids: chosen.map((journal) => journal.id) })
-  // Nobody has looked at it: whoever names the restore means it.
+  // With `--yes` nobody has looked at it, so it takes the id of the restore.
   const spares = unseen && restore === undefined
   const late = found.map((one) => ({ ...one, kept: spares }))
   const removed = chosen.filter(({ id }) => !late.some((one) => one.kept && one.id === id))

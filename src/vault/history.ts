@@ -49,7 +49,9 @@ const format2 = z.looseObject({
   undoes: z.string().optional(),
 })
 
-/** The history, oldest first. A line that is damaged, or of a later version, is left out: `verify` names the former. */
+/**
+ * The history, oldest first. A line that is damaged, or of a later version, is left out. `verify` names damaged lines.
+ */
 export async function readRuns(file: string): Promise<RunRecord[]> {
   return (await readValues(file)).flatMap((value) => readRun(value) ?? [])
 }
