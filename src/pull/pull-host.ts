@@ -203,11 +203,11 @@ export async function takeSnapshot(
       next: `Set this computer's clock right if it is wrong now`,
     })
   }
-  // Captures go on: what is made now is good, and what is contradicted needs a person.
+  // Captures go on: the new snapshot is good, and the contradiction needs a person.
   const setBack = await setBackFinding(vault, host.name)
   if (setBack !== undefined) tellFindings(host, [setBack], dependencies)
   await using pending = await vault.begin(lock, now, signal)
-  // Beside the captures; it never throws.
+  // This goes on beside the captures. It never throws.
   const asked = serverVersions(place, dependencies)
   await using stack = new Disposables()
   const listings: NextListing[] = []
@@ -258,7 +258,7 @@ export async function takeSnapshot(
       versions,
     }),
   )
-  // Only now: a listing describes a snapshot that is there.
+  // This comes last, because a listing describes a snapshot that is there.
   for (const listing of listings) await listing.commit(snapshot, vault)
   return { snapshot, compose, sources: captured.reports, findings }
 }
@@ -293,7 +293,7 @@ async function rotate(
   lock: HostLock,
   snapshot: Snapshot,
 ): Promise<RotationReport | undefined> {
-  // What would go is not replaced by what is torn.
+  // A torn copy does not replace the snapshots that would go.
   if (!options.rotate || !snapshot.manifest.complete || snapshot.manifest.sources.some(isTorn))
     return undefined
   reporter.event({ type: 'host-step', host: host.name, step: 'rotating' })

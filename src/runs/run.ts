@@ -135,7 +135,7 @@ async function remember(begun: RunBegin, { vault }: RunDependencies): Promise<As
   return await vault?.beginRun(begun).catch(() => undefined)
 }
 
-/** A run that never held the lock is not this host's history: another run is writing there. */
+/** A run that never held the lock is no part of this host's history, because another run is writing there. */
 async function record(
   begun: RunBegin,
   ended: Ended,
