@@ -168,7 +168,10 @@ export interface SnapshotRequest {
   readonly probe: HostProbe
   readonly lock: HostLock
   readonly selection: SourceSelection
-  /** Only a `pull` is a link of a chain: what a restore or a migration takes stands by itself and is no parent. */
+  /**
+   * Only a `pull` is a parent. The last pull of a cutover builds on the one before it; what a restore takes stands by
+   * itself.
+   */
   readonly purpose: Purpose
   /** All of every source, not just what changed. */
   readonly full?: boolean | undefined
@@ -209,8 +212,11 @@ export async function takeSnapshot(
     { host, remote, probe, pending, signal },
     selection.sources,
     {
-      chaining: purpose === 'pull' ? { chained: true, full: request.full ?? false } : { chained: false },
-      keep: (listing) => listings.push(stack.use(listing)),
+      chaining: purpose === 'safety' ? { chained: false } : { chained: true, full: request.full ?? false },
+      keep: (listing) => {
+        const next = stack.use(listing)
+        if (purpose === 'pull') listings.push(next)
+      },
     },
     dependencies,
   )

@@ -1,33 +1,11 @@
 import { abortedBy, DamageError, InterruptedError, RelayError } from '../errors.ts'
-import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
-import { requireShell } from '../pull/access.ts'
-import type { Carried, CarriedOut, Diary } from './carried.ts'
-import { checkCompose, renewsServices } from './compose-check.ts'
+import type { RestoreReport } from '../model/restore-report.ts'
+import { openDiary, type CarriedOut } from './carried.ts'
 import type { RestoreDependencies } from './dependencies.ts'
-import { groupUnits, placedUnits } from './groups.ts'
-import { UndecidedError } from './launch.ts'
 import { mergeIn } from './merge.ts'
-import { putInPlace } from './place.ts'
-import {
-  absoluteDeployment,
-  checkArchives,
-  preflight,
-  refusalOf,
-  refuseFailed,
-  restoreContext,
-  type Connected,
-  type RestoreRequest,
-} from './preflight.ts'
-import { safetyCopy } from './safety.ts'
-import { settleHolds } from './holds.ts'
-import { RestoreDriver } from './server/driver.ts'
-import { explainFullDisk } from './server/disk-full.ts'
-import { sweepStaging } from './server/journals.ts'
-import { prepareStaging } from './server/staging.ts'
-import { stageGroup, type StagedGroup } from './stage.ts'
-import { discardSuperseded } from './supersede.ts'
-import { asRelayError, undo } from './undo.ts'
-import { recordedCompose } from './versions.ts'
+import { checkArchives, lookAround, preflight, refusalOf, refuseFailed, type RestoreRequest } from './preflight.ts'
+import { replace } from './replace.ts'
+import { sweepUnpacked } from './sweep.ts'
 
 /**
  * Restores a snapshot to a host: plan → preflight → confirm → safety snapshot → upload and prove beside the target →
@@ -50,16 +28,9 @@ export async function restoreHost(
   const lock = request.launch?.lock ?? ownLock
   diary.step('connecting')
   await using remote = await pull.connect(host, signal)
-  const probe = await pull.probe(remote, { deployment: host.deployment, names: [], sudo: host.sudo }, signal)
-  requireShell(host.name, probe, 'restore')
-  const deployment = probe.deployment ?? absoluteDeployment(host.deployment, probe.home)
-  const { plan, sources, found, changed, connected } = await preflight(
-    request,
-    { remote, probe, deployment, host },
-    dependencies,
-    diary.step,
-    signal,
-  )
+  const target = await lookAround(remote, host, dependencies, signal)
+  const looked = await preflight(request, target, dependencies, diary.step, signal)
+  const { plan, sources, connected } = looked
   const report = (rest: CarriedOut): RestoreReport => ({
     plan,
     steps: diary.steps,
@@ -89,7 +60,7 @@ export async function restoreHost(
   await sweepUnpacked(connected, plan, signal)
   try {
     return await finish(
-      await carry({ request, plan, sources, connected, found, changed, lock, diary }, dependencies, signal),
+      await carry({ request, ...looked, lock, diary }, dependencies, signal),
     )
   } catch (thrown) {
     const error = signal.aborted && !(thrown instanceof RelayError) ? abortedBy(signal) : thrown
@@ -101,147 +72,6 @@ export async function restoreHost(
     // Whatever this says, the reason of the failure is more to the point; the next restore sweeps again.
     await sweepUnpacked(connected, plan, new AbortController().signal).catch(() => undefined)
     throw error.withDetails({ host: host.name })
-  }
-}
-
-/** Removes what restores that never began have unpacked: a server that went down removes nothing by itself. */
-async function sweepUnpacked(
-  { remote, deployment, privilege }: Connected,
-  plan: RestorePlan,
-  signal: AbortSignal,
-): Promise<void> {
-  const homes = [...new Set(plan.units.map((unit) => unit.base))]
-  await sweepStaging(remote, { deployment, homes, privilege, signal })
-}
-
-/** Everything behind the confirmation, for the strategy `replace`. */
-async function replace(
-  carried: Carried,
-  dependencies: RestoreDependencies,
-  signal: AbortSignal,
-): Promise<CarriedOut> {
-  const { request, plan, sources, connected, diary, found, changed } = carried
-  const { services } = found
-  const { host, snapshot } = request
-  const { remote, probe, deployment, privilege } = connected
-  const groups = groupUnits(plan, sources)
-  const targets = plan.units.map((unit) => unit.target)
-  const restore = {
-    ...restoreContext(connected, dependencies, diary.step, signal),
-    renews: renewsServices(services, targets),
-  }
-  const directories = groups.map((group) => group.directory)
-  diary.step('locking the deployment')
-  if (probe.deployment === undefined)
-    await prepareStaging(remote, { deployment, id: plan.id, directories: [], privilege, signal })
-  await using driver = await RestoreDriver.start(
-    remote,
-    {
-      deployment,
-      id: plan.id,
-      units: placedUnits(plan, groups),
-      services,
-      migration: request.launch?.migration,
-      privilege,
-    },
-    signal,
-  )
-  const explained = (error: unknown) =>
-    explainFullDisk(remote, error, { places: placesOf(plan, groups), privilege })
-  const left = await settleHolds(carried, dependencies, signal)
-  const safetySnapshot = await safetyCopy(carried, dependencies, signal)
-  const restored: Staged[] = []
-  try {
-    await prepareStaging(remote, { deployment, id: plan.id, directories, privilege, signal })
-    for (const group of groups) {
-      diary.step(`unpacking ${group.source.name} beside its target`)
-      const staged = await stageGroup(
-        group,
-        { remote, probe, privilege, snapshot, lock: carried.lock, signal },
-        dependencies,
-      )
-      restored.push({ source: group.source.name, ...staged })
-      const source = sources.find((one) => one.source.name === group.source.name)
-      const config = source?.wanted[0]?.config
-      const unit = group.units[0]
-      if (config === undefined || unit === undefined || config.kind !== 'redis') continue
-      const restorable = await dependencies.restorableOf(group.source.kind)
-      const target = plan.units.find((one) => one.source === group.source.name)?.target ?? ''
-      await restorable.arrange(restore, config, group.source.facts, {
-        staged: `${group.directory}/${unit.name}`,
-        target,
-      })
-    }
-  } catch (error) {
-    throw await explained(error)
-  }
-  const accepted = await checkCompose(remote, services, placedUnits(plan, groups), {
-    made: found.made,
-    changed,
-    acceptChanges: request.acceptChanges,
-    recorded: recordedCompose(snapshot.manifest.server),
-    privilege,
-    signal,
-  })
-  const checks = await Promise.all(
-    sources.map(async ({ source, wanted }) => ({
-      restorable: await dependencies.restorableOf(source.kind),
-      config: wanted[0]!.config,
-      facts: source.facts,
-    })),
-  )
-  try {
-    const findings = await putInPlace({
-      driver,
-      remote,
-      restore,
-      checks: host.services.manager === 'none' ? [] : checks,
-      health: host.services.health,
-      waitHealthy: dependencies.waitHealthy,
-      start: request.launch?.start ?? (request.start ? 'all' : 'none'),
-      handOver: request.launch?.handOver,
-      settles: host.services.manager !== 'none',
-      step: diary.step,
-      signal,
-    })
-    diary.step('done')
-    const kept = await discardSuperseded(connected, plan, signal)
-    return {
-      outcome: 'done',
-      restored,
-      safetySnapshot,
-      findings: [...plan.findings, ...left, ...accepted, ...findings, ...kept],
-    }
-  } catch (thrown) {
-    const error = asRelayError(await explained(thrown), signal)
-    diary.step(`failed: ${error.message}`)
-    if (error instanceof UndecidedError)
-      return { outcome: 'undecided', restored, safetySnapshot, findings: plan.findings, error }
-    return await undo(driver, error, carried, safetySnapshot)
-  }
-}
-
-type Staged = RestoreReport['restored'][number]
-
-/** Where a restore writes, and how much. */
-function placesOf(
-  plan: RestorePlan,
-  groups: readonly StagedGroup[],
-): { readonly directory: string; readonly bytes: number }[] {
-  return groups.map(({ directory, source }) => ({
-    directory,
-    bytes: plan.sources.find((one) => one.source === source.name)?.bytes ?? 0,
-  }))
-}
-
-function openDiary({ host }: RestoreRequest, { pull }: RestoreDependencies): Diary {
-  const steps: { at: string; text: string }[] = []
-  return {
-    steps,
-    step: (text) => {
-      steps.push({ at: pull.now().toISOString(), text })
-      pull.reporter.event({ type: 'host-step', host: host.name, step: text })
-    },
   }
 }
 

@@ -9,7 +9,7 @@ import { scriptFailure } from './failure.ts'
 
 /**
  * Makes the directories that a restore is unpacked into, 0700, and what of the deployment's own path is missing.
- * Refuses what is there already. Throws RemoteError; the restore's end removes what was made by then.
+ * Refuses what is there already; with `again` that is what was unpacked before, and is removed. Throws RemoteError; the restore's end removes what was made by then.
  */
 export async function prepareStaging(
   host: RemoteHost,
@@ -17,6 +17,7 @@ export async function prepareStaging(
     readonly deployment: string
     readonly id: string
     readonly directories: readonly string[]
+    readonly again?: boolean
     readonly privilege: Privilege | undefined
     readonly signal: AbortSignal
   },
@@ -25,7 +26,12 @@ export async function prepareStaging(
     {
       script: 'restore/prepare',
       patience: 'work',
-      args: [options.deployment, options.id, ...options.directories],
+      args: [
+        options.deployment,
+        options.id,
+        options.again === true ? 'again' : 'new',
+        ...options.directories,
+      ],
       privilege: options.privilege,
       title: 'making room for the restore',
     },

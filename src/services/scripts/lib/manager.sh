@@ -26,6 +26,11 @@ svc_start() { [ $# -eq 0 ] || "svc_${manager}_start" "$@"; }
 svc_fit() { [ $# -eq 0 ] || "svc_${manager}_fit" "$@"; }
 svc_settle() { "svc_${manager}_settle"; }
 
+# svc_ready: asks ahead for what a start needs, where that takes long.
+svc_ready() {
+  [ "$manager" != compose ] || compose_tool
+}
+
 # svc_look NAME...: those of them that run, in $svc_up; fails with $why when that can't be found out.
 svc_look() {
   svc_up=$(svc_running "$@") && return 0
