@@ -160,7 +160,10 @@ function unitsOf({ plan, sources }: Carried): ReturnType<typeof placedUnits> {
 }
 
 /** What may still be the same when the other side has stopped: kinds that are captured by what has changed. */
-async function groupsAhead({ plan, sources }: Carried, { pull }: RestoreDependencies): Promise<StagedGroup[]> {
+async function groupsAhead(
+  { plan, sources }: Carried,
+  { pull }: RestoreDependencies,
+): Promise<StagedGroup[]> {
   const groups: StagedGroup[] = []
   for (const group of groupUnits(plan, sources)) {
     const { incremental } = await pull.sourceOf(group.source.kind)

@@ -217,13 +217,7 @@ async function askServer(
   const targets: WantedPath['target'][] = []
   for (const { source, paths } of read) {
     const { name } = source
-    const configured = targetConfig(
-      source,
-      request.target ?? name,
-      paths,
-      host,
-      hasOwnPaths(snapshot, host),
-    )
+    const configured = targetConfig(source, request.target ?? name, paths, host, hasOwnPaths(snapshot, host))
     const config = await locateSource(place, configured)
     configs.set(name, config)
     const wanted = wantedPaths(source, config, paths, selectedOf(request, name), deployment)

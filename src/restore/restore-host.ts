@@ -3,7 +3,14 @@ import type { RestoreReport } from '../model/restore-report.ts'
 import { openDiary, type CarriedOut } from './carried.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { mergeIn } from './merge.ts'
-import { checkArchives, lookAround, preflight, refusalOf, refuseFailed, type RestoreRequest } from './preflight.ts'
+import {
+  checkArchives,
+  lookAround,
+  preflight,
+  refusalOf,
+  refuseFailed,
+  type RestoreRequest,
+} from './preflight.ts'
 import { replace } from './replace.ts'
 import { sweepUnpacked } from './sweep.ts'
 
@@ -59,9 +66,7 @@ export async function restoreHost(
   const carry = request.strategy === 'merge' ? mergeIn : replace
   await sweepUnpacked(connected, plan, signal)
   try {
-    return await finish(
-      await carry({ request, ...looked, lock, diary }, dependencies, signal),
-    )
+    return await finish(await carry({ request, ...looked, lock, diary }, dependencies, signal))
   } catch (thrown) {
     const error = signal.aborted && !(thrown instanceof RelayError) ? abortedBy(signal) : thrown
     if (!(error instanceof RelayError)) throw error
