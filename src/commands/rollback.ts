@@ -106,6 +106,7 @@ async function undo(
       host,
       { ...journal, migration: journal.migration, before },
       flags,
+      place.signal,
     )
   }
   const held = await settleHeld(host, place)
@@ -191,6 +192,7 @@ async function settleBoth(
     readonly before: RestoreJournal | undefined
   },
   flags: RollbackFlags,
+  signal: AbortSignal,
 ): Promise<CommandOutcome> {
   const { id, migration, before } = settled
   const own = { name: host.name, config: host }
@@ -199,13 +201,13 @@ async function settleBoth(
   const { outcome, notes } = await settleMigration(
     { id, from, to },
     {
-      connect: (one, signal) => connectSsh(one, { resolveSecret, signal }),
+      connect: (one, stop) => connectSsh(one, { resolveSecret, signal: stop }),
       probe: probeHost,
       findHelper,
       findPlacedServices,
       confirm: (what) => confirm(context, flags, host, what),
     },
-    context.signal,
+    signal,
   )
   const head = {
     nothing: 'is settled already',

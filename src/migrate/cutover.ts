@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ConnectionError, InterruptedError, RelayError } from '../errors.ts'
+import { ConnectionError, InterruptedError, isOutOfReach, RelayError } from '../errors.ts'
 import type { RestoreReport } from '../model/restore-report.ts'
 import { UndecidedError } from '../restore/launch.ts'
 import { insist } from '../restore/place.ts'
@@ -199,8 +199,12 @@ async function startAgain(
       next = `${plan.from} does not start: correct that there, then run: ${rollback}`
     } else step('serves as before')
   } catch (lost) {
-    if (!(lost instanceof ConnectionError)) throw lost
-    step('the connection is lost: it starts by itself within a minute')
+    if (!isOutOfReach(lost)) throw lost
+    step(
+      lost instanceof ConnectionError
+        ? 'the connection is lost: it starts by itself within a minute'
+        : 'it answers no more: it starts by itself when it can',
+    )
     serving = 'unknown'
     next = `See that ${plan.from} serves: ${rollback}`
   }

@@ -1,4 +1,5 @@
-import { ConnectionError, LockedError, RelayError } from '../errors.ts'
+import { isOutOfReach, LockedError, RelayError } from '../errors.ts'
+import { Disposables } from '../model/disposables.ts'
 import type { HostConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
@@ -149,17 +150,29 @@ interface OpenSide extends AsyncDisposable {
 async function openSide(
   id: string,
   host: HostConfig | undefined,
-  { connect, probe, findHelper, findPlacedServices }: SettleDependencies,
+  dependencies: SettleDependencies,
   signal: AbortSignal,
 ): Promise<OpenSide> {
   if (host === undefined) return closedSide('gone')
-  let remote: RemoteHost
+  const held = new Disposables()
   try {
-    remote = await connect(host, signal)
+    const remote = held.use(await dependencies.connect(host, signal))
+    return await readSide(id, host, remote, dependencies, signal)
   } catch (error) {
-    if (!(error instanceof ConnectionError)) throw error
+    await held[Symbol.asyncDispose]()
+    if (!isOutOfReach(error)) throw error
     return closedSide('unreachable')
   }
+}
+
+/** The side takes the connection over. */
+async function readSide(
+  id: string,
+  host: HostConfig,
+  remote: RemoteHost,
+  { probe, findHelper, findPlacedServices }: SettleDependencies,
+  signal: AbortSignal,
+): Promise<OpenSide> {
   const question = { deployment: host.deployment, names: [], sudo: host.sudo }
   const probed = await probe(remote, question, signal)
   const deployment = probed.deployment ?? absoluteDeployment(host.deployment, probed.home)

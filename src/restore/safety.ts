@@ -1,4 +1,4 @@
-import { ConnectionError, RelayError } from '../errors.ts'
+import { isOutOfReach, RelayError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
 import type { RestorePlan } from '../model/restore-report.ts'
 import { takeSnapshot } from '../pull/pull-host.ts'
@@ -40,7 +40,7 @@ export async function safetyCopy(
     pull,
     signal,
   ).catch((error: unknown) => {
-    const concerns = error instanceof RelayError && !signal.aborted && !(error instanceof ConnectionError)
+    const concerns = error instanceof RelayError && !signal.aborted && !isOutOfReach(error)
     throw concerns ? fails(error) : error
   })
   // A restore starts what ran before it: what does not run by now would stay down.
@@ -49,7 +49,7 @@ export async function safetyCopy(
     throw new RelayError('services-held', held.message, { host: host.name, next: held.next })
   const failed = taken.sources.find((source) => source.outcome === 'failed')
   if (failed === undefined && taken.snapshot !== undefined) return taken.snapshot.id
-  if (failed?.error instanceof ConnectionError) throw failed.error
+  if (isOutOfReach(failed?.error)) throw failed.error
   throw fails(failed?.error, failed?.source)
 }
 
