@@ -35,13 +35,14 @@ interface LookPlace {
 }
 
 /**
- * What a pull of these sources would come to, as far as that can be seen without changing anything. Throws what
- * concerns all of them alike: a lost connection, an interruption.
+ * What a pull of these sources would come to, as far as that can be seen without changing anything; with `excludes` all
+ * that they leave out is listed. Throws what concerns all of them alike: a lost connection, an interruption.
  */
 export async function lookAtSources(
   place: LookPlace,
   sources: readonly SourceConfig[],
   dependencies: LookDependencies,
+  { excludes }: { readonly excludes: boolean },
 ): Promise<readonly SourceLook[]> {
   const looks: SourceLook[] = []
   for (const { quiesce, sources: group } of groupByQuiesce(sources)) {
@@ -53,7 +54,7 @@ export async function lookAtSources(
     for (const source of group) {
       looks.push(
         held === undefined
-          ? await lookAtSource(place, source, dependencies)
+          ? await lookAtSource(place, source, dependencies, excludes)
           : { source, chosen: undefined, notices: [], error: held },
       )
     }
@@ -65,6 +66,7 @@ async function lookAtSource(
   place: LookPlace,
   config: SourceConfig,
   dependencies: LookDependencies,
+  listsExcluded: boolean,
 ): Promise<SourceLook> {
   const { host, remote, probe, signal } = place
   const { findHelper, findVolume, findContainer, resolveSecret, sourceOf } = dependencies
@@ -94,7 +96,7 @@ async function lookAtSource(
       signal,
     }
     await kind.look(context, source)
-    if (source.kind !== 'redis' && source.exclude.length > 0)
+    if (listsExcluded && source.kind !== 'redis' && source.exclude.length > 0)
       excludes = await kind.findExcluded?.(context, source)
   })
   const told = withRefusal(error, chosen)

@@ -60,7 +60,9 @@ async function planHost(
   )
   const deployment = requireDeployment(host, probe)
   const selection = selectSources(host, asked, probe.existing)
-  const looks = await lookAtSources({ host, remote, probe, signal }, selection.sources, dependencies)
+  const looks = await lookAtSources({ host, remote, probe, signal }, selection.sources, dependencies, {
+    excludes: true,
+  })
   const { compose, findings } = await serverVersions({ host, remote, probe }, dependencies, signal)
   const open = openJournalsOf(host, probe)
   const failed = looks.filter(({ error }) => error !== undefined).length

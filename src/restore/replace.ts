@@ -29,6 +29,7 @@ export async function replace(
   const groups = groupUnits(carried.plan, carried.sources)
   const restored = await stageGroups(carried, groups, dependencies, signal)
   const accepted = await checkStaged(carried, signal)
+  if (carried.request.launch !== undefined) await driver.ready(signal)
   const ready = { driver, safetySnapshot, restored, findings: [...left, ...accepted] }
   return await swapIn(carried, ready, dependencies, signal)
 }

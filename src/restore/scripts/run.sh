@@ -4,7 +4,7 @@
 # stdin: first the lines `unit`, `carry`, `carry-name`, `services`, `service` and `migration` of
 # restore/scripts/lib/journal.sh, without an answer; then commands. Each is answered by `ok COMMAND ...` or `failed COMMAND REASON`, with lines
 # `note TEXT` and `user N PID NAME` before it:
-#   ready           finds out what the start of the services will need, which takes seconds; nothing changes
+#   ready           finds out what the start of the services will need, which takes seconds; changes nothing of theirs
 #   begin           opens the journal
 #   stop-writers    stops those that run and are not data services
 #   stop            stops the services that run; `user` lines name processes that still use unit N
@@ -48,7 +48,7 @@ run_load() {
 
 run_ready() {
   mkdir -p -- "${journal%/*}"
-  ! run_load || svc_ready
+  ! run_load || svc_ready "$deployment/.relay-backup"
   rm -f -- "$run_journal.new"
   journal_reset
   id=$run_id journal=$run_journal
@@ -226,7 +226,12 @@ run_start() {
   svc_start $start_names || return 1
   run_started="$run_started$start_names"
   journal_add started "$1" || return 1
-  for start_one in $start_names; do tell "started: $start_one"; done
+  for start_one in $start_names; do
+    case " $svc_healthy " in
+      *" $start_one "*) tell "started: $start_one, and it passes its own check" ;;
+      *) tell "started: $start_one" ;;
+    esac
+  done
 }
 
 run_check() {
