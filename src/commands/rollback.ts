@@ -8,11 +8,9 @@ import type { Config, HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import { formatSize } from '../model/units.ts'
-import { requireShell } from '../pull/access.ts'
 import { lockDeployment } from '../remote/deployment-lock.ts'
 import { probeHost } from '../remote/probe.ts'
 import { connectSsh } from '../remote/ssh.ts'
-import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import { formatAge } from '../report/format.ts'
 import { checkUndo } from '../restore/before-undo.ts'
 import {
@@ -25,7 +23,7 @@ import {
 } from '../restore/server/journals.ts'
 import { chooseJournal, isCutover, lastCutover } from '../restore/choose-journal.ts'
 import type { MigrationRole } from '../restore/server/driver.ts'
-import { privilegeToSettle } from '../restore/privilege.ts'
+import { visit, type Visit, type VisitDependencies } from '../runs/visit.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
 import { mergeJournal } from '../restore/merge.ts'
 import { findPlacedServices } from '../services/container-services.ts'
@@ -48,13 +46,10 @@ export interface RollbackFlags {
   readonly yes?: boolean
 }
 
-/** Where the journals lie. */
-interface Place {
-  readonly remote: RemoteHost
-  readonly probe: HostProbe
-  readonly deployment: string
-  readonly privilege: Privilege | undefined
-  readonly signal: AbortSignal
+const reached: VisitDependencies = {
+  connect: (host, signal) => connectSsh(host, { resolveSecret, signal }),
+  probe: probeHost,
+  findHelper,
 }
 
 /** `rollback --host HOST`: settles the last restore from its journal, from any workstation with the config. */
@@ -68,20 +63,15 @@ export async function rollback(
   if (host === undefined) throw new UsageError('--host names no host')
   using run = boundRun(host, context.signal)
   const { signal } = run
-  await using remote = await connectSsh(host, { resolveSecret, signal })
-  const probe = await probeHost(remote, { deployment: host.deployment, names: [], sudo: host.sudo }, signal)
-  requireShell(host.name, probe, 'rollback')
-  const { deployment } = probe
-  if (deployment === undefined) {
+  await using place = await visit(host, { shellFor: 'rollback', settles: true }, reached, signal)
+  if (place.probe.deployment === undefined) {
     return {
       exitCode: ExitCode.done,
       text: `${host.name}: there is no deployment, so nothing to roll back`,
       json: { journals: [] },
     }
   }
-  const privilege = await privilegeToSettle({ host, remote, probe, findHelper, signal }, deployment)
-  const place: Place = { remote, probe, deployment, privilege, signal }
-  const { journals } = await listJournals(remote, place)
+  const { journals } = await listJournals(place.remote, place)
   return flags.discard === true
     ? await discard(context, host, place, journals, flags)
     : await undo(context, config, host, place, journals, flags)
@@ -91,7 +81,7 @@ async function undo(
   context: CommandContext,
   config: Config,
   host: HostConfig,
-  place: Place,
+  place: Visit,
   journals: readonly RestoreJournal[],
   flags: RollbackFlags,
 ): Promise<CommandOutcome> {
@@ -109,22 +99,20 @@ async function undo(
       place.signal,
     )
   }
-  const held = await settleHeld(host, place)
+  const held = await settleHeld(place)
   const exitCode = held.some(({ outcome }) => outcome === 'failed') ? ExitCode.partial : ExitCode.done
   const heldLines = held.flatMap(({ message, next }) => [
     `  ${message}`,
     ...(next === undefined ? [] : [`  Next: ${next}`]),
   ])
   if (journal === undefined) {
-    // A restore that was ended before its journal leaves what it had unpacked.
+    // A restore that ended before it had a journal leaves behind what it has unpacked.
     await sweepStaging(place.remote, place)
     const text = [`${host.name}: no restore to roll back`, ...heldLines].join('\n')
     return { exitCode, text, json: { journals, findings: held } }
   }
   const last = undone === undefined ? '' : ` – the last one, ${undone.id}, is undone already`
-  const accepted = await checkUndo(journal, {
-    host,
-    ...place,
+  const accepted = await checkUndo(place, journal, {
     findPlacedServices,
     acceptChanges: flags.acceptChanges === true,
   })
@@ -156,15 +144,18 @@ async function undo(
   }
 }
 
-/** Nobody looks at which one it is: the last restore may be meant, and an older one is not undone for it. */
+/**
+ * With `--yes` nobody sees which restore is undone. The last one may be meant, so an older one is not undone in its
+ * place.
+ */
 async function refuseOlder(
   context: CommandContext,
   host: HostConfig,
-  place: Place,
+  place: Visit,
   older: RestoreJournal,
   undone: RestoreJournal,
 ): Promise<RelayError> {
-  const held = await settleHeld(host, place)
+  const held = await settleHeld(place)
   const message = [`The last restore, ${undone.id}, is undone already (${describeState(undone)})`]
   return new RelayError('already-undone', [...message, ...held.map((one) => one.message)].join('; '), {
     host: host.name,
@@ -173,11 +164,11 @@ async function refuseOlder(
 }
 
 /** A pull that was cut off may have left services stopped or paused, too. */
-async function settleHeld(host: HostConfig, { remote, probe, signal }: Place): Promise<readonly Finding[]> {
-  const { deployment, holds } = probe
-  if (deployment === undefined || holds.length === 0) return []
+async function settleHeld(place: Visit): Promise<readonly Finding[]> {
+  const { host, remote, probe, deployment, signal } = place
+  if (probe.deployment === undefined || probe.holds.length === 0) return []
   await using _lock = await lockDeployment(remote, deployment, { sudo: host.sudo, signal })
-  return await settleLeftHolds({ host, remote, probe }, { settleHolds }, signal)
+  return await settleLeftHolds(place, { settleHolds })
 }
 
 /** Either side of a migration settles both: one of the two servers serves, and only one. */
@@ -188,7 +179,7 @@ async function settleBoth(
   settled: {
     readonly id: string
     readonly migration: MigrationRole
-    /** The one that decides by now, where the journal's own is undone. */
+    /** The migration that decides, where the one of the journal is undone. */
     readonly before: RestoreJournal | undefined
   },
   flags: RollbackFlags,
@@ -201,9 +192,7 @@ async function settleBoth(
   const { outcome, notes } = await settleMigration(
     { id, from, to },
     {
-      connect: (one, stop) => connectSsh(one, { resolveSecret, signal: stop }),
-      probe: probeHost,
-      findHelper,
+      ...reached,
       findPlacedServices,
       confirm: (what) => confirm(context, flags, host, what),
     },
@@ -228,7 +217,7 @@ async function settleBoth(
 }
 
 /** Takes away what a merge added to running services, where nobody has changed it since. */
-async function unmergeSources(host: HostConfig, place: Place, id: string): Promise<string[]> {
+async function unmergeSources(host: HostConfig, place: Visit, id: string): Promise<string[]> {
   const { remote, probe, deployment, privilege, signal } = place
   const lines: string[] = []
   for (const config of host.sources) {
@@ -259,7 +248,7 @@ async function unmergeSources(host: HostConfig, place: Place, id: string): Promi
 async function discard(
   context: CommandContext,
   host: HostConfig,
-  place: Place,
+  place: Visit,
   journals: readonly RestoreJournal[],
   flags: RollbackFlags,
 ): Promise<CommandOutcome> {
@@ -276,7 +265,7 @@ async function discard(
   }
   const late = await findLateWrites(place.remote, { ...place, ids: chosen.map((journal) => journal.id) })
   const lateLines = late.map(describeLate)
-  // Nobody has looked at it: whoever names the restore means it.
+  // With `--yes` nobody has looked at it, so it takes the id of the restore.
   const spares = flags.yes === true && flags.restore === undefined
   const spared = new Set(spares ? late.map(({ id }) => id) : [])
   const removed = chosen.filter(({ id }) => !spared.has(id))

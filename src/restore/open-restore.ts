@@ -3,6 +3,7 @@ import { DamageError, RelayError } from '../errors.ts'
 import { Disposables } from '../model/disposables.ts'
 import type { Finding } from '../model/finding.ts'
 import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
+import { visit } from '../runs/visit.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import { openDiary, type Carried, type CarriedOut } from './carried.ts'
 import { renewsServices } from './compose-check.ts'
@@ -10,7 +11,7 @@ import type { RestoreDependencies } from './dependencies.ts'
 import { groupUnits, placedUnits } from './groups.ts'
 import { settleHolds } from './holds.ts'
 import type { HandOver, Launch } from './launch.ts'
-import { checkArchives, lookAround, preflight, refuseFailed, type RestoreRequest } from './preflight.ts'
+import { checkArchives, preflight, refuseFailed, type RestoreRequest } from './preflight.ts'
 import { checkStaged, lockTarget, replace, stageGroups, swapIn } from './replace.ts'
 import { safetyCopy } from './safety.ts'
 import type { RestoreDriver } from './server/driver.ts'
@@ -49,34 +50,34 @@ export async function openRestore(
   pull.reporter.event({ type: 'host-started', host: host.name })
   const held = new Disposables()
   try {
-    diary.step('connecting')
-    const remote = held.use(await pull.connect(host, signal))
-    const target = await lookAround(remote, host, dependencies, signal)
-    const before = await preflight(request, target, dependencies, diary.step, signal)
+    const target = held.use(await visit(host, { shellFor: 'restore', step: diary.step }, pull, signal))
+    const before = await preflight(request, target, dependencies, diary.step)
     refuseFailed(before.plan)
     const carried: Carried = { request, ...before, lock: request.launch.lock, diary }
     const sweep = (): Promise<void> =>
-      sweepUnpacked(before.connected, before.plan, new AbortController().signal).catch(() => undefined)
-    await sweepUnpacked(before.connected, before.plan, signal)
+      sweepUnpacked({ ...before.place, signal: new AbortController().signal }, before.plan).catch(
+        () => undefined,
+      )
+    await sweepUnpacked(before.place, before.plan)
     held.use({ [Symbol.asyncDispose]: sweep })
-    const driver = held.use(await lockTarget(carried, signal))
-    const left = await settleHolds(carried, dependencies, signal)
-    const safetySnapshot = await safetyCopy(carried, dependencies, signal)
+    const driver = held.use(await lockTarget(carried))
+    const left = await settleHolds(carried, dependencies)
+    const safetySnapshot = await safetyCopy(carried, dependencies)
     const ahead = await groupsAhead(carried, dependencies)
-    const staged = await stageGroups(carried, ahead, dependencies, signal)
+    const staged = await stageGroups(carried, ahead, dependencies)
     const isRead = readsOnly(carried, ahead)
-    const accepted = isRead ? await checkStaged(carried, signal) : undefined
+    const accepted = isRead ? await checkStaged(carried) : undefined
     await driver.ready(signal)
     const open = { carried, driver, ahead, staged, accepted, left, safetySnapshot }
     return {
       plan: before.plan,
       place: async (snapshot, handOver) => {
         const next = { ...request, snapshot, launch: { ...request.launch, handOver } }
-        const looked = await preflight(next, target, dependencies, diary.step, signal, before)
+        const looked = await preflight(next, target, dependencies, diary.step, before)
         refuseFailed(looked.plan)
         const last: Carried = { ...carried, request: next, ...looked }
         const isAsPlanned = isDeepStrictEqual(unitsOf(last), unitsOf(carried))
-        const place = isAsPlanned ? bringChanges(open, last, dependencies, signal) : bringAfresh()
+        const place = isAsPlanned ? bringChanges(open, last, dependencies) : bringAfresh()
         const out = await place.catch(async (error: unknown) => {
           // What came to be damaged is found, and remembered, by a second look; that says so itself.
           if (error instanceof DamageError)
@@ -92,8 +93,8 @@ export async function openRestore(
         /** A path has come or gone since: the script knows the places of before. */
         async function bringAfresh(): Promise<CarriedOut> {
           await driver[Symbol.asyncDispose]()
-          await sweepUnpacked(last.connected, last.plan, signal)
-          return { ...(await replace(last, dependencies, signal)), safetySnapshot }
+          await sweepUnpacked(last.place, last.plan)
+          return { ...(await replace(last, dependencies)), safetySnapshot }
         }
       },
       [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
@@ -121,8 +122,8 @@ async function bringChanges(
   { carried, driver, ahead, staged, accepted, left, safetySnapshot }: Ahead,
   last: Carried,
   dependencies: RestoreDependencies,
-  signal: AbortSignal,
 ): Promise<CarriedOut> {
+  const { signal } = last.place
   const changed: StagedGroup[] = []
   const stays: RestoreReport['restored'][number][] = []
   for (const group of groupUnits(last.plan, last.sources)) {
@@ -141,13 +142,12 @@ async function bringChanges(
   const names = new Set(changed.map(({ source }) => source.name))
   const sources = last.sources.filter(({ source }) => names.has(source.name))
   await checkArchives(sources, { pull: dependencies.pull, hashes: true, signal })
-  const restored = [
-    ...stays,
-    ...(await stageGroups(last, changed, dependencies, signal, { again: true })),
-  ].toSorted((one, other) => placeOf(last, one.source) - placeOf(last, other.source))
+  const restored = [...stays, ...(await stageGroups(last, changed, dependencies, { again: true }))].toSorted(
+    (one, other) => placeOf(last, one.source) - placeOf(last, other.source),
+  )
   const isRead = accepted === undefined || readsAny(last, changed)
-  const findings = [...left, ...(isRead ? await checkStaged(last, signal) : accepted)]
-  return await swapIn(last, { driver, safetySnapshot, restored, findings }, dependencies, signal)
+  const findings = [...left, ...(isRead ? await checkStaged(last) : accepted)]
+  return await swapIn(last, { driver, safetySnapshot, restored, findings }, dependencies)
 }
 
 function placeOf({ sources }: Carried, name: string): number {

@@ -4,11 +4,10 @@ import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { snapshotId } from '../model/names.ts'
 import type { RestorePlan, RestoreStrategy } from '../model/restore-report.ts'
-import { requireShell } from '../pull/access.ts'
 import { locateSource } from '../pull/locate.ts'
-import type { ChosenPrivilege } from '../pull/privilege.ts'
 import { setBackFinding } from '../pull/set-back.ts'
-import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
+import type { HostProbe } from '../remote/contract.ts'
+import { configuredPrivilege, type Visit } from '../runs/visit.ts'
 import type { RestoreContext, RestorePreflight } from '../sources/contract.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import { checkFiles, locateArchives, refuseRemoved } from './archives.ts'
@@ -16,7 +15,7 @@ import { changedServices, renewsServices } from './compose-check.ts'
 import { readContents } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { planRestore, type SourceToRestore } from './plan.ts'
-import { privilegeToReplace } from './privilege.ts'
+import { privilegeToReplace, type ChosenPrivilege } from '../runs/privilege.ts'
 import { lookAtTargets } from './server/look.ts'
 import type { Launch } from './launch.ts'
 import { findServices, type FoundServices } from './services.ts'
@@ -44,33 +43,10 @@ export interface RestoreRequest {
   readonly start: boolean
   /** Take a snapshot of what is replaced first. */
   readonly safety: boolean
-  /** Services may be made otherwise than they run, by what neither the server's files nor the snapshot's say. */
+  /** Services may be made otherwise than they run, even where neither the server's files nor the snapshot's say how. */
   readonly acceptChanges: boolean
-  /** It is a migration's. */
+  /** The restore is part of a migration. */
   readonly launch?: Launch | undefined
-}
-
-/** The target, connected to. */
-export interface Connected {
-  readonly remote: RemoteHost
-  readonly probe: HostProbe
-  /** Absolute; need not be there yet. */
-  readonly deployment: string
-  readonly privilege: Privilege | undefined
-  readonly host: HostConfig
-}
-
-/** What is there, before anything is asked. Throws SourceError where no shell is. */
-export async function lookAround(
-  remote: RemoteHost,
-  host: HostConfig,
-  { pull }: RestoreDependencies,
-  signal: AbortSignal,
-): Promise<Omit<Connected, 'privilege'>> {
-  const probe = await pull.probe(remote, { deployment: host.deployment, names: [], sudo: host.sudo }, signal)
-  requireShell(host.name, probe, 'restore')
-  const deployment = probe.deployment ?? absoluteDeployment(host.deployment, probe.home)
-  return { remote, probe, deployment, host }
 }
 
 /** A restore as it was planned. */
@@ -79,7 +55,8 @@ export interface Preflight {
   readonly sources: readonly SourceToRestore[]
   readonly found: FoundServices
   readonly changed: readonly string[]
-  readonly connected: Connected
+  /** The target, with the privilege by which it is replaced. */
+  readonly place: Visit
   /** What its server has answered. */
   readonly answers: Answers
 }
@@ -108,15 +85,14 @@ interface Answers {
  */
 export async function preflight(
   request: RestoreRequest,
-  connected: Omit<Connected, 'privilege'>,
+  visited: Visit,
   dependencies: RestoreDependencies,
   step: (text: string) => void,
-  signal: AbortSignal,
   before?: Pick<Preflight, 'answers'>,
 ): Promise<Preflight> {
   const { host, snapshot, launch } = request
-  const { probe, deployment } = connected
-  const read = await readAsked(request, dependencies, step, signal)
+  const { probe, deployment } = visited
+  const read = await readAsked(request, dependencies, step, visited.signal)
   const question = read.map(({ source, paths, contents }) => ({
     name: source.name,
     kind: source.kind,
@@ -125,7 +101,7 @@ export async function preflight(
   }))
   const answers = isDeepStrictEqual(before?.answers.question, question)
     ? before!.answers
-    : { question, ...(await askServer(request, connected, read, dependencies, step, signal)) }
+    : { question, ...(await askServer(request, visited, read, dependencies, step)) }
   const { configs, look, found, changed, ways, chosen, versions } = answers
   const sources = read.map(({ paths, ...one }): SourceToRestore => {
     const { name } = one.source
@@ -159,7 +135,7 @@ export async function preflight(
     sources,
     found,
     changed,
-    connected: { ...connected, privilege: chosen.privilege },
+    place: { ...visited, privilege: chosen.privilege },
     answers,
   }
 }
@@ -202,29 +178,25 @@ async function readAsked(
 
 async function askServer(
   request: RestoreRequest,
-  connected: Omit<Connected, 'privilege'>,
+  visited: Visit,
   read: readonly ReadSource[],
   dependencies: RestoreDependencies,
   step: (text: string) => void,
-  signal: AbortSignal,
 ): Promise<Omit<Answers, 'question'>> {
   const { host, snapshot, launch } = request
-  const { remote, probe, deployment } = connected
-  const { findHelper, findVolume } = dependencies.pull
-  const place = { host, remote, probe, findHelper, findVolume, signal }
+  const { remote, probe, deployment, signal } = visited
   step('looking at the targets')
   const configs = new Map<string, SourceConfig>()
   const targets: WantedPath['target'][] = []
   for (const { source, paths } of read) {
     const { name } = source
     const configured = targetConfig(source, request.target ?? name, paths, host, hasOwnPaths(snapshot, host))
-    const config = await locateSource(place, configured)
+    const config = await locateSource(visited, configured, dependencies.pull)
     configs.set(name, config)
     const wanted = wantedPaths(source, config, paths, selectedOf(request, name), deployment)
     targets.push(...wanted.map(({ target }) => target))
   }
-  const { privilege, refused } = await privilegeToReplace(place, {
-    deployment,
+  const { privilege, refused } = await privilegeToReplace(visited, dependencies.pull, {
     targets,
     foreign: isForeign(read, probe),
     services: host.services,
@@ -239,7 +211,7 @@ async function askServer(
     : none
   const changed = await changedServices(remote, found.services, found.made, { privilege, signal })
   const restore = {
-    ...restoreContext({ ...connected, privilege }, dependencies, step, signal),
+    ...restoreContext({ ...visited, privilege }, dependencies, step),
     renews: renewsServices(found.services, paths),
   }
   const ways = new Map<string, RestorePreflight>()
@@ -251,26 +223,25 @@ async function askServer(
   // A migration looks at both servers itself.
   const versions =
     stops && launch === undefined
-      ? await targetVersions(request, connected, look.deployment.path, dependencies, signal)
+      ? await targetVersions(request, visited, look.deployment.path, dependencies)
       : []
   return { configs, chosen: { privilege, refused }, look, found, changed, ways, versions }
 }
 
-/** Something of it would not be the SSH user's own, as he makes it. */
+/** True when some of the files would not belong to the SSH user, who makes them. */
 function isForeign(read: readonly Pick<SourceToRestore, 'contents'>[], probe: HostProbe): boolean {
   return read.some(({ contents }) => [...contents.owners].some((uid) => uid !== probe.uid))
 }
 
-/** What the target has of what the snapshot's services ran on. */
+/** The engines and images of the target, to be compared with those that the snapshot's services ran on. */
 async function targetVersions(
   { host, snapshot }: RestoreRequest,
-  { remote, probe }: Pick<Connected, 'remote' | 'probe'>,
+  { remote, probe, signal }: Visit,
   deployment: string,
   { pull, findImages }: RestoreDependencies,
-  signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   const { server } = snapshot.manifest
-  const privilege = host.sudo ? 'sudo' : undefined
+  const privilege = configuredPrivilege(host)
   const { versions } = await pull.lookAtVersions(remote, host.services, {
     deployment,
     sudo: host.sudo,
@@ -315,10 +286,9 @@ export async function checkArchives(
 
 /** What the kinds of sources need on the target. */
 export function restoreContext(
-  { remote, probe, deployment, privilege, host }: Connected,
+  { remote, probe, deployment, privilege, host, signal }: Visit,
   { pull }: RestoreDependencies,
   step: (text: string) => void,
-  signal: AbortSignal,
 ): RestoreContext {
   // On an empty server the deployment is made by the restore itself.
   return {
@@ -329,7 +299,7 @@ export function restoreContext(
     findContainer: (reference) =>
       pull.findContainer(remote, host.services, reference, {
         deployment,
-        privilege: host.sudo ? 'sudo' : undefined,
+        privilege: configuredPrivilege(host),
         signal,
       }),
     starter: starterOf(host.services),
@@ -342,10 +312,4 @@ function starterOf(services: HostConfig['services']): RestoreContext['starter'] 
   if (services.manager === 'command') return { line: services.start }
   if (services.manager === 'systemd') return { units: [...new Set([...services.data, ...services.stop])] }
   return undefined
-}
-
-/** A deployment that is not there yet, as an absolute path. */
-export function absoluteDeployment(deployment: string, home: string): string {
-  if (deployment.startsWith('/')) return deployment
-  return deployment === '~' ? home : `${home}/${deployment.replace(/^~\//, '')}`
 }

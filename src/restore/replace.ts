@@ -18,26 +18,22 @@ import { asRelayError, undo } from './undo.ts'
 import { recordedCompose } from './versions.ts'
 
 /** Everything behind the confirmation, for the strategy `replace`. */
-export async function replace(
-  carried: Carried,
-  dependencies: RestoreDependencies,
-  signal: AbortSignal,
-): Promise<CarriedOut> {
-  await using driver = await lockTarget(carried, signal)
-  const left = await settleHolds(carried, dependencies, signal)
-  const safetySnapshot = await safetyCopy(carried, dependencies, signal)
+export async function replace(carried: Carried, dependencies: RestoreDependencies): Promise<CarriedOut> {
+  await using driver = await lockTarget(carried)
+  const left = await settleHolds(carried, dependencies)
+  const safetySnapshot = await safetyCopy(carried, dependencies)
   const groups = groupUnits(carried.plan, carried.sources)
-  const restored = await stageGroups(carried, groups, dependencies, signal)
-  const accepted = await checkStaged(carried, signal)
-  if (carried.request.launch !== undefined) await driver.ready(signal)
+  const restored = await stageGroups(carried, groups, dependencies)
+  const accepted = await checkStaged(carried)
+  if (carried.request.launch !== undefined) await driver.ready(carried.place.signal)
   const ready = { driver, safetySnapshot, restored, findings: [...left, ...accepted] }
-  return await swapIn(carried, ready, dependencies, signal)
+  return await swapIn(carried, ready, dependencies)
 }
 
 /** Starts the server's script, which locks the deployment. Throws as {@link RestoreDriver.start} does. */
-export async function lockTarget(carried: Carried, signal: AbortSignal): Promise<RestoreDriver> {
-  const { request, plan, sources, connected, diary, found } = carried
-  const { remote, probe, deployment, privilege } = connected
+export async function lockTarget(carried: Carried): Promise<RestoreDriver> {
+  const { request, plan, sources, place, diary, found } = carried
+  const { remote, probe, deployment, privilege, signal } = place
   diary.step('locking the deployment')
   if (probe.deployment === undefined)
     await prepareStaging(remote, { deployment, id: plan.id, directories: [], privilege, signal })
@@ -62,20 +58,18 @@ export async function stageGroups(
   carried: Carried,
   groups: readonly StagedGroup[],
   dependencies: RestoreDependencies,
-  signal: AbortSignal,
   how: { readonly again?: boolean } = {},
 ): Promise<Restored[]> {
-  const { plan, sources, connected, request, diary, lock } = carried
-  const { remote, probe, deployment, privilege } = connected
-  const restore = contextOf(carried, dependencies, signal)
+  const { plan, sources, place, request, diary, lock } = carried
+  const { remote, deployment, privilege, signal } = place
+  const restore = contextOf(carried, dependencies)
   const directories = groups.map((group) => group.directory)
   const restored: Restored[] = []
   try {
     await prepareStaging(remote, { deployment, id: plan.id, directories, privilege, signal, ...how })
     for (const group of groups) {
       diary.step(`unpacking ${group.source.name} beside its target`)
-      const context = { remote, probe, privilege, snapshot: request.snapshot, lock, signal }
-      const staged = await stageGroup(group, context, dependencies)
+      const staged = await stageGroup(group, { ...place, snapshot: request.snapshot, lock }, dependencies)
       restored.push({ source: group.source.name, ...staged })
       const source = sources.find((one) => one.source.name === group.source.name)
       const config = source?.wanted[0]?.config
@@ -95,17 +89,21 @@ export async function stageGroups(
 }
 
 /** Has the target's Compose read what was staged, and returns what was accepted; see {@link checkCompose}. */
-export async function checkStaged(
-  { request, plan, sources, connected, found, changed }: Carried,
-  signal: AbortSignal,
-): Promise<readonly Finding[]> {
-  return await checkCompose(connected.remote, found.services, placedUnits(plan, groupUnits(plan, sources)), {
+export async function checkStaged({
+  request,
+  plan,
+  sources,
+  place,
+  found,
+  changed,
+}: Carried): Promise<readonly Finding[]> {
+  return await checkCompose(place.remote, found.services, placedUnits(plan, groupUnits(plan, sources)), {
     made: found.made,
     changed,
     acceptChanges: request.acceptChanges,
     recorded: recordedCompose(request.snapshot.manifest.server),
-    privilege: connected.privilege,
-    signal,
+    privilege: place.privilege,
+    signal: place.signal,
   })
 }
 
@@ -122,9 +120,9 @@ export async function swapIn(
   carried: Carried,
   { driver, safetySnapshot, restored, findings }: Ready,
   dependencies: RestoreDependencies,
-  signal: AbortSignal,
 ): Promise<CarriedOut> {
-  const { request, plan, sources, connected, diary } = carried
+  const { request, plan, sources, place, diary } = carried
+  const { signal } = place
   const { host } = request
   const checks = await Promise.all(
     sources.map(async ({ source, wanted }) => ({
@@ -136,8 +134,8 @@ export async function swapIn(
   try {
     const placed = await putInPlace({
       driver,
-      remote: connected.remote,
-      restore: contextOf(carried, dependencies, signal),
+      remote: place.remote,
+      restore: contextOf(carried, dependencies),
       checks: host.services.manager === 'none' ? [] : checks,
       health: host.services.health,
       waitHealthy: dependencies.waitHealthy,
@@ -148,7 +146,7 @@ export async function swapIn(
       signal,
     })
     diary.step('done')
-    const kept = await discardSuperseded(connected, plan, signal)
+    const kept = await discardSuperseded(place, plan)
     return {
       outcome: 'done',
       restored: [...restored],
@@ -170,20 +168,16 @@ export async function swapIn(
   }
 }
 
-function contextOf(
-  { plan, connected, diary, found }: Carried,
-  dependencies: RestoreDependencies,
-  signal: AbortSignal,
-) {
+function contextOf({ plan, place, diary, found }: Carried, dependencies: RestoreDependencies) {
   const targets = plan.units.map((unit) => unit.target)
   return {
-    ...restoreContext(connected, dependencies, diary.step, signal),
+    ...restoreContext(place, dependencies, diary.step),
     renews: renewsServices(found.services, targets),
   }
 }
 
-function explained({ plan, sources, connected }: Carried, error: unknown): Promise<unknown> {
-  const { remote, privilege } = connected
+function explained({ plan, sources, place }: Carried, error: unknown): Promise<unknown> {
+  const { remote, privilege } = place
   return explainFullDisk(remote, error, { places: placesOf(plan, groupUnits(plan, sources)), privilege })
 }
 

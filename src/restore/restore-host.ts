@@ -1,16 +1,10 @@
 import { abortedBy, DamageError, InterruptedError, RelayError } from '../errors.ts'
 import type { RestoreReport } from '../model/restore-report.ts'
+import { visit } from '../runs/visit.ts'
 import { openDiary, type CarriedOut } from './carried.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { mergeIn } from './merge.ts'
-import {
-  checkArchives,
-  lookAround,
-  preflight,
-  refusalOf,
-  refuseFailed,
-  type RestoreRequest,
-} from './preflight.ts'
+import { checkArchives, preflight, refusalOf, refuseFailed, type RestoreRequest } from './preflight.ts'
 import { replace } from './replace.ts'
 import { sweepUnpacked } from './sweep.ts'
 
@@ -33,11 +27,9 @@ export async function restoreHost(
   await using ownLock =
     request.dryRun || request.launch !== undefined ? undefined : await pull.vault.lock(host.name)
   const lock = request.launch?.lock ?? ownLock
-  diary.step('connecting')
-  await using remote = await pull.connect(host, signal)
-  const target = await lookAround(remote, host, dependencies, signal)
-  const looked = await preflight(request, target, dependencies, diary.step, signal)
-  const { plan, sources, connected } = looked
+  await using visited = await visit(host, { shellFor: 'restore', step: diary.step }, pull, signal)
+  const looked = await preflight(request, visited, dependencies, diary.step)
+  const { plan, sources, place } = looked
   const report = (rest: CarriedOut): RestoreReport => ({
     plan,
     steps: diary.steps,
@@ -64,9 +56,9 @@ export async function restoreHost(
     return report(result)
   }
   const carry = request.strategy === 'merge' ? mergeIn : replace
-  await sweepUnpacked(connected, plan, signal)
+  await sweepUnpacked(place, plan)
   try {
-    return await finish(await carry({ request, ...looked, lock, diary }, dependencies, signal))
+    return await finish(await carry({ request, ...looked, lock, diary }, dependencies))
   } catch (thrown) {
     const error = signal.aborted && !(thrown instanceof RelayError) ? abortedBy(signal) : thrown
     if (!(error instanceof RelayError)) throw error
@@ -75,7 +67,7 @@ export async function restoreHost(
     if (error instanceof DamageError)
       await checkArchives(sources, { pull, hashes: true, signal }).catch(() => undefined)
     // Whatever this says, the reason of the failure is more to the point; the next restore sweeps again.
-    await sweepUnpacked(connected, plan, new AbortController().signal).catch(() => undefined)
+    await sweepUnpacked({ ...place, signal: new AbortController().signal }, plan).catch(() => undefined)
     throw error.withDetails({ host: host.name })
   }
 }

@@ -19,7 +19,8 @@ async function placed(
       name,
       (): Promise<StepResult & { readonly users: unknown }> => {
         asked.push(name)
-        const notes = name === 'startData' ? ['started: redis'] : name === 'startRest' ? (more.rest ?? []) : []
+        const notes =
+          name === 'startData' ? ['started: redis'] : name === 'startRest' ? (more.rest ?? []) : []
         return Promise.resolve(
           name === refuses ? { ok: false, reason: 'it says no', notes, users } : { ok: true, notes, users },
         )
