@@ -109,7 +109,7 @@ export async function preflight(
     const wanted = wantedPaths(one.source, config, paths, selectedOf(request, name), deployment)
     return { ...one, config, wanted, ...ways.get(name)! }
   })
-  // What is restored may be older than what was there once.
+  // The restored files may be older than what was there once.
   const setBack = await setBackFinding(dependencies.pull.vault, snapshot.host)
   const now = dependencies.pull.now()
   const plan = planRestore({
@@ -158,7 +158,7 @@ async function readAsked(
   const parts = { ...dependencies, filePath: pull.vault.filePath.bind(pull.vault) }
   const asked = wantedSources(snapshot.manifest.sources, request)
   for (const source of asked) refuseRemoved(snapshot, source.archives)
-  // Nothing is read of an index before it is known to be whole: damage would pass for a wrong identity.
+  // An index is read only when it is known to be whole: damage would otherwise pass for a wrong identity.
   const indexes = asked.flatMap(({ index }) => (index === undefined ? [] : [{ snapshot, file: index.file }]))
   await checkFiles(indexes, { pull, hashes: true, signal })
   const all = await pull.vault.snapshots(snapshot.host, { retired: true })
