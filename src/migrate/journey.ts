@@ -5,8 +5,9 @@ import type { RestoreDependencies } from '../restore/dependencies.ts'
 import { openRestore, type LaunchRequest, type OpenRestore } from '../restore/open-restore.ts'
 import type { ContainerMake } from '../services/contract.ts'
 import type { ServerServices } from '../model/server-services.ts'
-import { restoreHost } from '../restore/restore-host.ts'
-import type { HostLock, Snapshot } from '../vault/contract.ts'
+import { restoreInRun } from '../restore/restore-host.ts'
+import type { Run } from '../runs/run.ts'
+import type { Snapshot } from '../vault/contract.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import type { Side } from './look.ts'
 
@@ -22,7 +23,8 @@ export interface Journey {
   readonly images: ReadonlyMap<string, string | undefined>
   /** They may differ on TO. */
   readonly acceptMissing: boolean
-  readonly locks: { readonly from: HostLock; readonly to: HostLock }
+  /** Of both hosts: each holds its lock in the vault. */
+  readonly runs: { readonly from: Run; readonly to: Run }
   readonly diary: Diary
 }
 
@@ -56,7 +58,10 @@ export async function bring(
   dependencies: MigrateDependencies,
   signal: AbortSignal,
 ): Promise<RestoreReport> {
-  const report = await restoreHost(requestOf(journey, snapshot), confirmed(dependencies), signal)
+  const report = await restoreInRun(requestOf(journey, snapshot), confirmed(dependencies), {
+    ...journey.runs.to,
+    signal,
+  })
   return told(journey, report)
 }
 
@@ -67,11 +72,14 @@ export async function openTarget(
   dependencies: MigrateDependencies,
   signal: AbortSignal,
 ): Promise<OpenRestore> {
-  const open = await openRestore(requestOf(journey, snapshot), confirmed(dependencies), signal)
+  const open = await openRestore(requestOf(journey, snapshot), confirmed(dependencies), {
+    ...journey.runs.to,
+    signal,
+  })
   return { ...open, place: async (last, handOver) => told(journey, await open.place(last, handOver)) }
 }
 
-function requestOf({ plan, to, services, locks }: Journey, snapshot: Snapshot): LaunchRequest {
+function requestOf({ plan, to, services }: Journey, snapshot: Snapshot): LaunchRequest {
   return {
     host: to,
     snapshot,
@@ -86,7 +94,6 @@ function requestOf({ plan, to, services, locks }: Journey, snapshot: Snapshot): 
       migration: { role: plan.cutover ? 'to' : 'rehearsal', host: plan.from },
       found: { services: services.to, usersLeft: [] },
       start: plan.start,
-      lock: locks.to,
     },
   }
 }

@@ -3,6 +3,7 @@ import { DamageError, RelayError } from '../errors.ts'
 import { Disposables } from '../model/disposables.ts'
 import type { Finding } from '../model/finding.ts'
 import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
+import type { Run } from '../runs/run.ts'
 import { visit } from '../runs/visit.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import { openDiary, type Carried, type CarriedOut } from './carried.ts'
@@ -40,20 +41,19 @@ export interface OpenRestore extends AsyncDisposable {
  */
 export async function openRestore(
   request: LaunchRequest,
-  dependencies: RestoreDependencies,
-  signal: AbortSignal,
+  given: RestoreDependencies,
+  { lock, signal, started, reporter }: Run,
 ): Promise<OpenRestore> {
+  const dependencies = { ...given, pull: { ...given.pull, reporter } }
   const { pull } = dependencies
   const { host } = request
-  const started = pull.now()
   const diary = openDiary(request, dependencies)
-  pull.reporter.event({ type: 'host-started', host: host.name })
   const held = new Disposables()
   try {
     const target = held.use(await visit(host, { shellFor: 'restore', step: diary.step }, pull, signal))
     const before = await preflight(request, target, dependencies, diary.step)
     refuseFailed(before.plan)
-    const carried: Carried = { request, ...before, lock: request.launch.lock, diary }
+    const carried: Carried = { request, ...before, lock, diary }
     const sweep = (): Promise<void> =>
       sweepUnpacked({ ...before.place, signal: new AbortController().signal }, before.plan).catch(
         () => undefined,
