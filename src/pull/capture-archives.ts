@@ -4,12 +4,14 @@ import { ConnectionError, InterruptedError, RelayError, SourceError, VaultError 
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import { formatSize } from '../model/units.ts'
 import { pathToJson, printable } from '../model/path-bytes.ts'
+import { UNREADABLE } from '../model/snapshot.ts'
 import type { Compression, ManifestArchive, ManifestIndex, ManifestSource } from '../model/snapshot.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { Capture, CaptureArchive, PullContext, CaptureOutcome } from '../sources/contract.ts'
 import type { PendingFile, PendingSnapshot } from '../vault/contract.ts'
 import { archiveFileName } from './archive-name.ts'
 import type { PullDependencies } from './dependencies.ts'
+import { nextWithRefusal, type ChosenPrivilege } from './privilege.ts'
 
 /** Where a source is captured from and to. */
 export interface PullSourceContext {
@@ -18,6 +20,7 @@ export interface PullSourceContext {
   readonly probe: HostProbe
   /** How the source is read. */
   readonly privilege: Privilege | undefined
+  readonly refused?: ChosenPrivilege['refused']
   readonly pending: PendingSnapshot
   /**
    * Sources are looked at and wait for their servers side by side; what takes memory and fills the line goes through
@@ -270,7 +273,10 @@ export function captureContext(
         signal,
       }),
     step: (step) => reporter.event({ type: 'source-step', ...names, step: printable(step) }),
-    notice: (notice) => reporter.event({ type: 'warning', ...names, ...notice }),
+    notice: (notice) => {
+      const next = notice.code === UNREADABLE ? nextWithRefusal(notice.next, context.refused) : notice.next
+      reporter.event({ type: 'warning', ...names, ...notice, ...(next === undefined ? {} : { next }) })
+    },
     note: (notice) => reporter.event({ type: 'note', ...names, ...notice }),
     signal,
   }

@@ -26,7 +26,7 @@ export interface Links {
 }
 
 /** What all sources of one pull have in common. */
-type CommonContext = Omit<PullSourceContext, 'files' | 'privilege' | 'inTurn'>
+type CommonContext = Omit<PullSourceContext, 'files' | 'privilege' | 'refused' | 'inTurn'>
 
 /** So many sources are looked at, or have their servers prepare something, at the same time. */
 const SIDE_BY_SIDE = 4

@@ -40,7 +40,7 @@ export type Chaining =
  * what the capture changed on the server is put back either way.
  */
 export async function pullSource(
-  where: Omit<PullSourceContext, 'files' | 'privilege'>,
+  where: Omit<PullSourceContext, 'files' | keyof ChosenPrivilege>,
   config: SourceConfig,
   chaining: Chaining,
   dependencies: PullDependencies,
@@ -51,7 +51,7 @@ export async function pullSource(
     const { findHelper, findVolume } = dependencies
     const source = await locateSource({ ...where, findVolume }, config)
     chosen = await privilegeToRead({ ...where, findHelper }, source)
-    const context: PullSourceContext = { ...where, files, privilege: chosen.privilege }
+    const context: PullSourceContext = { ...where, ...chosen, files }
     const kind = await dependencies.sourceOf(source.kind)
     const { incremental } = kind
     const server = captureContext(context, source, dependencies)

@@ -6,7 +6,7 @@ import { chooseCompression } from '../compression-choice.ts'
 import type { CaptureContext } from '../contract.ts'
 import { parseStreamStatus, streamNonce } from '../stream-status.ts'
 import type { StreamStatus } from '../stream-status.ts'
-import { noTar, unreadable, vanishedSource } from './failures.ts'
+import { noTar, refuseRoots, vanishedSource } from './failures.ts'
 import type { LeftOut } from './left-out.ts'
 import { listLeftOut, namesBelow } from './list-names.ts'
 import { NOTHING_SAID } from './pass.ts'
@@ -33,6 +33,7 @@ interface Findings {
   readonly changed: string[]
   readonly vanished: string[]
   readonly sockets: string[]
+  readonly unreadable: string[]
   readonly remarks: string[]
 }
 
@@ -70,7 +71,7 @@ export function batchPacker(
       if (followed.length > 0) yield { directory, names: followed, follow: true }
       // Directories last: a tar that unpacks sets their times when it is done with what follows them at once.
       for (const which of ['linked', 'single'] as const) {
-        const names = namesBelow(context, here, filter, which, findings.vanished)
+        const names = namesBelow(context, here, filter, which, { leftOut, vanished: findings.vanished })
         let batches = 0
         for await (const batch of inBatches(names, (name) => !followed.includes(name))) {
           batches += 1
@@ -108,7 +109,7 @@ function batchPass(
   roots: readonly Root[],
   plan: (run: Run) => AsyncIterable<Batch>,
 ): Pass {
-  const findings: Findings = { changed: [], vanished: [], sockets: [], remarks: [] }
+  const findings: Findings = { changed: [], vanished: [], sockets: [], unreadable: [], remarks: [] }
   const running = new Set<RemoteProcess>()
   let aborted = false
   let failure: unknown
@@ -204,14 +205,11 @@ function batchPass(
     }
     const until = cut ? last + 1 : names.length
     const before = (index: number): boolean => index < until
-    const denied = noted('unreadable').filter(before)
-    if (denied.length > 0) {
-      throw await unreadable(
-        context,
-        denied.flatMap((index) => names[index] ?? []),
-      )
-    }
-    const explained = new Set([...seen, ...noted('socket'), ...noted('gone')])
+    const denied = noted('unreadable').filter((index) => before(index) && !seen.has(index))
+    const locked = denied.flatMap((index) => names[index] ?? [])
+    await refuseRoots(context, roots, locked)
+    findings.unreadable.push(...locked)
+    const explained = new Set([...seen, ...noted('socket'), ...noted('gone'), ...denied])
     const unexplained = names.findIndex((_name, index) => before(index) && !explained.has(index))
     // busybox tar ends with 1 for each of the above.
     const known = code === 0 || cut || explained.size > seen.size
@@ -257,6 +255,7 @@ function batchPass(
         changedUnlisted: false,
         vanished: findings.vanished,
         sockets: findings.sockets,
+        unreadable: findings.unreadable,
         attributes: 0,
         remarks: findings.remarks,
       })

@@ -3,11 +3,12 @@ import type { PathFilter } from '../../model/path-filter.ts'
 import type { CaptureContext } from '../contract.ts'
 import { parseStreamStatus, streamNonce } from '../stream-status.ts'
 import type { StreamStatus } from '../stream-status.ts'
-import { unreadable } from './failures.ts'
+import { refuseRoots, unreadable } from './failures.ts'
 import type { LeftOut } from './left-out.ts'
 import { commandFailed } from './resolve.ts'
 import { RootCheck } from './root-check.ts'
 import type { Root } from './roots.ts'
+import { unescapeName } from './tar-messages.ts'
 
 /** See `files-list.sh`. */
 export type Which = 'linked' | 'single' | 'all' | 'special'
@@ -23,16 +24,16 @@ export async function* listNames(
   leftOut: LeftOut,
 ): AsyncGenerator<Buffer> {
   const check = new RootCheck(roots)
+  await listLeftOut(context, roots, filter, leftOut)
   for (const base of ['deployment', 'root'] as const) {
     const here = roots.filter((root) => root.base === base)
     if (here.length === 0) continue
-    for await (const name of namesBelow(context, here, filter, 'all')) {
+    for await (const name of namesBelow(context, here, filter, 'all', { leftOut })) {
       check.see(name)
       yield Buffer.from(name, 'latin1')
     }
   }
   check.end()
-  await listLeftOut(context, roots, filter, leftOut)
 }
 
 /** What of a source is no part of a backup. */
@@ -46,7 +47,7 @@ export async function listLeftOut(
   for (const base of ['deployment', 'root'] as const) {
     const here = roots.filter((root) => root.base === base)
     if (here.length === 0) continue
-    for await (const line of namesBelow(context, here, filter, 'special')) {
+    for await (const line of namesBelow(context, here, filter, 'special', { leftOut })) {
       const space = line.indexOf(' ')
       const what = line.slice(0, space)
       const name = line.slice(space + 1).replace(/^\.\/(?=.)/s, '')
@@ -56,13 +57,20 @@ export async function listLeftOut(
   }
 }
 
-/** Names (latin1) below roots of one base, as they are found. `vanished` gets what went away meanwhile. */
+/** Takes what a walk finds beside the names. */
+interface Found {
+  readonly leftOut: LeftOut
+  /** What went away meanwhile. */
+  readonly vanished?: string[]
+}
+
+/** Names (latin1) below roots of one base, as they are found. Throws as `scanFiles`. */
 export async function* namesBelow(
   context: CaptureContext,
   roots: readonly Root[],
   filter: PathFilter,
   which: Which,
-  vanished: string[] = [],
+  { leftOut, vanished = [] }: Found,
 ): AsyncGenerator<string> {
   const { host, probe, privilege, signal } = context
   const isWanted = (name: string, isDirectory: boolean): boolean =>
@@ -104,7 +112,7 @@ export async function* namesBelow(
   const exit = await process.exit
   const status = parseStreamStatus(exit.stderr, nonce)
   if (status === undefined) throw commandFailed(exit)
-  vanished.push(...(await judgeListing(status, context)))
+  vanished.push(...(await judgeListing(status, context, { roots, filter, leftOut })))
 }
 
 async function* fields(stream: AsyncIterable<Buffer>): AsyncGenerator<string> {
@@ -121,25 +129,34 @@ async function* fields(stream: AsyncIterable<Buffer>): AsyncGenerator<string> {
 }
 
 /**
- * Judges what find said, and gives the names of what vanished while it walked: that is no failure. What may not be read
- * is one, and so is everything else. Throws SourceError.
+ * Judges what find said, and gives the names of what vanished while it walked: that is no failure. Directories that may
+ * not be looked into are in `leftOut` then. Throws SourceError for a root among them, and for everything else.
  */
 export async function judgeListing(
   status: StreamStatus,
   context: CaptureContext,
+  { roots, filter, leftOut }: { roots: readonly Root[]; filter: PathFilter; leftOut: LeftOut },
 ): Promise<readonly string[]> {
   const lines = status.messages.split('\n').filter((line) => line !== '')
   const named = (what: string): string[] =>
     lines.flatMap((line) => {
       if (!line.startsWith('find: ') || !line.endsWith(`: ${what}`)) return []
       const name = line.slice('find: '.length, -`: ${what}`.length)
-      return [name.replace(/^'(.*)'$/s, '$1').replace(/^\.\//, '')]
+      const quoted = /^'(.*)'$/s.exec(name)?.[1]
+      return [(quoted === undefined ? name : unescapeName(quoted)).replace(/^\.\//, '')]
     })
   const vanished = named('No such file or directory')
   const code = status.statuses.get('find') ?? 255
-  if (code === 0 || (vanished.length === lines.length && lines.length > 0)) return vanished
+  if (code === 0) return vanished
   const denied = named('Permission denied')
-  if (denied.length > 0) throw await unreadable(context, denied)
+  // Of what find said beyond the limit nobody knows what it was.
+  const isAllKnown = status.cut === 0 && vanished.length + denied.length === lines.length && lines.length > 0
+  if (isAllKnown) {
+    await refuseRoots(context, roots, denied)
+    for (const name of denied) if (!filter.excludes(name, true)) leftOut.unreadable.add(name)
+    return vanished
+  }
+  if (denied.length > 0) throw await unreadable(context, roots, denied)
   throw new SourceError('listing-failed', `find on the server failed with status ${code}`, {
     command: 'find on the server',
     exitStatus: code,

@@ -43,7 +43,7 @@ export async function* scanFiles(
       const name = path.toString('latin1')
       if (!filter.excludes(name, false)) leftOut.add(name, type)
     }
-    for await (const entry of scanBelow(context, here, filter, skip)) {
+    for await (const entry of scanBelow(context, here, { filter, leftOut }, skip)) {
       const name = entry.path.toString('latin1')
       missing.see(name)
       if (!filter.excludes(name, entry.stat.type === 'directory')) yield entry
@@ -55,7 +55,7 @@ export async function* scanFiles(
 async function* scanBelow(
   context: CaptureContext,
   roots: readonly Root[],
-  filter: PathFilter,
+  { filter, leftOut }: { readonly filter: PathFilter; readonly leftOut: LeftOut },
   onLeftOut: OnLeftOut,
 ): AsyncGenerator<ListedEntry> {
   const { host, probe, privilege, signal } = context
@@ -111,7 +111,7 @@ async function* scanBelow(
       next: 'Look into the message above on the server, then pull again.',
     })
   }
-  await judgeListing(status, context)
+  await judgeListing(status, context, { roots, filter, leftOut })
   if (failure !== undefined) throw failure as Error
 }
 

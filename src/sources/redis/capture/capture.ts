@@ -2,7 +2,7 @@ import { SourceError } from '../../../errors.ts'
 import type { RedisCaptureForm, RedisFacts } from '../../../model/facts.ts'
 import type { RedisSourceConfig } from '../../../model/config.ts'
 import { printable } from '../../../model/path-bytes.ts'
-import type { SnapshotWarning } from '../../../model/snapshot.ts'
+import { UNREADABLE, type SnapshotWarning } from '../../../model/snapshot.ts'
 import type {
   Amendment,
   Capture,
@@ -342,10 +342,11 @@ class RedisCapture implements Capture {
   }
 
   #tell(part: string, report: TarReport): void {
-    const member = this.#session.location.member
+    const member = Buffer.from(this.#session.location.member, 'utf8').toString('latin1')
+    const inMember = (name: string): string => name.replace(/^\.(?=\/|$)/, member)
     // An RDB that is replaced while it is read, and a growing AOF, are whole by their own proof.
     const changed = report.changed
-      .map((name) => name.replace(/^\.(?=\/)/, Buffer.from(member, 'utf8').toString('latin1')))
+      .map(inMember)
       .filter((name) => this.#watch.files.has(name) && !this.#watch.isOwn(name))
     for (const name of changed) this.#amendments.set(`${part}\0${name}`, { flags: ['torn'] })
     if (changed.length > 0) {
@@ -356,6 +357,7 @@ class RedisCapture implements Capture {
         changed.length,
       )
     }
+    this.#tellUnreadable(report.unreadable.map(inMember))
     if (report.vanished.length > 0) {
       this.#tally.warn(
         'file-vanished',
@@ -367,6 +369,27 @@ class RedisCapture implements Capture {
     if (report.sockets > 0) {
       this.#tally.warn('socket-skipped', 'Sockets are not captured', undefined, report.sockets)
     }
+  }
+
+  /** Throws SourceError when Redis' own files, or the directory itself, are among what can't be read. */
+  #tellUnreadable(names: readonly string[]): void {
+    if (names.length === 0) return
+    const { location } = this.#session
+    const own = names.filter(
+      (name) => name === Buffer.from(location.member, 'utf8').toString('latin1') || this.#watch.isOwn(name),
+    )
+    const who = `uid ${this.#inspection.uid} can't read`
+    const shown = (own.length > 0 ? own : names)
+      .slice(0, 5)
+      .map((name) => printable(Buffer.from(name, 'latin1')))
+    if (own.length > 0)
+      throw new SourceError('unreadable', `${who} ${shown.join(', ')}`, { next: readAccess(this.#session) })
+    this.#tally.warn(
+      UNREADABLE,
+      `not in this snapshot: ${who} ${shown.join(', ')}${names.length > shown.length ? `, and ${names.length - shown.length} more` : ''}`,
+      readAccess(this.#session),
+      names.length,
+    )
   }
 
   async finish(): Promise<CaptureOutcome> {

@@ -24,6 +24,8 @@ export interface TarWhat {
 export interface TarReport {
   readonly changed: readonly string[]
   readonly vanished: readonly string[]
+  /** Did not come, as they may not be read. */
+  readonly unreadable: readonly string[]
   readonly sockets: number
 }
 
@@ -90,7 +92,7 @@ export async function tarArchive(
           next: 'Pull again.',
         })
       }
-      onFinished(judge(session, status, isGnu))
+      onFinished(judge(status, isGnu))
     },
   }
 }
@@ -102,7 +104,10 @@ const SOCKET = /^tar: (.+): socket ignored$/
 const DENIED =
   /^(?:tar|find): (?:can't open '|can't stat '|‘|')?(.+?)['’]?: (?:Cannot (?:open|stat|read|savedir): )?Permission denied$/
 
-function judge(session: Session, status: StreamStatus, isGnu: boolean): TarReport {
+const SUMMARY =
+  /^tar: (?:Exiting with failure status due to previous errors|error exit delayed from previous errors)$/
+
+function judge(status: StreamStatus, isGnu: boolean): TarReport {
   const lines = status.messages.split('\n')
   const named = (pattern: RegExp): string[] =>
     lines.flatMap((line) => {
@@ -110,19 +115,21 @@ function judge(session: Session, status: StreamStatus, isGnu: boolean): TarRepor
       return name === undefined ? [] : [name]
     })
   const denied = named(DENIED)
-  if (denied.length > 0) {
-    throw new SourceError(
-      'unreadable',
-      `uid ${session.context.probe.uid} can't read ${denied[0]}${denied.length > 1 ? ` and ${denied.length - 1} more` : ''}`,
-      { next: readAccess(session) },
-    )
-  }
   const failed = failedStage(status, ['compress', 'tar'])
   const vanished = named(VANISHED)
-  // GNU tar's 1 is "some files changed"; 2 is harmless only when files that are gone are all there is to it.
+  const isExplained =
+    status.cut === 0 &&
+    denied.length > 0 &&
+    lines.every(
+      (line) => line === '' || [SUMMARY, CHANGED, VANISHED, SOCKET, DENIED].some((one) => one.test(line)),
+    )
+  // GNU tar's 1 is "some files changed"; 2 is harmless only when files that are gone, or that may not be read, are all
+  // there is to it. Busybox tar and find end with 1 for the latter, and xargs of them with more.
   const benign =
     failed === undefined ||
-    (isGnu && failed.stage === 'tar' && (failed.status === 1 || (failed.status === 2 && vanished.length > 0)))
+    (failed.stage === 'tar' &&
+      ((isGnu && (failed.status === 1 || (failed.status === 2 && vanished.length > 0))) ||
+        (isExplained && failed.status < 126)))
   if (!benign) {
     const isTar = failed.stage === 'tar'
     throw new SourceError(
@@ -136,7 +143,7 @@ function judge(session: Session, status: StreamStatus, isGnu: boolean): TarRepor
       },
     )
   }
-  return { changed: named(CHANGED), vanished, sockets: named(SOCKET).length }
+  return { changed: named(CHANGED), vanished, unreadable: denied, sockets: named(SOCKET).length }
 }
 
 /** How somebody gets to read files of Redis' own user. */

@@ -34,7 +34,12 @@ async function ended(tar: 'gnu' | 'busybox', status: string, messages = ''): Pro
 }
 
 test.each(['gnu', 'busybox'] as const)('%s tar that ended well is believed', async (tar) => {
-  expect(await ended(tar, 'compress=0 tar=0')).toEqual({ changed: [], vanished: [], sockets: 0 })
+  expect(await ended(tar, 'compress=0 tar=0')).toEqual({
+    changed: [],
+    vanished: [],
+    unreadable: [],
+    sockets: 0,
+  })
 })
 
 test.each([
@@ -61,7 +66,23 @@ test("GNU tar's 1 says that files changed, and its 2 is good where files went aw
   const gone = 'tar: redis/b: File removed before we read it\n'
   expect(await ended('gnu', 'compress=0 tar=2', gone)).toMatchObject({ vanished: ['redis/b'] })
   await expect(ended('gnu', 'compress=0 tar=127')).rejects.toMatchObject({ code: 'no-tar' })
-  await expect(
-    ended('gnu', 'compress=0 tar=2', 'tar: redis/c: Cannot open: Permission denied\n'),
-  ).rejects.toMatchObject({ code: 'unreadable' })
 })
+
+test.each([
+  ['gnu', 'tar=2', 'tar: redis/c: Cannot open: Permission denied\n'],
+  [
+    'busybox',
+    'tar=1',
+    "tar: can't open 'redis/c': Permission denied\ntar: error exit delayed from previous errors\n",
+  ],
+] as const)(
+  '%s tar tells what it may not read, and nothing else may be behind it',
+  async (tar, status, said) => {
+    expect(await ended(tar, `compress=0 ${status}`, said)).toMatchObject({ unreadable: ['redis/c'] })
+    await expect(
+      ended(tar, `compress=0 ${status}`, `${said}tar: redis/d: Input/output error\n`),
+    ).rejects.toMatchObject({
+      code: 'capture-failed',
+    })
+  },
+)
