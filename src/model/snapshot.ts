@@ -78,7 +78,7 @@ export function sourceFiles({ archives, index, replay }: ManifestSource): Manife
   return [...archives, ...(index === undefined ? [] : [index]), ...(replay === undefined ? [] : [replay])]
 }
 
-/** The snapshot's description: `manifest.json`, written once and never changed (design.md section 5). */
+/** The snapshot's description: `manifest.json`, written once and never changed (docs/design/vault.md). */
 export interface Manifest {
   readonly format: 1
   readonly id: string

@@ -99,7 +99,7 @@ async function planHost(
   }
 }
 
-/** Why a deployment between two states is not pulled (design.md section 6); undefined where it is not. */
+/** Why a deployment between two states is not pulled (docs/design/pull.md); undefined where it is not. */
 export function openJournalsOf(host: HostConfig, probe: HostProbe): RelayError | undefined {
   if (probe.openJournals.length === 0) return undefined
   return new RelayError(

@@ -68,7 +68,7 @@ function refusal(host: RemoteHost, reason: string, status: number): Error {
       next: 'Wait until it has ended, a minute or two, and try again',
     })
   }
-  return new RemoteError('restore/settle', message, {
+  return new RemoteError('restore-settle', message, {
     host: host.name,
     exitStatus: status,
     next: `Correct the reason on ${host.name}, then run again: relay-backup rollback --host ${host.name}`,
