@@ -59,11 +59,10 @@ function sftpPass(
   const stop = new AbortController()
   let failure: unknown
 
-  const unreadable: string[] = []
   const refuse = async (error: RemoteFileError, member: string): Promise<void> => {
     if (error.problem !== 'denied') throw failed(error, member)
     await refuseRoots(context, roots, [latin1(member)])
-    unreadable.push(latin1(member))
+    leftOut.unreadable.add(latin1(member))
   }
 
   async function* members(): AsyncGenerator<PackedMember> {
@@ -136,7 +135,7 @@ function sftpPass(
         abort()
         return Promise.resolve(NOTHING_SAID)
       }
-      return Promise.resolve({ ...NOTHING_SAID, vanished: findings.vanished, unreadable, changed })
+      return Promise.resolve({ ...NOTHING_SAID, vanished: findings.vanished, changed })
     },
   }
 }
