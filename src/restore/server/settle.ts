@@ -1,14 +1,12 @@
 import { ConnectionError, LockedError, RemoteError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
-import type { Privilege, RemoteHost } from '../../remote/contract.ts'
+import type { RemoteHost } from '../../remote/contract.ts'
+import type { WorkPlace } from '../../runs/visit.ts'
 import type { UndoResult } from './driver.ts'
 import { nextReply } from './replies.ts'
 
-export interface SettleOptions {
-  readonly deployment: string
+export interface SettleOptions extends WorkPlace {
   readonly id: string
-  readonly privilege: Privilege | undefined
-  readonly signal: AbortSignal
 }
 
 /**
