@@ -6,12 +6,13 @@ import { formatSize } from '../model/units.ts'
 import { pathToJson, printable } from '../model/path-bytes.ts'
 import { UNREADABLE } from '../model/snapshot.ts'
 import type { Compression, ManifestArchive, ManifestIndex, ManifestSource } from '../model/snapshot.ts'
+import type { ChosenPrivilege } from '../runs/privilege.ts'
 import type { Visit } from '../runs/visit.ts'
 import type { Capture, CaptureArchive, PullContext, CaptureOutcome } from '../sources/contract.ts'
 import type { PendingFile, PendingSnapshot } from '../vault/contract.ts'
 import { archiveFileName } from './archive-name.ts'
 import type { PullDependencies } from './dependencies.ts'
-import { nextWithRefusal, type ChosenPrivilege } from './privilege.ts'
+import { nextWithRefusal } from './privilege.ts'
 
 /** Where a source is captured from, with the privilege by which it is read, and where to. */
 export interface PullSourceContext extends Visit {
