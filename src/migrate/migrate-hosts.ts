@@ -48,6 +48,7 @@ export async function migrateHosts(
   const started = pull.now()
   const diary = openDiary(dependencies)
   for (const { name } of [from, to]) pull.reporter.event({ type: 'host-started', host: name })
+  if (dryRun) for (const { name } of [from, to]) await pull.vault.lookAtLock(name)
   await using fromLock = dryRun ? undefined : await pull.vault.lock(from.name)
   await using toLock = dryRun ? undefined : await pull.vault.lock(to.name)
   const looksFor = { names: namesToProbe(from), shellFor: 'migrate' }

@@ -220,7 +220,7 @@ function serverFindings(input: PlanInput, bytes: number): Finding[] {
     findings.push({
       check: 'restore-runs',
       outcome: 'failed',
-      message: `another restore runs there (process ${look.lockedBy})`,
+      message: `another run works there (process ${look.lockedBy})`,
       next: 'Wait until it has ended.',
     })
   } else if (look.openRestores.length > 0) {

@@ -43,6 +43,7 @@ export async function restoreHost(
   const started = pull.now()
   const diary = openDiary(request, dependencies)
   pull.reporter.event({ type: 'host-started', host: host.name })
+  if (request.dryRun && request.launch === undefined) await pull.vault.lookAtLock(host.name)
   await using ownLock =
     request.dryRun || request.launch !== undefined ? undefined : await pull.vault.lock(host.name)
   const lock = request.launch?.lock ?? ownLock

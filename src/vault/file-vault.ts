@@ -95,6 +95,10 @@ export class FileVault implements Vault {
     return options.retired === true ? all : all.filter(({ retired }) => !retired)
   }
 
+  async lookAtLock(host: string): Promise<void> {
+    await HeldLock.look(lockFile(this.#hostDir(host)), host)
+  }
+
   async lock(host: string): Promise<HostLock> {
     const hostDir = await this.#makeHostDir(host)
     return onDisk(hostDir, async () => {

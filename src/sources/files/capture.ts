@@ -75,7 +75,24 @@ export async function captureFiles(
 /** Finds out whether the paths can be captured; throws as {@link captureFiles} does before it reads them. */
 export async function lookAtFiles(context: CaptureContext, config: FilesSourceConfig): Promise<void> {
   if (context.probe.access === 'shell' && context.probe.tar === undefined) throw noTar()
-  await resolveRoots(context, config.paths)
+  const { roots, missing, unreadable } = await resolveRoots(context, config.paths)
+  if (missing.length > 0) context.notice(missingNotice(missing, config))
+  if (unreadable.length > 0) {
+    const members = unreadable.map(({ name }) => Buffer.from(name).toString('latin1'))
+    const told = await tellUnreadable(context, [...roots, ...unreadable], members)
+    context.notice({ code: UNREADABLE, ...told })
+  }
+}
+
+function missingNotice(
+  missing: readonly string[],
+  { name }: FilesSourceConfig,
+): { readonly code: string; readonly message: string; readonly next: string } {
+  return {
+    code: PATH_MISSING,
+    message: `${count(missing.length, 'path')} of the source not there: ${someNames(missing)}`,
+    next: `Correct the paths of ${name} in the config, or make what is missing on the server.`,
+  }
 }
 
 /** Captures file trees of a server without a shell, in the same two archives. */
@@ -424,12 +441,10 @@ class FilesCapture implements Capture {
         ...(next === undefined ? {} : { next }),
       })
     }
-    warn(
-      PATH_MISSING,
-      this.#missing,
-      `${count(this.#missing.length, 'path')} of the source not there`,
-      `Correct the paths of ${this.#config.name} in the config, or make what is missing on the server.`,
-    )
+    if (this.#missing.length > 0) {
+      this.#warnings.push({ code: PATH_MISSING, count: this.#missing.length })
+      this.#context.notice(missingNotice(this.#missing, this.#config))
+    }
     const unreadable = [...new Set([...this.#unreadable, ...this.#leftOut.unreadable])]
     if (unreadable.length > 0) {
       const told = await tellUnreadable(this.#context, [...this.#roots, ...this.#unreadableRoots], unreadable)
