@@ -1,8 +1,7 @@
 import { expected, InterruptedError, LockedError, RelayError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { PullPlanReport } from '../model/pull-report.ts'
-import type { HostProbe } from '../remote/contract.ts'
-import type { lookAtDeploymentLock } from '../remote/deployment-lock.ts'
+import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import type { Vault } from '../vault/contract.ts'
 import type { PullDependencies, PullOptions } from './dependencies.ts'
 import { freshEnough } from './freshness.ts'
@@ -19,7 +18,12 @@ export type PlanDependencies = Pick<PullDependencies, 'connect' | 'probe' | 'loo
   LookDependencies & {
     /** Undefined where there is none yet. */
     readonly vault: Pick<Vault, 'lookAtLock' | 'snapshots'> | undefined
-    readonly lookAtDeploymentLock: typeof lookAtDeploymentLock
+    /** Throws LockedError when another run holds the lock there. */
+    readonly lookAtDeploymentLock: (
+      remote: RemoteHost,
+      deployment: string,
+      options: { readonly sudo: boolean; readonly signal: AbortSignal },
+    ) => Promise<void>
     readonly now: () => Date
     /** How a source would be compressed, for a person. */
     readonly describeCompression: (host: HostConfig, probe: HostProbe) => string
