@@ -115,6 +115,8 @@ export interface LedgerMarks {
   /** Undefined when nothing is known. */
   recall(of: MarkedLedger): Promise<LedgerMark | undefined>
   remember(of: MarkedLedger, mark: LedgerMark): Promise<void>
+  /** Hosts with a mark. */
+  hosts(of: Omit<MarkedLedger, 'host'>): Promise<readonly string[]>
 }
 
 /** A host's ledger in the vault of this id at this path: a copy of a vault elsewhere is another. */
