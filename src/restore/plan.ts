@@ -114,7 +114,7 @@ export function planRestore(input: PlanInput): RestorePlan {
         ...notes,
         ...(contents.leftOut === 0
           ? []
-          : [`device nodes stay out of it, no restore makes them: ${contents.leftOut}`]),
+          : [`device nodes are left out, because no restore makes them: ${contents.leftOut}`]),
         ...(unreadCount(source) === 0
           ? []
           : [`not in it, since the pull could not read them: ${unreadCount(source)}`]),
@@ -293,7 +293,7 @@ function serverFindings(input: PlanInput, bytes: number): Finding[] {
     findings.push({
       check: 'compose-changes',
       outcome: 'warning',
-      message: `${input.changed.map(printable).join(', ')} runs otherwise than Compose would make it of the files on ${host.name} now: if those of the snapshot do not make what runs either, nothing is stopped without --accept-changes`,
+      message: `${input.changed.map(printable).join(', ')} does not run as Compose would make it from the files on ${host.name} now: if the snapshot's files do not explain that either, nothing is stopped without --accept-changes`,
     })
   }
   if (usersLeft.length > 0) {
