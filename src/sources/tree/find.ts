@@ -24,7 +24,7 @@ export interface RunningFind {
   judge(failure?: unknown): Promise<readonly string[]>
 }
 
-/** Roots with the same base, which one find lists. */
+/** Roots with the same base. One find lists them. */
 export function rootsByBase(roots: readonly Root[]): readonly (readonly Root[])[] {
   return (['deployment', 'root'] as const)
     .map((base) => roots.filter((root) => root.base === base))
@@ -37,8 +37,8 @@ export function directoryOf({ probe }: Pick<CaptureContext, 'probe'>, base: Root
 }
 
 /**
- * Starts `list.sh` or `scan.sh` for roots of one base; `how` is the script's first argument. What the filter leaves out
- * without a further look is not looked into.
+ * Starts `list.sh` or `scan.sh` for roots of one base; `how` is the script's first argument. Directories that the
+ * filter leaves out for certain are not looked into.
  */
 export async function startFind(
   context: CaptureContext,
