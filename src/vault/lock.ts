@@ -96,7 +96,10 @@ export class HeldLock implements HostLock {
   }
 }
 
-async function loadTryLock(): Promise<(fd: number, options?: { readonly shared: boolean }) => boolean> {
+/** Throws VaultError `no-file-lock`. */
+export async function loadTryLock(): Promise<
+  (fd: number, options?: { readonly shared: boolean }) => boolean
+> {
   try {
     const { tryLock } = await import('fs-native-extensions')
     return tryLock
