@@ -18,7 +18,7 @@ import { captureSources } from './capture-sources.ts'
 import type { NextListing } from './incremental/next-listing.ts'
 import { settleLeftHolds } from './quiesce.ts'
 import { pausedFinding, rotateHost } from '../prune/rotate.ts'
-import { serverVersions } from './server-versions.ts'
+import { serverVersions, toolVersions, type ServerVersions } from './server-versions.ts'
 import { namesToProbe, selectSources, type SourceSelection } from './select-sources.ts'
 import { setBackFinding } from './set-back.ts'
 import { findShrinkage, type Shrinkage } from './shrinkage.ts'
@@ -210,8 +210,11 @@ export async function takeSnapshot(
   const setBack = await setBackFinding(vault, host.name)
   if (setBack !== undefined) tellFindings(host, [setBack], dependencies)
   await using pending = await vault.begin(lock, now, signal)
-  // This goes on beside the captures. It never throws.
-  const asked = serverVersions(place, dependencies)
+  // Beside the captures: what ends it ends them, too, and they say so.
+  const asked: Promise<ServerVersions> = serverVersions(place, dependencies).catch(() => ({
+    versions: toolVersions(probe),
+    findings: [],
+  }))
   await using stack = new Disposables()
   const listings: NextListing[] = []
 
