@@ -1,6 +1,6 @@
 import { RelayError } from '../errors.ts'
 import type { Reporter } from '../report/contract.ts'
-import type { Purpose } from '../model/snapshot.ts'
+import { unreadCount, type Purpose } from '../model/snapshot.ts'
 import { takeSnapshot } from '../pull/pull-host.ts'
 import { namesToProbe, selectSources } from '../pull/select-sources.ts'
 import { lookAround } from '../runs/visit.ts'
@@ -27,6 +27,17 @@ export async function takeWhole(
   const selection = selectSources(host, undefined, place.probe.existing)
   const taken = await takeSnapshot(place, { lock, selection, purpose }, pull)
   const failed = taken.sources.find(({ outcome }) => outcome === 'failed')
+  const unread = taken.sources.find((source) => unreadCount(source) > 0)
+  if (failed === undefined && unread !== undefined)
+    throw new RelayError(
+      'migrate-pull',
+      `some of ${unread.source} can't be read: it would not be on the other server`,
+      {
+        host: host.name,
+        source: unread.source,
+        next: `Let ${host.name}'s user read all of it, set hosts.${host.name}.sudo: true, or exclude it; then migrate again.`,
+      },
+    )
   if (failed === undefined && taken.snapshot !== undefined) return taken.snapshot
   throw new RelayError(
     'migrate-pull',
