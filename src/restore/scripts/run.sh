@@ -49,6 +49,8 @@ run_load() {
 }
 
 run_ready() {
+  # With an open journal all of it is in memory, and must stay there.
+  [ "$state" = none ] || return 0
   mkdir -p -- "${journal%/*}"
   ! run_load || svc_ready "$deployment/.relay-backup"
   rm -f -- "$run_journal.new"
