@@ -1,4 +1,4 @@
-import type { Session } from '../talk/connection.ts'
+import type { Session } from '../talk/session.ts'
 
 /** How somebody gets to read files of Redis' own user. */
 export function readAccess(session: Session): string {

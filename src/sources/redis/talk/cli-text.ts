@@ -1,5 +1,5 @@
-import { ReplyError } from './client.ts'
-import type { Argument, Reply } from './client.ts'
+import { ReplyError } from './connection.ts'
+import type { Argument, Reply } from './connection.ts'
 
 /** A command as redis-cli reads it (sdssplitargs): every word in quotes, without its line break. */
 export function writeCommand(args: readonly Argument[]): string {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parseAnswer, writeCommand } from '../../../../src/sources/redis/talk/cli-text.ts'
-import { ReplyError } from '../../../../src/sources/redis/talk/client.ts'
+import { ReplyError } from '../../../../src/sources/redis/talk/connection.ts'
 
 describe('answers as redis-cli writes them', () => {
   test.each([
