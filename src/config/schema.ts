@@ -18,7 +18,7 @@ const duration = () =>
   checked(z.string().regex(DURATION, 'not a duration; write it like 90s, 20h, 7d or 1h30m'), (value) => {
     const ms = parseDuration(value)
     return ms !== undefined && (ms === 0 || ms > MAX_DURATION)
-      ? 'must be more than nothing and at most 100 years'
+      ? 'must be longer than 0 and at most 100 years'
       : undefined
   })
 const count = () => z.int('must be a whole number').min(1, 'must be at least 1').max(100_000)

@@ -24,7 +24,7 @@ function config(): KindConfig<VolumeSourceConfig> {
   const shape = {
     volume: z
       .string()
-      .regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/, 'is no name of a volume')
+      .regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/, 'is not the name of a volume')
       .describe("The volume's name as Docker has it, or as the Compose file has it."),
     exclude: excludePatterns(),
   }
