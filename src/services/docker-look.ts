@@ -1,8 +1,9 @@
 import { RemoteError } from '../errors.ts'
+import { fieldLines } from '../model/talk.ts'
 import type { Privilege, RemoteHost } from '../remote/contract.ts'
 import { parseContainer } from './container.ts'
 import type { ContainerLook, DockerLook } from './contract.ts'
-import { answerLines, cutShort, insistOnEngine, shiftedBy } from './docker-answer.ts'
+import { cutShort, insistOnEngine, shiftedBy } from './docker-answer.ts'
 
 /**
  * What Compose is there, of a connection's look before: programs are not exchanged while somebody moves an app, and
@@ -45,7 +46,7 @@ export async function lookAtDocker(
 
 /** Reads what services-docker-look.sh prints. Throws as {@link lookAtDocker} does. */
 export function parseDockerLook(host: string, stdout: Buffer): DockerLook {
-  const lines = answerLines(stdout)
+  const lines = fieldLines(stdout)
   const one = (verb: string): readonly string[] | undefined => lines.find((line) => line[0] === verb)
   insistOnEngine(host, lines)
   const engine = one('engine')

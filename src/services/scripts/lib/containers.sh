@@ -130,7 +130,7 @@ containers_stop_one() {
   esac
   svc_do docker stop -t "$containers_grace" -- "$2" || return 1
   if [ "$(containers_get "$2" '{{.State.ExitCode}}')" = 137 ]; then
-    tell "$1 did not end within $containers_grace s and was killed"
+    note "$1 did not end within $containers_grace s and was killed"
   fi
 }
 
