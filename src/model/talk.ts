@@ -66,7 +66,12 @@ export function decodeField(field: string): Buffer {
   )
 }
 
+/** The same of a field that may be empty. */
+export function decodeBytes(field: string): Buffer {
+  return field === '-' ? Buffer.alloc(0) : decodeField(field)
+}
+
 /** The text of a field that may be empty. */
 export function decodeText(field: string | undefined): string {
-  return field === undefined || field === '-' ? '' : decodeField(field).toString('utf8')
+  return field === undefined ? '' : decodeBytes(field).toString('utf8')
 }

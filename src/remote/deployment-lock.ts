@@ -31,7 +31,12 @@ export async function lockDeployment(
   return lease
 }
 
-function refusal(host: string, deployment: string, word: string | undefined, fields: readonly string[]): Error {
+function refusal(
+  host: string,
+  deployment: string,
+  word: string | undefined,
+  fields: readonly string[],
+): Error {
   if (word === 'held') {
     const [since = '', who = ''] = fields
     const at = /^\d{1,12}$/.test(since) ? ` since ${new Date(Number(since) * 1000).toISOString()}` : ''

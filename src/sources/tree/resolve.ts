@@ -1,12 +1,13 @@
 import { RemoteError, SourceError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
+import { decodeBytes, wholeRecords } from '../../model/talk.ts'
 import type { CommandResult, ExitResult } from '../../remote/contract.ts'
 import type { CaptureContext } from '../contract.ts'
 import { normaliseRoots } from './roots.ts'
 import type { Root } from './roots.ts'
 import { inspectOverSftp } from './resolve-sftp.ts'
 
-/** What `files-resolve.sh` says of a path. */
+/** What `resolve.sh` says of a path. */
 export interface PathReport {
   readonly type: 'missing' | 'denied' | 'dangling' | 'directory' | 'file' | 'fifo' | 'socket' | 'device'
   readonly link: Buffer
@@ -82,39 +83,29 @@ export async function inspectPaths(
   return parseReports(result.stdout)
 }
 
-/** Reads the output of `files-resolve.sh`. Throws RemoteError when it is cut. */
+/** Reads the output of `resolve.sh`. Throws RemoteError when it is cut. */
 export function parseReports(output: Buffer): {
   readonly uid: number
   readonly reports: readonly PathReport[]
 } {
-  const fields: Buffer[] = []
-  let start = 0
-  for (let end = output.indexOf(0); end !== -1; end = output.indexOf(0, start)) {
-    fields.push(output.subarray(start, end))
-    start = end + 1
-  }
-  let at = 0
-  const next = (): Buffer => {
-    const field = fields[at]
-    if (field === undefined) throw incomplete()
-    at += 1
-    return field
-  }
-  const uid = Number(next().toString())
-  const reports: PathReport[] = []
-  while (at < fields.length) {
-    const type = next().toString() as PathReport['type']
-    const link = next()
-    const real = next()
-    const readable = next().toString() === 'yes'
-    const owner = next().toString()
-    const mode = next().toString()
-    const near = next()
-    const names: Buffer[] = []
-    for (let name = next(); name.length > 0; name = next()) names.push(name)
-    reports.push({ type, link, real, readable, owner, mode, near, names })
-  }
-  return { uid, reports }
+  const [first, ...records] = wholeRecords(output) ?? []
+  if (first?.[0] !== 'uid') throw incomplete()
+  const reports = records.map((record): PathReport => {
+    const [type, link, real, readable, owner, mode, near, ...names] = record.slice(1).map(decodeBytes)
+    if (type === undefined || link === undefined || real === undefined || near === undefined)
+      throw incomplete()
+    return {
+      type: type.toString() as PathReport['type'],
+      link,
+      real,
+      readable: readable?.toString() === 'yes',
+      owner: owner?.toString() ?? '',
+      mode: mode?.toString() ?? '',
+      near,
+      names,
+    }
+  })
+  return { uid: Number(first[1]), reports }
 }
 
 function judge(

@@ -7,8 +7,19 @@ const said = (...records: readonly string[][]): Buffer =>
 it('decodes values', () => {
   const probe = parseProbe(
     said(
-      ...[['uid', '0'], ['deployment', '/a\\0134n\\0012b'], ['exists', 'x'], ['exists', 'y']],
-      ...[['free-kib', '3'], ['version.tar', 'tar (GNU tar) 1.34'], ['journal', '7'], ['hold', '0a1b'], ['end', 'yes']],
+      ...[
+        ['uid', '0'],
+        ['deployment', '/a\\0134n\\0012b'],
+        ['exists', 'x'],
+        ['exists', 'y'],
+      ],
+      ...[
+        ['free-kib', '3'],
+        ['version.tar', 'tar (GNU tar) 1.34'],
+        ['journal', '7'],
+        ['hold', '0a1b'],
+        ['end', 'yes'],
+      ],
     ),
   )
   expect(probe).toMatchObject({

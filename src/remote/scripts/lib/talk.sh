@@ -21,16 +21,20 @@ tell() {
   tell_line=$1
   shift
   for tell_value; do
-    case $tell_value in
-      '') encoded=- ;;
-      -) encoded='\0055' ;;
-      # All but printable ASCII without the backslash. Nothing is started for what is plain.
-      *[!]-~\ -[]*) encoded=$(encode "$tell_value") ;;
-      *) encoded=$tell_value ;;
-    esac
-    tell_line=$tell_line$tab$encoded
+    to_field "$tell_value"
+    tell_line=$tell_line$tab$field
   done
   printf '%s\n' "$tell_line" 2>/dev/null || :
+}
+
+# to_field VALUE: the same encoded, in $field. Nothing is started for what is plain: printable ASCII without the backslash.
+to_field() {
+  case $1 in
+    '') field=- ;;
+    -) field='\0055' ;;
+    *[!]-~\ -[]*) field=$(encode "$1") ;;
+    *) field=$1 ;;
+  esac
 }
 
 # encode TEXT: as a value, on stdout; every byte is, for simplicity.

@@ -84,6 +84,7 @@ export async function runSteps(
 /** Shows the records `loading BYTES ALL` and `saving` of the scripts. */
 export function tellProgress({ step }: Pick<RestoreContext, 'step'>, line: string): void {
   const [word, loaded, all] = fieldsOf(line)
-  if (word === 'loading') step(`Redis is loading: ${formatSize(Number(loaded))} of ${formatSize(Number(all))}`)
+  if (word === 'loading')
+    step(`Redis is loading: ${formatSize(Number(loaded))} of ${formatSize(Number(all))}`)
   if (word === 'saving') step('turning the AOF of Redis into an RDB')
 }

@@ -1,8 +1,9 @@
-import { RelayError } from '../../../errors.ts'
+import { RelayError, SourceError } from '../../../errors.ts'
 import type { RedisSourceConfig } from '../../../model/config.ts'
 import type { RedisFacts } from '../../../model/facts.ts'
 import type { Finding } from '../../../model/finding.ts'
 import { formatSize } from '../../../model/units.ts'
+import { versionOfInfo } from '../../../model/redis-version.ts'
 import type { RestoreContext } from '../../contract.ts'
 import { accepted, connectRedis, demand } from '../talk/connect.ts'
 import { ReplyError } from '../talk/connection.ts'
@@ -46,16 +47,24 @@ export async function checkRedis(
   }
   const appendonly = up.get('aof_enabled') === '1'
   // How it starts from now on, which is no guess any more.
-  const { start } = await lookAtTarget({ ...context, renews: false }, config, facts, session)
+  const start = await lookAtTarget({ ...context, renews: false }, config, facts, session).then(
+    (look) => look.start,
+    (error: unknown) => {
+      if (error instanceof SourceError && error.code === 'no-redis-cli') return undefined
+      throw error
+    },
+  )
   return [
     {
       check: 'redis-up',
       outcome: 'ok',
-      message: `Redis ${start.version?.name ?? ''} at ${addressOf(config)} is up`,
+      message: `Redis ${versionOfInfo(up)?.name ?? ''} at ${addressOf(config)} is up`,
     },
     keysFinding(facts, appendonly, up, context.renews === true),
     ...savingFindings(up),
-    ...startFinding(appendonly, start.appendonly),
+    ...(start === undefined
+      ? [noCli('The server has no redis-cli: what Redis will load the next time was not looked at')]
+      : startFinding(appendonly, start.appendonly)),
   ]
 }
 
