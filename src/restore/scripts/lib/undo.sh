@@ -7,25 +7,21 @@
 # include restore/lib/users.sh
 # include services/lib/manager.sh
 
-# any_moved: something of any unit may have been moved.
-any_moved() {
+# any_unit FIELD VALUE: some unit has another value in this field of the journal.
+any_unit() {
   any_n=0
   while [ "$any_n" -lt "$units" ]; do
     any_n=$((any_n + 1))
-    eval "[ -z \"\$unit_${any_n}_phase\" ]" || return 0
+    eval "[ \"\$unit_${any_n}_$1\" = \"\$2\" ]" || return 0
   done
   return 1
 }
 
+# any_moved: something of any unit may have been moved.
+any_moved() { any_unit phase ''; }
+
 # any_replaced: something was there before, of any unit.
-any_replaced() {
-  any_n=0
-  while [ "$any_n" -lt "$units" ]; do
-    any_n=$((any_n + 1))
-    eval "[ \"\$unit_${any_n}_inode\" = - ]" || return 0
-  done
-  return 1
-}
+any_replaced() { any_unit inode -; }
 
 # Puts what a unit has at its target out of the way.
 set_failed() {
