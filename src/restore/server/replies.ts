@@ -3,7 +3,7 @@ import { fieldsOf } from '../../model/talk.ts'
 import { printable } from '../../model/path-bytes.ts'
 import type { Lease } from '../../remote/contract.ts'
 
-/** What a leased restore script answered to one command. */
+/** The answer of a leased restore script to one command. */
 export interface Reply {
   readonly outcome: 'ok' | 'failed'
   /** What follows the command's name: `rolled-back`, or the reason of a failure. */

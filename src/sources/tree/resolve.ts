@@ -7,7 +7,7 @@ import { normaliseRoots } from './roots.ts'
 import type { Root } from './roots.ts'
 import { inspectOverSftp } from './resolve-sftp.ts'
 
-/** What `resolve.sh` says of a path. */
+/** The answer of `resolve.sh` about a path. */
 export interface PathReport {
   readonly type: 'missing' | 'denied' | 'dangling' | 'directory' | 'file' | 'fifo' | 'socket' | 'device'
   readonly link: Buffer

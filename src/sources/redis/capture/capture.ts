@@ -100,10 +100,10 @@ async function saveAndCapture(plan: Omit<CapturePlan, 'way'>): Promise<Capture> 
   }
 }
 
-/** Why the RDB has to be streamed when a save ended so; undefined when it has not. */
+/** Why the RDB must be streamed after a save that ended so; undefined when it need not be. */
 function whyStreamed({ refused, directory }: Inspection, error: SourceError): string | undefined {
   if (/^redis-no-(?:permission|command)$/.test(error.code)) return 'does not let us save'
-  // With CONFIG, `path` is known to be wrong. Without it, only the server itself is known to be right.
+  // With CONFIG, `path` is known to be wrong. Without CONFIG, only what the server itself sends is known to be right.
   if (error.code === 'redis-saved-elsewhere' && refused.dir !== undefined)
     return `saved, but nothing changed in ${directory.real}`
   return undefined

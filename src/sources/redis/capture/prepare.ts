@@ -19,9 +19,9 @@ export interface Prepared {
   readonly inspection: Inspection
   readonly state: 'up' | 'stopped'
   readonly form: RedisCaptureForm
-  /** It works in the source's directory. */
+  /** Redis works in the source's directory. */
   readonly isThere: boolean
-  /** Its files can be read, where they are asked for. */
+  /** Redis's files can be read, where they are asked for. */
   readonly readable: boolean
   readonly warnings: Warnings
 }
@@ -55,7 +55,7 @@ export async function prepare(
   return { session, inspection, state, form, isThere, readable, warnings }
 }
 
-/** Where CONFIG does not tell what the files are called, what the server is started with does. */
+/** Where CONFIG does not name the files, the server's command line and config file do. */
 async function withNames(session: Session, inspection: Inspection): Promise<Inspection> {
   const { info, refused, settings } = inspection
   if (refused.dbfilename === undefined) return inspection
@@ -80,7 +80,7 @@ async function startNames(
   return Object.fromEntries([...told('dbfilename'), ...told('appenddirname'), ...told('appendfilename')])
 }
 
-/** Throws SourceError when it is not so: another Redis uses the directory, or the files can't be read. */
+/** Throws SourceError when another Redis uses the directory, or when the files can't be read. */
 function tellOfStopped(session: Session, inspection: Inspection, warnings: Warnings): void {
   const { config, container, location } = session
   const why =
@@ -90,7 +90,8 @@ function tellOfStopped(session: Session, inspection: Inspection, warnings: Warni
         ? `There is no container of ${addressOf(config)}`
         : `Container ${container.look.name} does not run`
   const [key] = container === undefined ? ['address'] : addressOf(config).split(' ')
-  // One that is stopped is no user; without one, whatever runs there is suspected.
+  // A stopped container does not use the directory. Without a container of its own, any other container that runs and
+  // sees the directory may be this Redis.
   const [user] = container?.look === undefined ? (container?.usersOf(inspection.directory.real) ?? []) : []
   if (inspection.process !== undefined || user !== undefined) {
     const what =

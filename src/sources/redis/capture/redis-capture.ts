@@ -209,8 +209,8 @@ export class RedisCapture implements Capture {
   }
 
   /**
-   * Of a running server its setting says it, of a stopped container how it starts. Else the files do: the form that
-   * was written last holds all that the other one does. (A dump.rdb beside a newer AOF is stale.)
+   * For a running server its setting says it, and for a stopped container its start does. Otherwise the files do: the
+   * form that was written last holds everything that the other one holds. (A dump.rdb beside a newer AOF is stale.)
    */
   #loads(rdb: boolean, aof: boolean): RedisFacts['loads'] {
     if (!rdb || !aof) return rdb ? 'rdb' : aof ? 'aof' : 'nothing'
