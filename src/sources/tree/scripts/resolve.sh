@@ -60,7 +60,7 @@ absent() {
     parent_of "$near"
     near=$parent
   done
-  if [ -d "$near" ] && [ ! -x "$near" ]; then add denied; else field missing; fi
+  if [ -d "$near" ] && [ ! -x "$near" ]; then add denied; else add missing; fi
   add ''
   add ''
   add no

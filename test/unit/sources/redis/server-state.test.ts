@@ -100,7 +100,7 @@ describe('the server', () => {
 test('records that are cut are no inspection', () => {
   const whole = records('uid', '0', 'type', 'directory', 'cli', 'missing')
   expect(parseInspection(whole)?.cli).toBeUndefined()
-  expect(parseInspection(whole.subarray(0, -1))).toBeUndefined()
+  expect(parseInspection(whole.subarray(0, -2))).toBeUndefined()
   expect(parseInspection(records('uid', '0'))).toBeUndefined()
   expect(parseInspection(Buffer.alloc(0))).toBeUndefined()
 })
