@@ -11,11 +11,12 @@ import { exportWarning } from '../crypto/export-record.ts'
 import type { Config } from '../model/config.ts'
 import type { PlanDependencies } from '../pull/plan.ts'
 import type { PullDependencies } from '../pull/dependencies.ts'
-import { lockDeployment } from '../remote/deployment-lock.ts'
+import { lockDeployment, lookAtDeploymentLock } from '../remote/deployment-lock.ts'
 import { probeHost } from '../remote/probe.ts'
 import { serverOf } from '../remote/server-of.ts'
 import { connectSsh } from '../remote/ssh.ts'
 import { createReporter } from '../report/reporter.ts'
+import type { VisitDependencies } from '../runs/visit.ts'
 import { openLog } from '../report/log.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
 import { findHelper } from '../services/helper.ts'
@@ -109,8 +110,11 @@ export async function wirePull(
 }
 
 /** The parts of `pull --dry-run`: they connect and look. */
-export function wirePlanning(): PlanDependencies {
+export function wirePlanning({ now }: CommandContext, vault: PlanDependencies['vault']): PlanDependencies {
   return {
+    vault,
+    lookAtDeploymentLock,
+    now,
     ...remoteParts(),
     findContainer: findSourceContainer,
     resolveSecret,
@@ -123,16 +127,16 @@ export function wirePlanning(): PlanDependencies {
   }
 }
 
-function remoteParts(): Pick<
-  PullDependencies,
-  'connect' | 'probe' | 'findHelper' | 'findVolume' | 'checkHold' | 'lookAtVersions'
-> {
+function remoteParts(): VisitDependencies &
+  Pick<PullDependencies, 'findVolume' | 'checkHold' | 'lookAtVersions'> {
+  return { ...wireVisits(), checkHold, findVolume, lookAtVersions }
+}
+
+/** How servers are reached. */
+export function wireVisits(): VisitDependencies {
   return {
-    checkHold,
     connect: (host, signal) => connectSsh(host, { resolveSecret, signal }),
     probe: (remote, question, signal) => probeHost(remote, question, signal),
     findHelper,
-    findVolume,
-    lookAtVersions,
   }
 }

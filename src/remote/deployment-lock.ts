@@ -1,7 +1,7 @@
 import { hostname, userInfo } from 'node:os'
 import { LockedError, RemoteError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
-import { fieldsOf } from '../model/talk.ts'
+import { fieldLines, fieldsOf } from '../model/talk.ts'
 import type { RemoteHost } from './contract.ts'
 
 /**
@@ -29,6 +29,22 @@ export async function lockDeployment(
     throw error
   }
   return lease
+}
+
+/** Throws LockedError that says who holds the lock of a deployment on the server. Changes nothing there. */
+export async function lookAtDeploymentLock(
+  host: RemoteHost,
+  deployment: string,
+  options: { readonly sudo: boolean; readonly signal: AbortSignal },
+): Promise<void> {
+  const privilege = options.sudo ? 'sudo' : undefined
+  const title = 'looking whether the deployment is locked'
+  const { stdout } = await host.run(
+    { script: 'remote/lock-look', args: [deployment], privilege, title },
+    { signal: options.signal },
+  )
+  const [word, ...fields] = fieldLines(stdout)[0] ?? []
+  if (word !== 'free') throw refusal(host.name, deployment, word, fields)
 }
 
 function refusal(

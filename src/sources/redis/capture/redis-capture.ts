@@ -1,3 +1,4 @@
+import { UNREADABLE } from '../../../model/snapshot.ts'
 import { Disposables } from '../../../model/disposables.ts'
 import type { RedisCaptureForm, RedisFacts } from '../../../model/facts.ts'
 import { SourceError } from '../../../errors.ts'
@@ -15,6 +16,7 @@ import { DirectoryWatch } from './directory-watch.ts'
 import { TEMPORARY, aofNames, foundFiles, ownFiles } from './own-files.ts'
 import { ignoreLine, listDirectory } from './pack-directory.ts'
 import type { DirectoryReport, ListedDirectory, PackedDirectory } from './pack-directory.ts'
+import { readAccess } from './read-access.ts'
 import type { Warnings } from './warnings.ts'
 
 /** The part that holds the append-only files of a running server. */
@@ -146,6 +148,7 @@ export class RedisCapture implements Capture {
         'More files changed while they were read than the server could list',
       )
     }
+    this.#tellUnreadable(report.unreadable)
     if (report.attributes > 0) {
       this.#warnings.warn(
         'attributes-unread',
@@ -157,6 +160,24 @@ export class RedisCapture implements Capture {
     for (const remark of report.remarks) {
       this.#session.context.notice({ code: 'tar-says', message: remark.slice(0, 300) })
     }
+  }
+
+  /** Throws SourceError when Redis' own files, or the directory itself, are among what can't be read. */
+  #tellUnreadable(names: readonly string[]): void {
+    if (names.length === 0) return
+    const { location } = this.#session
+    const own = names.filter(
+      (name) => name === Buffer.from(location.member, 'utf8').toString('latin1') || this.#watch.isOwn(name),
+    )
+    const who = `uid ${this.#inspection.uid} can't read`
+    if (own.length > 0)
+      throw new SourceError('unreadable', `${who} ${someNames(own)}`, { next: readAccess(this.#session) })
+    this.#warnings.warn(
+      UNREADABLE,
+      `not in this snapshot: ${who} ${someNames(names)}`,
+      readAccess(this.#session),
+      names.length,
+    )
   }
 
   async finish(): Promise<CaptureOutcome> {
