@@ -78,7 +78,7 @@ switch_load() {
   [ "$load_there" = no ] || load_call "$1" rename "$load_target" "$load_old" || return 1
   journal_add load-in "$1" || return 1
   load_call "$1" rename "$load_new" "$load_target" || return 1
-  tell "switched: $load_target"
+  note "switched: $load_target"
 }
 
 switch_loads() {
@@ -103,7 +103,7 @@ undo_load() {
   if [ "$load_at_target" = yes ] && [ "$load_there" = no ] && [ "$load_placed" = yes ] &&
     { [ "$load_was_aside" = yes ] || [ "$load_had" = no ]; }; then
     load_call "$1" rename "$load_target" "$load_failed" || return 1
-    tell "what was put at $load_target is now $load_failed"
+    note "what was put at $load_target is now $load_failed"
     load_at_target=no
   fi
   if [ "$load_was_aside" = yes ]; then
@@ -117,9 +117,9 @@ undo_load() {
     return 1
   fi
   if [ "$load_had" = yes ]; then
-    tell "$load_target is as it was"
+    note "$load_target is as it was"
   else
-    tell "$load_target is not there, as it was not before"
+    note "$load_target is not there, as it was not before"
   fi
   journal_add load-undone "$1"
 }

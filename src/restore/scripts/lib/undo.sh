@@ -203,7 +203,7 @@ undo_serve() {
   done
   # shellcheck disable=SC2086
   [ -z "$undo_names" ] || svc_stop $undo_names || return 1
-  [ -z "$undo_names" ] || tell "stopped:$undo_names"
+  [ -z "$undo_names" ] || note "stopped:$undo_names"
   undo_names=
   for undo_one in $service_data; do
     case " $undo_up " in *" $undo_one "*) continue ;; esac
