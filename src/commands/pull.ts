@@ -49,7 +49,7 @@ export async function pull(
     // The run would end with what these throw.
     await openExistingVault(config.vault)
     const { findings } = await wireEncryptor(context, config)
-    const plans = await planPulls(hosts, flags.source, wirePlanning(), context.signal)
+    const plans = await planPulls(hosts, flags.source, wirePlanning(context), context.signal)
     return {
       exitCode: pullExitCode(plans),
       text: renderPullPlans(plans, findings, context),

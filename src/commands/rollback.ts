@@ -10,7 +10,6 @@ import { printable } from '../model/path-bytes.ts'
 import { formatSize } from '../model/units.ts'
 import { lockDeployment } from '../remote/deployment-lock.ts'
 import { probeHost } from '../remote/probe.ts'
-import { connectSsh } from '../remote/ssh.ts'
 import { formatAge } from '../report/format.ts'
 import { checkUndo } from '../restore/before-undo.ts'
 import {
@@ -36,6 +35,7 @@ import { settleHolds } from '../services/settle-holds.ts'
 import { restorableOf } from '../sources/registry.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { ask } from './question.ts'
+import { sshConnector } from './ssh-connect.ts'
 
 export interface RollbackFlags {
   readonly host: string
@@ -46,10 +46,13 @@ export interface RollbackFlags {
   readonly yes?: boolean
 }
 
-const reached: VisitDependencies = {
-  connect: (host, signal) => connectSsh(host, { resolveSecret, signal }),
-  probe: probeHost,
-  findHelper,
+/** How this command reaches servers. */
+function reached(context: CommandContext): VisitDependencies {
+  const { mode, stream } = context.progress
+  const warn = (message: string) => {
+    if (mode !== 'quiet' && mode !== 'json') stream.write(`warning: ${message}\n`)
+  }
+  return { connect: sshConnector(context, warn), probe: probeHost, findHelper }
 }
 
 /** `rollback --host HOST`: settles the last restore from its journal, from any workstation with the config. */
@@ -63,7 +66,7 @@ export async function rollback(
   if (host === undefined) throw new UsageError('--host names no host')
   using run = boundRun(host, context.signal)
   const { signal } = run
-  await using place = await visit(host, { shellFor: 'rollback', settles: true }, reached, signal)
+  await using place = await visit(host, { shellFor: 'rollback', settles: true }, reached(context), signal)
   if (place.probe.deployment === undefined) {
     return {
       exitCode: ExitCode.done,
@@ -187,7 +190,7 @@ async function settleBoth(
   const { outcome, notes } = await settleMigration(
     { id, from, to },
     {
-      ...reached,
+      ...reached(context),
       findPlacedServices,
       confirm: (what) => confirm(context, flags, host, what),
     },

@@ -14,7 +14,6 @@ import type { PullDependencies } from '../pull/dependencies.ts'
 import { lockDeployment } from '../remote/deployment-lock.ts'
 import { probeHost } from '../remote/probe.ts'
 import { serverOf } from '../remote/server-of.ts'
-import { connectSsh } from '../remote/ssh.ts'
 import { createReporter } from '../report/reporter.ts'
 import { openLog } from '../report/log.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
@@ -32,6 +31,7 @@ import { accessFindings } from '../vault/access.ts'
 import { openVault } from '../vault/open-vault.ts'
 import { TOOL } from '../version.ts'
 import type { CommandContext } from './context.ts'
+import { sshConnector } from './ssh-connect.ts'
 
 /** Parts that are wired; disposing them ends what they hold. */
 export interface Wired<D> extends AsyncDisposable {
@@ -82,6 +82,11 @@ export async function wirePull(
   return {
     dependencies: {
       ...remoteParts(),
+      connect: sshConnector(
+        context,
+        (message) => reporter.event({ type: 'warning', code: 'ssh-config', message }),
+        () => reporter.makeRoom(),
+      ),
       vault,
       encryptor,
       writeArchive,
@@ -97,7 +102,7 @@ export async function wirePull(
       findContainer: findSourceContainer,
       sourceOf,
       lockDeployment,
-      serverOf,
+      serverOf: (ssh) => serverOf(ssh, context.signal),
       holdServices,
       settleHolds,
       reporter,
@@ -109,9 +114,11 @@ export async function wirePull(
 }
 
 /** The parts of `pull --dry-run`: they connect and look. */
-export function wirePlanning(): PlanDependencies {
+export function wirePlanning(context: CommandContext): PlanDependencies {
   return {
     ...remoteParts(),
+    // The plan itself says what is not honoured.
+    connect: sshConnector(context, () => {}),
     findContainer: findSourceContainer,
     resolveSecret,
     sourceOf,
@@ -125,11 +132,10 @@ export function wirePlanning(): PlanDependencies {
 
 function remoteParts(): Pick<
   PullDependencies,
-  'connect' | 'probe' | 'findHelper' | 'findVolume' | 'checkHold' | 'lookAtVersions'
+  'probe' | 'findHelper' | 'findVolume' | 'checkHold' | 'lookAtVersions'
 > {
   return {
     checkHold,
-    connect: (host, signal) => connectSsh(host, { resolveSecret, signal }),
     probe: (remote, question, signal) => probeHost(remote, question, signal),
     findHelper,
     findVolume,

@@ -1,12 +1,12 @@
 import { ConnectionError } from '../errors.ts'
-import type { SshConfig } from '../model/config.ts'
 import { fingerprint, keyType } from './known-hosts.ts'
 import type { HostKeyCheck } from './known-hosts.ts'
+import type { Endpoint } from './openssh/endpoint.ts'
 import { at } from './socket.ts'
 
 /** Why a server's key is not accepted, and what a person does about it. */
 export function hostKeyError(
-  host: { readonly name: string; readonly ssh: SshConfig },
+  host: { readonly name: string; readonly ssh: Endpoint },
   key: Buffer,
   check: Exclude<HostKeyCheck, { readonly status: 'ok' }>,
 ): ConnectionError {
