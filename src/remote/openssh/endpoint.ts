@@ -3,7 +3,7 @@ import type { SshConfig } from '../../model/config.ts'
 import type { SecretReference } from '../../model/secret.ts'
 import { fileList, isOn, valueOf } from './settings.ts'
 import type { Settings } from './settings.ts'
-import { expandPath, expandTokens, tokensOf } from './tokens.ts'
+import { expandPath, expandTokens, inHome, tokensOf } from './tokens.ts'
 import type { LocalSide, Tokens } from './tokens.ts'
 
 export type LoginMethod = 'publickey' | 'password' | 'keyboard-interactive'
@@ -60,6 +60,7 @@ export interface Proxy {
 
 const KEEP_ALIVE = 10_000
 const CONNECT_TIMEOUT = 20_000
+const SYSTEM_KNOWN_HOSTS = '/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2'
 /** A peer that is silent for this long is dead, whatever OpenSSH's config says. */
 const DEAD_AFTER = 30_000
 const METHODS: readonly LoginMethod[] = ['publickey', 'password', 'keyboard-interactive']
@@ -114,8 +115,7 @@ function knownHosts(
   tokens: Tokens,
   local: LocalSide,
 ): Endpoint['knownHosts'] {
-  const files = (keyword: string) =>
-    fileList(settings.get(keyword)?.[0]).map((file) => expandPath(file, tokens, local))
+  const system = settings.get('globalknownhostsfile')?.[0]
   const revoked = valueOf(settings, 'revokedhostkeys')
   const common = {
     revoked: revoked === undefined ? undefined : expandPath(revoked, tokens, local),
@@ -126,8 +126,8 @@ function knownHosts(
     ...common,
     user: isDefault('userknownhostsfile', settings, defaults)
       ? ['known_hosts', 'known_hosts2'].map((name) => join(local.home, '.ssh', name))
-      : files('userknownhostsfile'),
-    system: files('globalknownhostsfile'),
+      : fileList(settings.get('userknownhostsfile')?.[0]).map((file) => inHome(file, local)),
+    system: fileList(system ?? SYSTEM_KNOWN_HOSTS),
   }
 }
 

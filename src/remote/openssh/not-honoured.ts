@@ -26,6 +26,8 @@ const NOT_HONOURED = [
   'VerifyHostKeyDNS',
 ] as const
 
+const OFF = /^(no|none|false)$/i
+
 /** ssh_config(5): host keys are checked less with these. */
 const LESS_STRICT = /^(no|false|off|accept-new)$/i
 
@@ -37,7 +39,7 @@ const LESS_STRICT = /^(no|false|off|accept-new)$/i
 export function notHonoured(settings: Settings, defaults: Settings): string[] {
   const differs = (keyword: string) => {
     const value = settings.get(keyword)?.join(' ')
-    return value !== undefined && value !== defaults.get(keyword)?.join(' ')
+    return value !== undefined && !OFF.test(value) && value !== defaults.get(keyword)?.join(' ')
   }
   const strict = settings.get('stricthostkeychecking')?.[0] ?? ''
   return [

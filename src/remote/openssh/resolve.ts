@@ -3,10 +3,11 @@ import { ConnectionError } from '../../errors.ts'
 import type { SshConfig } from '../../model/config.ts'
 import { homeDirectory } from '../../model/home.ts'
 import { parseTarget } from '../../model/target.ts'
-import { askOpenSsh, configFileArguments } from './ask-openssh.ts'
+import { askOpenSsh, configFileArguments, userConfigFile } from './ask-openssh.ts'
 import { endpointOf } from './endpoint.ts'
 import type { Endpoint } from './endpoint.ts'
 import { notHonoured } from './not-honoured.ts'
+import { readSshConfig } from './read-config.ts'
 import type { Settings } from './settings.ts'
 import type { LocalSide } from './tokens.ts'
 
@@ -28,6 +29,8 @@ export interface ResolveOptions {
 
 /** OpenSSH has such a limit as well (SSH_MAX_JUMPS). */
 const MAX_HOPS = 8
+const SYSTEM_CONFIG = '/etc/ssh/ssh_config'
+const NO_SETTINGS: Settings = new Map()
 
 /**
  * The way to a server as the OpenSSH of this machine would go it, by the user's and the system's ssh_config. Keys of our
@@ -37,11 +40,6 @@ const MAX_HOPS = 8
  */
 export async function resolveRoute(ssh: SshConfig, options: ResolveOptions): Promise<SshRoute> {
   const { signal } = options
-  const files = await configFileArguments(process.env)
-  const ask = async (destination: SshConfig, jump: readonly string[]) =>
-    (await askOpenSsh([...files, ...destinationArguments(destination, jump)], signal)) ??
-    (new Map() as Settings)
-  const defaults = (await askOpenSsh(['-F', 'none', '--', 'localhost'], signal)) ?? (new Map() as Settings)
   const { username, uid } = userInfo()
   const local: LocalSide = {
     user: username,
@@ -53,6 +51,11 @@ export async function resolveRoute(ssh: SshConfig, options: ResolveOptions): Pro
       ...(options.env === undefined ? {} : { SSH_AUTH_SOCK: options.env['SSH_AUTH_SOCK'] }),
     },
   }
+  const files = await configFileArguments(process.env)
+  const defaults = await askOpenSsh(['-F', 'none', '--', 'localhost'], signal)
+  const ask = async (destination: SshConfig, jump: readonly string[]): Promise<Settings> =>
+    (defaults && (await askOpenSsh([...files, ...destinationArguments(destination, jump)], signal))) ??
+    (await withoutOpenSsh(destination, jump, local, ssh))
 
   const route = async (
     destination: SshConfig,
@@ -61,8 +64,11 @@ export async function resolveRoute(ssh: SshConfig, options: ResolveOptions): Pro
   ): Promise<SshRoute> => {
     if (depth === 0) throw wrongConfig(`more than ${MAX_HOPS} servers on the way to ${ssh.host}`, ssh)
     const settings = await ask(destination, through)
-    const { endpoint, proxy } = expanded(() => endpointOf(destination, settings, defaults, local), ssh)
-    const ignored = notHonoured(settings, defaults)
+    const { endpoint, proxy } = expanded(
+      () => endpointOf(destination, settings, defaults ?? NO_SETTINGS, local),
+      ssh,
+    )
+    const ignored = notHonoured(settings, defaults ?? NO_SETTINGS)
     const last = proxy.jump.at(-1)
     if (last === undefined) return { hops: [endpoint], proxyCommand: proxy.command, notHonoured: ignored }
     const before = await route(jumpHost(last, ssh), proxy.jump.slice(0, -1), depth - 1)
@@ -73,6 +79,21 @@ export async function resolveRoute(ssh: SshConfig, options: ResolveOptions): Pro
     }
   }
   return route(ssh, [], MAX_HOPS)
+}
+
+/** Where no OpenSSH can be asked, its files are read. */
+async function withoutOpenSsh(
+  { host, user, port }: SshConfig,
+  jump: readonly string[],
+  local: LocalSide,
+  ssh: SshConfig,
+): Promise<Settings> {
+  const query = { host, user, port, jump: jump.length === 0 ? undefined : jump.join(',') }
+  try {
+    return await readSshConfig(query, [userConfigFile(local.home), SYSTEM_CONFIG], local)
+  } catch (error) {
+    throw wrongConfig((error as Error).message, ssh)
+  }
 }
 
 /** The arguments that name a destination: `ssh -J` leads through the jump hosts before it. */

@@ -62,6 +62,10 @@ export function expandPath(text: string, tokens: Tokens, local: LocalSide): stri
     if (value === undefined) throw new Error(`the variable ${name} of "${text}" is not set`)
     return value
   })
-  const path = expandTokens(named, tokens)
-  return path === '~' || path.startsWith('~/') ? join(local.home, path.slice(1)) : path
+  return inHome(expandTokens(named, tokens), local)
+}
+
+/** A path whose leading `~` is the home. */
+export function inHome(path: string, { home }: Pick<LocalSide, 'home'>): string {
+  return path === '~' || path.startsWith('~/') ? join(home, path.slice(1)) : path
 }
