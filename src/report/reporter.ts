@@ -13,7 +13,7 @@ export interface ReporterOptions {
   readonly stream: NodeJS.WriteStream
   readonly verbose: boolean
   readonly color: boolean
-  /** Gets every event but the bytes' progress. */
+  /** Gets every event except the progress of bytes. */
   readonly logger?: RunLog | undefined
   /** Monotonic ms; given by tests. */
   readonly now?: (() => number) | undefined
@@ -24,7 +24,7 @@ export function createReporter(
   options: ReporterOptions,
 ): Reporter & AsyncDisposable & { readonly makeRoom: () => Promise<void> } {
   const { stream, logger } = options
-  // A reader of stderr that went away must not end a backup, nor what follows it in this process.
+  // When the reader of stderr goes away, that must end neither the backup nor what follows it in this process.
   if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore)
   let renderer = createRenderer(options)
   let drawing = options.mode === 'tty'
@@ -69,7 +69,7 @@ function createRenderer(options: ReporterOptions): EventRenderer {
   }
 }
 
-/** A renderer that is still being loaded; it gets the events of that time when it is there. */
+/** Stands in for a renderer that is still being loaded, and passes it the events that came meanwhile. */
 function createLazyRenderer(load: () => Promise<EventRenderer>): EventRenderer {
   const early: ProgressEvent[] = []
   let loaded: EventRenderer | undefined
