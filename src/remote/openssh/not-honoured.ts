@@ -11,6 +11,7 @@ const NOT_HONOURED = [
   'BindInterface',
   'CASignatureAlgorithms',
   'CheckHostIP',
+  'CertificateFile',
   'Ciphers',
   'HostbasedAuthentication',
   'HostKeyAlgorithms',
