@@ -11,15 +11,15 @@ import type { Person } from './person.ts'
 /** Finds a secret where the config says it is (`ResolveSecret` of the secrets). */
 export type SecretLookup = (reference: SecretReference, signal: AbortSignal) => Promise<Secret>
 
-/** One way in, made when it is its turn: secrets are asked for only when they are needed. */
+/** One way to log in. It is made when its turn comes, so that secrets are asked for only when they are needed. */
 interface Candidate {
   /** The method as the server names it. */
   readonly method: LoginMethod
   /** For the error: `key ~/.ssh/id_ed25519`. */
   readonly name: string
-  /** A person is asked: only for what the server wants besides what it has accepted. */
+  /** A person is asked, which is done only for what the server wants besides what it has accepted. */
   readonly asFurther?: boolean
-  /** Undefined: it can't be tried after all; `skipped` says why. */
+  /** Undefined when it can't be tried after all; `skipped` says why. */
   attempt(): Promise<AnyAuthMethod | undefined>
 }
 
@@ -39,9 +39,9 @@ export interface Authentication {
 const ATTEMPTS = 3
 
 /**
- * The ways in, in order: the key files that are named (a public one names a key of the agent), the agent, the usual key
- * files (when none is named), the password, a person's answers. OpenSSH's server ends the connection after six failures,
- * so what was named comes first.
+ * The ways to log in, in order: the key files that are named (a public one names a key of the agent), the agent, the
+ * default key files (when none is named), the password, a person's answers. OpenSSH's server ends the connection after
+ * six failures, so what was named comes first.
  */
 export function createAuthentication(
   ssh: Endpoint,
@@ -185,7 +185,7 @@ export function createAuthentication(
     },
     async next(methods, partial) {
       if (!greeted) {
-        // Asks for nothing but the list of methods (RFC 4252 section 5.2), so that no secret is fetched in vain.
+        // This asks only for the list of methods (RFC 4252 section 5.2), so that no secret is fetched in vain.
         greeted = true
         return { type: 'none', username: user }
       }
