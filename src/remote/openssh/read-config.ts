@@ -57,14 +57,11 @@ class ConfigReader {
   }
 
   settings(): Settings {
-    const known = this.#values.get('userknownhostsfile')?.[0]
-    return new Map([
-      ...this.#values,
-      ['hostname', [this.#hostname()]],
-      ...(known === undefined
-        ? []
-        : [['userknownhostsfile', [expandPath(known, this.#tokens(), this.#local)]] as const]),
-    ])
+    const settings = new Map(this.#values).set('hostname', [this.#hostname()])
+    const known = settings.get('userknownhostsfile')?.[0]
+    return known === undefined
+      ? settings
+      : settings.set('userknownhostsfile', [expandPath(known, this.#tokens(), this.#local)])
   }
 
   async readFile(
