@@ -11,10 +11,12 @@ import { exportWarning } from '../crypto/export-record.ts'
 import type { Config } from '../model/config.ts'
 import type { PlanDependencies } from '../pull/plan.ts'
 import type { PullDependencies } from '../pull/dependencies.ts'
-import { lockDeployment } from '../remote/deployment-lock.ts'
+import { lockDeployment, lookAtDeploymentLock } from '../remote/deployment-lock.ts'
 import { probeHost } from '../remote/probe.ts'
 import { serverOf } from '../remote/server-of.ts'
+import type { Reporter } from '../report/contract.ts'
 import { createReporter } from '../report/reporter.ts'
+import type { VisitDependencies } from '../runs/visit.ts'
 import { openLog } from '../report/log.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
 import { findHelper } from '../services/helper.ts'
@@ -81,12 +83,7 @@ export async function wirePull(
   const throttle = limits.bandwidth === undefined ? undefined : createThrottle(limits.bandwidth)
   return {
     dependencies: {
-      ...remoteParts(),
-      connect: sshConnector(
-        context,
-        (message) => reporter.event({ type: 'warning', code: 'ssh-config', message }),
-        () => reporter.makeRoom(),
-      ),
+      ...remoteParts(wireVisits(context, reporter)),
       vault,
       encryptor,
       writeArchive,
@@ -114,11 +111,13 @@ export async function wirePull(
 }
 
 /** The parts of `pull --dry-run`: they connect and look. */
-export function wirePlanning(context: CommandContext): PlanDependencies {
+export function wirePlanning(context: CommandContext, vault: PlanDependencies['vault']): PlanDependencies {
   return {
-    ...remoteParts(),
+    vault,
+    lookAtDeploymentLock,
+    now: context.now,
     // The plan itself says what is not honoured.
-    connect: sshConnector(context, () => {}),
+    ...remoteParts(visitsBy(sshConnector(context, () => {}))),
     findContainer: findSourceContainer,
     resolveSecret,
     sourceOf,
@@ -130,15 +129,25 @@ export function wirePlanning(context: CommandContext): PlanDependencies {
   }
 }
 
-function remoteParts(): Pick<
-  PullDependencies,
-  'probe' | 'findHelper' | 'findVolume' | 'checkHold' | 'lookAtVersions'
-> {
+function remoteParts(
+  visits: VisitDependencies,
+): VisitDependencies & Pick<PullDependencies, 'findVolume' | 'checkHold' | 'lookAtVersions'> {
+  return { ...visits, checkHold, findVolume, lookAtVersions }
+}
+
+/** How servers are reached. A live list of the reporter ends before somebody at the terminal is asked. */
+export function wireVisits(
+  context: CommandContext,
+  reporter: Reporter & { readonly makeRoom: () => Promise<void> },
+): VisitDependencies {
+  const warn = (message: string) => reporter.event({ type: 'warning', code: 'ssh-config', message })
+  return visitsBy(sshConnector(context, warn, () => reporter.makeRoom()))
+}
+
+function visitsBy(connect: VisitDependencies['connect']): VisitDependencies {
   return {
-    checkHold,
+    connect,
     probe: (remote, question, signal) => probeHost(remote, question, signal),
     findHelper,
-    findVolume,
-    lookAtVersions,
   }
 }

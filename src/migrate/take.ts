@@ -1,6 +1,6 @@
 import { RelayError } from '../errors.ts'
 import type { Reporter } from '../report/contract.ts'
-import type { Purpose } from '../model/snapshot.ts'
+import { unreadCount, type Purpose } from '../model/snapshot.ts'
 import { takeSnapshot } from '../pull/pull-host.ts'
 import { namesToProbe, selectSources } from '../pull/select-sources.ts'
 import { lookAround } from '../runs/visit.ts'
@@ -13,7 +13,7 @@ import type { Journey } from './journey.ts'
  * not be on TO.
  */
 export async function takeWhole(
-  { from, locks }: Journey,
+  { from, runs }: Journey,
   { purpose, held }: { readonly purpose: Purpose; readonly held: boolean },
   { restore }: MigrateDependencies,
   signal: AbortSignal,
@@ -21,9 +21,22 @@ export async function takeWhole(
   const pull = held ? { ...restore.pull, reporter: withoutStopped(restore.pull.reporter) } : restore.pull
   const { host } = from
   const place = await lookAround({ ...from, signal }, { names: namesToProbe(host) }, pull)
+  const { lock } = runs.from
+  if (lock === undefined) throw new Error('a migration needs the lock of FROM')
   const selection = selectSources(host, undefined, place.probe.existing)
-  const taken = await takeSnapshot(place, { lock: locks.from, selection, purpose }, pull)
+  const taken = await takeSnapshot(place, { lock, selection, purpose }, pull)
   const failed = taken.sources.find(({ outcome }) => outcome === 'failed')
+  const unread = taken.sources.find((source) => unreadCount(source) > 0)
+  if (failed === undefined && unread !== undefined)
+    throw new RelayError(
+      'migrate-pull',
+      `some of ${unread.source} can't be read: it would not be on the other server`,
+      {
+        host: host.name,
+        source: unread.source,
+        next: `Let ${host.name}'s user read all of it, set hosts.${host.name}.sudo: true, or exclude it; then migrate again.`,
+      },
+    )
   if (failed === undefined && taken.snapshot !== undefined) return taken.snapshot
   throw new RelayError(
     'migrate-pull',

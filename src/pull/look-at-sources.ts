@@ -1,6 +1,7 @@
 import { ConnectionError, RelayError, SourceError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
+import { isWhole } from '../model/snapshot.ts'
 import type { CaptureContext, ExcludedNames } from '../sources/contract.ts'
 import type { PullDependencies } from './dependencies.ts'
 import { locateSource } from './locate.ts'
@@ -24,6 +25,8 @@ export interface SourceLook {
   readonly notices: readonly string[]
   /** What each pattern of its `exclude` leaves out there; undefined where that can't be told. */
   readonly excludes?: readonly ExcludedNames[] | undefined
+  /** Some of it can't be captured. */
+  readonly lacks?: boolean
   /** Why it can't be captured. */
   readonly error?: RelayError | undefined
 }
@@ -65,6 +68,7 @@ async function lookAtSource(
   const notices: string[] = []
   let source = config
   let chosen: ChosenPrivilege | undefined
+  let lacks = false
   let excludes: readonly ExcludedNames[] | undefined
   const error = await refusalOf(place, async () => {
     source = await locateSource(place, config, dependencies)
@@ -84,7 +88,10 @@ async function lookAtSource(
           signal,
         }),
       step: () => {},
-      notice: ({ message }) => notices.push(`${config.name}: ${printable(message)}`),
+      notice: ({ code, message }) => {
+        lacks ||= !isWhole({ warnings: [{ code, count: 1 }] })
+        notices.push(`${config.name}: ${printable(message)}`)
+      },
       signal,
     }
     await kind.look(context, source)
@@ -92,7 +99,7 @@ async function lookAtSource(
       excludes = await kind.findExcluded?.(context, source)
   })
   const told = withRefusal(error, chosen)
-  return { source, chosen, notices, excludes, ...(told instanceof RelayError ? { error: told } : {}) }
+  return { source, chosen, notices, excludes, lacks, ...(told instanceof RelayError ? { error: told } : {}) }
 }
 
 /** The error for a source that has to run something on a server without a shell. */

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream'
+import type { EndedRun, RunBegin, RunRecord } from '../model/run-record.ts'
 import type { Manifest, Purpose } from '../model/snapshot.ts'
 
 /** A committed snapshot. */
@@ -56,20 +57,6 @@ export type LedgerRecord = { readonly at: string; readonly previous: string | nu
   | { readonly event: 'loss-accepted'; readonly snapshots: readonly string[]; readonly why: string }
 )
 
-/** One line of `runs.jsonl`: the history, good runs and bad. */
-export interface RunRecord {
-  readonly at: string
-  readonly finishedAt: string
-  readonly operation: 'pull' | 'prune' | 'restore' | 'rollback' | 'migrate'
-  readonly outcome: 'done' | 'partial' | 'failed' | 'interrupted'
-  readonly snapshot?: string | undefined
-  readonly bytes?: number | undefined
-  /** Bytes over the wire. */
-  readonly wireBytes?: number | undefined
-  readonly error?: { readonly code: string; readonly message: string } | undefined
-  readonly failedSources?: readonly string[] | undefined
-}
-
 /** A file being written into a pending snapshot. */
 export interface PendingFile {
   readonly name: string
@@ -115,6 +102,8 @@ export interface LedgerMarks {
   /** Undefined when nothing is known. */
   recall(of: MarkedLedger): Promise<LedgerMark | undefined>
   remember(of: MarkedLedger, mark: LedgerMark): Promise<void>
+  /** Hosts with a mark. */
+  hosts(of: Omit<MarkedLedger, 'host'>): Promise<readonly string[]>
 }
 
 /** A host's ledger in the vault of this id at this path: a copy of a vault elsewhere is another. */
@@ -140,13 +129,20 @@ export interface Vault {
    * Never a half-written one.
    */
   snapshots(host: string, options?: { readonly retired?: boolean }): Promise<Snapshot[]>
+  /** Throws LockedError that says who holds the host's lock. Changes nothing. */
+  lookAtLock(host: string): Promise<void>
   /** Takes the host's lock at once or throws LockedError that says who holds it. The lock dies with the process. */
   lock(host: string): Promise<HostLock>
   /** Sweeps leftovers of dead runs, then starts a snapshot. A clash of ids waits for the next second. */
   begin(lock: HostLock, now: () => Date, signal: AbortSignal): Promise<PendingSnapshot>
   ledger(host: string): Promise<LedgerRecord[]>
   runs(host: string): Promise<RunRecord[]>
-  recordRun(host: string, run: RunRecord): Promise<void>
+  /**
+   * Remembers that a run has begun, until it is disposed after {@link recordRun}. Runs of this host that were begun and
+   * whose processes died get their line first: they are `lost`. Needs no lock.
+   */
+  beginRun(begun: RunBegin): Promise<AsyncDisposable>
+  recordRun(run: EndedRun): Promise<void>
   /**
    * Removes a snapshot: keeps its manifest under `removed/`, ledger line first, then the files. On a disk that has no
    * room for the line the files make it.

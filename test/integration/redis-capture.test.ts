@@ -906,6 +906,22 @@ describe('directories', () => {
     expect(error.message).toContain('uid 65534')
   })
 
+  test('that holds something else which we can not read: the capture goes on without it', async () => {
+    await using deployment = await makeDeployment()
+    await using redis = await startRedis({ dir: deployment.data })
+    await redis.cli('set', 'a', '1')
+    await redis.cli('save')
+    await writeFile(join(deployment.data, 'old.rdb.gz'), 'x', { mode: 0o600 })
+    await chmod(join(deployment.data, 'dump.rdb'), 0o644)
+    await chmod(deployment.path, 0o755)
+    await chmod(deployment.data, 0o755)
+    await using host = new LocalHost({ uid: 65_534, gid: 65_534 })
+    const config = redisConfig(redis.port)
+    await using captured = await capture(config, { host, deployment: deployment.path })
+    expect(captured.outcome.warnings).toContainEqual({ code: 'file-unreadable', count: 1 })
+    expect(captured.facts.rdb?.databases).toEqual([{ database: 0, keys: 1, expires: 0 }])
+  })
+
   test('whose RDB we can not read although the directory can be listed', async () => {
     await using deployment = await makeDeployment()
     await using redis = await startRedis({ dir: deployment.data })

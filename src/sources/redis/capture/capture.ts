@@ -2,7 +2,7 @@ import { SourceError } from '../../../errors.ts'
 import type { RedisCaptureForm, RedisFacts } from '../../../model/facts.ts'
 import type { RedisSourceConfig } from '../../../model/config.ts'
 import { Disposables } from '../../../model/disposables.ts'
-import type { SnapshotWarning } from '../../../model/snapshot.ts'
+import { UNREADABLE, type SnapshotWarning } from '../../../model/snapshot.ts'
 import type {
   Amendment,
   Capture,
@@ -374,6 +374,7 @@ class RedisCapture implements Capture {
         'More files changed while they were read than the server could list',
       )
     }
+    this.#tellUnreadable(report.unreadable)
     if (report.attributes > 0) {
       this.#tally.warn(
         'attributes-unread',
@@ -385,6 +386,24 @@ class RedisCapture implements Capture {
     for (const remark of report.remarks) {
       this.#session.context.notice({ code: 'tar-says', message: remark.slice(0, 300) })
     }
+  }
+
+  /** Throws SourceError when Redis' own files, or the directory itself, are among what can't be read. */
+  #tellUnreadable(names: readonly string[]): void {
+    if (names.length === 0) return
+    const { location } = this.#session
+    const own = names.filter(
+      (name) => name === Buffer.from(location.member, 'utf8').toString('latin1') || this.#watch.isOwn(name),
+    )
+    const who = `uid ${this.#inspection.uid} can't read`
+    if (own.length > 0)
+      throw new SourceError('unreadable', `${who} ${someNames(own)}`, { next: readAccess(this.#session) })
+    this.#tally.warn(
+      UNREADABLE,
+      `not in this snapshot: ${who} ${someNames(names)}`,
+      readAccess(this.#session),
+      names.length,
+    )
   }
 
   async finish(): Promise<CaptureOutcome> {

@@ -21,7 +21,7 @@ export interface PackedDirectory {
 /** What was seen while it was packed. Names are members', in latin1. */
 export type DirectoryReport = Pick<
   PassReport,
-  'changed' | 'changedUnlisted' | 'vanished' | 'sockets' | 'attributes' | 'remarks'
+  'changed' | 'changedUnlisted' | 'vanished' | 'unreadable' | 'sockets' | 'attributes' | 'remarks'
 >
 
 /**
@@ -57,7 +57,11 @@ export async function packDirectory(
     abort: () => pass.abort(),
     finish: async () => {
       const report = await pass.finish()
-      onFinished({ ...report, sockets: [...new Set([...leftOut.sockets, ...report.sockets])] })
+      onFinished({
+        ...report,
+        sockets: [...new Set([...leftOut.sockets, ...report.sockets])],
+        unreadable: [...new Set([...leftOut.unreadable, ...report.unreadable])],
+      })
     },
   }
 }
