@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ConnectionError, RelayError } from '../errors.ts'
+import { isOutOfReach, RelayError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
 import { UndecidedError } from '../restore/launch.ts'
 import { visit, type VisitDependencies } from '../runs/visit.ts'
@@ -33,7 +33,7 @@ export async function handOverTo(
   if (kept.status === 'rejected') await insistOnKept(kept.reason, journey, dependencies)
   if (given.status === 'fulfilled' && given.value.ok) return
   if (given.status === 'rejected') {
-    if (!(given.reason instanceof ConnectionError)) throw given.reason
+    if (!isOutOfReach(given.reason)) throw given.reason
     if ((await readDecision(journey, dependencies)) === 'given-up') return
   }
   throw new RelayError('not-held', `${from.host.name} could not be given up, and serves`, {
@@ -42,7 +42,7 @@ export async function handOverTo(
   })
 }
 
-/** Lets FROM serve, also when it was given up already. Throws ConnectionError when it can't be asked. */
+/** Lets FROM serve, also when it was given up already. Throws what {@link isOutOfReach} when it can't be asked. */
 export async function startFrom(hold: RestoreDriver, { from, plan }: Journey): Promise<UndoResult> {
   if (!hold.ended) return hold.rollback()
   const { signal } = new AbortController()
@@ -55,7 +55,7 @@ async function insistOnKept(
   { to, plan }: Journey,
   { restore: { pull } }: MigrateDependencies,
 ): Promise<void> {
-  if (!(reason instanceof ConnectionError)) throw reason
+  if (!isOutOfReach(reason)) throw reason
   const answer = await askPatiently(to, plan.deployment.to, pull, ({ journals, lockedBy }) => {
     const state = journals.find(({ id }) => id === plan.id)?.state
     if (state === 'kept') return true

@@ -1,11 +1,12 @@
-import { ConnectionError, LockedError, RelayError } from '../errors.ts'
+import { isOutOfReach, LockedError, RelayError } from '../errors.ts'
+import { Disposables } from '../model/disposables.ts'
 import type { HostConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
 import { checkUndo } from '../restore/before-undo.ts'
 import type { UndoResult } from '../restore/server/driver.ts'
 import { listJournals, type RestoreJournal } from '../restore/server/journals.ts'
 import { supersededBy } from '../restore/choose-journal.ts'
-import { visit, type VisitDependencies } from '../runs/visit.ts'
+import { visit, type Visit, type VisitDependencies } from '../runs/visit.ts'
 import { finishRestore, rollbackRestore } from '../restore/server/settle.ts'
 import type { FindPlacedServices } from '../services/contract.ts'
 import { tellAccepted } from './accepted.ts'
@@ -144,14 +145,24 @@ async function openSide(
   signal: AbortSignal,
 ): Promise<OpenSide> {
   if (host === undefined) return closedSide('gone')
-  let place: Awaited<ReturnType<typeof visit>>
+  const held = new Disposables()
   try {
-    place = await visit(host, { settles: true }, dependencies, signal)
+    const place = held.use(await visit(host, { settles: true }, dependencies, signal))
+    return await readSide(id, place, dependencies)
   } catch (error) {
-    if (!(error instanceof ConnectionError)) throw error
+    await held[Symbol.asyncDispose]()
+    if (!isOutOfReach(error)) throw error
     return closedSide('unreachable')
   }
-  const { remote } = place
+}
+
+/** The side takes the visit over. */
+async function readSide(
+  id: string,
+  place: Visit & AsyncDisposable,
+  dependencies: SettleDependencies,
+): Promise<OpenSide> {
+  const { host, remote } = place
   const { journals, lockedBy } = await listJournals(remote, place)
   const journal = journals.find((one) => one.id === id)
   let stuck: string | undefined

@@ -32,13 +32,14 @@ export interface SourceLook {
 }
 
 /**
- * The outcome that a pull of these sources would have, as far as that can be seen without changing anything. Throws
- * errors that concern all of them alike: a lost connection, an interruption.
+ * The outcome that a pull of these sources would have, as far as that can be seen without changing anything. With
+ * `excludes`, everything that they leave out is listed. Throws errors that concern all of them alike: a lost connection, an interruption.
  */
 export async function lookAtSources(
   place: Visit,
   sources: readonly SourceConfig[],
   dependencies: LookDependencies,
+  { excludes }: { readonly excludes: boolean },
 ): Promise<readonly SourceLook[]> {
   const looks: SourceLook[] = []
   for (const { quiesce, sources: group } of groupByQuiesce(sources)) {
@@ -50,7 +51,7 @@ export async function lookAtSources(
     for (const source of group) {
       looks.push(
         held === undefined
-          ? await lookAtSource(place, source, dependencies)
+          ? await lookAtSource(place, source, dependencies, excludes)
           : { source, chosen: undefined, notices: [], error: held },
       )
     }
@@ -62,6 +63,7 @@ async function lookAtSource(
   place: Visit,
   config: SourceConfig,
   dependencies: LookDependencies,
+  listsExcluded: boolean,
 ): Promise<SourceLook> {
   const { host, remote, probe, signal } = place
   const { findContainer, resolveSecret, sourceOf } = dependencies
@@ -95,7 +97,7 @@ async function lookAtSource(
       signal,
     }
     await kind.look(context, source)
-    if (source.kind !== 'redis' && source.exclude.length > 0)
+    if (listsExcluded && source.kind !== 'redis' && source.exclude.length > 0)
       excludes = await kind.findExcluded?.(context, source)
   })
   const told = withRefusal(error, chosen)

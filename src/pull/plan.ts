@@ -87,7 +87,7 @@ async function planHost(
   const open = openJournalsOf(host, probe)
   if (open === undefined && probe.access === 'shell')
     await dependencies.lookAtDeploymentLock(place.remote, deployment, { sudo: host.sudo, signal })
-  const looks = await lookAtSources(place, selection.sources, dependencies)
+  const looks = await lookAtSources(place, selection.sources, dependencies, { excludes: true })
   const { compose, findings } = await serverVersions(place, dependencies)
   const failed = looks.filter(({ error }) => error !== undefined).length
   return {

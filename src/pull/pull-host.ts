@@ -174,7 +174,10 @@ async function captureHost(
 export interface SnapshotRequest {
   readonly lock: HostLock
   readonly selection: SourceSelection
-  /** Only a `pull` is a link of a chain: what a restore or a migration takes stands by itself and is no parent. */
+  /**
+   * Only a `pull` is a parent. The last pull of a cutover builds on the one before it; what a restore takes stands by
+   * itself.
+   */
   readonly purpose: Purpose
   /** All of every source, not just what changed. */
   readonly full?: boolean | undefined
@@ -219,8 +222,11 @@ export async function takeSnapshot(
     { ...place, pending },
     selection.sources,
     {
-      chaining: purpose === 'pull' ? { chained: true, full: request.full ?? false } : { chained: false },
-      keep: (listing) => listings.push(stack.use(listing)),
+      chaining: purpose === 'safety' ? { chained: false } : { chained: true, full: request.full ?? false },
+      keep: (listing) => {
+        const next = stack.use(listing)
+        if (purpose === 'pull') listings.push(next)
+      },
     },
     dependencies,
   )

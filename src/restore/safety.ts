@@ -1,4 +1,4 @@
-import { ConnectionError, RelayError, SourceError } from '../errors.ts'
+import { isOutOfReach, RelayError, SourceError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
 import { unreadCount } from '../model/snapshot.ts'
 import type { RestorePlan } from '../model/restore-report.ts'
@@ -37,7 +37,7 @@ export async function safetyCopy(
   }
   const saved = { lock, selection, purpose: 'safety' } as const
   const taken = await takeSnapshot(place, saved, pull).catch((error: unknown) => {
-    const concerns = error instanceof RelayError && !signal.aborted && !(error instanceof ConnectionError)
+    const concerns = error instanceof RelayError && !signal.aborted && !isOutOfReach(error)
     throw concerns ? fails(error) : error
   })
   // A restore starts what ran before it, so a service that does not run here would stay down.
@@ -49,7 +49,7 @@ export async function safetyCopy(
   if (failed === undefined && unread !== undefined)
     throw fails(new SourceError('unreadable', `some of ${unread.source} can't be read`), unread.source)
   if (failed === undefined && taken.snapshot !== undefined) return taken.snapshot.id
-  if (failed?.error instanceof ConnectionError) throw failed.error
+  if (isOutOfReach(failed?.error)) throw failed.error
   throw fails(failed?.error, failed?.source)
 }
 

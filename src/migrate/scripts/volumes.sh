@@ -38,6 +38,7 @@ volumes_compose() {
 
 volumes_make() {
   [ -z "$why" ] && compose_tool || return 1
+  compose_sweep "${volumes_staged%/restore-*}"
   volumes_made=yes
   volumes_compose up --no-start --no-build
 }
