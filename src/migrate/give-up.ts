@@ -14,9 +14,9 @@ const PAUSE = 3000
 const PATIENCE = 90_000
 
 /**
- * Tells TO to go on (`keep`) and FROM to stay stopped, both at once: a client that dies has told both or neither. What
- * does not answer is asked for its journal over a new connection. Not interruptible. Throws RelayError when FROM is to
- * serve: TO is not kept, or FROM runs again; UndecidedError when TO goes on and FROM can't be asked.
+ * Tells TO to go on (`keep`) and FROM to stay stopped, both at once: a client that dies has told both or neither. A
+ * server that does not answer is asked for its journal over a new connection. Not interruptible. Throws RelayError when
+ * FROM is to serve: TO is not kept, or FROM runs again; UndecidedError when TO goes on and FROM can't be asked.
  */
 export async function handOverTo(
   keep: () => Promise<void>,
@@ -49,7 +49,7 @@ export async function startFrom(hold: RestoreDriver, { from, plan }: Journey): P
   return rollbackRestore(from.remote, { ...from, signal, id: plan.id })
 }
 
-/** TO's answer was lost, or was no: its journal says whether it goes on. Throws the reason when it does not. */
+/** TO's answer was lost or negative, so its journal says whether TO goes on. Throws the reason when it does not. */
 async function insistOnKept(
   reason: unknown,
   { to, plan }: Journey,

@@ -99,7 +99,7 @@ export async function settleMigration(
   }
 }
 
-/** Whoever has moved on since is not taken back to before that. Throws RelayError. */
+/** Refuses to take a server back to before a later migration. Throws RelayError. */
 function refuseHistory(id: string, name: string, { journals }: OpenSide): void {
   const later = supersededBy(journals, id)
   if (later?.migration === undefined) return
@@ -132,7 +132,7 @@ interface OpenSide extends AsyncDisposable {
   /** Why undoing could not go on. */
   readonly stuck: string | undefined
   finish(): Promise<void>
-  /** What it had accepted and has set aside, for people; nothing where that can't be asked. */
+  /** Lines for a person about the writes that it had accepted and has set aside; empty where it can't be asked. */
   accepted(from: string): Promise<readonly string[]>
   /** With `goOn` what keeps it from being undone is remembered as {@link stuck}, for the other side's sake. */
   undo(goOn: boolean): Promise<UndoResult | undefined>
@@ -181,7 +181,7 @@ async function readSide(
           lines.map((line) => `  ${line}`),
         )
       } catch (error) {
-        // It is only told; what was undone stays so.
+        // A failure is only reported; the undoing stays done.
         if (!(error instanceof RelayError)) throw error
         return [`  What ${host.name} had accepted can't be counted: ${error.message}`]
       }
@@ -189,13 +189,14 @@ async function readSide(
     async undo(goOn) {
       const isDone = journal?.state === 'closed'
       try {
-        // Only what serves may be asked to wait; what died halfway is undone whoever uses it, and told.
+        // Users of the data can stop the undoing only on a server that serves. A restore that died halfway is undone
+        // all the same, and they are reported.
         if (isDone) await checkUndo(place, journal, { ...dependencies, acceptChanges: false })
         const result = await rollbackRestore(remote, { ...place, id })
         if (result.outcome === 'stuck') stuck = result.reason
         return result
       } catch (error) {
-        // Refused: a migration that is to be taken back stays as it is on both sides then.
+        // When this is refused, the migration stays as it is on both sides.
         if (!goOn || isDone || !(error instanceof RelayError)) throw error
         stuck = error.message
         return undefined

@@ -9,8 +9,8 @@ import type { MigrateDependencies } from './dependencies.ts'
 import type { Journey } from './journey.ts'
 
 /**
- * A snapshot of all of FROM's sources. `held`: its services were stopped for it, so that is nothing to be told. Throws RelayError when one of them can't be captured: what is not in it would
- * not be on TO.
+ * Takes a snapshot of all of FROM's sources. `held` says that its services were stopped for it, so that no finding need
+ * report that. Throws RelayError when a source can't be captured, because TO would lack it.
  */
 export async function takeWhole(
   { from, runs }: Journey,

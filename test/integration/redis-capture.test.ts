@@ -491,7 +491,10 @@ describe('capture: aof, whatever happens', () => {
         host.cut()
       },
     })
-    await expect(cut).rejects.toMatchObject({ code: 'ERR_STREAM_PREMATURE_CLOSE' })
+    // Whether tar still saw that the links went is chance.
+    await expect(cut).rejects.toMatchObject({
+      code: expect.stringMatching(/^(?:ERR_STREAM_PREMATURE_CLOSE|source-vanished)$/) as string,
+    })
     expect(seen).toMatch(/\n0$/)
     await until('the setting is back', async () => /\n100$/.test(await percentage(redis)))
     await until('nothing is left', async () => !(await exists(join(deployment.data, '.relay-backup'))))
