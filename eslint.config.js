@@ -8,7 +8,20 @@ const contracts = adapters.map((name) => `${name}/contract`).concat('report/cont
 // What a kind of source says of itself; nobody else imports from a kind's folder.
 const kinds = ['sources/kind', 'sources/registry']
 // Functions of data alone, which an operation imports from the adapter that has them.
-const pure = ['report/format', 'report/rollback-summary']
+const pure = [
+  'report/format',
+  'vault/resolve-snapshot',
+  'report/rollback-summary',
+  ...[
+    'assemble-tree',
+    'compression',
+    'index-entry',
+    'index-file',
+    'pack-tar',
+    'tar-writer',
+    'wrap-in-tar',
+  ].map((name) => `archive/${name}`),
+]
 const operationUses = [...contracts, ...pure, ...kinds, 'retention']
 const allowed = {
   model: [],
@@ -38,6 +51,7 @@ const allowed = {
   restore: ['restore', 'pull', 'runs', ...operationUses],
   migrate: ['migrate', 'pull', 'restore', 'runs', ...operationUses],
   rollback: ['rollback', 'migrate', 'pull', 'restore', 'runs', ...operationUses],
+  show: ['show', 'verify', ...operationUses],
   demo: ['demo', 'remote'],
 }
 
