@@ -10,6 +10,7 @@ import { renderRestorePlan } from '../../src/report/restore-summary.ts'
 import { RestoreDriver } from '../../src/restore/server/driver.ts'
 import { discardRestores, listJournals } from '../../src/restore/server/journals.ts'
 import { rollbackRestore } from '../../src/restore/server/settle.ts'
+import { showSnapshot } from '../../src/show/show-snapshot.ts'
 import { registerKind } from '../../src/sources/registry.ts'
 import type { Snapshot } from '../../src/vault/contract.ts'
 import { LocalHost } from '../lab/local-host.ts'
@@ -92,7 +93,8 @@ test('a kind is one folder and a line: its config is read, and what is pulled of
       archives: [{ file: 'app_db.app.toy.zst.gpg', plainBytes: 6 }],
     },
   ])
-  expect(renderSnapshot(snapshot, { now: lab.lab.now, color: false })).toContain('app_db: toy, full, 3 lines')
+  const shown = await showSnapshot(lab.lab.vault, `prod/${snapshot.id}`)
+  expect(renderSnapshot(shown, { now: lab.lab.now, color: false })).toContain('app_db: toy, full, 3 lines')
   expect(await lab.lab.vault.check('prod', { snapshots: [snapshot.id], hashes: true, signal })).toEqual([])
 })
 
