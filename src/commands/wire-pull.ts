@@ -1,9 +1,5 @@
 import { createIndexBuilder } from '../archive/index-builder.ts'
-import { packTar } from '../archive/pack-tar.ts'
-import { encodeIndex } from '../archive/index-file.ts'
-import { toIndexEntry } from '../archive/index-entry.ts'
 import { createRecordSorter } from '../archive/record-sorter.ts'
-import { encodeTarHeader } from '../archive/tar-writer.ts'
 import { createThrottle } from '../archive/throttle.ts'
 import { writeArchive } from '../archive/write-archive.ts'
 import { createEncryptor } from '../crypto/encryptor.ts'
@@ -87,12 +83,8 @@ export async function wirePull(
       vault,
       encryptor,
       writeArchive,
-      packTar,
       createIndexBuilder,
-      encodeIndex,
       createSorter: createRecordSorter,
-      toIndexEntry,
-      encodeTarHeader,
       listings: openListingStore(listingsDirectory(context.env)),
       throttle: (stream) => throttle?.(stream) ?? stream,
       resolveSecret,

@@ -1,3 +1,4 @@
+import { packTar } from '../archive/pack-tar.ts'
 import type { Readable } from 'node:stream'
 import type { ArchiveObserver, ArchiveResult, IndexHeader, ReadEntry } from '../archive/contract.ts'
 import { ConnectionError, InterruptedError, RelayError, SourceError, VaultError } from '../errors.ts'
@@ -250,7 +251,7 @@ function pathsInArchive(config: SourceConfig, deployment: string | undefined): s
 export function captureContext(
   context: PullSourceContext,
   config: SourceConfig,
-  { reporter, resolveSecret, findContainer, packTar, createSorter }: PullDependencies,
+  { reporter, resolveSecret, findContainer, createSorter }: PullDependencies,
 ): PullContext {
   const { host, remote, probe, privilege, signal } = context
   const names = { host: host.name, source: config.name }

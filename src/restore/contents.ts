@@ -1,3 +1,4 @@
+import { readIndex } from '../archive/index-file.ts'
 import type { Readable } from 'node:stream'
 import type { ArchiveName, EntryType, IndexEntry, IndexHeader } from '../archive/contract.ts'
 import { DamageError, UsageError } from '../errors.ts'
@@ -27,7 +28,7 @@ export interface SourceContents {
   readonly archives: readonly ArchiveName[]
 }
 
-type Parts = Pick<RestoreDependencies, 'decryptor' | 'openArchive' | 'readIndex'> & {
+type Parts = Pick<RestoreDependencies, 'decryptor' | 'openArchive'> & {
   readonly filePath: (snapshot: Snapshot, file: string) => string
 }
 
@@ -44,7 +45,7 @@ export async function* sourceIndex(
     compression: 'zstd',
     decryptor: parts.decryptor,
   })
-  yield* parts.readIndex(plain, onHeader === undefined ? {} : { onHeader })
+  yield* readIndex(plain, onHeader === undefined ? {} : { onHeader })
 }
 
 /**
