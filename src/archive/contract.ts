@@ -1,7 +1,7 @@
 import type { Readable, Transform, Writable } from 'node:stream'
 import type { Decryptor, Encryptor } from '../crypto/contract.ts'
 import type { PathJson } from '../model/path-bytes.ts'
-import type { ArchiveFormat, Compression } from '../model/snapshot.ts'
+import type { ArchiveFormat, Compression, MessageBody } from '../model/snapshot.ts'
 
 export type EntryType =
   'file' | 'directory' | 'symlink' | 'hardlink' | 'fifo' | 'character-device' | 'block-device'
@@ -82,6 +82,8 @@ export interface ArchiveResult {
   readonly wireBytes: number
   /** Hex SHA-256 of the encrypted bytes. */
   readonly sha256: string
+  /** The message behind its session-key packets. */
+  readonly body: MessageBody
   /** Tar members; 0 for the format `stream`. */
   readonly entries: number
 }

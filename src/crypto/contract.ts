@@ -10,7 +10,14 @@ export interface Encryptor {
    */
   readonly passphraseTag?: (salt: string) => Promise<string>
   /** A new OpenPGP message: plain bytes in, binary message out. Constant memory, honours back-pressure. */
-  encrypt(): Promise<Transform>
+  encrypt(): Promise<EncryptedMessage>
+}
+
+/** A message on its way. */
+export interface EncryptedMessage {
+  readonly stream: Transform
+  /** How many bytes of what comes out are the session-key packets; the body follows them. */
+  readonly headBytes: number
 }
 
 /** Opens messages with the identity or the passphrase. */

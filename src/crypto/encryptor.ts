@@ -1,5 +1,4 @@
 import { randomBytes, scrypt } from 'node:crypto'
-import type { Transform } from 'node:stream'
 import { promisify } from 'node:util'
 import { createMessage, encrypt, encryptSessionKey, enums } from 'openpgp'
 import type { EncryptOptions } from 'openpgp'
@@ -8,7 +7,7 @@ import type { EncryptionConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { Secret, SecretReference } from '../model/secret.ts'
 import { encryptBody } from './body-encryption.ts'
-import type { Encryptor } from './contract.ts'
+import type { EncryptedMessage, Encryptor } from './contract.ts'
 import { recipientFindings, loadRecipients } from './recipients.ts'
 import { webTransform } from './web-transform.ts'
 
@@ -67,29 +66,36 @@ async function tagOf(passphrase: Secret, salt: string): Promise<string> {
 }
 
 type To = Pick<EncryptOptions, 'passwords' | 'encryptionKeys' | 'date'>
+type SessionKeyToSend = Pick<Parameters<typeof encryptSessionKey>[0], 'data' | 'algorithm' | 'aeadAlgorithm'>
 
 function encryptorFor(recipients: readonly string[], aead: boolean, to: () => To): Encryptor {
   return { recipients, encrypt: () => (aead ? encryptAead(to()) : encryptWithMdc(to())) }
 }
 
 /** openpgp.js makes the packets with the session key, Node's crypto the rest. */
-async function encryptWithMdc(to: To): Promise<Transform> {
+async function encryptWithMdc(to: To): Promise<EncryptedMessage> {
   const sessionKey = newSessionKey()
-  const head = await encryptSessionKey({ ...to, ...sessionKey, format: 'binary', config: messageConfig })
-  return encryptBody(head, sessionKey.data)
+  const head = await sessionKeyPackets(sessionKey, to)
+  return { stream: encryptBody(head, sessionKey.data), headBytes: head.length }
 }
 
-async function encryptAead(to: To): Promise<Transform> {
-  return await webTransform(async (input) =>
+async function encryptAead(to: To): Promise<EncryptedMessage> {
+  // GCM: openpgp.js computes OCB by itself, a hundred times slower.
+  const sessionKey = { ...newSessionKey(), aeadAlgorithm: 'gcm' as const }
+  const head = await sessionKeyPackets(sessionKey, to)
+  const body = async (input: ReadableStream<Uint8Array>) =>
     encrypt({
-      ...to,
       message: await createMessage({ binary: input }),
-      // GCM: openpgp.js computes OCB by itself, a hundred times slower.
-      sessionKey: { ...newSessionKey(), aeadAlgorithm: 'gcm' },
+      sessionKey,
       format: 'binary',
       config: messageConfig,
-    }),
-  )
+    })
+  return { stream: await webTransform(body, head), headBytes: head.length }
+}
+
+/** The packets that hand a session key to those who may open the message. */
+async function sessionKeyPackets(sessionKey: SessionKeyToSend, to: To): Promise<Uint8Array> {
+  return await encryptSessionKey({ ...to, ...sessionKey, format: 'binary', config: messageConfig })
 }
 
 /** Ours rather than negotiated: a key's preferences could lower the cipher or turn AEAD on or off. */

@@ -4,7 +4,7 @@ import { ConnectionError, InterruptedError, RelayError, SourceError, VaultError 
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import { formatSize } from '../model/units.ts'
 import { pathToJson, printable } from '../model/path-bytes.ts'
-import type { Compression, ManifestArchive, ManifestIndex, ManifestSource } from '../model/snapshot.ts'
+import type { Compression, ManifestArchive, ManifestFile } from '../model/snapshot.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { Capture, CaptureArchive, PullContext, CaptureOutcome } from '../sources/contract.ts'
 import type { PendingFile, PendingSnapshot } from '../vault/contract.ts'
@@ -32,7 +32,6 @@ export interface PullSourceContext {
 /** The archives of a source, written. */
 export interface CapturedArchives {
   readonly archives: readonly ManifestArchive[]
-  readonly format: ManifestSource['format']
   readonly wireBytes: number
   readonly outcome: CaptureOutcome
 }
@@ -52,11 +51,9 @@ export async function captureArchives(
 ): Promise<CapturedArchives> {
   const archives: ManifestArchive[] = []
   let wireBytes = 0
-  let format: ManifestSource['format'] = 'tar'
   for await (const archive of capture.archives()) {
     const { store } = archive.input
     const file = await createFile(context, archiveFileName(config.name, archive, store))
-    format = archive.format
     const place = { part: archive.part, archive: file.name }
     const mostPlainBytes = mostOf(listedBytes ?? archive.expectedPlainBytes)
     const result = await streamArchive(
@@ -67,13 +64,25 @@ export async function captureArchives(
       (entry) => add(entry, place),
     )
     wireBytes += result.wireBytes
-    const { bytes, plainBytes, sha256 } = result
+    const { part, format, content = 'all' } = archive
+    const { bytes, plainBytes, sha256, body } = result
     const { recipients } = dependencies.encryptor
-    archives.push({ file: file.name, bytes, plainBytes, sha256, compression: store, recipients })
+    archives.push({
+      part,
+      format,
+      content,
+      file: file.name,
+      bytes,
+      plainBytes,
+      compression: store,
+      recipients,
+      sha256,
+      body,
+    })
   }
   const outcome = await capture.finish()
   if (archives.length === 0) throw new SourceError('nothing-captured', 'the capture gave no archive')
-  return { archives, format, wireBytes, outcome }
+  return { archives, wireBytes, outcome }
 }
 
 /** Twice as much and some, for what grows meanwhile and for the tar around it. */
@@ -200,14 +209,15 @@ export async function writeOwnFile(
   name: string,
   content: { readonly stream: Readable; readonly store: Compression },
   { encryptor, writeArchive }: PullDependencies,
-): Promise<ManifestIndex> {
+): Promise<ManifestFile> {
   const file = await createFile(context, name)
   const result = await writeArchive(
     { ...content, format: 'stream', wire: 'none' },
     { encryptor, sink: { stream: file.stream }, signal: context.signal },
   )
   await finishFile(file, result.bytes)
-  return { file: name, bytes: result.bytes, sha256: result.sha256 }
+  const { bytes, sha256, body } = result
+  return { file: name, bytes, recipients: encryptor.recipients, sha256, body }
 }
 
 async function createFile(context: PullSourceContext, name: string): Promise<PendingFile> {

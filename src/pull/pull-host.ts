@@ -5,7 +5,7 @@ import type { Finding } from '../model/finding.ts'
 import type { HostPullReport, RotationReport, SourcePullReport } from '../model/pull-report.ts'
 import { snapshotTime } from '../model/names.ts'
 import { boundRun } from '../model/run-timeout.ts'
-import { isTorn, isWhole } from '../model/snapshot.ts'
+import { isTorn, isWhole, VAULT_FORMAT } from '../model/snapshot.ts'
 import type { Manifest, ManifestSource, Purpose, SnapshotWarning } from '../model/snapshot.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import {
@@ -319,7 +319,7 @@ function manifestOf(
   },
 ): Manifest {
   return {
-    format: 1,
+    format: VAULT_FORMAT,
     id: pending.id,
     host: host.name,
     purpose: what.purpose,

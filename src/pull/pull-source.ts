@@ -1,7 +1,7 @@
 import type { IndexBuilder } from '../archive/contract.ts'
 import { RelayError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
-import type { ManifestIndex, ManifestSource } from '../model/snapshot.ts'
+import { isStream, type ManifestFile, type ManifestSource } from '../model/snapshot.ts'
 import type { CapturableSource, Capture, CaptureOutcome, PullContext } from '../sources/contract.ts'
 import type { PendingFile } from '../vault/contract.ts'
 import { indexFileName } from './archive-name.ts'
@@ -97,15 +97,15 @@ async function captureWhole(
   const captured = await captureArchives(context, config, capture, dependencies, (entry, place) =>
     index.add(entry, place),
   )
-  const { archives, format, outcome, wireBytes } = captured
-  const written =
-    format === 'tar' ? await writeIndex(context, config, { index, outcome }, dependencies) : undefined
+  const { archives, outcome, wireBytes } = captured
+  const written = isStream(captured)
+    ? undefined
+    : await writeIndex(context, config, { index, outcome }, dependencies)
   return {
     wireBytes,
     manifest: {
       name: config.name,
       kind: config.kind,
-      format,
       mode: 'full',
       parents: [],
       archives,
@@ -129,7 +129,7 @@ async function writeIndex(
   config: SourceConfig,
   { index, outcome }: { readonly index: IndexBuilder; readonly outcome: CaptureOutcome },
   dependencies: PullDependencies,
-): Promise<{ readonly manifest: ManifestIndex; readonly entries: number }> {
+): Promise<{ readonly manifest: ManifestFile; readonly entries: number }> {
   let entries = 0
   const lines = index.finish(indexHeader(context, config, outcome), (part, path) => {
     const name = path.toString('latin1')

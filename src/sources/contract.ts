@@ -3,7 +3,7 @@ import type { SourceConfig } from '../model/config.ts'
 import type { Facts } from '../model/facts.ts'
 import type { Finding } from '../model/finding.ts'
 import type { ListedEntry } from '../model/listing.ts'
-import type { ArchiveFormat, SnapshotWarning, SourceKind } from '../model/snapshot.ts'
+import type { ArchiveContent, ArchiveFormat, SnapshotWarning, SourceKind } from '../model/snapshot.ts'
 import type { CompressionChoice } from '../model/config.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { ResolveSecret } from '../secrets/contract.ts'
@@ -44,6 +44,8 @@ export interface CaptureArchive {
   /** Distinguishes several archives of one source: '' for the only or first, `reread`, a database's name. */
   readonly part: string
   readonly format: ArchiveFormat
+  /** What of a database it holds; absent for all of it. */
+  readonly content?: ArchiveContent
   /** For `stream`: the extension before the compression's (`rdb`, `sql`). */
   readonly extension?: string
   readonly input: ArchiveInput

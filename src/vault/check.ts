@@ -7,6 +7,7 @@ import type { CheckOptions, VaultProblem } from './contract.ts'
 import { DamageBook } from './damage.ts'
 import { onDisk } from './disk-error.ts'
 import { ifPresent } from './durable.ts'
+import { isOtherFormat } from './format.ts'
 import { readLedger } from './ledger.ts'
 import { ledgerState, type LedgerSnapshot } from './ledger-state.ts'
 import { parseLines } from './line-file.ts'
@@ -193,7 +194,7 @@ function checkManifestBytes(
     }
     return { manifest, problems }
   } catch (error) {
-    if (!(error instanceof RelayError)) throw error
+    if (!(error instanceof RelayError) || isOtherFormat(error)) throw error
     problems.push({ code: 'manifest-damaged', file, message: error.message })
     return { manifest: undefined, problems }
   }

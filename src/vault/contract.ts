@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream'
-import type { Manifest, Purpose } from '../model/snapshot.ts'
+import type { Manifest, Purpose, VAULT_FORMAT } from '../model/snapshot.ts'
 
 /** A committed snapshot. */
 export interface Snapshot {
@@ -33,8 +33,12 @@ export interface Damage {
   readonly message: string
 }
 
-/** One line of `ledger.jsonl`. `previous` is the hex SHA-256 of the line before (null for the first), newline excluded. */
-export type LedgerRecord = { readonly at: string; readonly previous: string | null } & (
+/** One line of `ledger.jsonl`. Each says its format. `previous` is the hex SHA-256 of the line before (null for the first), newline excluded. */
+export type LedgerRecord = {
+  readonly format: typeof VAULT_FORMAT
+  readonly at: string
+  readonly previous: string | null
+} & (
   | {
       readonly event: 'made'
       readonly snapshot: string

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { RelayError } from '../errors.ts'
 import type { Manifest } from '../model/snapshot.ts'
 import { ifPresent } from './durable.ts'
+import { isOtherFormat } from './format.ts'
 import { appendLedger, readLedger } from './ledger.ts'
 import { ledgerState, type LedgerSnapshot, type LedgerState } from './ledger-state.ts'
 import { manifestFiles } from './manifest.ts'
@@ -85,7 +86,7 @@ async function adopt(
 ): Promise<boolean> {
   const directory = snapshotDirectory(hostDir, id)
   const stored = await readManifest(directory).catch((error: unknown) => {
-    if (error instanceof RelayError) return undefined
+    if (error instanceof RelayError && !isOtherFormat(error)) return undefined
     throw error
   })
   if (stored === undefined) return false

@@ -103,7 +103,10 @@ class Chain {
     for await (const archive of capture.archives()) {
       const name = `data${archive.part === '' ? '' : `.${archive.part}`}.tar.zst`
       const result = await writeArchive(archive.input, {
-        encryptor: { recipients: [], encrypt: () => Promise.resolve(new PassThrough()) },
+        encryptor: {
+          recipients: [],
+          encrypt: () => Promise.resolve({ stream: new PassThrough(), headBytes: 0 }),
+        },
         sink: { stream: createWriteStream(join(directory, name)) },
         observer: {
           entry: (entry) => {

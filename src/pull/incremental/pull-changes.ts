@@ -138,7 +138,6 @@ async function compareAndCapture(
       manifest: {
         name: config.name,
         kind: config.kind,
-        format: 'tar',
         mode: mode.mode,
         parents,
         archives,

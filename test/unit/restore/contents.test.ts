@@ -8,7 +8,9 @@ import type { Snapshot } from '../../../src/vault/contract.ts'
 import { fakeSource } from '../vault/fixtures.ts'
 
 const snapshot = { host: 'prod', id: '20251120T020000Z' } as Snapshot
-const file = { file: 'data.index.jsonl.zst.gpg', bytes: 1, sha256: 'a'.repeat(64) }
+const sha256 = 'a'.repeat(64)
+const body = { offset: 0, bytes: 1, sha256 }
+const file = { file: 'data.index.jsonl.zst.gpg', bytes: 1, sha256, body, recipients: [] }
 const source: ManifestSource = { ...fakeSource('data', []), index: file }
 
 /** What a restore reads of an index with this header and no entries. */
