@@ -26,10 +26,11 @@ const allowed = {
     'secrets/contract',
     'report/contract',
   ],
-  pull: ['pull', ...operationUses],
-  verify: ['verify', ...operationUses],
-  restore: ['restore', 'pull', ...operationUses],
-  migrate: ['migrate', 'pull', 'restore', ...operationUses],
+  runs: ['runs', ...operationUses],
+  pull: ['pull', 'runs', ...operationUses],
+  verify: ['verify', 'runs', ...operationUses],
+  restore: ['restore', 'pull', 'runs', ...operationUses],
+  migrate: ['migrate', 'pull', 'restore', 'runs', ...operationUses],
   demo: ['demo', 'remote'],
 }
 

@@ -1,7 +1,7 @@
 import type { Measurement, Sample } from './contract.ts'
 import { median } from './measure.ts'
 
-/** A number of design.md section 12, and how it comes out of the measurements. */
+/** A number of docs/design/numbers.md, and how it comes out of the measurements. */
 export interface Target {
   readonly about: string
   /** Reached when the value is at most this. */

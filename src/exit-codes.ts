@@ -1,6 +1,6 @@
 import { ConfigError, InterruptedError, LockedError, RelayError, UsageError } from './errors.ts'
 
-/** The exit codes of design.md section 2. The one place that knows them. */
+/** The exit codes (docs/design.md). The one place that knows them. */
 export const ExitCode = {
   done: 0,
   /** Nothing that was asked for was done. */
@@ -9,7 +9,7 @@ export const ExitCode = {
   usage: 2,
   /** Some hosts or sources failed or were locked. */
   partial: 3,
-  /** A verification, drill or diff found damage or a difference. */
+  /** A verification found damage. */
   damage: 4,
   /** Another run holds the lock; nothing was tried, for every host asked. */
   locked: 5,

@@ -10,7 +10,7 @@ const REDIS_BYTES = 30_000_000
 const LOG_BYTES = 3_000_000
 const DATA_BYTES = 500_000
 
-/** Data set (b) of design.md section 12: the seed's real size, 30 MB Redis, 3 MB logs, 0.5 MB data. */
+/** Data set (b) of docs/design/numbers.md: the seed's real size, 30 MB Redis, 3 MB logs, 0.5 MB data. */
 export async function writeSeed(deployment: string, scale: number): Promise<LabRedis> {
   await writeFiles(deployment, scale)
   const dir = join(deployment, 'redis_data')

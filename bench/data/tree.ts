@@ -13,7 +13,7 @@ interface PlannedFile {
 const MTIME = new Date('2025-01-01T00:00:00Z')
 
 /**
- * Data set (a) of design.md section 12: at scale 1 about 400 MB in 12,000 files, most of them small, most bytes in
+ * Data set (a) of docs/design/numbers.md: at scale 1 about 400 MB in 12,000 files, most of them small, most bytes in
  * few. Half of it is text, a fifth compresses by half, the rest not at all. The same tree each time.
  */
 export async function writeMixedTree(folder: string, scale: number): Promise<void> {

@@ -16,7 +16,7 @@ export function renderMarkdown(report: Report): string {
     `One run of \`npm run bench\` on ${report.date}. How to read it, and why what is missed is missed: [README.md](README.md).`,
     report.machine.map((line) => `- ${line}`).join('\n') + `\n- ${describeRun(report)}`,
     '![Median times](chart.svg)',
-    '## Targets of [design.md](../docs/design.md) section 12',
+    '## Targets of [numbers.md](../docs/design/numbers.md)',
     markdownTable([TARGET_HEAD, ...targetRows(report.targets)]),
     '## Measurements',
     markdownTable([MEASUREMENT_HEAD, ...measurementRows(report.measurements)]),

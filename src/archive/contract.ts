@@ -89,7 +89,7 @@ export interface ArchiveResult {
 }
 
 /**
- * The streaming pipe (design.md section 6): input → read-back of the structure, in parallel with encryption →
+ * The streaming pipe (docs/design/pull.md): input → read-back of the structure, in parallel with encryption →
  * ciphertext hash → sink. Constant memory; back-pressure reaches the server. It resolves only when the last
  * compressed frame ended exactly at the end of input with its checksum right, the tar's end-of-archive was
  * there with nothing behind it but zero padding, no member was one that a restore refuses, and the sink has taken
@@ -125,7 +125,7 @@ export interface IndexSegment {
 
 export type IndexFlag = 'torn' | 'sparse' | 'absolute'
 
-/** One line of an index (design.md section 5, "Index version 1"). */
+/** One line of an index (docs/design/vault.md, "Index version 1"). */
 export interface IndexEntry {
   readonly path: PathJson
   readonly type: EntryType

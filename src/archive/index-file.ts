@@ -15,7 +15,7 @@ const NEWLINE = 0x0a
 /** No entry comes near this, even with all the extended attributes a file can have. */
 const MAX_LINE = 64 * 1024 * 1024
 
-/** An index of version 1 as plain JSON lines (design.md section 5): header, entries, trailer. */
+/** An index of version 1 as plain JSON lines (docs/design/vault.md): header, entries, trailer. */
 export async function* encodeIndex(
   header: IndexHeader,
   batches: AsyncIterable<Iterable<IndexEntry>>,

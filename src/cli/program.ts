@@ -16,7 +16,7 @@ export type Run = (
   command: (context: CommandContext) => Promise<CommandOutcome>,
 ) => Promise<void>
 
-/** The whole command line (design.md section 2). Declarations only: a command's module loads when it runs. */
+/** The whole command line (docs/design/commands.md). Declarations only: a command's module loads when it runs. */
 export function createProgram(version: string, run: Run): Command {
   const program = new Command('relay-backup')
   program

@@ -66,7 +66,7 @@ export async function pull(
   }
 }
 
-/** The exit code of a pull (design.md section 2): the first that applies. */
+/** The exit code of a pull (docs/design.md): the first that applies. */
 export function pullExitCode(hosts: readonly Pick<HostPullReport, 'outcome'>[]): ExitCode {
   const outcomes = new Set(hosts.map((host) => host.outcome))
   if (outcomes.has('interrupted')) return ExitCode.interrupted

@@ -8,11 +8,9 @@ import type { Config, HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import { formatSize } from '../model/units.ts'
-import { requireShell } from '../pull/access.ts'
 import { lockDeployment } from '../remote/deployment-lock.ts'
 import { probeHost } from '../remote/probe.ts'
 import { connectSsh } from '../remote/ssh.ts'
-import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import { formatAge } from '../report/format.ts'
 import { checkUndo } from '../restore/before-undo.ts'
 import {
@@ -25,7 +23,7 @@ import {
 } from '../restore/server/journals.ts'
 import { chooseJournal, isCutover, lastCutover } from '../restore/choose-journal.ts'
 import type { MigrationRole } from '../restore/server/driver.ts'
-import { privilegeToSettle } from '../restore/privilege.ts'
+import { visit, type Visit, type VisitDependencies } from '../runs/visit.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
 import { mergeJournal } from '../restore/merge.ts'
 import { findPlacedServices } from '../services/container-services.ts'
@@ -48,13 +46,10 @@ export interface RollbackFlags {
   readonly yes?: boolean
 }
 
-/** Where the journals lie. */
-interface Place {
-  readonly remote: RemoteHost
-  readonly probe: HostProbe
-  readonly deployment: string
-  readonly privilege: Privilege | undefined
-  readonly signal: AbortSignal
+const reached: VisitDependencies = {
+  connect: (host, signal) => connectSsh(host, { resolveSecret, signal }),
+  probe: probeHost,
+  findHelper,
 }
 
 /** `rollback --host HOST`: settles the last restore from its journal, from any workstation with the config. */
@@ -68,20 +63,15 @@ export async function rollback(
   if (host === undefined) throw new UsageError('--host names no host')
   using run = boundRun(host, context.signal)
   const { signal } = run
-  await using remote = await connectSsh(host, { resolveSecret, signal })
-  const probe = await probeHost(remote, { deployment: host.deployment, names: [], sudo: host.sudo }, signal)
-  requireShell(host.name, probe, 'rollback')
-  const { deployment } = probe
-  if (deployment === undefined) {
+  await using place = await visit(host, { shellFor: 'rollback', settles: true }, reached, signal)
+  if (place.probe.deployment === undefined) {
     return {
       exitCode: ExitCode.done,
       text: `${host.name}: there is no deployment, so nothing to roll back`,
       json: { journals: [] },
     }
   }
-  const privilege = await privilegeToSettle({ host, remote, probe, findHelper, signal }, deployment)
-  const place: Place = { remote, probe, deployment, privilege, signal }
-  const { journals } = await listJournals(remote, place)
+  const { journals } = await listJournals(place.remote, place)
   return flags.discard === true
     ? await discard(context, host, place, journals, flags)
     : await undo(context, config, host, place, journals, flags)
@@ -91,7 +81,7 @@ async function undo(
   context: CommandContext,
   config: Config,
   host: HostConfig,
-  place: Place,
+  place: Visit,
   journals: readonly RestoreJournal[],
   flags: RollbackFlags,
 ): Promise<CommandOutcome> {
@@ -108,7 +98,7 @@ async function undo(
       flags,
     )
   }
-  const held = await settleHeld(host, place)
+  const held = await settleHeld(place)
   const exitCode = held.some(({ outcome }) => outcome === 'failed') ? ExitCode.partial : ExitCode.done
   const heldLines = held.flatMap(({ message, next }) => [
     `  ${message}`,
@@ -121,9 +111,7 @@ async function undo(
     return { exitCode, text, json: { journals, findings: held } }
   }
   const last = undone === undefined ? '' : ` – the last one, ${undone.id}, is undone already`
-  const accepted = await checkUndo(journal, {
-    host,
-    ...place,
+  const accepted = await checkUndo(place, journal, {
     findPlacedServices,
     acceptChanges: flags.acceptChanges === true,
   })
@@ -159,11 +147,11 @@ async function undo(
 async function refuseOlder(
   context: CommandContext,
   host: HostConfig,
-  place: Place,
+  place: Visit,
   older: RestoreJournal,
   undone: RestoreJournal,
 ): Promise<RelayError> {
-  const held = await settleHeld(host, place)
+  const held = await settleHeld(place)
   const message = [`The last restore, ${undone.id}, is undone already (${describeState(undone)})`]
   return new RelayError('already-undone', [...message, ...held.map((one) => one.message)].join('; '), {
     host: host.name,
@@ -172,11 +160,11 @@ async function refuseOlder(
 }
 
 /** A pull that was cut off may have left services stopped or paused, too. */
-async function settleHeld(host: HostConfig, { remote, probe, signal }: Place): Promise<readonly Finding[]> {
-  const { deployment, holds } = probe
-  if (deployment === undefined || holds.length === 0) return []
+async function settleHeld(place: Visit): Promise<readonly Finding[]> {
+  const { host, remote, probe, deployment, signal } = place
+  if (probe.deployment === undefined || probe.holds.length === 0) return []
   await using _lock = await lockDeployment(remote, deployment, { sudo: host.sudo, signal })
-  return await settleLeftHolds({ host, remote, probe }, { settleHolds }, signal)
+  return await settleLeftHolds(place, { settleHolds })
 }
 
 /** Either side of a migration settles both: one of the two servers serves, and only one. */
@@ -199,9 +187,7 @@ async function settleBoth(
   const { outcome, notes } = await settleMigration(
     { id, from, to },
     {
-      connect: (one, signal) => connectSsh(one, { resolveSecret, signal }),
-      probe: probeHost,
-      findHelper,
+      ...reached,
       findPlacedServices,
       confirm: (what) => confirm(context, flags, host, what),
     },
@@ -226,7 +212,7 @@ async function settleBoth(
 }
 
 /** Takes away what a merge added to running services, where nobody has changed it since. */
-async function unmergeSources(host: HostConfig, place: Place, id: string): Promise<string[]> {
+async function unmergeSources(host: HostConfig, place: Visit, id: string): Promise<string[]> {
   const { remote, probe, deployment, privilege, signal } = place
   const lines: string[] = []
   for (const config of host.sources) {
@@ -257,7 +243,7 @@ async function unmergeSources(host: HostConfig, place: Place, id: string): Promi
 async function discard(
   context: CommandContext,
   host: HostConfig,
-  place: Place,
+  place: Visit,
   journals: readonly RestoreJournal[],
   flags: RollbackFlags,
 ): Promise<CommandOutcome> {

@@ -24,7 +24,7 @@ export interface EncryptedMessage {
 export interface Decryptor {
   /**
    * The plain bytes of a message, streaming and in constant memory. They are unauthenticated until the stream
-   * ended without error: hold back every lasting effect until then (design.md section 4). Errors: KeyError
+   * ended without error: hold back every lasting effect until then (docs/design/keys.md). Errors: KeyError
    * when the identity does not open it, DamageError when the message is damaged or cut.
    */
   decrypt(message: Readable): Promise<Readable>

@@ -1,14 +1,12 @@
 import { printable } from '../model/path-bytes.ts'
 import { decodeField, fieldLines } from '../model/script-field.ts'
-import type { Privilege, RemoteHost } from '../remote/contract.ts'
+import type { RemoteHost } from '../remote/contract.ts'
+import type { WorkPlace } from '../runs/visit.ts'
 import { scriptFailure } from '../restore/server/failure.ts'
 import { countCommands } from './redis-commands.ts'
 
-interface Place {
-  readonly deployment: string
+interface Place extends WorkPlace {
   readonly id: string
-  readonly privilege: Privilege | undefined
-  readonly signal: AbortSignal
 }
 
 /** As much of an append-only file as is read. */

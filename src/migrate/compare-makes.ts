@@ -5,7 +5,7 @@ import type { RemoteHost } from '../remote/contract.ts'
 import type { ContainerMake } from '../services/contract.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import type { Journey } from './journey.ts'
-import { privilegeToSpeak } from './look.ts'
+import { configuredPrivilege } from '../runs/visit.ts'
 
 /**
  * Compares the containers that were started on TO with those that ran on FROM. Returns what is worth knowing; throws
@@ -19,7 +19,7 @@ export async function compareMakes(
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   if (makes.length === 0 || (services.to.manager !== 'compose' && services.to.manager !== 'docker')) return []
-  const privilege = privilegeToSpeak(to)
+  const privilege = configuredPrivilege(to)
   const which =
     services.to.manager === 'compose'
       ? { project: services.to.project }

@@ -42,7 +42,7 @@ export async function cutOver(
       units: [],
       services: services.from,
       migration: { role: 'from', host: plan.to },
-      privilege: from.chosen.privilege,
+      privilege: from.privilege,
     },
     signal,
   )

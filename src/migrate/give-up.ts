@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConnectionError, RelayError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
-import type { RemoteHost } from '../remote/contract.ts'
 import { UndecidedError } from '../restore/launch.ts'
-import { privilegeToSettle } from '../restore/privilege.ts'
+import { visit, type VisitDependencies } from '../runs/visit.ts'
 import type { RestoreDriver, UndoResult } from '../restore/server/driver.ts'
 import { listJournals, type JournalList } from '../restore/server/journals.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
@@ -46,9 +45,8 @@ export async function handOverTo(
 /** Lets FROM serve, also when it was given up already. Throws ConnectionError when it can't be asked. */
 export async function startFrom(hold: RestoreDriver, { from, plan }: Journey): Promise<UndoResult> {
   if (!hold.ended) return hold.rollback()
-  const { deployment, chosen, remote } = from
   const { signal } = new AbortController()
-  return rollbackRestore(remote, { deployment, id: plan.id, privilege: chosen.privilege, signal })
+  return rollbackRestore(from.remote, { ...from, signal, id: plan.id })
 }
 
 /** TO's answer was lost, or was no: its journal says whether it goes on. Throws the reason when it does not. */
@@ -58,13 +56,7 @@ async function insistOnKept(
   { restore: { pull } }: MigrateDependencies,
 ): Promise<void> {
   if (!(reason instanceof ConnectionError)) throw reason
-  const ask = async (remote: RemoteHost, signal: AbortSignal): Promise<JournalList> => {
-    const deployment = plan.deployment.to
-    const probe = await pull.probe(remote, { deployment, names: [], sudo: to.sudo }, signal)
-    const place = { host: to, remote, probe, findHelper: pull.findHelper, signal }
-    return listJournals(remote, { deployment, privilege: await privilegeToSettle(place, deployment), signal })
-  }
-  const answer = await askPatiently(to, pull.connect, ask, ({ journals, lockedBy }) => {
+  const answer = await askPatiently(to, plan.deployment.to, pull, ({ journals, lockedBy }) => {
     const state = journals.find(({ id }) => id === plan.id)?.state
     if (state === 'kept') return true
     return lockedBy === undefined ? false : undefined
@@ -76,17 +68,12 @@ async function readDecision(
   { from, plan }: Journey,
   { restore: { pull } }: MigrateDependencies,
 ): Promise<'given-up' | 'serves'> {
-  const { host, deployment, chosen } = from
-  const { found, problem } = await askPatiently(
-    host,
-    pull.connect,
-    (remote, signal) => listJournals(remote, { deployment, privilege: chosen.privilege, signal }),
-    ({ journals, lockedBy }) => {
-      if (journals.find(({ id }) => id === plan.id)?.how === 'done') return 'given-up' as const
-      // A script that lives may still read the line that gives it up.
-      return lockedBy === undefined ? ('serves' as const) : undefined
-    },
-  )
+  const { host, deployment } = from
+  const { found, problem } = await askPatiently(host, deployment, pull, ({ journals, lockedBy }) => {
+    if (journals.find(({ id }) => id === plan.id)?.how === 'done') return 'given-up' as const
+    // A script that lives may still read the line that gives it up.
+    return lockedBy === undefined ? ('serves' as const) : undefined
+  })
   if (found !== undefined) return found
   throw new UndecidedError('undecided', `whether ${host.name} was given up is not known: ${problem}`, {
     host: host.name,
@@ -97,8 +84,8 @@ async function readDecision(
 /** Asks a server's journals over new connections until they answer; `found` is undefined when they never do. */
 async function askPatiently<T>(
   host: HostConfig,
-  connect: MigrateDependencies['restore']['pull']['connect'],
-  ask: (remote: RemoteHost, signal: AbortSignal) => Promise<JournalList>,
+  deployment: string,
+  dependencies: VisitDependencies,
   read: (list: JournalList) => T | undefined,
 ): Promise<{ readonly found: T | undefined; readonly problem: string }> {
   const { signal } = new AbortController()
@@ -106,8 +93,8 @@ async function askPatiently<T>(
   let problem = 'its script does not end'
   while (performance.now() < deadline) {
     try {
-      await using remote = await connect(host, signal)
-      const found = read(await ask(remote, signal))
+      await using place = await visit(host, { deployment, settles: true }, dependencies, signal)
+      const found = read(await listJournals(place.remote, place))
       if (found !== undefined) return { found, problem }
     } catch (error) {
       if (!(error instanceof RelayError)) throw error

@@ -1,14 +1,12 @@
 import type { RelayError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
-import { requireShell } from '../pull/access.ts'
-import { namesToProbe, selectSources } from '../pull/select-sources.ts'
-import type { HostProbe, RemoteHost } from '../remote/contract.ts'
-import { absoluteDeployment } from '../restore/preflight.ts'
+import { configuredPrivilege, visit, type Visit } from '../runs/visit.ts'
+import { selectSources } from '../pull/select-sources.ts'
 import type { ServerServices } from '../model/server-services.ts'
 import type { ContainerLook, ContainerMake, DeploymentServices } from '../services/contract.ts'
 import type { MigrateDependencies } from './dependencies.ts'
-import { privilegeToReplace } from '../restore/privilege.ts'
-import { lookAtSide, privilegeToSpeak, sourcePaths, type Side, type SideLook } from './look.ts'
+import { privilegeToReplace } from '../runs/privilege.ts'
+import { lookAtSide, sourcePaths, type Side, type SideLook } from './look.ts'
 import { movedContainers } from './moved-containers.ts'
 import { lookAtNeeds, type Needs } from './needs.ts'
 import type { MissingVolume, MovedSource } from './plan.ts'
@@ -18,6 +16,7 @@ import { lookAtRedis, type RedisVersions } from './redis-versions.ts'
 /** Both servers as they are. */
 export interface BothLooks {
   readonly looks: { readonly from: SideLook; readonly to: SideLook }
+  /** The connection to TO is closed. */
   readonly sides: { readonly from: Side; readonly to: Omit<Side, 'remote'> }
   readonly services: { readonly from: ServerServices; readonly to: ServerServices }
   readonly sources: readonly MovedSource[]
@@ -37,59 +36,47 @@ export interface BothLooks {
  * ConnectionError.
  */
 export async function lookAtBoth(
-  hosts: { readonly from: HostConfig; readonly to: HostConfig },
-  fromRemote: RemoteHost,
+  fromVisit: Visit,
+  to: HostConfig,
   dependencies: MigrateDependencies,
-  step: (host: string, text: string) => void,
-  signal: AbortSignal,
+  step: (text: string) => void,
 ): Promise<BothLooks> {
-  const { from, to } = hosts
+  const { host: from, signal } = fromVisit
   const { restore, findDeploymentServices } = dependencies
   const { pull } = restore
-  step(to.name, 'connecting')
-  await using toRemote = await pull.connect(to, signal)
-  step(from.name, 'looking around')
-  const fromProbe = await pull.probe(
-    fromRemote,
-    { deployment: from.deployment, names: namesToProbe(from), sudo: from.sudo },
-    signal,
-  )
-  requireShell(from.name, fromProbe, 'migrate')
-  const { sources } = selectSources(from, undefined, fromProbe.existing)
+  await using toVisit = await visit(to, { shellFor: 'migrate', step }, pull, signal)
+  const { sources } = selectSources(from, undefined, fromVisit.probe.existing)
   const missingVolumes: MissingVolume[] = []
-  const place = (host: HostConfig, remote: RemoteHost, probe: HostProbe, replaced: Replaced) => {
-    const isTarget = host.name === to.name
+  const place = (place: Visit, replaced: Replaced) => {
+    const isTarget = place.host.name === to.name
     const missing = (volume: string, error: RelayError): void =>
       void missingVolumes.push({ volume, why: error.message, next: error.details.next })
-    return placeSide({ host, remote, probe }, sources, replaced, pull, isTarget ? missing : undefined, signal)
+    return placeSide(place, sources, replaced, pull, isTarget ? missing : undefined)
   }
   // Nothing of it is replaced: only its services are held, with a journal beside the data.
-  const { side: fromSide, paths: origins } = await place(from, fromRemote, fromProbe, () => ({
+  const { side: fromSide, paths: origins } = await place(fromVisit, () => ({
     targets: [],
     foreign: false,
   }))
   const fromPaths = origins.flat()
-  const fromLook = await lookAtSide(fromSide, fromPaths, pull.findHelper, signal)
-  step(to.name, 'looking around')
-  const toProbe = await pull.probe(toRemote, { deployment: to.deployment, names: [], sudo: to.sudo }, signal)
-  requireShell(to.name, toProbe, 'migrate')
-  const { side: toSide, paths: targets } = await place(to, toRemote, toProbe, (paths) => ({
+  const fromLook = await lookAtSide(fromSide, fromPaths, pull)
+  const { side: toSide, paths: targets } = await place(toVisit, (paths) => ({
     targets: paths,
-    foreign: fromLook.machine.ownerUids.some((uid) => uid !== toProbe.uid),
+    foreign: fromLook.machine.ownerUids.some((uid) => uid !== toVisit.probe.uid),
   }))
-  const toLook = await lookAtSide(toSide, targets.flat(), pull.findHelper, signal)
+  const toLook = await lookAtSide(toSide, targets.flat(), pull)
 
-  const fromContainers = await containersOfSource(fromSide, fromPaths, sources, dependencies, signal)
+  const fromContainers = await containersOfSource(fromSide, fromPaths, sources, dependencies)
   let toContainers: DeploymentServices | undefined
   if (
     fromContainers !== undefined &&
     isContainers(to.services) &&
     to.services.manager === from.services.manager
   ) {
-    toContainers = await findDeploymentServices.ofTarget(toRemote, to.services, {
+    toContainers = await findDeploymentServices.ofTarget(toVisit.remote, to.services, {
       deployment: toLook.server.deployment.path,
       paths: toLook.server.targets.map(({ path }) => path),
-      privilege: privilegeToSpeak(to),
+      privilege: configuredPrivilege(to),
       signal,
       from: fromContainers,
       fromDeployment: fromSide.deployment,
@@ -100,15 +87,18 @@ export async function lookAtBoth(
   const images =
     toContainers === undefined
       ? new Map<string, string | undefined>()
-      : await findDeploymentServices.images(toRemote, names, { privilege: privilegeToSpeak(to), signal })
+      : await findDeploymentServices.images(toVisit.remote, names, {
+          privilege: configuredPrivilege(to),
+          signal,
+        })
   const needs =
     fromContainers === undefined
       ? undefined
       : await lookAtNeeds(fromSide, toSide, fromContainers, dependencies.readComposeNeeds, signal)
   const makes = await dependencies.lookAtMakes(
-    fromRemote,
+    fromVisit.remote,
     { containers: moved.map(({ id }) => id) },
-    { privilege: privilegeToSpeak(from), signal },
+    { privilege: configuredPrivilege(from), signal },
   )
   return {
     missingVolumes,
@@ -155,19 +145,16 @@ type Replaced = (paths: readonly string[]) => {
 
 /** Where the sources lie on a server, and as whom it is worked on there. */
 async function placeSide(
-  found: Pick<Side, 'host' | 'remote' | 'probe'>,
+  place: Visit,
   sources: readonly SourceConfig[],
   replaced: Replaced,
-  { findHelper, findVolume }: MigrateDependencies['restore']['pull'],
+  pull: MigrateDependencies['restore']['pull'],
   missing: ((volume: string, error: RelayError) => void) | undefined,
-  signal: AbortSignal,
 ): Promise<{ readonly side: Side; readonly paths: readonly (readonly string[])[] }> {
-  const { host, probe } = found
-  const deployment = probe.deployment ?? absoluteDeployment(host.deployment, probe.home)
-  const place = { ...found, findHelper, findVolume, signal }
-  const paths = await sourcePaths(sources, place, deployment, missing)
-  const replacement = { deployment, services: host.services, ...replaced(paths.flat()) }
-  return { side: { ...found, deployment, chosen: await privilegeToReplace(place, replacement) }, paths }
+  const paths = await sourcePaths(sources, place, pull, missing)
+  const replacement = { services: place.host.services, ...replaced(paths.flat()) }
+  const chosen = await privilegeToReplace(place, pull, replacement)
+  return { side: { ...place, privilege: chosen.privilege, chosen }, paths }
 }
 
 type ContainerConfig = Extract<HostConfig['services'], { readonly manager: 'docker' | 'compose' }>
@@ -177,11 +164,10 @@ function isContainers(services: HostConfig['services']): services is ContainerCo
 }
 
 async function containersOfSource(
-  { host, remote, deployment }: Side,
+  { host, remote, deployment, signal }: Side,
   paths: readonly string[],
   sources: readonly SourceConfig[],
   { findDeploymentServices }: MigrateDependencies,
-  signal: AbortSignal,
 ): Promise<DeploymentServices | undefined> {
   if (!isContainers(host.services)) return undefined
   // Whatever a Redis source names is what the last pull is taken from.
@@ -191,7 +177,7 @@ async function containersOfSource(
   return findDeploymentServices.ofSource(remote, host.services, {
     deployment,
     paths,
-    privilege: privilegeToSpeak(host),
+    privilege: configuredPrivilege(host),
     signal,
     data,
   })

@@ -1,19 +1,15 @@
 import { SourceError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
-import { locateSource, type SourcePlace } from '../pull/locate.ts'
-import {
-  choosePrivilege,
-  lookAtAccess,
-  type ChosenPrivilege,
-  type PrivilegePlace,
-} from '../pull/privilege.ts'
-import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
+import { locateSource } from '../pull/locate.ts'
+import type { HostProbe } from '../remote/contract.ts'
 import { scriptFailure } from '../restore/server/failure.ts'
 import { versionOfBinary, type ServerVersion } from '../model/redis-version.ts'
 import { decodeField, fieldLines } from '../model/script-field.ts'
 import { listJournals, type RestoreJournal } from '../restore/server/journals.ts'
 import { lookAtTargets, type ServerLook } from '../restore/server/look.ts'
-import type { DeploymentServices, FindHelper } from '../services/contract.ts'
+import { choosePrivilege, lookAtAccess, type ChosenPrivilege } from '../runs/privilege.ts'
+import type { Visit } from '../runs/visit.ts'
+import type { DeploymentServices, FindHelper, FindVolume } from '../services/contract.ts'
 
 /** What migrate-look.sh found. */
 export interface MachineLook {
@@ -47,32 +43,21 @@ export interface SideLook {
   readonly containers: DeploymentServices | undefined
 }
 
-/** A server that is connected to. */
-export interface Side {
-  readonly host: HostConfig
-  readonly remote: RemoteHost
-  readonly probe: HostProbe
-  /** Absolute; need not be there on TO. */
-  readonly deployment: string
-  /** As whom its journals are read and its services held still. */
+/** One of the two servers, with the privilege by which its journals are read and its services held still. */
+export interface Side extends Visit {
+  /** Why it is that privilege. */
   readonly chosen: ChosenPrivilege
-}
-
-/** How Docker is spoken to: as it is configured. */
-export function privilegeToSpeak({ sudo }: Pick<HostConfig, 'sudo'>): Privilege | undefined {
-  return sudo ? 'sudo' : undefined
 }
 
 /** Everything but the containers. Changes nothing. Throws RemoteError. */
 export async function lookAtSide(
-  { host, remote, probe, deployment, chosen }: Side,
+  side: Side,
   paths: readonly string[],
-  findHelper: FindHelper,
-  signal: AbortSignal,
+  finding: { readonly findHelper: FindHelper },
 ): Promise<Omit<SideLook, 'containers'>> {
-  const place: PrivilegePlace = { host, remote, probe, findHelper, signal }
-  const { privilege } = await choosePrivilege(place, async () =>
-    (await lookAtAccess(place, 'read', [deployment, ...paths])).every((answer) => answer),
+  const { host, remote, probe, deployment, chosen, signal } = side
+  const { privilege } = await choosePrivilege(side, finding, async () =>
+    (await lookAtAccess(side, 'read', [deployment, ...paths])).every((answer) => answer),
   )
   const server = await lookAtTargets(remote, { deployment, targets: paths, privilege, signal })
   const result = await remote.run(
@@ -87,7 +72,7 @@ export async function lookAtSide(
   )
   const machine = result.status === 0 ? parseMachine(result.stdout) : undefined
   if (machine === undefined) throw scriptFailure(remote, 'comparing the servers', result)
-  const { journals } = await listJournals(remote, { deployment, privilege: chosen.privilege, signal })
+  const { journals } = await listJournals(remote, side)
   return { host, probe, server, machine, journals, chosen }
 }
 
@@ -122,15 +107,15 @@ export function parseMachine(stdout: Buffer): MachineLook | undefined {
  */
 export async function sourcePaths(
   sources: readonly SourceConfig[],
-  place: SourcePlace & { readonly host: HostConfig },
-  deployment: string,
+  place: Visit,
+  dependencies: { readonly findVolume: FindVolume },
   missing?: (volume: string, error: SourceError) => void,
 ): Promise<readonly (readonly string[])[]> {
-  const { host } = place
+  const { host, deployment } = place
   const found: (readonly string[])[] = []
   for (const source of sources) {
     const there = host.sources.find((one) => one.name === source.name && one.kind === source.kind) ?? source
-    const located = await locateSource(place, there).catch((error: unknown) => {
+    const located = await locateSource(place, there, dependencies).catch((error: unknown) => {
       if (missing === undefined || there.kind !== 'volume') throw error
       if (!(error instanceof SourceError) || error.code !== 'volume-missing') throw error
       missing(there.volume, error)

@@ -4,6 +4,8 @@ import type { Finding } from '../model/finding.ts'
 import { snapshotId } from '../model/names.ts'
 import type { MigrationPlan, MigrationReport } from '../model/migration-report.ts'
 import { lookAtSources } from '../pull/look-at-sources.ts'
+import { namesToProbe } from '../pull/select-sources.ts'
+import { visit, type Visit } from '../runs/visit.ts'
 import type { ServerServices } from '../model/server-services.ts'
 import type { RunRecord } from '../vault/contract.ts'
 import { cutOver } from './cutover.ts'
@@ -48,8 +50,9 @@ export async function migrateHosts(
   for (const { name } of [from, to]) pull.reporter.event({ type: 'host-started', host: name })
   await using fromLock = dryRun ? undefined : await pull.vault.lock(from.name)
   await using toLock = dryRun ? undefined : await pull.vault.lock(to.name)
-  diary.step(from.name, 'connecting')
-  await using fromRemote = await pull.connect(from, signal)
+  const looksFor = { names: namesToProbe(from), shellFor: 'migrate' }
+  const step = (host: string) => (text: string) => diary.step(host, text)
+  await using fromVisit = await visit(from, { ...looksFor, step: step(from.name) }, pull, signal)
   const {
     looks,
     sides,
@@ -60,7 +63,7 @@ export async function migrateHosts(
     needs,
     makes,
     ...volumes
-  } = await lookAtBoth({ from, to }, fromRemote, dependencies, diary.step, signal)
+  } = await lookAtBoth(fromVisit, to, dependencies, step(to.name))
   const services = request.acceptMissing
     ? { ...found, to: withoutFiles(found.to, missingFiles({ from: looks.from, needs })) }
     : found
@@ -79,9 +82,8 @@ export async function migrateHosts(
     volumesMade: volumes.volumesToMake !== undefined,
     acceptMissing: request.acceptMissing,
   })
-  const place = { host: from, remote: fromRemote, probe: looks.from.probe, signal }
   // The pull itself says it, else.
-  const unfit = dryRun ? await captureFindings(place, sources, dependencies) : []
+  const unfit = dryRun ? await captureFindings(fromVisit, sources, dependencies) : []
   const plan = { ...looked, findings: [...looked.findings, ...unfit] }
   const refusal = refusalOf(plan)
   const report = (arrived: Arrived): MigrationReport => ({
@@ -120,8 +122,14 @@ export async function migrateHosts(
   try {
     if (volumes.volumesToMake !== undefined) {
       diary.step(to.name, 'having Compose make its volumes')
-      await using remote = await pull.connect(to, signal)
-      await makeVolumes(sides.from, { ...sides.to, remote }, volumes.volumesToMake, plan.id, signal)
+      await using place = await visit(to, { shellFor: 'migrate' }, pull, signal)
+      await makeVolumes(
+        sides.from,
+        { ...sides.to, remote: place.remote },
+        volumes.volumesToMake,
+        plan.id,
+        signal,
+      )
     }
     const arrived = await (cutover ? cutOver : rehearse)(journey, dependencies, signal)
     await record(arrived)
@@ -155,7 +163,7 @@ function refusalOf({ to, findings }: MigrationPlan): RelayError | undefined {
 
 /** What keeps FROM's sources from being captured, as its pull would say it. */
 async function captureFindings(
-  place: Parameters<typeof lookAtSources>[0],
+  place: Visit,
   sources: readonly MovedSource[],
   { restore: { pull } }: MigrateDependencies,
 ): Promise<Finding[]> {

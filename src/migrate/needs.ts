@@ -55,7 +55,7 @@ export async function lookAtNeeds(
   const candidates = [...labelled(moved), ...mounted(moved)]
   const unclear: string[] = []
   for (const project of composeMakes(moved)) {
-    const found = await readComposeNeeds(from.remote, project, { privilege: from.chosen.privilege, signal })
+    const found = await readComposeNeeds(from.remote, project, { privilege: from.privilege, signal })
     unclear.push(...found.unclear)
     candidates.push(
       ...found.needs.map((need) => ({ ...need, volume: undefined, writable: false, isThere: false })),
@@ -133,15 +133,12 @@ function elsewhere(path: string, from: string, to: string): string {
 }
 
 async function lookAtPaths(
-  { remote, chosen }: Side,
+  { remote, privilege }: Side,
   paths: readonly string[],
   signal: AbortSignal,
 ): Promise<readonly PathFacts[]> {
   const title = 'comparing what the containers were made from'
-  const result = await remote.run(
-    { script: 'migrate/paths', args: paths, privilege: chosen.privilege, title },
-    { signal },
-  )
+  const result = await remote.run({ script: 'migrate/paths', args: paths, privilege, title }, { signal })
   const facts = result.status === 0 ? parsePaths(result.stdout, paths) : undefined
   if (facts === undefined) throw scriptFailure(remote, title, result)
   return facts

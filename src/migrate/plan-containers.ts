@@ -1,5 +1,6 @@
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
+import { isOlder } from '../model/version-order.ts'
 import type { ContainerLook, DeploymentServices } from '../services/contract.ts'
 import { movedContainers } from './moved-containers.ts'
 import type { MigrationInput } from './plan.ts'
@@ -170,14 +171,4 @@ function usersLeftFindings({ to }: MigrationInput, { usersLeft }: DeploymentServ
 
 function names(containers: readonly ContainerLook[]): string {
   return containers.map(({ name }) => printable(name)).join(', ')
-}
-
-/** By the first two numbers of a version. */
-export function isOlder(version: string, than: string): boolean {
-  const [left, right] = [version, than].map((text) =>
-    text.split('.').map((part) => Number.parseInt(part, 10) || 0),
-  )
-  const [major = 0, minor = 0] = left ?? []
-  const [otherMajor = 0, otherMinor = 0] = right ?? []
-  return major < otherMajor || (major === otherMajor && minor < otherMinor)
 }

@@ -1,7 +1,8 @@
 import type { SourceConfig } from '../model/config.ts'
 import { versionOfBinary, type ServerVersion } from '../model/redis-version.ts'
 import type { ContainerLook } from '../services/contract.ts'
-import { privilegeToSpeak, type MachineLook, type Side } from './look.ts'
+import { configuredPrivilege, type Visit } from '../runs/visit.ts'
+import type { MachineLook } from './look.ts'
 
 /** What Redis a source has on both servers; undefined where that could not be found out. */
 export interface RedisVersions {
@@ -10,7 +11,7 @@ export interface RedisVersions {
   readonly to: ServerVersion | undefined
 }
 
-interface RedisSide extends Pick<Side, 'host' | 'remote'> {
+interface RedisSide extends Pick<Visit, 'host' | 'remote'> {
   readonly machine: MachineLook
 }
 
@@ -59,7 +60,7 @@ async function imageVersion(
       script: 'sources/redis/image',
       patience: 'list',
       args: [image],
-      privilege: privilegeToSpeak(host),
+      privilege: configuredPrivilege(host),
       title,
     },
     { signal },

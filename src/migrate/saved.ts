@@ -26,11 +26,7 @@ export async function insistOnSaved(
   signal: AbortSignal,
 ): Promise<void> {
   if (unsaved(running, stopped, () => Infinity).length === 0) return
-  const { journals } = await listJournals(from.remote, {
-    deployment: from.deployment,
-    privilege: from.chosen.privilege,
-    signal,
-  })
+  const { journals } = await listJournals(from.remote, { ...from, signal })
   const begun = journals.find(({ id }) => id === plan.id)?.begunAt
   const seconds = (begun ?? new Date()).getTime() / 1000
   for (const source of unsaved(running, stopped, () => seconds)) {

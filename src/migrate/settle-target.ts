@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RelayError } from '../errors.ts'
 import { listJournals } from '../restore/server/journals.ts'
-import { privilegeToSettle } from '../restore/privilege.ts'
+import { visit } from '../runs/visit.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import type { Journey } from './journey.ts'
@@ -23,16 +23,13 @@ export async function settleTarget(
   let problem = ''
   while (performance.now() < deadline) {
     try {
-      await using remote = await pull.connect(to, signal)
-      const deployment = plan.deployment.to
-      const probe = await pull.probe(remote, { deployment, names: [], sudo: to.sudo }, signal)
-      const place = { host: to, remote, probe, findHelper: pull.findHelper, signal }
-      const options = { deployment, privilege: await privilegeToSettle(place, deployment), signal }
-      const { journals, lockedBy } = await listJournals(remote, options)
+      const known = { deployment: plan.deployment.to, settles: true }
+      await using place = await visit(to, known, pull, signal)
+      const { journals, lockedBy } = await listJournals(place.remote, place)
       const journal = journals.find(({ id }) => id === plan.id)
       if (lockedBy === undefined) {
         if (journal === undefined || journal.state === 'closed') return undefined
-        const undone = await rollbackRestore(remote, { ...options, id: plan.id })
+        const undone = await rollbackRestore(place.remote, { ...place, id: plan.id })
         return undone.outcome === 'stuck' ? `undoing it is stuck: ${undone.reason}` : undefined
       }
       problem = 'its script still runs'

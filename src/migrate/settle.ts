@@ -1,26 +1,17 @@
 import { ConnectionError, LockedError, RelayError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
-import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import { checkUndo } from '../restore/before-undo.ts'
-import { absoluteDeployment } from '../restore/preflight.ts'
 import type { UndoResult } from '../restore/server/driver.ts'
 import { listJournals, type RestoreJournal } from '../restore/server/journals.ts'
 import { supersededBy } from '../restore/choose-journal.ts'
-import { privilegeToSettle } from '../restore/privilege.ts'
+import { visit, type VisitDependencies } from '../runs/visit.ts'
 import { finishRestore, rollbackRestore } from '../restore/server/settle.ts'
-import type { FindHelper, FindPlacedServices } from '../services/contract.ts'
+import type { FindPlacedServices } from '../services/contract.ts'
 import { tellAccepted } from './accepted.ts'
 import { verdict, type SideJournal } from './verdict.ts'
 
-export interface SettleDependencies {
-  readonly connect: (host: HostConfig, signal: AbortSignal) => Promise<RemoteHost>
-  readonly probe: (
-    host: RemoteHost,
-    question: { readonly deployment: string; readonly names: readonly string[]; readonly sudo: boolean },
-    signal: AbortSignal,
-  ) => Promise<HostProbe>
-  readonly findHelper: FindHelper
+export interface SettleDependencies extends VisitDependencies {
   readonly findPlacedServices: FindPlacedServices
   /** Asks whether to go on; throws when not. */
   readonly confirm: (what: string) => Promise<void>
@@ -149,23 +140,19 @@ interface OpenSide extends AsyncDisposable {
 async function openSide(
   id: string,
   host: HostConfig | undefined,
-  { connect, probe, findHelper, findPlacedServices }: SettleDependencies,
+  dependencies: SettleDependencies,
   signal: AbortSignal,
 ): Promise<OpenSide> {
   if (host === undefined) return closedSide('gone')
-  let remote: RemoteHost
+  let place: Awaited<ReturnType<typeof visit>>
   try {
-    remote = await connect(host, signal)
+    place = await visit(host, { settles: true }, dependencies, signal)
   } catch (error) {
     if (!(error instanceof ConnectionError)) throw error
     return closedSide('unreachable')
   }
-  const question = { deployment: host.deployment, names: [], sudo: host.sudo }
-  const probed = await probe(remote, question, signal)
-  const deployment = probed.deployment ?? absoluteDeployment(host.deployment, probed.home)
-  const privilege = await privilegeToSettle({ host, remote, probe: probed, findHelper, signal }, deployment)
-  const options = { deployment, privilege, signal }
-  const { journals, lockedBy } = await listJournals(remote, options)
+  const { remote } = place
+  const { journals, lockedBy } = await listJournals(remote, place)
   const journal = journals.find((one) => one.id === id)
   let stuck: string | undefined
   return {
@@ -175,11 +162,11 @@ async function openSide(
     get stuck() {
       return stuck
     },
-    finish: () => finishRestore(remote, { ...options, id }),
+    finish: () => finishRestore(remote, { ...place, id }),
     async accepted(from) {
       if (journal === undefined) return []
       try {
-        return await tellAccepted(remote, from, { ...options, id }).then((lines) =>
+        return await tellAccepted(remote, from, { ...place, id }).then((lines) =>
           lines.map((line) => `  ${line}`),
         )
       } catch (error) {
@@ -192,9 +179,8 @@ async function openSide(
       const isDone = journal?.state === 'closed'
       try {
         // Only what serves may be asked to wait; what died halfway is undone whoever uses it, and told.
-        if (isDone)
-          await checkUndo(journal, { host, remote, ...options, findPlacedServices, acceptChanges: false })
-        const result = await rollbackRestore(remote, { ...options, id })
+        if (isDone) await checkUndo(place, journal, { ...dependencies, acceptChanges: false })
+        const result = await rollbackRestore(remote, { ...place, id })
         if (result.outcome === 'stuck') stuck = result.reason
         return result
       } catch (error) {
@@ -204,7 +190,7 @@ async function openSide(
         return undefined
       }
     },
-    [Symbol.asyncDispose]: () => remote[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => place[Symbol.asyncDispose](),
   }
 }
 

@@ -3,6 +3,7 @@ import type { Reporter } from '../report/contract.ts'
 import type { Purpose } from '../model/snapshot.ts'
 import { takeSnapshot } from '../pull/pull-host.ts'
 import { namesToProbe, selectSources } from '../pull/select-sources.ts'
+import { lookAround } from '../runs/visit.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import type { Journey } from './journey.ts'
@@ -18,15 +19,10 @@ export async function takeWhole(
   signal: AbortSignal,
 ): Promise<Snapshot> {
   const pull = held ? { ...restore.pull, reporter: withoutStopped(restore.pull.reporter) } : restore.pull
-  const { host, remote } = from
-  const question = { deployment: host.deployment, names: namesToProbe(host), sudo: host.sudo }
-  const probe = await pull.probe(remote, question, signal)
-  const selection = selectSources(host, undefined, probe.existing)
-  const taken = await takeSnapshot(
-    { host, remote, probe, lock: locks.from, selection, purpose },
-    pull,
-    signal,
-  )
+  const { host } = from
+  const place = await lookAround({ ...from, signal }, { names: namesToProbe(host) }, pull)
+  const selection = selectSources(host, undefined, place.probe.existing)
+  const taken = await takeSnapshot(place, { lock: locks.from, selection, purpose }, pull)
   const failed = taken.sources.find(({ outcome }) => outcome === 'failed')
   if (failed === undefined && taken.snapshot !== undefined) return taken.snapshot
   throw new RelayError(

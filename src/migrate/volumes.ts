@@ -2,11 +2,10 @@ import { posix } from 'node:path'
 import { ConnectionError, RelayError, SourceError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import { encodeField, fieldLine } from '../model/script-field.ts'
-import type { RemoteHost } from '../remote/contract.ts'
 import { nextReply } from '../restore/server/replies.ts'
 import { prepareStaging } from '../restore/server/staging.ts'
 import type { ComposeLabels } from '../services/contract.ts'
-import type { Side } from './look.ts'
+import type { Visit } from '../runs/visit.ts'
 import type { Need } from './needs.ts'
 
 /** Volumes of TO that Compose is to make, and what it makes them from. */
@@ -47,13 +46,13 @@ export function volumesToMake(
  * when the migration is undone. Throws RelayError.
  */
 export async function makeVolumes(
-  from: Pick<Side, 'remote' | 'chosen'>,
-  to: Pick<Side, 'remote' | 'chosen' | 'deployment'>,
+  from: Pick<Visit, 'remote' | 'privilege'>,
+  to: Pick<Visit, 'remote' | 'privilege' | 'deployment'>,
   asked: VolumesToMake,
   id: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const { deployment, remote, chosen } = to
+  const { deployment, remote, privilege } = to
   const staged = `${deployment}/.relay-backup/restore-${id}/compose`
   const lines: string[] = []
   for (const { path, type } of asked.parts) {
@@ -65,14 +64,14 @@ export async function makeVolumes(
   }
   for (const argument of composeArguments(asked, staged))
     lines.push(fieldLine('argument', encodeField(argument)))
-  const options = { deployment, privilege: chosen.privilege, signal }
+  const options = { deployment, privilege, signal }
   await prepareStaging(remote, { ...options, id, directories: [staged] })
   await using lease = await remote.lease(
     {
       script: 'migrate/volumes',
       patience: 'services',
       args: [staged, asked.project],
-      privilege: chosen.privilege,
+      privilege,
       title: 'having Compose make the volumes',
     },
     { firstLines: lines, signal },
@@ -116,13 +115,13 @@ function encodeBytes(bytes: Uint8Array): string {
 }
 
 async function readFile(
-  { remote, chosen }: { readonly remote: RemoteHost; readonly chosen: Side['chosen'] },
+  { remote, privilege }: Pick<Visit, 'remote' | 'privilege'>,
   path: string,
   signal: AbortSignal,
 ): Promise<Buffer> {
   const title = `reading ${path}`
   const { status, stdout } = await remote.run(
-    { script: 'services/read-file', args: [path], privilege: chosen.privilege, title },
+    { script: 'services/read-file', args: [path], privilege, title },
     { signal },
   )
   if (status === 0) return stdout

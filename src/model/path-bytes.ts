@@ -8,6 +8,11 @@ export type PathJson = string | { readonly base64: string }
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+/** Text as its bytes, one char each. */
+export function latin1(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1')
+}
+
 export function pathToJson(path: Uint8Array): PathJson {
   try {
     return strictUtf8.decode(path)

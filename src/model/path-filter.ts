@@ -1,4 +1,5 @@
 import ignore from 'ignore'
+import { latin1 } from './path-bytes.ts'
 
 /** No part of a backup: what restores and we ourselves leave on a server. */
 export const ALWAYS_EXCLUDED = '.relay-backup'
@@ -174,8 +175,4 @@ function isOurs(name: string): boolean {
     name.endsWith(`/${ALWAYS_EXCLUDED}`) ||
     name.startsWith(`${ALWAYS_EXCLUDED}/`)
   )
-}
-
-function latin1(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1')
 }

@@ -1,3 +1,5 @@
+import { atLeast } from './version-order.ts'
+
 /**
  * Since which Redis an RDB version can be loaded (RDB_VERSION in src/rdb.h of each release; the table of
  * redis/librdb says the same). In between nothing changed: 6.0 and 6.2 write 9, 8.0 to 8.4 write 12.
@@ -30,18 +32,6 @@ export function minimumRedis(rdbVersion: number): string | undefined {
 /** The RDB version that a Redis writes, and puts into what DUMP answers. */
 export function rdbVersionOf(redis: string): number {
   return SINCE.find(([, since]) => atLeast(redis, since))?.[0] ?? 0
-}
-
-/** Compares by number, part by part; what is missing counts as 0. */
-export function atLeast(version: string, minimum: string): boolean {
-  const [have, need] = [version, minimum].map((text) =>
-    text.split('.').map((part) => Number.parseInt(part, 10) || 0),
-  )
-  for (const [at, part] of (need ?? []).entries()) {
-    const other = have?.[at] ?? 0
-    if (other !== part) return other > part
-  }
-  return true
 }
 
 /** From INFO. Valkey tells a Redis version for compatibility, and its own. */

@@ -91,7 +91,7 @@ export function isStream({ archives }: Pick<ManifestSource, 'archives'>): boolea
 /** The format of manifests, ledgers and vaults that this version writes and reads. */
 export const VAULT_FORMAT = 2
 
-/** The snapshot's description: `manifest.json`, written once and never changed (design.md section 5). */
+/** The snapshot's description: `manifest.json`, written once and never changed (docs/design/vault.md). */
 export interface Manifest {
   readonly format: typeof VAULT_FORMAT
   readonly id: string

@@ -1,30 +1,24 @@
 import type { Readable } from 'node:stream'
 import type { ArchiveObserver, ArchiveResult, IndexHeader, ReadEntry } from '../archive/contract.ts'
 import { ConnectionError, InterruptedError, RelayError, SourceError, VaultError } from '../errors.ts'
-import type { HostConfig, SourceConfig } from '../model/config.ts'
+import type { SourceConfig } from '../model/config.ts'
 import { formatSize } from '../model/units.ts'
 import { pathToJson, printable } from '../model/path-bytes.ts'
 import type { Compression, ManifestArchive, ManifestFile } from '../model/snapshot.ts'
-import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
+import type { Visit } from '../runs/visit.ts'
 import type { Capture, CaptureArchive, PullContext, CaptureOutcome } from '../sources/contract.ts'
 import type { PendingFile, PendingSnapshot } from '../vault/contract.ts'
 import { archiveFileName } from './archive-name.ts'
 import type { PullDependencies } from './dependencies.ts'
 
-/** Where a source is captured from and to. */
-export interface PullSourceContext {
-  readonly host: HostConfig
-  readonly remote: RemoteHost
-  readonly probe: HostProbe
-  /** How the source is read. */
-  readonly privilege: Privilege | undefined
+/** Where a source is captured from, with the privilege by which it is read, and where to. */
+export interface PullSourceContext extends Visit {
   readonly pending: PendingSnapshot
   /**
    * Sources are looked at and wait for their servers side by side; what takes memory and fills the line goes through
    * here, one after another. Rejects without running it once the signal is aborted.
    */
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>
-  readonly signal: AbortSignal
   /** Files made so far: they go when the source fails. */
   readonly files: PendingFile[]
 }

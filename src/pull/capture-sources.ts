@@ -26,7 +26,7 @@ export interface Links {
 }
 
 /** What all sources of one pull have in common. */
-type CommonContext = Omit<PullSourceContext, 'files' | 'privilege' | 'inTurn'>
+type CommonContext = Omit<PullSourceContext, 'files' | 'inTurn'>
 
 /** So many sources are looked at, or have their servers prepare something, at the same time. */
 const SIDE_BY_SIDE = 4
@@ -50,7 +50,7 @@ export async function captureSources(
       if (quiesce === undefined) await capture()
       else {
         const step = (text: string) => reporter.event({ type: 'host-step', host: host.name, step: text })
-        const found = await whileHeld(context, quiesce, dependencies, { step, signal }, capture)
+        const found = await whileHeld(context, quiesce, dependencies, step, capture)
         captured.findings.push(...found)
       }
     } catch (thrown) {

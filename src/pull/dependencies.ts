@@ -9,15 +9,15 @@ import type {
   WriteArchive,
 } from '../archive/contract.ts'
 import type { Encryptor } from '../crypto/contract.ts'
-import type { HostConfig, SshConfig } from '../model/config.ts'
+import type { SshConfig } from '../model/config.ts'
 import type { SourceKind } from '../model/snapshot.ts'
-import type { HostProbe, RemoteHost } from '../remote/contract.ts'
+import type { RemoteHost } from '../remote/contract.ts'
 import type { Reporter } from '../report/contract.ts'
+import type { VisitDependencies } from '../runs/visit.ts'
 import type { ResolveSecret } from '../secrets/contract.ts'
 import type {
   CheckHold,
   FindContainer,
-  FindHelper,
   FindVolume,
   HoldServices,
   LookAtVersions,
@@ -28,7 +28,7 @@ import type { ListingStore } from '../state/contract.ts'
 import type { Vault } from '../vault/contract.ts'
 
 /** The parts a pull is wired from, by `commands/pull.ts` and by `demo`. */
-export interface PullDependencies {
+export interface PullDependencies extends VisitDependencies {
   readonly vault: Vault
   readonly encryptor: Encryptor
   readonly writeArchive: WriteArchive
@@ -45,19 +45,12 @@ export interface PullDependencies {
   readonly sourceOf: (kind: SourceKind) => Promise<CapturableSource>
   /** The same for two hosts that are one server behind several names. */
   readonly serverOf: (ssh: SshConfig) => Promise<string>
-  readonly connect: (host: HostConfig, signal: AbortSignal) => Promise<RemoteHost>
-  readonly probe: (
-    host: RemoteHost,
-    question: { readonly deployment: string; readonly names: readonly string[]; readonly sudo: boolean },
-    signal: AbortSignal,
-  ) => Promise<HostProbe>
   /** Takes the lock of the deployment on the server; disposing it gives it back. */
   readonly lockDeployment: (
     host: RemoteHost,
     deployment: string,
     options: { readonly sudo: boolean; readonly signal: AbortSignal },
   ) => Promise<AsyncDisposable>
-  readonly findHelper: FindHelper
   readonly findVolume: FindVolume
   readonly holdServices: HoldServices
   readonly checkHold: CheckHold

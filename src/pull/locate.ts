@@ -1,24 +1,18 @@
-import type { HostConfig, SourceConfig } from '../model/config.ts'
-import type { HostProbe, RemoteHost } from '../remote/contract.ts'
+import type { SourceConfig } from '../model/config.ts'
 import type { FindVolume } from '../services/contract.ts'
-import { requireShell } from './access.ts'
-
-/** Where sources are looked for. */
-export interface SourcePlace {
-  readonly host: Pick<HostConfig, 'name' | 'sudo' | 'services'>
-  readonly remote: RemoteHost
-  readonly probe: HostProbe
-  readonly findVolume: FindVolume
-  readonly signal: AbortSignal
-}
+import { requireShell } from '../runs/access.ts'
+import { configuredPrivilege, type Visit } from '../runs/visit.ts'
 
 /** A source with its paths: where a volume lies, only its server knows. Throws as {@link FindVolume} does. */
-export async function locateSource(place: SourcePlace, source: SourceConfig): Promise<SourceConfig> {
+export async function locateSource(
+  visit: Visit,
+  source: SourceConfig,
+  { findVolume }: { readonly findVolume: FindVolume },
+): Promise<SourceConfig> {
   if (source.kind !== 'volume') return source
-  const { host, remote, probe, findVolume, signal } = place
+  const { host, remote, probe, deployment, signal } = visit
   requireShell(host.name, probe, 'a volume')
-  const privilege = host.sudo ? 'sudo' : undefined
-  const deployment = probe.deployment ?? '/'
+  const privilege = configuredPrivilege(host)
   const { mountpoint } = await findVolume(remote, source.volume, {
     deployment,
     services: host.services,

@@ -1,11 +1,12 @@
 import { ConnectionError, RelayError, SourceError } from '../errors.ts'
-import type { HostConfig, SourceConfig } from '../model/config.ts'
+import type { SourceConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
-import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import type { CaptureContext, ExcludedNames } from '../sources/contract.ts'
 import type { PullDependencies } from './dependencies.ts'
 import { locateSource } from './locate.ts'
-import { privilegeToRead, withRefusal, type ChosenPrivilege } from './privilege.ts'
+import type { ChosenPrivilege } from '../runs/privilege.ts'
+import type { Visit } from '../runs/visit.ts'
+import { privilegeToRead, withRefusal } from './privilege.ts'
 import { groupByQuiesce, holdRequest } from './quiesce.ts'
 
 /** The parts it takes to look at sources without changing anything. */
@@ -27,19 +28,12 @@ export interface SourceLook {
   readonly error?: RelayError | undefined
 }
 
-interface LookPlace {
-  readonly host: HostConfig
-  readonly remote: RemoteHost
-  readonly probe: HostProbe
-  readonly signal: AbortSignal
-}
-
 /**
  * What a pull of these sources would come to, as far as that can be seen without changing anything. Throws what
  * concerns all of them alike: a lost connection, an interruption.
  */
 export async function lookAtSources(
-  place: LookPlace,
+  place: Visit,
   sources: readonly SourceConfig[],
   dependencies: LookDependencies,
 ): Promise<readonly SourceLook[]> {
@@ -62,19 +56,19 @@ export async function lookAtSources(
 }
 
 async function lookAtSource(
-  place: LookPlace,
+  place: Visit,
   config: SourceConfig,
   dependencies: LookDependencies,
 ): Promise<SourceLook> {
   const { host, remote, probe, signal } = place
-  const { findHelper, findVolume, findContainer, resolveSecret, sourceOf } = dependencies
+  const { findContainer, resolveSecret, sourceOf } = dependencies
   const notices: string[] = []
   let source = config
   let chosen: ChosenPrivilege | undefined
   let excludes: readonly ExcludedNames[] | undefined
   const error = await refusalOf(place, async () => {
-    source = await locateSource({ ...place, findVolume }, config)
-    chosen = await privilegeToRead({ ...place, findHelper }, source)
+    source = await locateSource(place, config, dependencies)
+    chosen = await privilegeToRead(place, source, dependencies)
     const kind = await sourceOf(source.kind)
     if (probe.access === 'sftp' && kind.captureOverSftp === undefined) throw needsShell(source)
     const context: CaptureContext = {
@@ -109,10 +103,7 @@ export function needsShell({ kind }: SourceConfig): SourceError {
 }
 
 /** The expected error that a look ends with. */
-async function refusalOf(
-  { signal }: LookPlace,
-  look: () => Promise<unknown>,
-): Promise<RelayError | undefined> {
+async function refusalOf({ signal }: Visit, look: () => Promise<unknown>): Promise<RelayError | undefined> {
   try {
     await look()
     return undefined

@@ -3,7 +3,8 @@ import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { PullPlanReport } from '../model/pull-report.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import type { PullDependencies } from './dependencies.ts'
-import { SFTP_ONLY } from './access.ts'
+import { SFTP_ONLY } from '../runs/access.ts'
+import { visit } from '../runs/visit.ts'
 import { lookAtSources, type LookDependencies } from './look-at-sources.ts'
 import { describePrivilege } from './privilege.ts'
 import { describeQuiesce } from './quiesce.ts'
@@ -52,16 +53,11 @@ async function planHost(
   dependencies: PlanDependencies,
   signal: AbortSignal,
 ): Promise<PullPlanReport> {
-  await using remote = await dependencies.connect(host, signal)
-  const probe = await dependencies.probe(
-    remote,
-    { deployment: host.deployment, names: namesToProbe(host), sudo: host.sudo },
-    signal,
-  )
-  const deployment = requireDeployment(host, probe)
+  await using place = await visit(host, { names: namesToProbe(host), insists: true }, dependencies, signal)
+  const { probe, deployment } = place
   const selection = selectSources(host, asked, probe.existing)
-  const looks = await lookAtSources({ host, remote, probe, signal }, selection.sources, dependencies)
-  const { compose, findings } = await serverVersions({ host, remote, probe }, dependencies, signal)
+  const looks = await lookAtSources(place, selection.sources, dependencies)
+  const { compose, findings } = await serverVersions(place, dependencies)
   const open = openJournalsOf(host, probe)
   const failed = looks.filter(({ error }) => error !== undefined).length
   return {
@@ -99,7 +95,7 @@ async function planHost(
   }
 }
 
-/** Why a deployment between two states is not pulled (design.md section 6); undefined where it is not. */
+/** Why a deployment between two states is not pulled (docs/design/pull.md); undefined where it is not. */
 export function openJournalsOf(host: HostConfig, probe: HostProbe): RelayError | undefined {
   if (probe.openJournals.length === 0) return undefined
   return new RelayError(
@@ -110,17 +106,6 @@ export function openJournalsOf(host: HostConfig, probe: HostProbe): RelayError |
       next: `Wait for it to end, or settle it with: relay-backup rollback --host ${host.name}`,
     },
   )
-}
-
-/** The deployment as an absolute path on the server. Throws when it is not there. */
-export function requireDeployment(host: HostConfig, probe: HostProbe): string {
-  if (probe.deployment !== undefined) return probe.deployment
-  throw new RelayError('no-deployment', `there is no directory ${host.deployment} on the server`, {
-    host: host.name,
-    next: `Correct hosts.${host.name}.deployment in the config; it is as seen by ${
-      probe.access === 'sftp' ? 'the SFTP user' : `${probe.user} (uid ${probe.uid}) on the server`
-    }.`,
-  })
 }
 
 function describeSource(source: SourceConfig): string {

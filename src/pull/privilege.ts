@@ -1,68 +1,20 @@
-import { RemoteError, SourceError } from '../errors.ts'
-import type { HostConfig, SourceConfig } from '../model/config.ts'
-import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
-import type { FindHelper } from '../services/contract.ts'
-
-/** How something on the server is got at. */
-export interface ChosenPrivilege {
-  /** Undefined: as the SSH user. */
-  readonly privilege: Privilege | undefined
-  /** Root is needed, and this is why Docker does not give it. */
-  readonly refused?: { readonly message: string; readonly next: string } | undefined
-}
-
-/** Where it is to be chosen. */
-export interface PrivilegePlace {
-  readonly host: Pick<HostConfig, 'sudo'>
-  readonly remote: RemoteHost
-  readonly probe: HostProbe
-  readonly findHelper: FindHelper
-  readonly signal: AbortSignal
-}
+import { SourceError } from '../errors.ts'
+import type { SourceConfig } from '../model/config.ts'
+import type { Privilege } from '../remote/contract.ts'
+import { choosePrivilege, lookAtAccess, type ChosenPrivilege } from '../runs/privilege.ts'
+import type { Visit } from '../runs/visit.ts'
+import type { PullDependencies } from './dependencies.ts'
 
 /** How a source is read: as the SSH user wherever that is enough, by sudo where that is configured, else by Docker. */
-export async function privilegeToRead(place: PrivilegePlace, source: SourceConfig): Promise<ChosenPrivilege> {
-  const { probe } = place
-  const paths = source.kind === 'redis' ? [source.path] : source.paths
-  return choosePrivilege(place, async () => {
-    const answers = await lookAtAccess(place, 'read', [probe.deployment ?? '/', ...paths])
-    return answers.every((answer) => answer)
-  })
-}
-
-/** `enough` says whether the SSH user's own rights are; it is only asked where there is a choice. */
-export async function choosePrivilege(
-  { host, remote, probe, findHelper, signal }: PrivilegePlace,
-  enough: () => Promise<boolean>,
+export async function privilegeToRead(
+  visit: Visit,
+  source: SourceConfig,
+  dependencies: Pick<PullDependencies, 'findHelper'>,
 ): Promise<ChosenPrivilege> {
-  if (probe.access === 'sftp') return { privilege: undefined }
-  if (host.sudo) return { privilege: 'sudo' }
-  const isChoice = probe.uid !== 0 && probe.versions.docker !== undefined
-  if (!isChoice || (await enough())) return { privilege: undefined }
-  const found = await findHelper(remote, signal)
-  return 'refused' in found ? { privilege: undefined, refused: found.refused } : found
-}
-
-/** Asks the server by remote/scripts/access.sh; the first of `args` is the deployment. */
-export async function lookAtAccess(
-  { remote, signal }: Pick<PrivilegePlace, 'remote' | 'signal'>,
-  how: 'read' | 'replace' | 'settle',
-  args: readonly string[],
-): Promise<readonly boolean[]> {
-  const title = 'looking at who may read what'
-  const result = await remote.run(
-    { script: 'remote/access', patience: 'work', args: [how, ...args], title },
-    { signal },
-  )
-  const answers = result.stdout.toString('utf8').split('\n').slice(0, -1)
-  const expected = how === 'read' ? args.length - 1 : args.length
-  if (result.status === 0 && answers.length === expected) return answers.map((answer) => answer === 'yes')
-  throw new RemoteError('script', "The server's answer about its files is incomplete", {
-    host: remote.name,
-    command: title,
-    exitStatus: result.status,
-    stderr: result.stderr,
-    next: 'Try again; with --verbose the log has the details.',
+  const paths = source.kind === 'redis' ? [source.path] : source.paths
+  return choosePrivilege(visit, dependencies, async () => {
+    const answers = await lookAtAccess(visit, 'read', [visit.deployment, ...paths])
+    return answers.every((answer) => answer)
   })
 }
 

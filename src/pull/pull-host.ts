@@ -7,7 +7,7 @@ import { snapshotTime } from '../model/names.ts'
 import { boundRun } from '../model/run-timeout.ts'
 import { isTorn, isWhole, VAULT_FORMAT } from '../model/snapshot.ts'
 import type { Manifest, ManifestSource, Purpose, SnapshotWarning } from '../model/snapshot.ts'
-import type { HostProbe, RemoteHost } from '../remote/contract.ts'
+import type { HostProbe } from '../remote/contract.ts'
 import {
   completePulls,
   type HostLock,
@@ -17,8 +17,9 @@ import {
 } from '../vault/contract.ts'
 import type { PullDependencies, PullOptions } from './dependencies.ts'
 import { freshEnough } from './freshness.ts'
-import { openJournalsOf, requireDeployment } from './plan.ts'
-import { SFTP_ONLY } from './access.ts'
+import { openJournalsOf } from './plan.ts'
+import { SFTP_ONLY } from '../runs/access.ts'
+import { visit, type Visit } from '../runs/visit.ts'
 import { captureSources } from './capture-sources.ts'
 import type { NextListing } from './incremental/next-listing.ts'
 import { settleLeftHolds } from './quiesce.ts'
@@ -135,15 +136,9 @@ async function captureHost(
   const { reporter } = dependencies
   const step = (text: string) => reporter.event({ type: 'host-step', host: host.name, step: text })
 
-  step('connecting')
-  await using remote = await dependencies.connect(host, signal)
-  step('looking around')
-  const probe = await dependencies.probe(
-    remote,
-    { deployment: host.deployment, names: namesToProbe(host), sudo: host.sudo },
-    signal,
-  )
-  const deployment = requireDeployment(host, probe)
+  const looksFor = { names: namesToProbe(host), insists: true, step }
+  await using place = await visit(host, looksFor, dependencies, signal)
+  const { remote, probe, deployment } = place
   const open = openJournalsOf(host, probe)
   if (open !== undefined) throw open
   const selection = selectSources(host, options.sources, probe.existing)
@@ -153,19 +148,15 @@ async function captureHost(
     probe.access === 'sftp'
       ? undefined
       : await dependencies.lockDeployment(remote, deployment, { sudo: host.sudo, signal })
-  const place = { host, remote, probe }
-  const left = await settleLeftHolds(place, dependencies, signal)
+  const left = await settleLeftHolds(place, dependencies)
   tellFindings(host, left, dependencies)
-  const request = { ...place, lock, selection, purpose: 'pull', full: options.full } as const
-  const taken = await takeSnapshot(request, dependencies, signal)
+  const request = { lock, selection, purpose: 'pull', full: options.full } as const
+  const taken = await takeSnapshot(place, request, dependencies)
   return { ...taken, findings: [...left, ...taken.findings] }
 }
 
-/** What {@link takeSnapshot} captures, from where, and what for. */
+/** What {@link takeSnapshot} captures, and what for. */
 export interface SnapshotRequest {
-  readonly host: HostConfig
-  readonly remote: RemoteHost
-  readonly probe: HostProbe
   readonly lock: HostLock
   readonly selection: SourceSelection
   /** Only a `pull` is a link of a chain: what a restore or a migration takes stands by itself and is no parent. */
@@ -180,11 +171,12 @@ export interface SnapshotRequest {
  * pauses rotation.
  */
 export async function takeSnapshot(
+  place: Visit,
   request: SnapshotRequest,
   dependencies: PullDependencies,
-  signal: AbortSignal,
 ): Promise<CapturedHost> {
-  const { host, remote, probe, lock, selection, purpose } = request
+  const { host, probe, signal } = place
+  const { lock, selection, purpose } = request
   const { vault, now, reporter } = dependencies
   const before = completePulls(await vault.snapshots(host.name)).at(-1)
   if (before !== undefined && snapshotTime(before.id) > now()) {
@@ -201,12 +193,12 @@ export async function takeSnapshot(
   if (setBack !== undefined) tellFindings(host, [setBack], dependencies)
   await using pending = await vault.begin(lock, now, signal)
   // Beside the captures; it never throws.
-  const asked = serverVersions({ host, remote, probe }, dependencies, signal)
+  const asked = serverVersions(place, dependencies)
   await using stack = new Disposables()
   const listings: NextListing[] = []
 
   const captured = await captureSources(
-    { host, remote, probe, pending, signal },
+    { ...place, pending },
     selection.sources,
     {
       chaining: purpose === 'pull' ? { chained: true, full: request.full ?? false } : { chained: false },

@@ -17,7 +17,8 @@ import type { NextListing } from './incremental/next-listing.ts'
 import { pullChanges } from './incremental/pull-changes.ts'
 import { locateSource } from './locate.ts'
 import { needsShell } from './look-at-sources.ts'
-import { describePrivilege, privilegeToRead, withRefusal, type ChosenPrivilege } from './privilege.ts'
+import type { ChosenPrivilege } from '../runs/privilege.ts'
+import { describePrivilege, privilegeToRead, withRefusal } from './privilege.ts'
 
 /** A source that was captured, read back and written into the pending snapshot. */
 export interface PulledSource {
@@ -40,7 +41,7 @@ export type Chaining =
  * what the capture changed on the server is put back either way.
  */
 export async function pullSource(
-  where: Omit<PullSourceContext, 'files' | 'privilege'>,
+  where: Omit<PullSourceContext, 'files'>,
   config: SourceConfig,
   chaining: Chaining,
   dependencies: PullDependencies,
@@ -48,9 +49,8 @@ export async function pullSource(
   const files: PendingFile[] = []
   let chosen: ChosenPrivilege | undefined
   try {
-    const { findHelper, findVolume } = dependencies
-    const source = await locateSource({ ...where, findVolume }, config)
-    chosen = await privilegeToRead({ ...where, findHelper }, source)
+    const source = await locateSource(where, config, dependencies)
+    chosen = await privilegeToRead(where, source, dependencies)
     const context: PullSourceContext = { ...where, files, privilege: chosen.privilege }
     const kind = await dependencies.sourceOf(source.kind)
     const { incremental } = kind

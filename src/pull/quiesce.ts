@@ -2,9 +2,9 @@ import { RelayError } from '../errors.ts'
 import type { HostConfig, QuiesceConfig, SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
-import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import type { HoldRequest } from '../services/contract.ts'
-import { requireShell } from './access.ts'
+import { requireShell } from '../runs/access.ts'
+import type { Visit } from '../runs/visit.ts'
 import type { PullDependencies } from './dependencies.ts'
 
 /** Sources that follow each other and have the same services hold still, so that one hold does for them. */
@@ -34,18 +34,10 @@ export function describeQuiesce({ how, services }: QuiesceConfig): string {
   return `while ${services.join(', ')} ${services.length === 1 ? 'is' : 'are'} ${how === 'stop' ? 'stopped' : 'paused'}`
 }
 
-/** Where a host's services are held. */
-export interface HoldPlace {
-  readonly host: HostConfig
-  readonly remote: RemoteHost
-  readonly probe: HostProbe
-}
-
 /** What a hold of these services is asked for with. Throws RelayError `needs-shell`. */
-export function holdRequest({ host, probe }: HoldPlace, quiesce: QuiesceConfig): HoldRequest {
+export function holdRequest({ host, probe, deployment }: Visit, quiesce: QuiesceConfig): HoldRequest {
   requireShell(host.name, probe, 'quiesce')
-  // Whoever captures knows the deployment: the probe has found it.
-  return { services: host.services, quiesce, deployment: probe.deployment ?? '', sudo: host.sudo }
+  return { services: host.services, quiesce, deployment, sudo: host.sudo }
 }
 
 /**
@@ -54,13 +46,13 @@ export function holdRequest({ host, probe }: HoldPlace, quiesce: QuiesceConfig):
  * what `capture` throws.
  */
 export async function whileHeld(
-  place: HoldPlace,
+  place: Visit,
   quiesce: QuiesceConfig,
   { holdServices }: Pick<PullDependencies, 'holdServices'>,
-  options: { readonly step: (text: string) => void; readonly signal: AbortSignal },
+  step: (text: string) => void,
   capture: () => Promise<void>,
 ): Promise<readonly Finding[]> {
-  const { step, signal } = options
+  const { signal } = place
   const doing = quiesce.how === 'stop' ? 'stopping' : 'pausing'
   step(`${doing} ${printable(quiesce.services.join(', '))}`)
   await using hold = await holdServices(place.remote, holdRequest(place, quiesce), signal)
@@ -84,11 +76,10 @@ export async function whileHeld(
  * a quiesce: where the deployment can't be written to the sign lies elsewhere. The caller has the deployment's lock.
  */
 export async function settleLeftHolds(
-  place: HoldPlace,
+  place: Visit,
   { settleHolds }: Pick<PullDependencies, 'settleHolds'>,
-  signal: AbortSignal,
 ): Promise<readonly Finding[]> {
-  const { host, remote, probe } = place
+  const { host, remote, probe, signal } = place
   const { deployment } = probe
   if (probe.access === 'sftp') return []
   const expected = probe.holds.length > 0 || host.sources.some(({ quiesce }) => quiesce !== undefined)

@@ -1,8 +1,7 @@
 import { RelayError } from '../errors.ts'
-import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { NamedProject } from '../model/server-services.ts'
-import type { HostProbe, RemoteHost } from '../remote/contract.ts'
+import type { Visit } from '../runs/visit.ts'
 import type { PullDependencies } from './dependencies.ts'
 
 /** A manifest's `server.versions`, and what of it could not be found out. */
@@ -18,13 +17,8 @@ export interface ServerVersions {
  * later restores, and no reason not to have a backup: what can't be asked is a warning.
  */
 export async function serverVersions(
-  {
-    host,
-    remote,
-    probe,
-  }: { readonly host: HostConfig; readonly remote: RemoteHost; readonly probe: HostProbe },
+  { host, remote, probe, deployment, signal }: Visit,
   { lookAtVersions }: Pick<PullDependencies, 'lookAtVersions'>,
-  signal: AbortSignal,
 ): Promise<ServerVersions> {
   const known = Object.entries(probe.versions).filter(
     (entry): entry is [string, string] => entry[1] !== undefined,
@@ -33,7 +27,6 @@ export async function serverVersions(
   // Without a shell nothing can be asked.
   if (probe.access === 'sftp') return { versions: ofTools, findings: [] }
   try {
-    const deployment = probe.deployment ?? ''
     const asked = await lookAtVersions(remote, host.services, { deployment, sudo: host.sudo, signal })
     const { project: compose, problem } = asked
     const findings: Finding[] = problem === undefined ? [] : [{ ...problem, outcome: 'warning' }]

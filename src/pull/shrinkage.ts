@@ -8,7 +8,7 @@ export interface Shrinkage {
   readonly message: string
 }
 
-/** Less than this share of what was there before is a loud warning (design.md section 6: smaller by 90 %). */
+/** Less than this share of what was there before is a loud warning (docs/design/pull.md: smaller by 90 %). */
 const REMAINDER = 0.1
 
 /**

@@ -74,7 +74,7 @@ export interface RemoteProcess {
 
 /**
  * A script that holds server state and undoes it when this ends, however it ends: its stdin is a heartbeat
- * (design.md, "The lease"). It speaks lines on stdout.
+ * (docs/design/ssh.md, "The lease"). It speaks lines on stdout.
  */
 export interface Lease extends AsyncDisposable {
   /**

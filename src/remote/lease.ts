@@ -2,7 +2,7 @@ import type { ExitResult, Lease, RemoteProcess } from './contract.ts'
 import { deferred, orAborted } from './deferred.ts'
 import { OUTPUT_LIMIT } from './limits.ts'
 
-/** Seconds without a heartbeat after which a script undoes what it changed (design.md, "The lease"). */
+/** Seconds without a heartbeat after which a script undoes what it changed (docs/design/ssh.md, "The lease"). */
 export const SILENCE_LIMIT = 60
 const BEAT_EVERY = 5000
 /** Bytes of a line; longer ones are not written to a pipe in one piece (PIPE_BUF). */

@@ -1,21 +1,16 @@
 import { RelayError } from '../errors.ts'
-import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { ServerServices } from '../model/server-services.ts'
-import type { Privilege, RemoteHost } from '../remote/contract.ts'
+import { configuredPrivilege, type Visit } from '../runs/visit.ts'
 import type { ContainerServices, FindPlacedServices } from '../services/contract.ts'
 import { changedServices, checkCompose } from './compose-check.ts'
 import type { RestoreJournal } from './server/journals.ts'
 
 /** How an undo is looked into; see {@link checkUndo}. */
 export interface UndoCheck {
-  readonly host: HostConfig
-  readonly remote: RemoteHost
   readonly findPlacedServices: FindPlacedServices
-  readonly privilege: Privilege | undefined
   readonly acceptChanges: boolean
-  readonly signal: AbortSignal
 }
 
 /**
@@ -24,8 +19,11 @@ export interface UndoCheck {
  * `compose-changes` as a restore does. Resolves with what was accepted. Processes are looked for by the server's script,
  * when the services are stopped.
  */
-export async function checkUndo(journal: RestoreJournal, check: UndoCheck): Promise<readonly Finding[]> {
-  const { host, remote, findPlacedServices, privilege, acceptChanges, signal } = check
+export async function checkUndo(
+  { host, remote, privilege, signal }: Visit,
+  journal: RestoreJournal,
+  { findPlacedServices, acceptChanges }: UndoCheck,
+): Promise<readonly Finding[]> {
   const { manages, state, how } = journal
   const units = journal.units ?? []
   const services = containerServices(manages)
@@ -33,7 +31,7 @@ export async function checkUndo(journal: RestoreJournal, check: UndoCheck): Prom
   // Nothing of it was moved, or it is back already.
   if (state === 'begun' || (state === 'closed' && how !== 'done')) return []
   const paths = units.map(({ target }) => target)
-  const speak = host.sudo ? 'sudo' : undefined
+  const speak = configuredPrivilege(host)
   const { usersLeft, made } = await findPlacedServices(remote, services, { paths, privilege: speak, signal })
   if (usersLeft.length > 0) {
     const names = usersLeft.map((container) => printable(container.name)).join(', ')

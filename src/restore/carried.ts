@@ -1,7 +1,8 @@
 import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
 import type { HostLock } from '../vault/contract.ts'
 import type { SourceToRestore } from './plan.ts'
-import type { Connected, RestoreRequest } from './preflight.ts'
+import type { Visit } from '../runs/visit.ts'
+import type { RestoreRequest } from './preflight.ts'
 import type { FoundServices } from './services.ts'
 
 /** Everything that happened, in order, for the report. */
@@ -15,7 +16,8 @@ export interface Carried {
   readonly request: RestoreRequest
   readonly plan: RestorePlan
   readonly sources: readonly SourceToRestore[]
-  readonly connected: Connected
+  /** The target, with the privilege by which it is replaced. */
+  readonly place: Visit
   readonly found: FoundServices
   /** Services that run, and that the files on the server would make otherwise already. */
   readonly changed: readonly string[]

@@ -13,7 +13,7 @@ export interface SourceContents {
   readonly header: IndexHeader
   /** Of what is to be restored. */
   readonly entries: number
-  /** Content bytes of what is to be restored. */
+  /** Content bytes of what is to be restored; of a `stream` all its archives. */
   readonly bytes: number
   /** How many of the entries have an ACL. */
   readonly acls: number
@@ -101,7 +101,10 @@ export async function readContents(
   return {
     header: header ?? { format: 1, source: source.name, snapshot: snapshot.id, paths: [] },
     entries,
-    bytes: source.index === undefined ? (source.archives[0]?.plainBytes ?? 0) : bytes,
+    bytes:
+      source.index === undefined
+        ? source.archives.reduce((sum, { plainBytes }) => sum + plainBytes, 0)
+        : bytes,
     acls,
     leftOut,
     owners,

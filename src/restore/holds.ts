@@ -9,13 +9,11 @@ import type { RestoreDependencies } from './dependencies.ts'
  * must: throws RelayError `services-held` when one does not. The deployment is locked by the caller.
  */
 export async function settleHolds(
-  { request, connected, diary }: Carried,
+  { place, diary }: Carried,
   { pull }: RestoreDependencies,
-  signal: AbortSignal,
 ): Promise<readonly Finding[]> {
-  const { host } = request
-  const { remote, probe } = connected
-  const findings = await settleLeftHolds({ host, remote, probe }, pull, signal)
+  const { host } = place
+  const findings = await settleLeftHolds(place, pull)
   for (const { outcome, message, next } of findings) {
     if (outcome === 'failed') throw new RelayError('services-held', message, { host: host.name, next })
     diary.step(message)

@@ -24,13 +24,9 @@ export function mergeJournal(deployment: string, id: string, source: string): st
  * target lacks are units of their own, so the journal knows each and a rollback takes exactly them away again; kinds
  * whose data is not their files add by themselves and keep a journal beside it.
  */
-export async function mergeIn(
-  carried: Carried,
-  dependencies: RestoreDependencies,
-  signal: AbortSignal,
-): Promise<CarriedOut> {
-  const { request, plan, sources, connected, diary } = carried
-  const { remote, probe, deployment, privilege } = connected
+export async function mergeIn(carried: Carried, dependencies: RestoreDependencies): Promise<CarriedOut> {
+  const { request, plan, sources, place, diary } = carried
+  const { remote, deployment, privilege, signal } = place
   const groups = groupUnits(plan, sources)
   const directories = groups.map((group) => group.directory)
   await prepareStaging(remote, { deployment, id: plan.id, directories, privilege, signal })
@@ -38,22 +34,18 @@ export async function mergeIn(
   const units: Unit[] = []
   for (const group of groups) {
     diary.step(`unpacking ${group.source.name} beside its target`)
-    await stageGroup(
-      group,
-      { remote, probe, privilege, snapshot: request.snapshot, lock: carried.lock, signal },
-      dependencies,
-    )
+    await stageGroup(group, { ...place, snapshot: request.snapshot, lock: carried.lock }, dependencies)
     const own = await mergingOf(group, dependencies)
     if (own !== undefined) merging.set(group, own)
-    else units.push(...(await missingUnits(group, carried, units.length, signal)))
+    else units.push(...(await missingUnits(group, carried, units.length)))
   }
   await using driver = await RestoreDriver.start(
     remote,
     { deployment, id: plan.id, units, services: { manager: 'none' }, privilege },
     signal,
   )
-  const left = await settleHolds(carried, dependencies, signal)
-  const restore = restoreContext(connected, dependencies, diary.step, signal)
+  const left = await settleHolds(carried, dependencies)
+  const restore = restoreContext(place, dependencies, diary.step)
   const added: { source: string; entries: number; bytes: number }[] = []
   for (const group of groups) {
     const entries = units.filter((unit) => String(unit.staged).startsWith(`${group.directory}/`)).length
@@ -68,11 +60,11 @@ export async function mergeIn(
       const config = sources.find((one) => one.source.name === group.source.name)?.wanted[0]?.config
       const unit = group.units[0]
       if (config === undefined || unit === undefined) continue
-      const place = {
+      const paths = {
         staged: `${group.directory}/${unit.name}`,
         journal: mergeJournal(deployment, plan.id, group.source.name),
       }
-      const result = await own.merge(restore, config, group.source.facts, place)
+      const result = await own.merge(restore, config, group.source.facts, paths)
       diary.step(`${group.source.name}: ${result.added} added, ${result.existed} were there`)
       added.push({ source: group.source.name, entries: result.added, bytes: 0 })
     }
@@ -82,7 +74,11 @@ export async function mergeIn(
   } catch (thrown) {
     const error = asRelayError(thrown, signal)
     diary.step(`failed: ${error.message}`)
-    const patient = restoreContext(connected, dependencies, diary.step, new AbortController().signal)
+    const patient = restoreContext(
+      { ...place, signal: new AbortController().signal },
+      dependencies,
+      diary.step,
+    )
     for (const [group, own] of merging) {
       const config = sources.find((one) => one.source.name === group.source.name)?.wanted[0]?.config
       if (config === undefined) continue
@@ -106,11 +102,9 @@ async function mergingOf(group: StagedGroup, dependencies: RestoreDependencies) 
 /** A unit for each topmost name that the target lacks. Throws RelayError where a directory and a file collide. */
 async function missingUnits(
   group: StagedGroup,
-  { plan, connected }: Carried,
+  { plan, place: { remote, privilege, signal } }: Carried,
   before: number,
-  signal: AbortSignal,
 ): Promise<Unit[]> {
-  const { remote, privilege } = connected
   const units: Unit[] = []
   for (const { name, member } of group.units) {
     const planned = plan.units[Number(name) - 1]

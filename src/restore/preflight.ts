@@ -5,7 +5,8 @@ import { snapshotId } from '../model/names.ts'
 import type { RestorePlan, RestoreStrategy } from '../model/restore-report.ts'
 import { locateSource } from '../pull/locate.ts'
 import { setBackFinding } from '../pull/set-back.ts'
-import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
+import type { HostProbe } from '../remote/contract.ts'
+import { configuredPrivilege, type Visit } from '../runs/visit.ts'
 import type { RestoreContext } from '../sources/contract.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import { checkFiles, locateArchives, refuseRemoved } from './archives.ts'
@@ -13,7 +14,7 @@ import { changedServices, renewsServices } from './compose-check.ts'
 import { readContents } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { planRestore, type SourceToRestore } from './plan.ts'
-import { privilegeToReplace } from './privilege.ts'
+import { privilegeToReplace } from '../runs/privilege.ts'
 import { lookAtTargets } from './server/look.ts'
 import type { Launch } from './launch.ts'
 import { findServices, type FoundServices } from './services.ts'
@@ -40,34 +41,21 @@ export interface RestoreRequest {
   readonly launch?: Launch | undefined
 }
 
-/** The target, connected to. */
-export interface Connected {
-  readonly remote: RemoteHost
-  readonly probe: HostProbe
-  /** Absolute; need not be there yet. */
-  readonly deployment: string
-  readonly privilege: Privilege | undefined
-  readonly host: HostConfig
-}
-
 /** Reads, looks and plans; changes nothing. */
 export async function preflight(
   request: RestoreRequest,
-  connected: Omit<Connected, 'privilege'>,
+  visited: Visit,
   dependencies: RestoreDependencies,
   step: (text: string) => void,
-  signal: AbortSignal,
 ): Promise<{
   plan: RestorePlan
   sources: SourceToRestore[]
   found: FoundServices
   changed: readonly string[]
-  connected: Connected
+  place: Visit
 }> {
   const { host, snapshot, launch } = request
-  const { remote, probe, deployment } = connected
-  const { findHelper, findVolume } = dependencies.pull
-  const place = { host, remote, probe, findHelper, findVolume, signal }
+  const { remote, probe, deployment, signal } = visited
   const parts = { ...dependencies, filePath: dependencies.pull.vault.filePath.bind(dependencies.pull.vault) }
   const read: Omit<SourceToRestore, 'findings' | 'notes'>[] = []
   const asked = wantedSources(snapshot.manifest.sources, request)
@@ -87,8 +75,9 @@ export async function preflight(
     const paths =
       contents.header.paths.length > 0 ? contents.header.paths : known?.kind === 'redis' ? [known.path] : []
     const config = await locateSource(
-      place,
+      visited,
       targetConfig(source, name, paths, host, hasOwnPaths(snapshot, host)),
+      dependencies.pull,
     )
     const wanted = wantedPaths(source, config, paths, whole ? undefined : selected, deployment)
     read.push({ source, contents, archives, wanted, config })
@@ -96,13 +85,12 @@ export async function preflight(
   await checkArchives(read, { pull: dependencies.pull, hashes: false, signal })
   const targets = read.flatMap((source) => source.wanted.map((path) => path.target))
   step('looking at the targets')
-  const { privilege, refused } = await privilegeToReplace(place, {
-    deployment,
+  const { privilege, refused } = await privilegeToReplace(visited, dependencies.pull, {
     targets,
     foreign: isForeign(read, probe),
     services: host.services,
   })
-  const chosen: Connected = { ...connected, privilege }
+  const place: Visit = { ...visited, privilege }
   const look = await lookAtTargets(remote, { deployment, targets, privilege, signal })
   const stops = request.strategy === 'replace'
   const none: FoundServices = { services: { manager: 'none' }, usersLeft: [] }
@@ -113,7 +101,7 @@ export async function preflight(
     : none
   const changed = await changedServices(remote, found.services, found.made, { privilege, signal })
   const restore = {
-    ...restoreContext(chosen, dependencies, step, signal),
+    ...restoreContext(place, dependencies, step),
     renews: renewsServices(found.services, paths),
   }
   const sources: SourceToRestore[] = []
@@ -125,7 +113,7 @@ export async function preflight(
   // A migration looks at both servers itself.
   const versions =
     stops && launch === undefined
-      ? await targetVersions(request, connected, look.deployment.path, dependencies, signal)
+      ? await targetVersions(request, visited, look.deployment.path, dependencies)
       : []
   // What is restored may be older than what was there once.
   const setBack = await setBackFinding(dependencies.pull.vault, snapshot.host)
@@ -148,7 +136,7 @@ export async function preflight(
     versions,
     now,
   })
-  return { plan, sources, found, changed, connected: chosen }
+  return { plan, sources, found, changed, place }
 }
 
 /** Something of it would not be the SSH user's own, as he makes it. */
@@ -159,13 +147,12 @@ function isForeign(read: readonly Pick<SourceToRestore, 'contents'>[], probe: Ho
 /** What the target has of what the snapshot's services ran on. */
 async function targetVersions(
   { host, snapshot }: RestoreRequest,
-  { remote, probe }: Pick<Connected, 'remote' | 'probe'>,
+  { remote, probe, signal }: Visit,
   deployment: string,
   { pull, findImages }: RestoreDependencies,
-  signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   const { server } = snapshot.manifest
-  const privilege = host.sudo ? 'sudo' : undefined
+  const privilege = configuredPrivilege(host)
   const { versions } = await pull.lookAtVersions(remote, host.services, {
     deployment,
     sudo: host.sudo,
@@ -210,10 +197,9 @@ export async function checkArchives(
 
 /** What the kinds of sources need on the target. */
 export function restoreContext(
-  { remote, probe, deployment, privilege, host }: Connected,
+  { remote, probe, deployment, privilege, host, signal }: Visit,
   { pull }: RestoreDependencies,
   step: (text: string) => void,
-  signal: AbortSignal,
 ): RestoreContext {
   // On an empty server the deployment is made by the restore itself.
   return {
@@ -224,7 +210,7 @@ export function restoreContext(
     findContainer: (reference) =>
       pull.findContainer(remote, host.services, reference, {
         deployment,
-        privilege: host.sudo ? 'sudo' : undefined,
+        privilege: configuredPrivilege(host),
         signal,
       }),
     starter: starterOf(host.services),
@@ -237,10 +223,4 @@ function starterOf(services: HostConfig['services']): RestoreContext['starter'] 
   if (services.manager === 'command') return { line: services.start }
   if (services.manager === 'systemd') return { units: [...new Set([...services.data, ...services.stop])] }
   return undefined
-}
-
-/** A deployment that is not there yet, as an absolute path. */
-export function absoluteDeployment(deployment: string, home: string): string {
-  if (deployment.startsWith('/')) return deployment
-  return deployment === '~' ? home : `${home}/${deployment.replace(/^~\//, '')}`
 }

@@ -1,6 +1,6 @@
 import { abortedBy, DamageError, InterruptedError, RelayError } from '../errors.ts'
 import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
-import { requireShell } from '../pull/access.ts'
+import { visit, type Visit } from '../runs/visit.ts'
 import type { Carried, CarriedOut, Diary } from './carried.ts'
 import { checkCompose, renewsServices } from './compose-check.ts'
 import type { RestoreDependencies } from './dependencies.ts'
@@ -9,13 +9,11 @@ import { UndecidedError } from './launch.ts'
 import { mergeIn } from './merge.ts'
 import { putInPlace } from './place.ts'
 import {
-  absoluteDeployment,
   checkArchives,
   preflight,
   refusalOf,
   refuseFailed,
   restoreContext,
-  type Connected,
   type RestoreRequest,
 } from './preflight.ts'
 import { safetyCopy } from './safety.ts'
@@ -48,18 +46,8 @@ export async function restoreHost(
   await using ownLock =
     request.dryRun || request.launch !== undefined ? undefined : await pull.vault.lock(host.name)
   const lock = request.launch?.lock ?? ownLock
-  diary.step('connecting')
-  await using remote = await pull.connect(host, signal)
-  const probe = await pull.probe(remote, { deployment: host.deployment, names: [], sudo: host.sudo }, signal)
-  requireShell(host.name, probe, 'restore')
-  const deployment = probe.deployment ?? absoluteDeployment(host.deployment, probe.home)
-  const { plan, sources, found, changed, connected } = await preflight(
-    request,
-    { remote, probe, deployment, host },
-    dependencies,
-    diary.step,
-    signal,
-  )
+  await using visited = await visit(host, { shellFor: 'restore', step: diary.step }, pull, signal)
+  const { plan, sources, found, changed, place } = await preflight(request, visited, dependencies, diary.step)
   const report = (rest: CarriedOut): RestoreReport => ({
     plan,
     steps: diary.steps,
@@ -86,10 +74,10 @@ export async function restoreHost(
     return report(result)
   }
   const carry = request.strategy === 'merge' ? mergeIn : replace
-  await sweepUnpacked(connected, plan, signal)
+  await sweepUnpacked(place, plan)
   try {
     return await finish(
-      await carry({ request, plan, sources, connected, found, changed, lock, diary }, dependencies, signal),
+      await carry({ request, plan, sources, place, found, changed, lock, diary }, dependencies),
     )
   } catch (thrown) {
     const error = signal.aborted && !(thrown instanceof RelayError) ? abortedBy(signal) : thrown
@@ -99,35 +87,30 @@ export async function restoreHost(
     if (error instanceof DamageError)
       await checkArchives(sources, { pull, hashes: true, signal }).catch(() => undefined)
     // Whatever this says, the reason of the failure is more to the point; the next restore sweeps again.
-    await sweepUnpacked(connected, plan, new AbortController().signal).catch(() => undefined)
+    await sweepUnpacked({ ...place, signal: new AbortController().signal }, plan).catch(() => undefined)
     throw error.withDetails({ host: host.name })
   }
 }
 
 /** Removes what restores that never began have unpacked: a server that went down removes nothing by itself. */
 async function sweepUnpacked(
-  { remote, deployment, privilege }: Connected,
+  { remote, deployment, privilege, signal }: Visit,
   plan: RestorePlan,
-  signal: AbortSignal,
 ): Promise<void> {
   const homes = [...new Set(plan.units.map((unit) => unit.base))]
   await sweepStaging(remote, { deployment, homes, privilege, signal })
 }
 
 /** Everything behind the confirmation, for the strategy `replace`. */
-async function replace(
-  carried: Carried,
-  dependencies: RestoreDependencies,
-  signal: AbortSignal,
-): Promise<CarriedOut> {
-  const { request, plan, sources, connected, diary, found, changed } = carried
+async function replace(carried: Carried, dependencies: RestoreDependencies): Promise<CarriedOut> {
+  const { request, plan, sources, place, diary, found, changed } = carried
   const { services } = found
   const { host, snapshot } = request
-  const { remote, probe, deployment, privilege } = connected
+  const { remote, probe, deployment, privilege, signal } = place
   const groups = groupUnits(plan, sources)
   const targets = plan.units.map((unit) => unit.target)
   const restore = {
-    ...restoreContext(connected, dependencies, diary.step, signal),
+    ...restoreContext(place, dependencies, diary.step),
     renews: renewsServices(services, targets),
   }
   const directories = groups.map((group) => group.directory)
@@ -148,18 +131,14 @@ async function replace(
   )
   const explained = (error: unknown) =>
     explainFullDisk(remote, error, { places: placesOf(plan, groups), privilege })
-  const left = await settleHolds(carried, dependencies, signal)
-  const safetySnapshot = await safetyCopy(carried, dependencies, signal)
+  const left = await settleHolds(carried, dependencies)
+  const safetySnapshot = await safetyCopy(carried, dependencies)
   const restored: Staged[] = []
   try {
     await prepareStaging(remote, { deployment, id: plan.id, directories, privilege, signal })
     for (const group of groups) {
       diary.step(`unpacking ${group.source.name} beside its target`)
-      const staged = await stageGroup(
-        group,
-        { remote, probe, privilege, snapshot, lock: carried.lock, signal },
-        dependencies,
-      )
+      const staged = await stageGroup(group, { ...place, snapshot, lock: carried.lock }, dependencies)
       restored.push({ source: group.source.name, ...staged })
       const source = sources.find((one) => one.source.name === group.source.name)
       const config = source?.wanted[0]?.config
@@ -205,7 +184,7 @@ async function replace(
       signal,
     })
     diary.step('done')
-    const kept = await discardSuperseded(connected, plan, signal)
+    const kept = await discardSuperseded(place, plan)
     return {
       outcome: 'done',
       restored,

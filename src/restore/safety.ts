@@ -12,14 +12,13 @@ import type { SourceToRestore } from './plan.ts'
  * there is nothing. Throws RelayError `safety-failed` when it can't be made.
  */
 export async function safetyCopy(
-  { request, plan, sources, connected, lock, diary }: Carried,
+  { request, plan, sources, place, lock, diary }: Carried,
   { pull }: RestoreDependencies,
-  signal: AbortSignal,
 ): Promise<string | undefined> {
   const { host, launch } = request
   if (!plan.safety || lock === undefined) return undefined
   diary.step('taking a safety snapshot of what will be replaced')
-  const { remote, probe, deployment } = connected
+  const { deployment, signal } = place
   const selection = { sources: replacedSources(plan, sources, deployment), everything: false }
   const fails = (error: RelayError | undefined, source?: string) => {
     const steps = [error?.details.next, withoutSafety(launch !== undefined)]
@@ -35,11 +34,8 @@ export async function safetyCopy(
       },
     )
   }
-  const taken = await takeSnapshot(
-    { host, remote, probe, lock, selection, purpose: 'safety' },
-    pull,
-    signal,
-  ).catch((error: unknown) => {
+  const saved = { lock, selection, purpose: 'safety' } as const
+  const taken = await takeSnapshot(place, saved, pull).catch((error: unknown) => {
     const concerns = error instanceof RelayError && !signal.aborted && !(error instanceof ConnectionError)
     throw concerns ? fails(error) : error
   })

@@ -7,7 +7,8 @@ import { Disposables } from '../model/disposables.ts'
 import { isKept } from '../model/entry-types.ts'
 import { pathFromJson, printable } from '../model/path-bytes.ts'
 import { isStream, type ManifestSource } from '../model/snapshot.ts'
-import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
+import type { HostProbe } from '../remote/contract.ts'
+import type { Visit } from '../runs/visit.ts'
 import type { HostLock, Snapshot } from '../vault/contract.ts'
 import type { NeededArchive } from './archives.ts'
 import { isInside, sourceIndex } from './contents.ts'
@@ -26,14 +27,10 @@ export interface StagedGroup {
   readonly units: readonly { readonly member: string; readonly name: string }[]
 }
 
-export interface StageContext {
-  readonly remote: RemoteHost
-  readonly probe: HostProbe
-  readonly privilege: Privilege | undefined
+export interface StageContext extends Visit {
   readonly snapshot: Snapshot
   /** Of the vault, for scratch data. */
   readonly lock: HostLock | undefined
-  readonly signal: AbortSignal
 }
 
 /** What was unpacked and proven. */

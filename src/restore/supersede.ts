@@ -9,7 +9,7 @@ import {
   type LateWrites,
   type RestoreJournal,
 } from './server/journals.ts'
-import type { Connected } from './preflight.ts'
+import type { Visit } from '../runs/visit.ts'
 
 /**
  * The closed restores whose set-aside data a good one makes superfluous: all that they replaced, it has replaced
@@ -28,9 +28,8 @@ export function superseded(journals: readonly RestoreJournal[], plan: RestorePla
  * a warning.
  */
 export async function discardSuperseded(
-  { remote, deployment, privilege }: Connected,
+  { remote, deployment, privilege, signal }: Visit,
   plan: RestorePlan,
-  signal: AbortSignal,
 ): Promise<Finding[]> {
   const warning = (message: string): Finding => ({
     check: 'set-aside',

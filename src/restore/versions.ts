@@ -1,6 +1,7 @@
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { Manifest } from '../model/snapshot.ts'
+import { isOlder } from '../model/version-order.ts'
 
 /** A server as a snapshot's manifest describes it. */
 export type RecordedServer = Manifest['server']
@@ -112,12 +113,4 @@ function images(recorded: RecordedServer, target: TargetServer): Finding[] {
       },
     ]
   })
-}
-
-/** By major and minor: what comes behind are repairs. */
-function isOlder(version: string, than: string): boolean {
-  const parts = (text: string) => text.split('.').map((part) => Number.parseInt(part, 10) || 0)
-  const [a, b] = [parts(version), parts(than)]
-  if (a[0] !== b[0]) return (a[0] ?? 0) < (b[0] ?? 0)
-  return (a[1] ?? 0) < (b[1] ?? 0)
 }

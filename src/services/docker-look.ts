@@ -5,6 +5,12 @@ import type { ContainerLook, DockerLook } from './contract.ts'
 import { answerLines, cutShort, insistOnEngine, shiftedBy } from './docker-answer.ts'
 
 /**
+ * What Compose is there, of a connection's look before: programs are not exchanged while somebody moves an app, and
+ * asking docker-compose for its version takes a second.
+ */
+const composeSeen = new WeakMap<RemoteHost, Map<Privilege | undefined, DockerLook['compose']>>()
+
+/**
  * Looks at the server's Docker in one round trip; changes nothing. Throws RemoteError `docker-missing`,
  * `docker-denied` (the user may not), `docker-down`, `docker-remote` (the engine is on another machine) or
  * `docker-failed`.
@@ -14,9 +20,13 @@ export async function lookAtDocker(
   options: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
 ): Promise<DockerLook> {
   const title = 'looking at Docker'
+  const { privilege, signal } = options
+  const before = composeSeen.get(host) ?? new Map<Privilege | undefined, DockerLook['compose']>()
+  const seen = before.get(privilege)
+  const args = seen === undefined ? [] : ['known']
   const result = await host.run(
-    { script: 'services/docker-look', patience: 'list', privilege: options.privilege, title },
-    { signal: options.signal },
+    { script: 'services/docker-look', patience: 'list', args, privilege, title },
+    { signal },
   )
   if (result.status !== 0) {
     throw new RemoteError('docker-failed', `Docker on ${host.name} can't be looked at`, {
@@ -27,7 +37,10 @@ export async function lookAtDocker(
       next: `Try as the SSH user on ${host.name}: docker ps`,
     })
   }
-  return parseDockerLook(host.name, result.stdout)
+  const look = parseDockerLook(host.name, result.stdout)
+  if (seen !== undefined) return { ...look, compose: seen }
+  composeSeen.set(host, before.set(privilege, look.compose))
+  return look
 }
 
 /** Reads what services-docker-look.sh prints. Throws as {@link lookAtDocker} does. */

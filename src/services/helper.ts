@@ -1,5 +1,6 @@
 import { RemoteError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
+import { isOlder } from '../model/version-order.ts'
 import type { HelperContainer, RemoteHost } from '../remote/contract.ts'
 import type { FindHelper, FoundHelper } from './contract.ts'
 import { answerLines, insistOnEngine, shiftedBy } from './docker-answer.ts'
@@ -50,7 +51,7 @@ export function parseHelperLook(
   if (shiftedBy(security) === 'rootless') {
     throw refusal(host, 'helper-rootless', 'its Docker is rootless, and so nobody’s root', useSudo(host))
   }
-  if (isOlder(client)) {
+  if (/^\d/.test(client) && isOlder(client, CLIENT.join('.'))) {
     throw refusal(
       host,
       'helper-old',
@@ -103,9 +104,4 @@ function refusal(host: string, code: string, why: string, next: string): RemoteE
 
 function useSudo(host: string): string {
   return `set hosts.${host}.sudo: true`
-}
-
-function isOlder(version: string): boolean {
-  const [major = 0, minor = 0] = version.split('.').map(Number)
-  return major < CLIENT[0] || (major === CLIENT[0] && minor < CLIENT[1])
 }

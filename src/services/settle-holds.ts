@@ -33,7 +33,7 @@ export const settleHolds: SettleHolds = async (host, { deployment, sudo, signal 
       failed.push(`process ${text} on the server still holds services, and nobody has the lock`)
   }
   const { status, stderr } = await lease.release()
-  throw new RemoteError('services/hold-settle', 'Looking for services that are held still was cut off', {
+  throw new RemoteError('hold-settle', 'Looking for services that are held still was cut off', {
     host: host.name,
     exitStatus: status,
     stderr,

@@ -133,7 +133,7 @@ export interface HostLock extends AsyncDisposable {
   readonly host: string
 }
 
-/** The local directory that holds all snapshots (design.md section 5). Made on first use. */
+/** The local directory that holds all snapshots (docs/design/vault.md). Made on first use. */
 export interface Vault {
   readonly path: string
   readonly id: string
@@ -164,7 +164,7 @@ export interface Vault {
     why: string,
     at: Date,
   ): Promise<void>
-  /** Rotation stops until someone looked (design.md section 6). */
+  /** Rotation stops until someone looked (docs/design/pull.md). */
   pauseRotation(lock: HostLock, snapshot: string, why: string, at: Date): Promise<void>
   acceptRotation(lock: HostLock, why: string, at: Date): Promise<void>
   /** Why rotation is paused, or undefined. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { decodeFileName, encodeFileName, SNAPSHOT_ID_PATTERN } from '../model/names.ts'
 
-/** Where things are in a vault (design.md section 5). Absolute when the vault's path is. */
+/** Where things are in a vault (docs/design/vault.md). Absolute when the vault's path is. */
 export const MANIFEST_FILE = 'manifest.json'
 export const SUMS_FILE = 'SHA256SUMS'
 export const LEDGER_FILE = 'ledger.jsonl'

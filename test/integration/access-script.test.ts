@@ -1,7 +1,7 @@
 import { chmod, chown, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { lookAtAccess } from '../../src/pull/privilege.ts'
+import { lookAtAccess } from '../../src/runs/privilege.ts'
 import { busyboxTools } from '../lab/busybox.ts'
 import { LocalHost } from '../lab/local-host.ts'
 import { tempDir, type TempDir } from '../lab/temp.ts'

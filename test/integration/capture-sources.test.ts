@@ -7,7 +7,6 @@ import type { FilesSourceConfig } from '../../src/model/config.ts'
 import { captureSources, type CapturedSources } from '../../src/pull/capture-sources.ts'
 import type { CapturableSource, Capture } from '../../src/sources/contract.ts'
 import { filesSource } from '../../src/sources/files/index.ts'
-import { localProbe } from '../lab/local-host.ts'
 import { IncrementalLab, signal } from './incremental-lab.ts'
 
 const NAMES = ['a', 'b', 'c']
@@ -71,7 +70,7 @@ async function captured(
   const archives: string[] = []
   const [result] = await Promise.allSettled([
     captureSources(
-      { host: lab.host, remote, probe: localProbe({ deployment: lab.app }), pending, signal },
+      { ...lab.visit(remote), pending },
       lab.sources,
       { chaining: { chained: false }, keep: () => {} },
       {

@@ -52,6 +52,8 @@ describe('looking at Docker over SSH', () => {
     await using host = await connect(member)
     const look = await lookAtDocker(host, { privilege: undefined, signal })
     expect(look.compose).toEqual({ v1: '1.29.2', v2: undefined })
+    // Compose's versions are asked for once in a connection.
+    expect((await lookAtDocker(host, { privilege: undefined, signal })).compose).toEqual(look.compose)
     const options = { deployment: real, config: {}, privilege: undefined, signal }
     const project = await findComposeProject(host, look, options)
     expect(project).toMatchObject({ project: 'looked', files: [`${real}/docker-compose.yml`] })

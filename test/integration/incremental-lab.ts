@@ -18,6 +18,7 @@ import type { HostPullReport } from '../../src/model/pull-report.ts'
 import type { ProgressEvent } from '../../src/report/contract.ts'
 import type { PullDependencies, PullOptions } from '../../src/pull/dependencies.ts'
 import { pullHost } from '../../src/pull/pull-host.ts'
+import type { Visit } from '../../src/runs/visit.ts'
 import { locateArchives } from '../../src/restore/archives.ts'
 import { readContents } from '../../src/restore/contents.ts'
 import type { RestoreDependencies } from '../../src/restore/dependencies.ts'
@@ -152,10 +153,14 @@ export class IncrementalLab implements AsyncDisposable {
     }))
     await using remote = this.remote()
     await using lock = await this.vault.lock('prod')
-    const probe = localProbe({ deployment: this.app })
-    const context = { remote, probe, privilege: undefined, snapshot, lock, signal }
+    const context = { ...this.visit(remote), snapshot, lock }
     await stageGroup({ source: found, archives, directory, units }, context, dependencies)
     return directory
+  }
+
+  visit(remote: LocalHost): Visit {
+    const probe = localProbe({ deployment: this.app })
+    return { host: this.host, remote, probe, deployment: this.app, privilege: undefined, signal }
   }
 
   remote(): LocalHost {

@@ -25,7 +25,7 @@ import { freePort } from '../lab/ports.ts'
 import { resp, startRedis } from '../lab/redis.ts'
 import { programPath } from '../lab/runner.ts'
 import type { LabRedis } from '../lab/redis.ts'
-import { capture, makeDeployment, redisConfig, streamContent } from './redis-harness.ts'
+import { capture, look, makeDeployment, redisConfig, streamContent } from './redis-harness.ts'
 
 const run = promisify(execFile)
 
@@ -391,7 +391,7 @@ describe('regressions', () => {
     expect(rdb.length).toBe(captured.facts.rdb?.bytes)
     expect(raw.length, 'the server does send a mark').toBe(rdb.length + 40)
     expect(captured.facts).toMatchObject({ form: 'rdb', loads: 'rdb', rdb: { checksum: 'ok' } })
-    expect(captured.outcome.warnings).toEqual([{ code: 'sources/redis/stream', count: 1 }])
+    expect(captured.outcome.warnings).toEqual([{ code: 'redis-stream', count: 1 }])
     await using elsewhere = await makeDeployment()
     await writeFile(join(elsewhere.data, 'dump.rdb'), rdb)
     await using restored = await startRedis({ dir: elsewhere.data })
@@ -512,6 +512,11 @@ describe('capture: aof, whatever happens', () => {
       (captured) => captured[Symbol.asyncDispose](),
       () => undefined,
     )
+    expect(await percentage(redis)).toMatch(/\n0$/)
+    expect(await exists(join(deployment.data, '.relay-backup'))).toBe(true)
+    // A look is not a run.
+    const seen = await look(redisConfig(redis.port), { host, deployment: deployment.path })
+    expect(seen.map((notice) => notice.code)).not.toContain('redis-settled')
     expect(await percentage(redis)).toMatch(/\n0$/)
     expect(await exists(join(deployment.data, '.relay-backup'))).toBe(true)
     await using again = await capture(redisConfig(redis.port), { host, deployment: deployment.path })
@@ -686,7 +691,7 @@ describe('passwords and users', () => {
   test('a user who may not save, but replicate: as a stream', async () => {
     expect(await as('+ping +info +config|get +sync +psync +replconf')).toEqual({
       facts: ONE_KEY,
-      codes: ['sources/redis/stream'],
+      codes: ['redis-stream'],
       format: 'stream',
     })
   })

@@ -88,15 +88,21 @@ export interface CaptureOptions {
   readonly onArchive?: (archive: CaptureArchive) => Promise<void>
 }
 
-/** Runs a capture through the real pipe, all but the encryption, and stores its archives. */
-export async function capture(config: RedisSourceConfig, options: CaptureOptions): Promise<Captured> {
-  const folder = await mkdtemp(join(tmpdir(), 'relay-redis-captured-'))
+/** What a look (of a dry run) says. */
+export async function look(
+  config: RedisSourceConfig,
+  options: CaptureOptions,
+): Promise<readonly Omit<Notice, 'host' | 'source'>[]> {
   const notices: Omit<Notice, 'host' | 'source'>[] = []
-  const steps: string[] = []
-  const files = new Map<string, string>()
-  const formats = new Map<string, string>()
-  const signal = options.signal ?? new AbortController().signal
-  const context: PullContext = {
+  await redisSource.look(pullContext(options, { folder: '/nowhere', notices, steps: [] }), config)
+  return notices
+}
+
+function pullContext(
+  options: CaptureOptions,
+  { folder, notices, steps }: { folder: string; notices: Omit<Notice, 'host' | 'source'>[]; steps: string[] },
+): PullContext {
+  return {
     host: options.host,
     probe: localProbe({ deployment: options.deployment, ...options.probe }),
     privilege: options.privilege,
@@ -113,8 +119,19 @@ export async function capture(config: RedisSourceConfig, options: CaptureOptions
     notice: (notice) => notices.push(notice),
     packTar,
     createSorter: () => createRecordSorter(join(folder, `sorting-${Math.random()}`)),
-    signal,
+    signal: options.signal ?? new AbortController().signal,
   }
+}
+
+/** Runs a capture through the real pipe, all but the encryption, and stores its archives. */
+export async function capture(config: RedisSourceConfig, options: CaptureOptions): Promise<Captured> {
+  const folder = await mkdtemp(join(tmpdir(), 'relay-redis-captured-'))
+  const notices: Omit<Notice, 'host' | 'source'>[] = []
+  const steps: string[] = []
+  const files = new Map<string, string>()
+  const formats = new Map<string, string>()
+  const context = pullContext(options, { folder, notices, steps })
+  const { signal } = context
   const dispose = (): Promise<void> => rm(folder, { recursive: true, force: true })
   try {
     await using running = await redisSource.capture(context, config)

@@ -28,8 +28,8 @@ import { ReplayScript } from './replay-script.ts'
 
 /**
  * Entries of a source that is compared with its last listing. What sorting, comparing and remembering them takes grows
- * slowly but does grow: beyond this many it would not stay within the memory that a pull may have (design.md
- * section 12).
+ * slowly but does grow: beyond this many it would not stay within the memory that a pull may have
+ * (docs/design/numbers.md).
  */
 const MOST_ENTRIES = 100_000
 

@@ -67,7 +67,7 @@ exit "$failed"
 `
 
 /**
- * The replay script of an incremental (design.md section 5): POSIX sh that, after the chain was unpacked in order into
+ * The replay script of an incremental (docs/design/vault.md): POSIX sh that, after the chain was unpacked in order into
  * one directory, appends tails, removes what is gone, and sets the times of directories last. No name stands in it as
  * it is: each byte that is not a letter, a digit, or one of `._-/` is an octal escape. Its lines are kept in memory:
  * one for each directory, grown file and removed path.

@@ -138,9 +138,7 @@ run_stop() {
 
 # run_tell_users PATH...: who uses them still.
 run_tell_users() {
-  run_tries=0
-  [ -z "$service_before" ] || run_tries=3
-  users_settled "$run_tries" "$@" | while IFS= read -r stop_one; do say user "$stop_one"; done
+  users_settled 3 "$@" | while IFS= read -r stop_one; do say user "$stop_one"; done
 }
 
 run_check_held() {

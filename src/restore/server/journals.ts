@@ -1,5 +1,6 @@
 import { LockedError } from '../../errors.ts'
-import type { Privilege, RemoteHost } from '../../remote/contract.ts'
+import type { RemoteHost } from '../../remote/contract.ts'
+import type { WorkPlace } from '../../runs/visit.ts'
 import type { MigrationRole } from './driver.ts'
 import { scriptFailure } from './failure.ts'
 import { decodeField, fieldLines } from '../../model/script-field.ts'
@@ -59,14 +60,8 @@ export interface JournalList {
   readonly journals: readonly RestoreJournal[]
 }
 
-interface Options {
-  readonly deployment: string
-  readonly privilege: Privilege | undefined
-  readonly signal: AbortSignal
-}
-
 /** What restores have left in a deployment. Throws RemoteError. */
-export async function listJournals(host: RemoteHost, options: Options): Promise<JournalList> {
+export async function listJournals(host: RemoteHost, options: WorkPlace): Promise<JournalList> {
   const result = await host.run(
     {
       script: 'restore/journals',
@@ -159,7 +154,7 @@ export interface LateWrites {
  */
 export async function findLateWrites(
   host: RemoteHost,
-  options: Options & { readonly ids: readonly string[] },
+  options: WorkPlace & { readonly ids: readonly string[] },
 ): Promise<readonly LateWrites[]> {
   const title = 'looking for what was written since'
   const args = [options.deployment, 'late', ...options.ids]
@@ -186,7 +181,7 @@ export interface Removal {
  */
 export async function discardRestores(
   host: RemoteHost,
-  options: Options & { readonly ids?: readonly string[] },
+  options: WorkPlace & { readonly ids?: readonly string[] },
 ): Promise<Removal> {
   return remove(host, options, ['discard', ...(options.ids ?? [])])
 }
@@ -197,12 +192,12 @@ export async function discardRestores(
  */
 export async function sweepStaging(
   host: RemoteHost,
-  options: Options & { readonly homes?: readonly string[] },
+  options: WorkPlace & { readonly homes?: readonly string[] },
 ): Promise<Removal> {
   return remove(host, options, ['sweep', ...(options.homes ?? [])])
 }
 
-async function remove(host: RemoteHost, options: Options, args: readonly string[]): Promise<Removal> {
+async function remove(host: RemoteHost, options: WorkPlace, args: readonly string[]): Promise<Removal> {
   const result = await host.run(
     {
       script: 'restore/journals',

@@ -1,14 +1,12 @@
 import { ConnectionError, LockedError, RemoteError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
-import type { Privilege, RemoteHost } from '../../remote/contract.ts'
+import type { RemoteHost } from '../../remote/contract.ts'
+import type { WorkPlace } from '../../runs/visit.ts'
 import type { UndoResult } from './driver.ts'
 import { nextReply } from './replies.ts'
 
-export interface SettleOptions {
-  readonly deployment: string
+export interface SettleOptions extends WorkPlace {
   readonly id: string
-  readonly privilege: Privilege | undefined
-  readonly signal: AbortSignal
 }
 
 /**
@@ -68,7 +66,7 @@ function refusal(host: RemoteHost, reason: string, status: number): Error {
       next: 'Wait until it has ended, a minute or two, and try again',
     })
   }
-  return new RemoteError('restore/settle', message, {
+  return new RemoteError('restore-settle', message, {
     host: host.name,
     exitStatus: status,
     next: `Correct the reason on ${host.name}, then run again: relay-backup rollback --host ${host.name}`,

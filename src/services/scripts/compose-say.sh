@@ -22,24 +22,36 @@ cd -- "$1" 2>/dev/null || {
   exit 0
 }
 shift
-if $docker_time docker compose version >/dev/null 2>&1; then
-  say_tool='docker compose'
-elif $docker_time docker-compose version >/dev/null 2>&1; then
-  say_tool=docker-compose
-else
-  say tool missing
-  say end
-  exit 0
-fi
 
-# say_variable NAME: as Compose reads it, of the environment or the .env.
+# say_find_tool: in $say_tool; without one that is all there is to be said.
+say_find_tool() {
+  [ -z "$say_tool" ] || return 0
+  if $docker_time docker compose version >/dev/null 2>&1; then
+    say_tool='docker compose'
+  elif $docker_time docker-compose version >/dev/null 2>&1; then
+    say_tool=docker-compose
+  else
+    say tool missing
+    say end
+    exit 0
+  fi
+}
+
+# say_sets: something may set variables of Compose, which only Compose can read. Asking it takes a second.
+say_sets() {
+  ! exists .env || return 0
+  case ${RELAY_LOGIN-} in *COMPOSE_*) ;; *) return 1 ;; esac
+}
+
+# say_variable NAME: as Compose reads it, of the environment or the .env; after say_find_tool.
 say_variable() {
+  say_sets || return 0
   # shellcheck disable=SC2086
   printf 'version: "3"\nservices:\n  asked:\n    image: "=${%s}"\n' "$1" |
     $docker_time sh -c "$as_login" relay-backup $say_tool --file - config 2>/dev/null | sed -n "s/^ *image: ['\"]*=\(.*\)\$/\1/p" | sed "s/['\"]\$//"
 }
 
-say_named=no say_files=no say_flag=
+say_named=no say_files=no say_flag= say_tool=
 for say_one; do
   if [ "$say_flag" = --file ]; then
     say_files=yes
@@ -56,12 +68,16 @@ if [ "$say_files" = no ]; then
   for say_one in compose.yaml compose.yml docker-compose.yaml docker-compose.yml; do
     ! exists "$say_one" || say_files=yes
   done
-  if [ "$say_files" = no ] && [ -z "$(say_variable COMPOSE_FILE)" ]; then
-    say files missing
-    say end
-    exit 0
+  if [ "$say_files" = no ]; then
+    ! say_sets || say_find_tool
+    [ -n "$(say_variable COMPOSE_FILE)" ] || {
+      say files missing
+      say end
+      exit 0
+    }
   fi
 fi
+say_find_tool
 # shellcheck disable=SC2086
 if say_config=$($docker_time sh -c "$as_login" relay-backup $say_tool "$@" config 2>/dev/null); then
   printf '%s\n' "$say_config" | head -c 4194304 | sed "s/^/config$tab/"

@@ -1,4 +1,5 @@
 # What Docker there is, and its containers. Changes nothing.
+# Arguments: [known]             Compose's versions are known: asking docker-compose takes a second
 # stdout, fields parted by TAB:
 #   me USER GROUP...
 #   endpoint URL                 where the client looks for the engine
@@ -24,8 +25,10 @@ look_binds='{{range .Mounts}}{{if eq .Type "bind"}}{{println .Source}}{{end}}{{e
 docker_ask
 
 # docker-compose is a program of its own; version 2 is a plugin, but also comes under that name.
-look_version=$($docker_time docker compose version --short 2>/dev/null) && say compose 2 "$look_version"
-look_version=$($docker_time docker-compose version --short 2>/dev/null) && say compose 1 "$look_version"
+if [ "${1-}" != known ]; then
+  look_version=$($docker_time docker compose version --short 2>/dev/null) && say compose 2 "$look_version"
+  look_version=$($docker_time docker-compose version --short 2>/dev/null) && say compose 1 "$look_version"
+fi
 
 look_more=$($docker_time docker info --format '{{.DockerRootDir}}|{{json .SecurityOptions}}' 2>/dev/null)
 printf 'engine|%s|%s\n' "$docker_version" "$look_more" | tr '|' '\t'
@@ -33,8 +36,18 @@ printf 'engine|%s|%s\n' "$docker_version" "$look_more" | tr '|' '\t'
 look_ids=$($docker_time docker ps --all --quiet --no-trunc 2>&1) || docker_fail $? "$look_ids"
 # Helper containers (helper.sh) are of no deployment.
 look_own=$newline$($docker_time docker ps --all --quiet --no-trunc --filter label=relay-backup.helper 2>/dev/null)$newline
+look_wanted=
 for look_id in $look_ids; do
-  case $look_own in *"$newline$look_id$newline"*) continue ;; esac
+  case $look_own in *"$newline$look_id$newline"*) ;; *) look_wanted="$look_wanted $look_id" ;; esac
+done
+# All at once. When one of them went in between, or is not to be had, they are asked about one by one.
+# shellcheck disable=SC2086
+if [ -n "$look_wanted" ] &&
+  look_answer=$($docker_time docker inspect --type container --format "$look_container" $look_wanted 2>/dev/null); then
+  printf '%s\n' "$look_answer" | sed "s/^/container$tab/"
+  look_wanted=
+fi
+for look_id in $look_wanted; do
   if look_answer=$($docker_time docker inspect --type container --format "$look_container" "$look_id" 2>&1); then
     say container "$look_answer"
   else

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { SourceError } from '../../errors.ts'
+import { latin1 } from '../../model/path-bytes.ts'
 import type { PathFilter } from '../../model/path-filter.ts'
 import type { ExitResult, RemoteProcess } from '../../remote/contract.ts'
 import { chooseCompression } from '../compression-choice.ts'
@@ -301,8 +302,4 @@ function* zeros(length: number): Generator<Buffer> {
 
 function isBelow(name: string, root: string): boolean {
   return root === '' || name === root || name.startsWith(`${root}/`)
-}
-
-function latin1(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1')
 }

@@ -1,3 +1,4 @@
+import { latin1 } from '../../model/path-bytes.ts'
 import type { Root } from './roots.ts'
 
 /**
@@ -91,10 +92,6 @@ function literalReplacement(text: string): string {
 
 function withoutSlashes(path: string): string {
   return path.replaceAll(/^\/+|\/+$/g, '')
-}
-
-function latin1(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1')
 }
 
 /** Arguments travel as UTF-8 text. Bytes that are none become U+FFFD, and tar then says that it has no such file. */

@@ -1,7 +1,7 @@
 import type { PackedMember, TarEntry } from '../../archive/contract.ts'
 import { RemoteFileError, SourceError } from '../../errors.ts'
 import type { PathFilter } from '../../model/path-filter.ts'
-import { printable } from '../../model/path-bytes.ts'
+import { latin1, printable } from '../../model/path-bytes.ts'
 import type { RemoteFiles } from '../../remote/contract.ts'
 import { chooseCompression } from '../compression-choice.ts'
 import type { CaptureContext, PullContext } from '../contract.ts'
@@ -12,7 +12,7 @@ import { NOTHING_SAID } from './pass.ts'
 import type { Packer, Pass, PassReport } from './pass.ts'
 import type { Root } from './roots.ts'
 import { readOpened } from './sftp-read.ts'
-import { findMembers, latin1, unrepresentable, walkRoots } from './sftp-walk.ts'
+import { findMembers, unrepresentable, walkRoots } from './sftp-walk.ts'
 import type { Found, WalkOptions } from './sftp-walk.ts'
 
 /** Members that are prepared before their turn; at 64 KiB of content each at most 4 MiB. */

@@ -1,6 +1,6 @@
 import { SourceError, RemoteFileError } from '../../errors.ts'
 import { isKept } from '../../model/entry-types.ts'
-import { printable } from '../../model/path-bytes.ts'
+import { latin1, printable } from '../../model/path-bytes.ts'
 import type { RemoteDirectoryEntry, RemoteFiles, RemoteFileStat } from '../../remote/contract.ts'
 import type { LeftOut } from './left-out.ts'
 import type { Root } from './roots.ts'
@@ -131,9 +131,4 @@ export function unrepresentable(member: string): SourceError {
       next: 'Rename it on the server, exclude it, or use a user with a shell: there any name can be captured.',
     },
   )
-}
-
-/** Text as its bytes, one char each. */
-export function latin1(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1')
 }

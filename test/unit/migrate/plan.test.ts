@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { MachineLook, SideLook } from '../../../src/migrate/look.ts'
 import { planMigration, type MigrationInput } from '../../../src/migrate/plan.ts'
-import { isOlder } from '../../../src/migrate/plan-containers.ts'
+import { isOlder } from '../../../src/model/version-order.ts'
 import type { HostConfig } from '../../../src/model/config.ts'
 import type { RestoreJournal } from '../../../src/restore/server/journals.ts'
 import type { ContainerLook, DeploymentServices } from '../../../src/services/contract.ts'

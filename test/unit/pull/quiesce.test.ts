@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { InterruptedError, RemoteError } from '../../../src/errors.ts'
 import type { HostConfig, QuiesceConfig, SourceConfig } from '../../../src/model/config.ts'
-import { groupByQuiesce, whileHeld, type HoldPlace } from '../../../src/pull/quiesce.ts'
+import { groupByQuiesce, whileHeld } from '../../../src/pull/quiesce.ts'
+import type { Visit } from '../../../src/runs/visit.ts'
 import type { ServiceHold } from '../../../src/services/contract.ts'
 
 const STOP: QuiesceConfig = { how: 'stop', services: ['app'] }
@@ -42,7 +43,9 @@ async function held(parts: {
     host: { name: 'prod' } as HostConfig,
     remote: {},
     probe: { access: 'shell', deployment: '/d' },
-  } as HoldPlace
+    deployment: '/d',
+    signal: controller.signal,
+  } as Visit
   const holdServices = async (): Promise<ServiceHold> => {
     log.push('held')
     return {
@@ -54,11 +57,16 @@ async function held(parts: {
       [Symbol.asyncDispose]: async () => void log.push('disposed'),
     }
   }
-  const options = { step: () => undefined, signal: controller.signal }
-  const result = await whileHeld(place, STOP, { holdServices }, options, async () => {
-    log.push('captured')
-    await parts.capture?.()
-  }).catch((error: unknown) => error)
+  const result = await whileHeld(
+    place,
+    STOP,
+    { holdServices },
+    () => undefined,
+    async () => {
+      log.push('captured')
+      await parts.capture?.()
+    },
+  ).catch((error: unknown) => error)
   return { log, result }
 }
 

@@ -41,3 +41,28 @@ test('a path that the index does not have is told with how it is named', async (
     message: 'data of prod/20251120T020000Z has no data/none',
   })
 })
+
+test('a source without an index is as large as all its archives together', async () => {
+  const archives = ['app.one.dump', 'app.two.dump'].map((name, at) => ({
+    part: name,
+    format: 'stream' as const,
+    content: 'all' as const,
+    file: name,
+    bytes: 1,
+    plainBytes: 1000 * (at + 1),
+    compression: 'none' as const,
+    recipients: [],
+    sha256,
+    body,
+  }))
+  const contents = await readContents(snapshot, { ...source, index: undefined, archives }, undefined, {
+    decryptor: { decrypt: (message) => Promise.resolve(message) },
+    openArchive: () => Promise.reject(new Error('nothing is to be opened')),
+    readIndex,
+    filePath: (_snapshot, name) => name,
+  })
+  expect(contents).toMatchObject({
+    bytes: 3000,
+    archives: [{ archive: 'app.one.dump' }, { archive: 'app.two.dump' }],
+  })
+})

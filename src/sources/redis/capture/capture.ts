@@ -37,12 +37,12 @@ export const AOF_PART = 'aof'
 type Way = 'files' | 'stream' | 'stopped'
 
 /**
- * Captures a Redis (design.md, "Redis, done right"). One archive with the directory: the RDB that was just saved,
+ * Captures a Redis (docs/design/redis.md). One archive with the directory: the RDB that was just saved,
  * and whatever else lies there but the other persistence form. For `aof` and `both` a second one, `aof`, with the
  * append-only files. Where the files can't be read, one archive with the RDB as a stream.
  */
 export async function captureRedis(context: PullContext, config: RedisSourceConfig): Promise<Capture> {
-  const prepared = await prepare(context, config)
+  const prepared = await prepare(context, config, { settle: true })
   const { inspection, state, form, readable, isThere, tally } = prepared
   const session = { ...prepared.session, createSorter: context.createSorter }
   const { container } = session
@@ -53,7 +53,7 @@ export async function captureRedis(context: PullContext, config: RedisSourceConf
   }
   if (!isThere) {
     tally.warn(
-      'sources/redis/stream',
+      'redis-stream',
       `${nameOf(config)} works in ${inspection.settings.dir}, not in ${session.location.directory}: the RDB is taken as a replica gets it, without other files of the directory`,
       `Set \`path\` of this source to ${inspection.settings.dir}: that is what a restore replaces.`,
     )
@@ -61,7 +61,7 @@ export async function captureRedis(context: PullContext, config: RedisSourceConf
   }
   if (!readable) {
     tally.warn(
-      'sources/redis/stream',
+      'redis-stream',
       `uid ${inspection.uid} can't read ${session.location.directory}: the RDB is taken as a replica gets it, without other files of the directory`,
       readAccess(session),
     )
@@ -79,7 +79,7 @@ export async function captureRedis(context: PullContext, config: RedisSourceConf
     const why = whyStreamed(inspection, error)
     if (why === undefined) throw error
     tally.warn(
-      'sources/redis/stream',
+      'redis-stream',
       `${nameOf(config)} ${why}: the RDB is taken as a replica gets it, without other files of the directory`,
       error.details.next,
     )
@@ -87,9 +87,12 @@ export async function captureRedis(context: PullContext, config: RedisSourceConf
   }
 }
 
-/** Finds out whether it can be captured; throws as {@link captureRedis} does before it asks for anything. */
+/**
+ * Finds out whether it can be captured, and changes nothing on the server; throws as {@link captureRedis} does before it
+ * asks for anything.
+ */
 export async function lookAtRedis(context: CaptureContext, config: RedisSourceConfig): Promise<void> {
-  await prepare(context, config)
+  await prepare(context, config, { settle: false })
 }
 
 /** What is known of a Redis before anything of it is changed. */
@@ -106,9 +109,13 @@ interface Prepared {
 }
 
 /** Throws SourceError when it can't be captured as configured. */
-async function prepare(context: CaptureContext, config: RedisSourceConfig): Promise<Prepared> {
+async function prepare(
+  context: CaptureContext,
+  config: RedisSourceConfig,
+  options: { readonly settle: boolean },
+): Promise<Prepared> {
   const session = await openSession(context, config)
-  const { inspection: seen, state } = await inspect(session)
+  const { inspection: seen, state } = await inspect(session, options)
   const tally = new Tally(context)
   if (seen.settled > 0) {
     context.notice({

@@ -1,5 +1,6 @@
 import type { ArchiveObserver, ByteSink, ReadEntry, TarEntry } from '../../../archive/contract.ts'
 import type { RdbFacts } from '../../../model/facts.ts'
+import { latin1 } from '../../../model/path-bytes.ts'
 import { AofFiles } from './aof-files.ts'
 import { RdbSink } from '../rdb/sink.ts'
 
@@ -72,8 +73,4 @@ export class DirectoryWatch implements ArchiveObserver {
     const text = path.toString('latin1')
     return text.startsWith(`${this.#member}/`) ? text.slice(this.#member.length + 1) : undefined
   }
-}
-
-function latin1(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1')
 }

@@ -89,7 +89,7 @@ async function whenReady(context: RestoreContext, lease: Lease): Promise<Place> 
     const line = await lease.nextLine(context.signal)
     if (line === undefined) {
       const exit = await lease.release()
-      throw new RemoteError('sources/redis/merge-scratch', 'Loading the snapshot was cut off on the server', {
+      throw new RemoteError('redis-merge-scratch', 'Loading the snapshot was cut off on the server', {
         exitStatus: exit.status,
         stderr: exit.stderr,
         next: 'Restore again.',
@@ -99,7 +99,7 @@ async function whenReady(context: RestoreContext, lease: Lease): Promise<Place> 
     if (ready) return { port: ready[1] ?? '', container: ready[2] ?? '' }
     if (line.startsWith('failed ')) {
       throw new SourceError(
-        'sources/redis/merge-scratch',
+        'redis-merge-scratch',
         `A redis-server on the host can't load the snapshot: ${line.slice('failed '.length)}`,
         { next: 'Look into the reason above; there must be memory for the data a second time.' },
       )

@@ -70,7 +70,7 @@ export async function runSteps(
     }
     if (line.startsWith('failed ')) {
       throw new SourceError(
-        'sources/redis/restore-arrange',
+        'redis-restore-arrange',
         `The files of Redis can't be arranged for its start: ${line.slice('failed '.length)}`,
         { next: 'Look into the reason above on the server, then restore again.' },
       )

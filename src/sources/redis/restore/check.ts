@@ -43,7 +43,7 @@ export async function checkRedis(
   }
   const appendonly = up.get('aof_enabled') === '1'
   // How it starts from now on, which is no guess any more.
-  const { start } = await lookAtTarget({ ...context, renews: false }, config, facts)
+  const { start } = await lookAtTarget({ ...context, renews: false }, config, facts, session)
   return [
     {
       check: 'redis-up',

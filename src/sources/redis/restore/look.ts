@@ -31,17 +31,18 @@ export function restoreSession(context: RestoreContext, config: RedisSourceConfi
 }
 
 /**
- * Finds out how the target starts. Changes nothing there. Throws SourceError when it can't be asked, RemoteError
- * when a script fails.
+ * Finds out how the target starts. Changes nothing there. `opened`: a session with it, where there is one already.
+ * Throws SourceError when it can't be asked, RemoteError when a script fails.
  */
 export async function lookAtTarget(
   context: RestoreContext,
   config: RedisSourceConfig,
   facts: RedisFacts,
+  opened?: Session,
 ): Promise<RestoreLook> {
-  const session = await restoreSession(context, config)
+  const session = opened ?? (await restoreSession(context, config))
   const { container } = session
-  const inspection = await askServer(session)
+  const inspection = await askServer(session, { settle: false })
   const running = await isRunning(session, inspection)
   const { info } = inspection
   const configFile = info.get('config_file') || undefined

@@ -4,7 +4,7 @@ import { parseAofManifest } from '../capture/aof-manifest.ts'
 import type { AofPart } from '../capture/aof-manifest.ts'
 import type { ScriptRecord } from '../talk/records.ts'
 import type { RedisStart } from '../start/next-start.ts'
-import { atLeast } from '../../../model/redis-version.ts'
+import { atLeast } from '../../../model/version-order.ts'
 
 /** What lies in a staged Redis directory. */
 export interface StagedFiles {

@@ -9,7 +9,8 @@ import { checkTargetDirectory, lookAtTarget } from './look.ts'
 import type { RestoreLook } from './look.ts'
 import { chooseForm } from './plan.ts'
 import type { RedisStart } from '../start/next-start.ts'
-import { atLeast, minimumRedis } from '../../../model/redis-version.ts'
+import { minimumRedis } from '../../../model/redis-version.ts'
+import { atLeast } from '../../../model/version-order.ts'
 
 /** Since when an AOF may begin with an RDB. */
 const PREAMBLE_SINCE = '4.0'

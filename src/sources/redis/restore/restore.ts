@@ -14,7 +14,7 @@ const merging: MergingSource<RedisSourceConfig> = {
   unmerge: unmergeRedis,
 }
 
-/** How a Redis is put back (design.md, "Redis, done right"). */
+/** How a Redis is put back (docs/design/redis.md). */
 export const restorableRedis: RestorableSource<RedisSourceConfig> = {
   kind: 'redis',
   preflight: (context, config, facts) => preflightRedis(context, config, ofRedis(facts)),

@@ -1,13 +1,13 @@
-# What a Redis source is: its directory, and what the server says of itself. Changes nothing, but settles what an
-# earlier run that is gone has left behind.
-# Arguments: HOST PORT USER TLS CONTAINER DIRECTORY (absolute)
+# What a Redis source is: its directory, and what the server says of itself.
+# Arguments: HOST PORT USER TLS CONTAINER DIRECTORY SETTLE
+#   DIRECTORY is absolute; SETTLE is yes to put back what a run that is gone has left changed. Else nothing is changed.
 # stdin: what redis_open reads.
 # stdout: records of a name and a value, each ended by NUL.
 # include remote/lib/prelude.sh
 # include sources/redis/lib/redis.sh
 
 redis_open "$1" "$2" "$3" "$4" "$5"
-directory=$6
+directory=$6 settle=$7
 
 tell() { printf '%s\0%s\0' "$1" "$2"; }
 
@@ -86,7 +86,9 @@ tell auth "$ask_auth"
 ask INFO
 tell info "$answer"
 process=$(printf '%s\n' "$answer" | sed -n 's/^process_id:\([0-9]*\).*/\1/p')
-for name in dir dbfilename appendonly appenddirname appendfilename save; do
+set -- dir dbfilename appendonly appenddirname appendfilename save
+config_ask "$@"
+for name; do
   if config_get "$name"; then
     tell "config $name" "$value"
     # A container's own path says nothing here.
@@ -96,5 +98,6 @@ for name in dir dbfilename appendonly appenddirname appendfilename save; do
     [ "$name" != dir ] || [ -n "$redis_container" ] || tell_process_directory
   fi
 done
+[ "$settle" = yes ] || exit 0
 leftovers "$directory"
 tell settled "$settled"

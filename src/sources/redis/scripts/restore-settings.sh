@@ -7,7 +7,9 @@
 # include sources/redis/lib/redis.sh
 
 redis_open "$1" "$2" "$3" "$4" "$5"
-for name in databases maxmemory maxmemory-policy enable-protected-configs; do
+set -- databases maxmemory maxmemory-policy enable-protected-configs
+config_ask "$@"
+for name; do
   if config_get "$name"; then printf '%s\0%s\0' "$name" "$value"; fi
 done
 # Since 7.0 subcommands are counted by themselves.

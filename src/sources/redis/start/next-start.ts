@@ -4,7 +4,7 @@ import type { OwnFiles } from '../capture/directory-watch.ts'
 import type { Directives, StartArguments } from './directives.ts'
 import { parseMemory } from '../memory.ts'
 import type { MemoryLimit } from '../memory.ts'
-import { atLeast } from '../../../model/redis-version.ts'
+import { atLeast } from '../../../model/version-order.ts'
 import type { ServerVersion } from '../../../model/redis-version.ts'
 
 /** How the target's next start persists. */

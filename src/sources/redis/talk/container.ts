@@ -132,7 +132,7 @@ async function run(context: SearchContext, ...args: readonly string[]): Promise<
   )
   const records = result.status === 0 ? parseRecords(result.stdout) : undefined
   if (records !== undefined) return records
-  throw new RemoteError('sources/redis/container', 'Finding out how the container of Redis starts failed', {
+  throw new RemoteError('redis-container', 'Finding out how the container of Redis starts failed', {
     exitStatus: result.status,
     stderr: result.stderr,
     next: 'Look into the message above on the server, then run it again.',

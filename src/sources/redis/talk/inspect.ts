@@ -7,14 +7,18 @@ import { parseInspection } from './inspection.ts'
 import type { Inspection } from './inspection.ts'
 import { serverState } from './server-state.ts'
 
-/** Looks at the directory and the server in one round trip and judges whether the server is up. */
+/**
+ * Looks at the directory and the server in one round trip and judges whether the server is up. With `settle` what a
+ * capture that died has left changed there is put back; without it nothing is changed.
+ */
 export async function inspect(
   session: Session,
+  options: { readonly settle: boolean },
 ): Promise<{ readonly inspection: Inspection; readonly state: 'up' | 'stopped' }> {
   const { container, location } = session
   const passing = container?.look?.status
   if (passing === 'restarting' || passing === 'removing') throw unsettled(session, passing)
-  const inspection = await askServer(session)
+  const inspection = await askServer(session, options)
   const { type } = inspection.directory
   if (type !== 'directory') {
     if (container !== undefined) checkDirectory(session, inspection)
@@ -28,14 +32,17 @@ export async function inspect(
   return { inspection, state: await stateOf(session, inspection) }
 }
 
-/** What `redis-inspect.sh` finds. Throws RemoteError when it fails. */
-export async function askServer(session: Session): Promise<Inspection> {
+/** What `inspect.sh` finds. Throws RemoteError when it fails. */
+export async function askServer(
+  session: Session,
+  { settle }: { readonly settle: boolean },
+): Promise<Inspection> {
   const { context, container, location } = session
   const result = await context.host.run(
     {
       script: 'sources/redis/inspect',
       patience: 'list',
-      args: [...session.server, location.directory],
+      args: [...session.server, location.directory, settle ? 'yes' : 'no'],
       privilege: context.privilege,
       title: 'asking Redis on the server',
     },
@@ -43,7 +50,7 @@ export async function askServer(session: Session): Promise<Inspection> {
   )
   const inspection = result.status === 0 ? parseInspection(result.stdout) : undefined
   if (inspection === undefined) {
-    throw new RemoteError('sources/redis/inspect', 'Looking at Redis on the server failed', {
+    throw new RemoteError('redis-inspect', 'Looking at Redis on the server failed', {
       exitStatus: result.status,
       stderr: result.stderr,
       next: 'Look into the message above on the server, then run it again.',

@@ -10,7 +10,8 @@ import {
 } from '../../../../src/sources/redis/start/directives.ts'
 import { startOf } from '../../../../src/sources/redis/start/next-start.ts'
 import type { StartEvidence } from '../../../../src/sources/redis/start/next-start.ts'
-import { atLeast, minimumRedis, rdbVersionOf, versionOfBinary } from '../../../../src/model/redis-version.ts'
+import { minimumRedis, rdbVersionOf, versionOfBinary } from '../../../../src/model/redis-version.ts'
+import { atLeast } from '../../../../src/model/version-order.ts'
 
 const facts: RedisFacts = {
   kind: 'redis',

@@ -118,10 +118,46 @@ ask() {
   esac
 }
 
-# config_get NAME: its value in $value; fails when the server does not tell.
+# config_ask NAME...: asks for several at once, for config_get: in a container each question costs a tenth of a second.
+# Nothing is known when there is anything but plain answers in what comes.
+config_ask() {
+  config_known=
+  config_told=$newline
+  config_lines=$(printf 'CONFIG GET %s\n' "$@" | redis_run 2>/dev/null; echo .)
+  for config_name; do
+    config_line
+    case $config_line in
+      "$config_name") config_line && config_told=$config_told$config_name=$config_line$newline ;;
+      # There is no such setting.
+      '') config_told=$config_told$config_name!$newline ;;
+      *) return 0 ;;
+    esac
+  done
+  [ "$config_lines" != . ] || config_known=$config_told
+}
+
+# config_line: takes the next line off $config_lines, in $config_line.
+config_line() {
+  config_line=${config_lines%%"$newline"*}
+  config_lines=${config_lines#*"$newline"}
+}
+config_known=''
+
+# config_get NAME: its value in $value; fails when the server does not tell, and $answer is what it says instead.
 config_get() {
-  ask CONFIG GET "$1"
   value=
+  case $config_known in
+    *"$newline$1="*)
+      value=${config_known#*"$newline$1="}
+      value=${value%%"$newline"*}
+      return 0
+      ;;
+    *"$newline$1!$newline"*)
+      answer=
+      return 1
+      ;;
+  esac
+  ask CONFIG GET "$1"
   case $answer in
     "$1$newline"*) value=${answer#*"$newline"} ;;
     # An empty value at the end of the output is lost to $(...).
