@@ -1,4 +1,5 @@
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
+import { SlowestFirst } from './test/lab/order.ts'
 
 // Files that measure what others of this machine disturb (memory) run one at a time, after all others.
 const ALONE = ['test/integration/crypto-memory.test.ts', 'test/e2e/large.test.ts', 'test/e2e/bench.test.ts']
@@ -34,6 +35,7 @@ function project(
 // files share two cores. No test is tried twice.
 export default defineConfig({
   test: {
+    sequence: { sequencer: SlowestFirst },
     projects: [
       project('unit', 0, { include: ['test/unit/**/*.test.ts'], minutes: 1 }),
       project('integration', 1, {

@@ -3,7 +3,9 @@
  * turns them into exit codes. Anything else that is thrown is a defect and keeps its stack.
  */
 
-/** Where an expected error happened and what to do about it. Every field is optional but `next` nearly never is. */
+/**
+ * Where an expected error happened and what to do about it. Every field is optional, but `next` is nearly always there.
+ */
 export interface ErrorDetails {
   /** The configured or ad-hoc host name. */
   readonly host?: string | undefined
@@ -102,12 +104,14 @@ export class InterruptedError extends RelayError {
   }
 }
 
-/** Why a run was stopped, as an error: its signal's own reason, where that is one. */
+/** Why a run was stopped, as an error: the reason of its signal, where that is an error. */
 export function abortedBy(signal: AbortSignal): RelayError {
   return signal.reason instanceof RelayError ? signal.reason : new InterruptedError()
 }
 
-/** A defect, met while one host was handled: it is that host's failure, and keeps what was thrown as its cause. */
+/**
+ * A defect that was met while one host was handled. It counts as that host's failure, and its cause is what was thrown.
+ */
 export class InternalError extends RelayError {
   constructor(thrown: unknown) {
     super('internal', thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown), {
@@ -117,7 +121,7 @@ export class InternalError extends RelayError {
   }
 }
 
-/** The error itself when it is expected, else an {@link InternalError} of it. */
+/** The error itself when it is expected, else an {@link InternalError} with it as the cause. */
 export function expected(thrown: unknown): RelayError {
   return thrown instanceof RelayError ? thrown : new InternalError(thrown)
 }

@@ -17,7 +17,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const interrupt = () => {
     interrupts += 1
     const error = new InterruptedError()
-    // The second Ctrl-C does not wait for the server: what is open there ends by its lease.
+    // The second Ctrl-C does not wait for the server: what still runs there ends by its lease.
     if (interrupts > 1) {
       if (json) writeSync(1, `${JSON.stringify(errorToJson(error), null, 2)}\n`)
       else writeSync(2, renderError(error, { color, verbose }))
@@ -26,11 +26,13 @@ export async function main(argv: readonly string[]): Promise<void> {
     controller.abort(error)
   }
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGHUP', interrupt)
-  // A reader that went away (`| head`) ends us quietly, as it does any Unix tool; the outcome, where it is known, stays.
+  // When the reader goes away (`| head`), the program ends quietly, as any Unix tool does. An outcome that is known
+  // stays the exit code.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit()
   })
-  // Comes only when nothing is left that could bring an outcome: Node would end with 0, and that says all is well.
+  // This event comes only when nothing is left that could bring an outcome. Node would then end with 0, which says that
+  // all is well.
   process.once('beforeExit', () => {
     writeSync(2, renderError(new Error('The program ended without an outcome'), { color, verbose }))
     process.exit(ExitCode.failed)
@@ -52,7 +54,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       process.exitCode = thrown.exitCode === 0 ? ExitCode.done : ExitCode.usage
     } else {
       const error = controller.signal.aborted ? controller.signal.reason : asUsage(thrown)
-      // stderr is NDJSON then; what a defect's stack says is worth more.
+      // stderr is NDJSON then, but the stack of a defect is worth more.
       if (!json || !isExpected(error)) process.stderr.write(renderError(error, { color, verbose }))
       process.exitCode = exitCodeOf(error)
       if (json) await print(`${JSON.stringify(errorToJson(error), null, 2)}\n`)

@@ -14,7 +14,7 @@ type LongForm = Exclude<NonNullable<HostInput['ssh']>, string>
 function longForm(ssh: NonNullable<HostInput['ssh']>): LongForm {
   if (typeof ssh !== 'string') return ssh
   const { port, ...target } = { ...parseTarget(ssh) }
-  // A short form without a port leaves that to the defaults.
+  // A short form without a port takes the port of the defaults.
   return port !== undefined && EXPLICIT_PORT.test(ssh) ? { ...target, port } : target
 }
 

@@ -207,7 +207,10 @@ function normaliseSecret(reference: SecretReference, resolvePath: ResolvePath): 
   return 'file' in reference ? { file: resolvePath(reference.file) } : reference
 }
 
-/** A policy stands as a whole: what it does not name keeps nothing. One that names only `safety` changes only that. */
+/**
+ * A policy counts as a whole: a rule that it does not name keeps nothing. A policy that names only `safety` changes
+ * only that.
+ */
 function resolveRetention(input: RetentionInput | undefined, outer: RetentionPolicy): RetentionPolicy {
   const { safety, within, ...counts } = input ?? {}
   const keeps =

@@ -4,8 +4,8 @@ import type { ConfigPath } from './document.ts'
 import type { Problem } from './problem.ts'
 import { normaliseRemotePath } from './remote-path.ts'
 
-// What spans several keys. Rules read the file's data as it is, valid or not, so that all problems are found
-// at once; a value of the wrong type is the schema's to report and is passed over here.
+// Rules that span several keys. They read the file's data as it is, valid or not, so that all problems are found at
+// once. The schema reports a value of the wrong type, so a rule passes over it.
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -211,7 +211,7 @@ function pathsOf(source: Fields, at: ConfigPath): { path: ConfigPath; text: stri
   const written: [ConfigPath, unknown][] = [
     [[...at, 'path'], source['path']],
     ...listed.map((text, index): [ConfigPath, unknown] => [[...at, 'paths', index], text]),
-    // A volume is at the same place as itself, and at no other's.
+    // Two volumes are at the same place only when they are the same volume.
     [[...at, 'volume'], typeof source['volume'] === 'string' ? `/volume:/${source['volume']}` : undefined],
   ]
   return written.flatMap(([path, text]) => (typeof text === 'string' ? [{ path, text }] : []))
@@ -229,7 +229,7 @@ function serviceRules(host: Fields, path: ConfigPath): Problem[] {
     }))
 }
 
-/** Who can be held still depends on what manages the services of the host. */
+/** Which services can be held still depends on what manages the services of the host. */
 function quiesceRules(host: Fields, path: ConfigPath): Problem[] {
   const manager = fields(host['services'])['manager']
   return Object.entries(fields(host['sources'])).flatMap(([name, value]) => {

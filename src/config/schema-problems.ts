@@ -7,7 +7,7 @@ import { SECRET_ID } from './schema.ts'
 type Schema = z.core.$ZodType
 type Issue = z.core.$ZodIssue
 
-/** What zod found, in our words: with suggestions, and never with a value of the file. */
+/** The problems that zod found, in our words: with suggestions, and never with a value of the file. */
 export function schemaProblems(schema: Schema, value: unknown, issues: readonly Issue[]): Problem[] {
   return issues.flatMap((issue) => problemsOf(schema, value, issue))
 }
@@ -153,7 +153,8 @@ function schemaAt(schema: Schema, path: ConfigPath, value: unknown): Schema | un
     current = unwrap(childSchema(chooseBranch(current, data), step))
     data = valueAt(data, [step])
   }
-  // At the end of the path a plain union stays itself: its message is its own. Its object branch has the keys.
+  // At the end of the path a plain union is returned as it is, because it has a message of its own. Its object branch
+  // has the keys.
   if (current instanceof z.ZodDiscriminatedUnion) return discriminated(current, data) ?? current
   if (current instanceof z.ZodUnion && !isSecret(current) && typeof data === 'object' && data !== null)
     return current.def.options.find((option) => option instanceof z.ZodObject) ?? current

@@ -4,9 +4,9 @@ import type { ByteReader } from './byte-reader.ts'
 import { messageDamage } from './damage.ts'
 import type { SessionKey } from './session-key.ts'
 
-/** What stands before the chunks of an integrity-protected packet of version 2 (RFC 9580 section 5.13.2). */
+/** The fields before the chunks of an integrity-protected packet of version 2 (RFC 9580 section 5.13.2). */
 export interface AeadParameters {
-  /** As in the message, from the version on. */
+  /** The bytes as they stand in the message, from the version on. */
   readonly bytes: Buffer
   readonly cipher: 'aes-128' | 'aes-192' | 'aes-256'
   readonly mode: 'ocb' | 'gcm'
@@ -28,7 +28,7 @@ const TAG = 16
 /** 4 MiB: the largest chunk that RFC 9580 allows. */
 const LARGEST_CHUNK = 16
 
-/** Reads them after the version. Throws DamageError for what is not known here. */
+/** Reads the fields behind the version. Throws DamageError for a cipher, mode or chunk size that is not known here. */
 export async function readAeadParameters(reader: ByteReader): Promise<AeadParameters> {
   const bytes = Buffer.concat([Buffer.from([2]), await reader.exactly(3 + 32)])
   const cipher = CIPHERS[bytes[1]!]
@@ -53,7 +53,7 @@ export async function* openAeadData(
     .map(({ data }) => new AeadChunks(parameters, data))
   let chunks: AeadChunks | undefined
   let total = 0
-  // A chunk is known to be one, and not the last tag, by a full tag behind it.
+  // A chunk can be told from the last tag because a full tag follows it.
   let held = await upTo(reader, parameters.chunk + 2 * TAG)
   for (let index = 0; held.length > TAG; index++) {
     const length = Math.min(parameters.chunk + TAG, held.length - TAG)

@@ -22,7 +22,7 @@ export function encryptBody(head: Uint8Array, sessionKey: Uint8Array): Transform
       message.push(head)
       message.push(currentHeader(Tag.seipd))
       sealed.write(Buffer.from([1]))
-      // 16 random bytes, the last two repeated: what CFB has for an initialisation vector.
+      // 16 random bytes, of which the last two are repeated: they stand for the initialisation vector of CFB.
       const prefix = randomBytes(16)
       seal(Buffer.concat([prefix, prefix.subarray(14)]))
       seal(currentHeader(Tag.literal))

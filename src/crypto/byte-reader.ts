@@ -42,7 +42,7 @@ export class ByteReader {
     return false
   }
 
-  /** Reads to the end and forgets what came. */
+  /** Reads to the end and drops what it reads. */
   async drain(): Promise<void> {
     while (!(await this.atEnd())) this.#chunk = new Uint8Array()
   }

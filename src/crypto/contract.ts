@@ -5,8 +5,8 @@ export interface Encryptor {
   /** Fingerprints, upper-case hex; empty in passphrase mode. */
   readonly recipients: readonly string[]
   /**
-   * In passphrase mode: a text that tells this passphrase from others, and from which it is as slow to guess as from
-   * an archive.
+   * In passphrase mode: a text that tells this passphrase from others. Guessing the passphrase from the text is as slow
+   * as guessing it from an archive.
    */
   readonly passphraseTag?: (salt: string) => Promise<string>
   /** A new OpenPGP message: plain bytes in, binary message out. Constant memory, honours back-pressure. */

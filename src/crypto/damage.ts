@@ -1,6 +1,6 @@
 import { DamageError } from '../errors.ts'
 
-/** How a message is not what it was: `mdc` its content was changed, `truncated` it was cut, `malformed` else. */
+/** How a message was damaged: `mdc`: its content was changed; `truncated`: it was cut; `malformed`: anything else. */
 export type MessageDamage = 'mdc' | 'truncated' | 'malformed'
 
 const WORDS: Readonly<Record<MessageDamage, string>> = {

@@ -17,9 +17,12 @@ import type { SessionKey } from './session-key.ts'
 
 type Openers = Pick<DecryptOptions, 'decryptionKeys' | 'passwords'>
 
-/** Bytes of a packet that carries the session key; ours have fewer than 100, those of large RSA keys 2,000. */
+/**
+ * The most bytes of a packet that carries the session key. Ours have fewer than 100; those for large RSA keys have
+ * 2,000.
+ */
 const HEAD_PACKET_LIMIT = 16 * 1024
-/** Recipients of one message that are looked through. */
+/** The most recipients of one message that are looked through. */
 const HEAD_PACKETS = 1000
 
 /**
@@ -60,7 +63,10 @@ function streamDecryptor(openers: () => Openers, notOurs: string): Decryptor {
   }
 }
 
-/** The session key first: who can't have it holds the wrong key; whatever fails later is the message's fault. */
+/**
+ * The session key is opened first. When that fails, the identity is the wrong one; when something fails later, the
+ * message is damaged.
+ */
 async function* openMessage(
   reader: ByteReader,
   openers: () => Openers,
@@ -119,7 +125,7 @@ async function* startingWith(start: Uint8Array, rest: ByteReader): AsyncGenerato
   yield* rest.rest()
 }
 
-/** openpgp.js opens the session key of a message whose data begins with `dataStart` and is left out. */
+/** openpgp.js opens the session key of a message. Of its data, it gets no more than `dataStart`. */
 async function sessionKeys(
   head: Buffer,
   dataStart: Uint8Array,

@@ -11,7 +11,7 @@ import type { EncryptedMessage, Encryptor } from './contract.ts'
 import { recipientFindings, loadRecipients } from './recipients.ts'
 import { webTransform } from './web-transform.ts'
 
-/** AES-256; the session key's bytes. */
+/** Bytes of the session key (AES-256). */
 const SESSION_KEY_BYTES = 32
 
 const messageConfig = {
@@ -36,7 +36,7 @@ export async function createEncryptor(
 ): Promise<{ readonly encryptor: Encryptor; readonly findings: Finding[] }> {
   if (config.mode === 'passphrase') {
     const passphrase = await deps.resolveSecret(config.passphrase, deps.signal)
-    // Revealed a message at a time, so that the text is nowhere else.
+    // The passphrase is revealed for one message at a time, so that no other place holds its text.
     const encryptor = encryptorFor([], config.aead, () => ({ passwords: passphrase.reveal() }))
     return {
       encryptor: { ...encryptor, passphraseTag: (salt) => tagOf(passphrase, salt) },
@@ -98,7 +98,7 @@ async function sessionKeyPackets(sessionKey: SessionKeyToSend, to: To): Promise<
   return await encryptSessionKey({ ...to, ...sessionKey, format: 'binary', config: messageConfig })
 }
 
-/** Ours rather than negotiated: a key's preferences could lower the cipher or turn AEAD on or off. */
+/** The form is fixed and not negotiated: the preferences of a key could weaken the cipher, or turn AEAD on or off. */
 function newSessionKey() {
   return { data: randomBytes(SESSION_KEY_BYTES), algorithm: 'aes256' as const }
 }

@@ -3,7 +3,9 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { xdgDirectory } from '../model/home.ts'
 
-/** What this machine knows of a key's copies, by fingerprint. Times as ISO texts. Losing it costs one warning. */
+/**
+ * What this machine knows of a key's copies, by fingerprint. Times are ISO texts. Losing this record costs one warning.
+ */
 interface ExportRecord {
   readonly exported?: string
   readonly warned?: string
@@ -25,8 +27,8 @@ export async function wasExported(env: NodeJS.ProcessEnv, fingerprint: string): 
 }
 
 /**
- * A warning when no copy of one of these keys was exported yet; undefined when all were, or when it was said
- * before. Never throws: a state directory that can't be written only means that it is said again.
+ * A warning when a key has no exported copy yet; undefined when all keys have one, or when the warning was given
+ * before. Never throws: when the state directory can't be written, the warning is only given again.
  */
 export async function exportWarning(
   env: NodeJS.ProcessEnv,
@@ -62,7 +64,7 @@ async function update(
   const changed = Object.fromEntries(fingerprints.map((each) => [each, { ...records[each], ...change }]))
   const file = stateFile(env)
   await mkdir(join(file, '..'), { recursive: true, mode: 0o700 })
-  // Beside it and renamed: another run never reads half a file.
+  // Written beside the file and then renamed, so that another run never reads half a file.
   const temporary = `${file}.${randomUUID()}`
   try {
     await writeFile(temporary, `${JSON.stringify({ ...records, ...changed }, null, 2)}\n`, { mode: 0o600 })

@@ -29,8 +29,8 @@ async function* runGpg(keyId: string, message: Readable, signal: AbortSignal): A
   const args = ['--batch', '--no-tty', '--status-fd', '3', '--try-secret-key', keyId, '--decrypt']
   const child = spawn('gpg', args, { stdio: ['pipe', 'pipe', 'pipe', 'pipe'], signal })
   const closed = once(child, 'close').then(([status]) => status as number | null)
-  closed.catch(() => {}) // met below, after the output
-  // gpg may stop reading early (no key, damage): its own words and status say why, EPIPE does not.
+  closed.catch(() => {}) // The rejection is handled below, after the output.
+  // gpg may stop reading early (no key, damage). Its messages and its exit status say why; EPIPE does not.
   const fed = pipeline(message, child.stdin).then(
     () => undefined,
     (error: NodeJS.ErrnoException) => (error.code === 'EPIPE' ? undefined : error),
@@ -60,7 +60,7 @@ function hasStatus(lines: string, keyword: string): boolean {
   return new RegExp(`^\\[GNUPG:\\] ${keyword}\\b`, 'm').test(lines)
 }
 
-/** What gpg's status lines mean (GnuPG's doc/DETAILS): who has the session key can only fail by damage. */
+/** What gpg's status lines mean (GnuPG's doc/DETAILS). Once gpg has the session key, only damage can make it fail. */
 function failure(keyId: string, status: number | null, lines: string, words: string): Error {
   const details = { exitStatus: status ?? undefined, stderr: words.slice(-STDERR_SHOWN), command: 'gpg' }
   const hadSessionKey = hasStatus(lines, 'DECRYPTION_KEY') || hasStatus(lines, 'DECRYPTION_INFO')

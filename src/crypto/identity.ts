@@ -9,7 +9,7 @@ import { fingerprintOf, readKeyFile } from './key-file.ts'
 /** Where an identity's passphrase comes from. */
 export interface PassphraseSources {
   readonly resolveSecret: (reference: SecretReference, signal: AbortSignal) => Promise<Secret>
-  /** Asks at a terminal; absent where nobody can be asked. */
+  /** Asks a person at a terminal; absent where there is none. */
   readonly askPassphrase?: ((prompt: string) => Promise<Secret>) | undefined
   readonly signal: AbortSignal
 }
@@ -69,7 +69,7 @@ async function unlock(key: PrivateKey, passphrase: Secret, file: string): Promis
   try {
     return await decryptKey({ privateKey: key, passphrase: passphrase.reveal() })
   } catch {
-    // The cause is left out: openpgp.js has nothing to add, and nothing may carry the passphrase along.
+    // The cause is left out: it says nothing more, and no error may carry the passphrase along.
     throw new KeyError(`The passphrase does not unlock the identity ${fingerprintOf(key)} (${file})`, {
       next: 'Check encryption.identityPassphrase, then run: relay-backup key check',
     })

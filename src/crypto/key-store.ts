@@ -2,7 +2,7 @@ import { mkdir, open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { KeyError } from '../errors.ts'
 
-/** Written once and never over another file. */
+/** A key file, which is written once and never over another file. */
 export interface NewKeyFile {
   readonly path: string
   readonly content: string | Uint8Array
@@ -28,7 +28,7 @@ export async function writeKeyFiles(files: readonly NewKeyFile[]): Promise<void>
 }
 
 async function writeNew(file: NewKeyFile, created: () => void): Promise<void> {
-  // `wx` fails when the file exists, also as a dangling link: a key that lies there is never lost.
+  // `wx` fails when the file exists, also as a dangling link, so that no key that lies there is lost.
   await using handle = await open(file.path, 'wx', file.private ? 0o600 : 0o644)
   created()
   await handle.writeFile(file.content)

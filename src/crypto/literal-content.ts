@@ -29,7 +29,7 @@ export async function* literalContent(
   if (!(await reader.atEnd())) throw messageDamage('malformed', 'there are bytes behind its data')
 }
 
-/** Messages come in pieces of 32 KiB, and each costs whoever decompresses it a trip to another thread. */
+/** Messages come in pieces of 32 KiB. Decompressing each by itself would cost a trip to another thread. */
 const PIECE_BYTES = 256 * 1024
 
 async function* gathered(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

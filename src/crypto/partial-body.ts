@@ -4,8 +4,8 @@ const BLOCK_HEADER = 224 + 16
 
 /**
  * Cuts the body of one packet into partial lengths, so that it can be streamed before its size is known (RFC
- * 9580 section 4.2.1.4). Each block is emitted with its length in front; its memory is used again if `emit` is
- * done with it when it returns.
+ * 9580 section 4.2.1.4). Each block is emitted with its length in front. With `reuse` all blocks share one memory, so
+ * `emit` must be done with a block when it returns.
  */
 export class PartialBody {
   readonly #emit: (bytes: Buffer) => void
@@ -21,7 +21,7 @@ export class PartialBody {
   write(bytes: Uint8Array): void {
     let offset = 0
     while (offset < bytes.length) {
-      // A full block waits for the next byte: the last one must not be partial.
+      // A full block waits for the next byte, because the last block must not have a partial length.
       if (this.#used === BLOCK) {
         this.#emit(this.#block)
         if (!this.#reuse) this.#block = newBlock()

@@ -10,7 +10,7 @@ const CIPHERS: Readonly<Record<string, string>> = {
   aes256: 'aes-256-cfb',
 }
 const BLOCK = 16
-/** Random bytes, the last two of them repeated: what CFB has here for an initialisation vector. */
+/** Random bytes, of which the last two are repeated: they stand for the initialisation vector of CFB. */
 const PREFIX = BLOCK + 2
 /** Header, length and SHA-1 of the modification detection code. */
 const MDC = 22
@@ -45,7 +45,7 @@ export async function* openProtectedData(
     await reader.exactly(PREFIX)
     yield* literalContent(reader)
   } catch (error) {
-    // Changed bytes look like anything: what the MDC says comes first.
+    // Changed bytes may look like anything, so the MDC's verdict comes first.
     await reader.drain()
     throw error
   }
@@ -57,8 +57,8 @@ async function* verified(ciphertext: AsyncIterable<Uint8Array>, key: SessionKey)
   if (decipher === undefined)
     throw messageDamage('malformed', `its cipher ${key.algorithm} is not known here`)
   const digest = createHash('sha1')
-  // Enough of the ciphertext is kept back for the MDC. All that came before the newest piece can't belong to it, when
-  // that is long enough: so pieces are given away as they are deciphered, without copying.
+  // Enough bytes are kept back for the MDC. When the newest piece is long enough, nothing before it can belong to the
+  // MDC. So pieces are given away as they are deciphered, without copying.
   let held: Uint8Array = new Uint8Array()
   for await (const chunk of ciphertext) {
     if (chunk.length < MDC) {

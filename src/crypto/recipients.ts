@@ -12,7 +12,7 @@ export interface Recipient {
   readonly key: PublicKey
   /** Why GnuPG 2.2 can't open what is encrypted to it; undefined when it can. */
   readonly unreadableByGnuPG22: string | undefined
-  /** When nothing can be encrypted to it any more, where that is soon. */
+  /** When the recipient expires, if that is soon. */
   readonly expires: Date | undefined
 }
 
@@ -20,9 +20,9 @@ export interface Recipient {
 const EXPIRY_NOTICE_MS = 30 * 86_400_000
 
 /**
- * Reads and checks every certificate of the given files. One that can't be used at `now` refuses them all: an
- * archive that only some of the configured people can open is not the backup they count on.
- * Throws KeyError that names file and fingerprint.
+ * Reads and checks every certificate of the given files. When one of them can't be used at `now`, all are refused: an
+ * archive that only some of the configured people can open is not the backup that they count on. Throws KeyError that
+ * names file and fingerprint.
  */
 export async function loadRecipients(files: readonly string[], now: Date): Promise<Recipient[]> {
   const recipients = new Map<string, Recipient>()
@@ -34,7 +34,7 @@ export async function loadRecipients(files: readonly string[], now: Date): Promi
   return [...recipients.values()]
 }
 
-/** What a person should know of recipients that can be used: warnings. */
+/** Warnings about recipients that can be used. */
 export function recipientFindings(recipients: readonly Recipient[]): Finding[] {
   return [...expiryFindings(recipients), ...gnuPG22Findings(recipients)]
 }
@@ -112,7 +112,9 @@ async function checkRecipient(key: Key, file: string, now: Date): Promise<Recipi
   }
 }
 
-/** When it can't be used any more, if that is within {@link EXPIRY_NOTICE_MS}; another subkey may outlive the one of now. */
+/**
+ * When the recipient expires, if that is within {@link EXPIRY_NOTICE_MS}. Another subkey may outlive the one in use.
+ */
 async function expiresSoon(
   key: Key,
   ofPrimary: Date | typeof Infinity | null,

@@ -33,7 +33,7 @@ class WebTransform extends Transform {
     if (head !== undefined) this.push(head)
     this.#writer = writer
     this.#reader = reader
-    // The calls below meet each rejection; these copies of it must not become unhandled ones.
+    // The calls below handle each rejection. These copies of it must not become unhandled rejections.
     writer.closed.catch(() => {})
     reader.closed.catch(() => {})
     this.#output = this.#copyOutput()
@@ -64,7 +64,7 @@ class WebTransform extends Transform {
   }
 
   async #handOver(): Promise<void> {
-    // A copy of its own: the conversion may keep the chunk while the writer uses its buffer again.
+    // The chunk is copied: the conversion may keep it while the writer uses its buffer again.
     const chunk = Buffer.concat(this.#gathered)
     this.#gathered = []
     this.#gatheredBytes = 0
@@ -81,7 +81,7 @@ class WebTransform extends Transform {
     for (;;) {
       const { done, value } = await this.#reader.read()
       if (done || this.destroyed) return
-      // Transform holds back its writer only for what is pushed while it transforms; this is pushed later.
+      // A Transform holds back its writer only for what is pushed during `transform`, and this is pushed later.
       if (!this.push(value)) await new Promise<void>((resolve) => (this.#wanted = resolve))
       this.#wanted = undefined
     }

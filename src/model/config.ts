@@ -59,7 +59,10 @@ export interface SshConfig {
   readonly user?: string | undefined
   readonly identityFile?: string | undefined
   readonly identityPassphrase?: SecretReference | undefined
-  /** Path of an agent's socket; `true` means `$SSH_AUTH_SOCK`, `false` never. Absent: used when it is there. */
+  /**
+   * Path of an agent's socket; `true` means `$SSH_AUTH_SOCK`, `false` never. Absent: the agent is used when there is
+   * one.
+   */
   readonly agent?: string | boolean | undefined
   readonly password?: SecretReference | undefined
   /** Absolute path; absent: `~/.ssh/known_hosts`. */
@@ -139,9 +142,9 @@ export interface FilesSourceConfig extends SourceConfigBase {
 export type RedisTlsFile = { readonly server: string } | { readonly here: string }
 
 export interface RedisTlsConfig {
-  /** Whom to trust; absent: whom the server's system trusts. */
+  /** The certificates to trust; absent: those that the server's system trusts. */
   readonly ca?: RedisTlsFile | undefined
-  /** What to show when Redis asks for a certificate; both or none. */
+  /** The certificate and key to show when Redis asks for them; both or none. */
   readonly cert?: RedisTlsFile | undefined
   readonly key?: RedisTlsFile | undefined
   /** The name to ask for (SNI). */
@@ -171,11 +174,11 @@ export interface RedisSourceConfig extends SourceConfigBase {
 /** A named volume of Docker. */
 export interface VolumeSourceConfig extends SourceConfigBase {
   readonly kind: 'volume'
-  /** Its name, or that of its Compose file. */
+  /** The volume's name, as Docker or as the Compose file has it. */
   readonly volume: string
-  /** As of {@link FilesSourceConfig}. */
+  /** As in {@link FilesSourceConfig}. */
   readonly exclude: readonly string[]
-  /** Where it lies on the server, one absolute path; none as long as nobody has asked there. */
+  /** Where it lies on the server: one absolute path, or none as long as nobody has asked the server. */
   readonly paths: readonly string[]
 }
 

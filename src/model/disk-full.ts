@@ -5,22 +5,22 @@ import { formatSize } from './units.ts'
 /** The errors of a system call that mean a full disk. */
 const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT'])
 
-/** True for what the system refuses because a disk, or a quota of it, is used up. */
+/** True for an error that means that a disk, or a quota of it, is used up. */
 export function isDiskFull(error: unknown): boolean {
   return error instanceof Error && FULL.has((error as NodeJS.ErrnoException).code ?? '')
 }
 
 /**
- * A tool's own words for a full disk: those of the C library (strerror of ENOSPC and EDQUOT, in English), and of GNU
- * tar, which tells of a short write alone when a disk took a part of a block.
+ * A tool's own words for a full disk: those of the C library (strerror of ENOSPC and EDQUOT, in English), and those of
+ * GNU tar, which speaks of a short write only, when the disk took a part of a block.
  */
 export function saysDiskFull(text: string): boolean {
   return /No space left on device|Disk quota exceeded|Wrote only \d+ of \d+ bytes/i.test(text)
 }
 
 /**
- * `disk full: PATH (the vault) has 0 B free, and needs about 3.4 MiB more`. `missing` in bytes is an estimate, and
- * left out where nothing is known of it.
+ * `disk full: PATH (the vault) has 0 B free, and needs about 3.4 MiB more`. `missing` is an estimate in bytes; it is
+ * left out where it is not known.
  */
 export function diskFullMessage(place: {
   readonly host?: string | undefined

@@ -1,6 +1,6 @@
 /**
- * What is disposed together, the last first. Node 22 has no AsyncDisposableStack. When one throws the others are
- * disposed all the same, and the first error comes out.
+ * Disposes things together, the last first, because Node 22 has no AsyncDisposableStack. When one of them throws, the
+ * others are disposed all the same, and the first error comes out.
  */
 export class Disposables implements AsyncDisposable {
   readonly #held: AsyncDisposable[] = []

@@ -11,9 +11,10 @@ export type ServerType =
   | 'other'
 
 /**
- * The one table of what belongs to a backup: what capture takes, restore puts back, and nothing else. Of a socket and
- * of what Linux does not have (doors, whiteouts of other systems) no tar holds anything. A device node is made by the
- * system, not by an app, and one that somebody else put into an archive would open the disk of whoever unpacks it.
+ * The one table of what belongs to a backup. A capture takes these types and a restore puts them back; both leave out
+ * all others. No tar can hold a socket, or what Linux does not have (doors, whiteouts of other systems). The system
+ * makes device nodes, an app does not; and a device node that somebody put into an archive would open the disk of
+ * whoever unpacks it.
  */
 const KEPT: Readonly<Record<ServerType, boolean>> = {
   file: true,

@@ -1,4 +1,4 @@
-/** What of a pattern's text the library and the shell on a server would read otherwise than `.gitignore` does. */
+/** The parts of a pattern that the library, or the shell on a server, would read otherwise than `.gitignore` does. */
 const CLASS = /\[(?:[!^]?\]?[^\]]*)\]/g
 
 /** Why a text is no pattern that can be honoured; undefined when it is one. */

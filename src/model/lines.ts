@@ -1,11 +1,11 @@
 import { RemoteError } from '../errors.ts'
 
-/** Bytes: no line of our scripts is near it. */
+/** In bytes. No line of our scripts comes near it. */
 const LONGEST = 1024 * 1024
 
 /**
- * The lines of a stream of bytes without their ends, in constant memory; what follows the last line end is none.
- * Throws RemoteError `output-too-long` for a line without an end.
+ * The lines of a stream of bytes, without their line ends, in constant memory. What follows the last line end is no
+ * line. Throws RemoteError `output-too-long` for a line without an end.
  */
 export async function* linesOf(
   stream: AsyncIterable<Buffer>,

@@ -1,4 +1,4 @@
-/** What `find` says of a file system entry; sockets and doors are not listed, nothing of them can be packed. */
+/** The type that `find` gives a file system entry. Sockets and doors are not listed, because they can't be packed. */
 export type ListedType = 'file' | 'directory' | 'symlink' | 'fifo' | 'character-device' | 'block-device'
 
 /** An entry's stat, as far as it tells whether the entry changed. Large numbers are decimal text. */
@@ -8,7 +8,7 @@ export interface FileStat {
   readonly size: number
   /** ns since the epoch. */
   readonly mtimeNs: string
-  /** ns since the epoch. Nobody can set it back without setting the server's clock. */
+  /** ns since the epoch. Nobody can set this time back without setting the server's clock back. */
   readonly ctimeNs: string
   readonly inode: string
   /** Names this inode has. */
@@ -25,13 +25,16 @@ export interface ListedEntry {
   readonly path: Buffer
   readonly stat: FileStat
   /**
-   * False when the entry was written to so close to the listing (or in its future) that a later change may leave
-   * the same stat: it counts as changed next time.
+   * False when the entry was written to so close to the listing (or after it, by its date) that a later change may
+   * leave the same stat. The entry then counts as changed next time.
    */
   readonly settled: boolean
 }
 
-/** Same stat, same entry: nothing about it changed. `links` is no change of its own, ctime tells of it. */
+/**
+ * True when both stats are the same: nothing about the entry changed. `links` is not compared, because a new link
+ * changes the ctime too.
+ */
 export function sameStat(a: FileStat, b: FileStat): boolean {
   return (
     a.type === b.type &&

@@ -29,11 +29,11 @@ export interface MigrationPlan {
     readonly writers: readonly string[]
     readonly data: readonly string[]
   }
-  /** Whose services they are on either server, with the manager compose. */
+  /** The Compose project that the services belong to, on either server, with the manager compose. */
   readonly compose?: { readonly from: NamedProject; readonly to: NamedProject } | undefined
-  /** What is there on TO and makes room; kept there, and in a safety snapshot. */
+  /** What lies on TO and makes room. It is kept on TO, and in a safety snapshot. */
   readonly replaced: readonly string[]
-  /** ms in which nobody will serve, about; services that take long to stop or start take that on top. */
+  /** Estimate in ms of how long nobody will serve. Services that are slow to stop or start add to it. */
   readonly downtime: number
   readonly findings: readonly Finding[]
 }
@@ -66,12 +66,12 @@ export interface MigrationReport {
   readonly sources: readonly MigratedSource[]
   /** Comparisons on TO, and what is worth knowing. */
   readonly findings: readonly Finding[]
-  /** Why it failed; of a `planned` one, why it would be refused. */
+  /** Why the migration failed, or why a `planned` one would be refused. */
   readonly error?: RelayError | undefined
   /** ms */
   readonly duration: number
   /** ms in which FROM's writers were stopped and nobody served; only of a cutover. */
   readonly downtime?: number | undefined
-  /** Where that time went, in order, in ms; until FROM serves again where it failed. */
+  /** Where that time went, in order, in ms. When the migration failed, the time ends when FROM serves again. */
   readonly laps?: readonly { readonly what: string; readonly milliseconds: number }[] | undefined
 }

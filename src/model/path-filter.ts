@@ -1,10 +1,10 @@
 import ignore from 'ignore'
 import { latin1 } from './path-bytes.ts'
 
-/** No part of a backup: what restores and we ourselves leave on a server. */
+/** The directories that restores and we ourselves leave on a server. They are no part of a backup. */
 export const ALWAYS_EXCLUDED = '.relay-backup'
 
-/** The library remembers every path it was asked about; it begins anew after so many. */
+/** The library remembers every path that it was asked about, so a new one takes its place after so many. */
 const ASKED = 20_000
 
 /** How many names an example of what a pattern excludes has. */
@@ -47,7 +47,7 @@ export class PathFilter {
     this.#found = patterns.map(() => ({ count: 0, names: [] }))
   }
 
-  /** Ask parents before what is in them, to have them counted once. */
+  /** Ask about a directory before you ask about what is in it: then it is counted once. */
   excludes(name: string, isDirectory: boolean): boolean {
     if (name.startsWith(this.#below) || isOurs(name)) return true
     const root = this.#roots.find((one) => name === one.name || name.startsWith(`${one.name}/`))
@@ -74,7 +74,7 @@ export class PathFilter {
     return this.#patterns.map((pattern, at) => ({ pattern, ...(this.#found[at] ?? { count: 0, names: [] }) }))
   }
 
-  /** Patterns that have left out nothing, but those that keep something. */
+  /** The patterns that have left out nothing. Patterns that keep something (`!…`) are not among them. */
   get unmatched(): readonly string[] {
     return this.matches
       .filter(({ pattern, count }) => count === 0 && !pattern.startsWith('!'))
@@ -82,8 +82,8 @@ export class PathFilter {
   }
 
   /**
-   * An expression for find: directories and files that need not be looked into, because they are left out whatever
-   * else is said. What it names is still listed.
+   * An expression for find: the directories and files that find need not look into, because no other pattern brings
+   * them back. find still lists these themselves.
    */
   get findPrune(): readonly string[] {
     const simple = this.#patterns.some((pattern) => pattern.startsWith('!'))

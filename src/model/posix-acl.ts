@@ -15,8 +15,9 @@ export function hasAcl(names: Iterable<string>): boolean {
 }
 
 /**
- * The mode of an entry whose ACL can't be put back. With an ACL the group's bits of a mode are its mask, the most that
- * anybody named in it may: without it they would be what the group may. So they become what the group may by the ACL.
+ * The mode of an entry whose ACL can't be put back. With an ACL, the group bits of the mode are the ACL's mask: the
+ * most that anybody named in it may do. Without the ACL these bits would be the group's own rights. So they are set to
+ * the rights that the ACL gives the group.
  */
 export function modeWithoutAcl({
   mode,

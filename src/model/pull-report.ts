@@ -22,7 +22,7 @@ export interface HostPullReport {
   readonly age?: number | undefined
   readonly sources: readonly SourcePullReport[]
   readonly rotation?: RotationReport | undefined
-  /** What became of services that were held still, where that is not well. */
+  /** What went wrong with services that were held still. */
   readonly findings?: readonly Finding[] | undefined
   /** Why nothing, or not everything, was done. */
   readonly error?: RelayError | undefined
@@ -32,7 +32,7 @@ export interface HostPullReport {
 
 export interface SourcePullReport {
   readonly source: string
-  /** `partial`: some of its paths were not there. `torn`: captured, and no copy that one may rely on. */
+  /** `partial`: some of its paths were not there. `torn`: it was captured, but nobody may rely on the copy. */
   readonly outcome: 'done' | 'partial' | 'torn' | 'failed'
   readonly entries: number
   /** Before compression and encryption, in bytes. */
@@ -49,7 +49,7 @@ export interface RotationReport {
   readonly kept: number
   /** Snapshots whose files were deleted, with the reason. */
   readonly removed: readonly { readonly snapshot: string; readonly why: string }[]
-  /** Snapshots hidden from now on, and on disk because an incremental needs them. */
+  /** Snapshots that are hidden from then on. They stay on disk because an incremental needs them. */
   readonly retired: readonly { readonly snapshot: string; readonly why: string }[]
   /** Set when rotation waits for a person. */
   readonly paused?: string | undefined
@@ -58,7 +58,7 @@ export interface RotationReport {
 /** What `pull --dry-run` would do on one host. */
 export interface PullPlanReport {
   readonly host: string
-  /** What the pull would come to, as far as that can be seen without changing anything. */
+  /** The outcome that the pull would have, as far as that can be seen without changing anything. */
   readonly outcome: 'done' | 'partial' | 'failed'
   /** Absent where nothing is known of the server. */
   readonly deployment?: string | undefined

@@ -1,8 +1,8 @@
 import { atLeast } from './version-order.ts'
 
 /**
- * Since which Redis an RDB version can be loaded (RDB_VERSION in src/rdb.h of each release; the table of
- * redis/librdb says the same). In between nothing changed: 6.0 and 6.2 write 9, 8.0 to 8.4 write 12.
+ * The first Redis that can load each RDB version (RDB_VERSION in src/rdb.h of each release; the table of
+ * redis/librdb says the same). Releases that are left out changed nothing: 6.0 and 6.2 write 9, 8.0 to 8.4 write 12.
  */
 const SINCE: readonly (readonly [rdb: number, redis: string])[] = [
   [13, '8.6'],
@@ -34,7 +34,7 @@ export function rdbVersionOf(redis: string): number {
   return SINCE.find(([, since]) => atLeast(redis, since))?.[0] ?? 0
 }
 
-/** From INFO. Valkey tells a Redis version for compatibility, and its own. */
+/** From INFO. Valkey gives its own version, and a Redis version for compatibility. */
 export function versionOfInfo(info: ReadonlyMap<string, string>): ServerVersion | undefined {
   const redis = info.get('redis_version')
   if (redis === undefined) return undefined

@@ -13,15 +13,15 @@ export interface RestoreUnit {
   readonly target: string
   /** How the old makes room: renamed as a whole, or its children one by one (a mount point). */
   readonly kind: 'rename' | 'children'
-  /** Something is there now and will be set aside. */
+  /** Something lies at the target now, and will be set aside. */
   readonly exists: boolean
-  /** What is there is a directory with nothing in it: there is nothing to save. */
+  /** An empty directory lies at the target, so there is nothing to save. */
   readonly empty: boolean
-  /** What is there now, in bytes as the disk counts. */
+  /** Size of what lies at the target now, in bytes as the disk counts them. */
   readonly existingBytes: number
   /** Under which `.relay-backup/` directory it is staged and the old is kept: on the target's file system. */
   readonly base: string
-  /** Excluded from the capture, so carried over from what is there now. Patterns. */
+  /** Patterns of what the capture excluded. It is carried over from what lies at the target now. */
   readonly carry: readonly string[]
   /** What the patterns count from: the unit as the target's config names it, and all paths of its source there. */
   readonly carryFrom?: {
@@ -60,7 +60,10 @@ export interface RestorePlan {
     readonly manager: string
     readonly stop: readonly string[]
     readonly data: readonly string[]
-    /** Whose services they are, with the manager compose. `unknown`: none of the deployment's is known, so none runs. */
+    /**
+     * The Compose project that the services belong to, with the manager compose. `unknown`: no project of the
+     * deployment is known, so none of its services runs.
+     */
     readonly compose?: NamedProject | 'unknown' | undefined
   }
   readonly safety: boolean

@@ -4,7 +4,7 @@ import { formatDuration } from './units.ts'
 /** setTimeout's longest, in ms: 24 days. */
 const LONGEST = 2 ** 31 - 1
 
-/** The signal of one run: the given one, and one that ends the run in order when it takes longer than it may. */
+/** The signal of one run. It fires when the given signal does, and when the run takes longer than it may. */
 export interface RunSignal extends Disposable {
   readonly signal: AbortSignal
 }

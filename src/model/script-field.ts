@@ -1,6 +1,7 @@
 /**
- * A value as one field of the lines that the restore scripts read (restore/scripts/lib/base.sh): what is not
- * printable, the backslash, and bytes that are no UTF-8 as `\0ooo`. Throws RangeError on NUL and on the empty value.
+ * A value as one field of the lines that the restore scripts read (restore/scripts/lib/base.sh). Unprintable
+ * characters, the backslash, and bytes that are no UTF-8 are written `\0ooo`. Throws RangeError on NUL and on the empty
+ * value.
  */
 export function encodeField(value: string | Uint8Array): string {
   const bytes = typeof value === 'string' ? Buffer.from(value, 'utf8') : Buffer.from(value)

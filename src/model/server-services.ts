@@ -25,7 +25,10 @@ export interface ComposeServices {
   readonly project: string
   /** Compose's own arguments that lead to the project: `--project-name`, `--project-directory`, `--file`. */
   readonly args: readonly string[]
-  /** The Compose file or `.env` is among what is put in place: the services start by `up`, anew where it changed. */
+  /**
+   * The Compose file or `.env` is put in place, too. The services then start by `up`, which makes those anew that the
+   * change concerns.
+   */
   readonly renew: boolean
   readonly data: readonly string[]
   readonly rest: readonly string[]
@@ -36,7 +39,7 @@ export interface NamedProject {
   readonly project: string
   /** Absolute. */
   readonly directory: string
-  /** Absolute; empty where nobody has said which. */
+  /** Absolute; empty when neither the containers nor Compose name the files. */
   readonly files: readonly string[]
   /** `stopped`: its containers are there, and none runs. `down`: it has none. */
   readonly state: 'up' | 'stopped' | 'down'
@@ -50,7 +53,7 @@ export interface MadeServices {
     readonly hashes: readonly string[]
     readonly image: string
   }[]
-  /** Of the paths that are replaced those that no container sees: Compose may read them, as an `env_file`. */
+  /** The replaced paths that no container sees. Compose may read them, for example as an `env_file`. */
   readonly unseen: readonly string[]
 }
 
@@ -89,7 +92,7 @@ export function serviceLines(services: ServerServices): readonly string[] {
   }
 }
 
-/** What {@link serviceLines} has told, read back from the fields of such lines; undefined where there is none. */
+/** Reads back what {@link serviceLines} wrote; undefined when the lines hold no services. */
 export function parseServiceLines(lines: readonly (readonly string[])[]): ServerServices | undefined {
   const [, manager, ...values] = lines.find(([verb]) => verb === 'services') ?? []
   const [first = '', second = '', third = ''] = values.map((value) => decodeField(value).toString('utf8'))

@@ -14,13 +14,13 @@ export interface SnapshotWarning {
   readonly count: number
 }
 
-/** The code of a warning that makes a source `torn`: what was captured may be of no single moment, and not open. */
+/** The code of a warning that makes a source `torn`: the copy may mix several moments, and may not open. */
 export const TORN = 'torn'
 
-/** The code of a warning that makes a snapshot incomplete: paths of the source were not there, others were. */
+/** The code of a warning that makes a snapshot incomplete: some paths of the source were not there. */
 export const PATH_MISSING = 'path-missing'
 
-/** Whether a source was captured and is no copy that one may rely on. */
+/** Whether a source was captured in a copy that nobody may rely on. */
 export function isTorn({ warnings }: Pick<ManifestSource, 'warnings'>): boolean {
   return warnings.some(({ code }) => code === TORN)
 }
@@ -71,7 +71,7 @@ export interface ManifestSource {
   readonly archives: readonly ManifestArchive[]
   /** Every source that is captured gets one. */
   readonly index?: ManifestFile | undefined
-  /** Of an incremental: the script that makes its tree out of the unpacked chain, encrypted. */
+  /** Only for an incremental: the encrypted script that makes the source's tree out of the unpacked chain. */
   readonly replay?: ManifestFile | undefined
   readonly entries: number
   readonly facts: Facts

@@ -16,7 +16,7 @@ const SSH_PORT = 22
 export function parseTarget(text: string): SshTarget | undefined {
   const at = text.lastIndexOf('@')
   const user = at === -1 ? undefined : text.slice(0, at)
-  // A user name may hold much, but nothing that a URL, an option or a typing error looks like.
+  // A user name may hold nearly anything, but it must not look like a URL, an option or a typing error.
   if (user !== undefined && !/^[^\s\x00-\x1f\x7f/:-][^\s\x00-\x1f\x7f/:]*$/.test(user)) return undefined
   const match =
     /^(?:\[(?<v6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?<name>[A-Za-z0-9_][A-Za-z0-9._-]*))(?::(?<port>\d{1,5}))?$/.exec(

@@ -1,8 +1,9 @@
 const SLASH = 0x2f
 
 /**
- * A key of a path by which everything that is in a directory stands directly behind it, as in a walk: whoever unpacks
- * in this order is done with a directory when another one begins. No name holds a NUL, so the path comes back.
+ * A sort key of a path. Sorted by it, everything in a directory follows directly behind the directory, as in a walk:
+ * whoever unpacks in this order is done with a directory before the next one begins. No name holds a NUL, so {@link
+ * fromTreeOrder} can restore the path.
  */
 export function inTreeOrder(path: Buffer): Buffer {
   return Buffer.from(path).map((byte) => (byte === SLASH ? 0 : byte)) as Buffer

@@ -1,4 +1,4 @@
-/** Compares versions by number, part by part; what is missing counts as 0. */
+/** Compares versions by number, part by part. A missing part counts as 0. */
 export function atLeast(version: string, minimum: string): boolean {
   const [have, need] = [version, minimum].map((text) =>
     text.split('.').map((part) => Number.parseInt(part, 10) || 0),
@@ -10,7 +10,7 @@ export function atLeast(version: string, minimum: string): boolean {
   return true
 }
 
-/** By the first two numbers of a version: what comes behind are repairs. */
+/** Compares the first two numbers of a version only, because the numbers behind them stand for repairs. */
 export function isOlder(version: string, than: string): boolean {
   return !atLeast(version, than.split('.').slice(0, 2).join('.'))
 }

@@ -3,7 +3,7 @@ import { judge, type RetentionInput, type Verdict } from './judge.ts'
 
 export interface RetentionDecision {
   readonly id: string
-  /** `retire`: the policy drops it, but a kept incremental needs it: hidden, and on disk. */
+  /** `retire`: the policy drops it, but a kept incremental needs it. It is hidden, and stays on disk. */
   readonly action: 'keep' | 'retire' | 'remove'
   /** Why, for people; at least one. */
   readonly reasons: readonly string[]
@@ -52,8 +52,8 @@ export function settle(
 }
 
 /**
- * Every snapshot that the kept ones need, with those that need it. A snapshot's parents are all that it needs, so what
- * a parent once needed itself is no matter.
+ * Every snapshot that the kept ones need, with those that need it. A snapshot's parents are all that it needs, so it
+ * does not matter what a parent once needed itself.
  */
 function neededFor(kept: readonly RetentionInput[]): Map<string, string[]> {
   const neededBy = new Map<string, string[]>()

@@ -1,8 +1,8 @@
 /**
  * The dates of snapshots as their order says they must be. `dates` come in the order the snapshots were made. Where a
- * clock was wrong for a while, those of the fewest snapshots are taken for wrong, and each of these counts as made
- * right behind the one before it that is not. Otherwise a snapshot dated ahead would count as the newest of all once
- * its date has come. Dates that are still to come stay as they are: nothing counts before its date.
+ * clock was wrong for a while, as few dates as possible are taken for wrong. A snapshot with a wrong date counts as
+ * made right behind the one before it whose date is right. Otherwise a snapshot dated ahead would count as the newest
+ * of all once its date has come. Dates in the future stay as they are, because no snapshot counts before its date.
  */
 export function datesInOrder(dates: readonly Date[], now: Date): Date[] {
   const times = dates.map((date) => date.getTime())
@@ -23,7 +23,7 @@ export function datesInOrder(dates: readonly Date[], now: Date): Date[] {
 function longestRise(places: readonly number[], values: readonly number[]): Set<number> {
   const valueAt = (place: number | undefined): number =>
     place === undefined ? -Infinity : (values[place] ?? 0)
-  /** By length: the place with the lowest value that such a subsequence may end in. */
+  /** For each length, the place with the lowest value that such a subsequence may end in. */
   const ends: number[] = []
   const before = new Map<number, number | undefined>()
   for (const place of places) {

@@ -11,9 +11,9 @@ export interface RetentionInput {
   readonly complete: boolean
   /** Ids of all snapshots that its incremental archives need. */
   readonly parents: readonly string[]
-  /** Dropped before, on disk only because another needs it. */
+  /** Retention dropped it before. It is on disk only because another snapshot needs it. */
   readonly retired?: boolean
-  /** It stays whatever the policy says, and this is why. It counts for no rule. */
+  /** Why it stays whatever the policy says. Such a snapshot counts for no rule. */
   readonly held?: string | undefined
 }
 
@@ -58,8 +58,8 @@ export function counted<T extends RetentionInput>(snapshots: readonly T[], now: 
 }
 
 /**
- * Which snapshots the policy keeps, each by itself: what they need of others is not looked at here. Rules are
- * those of `applyRetention`.
+ * Which snapshots the policy keeps, each by itself. What a snapshot needs of others is not looked at here. The rules
+ * are those of `applyRetention`.
  */
 export function judge(
   snapshots: readonly RetentionInput[],

@@ -14,7 +14,7 @@ export interface SourceRetentionInput extends RetentionInput {
 /** The policies of one host. */
 export interface HostPolicies {
   readonly host: RetentionPolicy
-  /** Of sources that have one of their own. */
+  /** The policies of sources that have one of their own. */
   readonly sources: ReadonlyMap<string, RetentionPolicy>
 }
 

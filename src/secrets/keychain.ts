@@ -20,7 +20,7 @@ export const systemKeychain: KeychainStore = {
   delete: async (service, account) => (await entry(service, account)).deleteCredential(),
 }
 
-// Loaded when it is needed: it is a native module, and most runs need no keychain.
+// The module is loaded only when it is needed: it is native, and most runs need no keychain.
 async function entry(service: string, account: string) {
   const { AsyncEntry } = await import('@napi-rs/keyring')
   return new AsyncEntry(service, account, { linux: { store: 'secret-service' } })

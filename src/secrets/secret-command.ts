@@ -23,7 +23,7 @@ export async function runSecretCommand(
   const child = spawn('sh', ['-c', line], { stdio: ['inherit', 'pipe', 'pipe'] })
   const stop = () => {
     child.kill('SIGKILL')
-    // What the shell started may live on and hold these open.
+    // A program that the shell started may live on and hold these streams open.
     child.stdout.destroy()
     child.stderr.destroy()
   }

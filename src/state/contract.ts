@@ -7,7 +7,9 @@ export interface LiveRecord {
   readonly entry: IndexEntry
   /** Absent when the entry counts as changed next time: torn, written to during the pull, or not listed. */
   readonly stat?: FileStat | undefined
-  /** The snapshot that has its member, where no segment of content says so: directories, links and the like. */
+  /**
+   * The snapshot that has the entry's member, where no segment of content says so: for directories, links and the like.
+   */
   readonly holder?: string | undefined
 }
 
@@ -33,7 +35,7 @@ export interface ListingHeader {
   readonly definition: string
   /** Fingerprints that the chain's archives are encrypted to, sorted; empty in passphrase mode. */
   readonly recipients: readonly string[]
-  /** Of the passphrase, salted and slow to guess from; null where there are recipients. */
+  /** Tells the passphrase from others; salted, and slow to guess from. Null where there are recipients. */
   readonly passphrase: string | null
   /** Snapshots that the index refers to, oldest first; the described one is the last. */
   readonly chain: readonly string[]
@@ -42,13 +44,13 @@ export interface ListingHeader {
   /** When the chain's archives were last read and hashed, or written. ISO 8601, UTC. */
   readonly checkedAt: string
   /**
-   * `ID/FILE` of the chain's archives, and how each file looked (`Vault.look`) when its content was proven last. What
-   * is missing here is to be proven again.
+   * `ID/FILE` of the chain's archives, and how each file looked (`Vault.look`) when its content was proven last. An
+   * archive that is missing here has to be proven again.
    */
   readonly looks?: Readonly<Record<string, string>>
 }
 
-/** What the header says before its records are known and the snapshot is committed. */
+/** The fields of a header that are known before the records are, and before the snapshot is committed. */
 export type ListingDraft = Omit<ListingHeader, 'format' | 'manifestHash' | 'chain' | 'looks'>
 
 /** A listing that was found. Its records are proven when the generator ended without error. */
@@ -67,8 +69,8 @@ export interface PendingListing extends AsyncDisposable {
 }
 
 /**
- * The last listing of each source: a cache. What is lost, foreign or damaged costs one full pull and no more, so
- * `open` answers undefined to all of these.
+ * The last listing of each source: a cache. A listing that is lost, foreign or damaged costs one full pull and no more,
+ * so `open` returns undefined for each of these.
  */
 export interface ListingStore {
   open(vault: string, host: string, source: string): Promise<StoredListing | undefined>

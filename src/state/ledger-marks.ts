@@ -9,7 +9,7 @@ interface Mark {
   readonly hash: string
 }
 
-/** A host's ledger in the vault that lies at a path. A copy elsewhere has marks of its own: it may be older. */
+/** A host's ledger in the vault that lies at a path. A copy elsewhere may be older, so it has marks of its own. */
 interface Place {
   readonly vault: string
   readonly path: string
@@ -18,7 +18,7 @@ interface Place {
 
 /**
  * Marks of ledgers, kept outside of their vaults, so that a vault that was set back as a whole is noticed: files of
- * mode 0600 under `$XDG_STATE_HOME/relay-backup/ledgers`. What can't be read is no mark.
+ * mode 0600 under `$XDG_STATE_HOME/relay-backup/ledgers`. A file that can't be read counts as no mark.
  */
 export function openLedgerMarks(env: NodeJS.ProcessEnv): {
   recall(place: Place): Promise<Mark | undefined>

@@ -12,7 +12,7 @@ import type { ListingRecord } from './contract.ts'
 const NEWLINE = 0x0a
 const BATCH_LENGTH = 128 * 1024
 
-/** What proves that a file of records is as it was written. */
+/** The proof that a file of records is as it was written. */
 export interface RecordsProof {
   readonly records: number
   /** Hex SHA-256 of the plain lines. */
@@ -66,7 +66,7 @@ export class RecordsWriter {
     this.path = `${prefix}${randomBytes(6).toString('hex')}${suffix}`
     this.#compress = createZstdCompress()
     this.#written = finished(this.#compress, createWriteStream(this.path, { mode: 0o600, flags: 'wx' }))
-    // Told by add or end.
+    // `add` or `end` reports the failure.
     this.#written.catch(() => {})
   }
 

@@ -96,7 +96,7 @@ class FilePendingListing implements PendingListing {
   }
 }
 
-/** Runs a step and says of a full disk which one it is. */
+/** Runs a step. When the disk is full, the error says which disk. */
 async function onDisk<T>(path: string, step: () => Promise<T>): Promise<T> {
   try {
     return await step()
@@ -111,7 +111,7 @@ async function onDisk<T>(path: string, step: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Undefined for whatever is none: it costs a full pull, and no more. */
+/** Undefined for a file that is no listing: it costs one full pull and no more. */
 async function readHead(path: string): Promise<Head | undefined> {
   try {
     const head = JSON.parse(await readFile(path, 'utf8')) as Partial<Head> | null

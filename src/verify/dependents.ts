@@ -1,8 +1,8 @@
 import type { Snapshot, VaultProblem } from '../vault/contract.ts'
 
 /**
- * What damage does beyond the snapshot that it is in: an incremental that needs a damaged, missing or removed archive
- * of another can't be restored whole either. One problem for each such archive, or parent.
+ * What damage means for other snapshots: an incremental that needs a damaged, missing or removed archive of another
+ * snapshot can't be restored whole either. There is one problem for each such archive or parent.
  *
  * @param judged the snapshots that are asked about
  * @param all every snapshot of the host that has a manifest, retired ones too
@@ -14,7 +14,7 @@ export function dependentProblems(
   problems: readonly VaultProblem[],
 ): VaultProblem[] {
   const byId = new Map(all.map((snapshot) => [snapshot.id, snapshot]))
-  // Nobody relies on a retired one for itself, and what it needed may be gone.
+  // Nobody relies on a retired snapshot for itself, and what it needed may be gone.
   const relied = judged.filter(({ retired }) => !retired)
   return relied.flatMap(({ host, id, manifest }) =>
     manifest.sources.flatMap(({ name, parents }) =>
@@ -56,5 +56,5 @@ function brokenParent(
   })
 }
 
-/** Problems after which nothing of a snapshot can be relied on. */
+/** Problems after which nobody can rely on any part of a snapshot. */
 const WHOLE: ReadonlySet<string> = new Set(['missing-snapshot', 'manifest-damaged', 'manifest-differs'])

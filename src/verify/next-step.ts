@@ -23,14 +23,14 @@ const STEPS: Readonly<Record<string, string>> = {
   'set-back':
     'Find out who set the vault back or took something away, and put what is missing back from a copy. If it was you and it is lost, go on with: relay-backup prune --accept',
   'unknown-snapshot':
-    'Pull again: what a crash left is taken in then. If it stays unknown, it was copied here: move it out of the vault.',
+    'Pull again: a pull takes in what a crash left. If the snapshot stays unknown, it was copied here: move it out of the vault.',
   'not-a-file': FOREIGN,
   'not-a-directory': FOREIGN,
   'too-large': FOREIGN,
   'lines-damaged':
     'Put the file back from a copy of the vault, or delete the line: it is a record of runs and findings, and no snapshot needs it.',
   'not-remembered':
-    'Let this user write to the vault, then verify again: only what is written down makes the next pull a full one. Until then pull with --full.',
+    'Let this user write to the vault, then verify again: only damage that is written down makes the next pull a full one. Until then pull with --full.',
   unreadable: 'Check the disk of the vault (the system log names it), then put the file back from a copy.',
 }
 

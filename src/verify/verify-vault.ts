@@ -47,7 +47,10 @@ export async function verifyVault(
   return { ok: hosts.every(({ problems }) => problems.length === 0), hosts }
 }
 
-/** What lies in the place of a ledger or of a host's directory is damage, too: it keeps the rest from being read. */
+/**
+ * When something else lies in the place of a ledger or of a host's directory, that is damage too: it keeps the rest
+ * from being read.
+ */
 function unlessForeign(error: unknown, { host }: VerifyTarget): VerifiedHost {
   if (!(error instanceof VaultError) || !FOREIGN.has(error.code)) throw error
   const { code, message } = error
@@ -63,7 +66,7 @@ async function verifyHost(
 ): Promise<VerifiedHost> {
   const all = await vault.snapshots(host, { retired: true })
   const asked = ids === undefined ? all : all.filter(({ id }) => ids.includes(id))
-  // What they build on counts: without it they can't be restored.
+  // The snapshots that these build on are checked too: without them, these can't be restored.
   const parents = asked.flatMap(({ manifest }) => manifest.sources.flatMap((source) => source.parents))
   const wanted = ids === undefined ? undefined : [...new Set([...ids, ...parents])]
   const chosen = all.filter(({ id }) => wanted?.includes(id) ?? true)

@@ -38,7 +38,12 @@ export async function startDocker(): Promise<LabDocker> {
   const socket = join(folder, 'docker.sock')
   const env = { DOCKER_HOST: `unix://${socket}` }
   const call = async (file: string, args: readonly string[], cwd = folder): Promise<string> => {
-    const result = await run(file, args, { cwd, env: { ...process.env, ...env }, maxBuffer: 64 * 1024 ** 2 })
+    const result = await run(file, args, {
+      cwd,
+      // Compose starts in half the time.
+      env: { ...process.env, ...env, SETUPTOOLS_USE_DISTUTILS: 'stdlib' },
+      maxBuffer: 64 * 1024 ** 2,
+    })
     return result.stdout.trim()
   }
   let engine: Engine | undefined

@@ -22,6 +22,8 @@ cd -- "$1" 2>/dev/null || {
   exit 0
 }
 shift
+# See compose_tool in services/scripts/lib/compose.sh.
+export SETUPTOOLS_USE_DISTUTILS=stdlib
 
 # say_find_tool: in $say_tool; without one that is all there is to be said.
 say_find_tool() {

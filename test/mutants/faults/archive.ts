@@ -150,10 +150,8 @@ export const archive: readonly Fault[] = [
     name: 'member-device',
     what: 'a device node is unpacked',
     file: 'src/archive/member-guard.ts',
-    find: `      case 'block-device':
-        throw refused('device', entry.path, 'is a device node')`,
-    replace: `      case 'block-device':
-        return`,
+    find: `    if (!isKept(entry.type)) throw`,
+    replace: `    if (entry.path.length === 0) throw`,
     tests: ['test/unit/archive/member-guard.test.ts'],
   },
   {

@@ -95,8 +95,8 @@ export const incremental: readonly Fault[] = [
     name: 'mode-damage',
     what: 'a damaged parent is built on',
     file: 'src/pull/incremental/mode.ts',
-    find: `if (problem !== undefined) return \``,
-    replace: `if (problem?.code === '') return \``,
+    find: `if (found !== undefined) {`,
+    replace: `if (found?.message === '') {`,
     tests: ['test/unit/pull/mode.test.ts'],
   },
   {

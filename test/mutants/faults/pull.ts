@@ -60,11 +60,9 @@ export const pull: readonly Fault[] = [
   {
     name: 'open-journal-pulled',
     what: 'a deployment between two states is captured',
-    file: 'src/pull/pull-host.ts',
-    find: `  if (probe.openJournals.length === 0) return
-`,
-    replace: `  if (probe.openJournals.length >= 0) return
-`,
+    file: 'src/pull/plan.ts',
+    find: `  if (probe.openJournals.length === 0) return undefined`,
+    replace: `  if (probe.openJournals.length >= 0) return undefined`,
     tests: ['test/integration/pull-host.test.ts'],
   },
   {

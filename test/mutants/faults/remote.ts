@@ -31,8 +31,8 @@ export const remote: readonly Fault[] = [
     name: 'port-ignored',
     what: 'a key of another port of the host is taken',
     file: 'src/remote/known-hosts.ts',
-    find: `return port === 22 ? name : \`[\${name}]:\${port}\``,
-    replace: `return name`,
+    find: `return port === DEFAULT_PORT ? name :`,
+    replace: `return port > 0 ? name :`,
     tests: ['test/unit/remote/known-hosts.test.ts'],
   },
   {

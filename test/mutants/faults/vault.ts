@@ -146,13 +146,9 @@ export const vault: readonly Fault[] = [
     name: 'missing-record-unseen',
     what: "a removed snapshot's manifest may be gone",
     file: 'src/vault/check.ts',
-    find: `  return [
-    {
-      code: 'missing-record',`,
-    replace: `  if (entry.removed) return []
-  return [
-    {
-      code: 'missing-record',`,
+    find: `  return [{ code: 'missing-record',`,
+    replace: `  if (entry.manifest !== '') return []
+  return [{ code: 'missing-record',`,
     tests: DAMAGE,
   },
   {
@@ -182,7 +178,7 @@ export const vault: readonly Fault[] = [
   {
     name: 'sums-unseen',
     what: 'SHA256SUMS may be wrong',
-    file: 'src/vault/check.ts',
+    file: 'src/vault/check-files.ts',
     find: `  if (wrong.length === 0) return []
 `,
     replace: `  if (wrong.length >= 0) return []
@@ -192,19 +188,17 @@ export const vault: readonly Fault[] = [
   {
     name: 'hash-unseen',
     what: "a file's content may be another",
-    file: 'src/vault/check.ts',
-    find: `  return hash === expected.sha256
-`,
-    replace: `  return hash.length === expected.sha256.length
-`,
+    file: 'src/vault/check-files.ts',
+    find: `  if (hash !== expected.sha256) {`,
+    replace: `  if (hash.length !== expected.sha256.length) {`,
     tests: VAULT,
   },
   {
     name: 'size-unseen',
     what: 'a file that is cut is no damage to a check without hashes',
-    file: 'src/vault/check.ts',
-    find: `if (size !== expected.bytes)`,
-    replace: `if (size > expected.bytes)`,
+    file: 'src/vault/check-files.ts',
+    find: `  if (size !== expected.bytes) {`,
+    replace: `  if (size > expected.bytes) {`,
     tests: VAULT,
   },
   {

@@ -109,6 +109,16 @@ describe('the volume that a source means', () => {
     )
   })
 
+  it('is ambiguous where the project has two of them mounted, and the mounted one where it has one', () => {
+    const older = volume('appb_older', 'appb')
+    const both = container('appb', '/srv/appb', 'appb_uploads', 'appb_older')
+    expect(() => choose([B, older], { containers: [both] })).toThrow(
+      expect.objectContaining({ code: 'volume-ambiguous' }),
+    )
+    const one = container('appb', '/srv/appb', 'appb_older')
+    expect(choose([B, older], { containers: [one] })).toBe('appb_older')
+  })
+
   it('is the one that the project’s containers have mounted, when Compose has nothing to say', () => {
     const mine = container('appb', '/srv/appb', 'ext')
     expect(choose([volume('ext')], { asked: 'ext', containers: [mine] })).toBe('ext')
