@@ -21,23 +21,26 @@ import type { WantedMembers } from './wanted-content.ts'
 import { walkTar } from './walk-tar.ts'
 import { isLongZeros } from './zeros.ts'
 
-/** Pieces leave together: each costs the stream, and the thread that compresses it, as much as a large one. */
+/**
+ * Small pieces leave together, because a small piece costs the stream, and the thread that compresses it, as much as a
+ * large one.
+ */
 const BATCH_BYTES = 256 * 1024
 
 /** See {@link AssembleTree}. */
 export const assembleTree: AssembleTree = (parts) => new Assembly(parts)
 
-/** A file whose beginning is in the archive at hand, and what it goes on with. */
+/** A file whose beginning is in the archive at hand, with the tails that follow it. */
 interface Joining {
   readonly entry: IndexEntry
   readonly first: IndexSegment
   readonly tails: readonly IndexSegment[]
-  /** Of the beginning, and of all that came so far. */
+  /** Hashes of the beginning, and of all that came so far. */
   readonly begun: Hash
   readonly whole: Hash
 }
 
-/** What a walk over an archive gives out: bytes, or a file whose tails come next. */
+/** A piece that a walk over an archive yields: bytes, or a file whose tails come next. */
 type Piece = Buffer | Joining
 
 class Assembly implements AssembledTree {
@@ -72,7 +75,7 @@ class Assembly implements AssembledTree {
     const archives = content.archives()
     await using tails = await Tails.gather(archives, this.#parts)
     for (const wanted of archives) yield* this.#contentsOf(wanted, tails)
-    // Last, when all they may point to is there.
+    // Hard links come last, when everything that they may point to is there.
     if (hasHardLinks) {
       for await (const entry of this.#parts.entries()) {
         if (entry.type === 'hardlink') yield* this.#batched([this.#header(toTarEntry(entry))])
@@ -147,7 +150,7 @@ class Assembly implements AssembledTree {
     return { entry, first, tails, begun: createHash('sha256'), whole: createHash('sha256') }
   }
 
-  /** What comes behind the beginning of a file. */
+  /** Sends the tails of a file, behind its beginning. */
   async *#rest(
     { entry, first, tails: segments, begun, whole }: Joining,
     tails: Tails,

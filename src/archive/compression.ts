@@ -6,7 +6,10 @@ import { GzipMemberWalker } from './gzip-members.ts'
 import { InnerDecoder } from './inner-decoder.ts'
 import { ZstdFrameWalker } from './zstd-frames.ts'
 
-/** Output comes in pieces of this size: each costs a trip to the thread pool, and the default is 16 KiB. */
+/**
+ * Output comes in pieces of this size. Each piece costs a trip to the thread pool, and the default of 16 KiB makes
+ * many.
+ */
 const CHUNK_SIZE = 256 * 1024
 
 /**
@@ -33,7 +36,7 @@ export function createCompress(compression: Compression, level?: number): Transf
 /**
  * A decompressing stream with back-pressure that ends only if the input was whole: every frame or member ended,
  * every checksum was right, and nothing stood behind the last. Otherwise it fails with a DamageError (`zstd-…`,
- * `gzip-…`). What it gave out before it ended is not proven yet. For `none` nothing can be checked.
+ * `gzip-…`). Bytes that it gave out before it ended are not proven yet. For `none` nothing can be checked.
  */
 export function createDecompress(compression: Compression): Transform {
   switch (compression) {
@@ -83,7 +86,7 @@ abstract class Decompress extends Transform {
 }
 
 class ZstdDecompress extends Decompress {
-  /** What the walker found in the chunk at hand: bytes of a frame, or (undefined) a frame's end. */
+  /** The walker's finds in the chunk at hand: bytes of a frame, or (undefined) the end of a frame. */
   readonly #found: (Buffer | undefined)[] = []
   readonly #walker = new ZstdFrameWalker({
     frameBytes: (bytes) => this.#found.push(bytes),
@@ -94,7 +97,7 @@ class ZstdDecompress extends Decompress {
     this.#walker.write(chunk)
     for (const bytes of this.#found.splice(0)) {
       if (bytes) {
-        // A decoder a frame: before Node 24 it stops after the first.
+        // Each frame gets a decoder of its own, because before Node 24 a decoder stops after the first frame.
         this.inner ??= new InnerDecoder(
           createZstdDecompress({ chunkSize: CHUNK_SIZE }),
           'zstd-damaged',

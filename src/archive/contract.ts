@@ -44,11 +44,11 @@ export interface ByteSink {
   end(): void
 }
 
-/** Watches the read-back of an archive. What it throws fails the archive. */
+/** Watches the read-back of an archive. An error that it throws fails the archive. */
 export interface ArchiveObserver {
   /** Each tar member in order, after its content was read and hashed. */
   entry?(entry: ReadEntry): void
-  /** Asked for each regular file: a sink when its content is to be seen. */
+  /** Called for each regular file. Returns a sink when the file's content is to be seen. */
   tap?(entry: TarEntry): ByteSink | undefined
   /** For the format `stream`: the whole content. */
   content?: ByteSink
@@ -60,7 +60,9 @@ export interface ArchiveInput {
   readonly format: ArchiveFormat
   /** How it is compressed on the wire. */
   readonly wire: Compression
-  /** How it is to be stored. Equal to `wire`: passed through as it is; else `wire` must be `none`. */
+  /**
+   * How it is to be stored. When this equals `wire`, the archive passes through as it is; else `wire` must be `none`.
+   */
   readonly store: Compression
   /** For local compression; undefined means the compressor's default (zstd 3, gzip 6). */
   readonly level?: number | undefined
@@ -93,9 +95,9 @@ export interface ArchiveResult {
  * ciphertext hash → sink. Constant memory; back-pressure reaches the server. It resolves only when the last
  * compressed frame ended exactly at the end of input with its checksum right, the tar's end-of-archive was
  * there with nothing behind it but zero padding, no member was one that a restore refuses, and the sink has taken
- * every byte (ended, not yet fsynced). Throws DamageError with what is wrong and at which plain offset, also for what
- * unpacks to more than it may. The exit status of the remote side is the
- * caller's to check: a clean structure with a failed `tar` is still a failure.
+ * every byte (ended, not yet fsynced). Throws DamageError with what is wrong and at which plain offset, also for an
+ * archive that unpacks to more than it may. The caller must check the exit status of the remote side: a clean structure
+ * with a failed `tar` is still a failure.
  */
 export type WriteArchive = (
   input: ArchiveInput,
@@ -103,7 +105,10 @@ export type WriteArchive = (
     readonly encryptor: Encryptor
     readonly sink: ArchiveSink
     readonly observer?: ArchiveObserver
-    /** Where it is known what there is: more plain bytes than this are a bomb. Absent: what no server has. */
+    /**
+     * The most plain bytes that there can be, where that is known: more are a bomb. Absent: a limit that no server
+     * reaches.
+     */
     readonly mostPlainBytes?: number | undefined
     /** Called now and then with the totals so far. */
     readonly onProgress?: (progress: { readonly wireBytes: number; readonly plainBytes: number }) => void
@@ -141,7 +146,7 @@ export interface IndexEntry {
   /** Values in base64. */
   readonly xattrs?: Readonly<Record<string, string>>
   readonly device?: readonly [major: number, minor: number]
-  /** Of the whole content; absent in a file of several segments, whose hashes prove it each for its part. */
+  /** Hash of the whole content. Absent in a file of several segments: the hash of each segment proves its part. */
   readonly sha256?: string
   readonly segments?: readonly IndexSegment[]
   readonly flags?: readonly IndexFlag[]
@@ -218,11 +223,11 @@ export interface ArchiveName {
 export interface TreeParts {
   /** The lines of the index that are wanted, in any order. Asked for once or twice. */
   readonly entries: () => AsyncIterable<IndexEntry>
-  /** What a member is called on the target; undefined for one that is not wanted. */
+  /** The name of a member on the target; undefined for a member that is not wanted. */
   readonly rename: (member: Buffer) => Buffer | undefined
   /** The error for a wanted hard link whose target is not wanted. */
   readonly linkOutside: (entry: TarEntry) => Error
-  /** Opens an archive that content is in, as {@link OpenArchive} does; `plainBytes` is what it has at most. */
+  /** Opens an archive that holds content, as {@link OpenArchive} does. It has at most `plainBytes`. */
   readonly open: (name: ArchiveName) => Promise<{ readonly plain: Readable; readonly plainBytes: number }>
   /** A path for encrypted scratch data; only asked for when files have tails. */
   readonly scratchPath: () => Promise<string>
@@ -230,18 +235,18 @@ export interface TreeParts {
   readonly dialect: TarDialect
 }
 
-/** Told of each file before its first piece leaves: its new name, and how many members stand before it. */
+/** Called for each file before its first piece leaves, with its new name and the number of members before it. */
 export type OnSentFile = (file: {
   readonly name: Buffer
   readonly size: number
   readonly before: number
 }) => void
 
-/** One tar of a tree. What is said of it is complete when the stream ended. */
+/** One tar of a tree. The other fields are complete once the stream has ended. */
 export interface AssembledTree {
   readonly stream: Readable
   readonly totals: { readonly entries: number; readonly bytes: number }
-  /** Hex SHA-256 of the files of several segments, by member name in latin1: the index has none of them. */
+  /** Hex SHA-256 of each file of several segments, by member name in latin1. The index has no hash of these files. */
   readonly joined: ReadonlyMap<string, string>
   /** Files with long runs of zeros, by their new names: a hole may be dug there again. */
   readonly zeros: readonly Buffer[]
@@ -253,13 +258,13 @@ export interface AssembledTree {
 }
 
 /**
- * Makes one tar of what an index lists, for the target's tar: directories, links and special files as the index
- * says, the content of files from the archives it names, each of which is streamed once and only when something of
- * it is wanted; files of several segments are joined, each segment proven by its hash. Constant memory but for some
- * 15 bytes a file and what has tails. Refuses whatever a hostile index or archive may try (DamageError
- * `hostile-…`): names that are absolute or hold `..`, members below a symlink, hard links to what is not there,
- * device nodes, one member twice, more plain bytes than an archive has; and archives that lack something
- * (`archive-lacks`) or hold something else (`segment-differs`). The stream fails when anything was not whole.
+ * Makes one tar of what an index lists, for the target's tar. Directories, links and special files come from the index,
+ * and the content of files from the archives that the index names. Each archive is streamed once, and only when
+ * something in it is wanted. The segments of a file are joined, each proven by its hash. Constant memory but for some
+ * 15 bytes a file and what has tails. Refuses whatever a hostile index or archive may try (DamageError `hostile-…`):
+ * names that are absolute or hold `..`, members below a symlink, hard links to what is not there, device nodes, one
+ * member twice, more plain bytes than an archive has; and archives that lack something (`archive-lacks`) or hold
+ * something else (`segment-differs`). The stream fails when anything is not whole.
  */
 export type AssembleTree = (parts: TreeParts) => AssembledTree
 
@@ -269,17 +274,18 @@ export interface StoredTree extends Pick<TreeParts, 'rename' | 'onFile'> {
   readonly entries: () => AsyncIterable<IndexEntry | undefined>
   readonly name: ArchiveName
   readonly compression: Compression
-  /** What the archive has at most. */
+  /** The most plain bytes that the archive has. */
   readonly plainBytes: number
   /** Decrypts the archive and leaves it compressed. */
   readonly open: () => Promise<Readable>
 }
 
 /**
- * Passes an archive on as it is stored, compressed, when its index says that it is all of the tree and all of it is
- * wanted; resolves with undefined when not. Names are as in the archive: whoever unpacks it renames. Each piece leaves
- * after what it decompresses to was looked at: refuses what {@link AssembleTree} refuses, and members that are not in
- * the index (`archive-differs`). The last leaves when all of the archive was whole and all of the index was in it.
+ * Passes an archive on as it is stored, compressed, when its index says that the archive is all of the tree and all of
+ * it is wanted; resolves with undefined otherwise. Names are as in the archive, so whoever unpacks it renames. A piece
+ * leaves only after its decompressed bytes were looked at: refuses what {@link AssembleTree} refuses, and members that
+ * are not in the index (`archive-differs`). The last piece leaves when the archive was whole and had everything that
+ * the index lists.
  */
 export type PassTree = (parts: StoredTree) => Promise<AssembledTree | undefined>
 
@@ -309,7 +315,7 @@ export interface PackedMember {
  */
 export type PackTar = (members: AsyncIterable<PackedMember>) => Readable
 
-/** A compressor for the way to a target; the level is low, the wire is the bottleneck at most. */
+/** A compressor for the way to a target. Its level is low, because the wire is hardly ever the bottleneck. */
 export type CompressForWire = (compression: Compression) => Transform
 
 /** Reads an archive's index; entries are proven when the generator ended without error. */
@@ -319,8 +325,9 @@ export type ReadIndex = (
 ) => AsyncGenerator<IndexEntry>
 
 /**
- * Sorts records by their keys' bytes in bounded memory: what does not fit goes to a scratch file, encrypted with a
- * key of this process only, gone when it is disposed. Of equal keys the order is that of adding.
+ * Sorts records by their keys' bytes in bounded memory. Records that do not fit go to a scratch file, which is
+ * encrypted with a key of this process only, and is gone when the sorter is disposed. Equal keys keep the order in
+ * which they were added.
  */
 export interface RecordSorter<T> extends AsyncDisposable {
   /** Synchronous. `value` is anything JSON can hold; it is kept, so do not change it. Throws VaultError when the disk is full. */
@@ -338,7 +345,7 @@ export interface SortedRecord<T> {
 /** `scratchPath` is where the scratch file goes, if one is needed. */
 export type CreateRecordSorter = <T>(scratchPath: string) => RecordSorter<T>
 
-/** What an archive's read-back told of a member, as a line of the index. */
+/** A member as the read-back of its archive saw it, as a line of the index. */
 export type ToIndexEntry = (
   entry: ReadEntry,
   place: { readonly snapshot: string; readonly archive: string; readonly flags?: readonly IndexFlag[] },

@@ -5,8 +5,8 @@ import { ClosedEarlyError } from './pump.ts'
 const NOT_WRITABLE = new Set(['EACCES', 'EPERM', 'EROFS'])
 
 /**
- * What writing into the vault failed with, as a VaultError with the next step; a defect stays what it is. `path` is
- * the scratch file that was written.
+ * Turns an error of writing into the vault into a VaultError with the next step; a defect stays as it is. `path` is the
+ * scratch file that was written.
  */
 export function explainDisk(error: unknown, path?: string): unknown {
   if (error instanceof RelayError || !(error instanceof Error)) return error

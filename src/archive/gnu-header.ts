@@ -7,8 +7,8 @@ const NANOSECONDS = 1_000_000_000n
 
 /**
  * A member's header in GNU's old dialect, for a tar that ignores pax headers (busybox): long names in `L` and `K`
- * members, large and negative numbers in base 256. Fractions of a second and extended attributes are left
- * out; where these hold an ACL the mode gives nobody more than it does.
+ * members, large and negative numbers in base 256. Fractions of a second and extended attributes are left out. Where
+ * these hold an ACL, the mode gives nobody more than the ACL does.
  */
 export function encodeGnuHeader(entry: TarEntry): Buffer {
   const parts: Buffer[] = []

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { DamageError } from '../errors.ts'
 
-/** What {@link GzipMemberWalker.take} wants to be done with the bytes it did not take itself. */
+/** What the caller is to do with the bytes that {@link GzipMemberWalker.take} did not take. */
 export type GzipNeed = 'more' | 'inflate'
 
 const FHCRC = 0x02

@@ -10,7 +10,7 @@ interface Place {
   readonly archive: string
 }
 
-/** An entry set aside: the number of its place, and what the archive told. */
+/** An entry set aside: the number of its place, and what the archive says of it. */
 type Spooled = readonly [place: number, entry: IndexEntry]
 
 /** The promises are those of {@link IndexBuilder}. */
@@ -19,7 +19,7 @@ export const createIndexBuilder: CreateIndexBuilder = async (scratchPath) =>
 
 class SpooledIndex implements IndexBuilder {
   readonly #spool: EncryptedSpool<Spooled>
-  /** As many as the source has archives: a few. */
+  /** One place for each archive of the source, so there are few. */
   readonly #places: Place[] = []
 
   constructor(spool: EncryptedSpool<Spooled>) {

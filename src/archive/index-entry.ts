@@ -10,7 +10,7 @@ import type {
   TarEntry,
 } from './contract.ts'
 
-/** Where an entry's content is and what is to be said of it. */
+/** Where an entry's content is, and the flags to add. */
 export interface EntryPlace {
   readonly snapshot: string
   /** Archive file name. */
@@ -18,7 +18,7 @@ export interface EntryPlace {
   readonly flags?: readonly IndexFlag[] | undefined
 }
 
-/** What was read back from an archive as a line of the index; a file gets one segment, its whole content. */
+/** A member that was read back, as a line of the index. A file gets one segment: its whole content. */
 export function toIndexEntry(entry: ReadEntry, place: EntryPlace): IndexEntry {
   return placeEntry(describeEntry(entry), place)
 }
@@ -166,7 +166,10 @@ function isEntry(json: JsonRecord): boolean {
   )
 }
 
-/** Segments that make up the file. One of several segments may have no hash of its own: theirs prove it. */
+/**
+ * Whether the segments make up the file. A file of several segments may have no hash of its own, because theirs prove
+ * it.
+ */
 function isContent({ size, sha256, segments }: JsonRecord): boolean {
   if (!isArrayOf(segments, isSegment)) return false
   const parts = segments as unknown as readonly IndexSegment[]

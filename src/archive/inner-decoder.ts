@@ -77,7 +77,7 @@ export class InnerDecoder {
   }
 }
 
-/** What a decoder says of its input is damage; anything else (out of memory) stays what it is. */
+/** An error of a decoder about its input is damage; any other error (out of memory) stays as it is. */
 function asDamage(error: Error, code: string): Error {
   const reason = (error as NodeJS.ErrnoException).code ?? ''
   if (!/^(ZSTD_error_(?!memory)|Z_(DATA|BUF|NEED)_)/.test(reason)) return error

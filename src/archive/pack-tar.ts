@@ -3,7 +3,10 @@ import type { PackedMember, PackTar } from './contract.ts'
 import { END_OF_ARCHIVE, paddingOf } from './tar-header.ts'
 import { encodeTarHeader, tarPadding } from './tar-writer.ts'
 
-/** A member up to this size goes out as one chunk: thousands of small ones cost a chunk each, not three. */
+/**
+ * A member up to this size goes out as one chunk, so that each of thousands of small members costs one chunk and not
+ * three.
+ */
 const SMALL = 64 * 1024
 
 /** See {@link PackTar}. */

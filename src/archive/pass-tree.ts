@@ -14,7 +14,7 @@ import { TarReader } from './tar-reader.ts'
 import { tooLong } from './walk-tar.ts'
 import { isLongZeros } from './zeros.ts'
 
-/** What an index says of a member; {@link MET} is added when the archive had it. */
+/** What an index says of a member. {@link MET} is added once the archive had the member. */
 const TYPES: Readonly<Record<EntryType, number>> = {
   file: 1,
   directory: 2,
@@ -58,7 +58,7 @@ class Passing implements AssembledTree {
   readonly zeros: Buffer[] = []
   readonly directories = undefined
 
-  /** `members` go with the stream: they are the most of what it takes, and the totals live longer. */
+  /** `members` is dropped with the stream: it takes most of the memory, and the totals live longer. */
   constructor(parts: StoredTree, members: NameTable) {
     this.stream = Readable.from(this.#pieces(parts, members), {
       objectMode: false,
@@ -66,7 +66,9 @@ class Passing implements AssembledTree {
     })
   }
 
-  /** Each piece leaves when what it decompresses to was looked at, the last when all of it was whole. */
+  /**
+   * A piece leaves when its decompressed bytes were looked at; the last one leaves when the whole archive was whole.
+   */
   async *#pieces(parts: StoredTree, members: NameTable): AsyncGenerator<Buffer> {
     const { open, compression, plainBytes, name } = parts
     const reader = new TarReader(this.#watching(parts, members))
@@ -80,7 +82,7 @@ class Passing implements AssembledTree {
       },
       async () => reader.end(),
     )
-    // What is wrong with the archive is told by whoever writes to it next, and at the end by `walked`.
+    // The next write, or `walked` at the end, reports what is wrong with the archive.
     walked.catch((error: Error) => decompress.destroy(error))
     try {
       let held: Buffer | undefined

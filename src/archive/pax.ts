@@ -1,6 +1,9 @@
 import { damageAt } from './damage.ts'
 
-/** Records of a pax extended header, in order; later ones win. Values are bytes and may hold anything. */
+/**
+ * Records of a pax extended header, in order. Of two with the same key the later one counts. Values are bytes and may
+ * hold anything.
+ */
 export type PaxRecords = Map<string, Buffer>
 
 /** Prefix of the records that carry extended attributes (Jörg Schilling's star; GNU tar and bsdtar follow it). */

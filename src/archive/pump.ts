@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 
-/** Takes bytes with back-pressure: a promise from `write` says that no more should come before it resolved. */
+/** Takes bytes with back-pressure: when `write` returns a promise, no more should come before it has resolved. */
 export interface ByteWriter {
   write(chunk: Buffer): Promise<void> | undefined
   /** No more bytes; resolves when all were taken. */
@@ -18,7 +18,8 @@ export class ClosedEarlyError extends Error {
 /**
  * Moves everything from a stream into `take`, which may ask for a pause by returning a promise. Resolves when
  * the stream ended and the last `take` was done. Rejects with the stream's error, with what `take` threw, or
- * with {@link ClosedEarlyError}. Costs no promise a chunk and copies nothing, which async iteration does both.
+ * with {@link ClosedEarlyError}. It makes no promise for each chunk and copies nothing, while async iteration does
+ * both.
  */
 export function pump(
   source: Readable,
@@ -63,7 +64,7 @@ export function pump(
   })
 }
 
-/** A {@link ByteWriter} over a stream. What is written after the stream failed throws its error. */
+/** A {@link ByteWriter} over a stream. A write after the stream has failed throws the stream's error. */
 export class StreamWriter implements ByteWriter {
   readonly #stream: Writable
   #error: Error | undefined

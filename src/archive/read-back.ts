@@ -36,7 +36,7 @@ export interface ReadBack {
  * byte-exact to its end-of-archive, hashes each file, and tells the observer. Constant memory.
  *
  * @param own takes over the stream inside, whoever has to destroy it
- * @param most asked again and again: plain bytes beyond which it is no archive but a bomb, and fails
+ * @param most called again and again; more plain bytes than it returns are a bomb and not an archive, and reading fails
  */
 export function startReadBack(
   archive: { readonly format: ArchiveFormat; readonly compression: Compression },
@@ -119,7 +119,7 @@ class TarConsumer implements Consumer, TarHandler {
   #entry: TarEntry | undefined
   #contentOffset = 0
   #tap: ByteSink | undefined
-  /** The content came in one piece so far: hashing it in one call saves a hash object for each small file. */
+  /** The content came in one piece so far. Hashing it in one call saves a hash object for each small file. */
   #only: string | undefined
   #hash: Hash | undefined
 

@@ -5,9 +5,12 @@ import { DamageError } from '../errors.ts'
 import type { CreateRecordSorter, RecordSorter, SortedRecord } from './contract.ts'
 import { explainDisk } from './disk-error.ts'
 
-/** Keys and values kept in memory before they go to the scratch file; 15,000 files with their stat or so. */
+/**
+ * Bytes of keys and values that are kept in memory before they go to the scratch file: about 15,000 files with their
+ * stat.
+ */
 const MEMORY_BYTES = 12 * 1024 * 1024
-/** Every so many values one is measured, and the others are taken to be as large. */
+/** One of so many values is measured, and the others are taken to be as large. */
 const MEASURED = 32
 const READ_BYTES = 64 * 1024
 const ALGORITHM = 'aes-256-ctr'
@@ -149,7 +152,7 @@ async function* held<T>(records: Held<T>[]): AsyncGenerator<Held<T>[]> {
 /** A run being merged: the batch at hand, and which of it comes next. */
 interface Head<T> {
   readonly run: AsyncGenerator<Held<T>[]>
-  /** Of equal keys the one of the earlier run comes first. */
+  /** Of two equal keys, the key of the earlier run comes first. */
   readonly number: number
   batch: Held<T>[]
   at: number

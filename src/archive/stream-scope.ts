@@ -2,7 +2,7 @@ import type { Stream } from 'node:stream'
 import { InterruptedError, RelayError } from '../errors.ts'
 import { ClosedEarlyError } from './pump.ts'
 
-/** Any stream of node:stream, as far as it matters here. */
+/** The part of a node:stream that matters here. */
 interface OwnedStream extends Stream {
   readonly errored?: Error | null
   readonly readableEnded?: boolean
@@ -15,7 +15,7 @@ const same: Explain = (error) => error
 
 /**
  * Ties streams and tasks together: the first error of any of them, or the signal, destroys all streams at once
- * and is the one that comes out; what the others say as they fall is dropped. Nothing is left unhandled.
+ * and is the error that comes out; the errors that follow from it are dropped. No rejection is left unhandled.
  */
 export class StreamScope implements Disposable {
   readonly #streams: OwnedStream[] = []
@@ -41,7 +41,7 @@ export class StreamScope implements Disposable {
    */
   own<S extends OwnedStream>(stream: S, side: 'readable' | 'writable', explain: Explain = same): S {
     this.#streams.push(stream)
-    // Kept for good: a stream may still complain after it was destroyed.
+    // The listener stays for good, because a stream may still emit an error after it was destroyed.
     stream.on('error', (error: Error) => this.#fail(explain(error)))
     stream.on('close', () => {
       const complete = side === 'readable' ? stream.readableEnded : stream.writableFinished

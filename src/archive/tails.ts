@@ -18,7 +18,7 @@ export class Tails implements AsyncDisposable {
     this.#scratch = scratch
   }
 
-  /** Reads the tails out of the archives. Of each archive only what is needed: they stand at its front. */
+  /** Reads the tails out of the archives. They stand at the front of an archive, so no more of it is read than that. */
   static async gather(
     wanted: readonly WantedMembers[],
     parts: Pick<TreeParts, 'open' | 'scratchPath'>,

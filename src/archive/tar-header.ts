@@ -35,7 +35,7 @@ export function readText(block: Buffer, field: Field): Buffer {
   return Buffer.from(block.subarray(start, nul === -1 || nul > start + length ? start + length : nul))
 }
 
-/** Bytes that are to be added up to a whole block behind this many. */
+/** How many bytes fill this many up to a whole block. */
 export function paddingOf(size: number): number {
   return (BLOCK - (size % BLOCK)) % BLOCK
 }
@@ -97,8 +97,8 @@ function badNumber(field: Field, blockOffset: number): Error {
 }
 
 /**
- * Throws DamageError `tar-header-checksum` unless the header's sum is right: of unsigned bytes as POSIX says,
- * or of signed ones as some old tars wrote.
+ * Throws DamageError `tar-header-checksum` unless the header's sum is right: of unsigned bytes, as POSIX says, or of
+ * signed bytes, as some old tars wrote it.
  */
 export function verifyChecksum(block: Buffer, blockOffset: number): void {
   let stored: number
@@ -118,7 +118,8 @@ export function checksums(block: Uint8Array): { readonly unsigned: number; reado
   const [start, length] = FIELDS.checksum
   let unsigned = SPACE * length
   let negative = 0
-  // Once a header, so a million times: no test for the field inside the loop, it is taken out after it.
+  // This runs once for each header, so a million times. So the loop has no test for the checksum field, and the field
+  // is taken out behind it.
   for (let at = 0; at < BLOCK; at += 1) {
     const byte = block[at] as number
     unsigned += byte

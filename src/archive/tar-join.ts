@@ -4,10 +4,9 @@ import { END_OF_ARCHIVE } from './tar-header.ts'
 import { TarReader } from './tar-reader.ts'
 
 /**
- * Several complete tar archives one behind the other become one: what stands between them (each one's
- * end-of-archive and padding) is dropped, and one end-of-archive is put at the end. Streaming; chunks pass
- * through uncopied where they can. A defect, or an input that is not at least one whole archive, is a
- * DamageError whose offset is that of the input.
+ * Joins several complete tar archives, one behind the other, to one. The end-of-archive and the padding of each are
+ * dropped, and one end-of-archive is put at the end. Streaming; chunks pass through uncopied where they can. A defect,
+ * or an input that is not at least one whole archive, is a DamageError whose offset is that of the input.
  */
 export function createTarJoin(): Transform {
   return new TarJoin()

@@ -15,7 +15,9 @@ import {
   verifyChecksum,
 } from './tar-header.ts'
 
-/** What a {@link TarReader} tells, synchronously and in order. What it throws comes out of `write`. */
+/**
+ * What a {@link TarReader} calls, synchronously and in order. An error that one of these throws comes out of `write`.
+ */
 export interface TarHandler {
   /** A member begins; `contentOffset` is where its content begins in the plain tar. */
   entry(entry: TarEntry, contentOffset: number): void
@@ -29,7 +31,7 @@ export interface TarHandler {
   nextArchive?(offset: number): void
 }
 
-/** More than any file system's extended attributes come to; keeps a damaged length from taking all memory. */
+/** Larger than the extended attributes of any file system. It keeps a damaged length from taking all memory. */
 const MAX_EXTENSION_BYTES = 16 * 1024 * 1024
 
 const TYPES: Readonly<Record<string, EntryType>> = {
@@ -107,7 +109,7 @@ export class TarReader {
     }
   }
 
-  /** The input ended: throws unless the archive did, too. */
+  /** The input ended. Throws unless the archive ended, too. */
   end(): void {
     if (this.#zeroBlocks >= 2) {
       if (this.#collected === 0) return

@@ -15,9 +15,9 @@ const TYPE_FLAGS: Readonly<Record<EntryType, string>> = {
 const SLASH = 0x2f
 
 /**
- * A member's header as it stands in a tar: one ustar block, after a pax extended header for whatever ustar
- * can't hold (long or numbers too large, fractions of a second, extended attributes). The content comes behind
- * it, then {@link tarPadding}.
+ * A member's header as it stands in a tar: one ustar block, behind a pax extended header for what ustar can't hold
+ * (long names, numbers that are too large, fractions of a second, extended attributes). The content follows it, then
+ * {@link tarPadding}.
  */
 export function encodeTarHeader(entry: TarEntry): Buffer {
   const records: Buffer[] = []

@@ -7,8 +7,8 @@ import type { CommandContext, CommandOutcome } from './context.ts'
 import { configuredKeyFiles } from './key-files.ts'
 
 /**
- * `config check`: says that the config is good and what it means, or throws ConfigError with every problem. Key files that
- * it names and that can't be read as such are problems, too.
+ * `config check`: says that the config is good and what it means, or throws ConfigError with every problem. A key file
+ * that the config names and that can't be read is a problem, too.
  */
 export async function configCheck(context: CommandContext): Promise<CommandOutcome> {
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })

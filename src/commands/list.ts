@@ -23,11 +23,11 @@ export interface ListedSnapshot {
   readonly sources: readonly string[]
   /** Sources that were asked for and failed. */
   readonly missing: readonly string[]
-  /** Sources that were captured and are no copy that one may rely on. */
+  /** Sources that were captured in a copy that nobody may rely on. */
   readonly torn: readonly string[]
   readonly bytes: number
   readonly latest: boolean
-  /** Something of it was found damaged, and was not proven mended since. */
+  /** Some part of it was found damaged, and was not proven mended since. */
   readonly damaged: boolean
 }
 

@@ -77,8 +77,8 @@ export async function migrate(
 }
 
 /**
- * A migration that was undone did nothing that was asked for; one that is not decided has moved the app; a plan ends
- * as what it plans would.
+ * A migration that was undone did nothing that was asked for. A migration that is not decided has moved the app. A plan
+ * ends with the code that the planned migration would end with.
  */
 function exitCodeOf({ outcome, error }: MigrationReport): ExitCode {
   if (outcome === 'done') return ExitCode.done

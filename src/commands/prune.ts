@@ -96,7 +96,7 @@ async function pruneHost(
       () => undefined,
       (error: unknown) => {
         if (!(error instanceof RelayError)) throw error
-        // What was done is done; on a full disk it need not be in the history.
+        // The rotation is done. On a full disk it may be missing from the history.
         return `this run is not in the history: ${error.message}`
       },
     )
@@ -105,7 +105,7 @@ async function pruneHost(
     if (!(error instanceof RelayError)) throw error
     if (!(error instanceof LockedError)) {
       const { code, message } = error
-      // The disk that failed the rotation may refuse the history too; the rotation's error is the one to tell.
+      // The disk that failed the rotation may refuse the history, too. The error to show is that of the rotation.
       await recordPrune(vault, host.name, started, now(), {
         outcome: 'failed',
         error: { code, message },

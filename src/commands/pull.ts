@@ -46,7 +46,7 @@ export async function pull(
   requireKnownSources(hosts, flags.source ?? [])
 
   if (flags.dryRun === true) {
-    // The run would end with what these throw.
+    // An error of these would end the whole run.
     await openExistingVault(config.vault)
     const { findings } = await wireEncryptor(context, config)
     const plans = await planPulls(hosts, flags.source, wirePlanning(), context.signal)

@@ -84,7 +84,10 @@ export async function restore(
   }
 }
 
-/** A restore that was rolled back did nothing that was asked for; a plan ends as what it plans would. */
+/**
+ * A restore that was rolled back did nothing that was asked for. A plan ends with the code that the planned restore
+ * would end with.
+ */
 function exitCodeOf({ outcome, error }: RestoreReport): ExitCode {
   if (outcome === 'done') return ExitCode.done
   if (outcome === 'planned') return error === undefined ? ExitCode.done : exitCodeOfError(error)
@@ -119,8 +122,8 @@ async function chooseSnapshot(
 }
 
 /**
- * Whoever names a snapshot by its id knows its date. What only follows from `latest` is asked about when it is dated
- * ahead of the clock.
+ * Whoever names a snapshot by its id knows its date. A snapshot that was chosen by `latest` is asked about when it is
+ * dated ahead of the clock.
  */
 async function unlessOfTheFuture(
   context: CommandContext,

@@ -105,7 +105,7 @@ async function undo(
     ...(next === undefined ? [] : [`  Next: ${next}`]),
   ])
   if (journal === undefined) {
-    // A restore that was ended before its journal leaves what it had unpacked.
+    // A restore that ended before it had a journal leaves behind what it has unpacked.
     await sweepStaging(place.remote, place)
     const text = [`${host.name}: no restore to roll back`, ...heldLines].join('\n')
     return { exitCode, text, json: { journals, findings: held } }
@@ -143,7 +143,10 @@ async function undo(
   }
 }
 
-/** Nobody looks at which one it is: the last restore may be meant, and an older one is not undone for it. */
+/**
+ * With `--yes` nobody sees which restore is undone. The last one may be meant, so an older one is not undone in its
+ * place.
+ */
 async function refuseOlder(
   context: CommandContext,
   host: HostConfig,
@@ -175,7 +178,7 @@ async function settleBoth(
   settled: {
     readonly id: string
     readonly migration: MigrationRole
-    /** The one that decides by now, where the journal's own is undone. */
+    /** The migration that decides, where the one of the journal is undone. */
     readonly before: RestoreJournal | undefined
   },
   flags: RollbackFlags,
@@ -260,7 +263,7 @@ async function discard(
   }
   const late = await findLateWrites(place.remote, { ...place, ids: chosen.map((journal) => journal.id) })
   const lateLines = late.map(describeLate)
-  // Nobody has looked at it: whoever names the restore means it.
+  // With `--yes` nobody has looked at it, so it takes the id of the restore.
   const spares = flags.yes === true && flags.restore === undefined
   const spared = new Set(spares ? late.map(({ id }) => id) : [])
   const removed = chosen.filter(({ id }) => !spared.has(id))

@@ -52,7 +52,7 @@ export async function wirePull(
   context: CommandContext,
   config: Config,
   limits: { readonly bandwidth: number | undefined },
-  /** Stands for {@link wireEncryptor}, where it is made already. */
+  /** Takes the place of {@link wireEncryptor} when the encryptor is made already. */
   made?: Awaited<ReturnType<typeof createEncryptor>>,
 ): Promise<Wired<PullDependencies>> {
   const { encryptor, findings } = made ?? (await wireEncryptor(context, config))

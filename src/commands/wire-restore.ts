@@ -21,7 +21,8 @@ import { wireEncryptor, wirePull, type Wired } from './wire-pull.ts'
 
 /**
  * The parts of a restore, from the config. Disposing them ends the progress display and the log. A restore needs no
- * recipient until it takes a safety snapshot: with `mustEncrypt` unset a KeyError of theirs waits until then.
+ * recipient until it takes a safety snapshot. So with `mustEncrypt` unset, a KeyError about the recipients waits until
+ * then.
  */
 export async function wireRestore(
   context: CommandContext,

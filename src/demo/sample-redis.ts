@@ -10,7 +10,7 @@ export interface SampleRedis extends AsyncDisposable {
   readonly port: number
   /** The number of keys. */
   keys(): Promise<number>
-  /** The disaster: everything goes. */
+  /** The disaster: removes every key. */
   flush(): Promise<void>
 }
 

@@ -6,7 +6,7 @@ export class ArchiveRate {
   readonly #samples: { readonly at: number; readonly bytes: number }[] = []
   #expected: number | undefined
 
-  /** @param at monotonic ms; `plainBytes` may not be ordered, late ones are ignored. */
+  /** @param at monotonic ms; `plainBytes` may come out of order; late values are ignored. */
   update(at: number, plainBytes: number, expectedPlainBytes: number | undefined): void {
     this.#expected = expectedPlainBytes
     const last = this.#samples.at(-1)
@@ -23,7 +23,7 @@ export class ArchiveRate {
     return ((last.bytes - first.bytes) / (last.at - first.at)) * 1000
   }
 
-  /** ms; undefined when the size or the speed is not known, or more came than was expected. */
+  /** In ms; undefined when the size or the speed is not known, or when more came than was expected. */
   get timeLeft(): number | undefined {
     const rate = this.bytesPerSecond
     const done = this.#samples.at(-1)?.bytes

@@ -24,8 +24,8 @@ export function noticeLine(kind: 'warning' | 'note', notice: Notice, paint: Pain
 }
 
 /**
- * An event as one plain line for a log-like output; undefined for what it leaves out. Progress of archives is
- * left to the caller, who knows the time.
+ * An event as one plain line for a log-like output; undefined for an event that such an output leaves out. The caller
+ * handles progress of archives, because it knows the time.
  */
 export function eventLine(event: ProgressEvent, paint: Paint, verbose: boolean): string | undefined {
   switch (event.type) {

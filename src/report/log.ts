@@ -88,7 +88,7 @@ async function createRunLog(file: string, descriptor: number, verbose: boolean):
   }
 }
 
-/** Two runs that start at once may both rotate; a log is then moved one number further, no more. */
+/** Two runs that start at once may both rotate. A log then moves one number further, and no more. */
 function rotate(file: string): void {
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0
   if (size < MAX_BYTES) return

@@ -27,7 +27,7 @@ export function createPlainRenderer({ write, paint, verbose, now }: LineOptions)
     const key = JSON.stringify([event.host, event.source, event.archive])
     const last = shownAt.get(key)
     if (last === undefined) {
-      // A short archive is over before its first line is due.
+      // A short archive ends before its first progress line is due.
       shownAt.set(key, at)
       return undefined
     }

@@ -121,7 +121,7 @@ function hostLines(host: HostPullReport, paint: Paint): string[] {
   ]
 }
 
-/** A source has failed for this very reason, and says so already. */
+/** Whether a source has failed for this very reason, so that the reason is shown already. */
 function isTold(error: RelayError, host: HostPullReport): boolean {
   return host.sources.some((source) => source.error?.message === error.message)
 }
@@ -164,7 +164,7 @@ function sourceLines(source: SourcePullReport, width: number, paint: Paint): str
   if (torn !== '') {
     lines.push(
       `    a database in it was written to each time it was read: this copy may not open`,
-      `    ${paint.cyan('Next:')} have what writes there hold still during the pull: ${QUIESCE_EXAMPLE} for ${printable(source.source)}`,
+      `    ${paint.cyan('Next:')} hold still what writes there during the pull: ${QUIESCE_EXAMPLE} for ${printable(source.source)}`,
     )
   }
   if (source.error !== undefined) lines.push(...errorLines(source.error, '    ', paint))

@@ -5,7 +5,7 @@ import type { Paint } from './paint.ts'
 
 export interface ErrorStyle {
   readonly color: boolean
-  /** Adds what lay beneath: the chain of causes, with stacks. */
+  /** Adds the chain of causes, with their stacks. */
   readonly verbose?: boolean | undefined
 }
 

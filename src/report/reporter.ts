@@ -13,7 +13,7 @@ export interface ReporterOptions {
   readonly stream: NodeJS.WriteStream
   readonly verbose: boolean
   readonly color: boolean
-  /** Gets every event but the bytes' progress. */
+  /** Gets every event except the progress of bytes. */
   readonly logger?: RunLog | undefined
   /** Monotonic ms; given by tests. */
   readonly now?: (() => number) | undefined
@@ -22,7 +22,7 @@ export interface ReporterOptions {
 /** Shows a run's events. Dispose it when the run is over, before the result is printed: that ends the drawing. */
 export function createReporter(options: ReporterOptions): Reporter & AsyncDisposable {
   const { stream, logger } = options
-  // A reader of stderr that went away must not end a backup, nor what follows it in this process.
+  // When the reader of stderr goes away, that must end neither the backup nor what follows it in this process.
   if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore)
   const renderer = createRenderer(options)
   let closed = false
@@ -58,7 +58,7 @@ function createRenderer(options: ReporterOptions): EventRenderer {
   }
 }
 
-/** A renderer that is still being loaded; it gets the events of that time when it is there. */
+/** Stands in for a renderer that is still being loaded, and passes it the events that came meanwhile. */
 function createLazyRenderer(load: () => Promise<EventRenderer>): EventRenderer {
   const early: ProgressEvent[] = []
   let loaded: EventRenderer | undefined

@@ -49,8 +49,8 @@ interface SourceTask {
 /**
  * A live list: a line per host, below it one per source with bytes, speed and time left.
  *
- * listr2 runs tasks that it was told beforehand. Here the operation runs itself and tells what happens, so the
- * tasks are only listr2's model, whose states the events set, and its renderer draws that model.
+ * listr2 runs tasks that it gets beforehand. Here the operation runs by itself and emits events. So the tasks are only
+ * listr2's model: the events set their states, and listr2's renderer draws them.
  */
 export function createTtyRenderer({ stream, color, now }: TtyOptions): EventRenderer {
   const paint = createPaint(color)
@@ -174,7 +174,7 @@ const WITHOUT_COLOR = Object.fromEntries(
 function addTask(list: List, title: string): Task {
   list.add({ title, task: () => undefined })
   const task = list.tasks.at(-1) as Task
-  // The renderer draws only what was found enabled.
+  // The renderer draws only tasks that it has found enabled.
   void task.check(undefined)
   task.state$ = ListrTaskState.STARTED
   return task
@@ -194,7 +194,7 @@ function fail(task: Task, name: string, message: string): void {
   if (!task.hasFinalized()) task.state$ = ListrTaskState.FAILED
 }
 
-/** What never came to an end was stopped by an error or an interrupt elsewhere. */
+/** A task that never came to an end was stopped by an error or an interrupt elsewhere. */
 function stop(task: Task): void {
   if (task.hasFinalized()) return
   task.title = `${task.title ?? ''}  (stopped)`

@@ -9,13 +9,13 @@ import { MANIFEST_FILE, MOST_BYTES, SUMS_FILE } from './paths.ts'
 import { describe, isForeign, openRegular, readRegular } from './regular-file.ts'
 import { sumsFileName } from './sums.ts'
 
-/** A problem of a snapshot that is known to whoever asked. */
+/** A problem of a snapshot. The caller knows which snapshot. */
 export type Found = Omit<VaultProblem, 'host' | 'snapshot'>
 
 /** Read at a time; small files take no more memory than they need. */
 const READ_BYTES = 1024 * 1024
 
-/** Errors that say nothing about the file. */
+/** Codes of errors that say nothing about the file. */
 const OURS: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM'])
 
 /** The content of a small file, the problem that keeps it from being read, or undefined when there is none. */
@@ -34,7 +34,7 @@ export async function readOrFind(
   }
 }
 
-/** A problem of a file is told behind its name. */
+/** The message follows the file's name, so it does not repeat the name. */
 function withoutPath(message: string, path: string): string {
   return `It${message.startsWith(path) ? message.slice(path.length) : `: ${message}`}`
 }
@@ -56,7 +56,7 @@ export async function checkFile(
   }
   if (!options.hashes) return []
   const name = `${id}/${file}`
-  // Before the reading: what is written to the file meanwhile must show next time.
+  // The look is taken before the reading, so that a write to the file meanwhile shows next time.
   const look = await fileLook(path)
   if (look !== undefined && options.known?.get(name) === look) {
     options.onProven?.(name, look)
@@ -75,8 +75,8 @@ export async function checkFile(
 }
 
 /**
- * Hex SHA-256 of a file of so many bytes, or why it can't be read: a bad sector is a finding and must not end the
- * check. Of a file that grows meanwhile no more is read than tells that.
+ * Hex SHA-256 of a file of so many bytes, or why the file can't be read: a bad sector is a finding and must not end the
+ * check. When the file grows meanwhile, only one byte more is read.
  */
 async function hashFile(
   path: string,

@@ -77,8 +77,8 @@ export async function checkHost(
 }
 
 /**
- * Writes down what was found. A vault that can't be written to is still checked: that its damage will be forgotten is
- * a problem of its own, that mended damage is still remembered is none.
+ * Writes down what was found. A vault that can't be written to is still checked. It is a problem of its own that such a
+ * vault will forget the damage; it is no problem that the vault still remembers damage that was mended.
  */
 async function remember(damage: DamageBook, host: string): Promise<VaultProblem[]> {
   try {
@@ -91,7 +91,10 @@ async function remember(damage: DamageBook, host: string): Promise<VaultProblem[
   }
 }
 
-/** Lines of the history and of the memory of damage that are not as they were written, or what lies there instead. */
+/**
+ * The problems of the history and of the memory of damage: lines that are not as they were written, or something else
+ * in the file's place.
+ */
 async function checkLines(hostDir: string, host: string): Promise<VaultProblem[]> {
   const problems: VaultProblem[] = []
   for (const file of [RUNS_FILE, DAMAGE_FILE]) {
@@ -113,10 +116,10 @@ async function checkLines(hostDir: string, host: string): Promise<VaultProblem[]
   return problems
 }
 
-/** Of a removed snapshot the manifest stays. */
+/** The manifest of a removed snapshot must still be there. */
 async function checkRemoved(hostDir: string, entry: LedgerSnapshot): Promise<Found[]> {
   const record = `removed/${entry.id}.json`
-  // A removal on its way has it in one of the other two places.
+  // While a removal is under way, the manifest is in one of the other two places.
   const places = [
     [removedManifest(hostDir, entry.id), record],
     [join(snapshotDirectory(hostDir, entry.id), MANIFEST_FILE), MANIFEST_FILE],
@@ -141,7 +144,7 @@ async function checkSnapshot(
   const directory = snapshotDirectory(hostDir, entry.id)
   const stat = await ifPresent(lstat(directory))
   if (stat === undefined) {
-    // Decided, and the ledger's line waits for room.
+    // The removal is decided, and the ledger's line waits for room.
     const removing = join(removingDirectory(hostDir, entry.id), MANIFEST_FILE)
     const bytes = await readOrFind(removing, MANIFEST_FILE, MOST_BYTES.manifest)
     if (Buffer.isBuffer(bytes)) return checkManifestBytes(bytes, entry, MANIFEST_FILE).problems

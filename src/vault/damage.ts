@@ -14,7 +14,10 @@ const line = z.discriminatedUnion('event', [
   z.looseObject({ ...about, event: z.literal('mended') }),
 ])
 
-/** What of a snapshot can't be relied on when it has this problem. What can be made anew from the rest is not among it. */
+/**
+ * The part of a snapshot that nobody can rely on when it has this problem. Parts that can be made anew from the rest do
+ * not count.
+ */
 const LASTING: ReadonlySet<string> = new Set([
   'missing-snapshot',
   'missing-file',

@@ -50,7 +50,7 @@ const WORDS: Record<string, Words> = {
   },
 }
 
-/** What a failed file operation means to a person. Errors that are none of the operating system's pass as they are. */
+/** What a failed file operation means to a person. Errors that are not the operating system's pass unchanged. */
 export function vaultErrorOf(error: unknown, path: string): unknown {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
   if (isDiskFull(error)) {

@@ -6,7 +6,7 @@ import { dirname } from 'node:path'
 const DIRECTORY_MODE = 0o700
 export const FILE_MODE = 0o600
 
-/** File systems that can't fsync a directory say so in these ways; the rename is as durable there as it gets. */
+/** The errors of file systems that can't fsync a directory. A rename there is as durable as it can be. */
 const NO_DIRECTORY_SYNC = new Set(['EINVAL', 'EPERM', 'EISDIR', 'ENOTSUP', 'EACCES'])
 
 /** Makes a directory of mode 0700 in an existing one. False when it was there already; its mode then stays. */

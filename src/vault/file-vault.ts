@@ -51,10 +51,9 @@ export interface VaultOptions {
   readonly marks?: LedgerMarks | undefined
 }
 
-/** A vault in a local directory, whose vault.json was read already. */
 /**
- * False for the directory of a host that never had a snapshot: locks and the history of a restore onto it are kept
- * there, too. What tells of snapshots that are gone is no such directory.
+ * False for the directory of a host that never had a snapshot: such a directory holds only locks, and the history of
+ * restores onto the host. A directory that still tells of snapshots that are gone is no such directory.
  */
 async function hadSnapshots(hostDir: string): Promise<boolean> {
   return onDisk(hostDir, async () => {
@@ -66,13 +65,14 @@ async function hadSnapshots(hostDir: string): Promise<boolean> {
   })
 }
 
+/** A vault in a local directory, whose vault.json was read already. */
 export class FileVault implements Vault {
   readonly path: string
   readonly id: string
   readonly #now: () => Date
   readonly #command: string
   readonly #marks: LedgerMarks | undefined
-  /** Hosts whose ledger is right as it is now: somebody said so. */
+  /** Hosts whose ledger a person has accepted as it is now. */
   readonly #accepted = new Set<string>()
 
   constructor(path: string, id: string, options: VaultOptions = {}) {
@@ -212,7 +212,7 @@ export class FileVault implements Vault {
     const hostDir = this.#hostDir(host)
     const common = { why, at: at.toISOString() }
     await this.#append(hostDir, { event: 'loss-accepted', snapshots, ...common })
-    // What is still in the ledger, and was removed as its manifest says, is so again.
+    // A snapshot that the ledger still has, and whose manifest says that it was removed, is recorded as removed again.
     const { snapshots: known } = ledgerState((await readLedger(ledgerFile(hostDir))).records)
     const there = new Set(await readdir(hostDir))
     for (const id of snapshots) {
@@ -229,7 +229,10 @@ export class FileVault implements Vault {
     return onDisk(hostDir, () => findContradictions(hostDir, host, recall))
   }
 
-  /** Keeps how far the ledger has come; one that lacks what was seen in it is not believed before a person did. */
+  /**
+   * Keeps how far the ledger has come. A ledger that lacks lines that were seen in it is not believed before a person
+   * has accepted it.
+   */
   async #mark(host: string): Promise<void> {
     if (this.#marks === undefined) return
     const ledger = await readLedger(ledgerFile(this.#hostDir(host)))
@@ -278,7 +281,9 @@ export class FileVault implements Vault {
     return appendLedger(ledgerFile(hostDir), entry)
   }
 
-  /** The directory of a snapshot's host, for whoever holds its lock. Only recorded snapshots are ever changed. */
+  /**
+   * The directory of a snapshot's host, for the holder of the host's lock. Only recorded snapshots are ever changed.
+   */
   #lockedDir(lock: HostLock, snapshot: Snapshot): string {
     insistOnLock(lock)
     if (lock.host !== snapshot.host) throw new Error(`the lock is for ${lock.host}, not ${snapshot.host}`)

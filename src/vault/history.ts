@@ -14,7 +14,9 @@ const run = z.looseObject({
   failedSources: z.array(z.string()).optional(),
 })
 
-/** The history, oldest first. A line that is damaged, or of a later version, is left out: `check` names the former. */
+/**
+ * The history, oldest first. A line that is damaged, or of a later version, is left out. `check` names damaged lines.
+ */
 export async function readRuns(file: string): Promise<RunRecord[]> {
   return (await readValues(file)).flatMap((value) => {
     const result = run.safeParse(value)

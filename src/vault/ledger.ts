@@ -97,7 +97,7 @@ export async function readLedger(file: string): Promise<LedgerReading> {
 
 /**
  * Appends one line and brings it to the disk; all or nothing, also when the disk is full. Cuts off what a
- * crash left behind the last newline. What is said so that something can go may take the room kept for it
+ * crash left behind the last newline. A line that lets something be removed may take the room that is kept for it
  * (`reserve.ts`). The caller holds the host's lock.
  */
 export async function appendLedger(file: string, entry: LedgerEntry): Promise<void> {

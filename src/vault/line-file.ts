@@ -15,8 +15,8 @@ const CHECK_LENGTH = 16
 const CHECKED = /^(.*),"check":"([0-9a-f]{16})"\}$/s
 
 /**
- * Reads lines that {@link appendLine} wrote. A last line without a newline is a write that a crash cut off, and so is
- * one that the line behind it speaks of: neither is a problem, and neither counts. Lines without a check stand only
+ * Reads lines that {@link appendLine} wrote. A last line without a newline is a write that a crash cut off, and so is a
+ * line that the next line marks as torn. Neither is a problem, and neither counts. Lines without a check stand only
  * before the first that has one: an older version wrote them.
  */
 export function parseLines(text: string): LinesReading {
@@ -43,7 +43,7 @@ export async function readLines(file: string): Promise<LinesReading> {
   )
 }
 
-/** The values of the lines; none where something else lies at the path. `check` names that and damaged lines. */
+/** The values of the lines; empty where something else lies at the path. `check` names that, and damaged lines. */
 export async function readValues(file: string): Promise<LinesReading['values']> {
   try {
     return (await readLines(file)).values
@@ -53,7 +53,7 @@ export async function readValues(file: string): Promise<LinesReading['values']> 
   }
 }
 
-/** Appends one line, with what tells later whether it is as it was written. Needs no lock. */
+/** Appends one line, with a check by which a reader can tell whether the line is as it was written. Needs no lock. */
 export async function appendLine(file: string, value: object): Promise<void> {
   await onDisk(file, async () => {
     await using handle = await openRegular(file, 'append')

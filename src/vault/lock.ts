@@ -24,7 +24,7 @@ export class HeldLock implements HostLock {
   readonly host: string
   readonly #handle: FileHandle
   #held = true
-  /** Done before the lock is given back; what it throws is nobody's. */
+  /** Called before the lock is given back. An error that it throws is dropped. */
   beforeRelease: (() => Promise<void>) | undefined
 
   private constructor(host: string, handle: FileHandle) {

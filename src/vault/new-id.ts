@@ -18,8 +18,8 @@ export async function usedIds(hostDir: string, state: LedgerState): Promise<Set<
 
 /**
  * The time a new snapshot is begun at. When that second is taken already, it waits for the next one, so an id
- * never lies in the future. A clock that went backwards is no error: the id is earlier than the newest one's,
- * and unique all the same.
+ * never lies in the future. A clock that went backwards is no error: the id is then earlier than the newest id, and
+ * unique all the same.
  */
 export async function newSnapshotTime(
   used: ReadonlySet<string>,

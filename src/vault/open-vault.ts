@@ -61,13 +61,13 @@ async function makeVault(path: string, created: Date): Promise<string> {
     2,
   )
   await replaceFile(vaultFile(path), `${text}\n`)
-  // Two first runs at once: the file that stayed gives the id to both.
+  // When two first runs come at once, both take the id from the file that stayed.
   const id = await readVaultId(path)
   if (id === undefined) throw new VaultError('vault-path', `${vaultFile(path)} vanished`)
   return id
 }
 
-/** A vault is never made among other files, nor where one has lost its vault.json. */
+/** A vault is never made among other files, nor in a directory that has lost its vault.json. */
 async function insistOnNothingElse(path: string): Promise<void> {
   const names = (await ifPresent(readdir(path))) ?? []
   // A fresh mount has lost+found, a Mac's folder its .DS_Store, a first run that died its temporary file.

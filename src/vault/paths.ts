@@ -12,7 +12,7 @@ export const REMOVING_PREFIX = '.removing-'
 /** Scratch files of a pending snapshot; no archive's name begins with a dot. */
 export const SCRATCH_PREFIX = '.scratch-'
 
-/** Bytes that a file of its kind may have: what is larger is not read into memory. */
+/** The most bytes that a file of each kind may have. A larger file is not read into memory. */
 export const MOST_BYTES = { vault: 2 ** 20, manifest: 2 ** 26, sums: 2 ** 26, lines: 2 ** 28 } as const
 
 /** Archive and index files: what `encodeFileName` yields plus extensions, never hidden and never a path. */

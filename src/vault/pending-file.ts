@@ -8,7 +8,7 @@ import { FILE_MODE } from './durable.ts'
 /** Bytes that may wait for the disk; chunks that arrive meanwhile go out in one write. */
 const HIGH_WATER_MARK = 1024 * 1024
 
-/** Writes to an open file. What the disk refuses comes as a VaultError that says how much is free. */
+/** Writes to an open file. When the disk refuses, the VaultError says how much is free. */
 class FileWriter extends Writable {
   readonly #handle: FileHandle
   readonly #path: string
@@ -38,7 +38,7 @@ class FileWriter extends Writable {
   }
 }
 
-/** A short write is no error of the system call: a nearly full disk takes a part and refuses the rest. */
+/** A short write is no error of the system call: a nearly full disk takes one part and refuses the rest. */
 async function appendAll(handle: FileHandle, buffers: Buffer[]): Promise<void> {
   let rest = buffers
   while (rest.length > 0) {

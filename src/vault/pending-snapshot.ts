@@ -88,7 +88,8 @@ export class PartialSnapshot implements PendingSnapshot {
           complete: manifest.complete,
         })
       } catch (error) {
-        // Made means in the ledger. When that could not be written, the caller hears of a failure, so none is made.
+        // A snapshot is made when the ledger has it. When the ledger can't be written, the caller sees a failure, so no
+        // snapshot may be left.
         await rename(target, this.#directory).catch(() => undefined)
         throw error
       }
@@ -100,11 +101,11 @@ export class PartialSnapshot implements PendingSnapshot {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#committed) return
     for (const file of this.#files) await file.abandon().catch(() => undefined)
-    // What can't be removed now is swept by the next run, so it never hides the error that brought us here.
+    // The next run sweeps what can't be removed here, so a failure to remove never hides the error that came first.
     await rm(this.#directory, { recursive: true, force: true }).catch(() => undefined)
   }
 
-  /** All of these are defects of the caller, not of the disk. */
+  /** These checks find defects of the caller, not of the disk. */
   #insistOnCommittable(manifest: Manifest): void {
     if (this.#committed) throw new Error('the snapshot is committed already')
     if (!this.#lock.held) throw new Error('the lock was given back before the commit')

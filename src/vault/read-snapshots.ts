@@ -60,8 +60,8 @@ export async function readSnapshots(hostDir: string, host: string): Promise<Snap
 }
 
 /**
- * What the ledger does not know comes first, by its date, so that a directory that was copied in is never the newest;
- * but those that follow the ledger's last one, each the one before, were made after it.
+ * Snapshots that the ledger does not know come first, by their dates, so that a directory that was copied in is never
+ * the newest. But a snapshot that names the ledger's last one as its predecessor was made after it, and so on.
  */
 function inOrder(
   snapshots: readonly Snapshot[],
@@ -84,7 +84,7 @@ function inOrder(
   }
 }
 
-/** Names of what are directories, and no links to some. */
+/** Names of directories; links to directories are left out. */
 export function directoryNames(entries: readonly Dirent[]): string[] {
   return entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
 }

@@ -13,14 +13,14 @@ const WAYS = {
   append: constants.O_RDWR | constants.O_CREAT | constants.O_APPEND,
 } as const
 
-/** What it is that can't be opened so. */
+/** What lies at a path that can't be opened as a regular file. */
 const UNOPENED: Readonly<Record<string, string>> = {
   ELOOP: 'a symbolic link',
   ENXIO: 'a socket or a FIFO',
   EISDIR: 'a directory',
 }
 
-/** Codes of the errors of this file: what lies there is not what a vault has. */
+/** Codes of the errors of this module: what lies at the path is not what a vault has there. */
 const FOREIGN: ReadonlySet<string> = new Set(['not-a-file', 'not-a-directory', 'too-large'])
 
 /** True for the errors that {@link openRegular} and its neighbours throw of what lies at a path. */
@@ -44,9 +44,11 @@ export async function openRegular(path: string, way: keyof typeof WAYS): Promise
   }
 }
 
-/** All of a regular file that is expected to be small. Throws as {@link openRegular}, and `too-large` above `most` bytes. */
+/**
+ * Reads all of a regular file that should be small. Throws as {@link openRegular}, and `too-large` above `most` bytes.
+ */
 export async function readRegular(path: string, most: number): Promise<Buffer> {
-  // Half the work of an open handle, which counts for ten thousand manifests.
+  // This takes half the work of an open handle, which matters for ten thousand manifests.
   const stat = await lstat(path)
   insistOnFile(stat, path)
   if (stat.size > most) {
@@ -57,7 +59,7 @@ export async function readRegular(path: string, most: number): Promise<Buffer> {
   return await unlessUnopened(path, readFile(path, { flag: WAYS.read | NOT_THROUGH_LINKS }))
 }
 
-/** A FIFO with nobody at its other end is not waited for; what can't be opened so is named. */
+/** Does not wait for the other end of a FIFO; names what can't be opened as a regular file. */
 async function unlessUnopened<T>(path: string, opening: Promise<T>): Promise<T> {
   try {
     return await opening

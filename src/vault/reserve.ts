@@ -8,8 +8,8 @@ import { reserveFile } from './paths.ts'
 const RESERVE_BYTES = 32 * 1024
 
 /**
- * Keeps some room for what the ledger must say before anything can be removed: on a full disk the file makes way.
- * Nothing is said where there is no room for it. The caller holds the host's lock.
+ * Keeps some room for the line that the ledger must get before anything can be removed: on a full disk this file makes
+ * way for it. Where there is no room for this file, that is no error. The caller holds the host's lock.
  */
 export async function keepReserve(hostDir: string): Promise<void> {
   const path = reserveFile(hostDir)

@@ -37,7 +37,7 @@ export async function resolveSnapshot(vault: Vault, text: string): Promise<Snaps
   })
 }
 
-/** The one host that has what is named without one; a host of safety snapshots alone has no `latest`. */
+/** The one host that a name without a host can mean. A host that has only safety snapshots has no `latest`. */
 async function hostOfBare(vault: Vault, wanted: string): Promise<string> {
   const having: string[] = []
   for (const host of await vault.hosts()) {

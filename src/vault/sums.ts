@@ -12,7 +12,7 @@ export function formatSums(
     .join('')
 }
 
-/** The name in one line: behind the hash, a space, and the mark for text or binary. */
+/** The file name in a line. It follows the hash, a space, and the mark for text or binary. */
 export function sumsFileName(line: string): string {
   return line.slice(66)
 }

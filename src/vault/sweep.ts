@@ -76,7 +76,10 @@ function isLeftover(name: string, prefix: string): boolean {
   return name.startsWith(prefix) && isSnapshotName(name.slice(prefix.length))
 }
 
-/** Only the very next snapshot after the ledger's last one can be what a crash left. Others are for a person. */
+/**
+ * A crash can leave only the very next snapshot after the ledger's last one. Any other snapshot needs a person's
+ * decision.
+ */
 async function adopt(
   hostDir: string,
   host: string,

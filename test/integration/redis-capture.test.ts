@@ -11,6 +11,7 @@ import {
   rm,
   stat,
   symlink,
+  truncate,
   writeFile,
 } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -917,6 +918,60 @@ describe('directories', () => {
     await using captured = await capture(redisConfig(redis.port), { host, deployment: deployment.path })
     expect(captured.formats.get('')).toBe('stream')
   })
+
+  test('with a file of a strange name that is written to while it is read: it is marked as torn', async () => {
+    await using deployment = await makeDeployment()
+    await using redis = await startRedis({ dir: deployment.data })
+    const name = 'Größe\n1'
+    await writeFile(join(deployment.data, name), 'x'.repeat(1000))
+    const tools = await mkdtemp(join(tmpdir(), 'relay-tools-'))
+    // It is appended to when tar has read it, and tar then says so.
+    await writeFile(
+      join(tools, 'tar'),
+      `#!/bin/sh
+if [ "$1" = --create ]; then set -- "$@" --checkpoint=1000 "--checkpoint-action=exec=echo more >>'${deployment.data}/$(printf 'Größe\\n1')'"; fi
+exec /usr/bin/env PATH=${process.env['PATH']} tar "$@"
+`,
+      { mode: 0o755 },
+    )
+    await using host = new LocalHost({ path: `${tools}:${process.env['PATH']}` })
+    await truncate(join(deployment.data, name), 40_000_000)
+    await using captured = await capture(redisConfig(redis.port), { host, deployment: deployment.path })
+    const member = Buffer.from(`redis_data/${name}`).toString('latin1')
+    expect([...captured.outcome.amendments]).toEqual([[`\0${member}`, { flags: ['torn'] }]])
+    expect(captured.outcome.warnings).toContainEqual({ code: 'file-changed', count: 1 })
+    await rm(tools, { recursive: true })
+  })
+
+  test.each(['gnu', 'busybox'] as const)(
+    'of which %s tar leaves a file out: the source fails',
+    async (kind) => {
+      await using deployment = await makeDeployment()
+      await using redis = await startRedis({ dir: deployment.data })
+      await writeFile(join(deployment.data, 'users.acl'), 'user default on')
+      const tools = await mkdtemp(join(tmpdir(), 'relay-tools-'))
+      await writeFile(
+        join(tools, 'tar'),
+        `#!/bin/sh
+exec python3 -c 'import io, sys, tarfile
+out = tarfile.open(fileobj=sys.stdout.buffer, mode="w|")
+info = tarfile.TarInfo("redis_data"); info.type = tarfile.DIRTYPE; info.mode = 0o755
+out.addfile(info)
+data = open("${deployment.data}/dump.rdb", "rb").read()
+info = tarfile.TarInfo("redis_data/dump.rdb"); info.size = len(data)
+out.addfile(info, io.BytesIO(data))
+out.close()'
+`,
+        { mode: 0o755 },
+      )
+      await using host = new LocalHost({ path: `${tools}:${process.env['PATH']}` })
+      const error = await failure(
+        capture(redisConfig(redis.port), { host, deployment: deployment.path, probe: { tar: kind } }),
+      )
+      expect(error.code).toBe(kind === 'gnu' ? 'missing-members' : 'capture-failed')
+      await rm(tools, { recursive: true })
+    },
+  )
 
   test('a damaged RDB of a stopped server is noticed', async () => {
     await using deployment = await makeDeployment()

@@ -107,7 +107,7 @@ describe.each(shells)("the server's environment, login shell $login, sh is $sh",
     await writeFile(join(app, 'data/.git/HEAD'), 'ref')
     await writeFile(join(app, 'data/db.bak'), 'bak')
     const tar = ['--create', '--file=-', `--directory=${app}`, '--add-file=data']
-    const said = await run(shell, await loadScript('sources/files/tar'), ['n', 'none', '1', '1', ...tar])
+    const said = await run(shell, await loadScript('sources/tree/tar'), ['n', 'none', '1', '1', ...tar])
     expect(said).toContain('data/.git/HEAD')
     expect(said).toContain('data/db.bak')
   })

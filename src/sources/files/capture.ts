@@ -1,7 +1,6 @@
 import type { ReadEntry } from '../../archive/contract.ts'
 import { SourceError } from '../../errors.ts'
 import type { FilesSourceConfig } from '../../model/config.ts'
-import type { ListedEntry } from '../../model/listing.ts'
 import { PathFilter } from '../../model/path-filter.ts'
 import { printable } from '../../model/path-bytes.ts'
 import { PATH_MISSING, TORN } from '../../model/snapshot.ts'
@@ -17,19 +16,17 @@ import type {
   ListableSource,
   PullContext,
 } from '../contract.ts'
-import { batchPacker } from './batch-packer.ts'
-import { count, noTar, someNames, vanishedSource } from './failures.ts'
+import { count, noTar, someNames, vanishedSource } from '../tree/failures.ts'
 import { Databases } from './databases.ts'
 import { fileStates } from './file-states.ts'
-import { gnuPacker } from './gnu-packer.ts'
-import { LeftOut } from './left-out.ts'
-import { listNames } from './list-names.ts'
-import { ListedNames } from './listed-names.ts'
-import { emptyPass } from './pass.ts'
-import type { Packer, Pass, PassReport } from './pass.ts'
-import { lostRoots, resolveRoots } from './resolve.ts'
-import type { Root } from './roots.ts'
-import { scanFiles } from './scan.ts'
+import { gnuPacker } from '../tree/gnu-packer.ts'
+import { LeftOut } from '../tree/left-out.ts'
+import type { ListedNames } from '../tree/listed-names.ts'
+import { listPaths, packerFor, startPass } from '../tree/packer-for.ts'
+import type { Packer, Pass, PassReport } from '../tree/pass.ts'
+import { lostRoots, resolveRoots } from '../tree/resolve.ts'
+import type { Root } from '../tree/roots.ts'
+import { scanFiles } from '../tree/scan.ts'
 import { sftpPacker } from './sftp-packer.ts'
 import { Tally } from './tally.ts'
 
@@ -55,28 +52,21 @@ export async function captureFiles(
   const { roots, missing } = await resolveRoots(context, config.paths)
   const filter = new PathFilter(config.exclude, roots, context.probe.deployment)
   const leftOut = new LeftOut()
-  if (context.probe.tar !== 'gnu') {
-    if (context.probe.tar !== 'busybox') {
-      context.notice({
-        code: 'other-tar',
-        message: `tar on the server is neither GNU's nor busybox's: extended attributes may be missing`,
-        next: 'Install GNU tar on the server for a complete copy.',
-      })
-    }
-    const packer = batchPacker(context, roots, filter, leftOut)
-    return new FilesCapture(context, config, { roots, missing, filter, packer, leftOut })
+  if (context.probe.tar !== 'gnu' && context.probe.tar !== 'busybox') {
+    context.notice({
+      code: 'other-tar',
+      message: `tar on the server is neither GNU's nor busybox's: extended attributes may be missing`,
+      next: 'Install GNU tar on the server for a complete copy.',
+    })
   }
-  const listed = context.probe.findPrintf
-    ? () => pathsOf(scanFiles(context, roots, filter, leftOut))
-    : () => listNames(context, roots, filter, leftOut)
-  const names = new ListedNames(context.createSorter(), listed)
+  const { packer, names } = packerFor(context, roots, filter, leftOut)
   return new FilesCapture(context, config, {
     roots,
     missing,
     filter,
-    packer: gnuPacker(context, roots),
+    packer,
     leftOut,
-    names,
+    ...(names === undefined ? {} : { names }),
   })
 }
 
@@ -119,19 +109,12 @@ export async function findExcluded(
   if (context.probe.access === 'sftp') return []
   const { roots } = await resolveRoots(context, config.paths)
   const filter = new PathFilter(config.exclude, roots, context.probe.deployment)
-  const listed = context.probe.findPrintf
-    ? scanFiles(context, roots, filter, new LeftOut())
-    : listNames(context, roots, filter, new LeftOut())
-  for await (const _entry of listed);
+  for await (const _path of listPaths(context, roots, filter, new LeftOut()));
   return filter.matches.map(({ pattern, count: number, names }) => ({
     pattern,
     count: number,
     names: names.map((name) => printable(Buffer.from(name, 'latin1'))),
   }))
-}
-
-async function* pathsOf(entries: AsyncIterable<ListedEntry>): AsyncGenerator<Buffer> {
-  for await (const { path } of entries) yield path
 }
 
 /** The parts of one capture. */
@@ -353,15 +336,7 @@ class FilesCapture implements Capture {
       this.#context.step('listing')
       this.#changes = await this.#names.list()
     }
-    const { all, changes } = this.#packer
-    if (this.#changes === undefined) {
-      if (all === undefined) throw new Error('this packer has to be told what is there')
-      return await all()
-    }
-    if (this.#changes.memberCount + this.#changes.tails.length === 0)
-      return emptyPass(this.#packer.compression.store)
-    if (changes === undefined) throw new Error('this packer can not be told what to pack')
-    return await changes(this.#changes)
+    return await startPass(this.#packer, this.#changes)
   }
 
   /** Files (latin1) whose tails are of no use. A tail that came all the same is no member that counts. */

@@ -1,7 +1,7 @@
 import { RemoteFileError } from '../../errors.ts'
 import type { CaptureContext } from '../contract.ts'
-import { commandFailed } from './resolve.ts'
-import type { Root } from './roots.ts'
+import { commandFailed } from '../tree/resolve.ts'
+import type { Root } from '../tree/roots.ts'
 
 /** What tells whether a file was written to. */
 export interface FileState {

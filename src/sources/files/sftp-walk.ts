@@ -2,8 +2,8 @@ import { SourceError, RemoteFileError } from '../../errors.ts'
 import { isKept } from '../../model/entry-types.ts'
 import { latin1, printable } from '../../model/path-bytes.ts'
 import type { RemoteDirectoryEntry, RemoteFiles, RemoteFileStat } from '../../remote/contract.ts'
-import type { LeftOut } from './left-out.ts'
-import type { Root } from './roots.ts'
+import type { LeftOut } from '../tree/left-out.ts'
+import type { Root } from '../tree/roots.ts'
 
 /** Something that is to be packed. */
 export interface Found {

@@ -20,7 +20,7 @@ export const files: readonly Fault[] = [
   {
     name: 'listing-cut',
     what: 'a list of files that is cut is whole',
-    file: 'src/sources/files/scan-parser.ts',
+    file: 'src/sources/tree/scan-parser.ts',
     find: `if (!this.#ended || this.#rest.length > 0) {`,
     replace: `if (this.#rest.length > MOST_FIELD) {`,
     tests: ['test/unit/sources/files/scan.test.ts'],

@@ -12,7 +12,7 @@ export const incremental: readonly Fault[] = [
   {
     name: 'settle-time',
     what: 'what was written two seconds before the listing counts as settled',
-    file: 'src/sources/files/scan-parser.ts',
+    file: 'src/sources/tree/scan-parser.ts',
     find: `const SETTLE_SECONDS = 2`,
     replace: `const SETTLE_SECONDS = 0`,
     tests: ['test/unit/sources/files/scan.test.ts'],
@@ -20,7 +20,7 @@ export const incremental: readonly Fault[] = [
   {
     name: 'settle-without-ctime',
     what: 'a file whose mtime was set back counts as settled',
-    file: 'src/sources/files/scan-parser.ts',
+    file: 'src/sources/tree/scan-parser.ts',
     find: ` && BigInt(stat.ctimeNs) < latest`,
     replace: ``,
     tests: ['test/unit/sources/files/scan.test.ts'],

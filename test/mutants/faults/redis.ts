@@ -81,13 +81,10 @@ export const redis: readonly Fault[] = [
   },
   {
     name: 'tar-status',
-    what: "the exit status of a Redis directory's tar is ignored",
-    file: 'src/sources/redis/capture/tar-archive.ts',
-    find: `    failed === undefined ||
-    (isGnu`,
-    replace: `    failed === undefined ||
-    failed.stage === 'tar' ||
-    (isGnu`,
-    tests: ['test/unit/sources/redis/tar-status.test.ts'],
+    what: "the exit status of a tree's tar is ignored",
+    file: 'src/sources/tree/gnu-packer.ts',
+    find: `  if (failed.stage !== 'tar') return false`,
+    replace: `  if (failed.stage === 'tar') return true`,
+    tests: ['test/unit/sources/files/tar-status.test.ts'],
   },
 ]

@@ -3,7 +3,7 @@ import { SourceError } from '../../../errors.ts'
 import type { Lease } from '../../../remote/contract.ts'
 import type { Session } from '../talk/connection.ts'
 import { nameOf, refusal } from '../failures.ts'
-import { readAccess } from './tar-archive.ts'
+import { readAccess } from './read-access.ts'
 
 /** The append-only files, held still on the server. Disposing it puts everything back. */
 export interface AofHold extends AsyncDisposable {

@@ -1,7 +1,7 @@
 import { SourceError } from '../../../errors.ts'
 import type { RedisCaptureForm, RedisFacts } from '../../../model/facts.ts'
 import type { RedisSourceConfig } from '../../../model/config.ts'
-import { printable } from '../../../model/path-bytes.ts'
+import { Disposables } from '../../../model/disposables.ts'
 import type { SnapshotWarning } from '../../../model/snapshot.ts'
 import type {
   Amendment,
@@ -11,6 +11,7 @@ import type {
   CaptureOutcome,
   PullContext,
 } from '../../contract.ts'
+import { count, someNames } from '../../tree/failures.ts'
 import { holdAof } from './aof-hold.ts'
 import type { AofHold } from './aof-hold.ts'
 import { openSession } from '../talk/connection.ts'
@@ -27,8 +28,9 @@ import { dataMemory } from '../memory.ts'
 import { TEMPORARY, aofNames, foundFiles, ownFiles } from './own-files.ts'
 import { save } from './save.ts'
 import type { Saved } from './save.ts'
-import { literalPattern, readAccess, tarArchive } from './tar-archive.ts'
-import type { TarReport } from './tar-archive.ts'
+import { ignoreLine, packDirectory } from './pack-directory.ts'
+import type { DirectoryReport, PackedDirectory } from './pack-directory.ts'
+import { readAccess } from './read-access.ts'
 
 /** The part that holds the append-only files of a running server. */
 export const AOF_PART = 'aof'
@@ -272,6 +274,7 @@ class RedisCapture implements Capture {
   readonly #tally: Tally
   readonly #watch: DirectoryWatch
   readonly #amendments = new Map<string, Amendment>()
+  readonly #lists = new Disposables()
   #copied: Copied | undefined
   #current: CaptureArchive | undefined
   #hold: AofHold | undefined
@@ -309,36 +312,42 @@ class RedisCapture implements Capture {
     }
     const { location } = this.#session
     const { directory } = this.#inspection
-    yield (this.#current = await tarArchive(
-      this.#session,
-      {
-        part: '',
-        base: location.base,
+    const { link, real } = directory
+    yield* this.#packed({
+      part: '',
+      base: location.base,
+      root: {
         name: location.member,
-        linkTo: directory.link === undefined ? undefined : directory.real,
-        exclude: [...TEMPORARY, ...this.#otherForm().map(literalPattern)],
-        expectedPlainBytes: this.#saved.bytes,
+        base: location.absolute ? 'root' : 'deployment',
+        type: 'directory',
+        link: link === undefined ? undefined : { target: Buffer.from(link), real: Buffer.from(real) },
       },
-      this.#watch,
-      (report) => this.#tell('', report),
-    ))
+      exclude: [...TEMPORARY, ...this.#otherForm().map(ignoreLine)],
+      expectedPlainBytes: this.#saved.bytes,
+    })
     if (this.#form === 'rdb' || this.#way === 'stopped') return
-    const own = ownFiles(this.#inspection)
+    const { aof } = ownFiles(this.#inspection)
     this.#session.context.step('holding AOF rewrites')
-    this.#hold = await holdAof(this.#session, directory.real, own.aof.name)
-    yield (this.#current = await tarArchive(
-      this.#session,
-      {
-        part: AOF_PART,
-        base: this.#hold.tree,
-        name: `${location.member}/${own.aof.name}`,
-        exclude: [],
-        expectedPlainBytes: this.#hold.bytes,
+    this.#hold = await holdAof(this.#session, real, aof.name)
+    yield* this.#packed({
+      part: AOF_PART,
+      base: this.#hold.tree,
+      root: {
+        name: `${location.member}/${aof.name}`,
+        base: 'deployment',
+        type: aof.layout === 'single-file' ? 'file' : 'directory',
       },
-      this.#watch,
-      (report) => this.#tell(AOF_PART, report),
-    ))
+      exclude: [],
+      expectedPlainBytes: this.#hold.bytes,
+    })
     await this.#hold.release()
+  }
+
+  async *#packed(what: PackedDirectory): AsyncGenerator<CaptureArchive> {
+    yield (this.#current = await packDirectory(this.#session, what, this.#watch, {
+      onFinished: (report) => this.#tell(what.part, report),
+      own: (list) => this.#lists.use(list),
+    }))
   }
 
   /** Names that do not belong into the first archive: what is not asked for, or comes by itself. */
@@ -348,31 +357,32 @@ class RedisCapture implements Capture {
     return [...aofNames(this.#inspection), ...(this.#form === 'aof' ? [own.rdb] : [])]
   }
 
-  #tell(part: string, report: TarReport): void {
-    const member = this.#session.location.member
+  #tell(part: string, report: DirectoryReport): void {
     // An RDB that is replaced while it is read, and a growing AOF, are whole by their own proof.
-    const changed = report.changed
-      .map((name) => name.replace(/^\.(?=\/)/, Buffer.from(member, 'utf8').toString('latin1')))
-      .filter((name) => this.#watch.files.has(name) && !this.#watch.isOwn(name))
+    const changed = report.changed.filter((name) => this.#watch.files.has(name) && !this.#watch.isOwn(name))
     for (const name of changed) this.#amendments.set(`${part}\0${name}`, { flags: ['torn'] })
-    if (changed.length > 0) {
+    const warn = (code: string, names: readonly string[], message: string): void => {
+      if (names.length > 0) this.#tally.warn(code, `${message}: ${someNames(names)}`, undefined, names.length)
+    }
+    warn('file-changed', changed, 'Changed while they were read')
+    warn('file-vanished', report.vanished, 'Vanished while they were read')
+    warn('socket-skipped', report.sockets, 'Sockets are not captured')
+    if (report.changedUnlisted) {
       this.#tally.warn(
-        'file-changed',
-        `Changed while they were read: ${changed.slice(0, 5).map(printable).join(', ')}`,
-        undefined,
-        changed.length,
+        'changes-unlisted',
+        'More files changed while they were read than the server could list',
       )
     }
-    if (report.vanished.length > 0) {
+    if (report.attributes > 0) {
       this.#tally.warn(
-        'file-vanished',
-        `Vanished while they were read: ${report.vanished.slice(0, 5).map(printable).join(', ')}`,
+        'attributes-unread',
+        `Extended attributes of ${count(report.attributes, 'file')} could not be read`,
         undefined,
-        report.vanished.length,
+        report.attributes,
       )
     }
-    if (report.sockets > 0) {
-      this.#tally.warn('socket-skipped', 'Sockets are not captured', undefined, report.sockets)
+    for (const remark of report.remarks) {
+      this.#session.context.notice({ code: 'tar-says', message: remark.slice(0, 300) })
     }
   }
 
@@ -446,5 +456,6 @@ class RedisCapture implements Capture {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#current?.abort()
     await this.#hold?.[Symbol.asyncDispose]()
+    await this.#lists[Symbol.asyncDispose]()
   }
 }

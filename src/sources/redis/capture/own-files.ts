@@ -8,8 +8,8 @@ const APPENDFILENAME = 'appendonly.aof'
 
 type Running = { readonly rdb: string; readonly aof: NonNullable<OwnFiles['aof']> }
 
-/** Left behind by saves and rewrites that were cut off, or being written (rdb.c, aof.c). */
-export const TEMPORARY = ['temp-*.rdb', 'temp-rewriteaof-*.aof', '.relay-backup'] as const
+/** Left behind by saves and rewrites that were cut off, or being written (rdb.c, aof.c); as lines of `.gitignore`. */
+export const TEMPORARY = ['/temp-*.rdb', '/temp-rewriteaof-*.aof'] as const
 
 /** What a running server calls its files: as it says, else by its defaults and what lies there. */
 export function ownFiles(inspection: Inspection): Running {

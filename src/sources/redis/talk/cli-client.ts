@@ -17,7 +17,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** Talks to a Redis through `redis-merge-session.sh`. Disposing it ends the script. */
+/** Talks to a Redis through `merge-session.sh`. Disposing it ends the script. */
 export class CliConnection implements RedisConnection {
   readonly #process: RemoteProcess
   readonly #waiting: Waiting[] = []

@@ -9,7 +9,7 @@ export const SETTINGS = [
 ] as const
 export type Setting = (typeof SETTINGS)[number]
 
-/** What `redis-inspect.sh` found. */
+/** What `inspect.sh` found. */
 export interface Inspection {
   /** Who we are on the server. */
   readonly uid: number
@@ -49,7 +49,7 @@ export interface Inspection {
   readonly settled: number
 }
 
-/** Reads the records of `redis-inspect.sh`; undefined when they are not whole. */
+/** Reads the records of `inspect.sh`; undefined when they are not whole. */
 export function parseInspection(stdout: Buffer): Inspection | undefined {
   const records = stdout.toString('utf8').split('\0')
   if (records.pop() !== '' || records.length % 2 !== 0) return undefined

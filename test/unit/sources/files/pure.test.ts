@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { tarNames } from '../../../../src/sources/files/gnu-tar.ts'
-import { normaliseRoots } from '../../../../src/sources/files/roots.ts'
-import type { Root } from '../../../../src/sources/files/roots.ts'
+import { tarNames } from '../../../../src/sources/tree/gnu-tar.ts'
+import { normaliseRoots } from '../../../../src/sources/tree/roots.ts'
+import type { Root } from '../../../../src/sources/tree/roots.ts'
 import { SizeBook } from '../../../../src/sources/files/size-book.ts'
-import { parseTarMessages, unescapeName } from '../../../../src/sources/files/tar-messages.ts'
+import { parseTarMessages, unescapeName } from '../../../../src/sources/tree/tar-messages.ts'
 
 describe('normaliseRoots', () => {
   it('names members relative to the deployment, and drops what is covered', () => {

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import type { ListedEntry } from '../../../../src/model/listing.ts'
 import type { CaptureContext } from '../../../../src/sources/contract.ts'
 import { openFiles } from '../../../../src/sources/files/capture.ts'
-import { ScanParser } from '../../../../src/sources/files/scan-parser.ts'
+import { ScanParser } from '../../../../src/sources/tree/scan-parser.ts'
 import { buildHostileTree } from '../../../lab/hostile-tree.ts'
 import { LocalHost, localProbe } from '../../../lab/local-host.ts'
 import { tempDir } from '../../../lab/temp.ts'
@@ -121,5 +121,5 @@ test('where nothing changed the server is not asked to pack anything', async () 
     await archive.finish()
   }
   expect(archives).toEqual([expect.objectContaining({ wire: 'none', store: 'zstd' })])
-  expect(scripts).toEqual(['sources/files/resolve'])
+  expect(scripts).toEqual(['sources/tree/resolve'])
 })

@@ -27,7 +27,7 @@ export function gnuPacker(context: CaptureContext, roots: readonly Root[]): Pack
   const names = tarNames(roots, context.probe.deployment ?? '/')
 
   async function start(
-    script: 'sources/files/tar' | 'sources/files/changes',
+    script: 'sources/tree/tar' | 'sources/tree/changes',
     input: AsyncIterable<Buffer>,
     expected: ExpectedMembers,
   ): Promise<Pass> {
@@ -36,7 +36,7 @@ export function gnuPacker(context: CaptureContext, roots: readonly Root[]): Pack
       {
         script,
         // What is proven before its tail is sent is hashed in silence.
-        patience: script === 'sources/files/changes' ? 'work' : 'stream',
+        patience: script === 'sources/tree/changes' ? 'work' : 'stream',
         args: [nonce, ...compressorArgs(compression, context.probe), ...names.arguments],
         privilege: context.privilege,
         title: 'tar on the server',
@@ -141,7 +141,7 @@ export function gnuPacker(context: CaptureContext, roots: readonly Root[]): Pack
 
   function packed(members: AsyncIterable<Buffer>): Promise<Pass> {
     const expected = new ExpectedMembers()
-    return start('sources/files/tar', nameInput(asked(members, expected), names.toTar), expected)
+    return start('sources/tree/tar', nameInput(asked(members, expected), names.toTar), expected)
   }
 
   return {
@@ -153,7 +153,7 @@ export function gnuPacker(context: CaptureContext, roots: readonly Root[]): Pack
       const expected = new ExpectedMembers()
       for (const tail of changes.tails) expected.askTail(tail.member.toString('latin1'))
       const members = () => asked(changes.members(), expected)
-      return start('sources/files/changes', changesInput({ ...changes, members }, names.toTar), expected)
+      return start('sources/tree/changes', changesInput({ ...changes, members }, names.toTar), expected)
     },
   }
 }

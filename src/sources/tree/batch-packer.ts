@@ -9,7 +9,9 @@ import { parseStreamStatus, streamNonce } from '../stream-status.ts'
 import type { StreamStatus } from '../stream-status.ts'
 import { noTar, unreadable, vanishedSource } from './failures.ts'
 import type { LeftOut } from './left-out.ts'
-import { listLeftOut, namesBelow } from './list-names.ts'
+import { directoryOf, rootsByBase } from './find.ts'
+import { namesBelow } from './list-names.ts'
+import type { FoundName } from './list-names.ts'
 import { NOTHING_SAID } from './pass.ts'
 import type { Packer, Pass, PassReport } from './pass.ts'
 import { commandFailed } from './resolve.ts'
@@ -51,9 +53,6 @@ export function batchPacker(
   leftOut: LeftOut,
 ): Packer {
   const { store, level } = chooseCompression(context.compression, context.probe)
-  const directoryOf = (base: Root['base']): string =>
-    base === 'root' ? '/' : (context.probe.deployment ?? '/')
-
   return {
     compression: level === undefined ? { wire: 'none', store } : { wire: 'none', store, level },
     concatenated: true,
@@ -62,37 +61,34 @@ export function batchPacker(
   }
 
   async function* listed({ findings }: Run): AsyncGenerator<Batch> {
-    await listLeftOut(context, roots, filter, leftOut)
-    for (const base of ['deployment', 'root'] as const) {
-      const here = roots.filter((root) => root.base === base)
-      if (here.length === 0) continue
-      const directory = directoryOf(base)
+    leftOut.clear()
+    for (const here of rootsByBase(roots)) {
+      const directory = directoryOf(context, here[0]?.base ?? 'deployment')
       const followed = here.filter((root) => root.link !== undefined).map((root) => latin1(root.name))
       if (followed.length > 0) yield { directory, names: followed, follow: true }
       // Directories last: a tar that unpacks sets their times when it is done with what follows them at once.
-      for (const which of ['linked', 'single'] as const) {
-        const names = namesBelow(context, here, filter, which, findings.vanished)
-        let batches = 0
-        for await (const batch of inBatches(names, (name) => !followed.includes(name))) {
-          batches += 1
-          yield { directory, names: batch, follow: false }
-        }
-        if (which === 'linked' && batches > 1) {
-          findings.remarks.push('too many hard links for one batch: some were packed as copies')
-        }
+      const found = namesBelow(context, here, filter, leftOut, 'linked-first', findings.vanished)
+      let linkedBatches = 0
+      for await (const batch of inBatches(found, ({ name }) => !followed.includes(name))) {
+        if (batch[0]?.linked === true) linkedBatches += 1
+        yield { directory, names: batch.map(({ name }) => name), follow: false }
+      }
+      if (linkedBatches > 1) {
+        findings.remarks.push('too many hard links for one batch: some were packed as copies')
       }
     }
   }
 
   async function* named(members: readonly string[]): AsyncGenerator<Batch> {
-    for (const base of ['deployment', 'root'] as const) {
-      const here = roots.filter((root) => root.base === base)
+    for (const here of rootsByBase(roots)) {
+      const directory = directoryOf(context, here[0]?.base ?? 'deployment')
       const mine = members.filter((name) => here.some((root) => isBelow(name, latin1(root.name))))
       const followed = here.filter((root) => root.link !== undefined).map((root) => latin1(root.name))
       for (const follow of [true, false]) {
         const names = mine.filter((name) => followed.includes(name) === follow)
-        for await (const batch of inBatches(names, () => true)) {
-          yield { directory: directoryOf(base), names: batch, follow }
+        const found = names.map((name) => ({ name, linked: true }))
+        for await (const batch of inBatches(found, () => true)) {
+          yield { directory, names: batch.map(({ name }) => name), follow }
         }
       }
     }
@@ -114,19 +110,15 @@ function batchPass(
   let aborted = false
   let failure: unknown
 
-  async function start(
-    script: 'sources/files/list' | 'sources/files/batch',
-    args: readonly string[],
-    stdin?: Buffer,
-  ): Promise<Started> {
+  async function start(args: readonly string[], stdin: Buffer): Promise<Started> {
     const nonce = streamNonce()
     const process = await context.host.spawn(
       {
-        script,
-        patience: script === 'sources/files/list' ? 'work' : 'stream',
+        script: 'sources/tree/batch',
+        patience: 'stream',
         args: [nonce, ...args],
         privilege: context.privilege,
-        title: `${script} on the server`,
+        title: 'tar on the server',
       },
       { signal: context.signal },
     )
@@ -182,7 +174,7 @@ function batchPass(
       seen.add(index)
     })
     const stdin = Buffer.from(names.map((name) => `${name}\0`).join(''), 'latin1')
-    const tar = await start('sources/files/batch', [batch.directory, batch.follow ? 'yes' : 'no'], stdin)
+    const tar = await start([batch.directory, batch.follow ? 'yes' : 'no'], stdin)
     for await (const chunk of tar.stdout) {
       tracker.write(chunk)
       yield chunk
@@ -275,21 +267,23 @@ interface BatchReport {
   readonly next: number
 }
 
+/** Batches of names; those of hard links are not mixed with others. */
 async function* inBatches(
-  names: AsyncIterable<string> | Iterable<string>,
-  isWanted: (name: string) => boolean,
-): AsyncGenerator<readonly string[]> {
-  let batch: string[] = []
+  found: AsyncIterable<FoundName> | Iterable<FoundName>,
+  isWanted: (found: FoundName) => boolean,
+): AsyncGenerator<readonly FoundName[]> {
+  let batch: FoundName[] = []
   let bytes = 0
-  for await (const name of names) {
-    if (!isWanted(name)) continue
-    if (batch.length === MOST_NAMES || (batch.length > 0 && bytes + name.length > MOST_BYTES)) {
+  for await (const one of found) {
+    if (!isWanted(one)) continue
+    const isFull = batch.length === MOST_NAMES || bytes + one.name.length > MOST_BYTES
+    if (batch.length > 0 && (isFull || batch[0]?.linked !== one.linked)) {
       yield batch
       batch = []
       bytes = 0
     }
-    batch.push(name)
-    bytes += name.length + 1
+    batch.push(one)
+    bytes += one.name.length + 1
   }
   if (batch.length > 0) yield batch
 }

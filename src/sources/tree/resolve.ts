@@ -70,7 +70,7 @@ export async function inspectPaths(
   if (probe.access === 'sftp') return inspectOverSftp({ host, probe, signal }, paths)
   const result = await host.run(
     {
-      script: 'sources/files/resolve',
+      script: 'sources/tree/resolve',
       patience: 'list',
       args: [probe.deployment ?? '/', ...paths],
       privilege,

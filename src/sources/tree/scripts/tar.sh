@@ -1,5 +1,5 @@
 # One tar stream, compressed, at the lowest priority.
-# Arguments: NONCE TOOL LEVEL THREADS TAR-ARGUMENT...; for the tar arguments see src/sources/files/gnu-tar.ts.
+# Arguments: NONCE TOOL LEVEL THREADS TAR-ARGUMENT...; for the tar arguments see src/sources/tree/gnu-tar.ts.
 # stdin: the names for `-T -`, when that is among the tar arguments.
 # stderr: tar's messages (the first 48 KiB), then the status line with the stages tar and compress.
 # include remote/lib/prelude.sh

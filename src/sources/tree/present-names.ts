@@ -1,4 +1,5 @@
 import type { CaptureContext } from '../contract.ts'
+import { directoryOf } from './find.ts'
 import { commandFailed } from './resolve.ts'
 import type { Root } from './roots.ts'
 
@@ -19,7 +20,7 @@ export async function presentNames(
       .filter((root) => root.base === base)
       .map(({ name }) => Buffer.from(name).toString('latin1'))
     const here = names.filter((name) => below.some((root) => name === root || name.startsWith(`${root}/`)))
-    const directory = base === 'root' ? '/' : (where.probe.deployment ?? '/')
+    const directory = directoryOf(where, base)
     for (const batch of batches(here)) found.push(...(await ask(where, directory, batch)))
   }
   return found
@@ -32,7 +33,7 @@ async function ask(
 ): Promise<readonly string[]> {
   const result = await host.run(
     {
-      script: 'sources/files/present',
+      script: 'sources/tree/present',
       patience: 'list',
       args: [directory],
       privilege,

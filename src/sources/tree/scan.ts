@@ -1,12 +1,10 @@
 import type { Readable } from 'node:stream'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
-import { RemoteError, SourceError } from '../../errors.ts'
+import { RemoteError } from '../../errors.ts'
 import type { ListedEntry } from '../../model/listing.ts'
 import type { PathFilter } from '../../model/path-filter.ts'
 import type { CaptureContext } from '../contract.ts'
-import { parseStreamStatus, streamNonce } from '../stream-status.ts'
-import { judgeListing } from './list-names.ts'
-import { commandFailed } from './resolve.ts'
+import { rootsByBase, startFind } from './find.ts'
 import type { Root } from './roots.ts'
 import { ScanParser } from './scan-parser.ts'
 import type { OnLeftOut } from './scan-parser.ts'
@@ -36,9 +34,7 @@ export async function* scanFiles(
 ): AsyncGenerator<ListedEntry> {
   const missing = new RootCheck(roots)
   leftOut.clear()
-  for (const base of ['deployment', 'root'] as const) {
-    const here = roots.filter((root) => root.base === base)
-    if (here.length === 0) continue
+  for (const here of rootsByBase(roots)) {
     const skip: OnLeftOut = (path, type) => {
       const name = path.toString('latin1')
       if (!filter.excludes(name, false)) leftOut.add(name, type)
@@ -58,36 +54,20 @@ async function* scanBelow(
   filter: PathFilter,
   onLeftOut: OnLeftOut,
 ): AsyncGenerator<ListedEntry> {
-  const { host, probe, privilege, signal } = context
-  const nonce = streamNonce()
-  const { zstd, gzip } = probe.versions
+  const { zstd, gzip } = context.probe.versions
   const tool = zstd !== undefined ? 'zstd' : gzip !== undefined ? 'gzip' : 'none'
-  const process = await host.spawn(
-    {
-      script: 'sources/files/scan',
-      patience: 'list',
-      args: [
-        nonce,
-        tool,
-        roots[0]?.base === 'root' ? '/' : (probe.deployment ?? '/'),
-        String(roots.length),
-        ...roots.map((root) => (root.name === '' ? '.' : `./${root.name}`)),
-        ...filter.findPrune,
-      ],
-      privilege,
-      title: 'listing the files',
-    },
-    { signal },
-  )
-  process.exit.catch(() => {})
-  process.stdin.end()
+  const find = await startFind(context, roots, filter, {
+    script: 'sources/tree/scan',
+    how: tool,
+    patience: 'list',
+  })
   const parser = new ScanParser(onLeftOut)
   let failure: unknown
   try {
     let wire = 0
-    if (tool !== 'none') process.stdout.on('data', (chunk: Buffer) => (wire += chunk.length))
+    if (tool !== 'none') find.stdout.on('data', (chunk: Buffer) => (wire += chunk.length))
     let plain = 0
-    for await (const chunk of decoded(process.stdout, tool)) {
+    for await (const chunk of decoded(find.stdout, tool)) {
       plain += chunk.length
       if (tool !== 'none' && plain > ALWAYS_PLAIN + wire * MOST_RATIO) throw bomb()
       yield* parser.write(chunk)
@@ -97,22 +77,9 @@ async function* scanBelow(
     failure = error
   } finally {
     // Also when nobody wants the rest.
-    if (failure !== undefined || !process.stdout.readableEnded) process.kill()
+    if (failure !== undefined || !find.stdout.readableEnded) find.stop()
   }
-  const exit = await process.exit
-  const status = parseStreamStatus(exit.stderr, nonce)
-  if (status === undefined) throw failure instanceof RemoteError ? failure : commandFailed(exit)
-  const compressor = status.statuses.get('compress') ?? 255
-  if (compressor !== 0) {
-    throw new SourceError('listing-failed', `The compressor on the server failed with status ${compressor}`, {
-      command: `${tool} on the server`,
-      exitStatus: compressor,
-      stderr: status.messages.trim(),
-      next: 'Look into the message above on the server, then pull again.',
-    })
-  }
-  await judgeListing(status, context)
-  if (failure !== undefined) throw failure as Error
+  await find.judge(failure)
 }
 
 function bomb(): RemoteError {

@@ -25,7 +25,7 @@ const DOT_SLASH = Buffer.from('./')
 /** Told of an entry that is no part of a backup. */
 export type OnLeftOut = (path: Buffer, type: ServerType) => void
 
-/** Reads the output of `files-scan.sh` piece by piece, in constant memory. Throws RemoteError when it is none. */
+/** Reads the output of `scan.sh` piece by piece, in constant memory. Throws RemoteError when it is none. */
 export class ScanParser {
   readonly #onLeftOut: OnLeftOut
   #rest: Buffer = Buffer.alloc(0)

@@ -3,7 +3,7 @@ import type { Changes, FileTail } from '../contract.ts'
 const BATCH_LENGTH = 64 * 1024
 
 /**
- * What `files-changes.sh` reads on stdin. `toTar` makes of a member's name (latin1) the one that tar is told,
+ * What `changes.sh` reads on stdin. `toTar` makes of a member's name (latin1) the one that tar is told,
  * relative to `/`.
  */
 export async function* changesInput(

@@ -1,0 +1,8 @@
+import type { Session } from '../talk/connection.ts'
+
+/** How somebody gets to read files of Redis' own user. */
+export function readAccess(session: Session): string {
+  return session.context.privilege
+    ? 'Check on the server what keeps root from reading it (a network file system, a container).'
+    : 'Set `sudo: true` for this host, or let this user read the directory (usermod -aG redis USER).'
+}
