@@ -29,6 +29,7 @@ const allowed = {
   runs: ['runs', ...operationUses],
   pull: ['pull', 'runs', ...operationUses],
   verify: ['verify', 'runs', ...operationUses],
+  rekey: ['rekey', 'runs', ...operationUses],
   restore: ['restore', 'pull', 'runs', ...operationUses],
   migrate: ['migrate', 'pull', 'restore', 'runs', ...operationUses],
   demo: ['demo', 'remote'],

@@ -162,6 +162,34 @@ export interface IndexHeader {
   readonly roots?: readonly { readonly path: PathJson; readonly link: PathJson }[]
 }
 
+/** A table or another object that an archive of the format `stream` holds. */
+export interface StreamObject {
+  /** As its engine names it: `public.users`; a database of Redis by its number. */
+  readonly name: string
+  /** What it is, as its kind calls it: `table`, `view`, `database`. */
+  readonly type: string
+  /** Rows, or keys; absent where there are none or they were not counted. */
+  readonly rows?: number | undefined
+  /** Bytes of its data; absent where they are not known. */
+  readonly bytes?: number | undefined
+  /** Hex SHA-256 of its definition; absent where it has none. */
+  readonly definition?: string | undefined
+}
+
+/** One line of the index of a `stream` source. */
+export interface StreamEntry extends StreamObject {
+  /** Archive file name in the snapshot. */
+  readonly archive: string
+}
+
+/** The first line of the index of a `stream` source. */
+export interface StreamIndexHeader {
+  readonly format: 1
+  readonly of: 'stream'
+  readonly source: string
+  readonly snapshot: string
+}
+
 /**
  * Collects a source's entries while its archives are read back, and writes the index once everything is known.
  * Entries wait in an encrypted scratch file, so memory stays flat and no file name touches the disk in plain.
@@ -188,10 +216,10 @@ export interface IndexBuilder extends AsyncDisposable {
 export type CreateIndexBuilder = (scratchPath: string) => Promise<IndexBuilder>
 
 /** An index as plain JSON lines: header, entries, trailer. */
-export type EncodeIndex = (
-  header: IndexHeader,
-  batches: AsyncIterable<Iterable<IndexEntry>>,
-) => AsyncGenerator<Buffer>
+export interface EncodeIndex {
+  (header: IndexHeader, batches: AsyncIterable<Iterable<IndexEntry>>): AsyncGenerator<Buffer>
+  (header: StreamIndexHeader, batches: AsyncIterable<Iterable<StreamEntry>>): AsyncGenerator<Buffer>
+}
 
 /** A member's header as it stands in a tar, pax and ustar. */
 export type EncodeTarHeader = (entry: TarEntry) => Buffer
@@ -323,6 +351,12 @@ export type ReadIndex = (
   plain: Readable,
   options?: { readonly onHeader?: (header: IndexHeader) => void },
 ) => AsyncGenerator<IndexEntry>
+
+/** Reads the index of a `stream` source; entries are proven when the generator ended without error. */
+export type ReadStreamIndex = (
+  plain: Readable,
+  options?: { readonly onHeader?: (header: StreamIndexHeader) => void },
+) => AsyncGenerator<StreamEntry>
 
 /**
  * Sorts records by their keys' bytes in bounded memory. Records that do not fit go to a scratch file, which is

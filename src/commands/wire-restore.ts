@@ -1,6 +1,6 @@
 import { assembleTree } from '../archive/assemble-tree.ts'
 import { createCompress } from '../archive/compression.ts'
-import { readIndex } from '../archive/index-file.ts'
+import { readIndex, readStreamIndex } from '../archive/index-file.ts'
 import { openArchive } from '../archive/open-archive.ts'
 import { passTree } from '../archive/pass-tree.ts'
 import { wrapInTar } from '../archive/wrap-in-tar.ts'
@@ -47,6 +47,7 @@ export async function wireRestore(
       decryptor,
       openArchive,
       readIndex,
+      readStreamIndex,
       assembleTree,
       passTree,
       wrapInTar,

@@ -20,6 +20,21 @@ export interface EncryptedMessage {
   readonly headBytes: number
 }
 
+/** Hands the session keys of messages to other recipients. No content is decrypted. */
+export interface Rewrapper {
+  /** Fingerprints of those that new packets are for, upper-case hex. */
+  readonly recipients: readonly string[]
+  /** How many bytes behind the session-key packets have to be seen. */
+  readonly bodyStart: number
+  /** Whether a message's packets are for these recipients and nobody else. Throws DamageError. */
+  isDone(start: Uint8Array): Promise<boolean>
+  /**
+   * New session-key packets for a message that starts so, and where its body begins. Throws KeyError when the identity
+   * does not open it, and when a passphrase does; DamageError when it is no message.
+   */
+  rewrap(start: Uint8Array): Promise<{ readonly head: Uint8Array; readonly offset: number }>
+}
+
 /** Opens messages with the identity or the passphrase. */
 export interface Decryptor {
   /**

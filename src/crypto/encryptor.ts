@@ -1,7 +1,6 @@
 import { randomBytes, scrypt } from 'node:crypto'
 import { promisify } from 'node:util'
-import { createMessage, encrypt, encryptSessionKey, enums } from 'openpgp'
-import type { EncryptOptions } from 'openpgp'
+import { createMessage, encrypt } from 'openpgp'
 import type { KeyError } from '../errors.ts'
 import type { EncryptionConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
@@ -9,17 +8,11 @@ import type { Secret, SecretReference } from '../model/secret.ts'
 import { encryptBody } from './body-encryption.ts'
 import type { EncryptedMessage, Encryptor } from './contract.ts'
 import { recipientFindings, loadRecipients } from './recipients.ts'
+import { MESSAGE_CONFIG, sessionKeyPackets, type To } from './session-key.ts'
 import { webTransform } from './web-transform.ts'
 
 /** Bytes of the session key (AES-256). */
 const SESSION_KEY_BYTES = 32
-
-const messageConfig = {
-  preferredCompressionAlgorithm: enums.compression.uncompressed,
-  // The strongest count there is (65,011,712 bytes hashed), in the form that GnuPG knows.
-  s2kType: enums.s2k.iterated as enums.s2k.iterated,
-  s2kIterationCountByte: 255,
-}
 
 /**
  * Makes the encryptor that the config asks for. Every recipient must be usable at `now`, else KeyError. The
@@ -65,9 +58,6 @@ async function tagOf(passphrase: Secret, salt: string): Promise<string> {
   return key.toString('hex')
 }
 
-type To = Pick<EncryptOptions, 'passwords' | 'encryptionKeys' | 'date'>
-type SessionKeyToSend = Pick<Parameters<typeof encryptSessionKey>[0], 'data' | 'algorithm' | 'aeadAlgorithm'>
-
 function encryptorFor(recipients: readonly string[], aead: boolean, to: () => To): Encryptor {
   return { recipients, encrypt: () => (aead ? encryptAead(to()) : encryptWithMdc(to())) }
 }
@@ -88,14 +78,9 @@ async function encryptAead(to: To): Promise<EncryptedMessage> {
       message: await createMessage({ binary: input }),
       sessionKey,
       format: 'binary',
-      config: messageConfig,
+      config: MESSAGE_CONFIG,
     })
   return { stream: await webTransform(body, head), headBytes: head.length }
-}
-
-/** The packets that hand a session key to those who may open the message. */
-async function sessionKeyPackets(sessionKey: SessionKeyToSend, to: To): Promise<Uint8Array> {
-  return await encryptSessionKey({ ...to, ...sessionKey, format: 'binary', config: messageConfig })
 }
 
 /** The form is fixed and not negotiated: the preferences of a key could weaken the cipher, or turn AEAD on or off. */

@@ -1,5 +1,11 @@
 import type { Readable } from 'node:stream'
-import type { ArchiveObserver, ArchiveResult, IndexHeader, ReadEntry } from '../archive/contract.ts'
+import type {
+  ArchiveObserver,
+  ArchiveResult,
+  IndexHeader,
+  ReadEntry,
+  StreamEntry,
+} from '../archive/contract.ts'
 import { ConnectionError, InterruptedError, RelayError, SourceError, VaultError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
 import { formatSize } from '../model/units.ts'
@@ -26,6 +32,8 @@ export interface PullSourceContext extends Visit {
 /** The archives of a source, written. */
 export interface CapturedArchives {
   readonly archives: readonly ManifestArchive[]
+  /** What the archives of the format `stream` hold. */
+  readonly objects: readonly StreamEntry[]
   readonly wireBytes: number
   readonly outcome: CaptureOutcome
 }
@@ -44,6 +52,7 @@ export async function captureArchives(
   listedBytes?: number,
 ): Promise<CapturedArchives> {
   const archives: ManifestArchive[] = []
+  const objects: StreamEntry[] = []
   let wireBytes = 0
   for await (const archive of capture.archives()) {
     const { store } = archive.input
@@ -58,6 +67,7 @@ export async function captureArchives(
       (entry) => add(entry, place),
     )
     wireBytes += result.wireBytes
+    for (const object of archive.objects?.() ?? []) objects.push({ archive: file.name, ...object })
     const { part, format, content = 'all' } = archive
     const { bytes, plainBytes, sha256, body } = result
     const { recipients } = dependencies.encryptor
@@ -76,7 +86,7 @@ export async function captureArchives(
   }
   const outcome = await capture.finish()
   if (archives.length === 0) throw new SourceError('nothing-captured', 'the capture gave no archive')
-  return { archives, wireBytes, outcome }
+  return { archives, objects, wireBytes, outcome }
 }
 
 /** Twice as much and some, for what grows meanwhile and for the tar around it. */

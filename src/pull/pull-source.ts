@@ -1,4 +1,5 @@
-import type { IndexBuilder } from '../archive/contract.ts'
+import { Readable } from 'node:stream'
+import type { IndexBuilder, StreamEntry } from '../archive/contract.ts'
 import { RelayError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
 import { isStream, type ManifestFile, type ManifestSource } from '../model/snapshot.ts'
@@ -99,7 +100,7 @@ async function captureWhole(
   )
   const { archives, outcome, wireBytes } = captured
   const written = isStream(captured)
-    ? undefined
+    ? await writeStreamIndex(context, config, captured.objects, dependencies)
     : await writeIndex(context, config, { index, outcome }, dependencies)
   return {
     wireBytes,
@@ -109,8 +110,8 @@ async function captureWhole(
       mode: 'full',
       parents: [],
       archives,
-      index: written?.manifest,
-      entries: written?.entries ?? 0,
+      index: written.manifest,
+      entries: written.entries,
       facts: outcome.facts,
       warnings: outcome.warnings,
     },
@@ -122,6 +123,21 @@ async function begin(source: CapturableSource, context: PullContext, config: Sou
   if (context.probe.access === 'shell') return source.capture(context, config)
   if (source.captureOverSftp !== undefined) return source.captureOverSftp(context, config)
   throw needsShell(config)
+}
+
+async function writeStreamIndex(
+  context: PullSourceContext,
+  { name }: SourceConfig,
+  objects: readonly StreamEntry[],
+  dependencies: PullDependencies,
+): Promise<{ readonly manifest: ManifestFile; readonly entries: number }> {
+  const batches = (async function* () {
+    yield objects
+  })()
+  const header = { format: 1, of: 'stream', source: name, snapshot: context.pending.id } as const
+  const stream = Readable.from(dependencies.encodeIndex(header, batches), { objectMode: false })
+  const manifest = await writeOwnFile(context, indexFileName(name), { stream, store: 'zstd' }, dependencies)
+  return { manifest, entries: objects.length }
 }
 
 async function writeIndex(

@@ -4,6 +4,7 @@ import type {
   OpenArchive,
   PassTree,
   ReadIndex,
+  ReadStreamIndex,
   WrapInTar,
 } from '../archive/contract.ts'
 import type { Decryptor } from '../crypto/contract.ts'
@@ -22,6 +23,7 @@ export interface RestoreDependencies {
   readonly decryptor: Decryptor
   readonly openArchive: OpenArchive
   readonly readIndex: ReadIndex
+  readonly readStreamIndex: ReadStreamIndex
   readonly assembleTree: AssembleTree
   readonly passTree: PassTree
   readonly wrapInTar: WrapInTar

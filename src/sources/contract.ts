@@ -1,4 +1,11 @@
-import type { ArchiveInput, ArchiveObserver, IndexFlag, PackTar, RecordSorter } from '../archive/contract.ts'
+import type {
+  ArchiveInput,
+  ArchiveObserver,
+  IndexFlag,
+  PackTar,
+  RecordSorter,
+  StreamObject,
+} from '../archive/contract.ts'
 import type { SourceConfig } from '../model/config.ts'
 import type { Facts } from '../model/facts.ts'
 import type { Finding } from '../model/finding.ts'
@@ -50,6 +57,8 @@ export interface CaptureArchive {
   readonly extension?: string
   readonly input: ArchiveInput
   readonly observer: ArchiveObserver
+  /** For `stream`: what it holds, one a line of the index. Asked for once, when {@link finish} has resolved. */
+  readonly objects?: () => readonly StreamObject[]
   /** Plain bytes to be expected, where known, for the progress bar. */
   readonly expectedPlainBytes?: number | undefined
   /**

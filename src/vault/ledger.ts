@@ -13,6 +13,7 @@ import { openRegular, readRegular } from './regular-file.ts'
 import { spendReserve } from './reserve.ts'
 
 const common = { format: z.literal(VAULT_FORMAT), at: z.iso.datetime(), previous: z.string().nullable() }
+const count = z.number().int().nonnegative()
 const about = { ...common, snapshot: z.string().regex(SNAPSHOT_ID_PATTERN), manifest: z.string() }
 
 const record = z.discriminatedUnion('event', [
@@ -28,6 +29,13 @@ const record = z.discriminatedUnion('event', [
     ...about,
     event: z.literal('archives-removed'),
     files: z.array(z.string()),
+    why: z.string(),
+  }),
+  z.looseObject({
+    ...about,
+    event: z.literal('rekeyed'),
+    recipients: z.array(z.string()),
+    files: z.array(z.looseObject({ file: z.string(), bytes: count, sha256: z.string(), offset: count })),
     why: z.string(),
   }),
   z.looseObject({ ...common, event: z.literal('rotation-paused'), snapshot: z.string(), why: z.string() }),
@@ -105,7 +113,8 @@ export async function appendLedger(file: string, entry: LedgerEntry): Promise<vo
     try {
       await append(file, entry)
     } catch (error) {
-      if (entry.event === 'made' || !isVaultFull(error) || !(await spendReserve(dirname(file)))) throw error
+      const isRemoval = entry.event !== 'made' && entry.event !== 'rekeyed'
+      if (!isRemoval || !isVaultFull(error) || !(await spendReserve(dirname(file)))) throw error
       await append(file, entry)
     }
   })

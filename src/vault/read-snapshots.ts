@@ -13,6 +13,7 @@ import { readLedger } from './ledger.ts'
 import { ledgerState } from './ledger-state.ts'
 import { hashOf, parseManifest } from './manifest.ts'
 import { isSnapshotName, ledgerFile, MANIFEST_FILE, MOST_BYTES, snapshotDirectory } from './paths.ts'
+import { asRekeyed } from './rekeyed.ts'
 import { insistOnDirectory, readRegular } from './regular-file.ts'
 
 /** Manifests read at the same time: enough to keep a disk busy, far from the limit of open files. */
@@ -43,7 +44,8 @@ export async function readSnapshots(hostDir: string, host: string): Promise<Snap
       return {
         host,
         id,
-        ...stored,
+        manifest: asRekeyed(stored.manifest, entry?.forms ?? new Map()),
+        manifestHash: stored.manifestHash,
         removedFiles: entry?.removedFiles ?? new Set(),
         retired: entry?.retired ?? false,
         ...(entry === undefined ? { unrecorded: true } : {}),

@@ -126,7 +126,6 @@ class Chain {
       source: 'data',
       snapshot,
       definition: '',
-      recipients: [],
       passphrase: null,
       incrementals: 0,
       checkedAt: '2025-11-20T02:00:00Z',

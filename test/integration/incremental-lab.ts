@@ -5,7 +5,7 @@ import { assembleTree } from '../../src/archive/assemble-tree.ts'
 import { createCompress } from '../../src/archive/compression.ts'
 import { createIndexBuilder } from '../../src/archive/index-builder.ts'
 import { toIndexEntry } from '../../src/archive/index-entry.ts'
-import { encodeIndex, readIndex } from '../../src/archive/index-file.ts'
+import { encodeIndex, readIndex, readStreamIndex } from '../../src/archive/index-file.ts'
 import { openArchive } from '../../src/archive/open-archive.ts'
 import { packTar } from '../../src/archive/pack-tar.ts'
 import { createRecordSorter } from '../../src/archive/record-sorter.ts'
@@ -208,6 +208,7 @@ export class IncrementalLab implements AsyncDisposable {
       decryptor: { decrypt: (message) => Promise.resolve(message) },
       openArchive,
       readIndex,
+      readStreamIndex,
       assembleTree,
       passTree: async (parts) => {
         const tree = await passTree(parts)

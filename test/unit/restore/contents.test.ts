@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import type { IndexHeader } from '../../../src/archive/contract.ts'
-import { encodeIndex, readIndex } from '../../../src/archive/index-file.ts'
+import { encodeIndex, readIndex, readStreamIndex } from '../../../src/archive/index-file.ts'
 import type { ManifestSource } from '../../../src/model/snapshot.ts'
 import { readContents } from '../../../src/restore/contents.ts'
 import type { Snapshot } from '../../../src/vault/contract.ts'
@@ -21,6 +21,7 @@ function read(header: Partial<IndexHeader>, paths?: readonly string[]) {
     openArchive: () =>
       Promise.resolve(Readable.from(encodeIndex(whole, (async function* () {})()), { objectMode: false })),
     readIndex,
+    readStreamIndex,
     filePath: (_snapshot, name) => name,
   })
 }
@@ -59,6 +60,7 @@ test('a source without an index is as large as all its archives together', async
     decryptor: { decrypt: (message) => Promise.resolve(message) },
     openArchive: () => Promise.reject(new Error('nothing is to be opened')),
     readIndex,
+    readStreamIndex,
     filePath: (_snapshot, name) => name,
   })
   expect(contents).toMatchObject({
