@@ -21,11 +21,11 @@ import type { PullDependencies } from './dependencies.ts'
 export interface PullSourceContext extends Visit {
   readonly pending: PendingSnapshot
   /**
-   * Sources are looked at and wait for their servers side by side; what takes memory and fills the line goes through
-   * here, one after another. Rejects without running it once the signal is aborted.
+   * Sources are looked at, and wait for their servers, side by side. The work that takes memory and fills the line goes
+   * through here, one after another. Rejects without running it once the signal is aborted.
    */
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>
-  /** Files made so far: they go when the source fails. */
+  /** Files that were made so far. They are removed when the source fails. */
   readonly files: PendingFile[]
 }
 
@@ -40,8 +40,8 @@ export interface CapturedArchives {
 
 /**
  * Streams every archive of a capture into the pending snapshot, read back and judged at both ends. `add` takes every
- * member, synchronously and in reading order. `listedBytes` is what the source had when it was listed: what unpacks to
- * far more than that is a bomb. Throws a RelayError when the source can't be trusted.
+ * member, synchronously and in reading order. `listedBytes` is the size of the source when it was listed: an archive
+ * that unpacks to far more is a bomb. Throws a RelayError when the source can't be trusted.
  */
 export async function captureArchives(
   context: PullSourceContext,
@@ -89,7 +89,7 @@ export async function captureArchives(
   return { archives, objects, wireBytes, outcome }
 }
 
-/** Twice as much and some, for what grows meanwhile and for the tar around it. */
+/** Twice as much and some more, for files that grow meanwhile and for the tar around them. */
 function mostOf(known: number | undefined): number | undefined {
   return known === undefined ? undefined : known * 2 + 1024 ** 3
 }
@@ -167,8 +167,8 @@ function observeInto(archive: CaptureArchive, add: (entry: ReadEntry) => void): 
 }
 
 /**
- * Of the pipe's error and the remote side's, the one that says more: a full local disk, a lost connection or an
- * interruption is the cause itself; a stream that broke off is explained by the exit status behind it.
+ * Chooses between the error of the pipe and that of the remote side. A full local disk, a lost connection or an
+ * interruption is the cause itself. A stream that broke off is explained by the exit status behind it.
  */
 async function explain(error: unknown, archive: CaptureArchive): Promise<unknown> {
   const isCause =
@@ -181,8 +181,8 @@ async function explain(error: unknown, archive: CaptureArchive): Promise<unknown
 }
 
 /**
- * Of a full vault: how much room is missing, taken from the source's last archives that held all of it; else the error
- * as it is.
+ * Adds to the error of a full vault how much room is missing, by the source's last full archives; returns any other
+ * error as it is.
  */
 async function withMissing(
   error: unknown,
@@ -197,7 +197,7 @@ async function withMissing(
   const sum = (of: (archive: ManifestArchive) => number) =>
     (last?.archives ?? []).reduce((total, archive) => total + of(archive), 0)
   const plain = sum((archive) => archive.plainBytes)
-  // As well compressed as then.
+  // The rest is taken to compress as well as it did then.
   const missing = sum(({ bytes }) => bytes) * (1 - plainBytes / plain)
   if (!(missing > 0)) return error
   return new VaultError(
@@ -254,7 +254,7 @@ export function indexHeader(
   }
 }
 
-/** The source's paths as its members are named: what lies inside the deployment is relative to it. */
+/** The source's paths as its members are named: a path inside the deployment is relative to it. */
 function pathsInArchive(config: SourceConfig, deployment: string | undefined): string[] {
   const paths = config.kind === 'redis' ? [config.path] : config.paths
   return paths.map((path) =>

@@ -11,7 +11,7 @@ import type { PullSourceContext } from './capture-archives.ts'
 import { pullSource, type Chaining } from './pull-source.ts'
 import { groupByQuiesce, whileHeld } from './quiesce.ts'
 
-/** What the sources of one host came to, in order. */
+/** The outcomes of one host's sources, in order. */
 export interface CapturedSources {
   readonly manifests: ManifestSource[]
   readonly reports: SourcePullReport[]
@@ -28,7 +28,7 @@ export interface Links {
 /** What all sources of one pull have in common. */
 type CommonContext = Omit<PullSourceContext, 'files' | 'inTurn'>
 
-/** So many sources are looked at, or have their servers prepare something, at the same time. */
+/** How many sources are looked at, or prepared by their servers, at the same time. */
 const SIDE_BY_SIDE = 4
 
 /**
@@ -75,8 +75,8 @@ export async function captureSources(
 }
 
 /**
- * Captures sources side by side. What one of them throws ends the others, and is thrown when they have ended; a lost
- * connection each of them finds out for itself.
+ * Captures sources side by side. An error of one of them ends the others, and is thrown when they have ended. Each of
+ * them finds out by itself that the connection is lost.
  */
 async function captureGroup(
   context: CommonContext,
@@ -140,7 +140,10 @@ async function captureSource(
   }
 }
 
-/** A full or broken vault fails every source alike: there is nothing to go on for. A defect fails the one it is in. */
+/**
+ * A full or broken vault fails every source alike, so the others need not go on. A defect fails only the source in
+ * which it is.
+ */
 function isSourceFailure(error: RelayError, signal: AbortSignal): boolean {
   return !(error instanceof VaultError) && !signal.aborted
 }

@@ -3,7 +3,7 @@ import type { FindVolume } from '../services/contract.ts'
 import { requireShell } from '../runs/access.ts'
 import { configuredPrivilege, type Visit } from '../runs/visit.ts'
 
-/** A source with its paths: where a volume lies, only its server knows. Throws as {@link FindVolume} does. */
+/** A source with its paths. Only the server knows where a volume lies. Throws as {@link FindVolume} does. */
 export async function locateSource(
   visit: Visit,
   source: SourceConfig,

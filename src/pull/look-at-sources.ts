@@ -17,7 +17,7 @@ export type LookDependencies = Pick<
 
 /** A source as a pull would find it. */
 export interface SourceLook {
-  /** With its paths, where they are known. */
+  /** The source with its paths, where they are known. */
   readonly source: SourceConfig
   readonly chosen: ChosenPrivilege | undefined
   /** What a person should know of it, a sentence each. */
@@ -29,8 +29,8 @@ export interface SourceLook {
 }
 
 /**
- * What a pull of these sources would come to, as far as that can be seen without changing anything. Throws what
- * concerns all of them alike: a lost connection, an interruption.
+ * The outcome that a pull of these sources would have, as far as that can be seen without changing anything. Throws
+ * errors that concern all of them alike: a lost connection, an interruption.
  */
 export async function lookAtSources(
   place: Visit,
@@ -95,7 +95,7 @@ async function lookAtSource(
   return { source, chosen, notices, excludes, ...(told instanceof RelayError ? { error: told } : {}) }
 }
 
-/** What a source of a server without a shell fails with, where it has to run something there. */
+/** The error for a source that has to run something on a server without a shell. */
 export function needsShell({ kind }: SourceConfig): SourceError {
   return new SourceError('needs-shell', `a ${kind} source needs a shell on the server: it is SFTP only`, {
     next: 'Connect as a user who has a shell, or name the sources of this host in the config without this one.',

@@ -19,8 +19,8 @@ export type PlanDependencies = Pick<PullDependencies, 'connect' | 'probe' | 'loo
   }
 
 /**
- * What `pull` would do on each host, and what it would come to. A host that can't be pulled says so in its plan;
- * nothing thrown for one keeps another from its plan. Throws InterruptedError.
+ * What `pull` would do on each host, and with which outcome. The plan of a host that can't be pulled says so, and an
+ * error of one host keeps no other host from its plan. Throws InterruptedError.
  */
 export async function planPulls(
   hosts: readonly HostConfig[],

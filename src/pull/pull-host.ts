@@ -55,7 +55,7 @@ export async function pullHost(
   }
   const finished = now()
   const report = { host: host.name, ...ended, duration: finished.getTime() - started.getTime() }
-  // A run that never held the lock is not this host's history: another run is writing there.
+  // A run that never held the lock is no part of this host's history, because another run is writing there.
   if (report.outcome !== 'locked' && report.outcome !== 'skipped') {
     await vault.recordRun(host.name, runRecord(report, started, finished)).catch((error: unknown) => {
       reporter.event({ type: 'warning', host: host.name, code: 'history', message: messageOf(error) })
@@ -188,11 +188,11 @@ export async function takeSnapshot(
       next: `Set this computer's clock right if it is wrong now`,
     })
   }
-  // Captures go on: what is made now is good, and what is contradicted needs a person.
+  // Captures go on: the new snapshot is good, and the contradiction needs a person.
   const setBack = await setBackFinding(vault, host.name)
   if (setBack !== undefined) tellFindings(host, [setBack], dependencies)
   await using pending = await vault.begin(lock, now, signal)
-  // Beside the captures; it never throws.
+  // This goes on beside the captures. It never throws.
   const asked = serverVersions(place, dependencies)
   await using stack = new Disposables()
   const listings: NextListing[] = []
@@ -243,7 +243,7 @@ export async function takeSnapshot(
       versions,
     }),
   )
-  // Only now: a listing describes a snapshot that is there.
+  // This comes last, because a listing describes a snapshot that is there.
   for (const listing of listings) await listing.commit(snapshot, vault)
   return { snapshot, compose, sources: captured.reports, findings }
 }
@@ -278,7 +278,7 @@ async function rotate(
   lock: HostLock,
   snapshot: Snapshot,
 ): Promise<RotationReport | undefined> {
-  // What would go is not replaced by what is torn.
+  // A torn copy does not replace the snapshots that would go.
   if (!options.rotate || !snapshot.manifest.complete || snapshot.manifest.sources.some(isTorn))
     return undefined
   reporter.event({ type: 'host-step', host: host.name, step: 'rotating' })

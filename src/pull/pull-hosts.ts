@@ -22,7 +22,7 @@ export async function pullHosts(
     servers.set(server, known)
     return known
   }
-  // Alone, a host waits for nobody.
+  // A single host waits for no other.
   const turns = hosts.length === 1 ? [pLimit(1)] : await Promise.all(hosts.map(ofServer))
   const pull = (host: HostConfig) =>
     pullHost(host, options, dependencies, signal).catch((error: unknown) => defective(host, error))
@@ -32,7 +32,7 @@ export async function pullHosts(
   return { hosts: reports, duration: dependencies.now().getTime() - started }
 }
 
-/** What even the host's own report broke on. */
+/** The error on which even the host's own report broke. */
 function defective({ name }: HostConfig, thrown: unknown): HostPullReport {
   const error = new InternalError(thrown).withDetails({ host: name })
   return { host: name, outcome: 'failed', sources: [], error, duration: 0 }

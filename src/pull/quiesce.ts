@@ -7,9 +7,9 @@ import { requireShell } from '../runs/access.ts'
 import type { Visit } from '../runs/visit.ts'
 import type { PullDependencies } from './dependencies.ts'
 
-/** Sources that follow each other and have the same services hold still, so that one hold does for them. */
+/** Neighbouring sources that hold the same services still, so that one hold is enough for them. */
 export interface HeldSources {
-  /** Undefined where nothing has to. */
+  /** Undefined where no service has to. */
   readonly quiesce: QuiesceConfig | undefined
   readonly sources: readonly SourceConfig[]
 }
@@ -41,9 +41,9 @@ export function holdRequest({ host, probe, deployment }: Visit, quiesce: Quiesce
 }
 
 /**
- * Runs `capture` while the services hold still, and lets them run again behind it, whatever comes of it. What is the
- * matter with them then is found, not thrown: what was captured is good. Throws what kept them from being held, and
- * what `capture` throws.
+ * Runs `capture` while the services hold still, and lets them run again behind it, whatever its outcome. Problems of
+ * the services are then findings and not errors, because the capture is good. Throws the error that kept them from
+ * being held, and what `capture` throws.
  */
 export async function whileHeld(
   place: Visit,
@@ -72,8 +72,9 @@ export async function whileHeld(
 }
 
 /**
- * Lets run again what an earlier hold has left. Asked only where there is a sign of one, or a source of the host has
- * a quiesce: where the deployment can't be written to the sign lies elsewhere. The caller has the deployment's lock.
+ * Lets those services run again that an earlier hold has left. It asks only where there is a sign of a hold, or where a
+ * source of the host has a quiesce: when the deployment can't be written to, the sign lies elsewhere. The caller has
+ * the deployment's lock.
  */
 export async function settleLeftHolds(
   place: Visit,

@@ -85,7 +85,7 @@ export async function rotateHost(
       await vault.remove(lock, snapshot, reasons.join('; '), now)
     }
   }
-  // A full disk had no room for what is to be said of these; what was removed has made some.
+  // On a full disk there was no room for the ledger's lines about these. The removals have made room.
   for (const step of later) await step()
   return report(plan, snapshots)
 }
@@ -143,7 +143,9 @@ function presentFiles(snapshot: Snapshot, source: string): string[] {
     .filter((file) => !snapshot.removedFiles.has(file))
 }
 
-/** What is wrong with a snapshot that stays while others are to go; hashes are not read, that takes too long. */
+/**
+ * The problem of a snapshot that stays while others are to go. Contents are not hashed, because that takes too long.
+ */
 async function damageOfKept(vault: Vault, host: string, plan: RotationPlan): Promise<string | undefined> {
   const goes = plan.archives.length > 0 || plan.decisions.some(({ action }) => action === 'remove')
   if (!goes) return undefined
@@ -159,7 +161,7 @@ async function damageOfKept(vault: Vault, host: string, plan: RotationPlan): Pro
   return `a snapshot that is to stay is damaged (${where}: ${problem.message})`
 }
 
-/** While rotation is paused nothing goes, whatever is decided. */
+/** While rotation is paused nothing is removed, whatever is decided. */
 function waiting(plan: RotationPlan, snapshots: readonly Snapshot[], paused: string): RotationOutcome {
   return { ...report(plan, snapshots), removed: [], retired: [], paused }
 }

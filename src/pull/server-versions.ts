@@ -7,14 +7,14 @@ import type { PullDependencies } from './dependencies.ts'
 /** A manifest's `server.versions`, and what of it could not be found out. */
 export interface ServerVersions {
   readonly versions: Readonly<Record<string, string>>
-  /** Whose services they are, with the manager compose. */
+  /** The Compose project of the services, with the manager compose. */
   readonly compose?: NamedProject | 'unknown' | undefined
   readonly findings: readonly Finding[]
 }
 
 /**
- * What the server runs on: its tools by the probe, and its engines and images by asking them. That is for people and
- * later restores, and no reason not to have a backup: what can't be asked is a warning.
+ * The software of the server: its tools, as the probe found them, and its engines and images, which are asked. People
+ * and later restores need this, but a backup does not depend on it, so an engine that can't be asked is a warning.
  */
 export async function serverVersions(
   { host, remote, probe, deployment, signal }: Visit,

@@ -1,7 +1,10 @@
 import type { Facts } from '../model/facts.ts'
 import type { ManifestSource } from '../model/snapshot.ts'
 
-/** A source that lost so much since the last complete snapshot, or is so unlike it, that a person should look. */
+/**
+ * A source that has lost so much since the last complete snapshot, or differs so much from it, that a person should
+ * look.
+ */
 export interface Shrinkage {
   readonly source: string
   readonly code: 'source-gone' | 'source-empty' | 'source-shrank' | 'source-stopped'

@@ -42,7 +42,7 @@ export class AgentKey extends ssh2.BaseAgent {
   }
 }
 
-/** Does an agent listen there? */
+/** Whether an agent listens there. */
 export function answers(socketPath: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createConnection(socketPath)

@@ -9,13 +9,13 @@ import type { UnusableIdentity } from './identity-file.ts'
 /** Finds a secret where the config says it is (`ResolveSecret` of the secrets). */
 export type SecretLookup = (reference: SecretReference, signal: AbortSignal) => Promise<Secret>
 
-/** One way in, made when it is its turn: secrets are asked for only when they are needed. */
+/** One way to log in. It is made when its turn comes, so that secrets are asked for only when they are needed. */
 interface Candidate {
   /** The method as the server names it. */
   readonly method: 'publickey' | 'password' | 'keyboard-interactive'
   /** For the error: `key ~/.ssh/id_ed25519`. */
   readonly name: string
-  /** Undefined: it can't be tried after all; `skipped` says why. */
+  /** Undefined when it can't be tried after all; `skipped` says why. */
   attempt(): Promise<AnyAuthMethod | undefined>
 }
 
@@ -32,8 +32,9 @@ export interface Authentication {
 }
 
 /**
- * The ways in, in order: the configured key file (a public one names a key of the agent), the agent, the default key files (when none is configured),
- * the password. OpenSSH's server ends the connection after six failures, so what was named comes first.
+ * The ways to log in, in order: the configured key file (a public one names a key of the agent), the agent, the default
+ * key files (when none is configured), the password. OpenSSH's server ends the connection after six failures, so what
+ * was named comes first.
  */
 export function createAuthentication(
   ssh: SshConfig,
@@ -123,7 +124,7 @@ export function createAuthentication(
     },
     async next(methods, partial) {
       if (!greeted) {
-        // Asks for nothing but the list of methods (RFC 4252 section 5.2), so that no secret is fetched in vain.
+        // This asks only for the list of methods (RFC 4252 section 5.2), so that no secret is fetched in vain.
         greeted = true
         return { type: 'none', username: user }
       }

@@ -1,6 +1,6 @@
 /**
  * How many sessions a connection has open at once, and who waits for one. OpenSSH refuses more than
- * MaxSessions (10 by default); a server that allows less is found out and respected.
+ * MaxSessions (10 by default); a lower limit of a server is found out and respected.
  */
 export class ChannelSlots {
   #limit: number
@@ -23,7 +23,7 @@ export class ChannelSlots {
     return true
   }
 
-  /** Takes a slot that there may not be. */
+  /** Takes a slot even when none is free. */
   force(): void {
     this.#taken += 1
   }
@@ -56,7 +56,10 @@ export class ChannelSlots {
     else next()
   }
 
-  /** The server refused a session: from now on no more than are open besides it. False when none is. */
+  /**
+   * The server refused a session: from now on no more sessions are opened than are open besides it. False when none is
+   * open.
+   */
   refused(): boolean {
     if (this.#taken <= 1) return false
     this.#limit = Math.min(this.#limit, this.#taken - 1)

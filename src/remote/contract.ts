@@ -6,7 +6,7 @@ import type { Duplex, Readable, Writable } from 'node:stream'
  */
 export type Privilege = 'sudo' | HelperContainer
 
-/** Root by Docker (remote/scripts/helper.sh). The image is only there to make a container of; nothing of it runs. */
+/** Root by Docker (remote/scripts/helper.sh). The image only serves to make a container; none of its programs runs. */
 export interface HelperContainer {
   readonly docker: {
     /** Id of an image that the server has: `sha256:…`. */
@@ -17,14 +17,14 @@ export interface HelperContainer {
 }
 
 /**
- * What a step does, which says how long it may be silent before the server counts as stuck: it answers at once (`ask`),
- * it lists files (`list`), it streams what it reads or writes what we send (`stream`), it computes without a word
- * (`work`), or it waits for services that stop and start (`services`).
+ * What a step does. It decides how long the step may be silent before the server counts as stuck. The step answers at
+ * once (`ask`), lists files (`list`), streams what it reads or writes what we send (`stream`), computes without a word
+ * (`work`), or waits for services that stop and start (`services`).
  */
 export type Patience = 'ask' | 'list' | 'stream' | 'work' | 'services'
 
 /**
- * What the rest of the program knows of a server: it can run our scripts there. Implemented over SSH.
+ * A server as the rest of the program knows it: a place that can run our scripts. Implemented over SSH.
  *
  * A script is a POSIX sh file: `FOLDER/NAME` is `src/FOLDER/scripts/NAME.sh`. It gets its values as arguments
  * or on stdin, never by string concatenation; `args` are quoted by the implementation. Arguments are visible
@@ -73,8 +73,8 @@ export interface RemoteProcess {
 }
 
 /**
- * A script that holds server state and undoes it when this ends, however it ends: its stdin is a heartbeat
- * (docs/design/ssh.md, "The lease"). It speaks lines on stdout.
+ * A script that has changed the server's state and undoes that when the lease ends, however it ends. Its stdin is a
+ * heartbeat (docs/design/ssh.md, "The lease"). It speaks lines on stdout.
  */
 export interface Lease extends AsyncDisposable {
   /**
@@ -124,7 +124,7 @@ export interface RemoteHost extends AsyncDisposable {
 export type RemoteFileType =
   'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character-device' | 'block-device'
 
-/** What the server tells of a file system entry over SFTP: no inode, no count of links, no fractions of a second. */
+/** A file system entry as SFTP describes it: without an inode, a count of links, or fractions of a second. */
 export interface RemoteFileStat {
   readonly type: RemoteFileType
   /** Permission bits incl. setuid, setgid and sticky. */
@@ -140,9 +140,9 @@ export interface RemoteFileStat {
 export interface RemoteDirectoryEntry {
   /** As decoded from UTF-8. */
   readonly name: string
-  /** False when the name on the server is other bytes than this text is: no request can name that file. */
+  /** False when the bytes of the name on the server differ from this text: then no request can name the file. */
   readonly exact: boolean
-  /** Of the entry itself, not of what a symlink points to. */
+  /** The stat of the entry itself, not of what a symlink points to. */
   readonly stat: RemoteFileStat
 }
 

@@ -4,7 +4,7 @@ import { fingerprint, keyType } from './known-hosts.ts'
 import type { HostKeyCheck } from './known-hosts.ts'
 import { at } from './socket.ts'
 
-/** Why a server's key is not accepted, and what a person does about it. */
+/** The error for a server's key that is not accepted. It says why, and what a person can do. */
 export function hostKeyError(
   host: { readonly name: string; readonly ssh: SshConfig },
   key: Buffer,

@@ -5,11 +5,11 @@ import { OUTPUT_LIMIT } from './limits.ts'
 /** Seconds without a heartbeat after which a script undoes what it changed (docs/design/ssh.md, "The lease"). */
 export const SILENCE_LIMIT = 60
 const BEAT_EVERY = 5000
-/** Bytes of a line; longer ones are not written to a pipe in one piece (PIPE_BUF). */
+/** The most bytes of a line. A longer line is not written to a pipe in one piece (PIPE_BUF). */
 const LINE_LIMIT = 4000
 /** Bytes of a line from the script. */
 const ANSWER_LIMIT = 1024 * 1024
-/** Lines that nobody has asked for yet. */
+/** The most lines that may wait until somebody asks for them. */
 const UNREAD_LINES = 10_000
 
 /** How a lease is kept. */
@@ -18,7 +18,10 @@ export interface LeaseOptions {
   readonly beatEvery?: number
   /** ms that {@link Lease.nextLine} waits; absent: for ever. */
   readonly silence?: number
-  /** ms from the release until the script has ended, asked then; `stuck`: it was silent before. Absent: for ever. */
+  /**
+   * ms from the release until the script must have ended. Called at the release; `stuck` says that the script was
+   * silent before. Absent: for ever.
+   */
   readonly release?: (stuck: boolean) => number
   /** Makes the error for a script that has said nothing for so many ms. */
   readonly silent?: (ms: number) => Error
@@ -60,7 +63,7 @@ export function openLease(
     }
     changed()
   })
-  // A connection or a server that is given up; the exit says why.
+  // The connection or the server is given up. The exit says why.
   stdout.on('error', () => {})
   stdout.once('end', () => {
     ended = true
@@ -100,7 +103,7 @@ export function openLease(
         if (flooded !== undefined) throw flooded
         const line = lines.shift()
         if (line !== undefined) return line
-        // A connection that was cut also ends stdout: only the exit tells that from a script that ended.
+        // A cut connection ends stdout, too. Only the exit tells that from a script that has ended.
         if (ended || over) {
           await exit
           if (ended && lines.length === 0) return undefined

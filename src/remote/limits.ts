@@ -42,7 +42,7 @@ export const LIMITS: Limits = {
 /** Bytes that a script may say in all, on each of stdout (where it is kept) and stderr. */
 export const OUTPUT_LIMIT = 64 * 1024 * 1024
 
-/** A server that lives and says nothing more. */
+/** The error for a server that is alive and says nothing more. */
 export function silentError(host: string, command: RemoteCommand | undefined, ms: number): RemoteError {
   const during = command === undefined ? '' : ` during ${command.title ?? command.script}`
   return new RemoteError(
@@ -55,7 +55,7 @@ export function silentError(host: string, command: RemoteCommand | undefined, ms
   )
 }
 
-/** A server that says more than any answer can be. */
+/** The error for a server that says more than any answer can hold. */
 export function tooLongError(host: string, command: RemoteCommand): RemoteError {
   return new RemoteError('output-too-long', 'A command on the server said more than 64 MiB', {
     host,

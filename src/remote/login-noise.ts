@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { SCRIPT_BEGINS } from './scripts.ts'
 
-/** A login shell that has said more is taken at its word: no script of ours begins behind that. */
+/** Most bytes of noise. When a login shell has said more, no script of ours begins behind it. */
 const LIMIT = 64 * 1024
 
 /**

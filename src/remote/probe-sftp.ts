@@ -8,9 +8,9 @@ import type { HostProbe, RemoteFiles, RemoteHost } from './contract.ts'
 const NO_SHELL = /\bsftp\b|account is (?:currently )?not available|account is restricted/i
 
 /**
- * Tells whether an answer to a command that is not ours means that there is no shell: it says so, or (an sftp-server
- * in place of it) nothing at all and success. Whatever else answers may be a shell with a trouble of its own, and is
- * not to be mistaken for a server that has none: over SFTP less is captured.
+ * Tells whether an answer that is not our script's means that there is no shell. Either the answer says so, or there is
+ * no answer at all and the status is success (an sftp-server takes the shell's place). Any other answer may come from a
+ * shell that has a problem, and must not pass for a server without a shell, because SFTP captures less.
  */
 export function hasNoShell(answer: {
   readonly status: number
@@ -21,7 +21,7 @@ export function hasNoShell(answer: {
   return said === '' ? answer.status === 0 : said.length < 500 && NO_SHELL.test(said)
 }
 
-/** The server opened a session and would run no command in it; one that opens none may only be busy. */
+/** The server opened a session and refused to run a command in it. A server that opens no session may only be busy. */
 export function isRefusedExec(error: unknown): error is RemoteError {
   if (!(error instanceof RemoteError) || error.code !== 'session-refused') return false
   const { cause } = error.details

@@ -83,7 +83,7 @@ async function ask(
   return overSftp(host, question, signal, failed)
 }
 
-/** What sudo said, in its own words; only what a missing password means is ours to say. */
+/** The error with sudo's own words; only a missing password is explained in ours. */
 function sudoError(host: string, status: number, stderr: string): RemoteError {
   const said = stderr
     .split('\n')
@@ -104,7 +104,7 @@ function sudoError(host: string, status: number, stderr: string): RemoteError {
   })
 }
 
-/** Where there is no SFTP either, the answer to the command says more than that. */
+/** Where there is no SFTP either, the answer to the command says more. */
 async function overSftp(
   host: RemoteHost,
   question: Omit<ProbeQuestion, 'sudo'>,
@@ -159,7 +159,7 @@ export function parseProbe(text: string): HostProbe | undefined {
   }
 }
 
-/** The first thing that looks like a version; a tool that does not tell is there all the same. */
+/** The first text that looks like a version. A tool that tells none is there all the same. */
 function versionIn(said: string): string {
   return /\d+(?:\.\d+)+/.exec(said)?.[0] ?? 'unknown'
 }

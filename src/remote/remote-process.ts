@@ -13,7 +13,7 @@ const STDERR_LIMIT = 64 * 1024
 
 /** A {@link RemoteProcess} whose connection can be declared dead. */
 export interface SshProcess extends RemoteProcess {
-  /** The connection went: the exit rejects as lost unless the server had closed the channel before. */
+  /** Reports that the connection is gone: the exit rejects as lost, unless the server had closed the channel before. */
   connectionLost(): void
 }
 
@@ -22,11 +22,11 @@ export interface ProcessOptions {
   readonly signal: AbortSignal
   /** ms. `silence` absent: it may be silent for as long as it likes (a lease, whose lines are waited for instead). */
   readonly limits: { readonly silence: number | undefined; readonly end: number; readonly close: number }
-  /** Makes the error for one that ends without a status. */
+  /** Makes the error for a process that ends without a status. */
   readonly lost: () => ConnectionError
-  /** Makes the error for one that has said nothing for so many ms. */
+  /** Makes the error for a process that has said nothing for so many ms. */
   readonly silent: (ms: number) => RemoteError
-  /** Makes the error for one whose stderr has no end. */
+  /** Makes the error for a process whose stderr has no end. */
   readonly tooLong: () => RemoteError
 }
 
@@ -59,7 +59,7 @@ export function createProcess(channel: ClientChannel, options: ProcessOptions): 
   const { promise: exit, resolve, reject } = deferred<ExitResult>()
   // A caller that is busy with the streams looks at the exit only afterwards.
   exit.catch(() => {})
-  /** The server does not follow: what waits for it here ends all the same. */
+  /** The server does not respond, so what waits for it here must end all the same. */
   const abandon = (error: Error) => {
     if (channel.destroyed) return
     // ssh2's own `destroy` only asks the server to close the channel.
@@ -70,8 +70,8 @@ export function createProcess(channel: ClientChannel, options: ProcessOptions): 
   const kill = (patience = limits.end) => {
     channel.close()
     closing ??= setTimeout(() => abandon(options.silent(patience)), patience)
-    // Nobody may be left to read, and one who gives up may pause it after this; but ssh2 tells of the close only
-    // behind the last byte.
+    // Perhaps nobody reads any more, and a reader that gives up may pause the stream after this. But ssh2 reports the
+    // close only behind the last byte.
     channel.on('pause', () => queueMicrotask(() => channel.resume()))
     channel.resume()
   }
@@ -89,12 +89,12 @@ export function createProcess(channel: ClientChannel, options: ProcessOptions): 
   if (signal.aborted) abort()
   else signal.addEventListener('abort', abort, { once: true })
 
-  /** How long it may go on like this; undefined while it is our turn. */
+  /** How long the silence may go on; undefined while the server waits for us. */
   const limitOfSilence = (): number | undefined => {
     if (isClosed(channel) || channel.readableLength > 0) return undefined
     const silence = limits.silence ?? Infinity
     if (outputEnded) return Math.min(limits.end, silence)
-    // It may wait for what we have not written yet.
+    // The server may wait for bytes that we have not written yet.
     const listens = !stdin.writableEnded && stdin.writableLength === 0
     return listens ? undefined : silence
   }
@@ -125,7 +125,7 @@ export function createProcess(channel: ClientChannel, options: ProcessOptions): 
     exit,
     kill: (reason) => (reason === undefined ? kill() : fail(reason)),
     connectionLost() {
-      // A status may come before the last output: only the channel's own close says that all was received.
+      // A status may come before the last output. Only the channel's own close says that everything was received.
       if (isClosed(channel)) return
       clearInterval(watch)
       clearTimeout(closing)
@@ -170,13 +170,13 @@ function createStdin(channel: ClientChannel, taken: () => void): Writable {
   return stdin
 }
 
-/** Did the server close the channel? ssh2 tells it by event only once all output was read. */
+/** Whether the server closed the channel. ssh2 emits the event only when all output was read. */
 function isClosed(channel: ClientChannel): boolean {
   const { incoming } = channel as unknown as { readonly incoming: { readonly state: string } }
   return incoming.state === 'closed'
 }
 
-/** What the script said; all there is when it never began. */
+/** The script's own output, or all the output when the script never began. */
 function ofScript(stderr: string): string {
   const begin = stderr.indexOf(SCRIPT_BEGINS)
   return begin === -1 ? stderr : stderr.slice(begin + SCRIPT_BEGINS.length)

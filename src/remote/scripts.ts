@@ -25,7 +25,7 @@ async function expand(name: string, included: Set<string>): Promise<string> {
   for (const line of (await readFile(file, 'utf8')).split('\n')) {
     const library = /^# include ([a-z/]+\/lib\/[a-z0-9-]+)\.sh$/.exec(line)?.[1]
     if (library === undefined) {
-      // A server need not parse what is for people; a third of the scripts is.
+      // Comments are for people, so a server need not parse them; they are a third of the scripts.
       if (!/^\s*#/.test(line)) expanded.push(line)
     } else if (!included.has(library)) {
       included.add(library)
@@ -35,7 +35,10 @@ async function expand(name: string, included: Set<string>): Promise<string> {
   return expanded.join('\n')
 }
 
-/** The line on stdout and stderr behind which the script speaks; before it the login shell may have (a noisy .bashrc). */
+/**
+ * The line on stdout and stderr behind which the script speaks. Before it the login shell may have spoken (a noisy
+ * .bashrc).
+ */
 export const SCRIPT_BEGINS = 'relay-backup:begin\n'
 
 /**
@@ -83,12 +86,13 @@ function cleanly(program: string, { login }: { readonly login: boolean }): strin
   const kept = KEPT.map((name) => `\${${name}+"${name}=$${name}"}`)
   const go = (script: string): string =>
     `exec env -i LC_ALL=C ${kept.join(' ')} sh -c ${quoteForSh(script)} relay-backup "$@"`
-  // For commands that are the user's own (remote/scripts/lib/login.sh). By a pipe: everybody can read arguments, and there may be
-  // secrets in it. The line breaks of the here-document are made there (see below).
+  // The environment for commands that are the user's own (remote/scripts/lib/login.sh). It goes through a pipe, because
+  // everybody can read arguments and it may hold secrets. The shell makes the line breaks of the here-document (see
+  // below).
   return login ? `${LOGIN_TO_PIPE}${go(`${LOGIN_FROM_PIPE}${program}`)}` : go(program)
 }
 
-/** For a POSIX shell alone, inside of what {@link quote} quotes. */
+/** Quotes for a POSIX shell alone, inside a text that {@link quote} quotes. */
 function quoteForSh(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`
 }
@@ -115,7 +119,7 @@ const FROM_HELPER = 'relay_helper=$1; shift; eval "$(printf %b "$relay_helper")"
 /** What a script is started with besides its arguments. */
 export interface StartOptions {
   readonly privilege?: Privilege | undefined
-  /** It ends by its stdin, in its own time. */
+  /** The script ends by itself when its stdin ends. */
   readonly leased?: boolean
 }
 

@@ -25,7 +25,7 @@ const TYPES: ReadonlyMap<number, RemoteFileType> = new Map([
   [0o060000, 'block-device'],
 ])
 
-/** What bytes that are no UTF-8 become when ssh2 decodes a name. */
+/** The character that bytes which are no UTF-8 become when ssh2 decodes a name. */
 const REPLACED = '\ufffd'
 
 type Done<T> = (error?: Error | null, value?: T) => void
@@ -49,7 +49,7 @@ export function createFiles(
   const pending = new Set<(reason: Error) => void>()
   let ended: Error | undefined
   let watch: NodeJS.Timeout | undefined
-  /** A server that answers one of several requests is not silent. */
+  /** A server that answers any of several requests is not silent. */
   const answered = () => {
     clearTimeout(watch)
     watch = pending.size === 0 ? undefined : setTimeout(stuck, options.silence)
@@ -112,7 +112,7 @@ export function createFiles(
 
     async *list(path) {
       const handle = await call<Buffer>((done) => sftp.opendir(path, done))
-      // Two names that decode to the same text: at least one of them is other bytes.
+      // Two names decode to the same text, so the bytes of at least one of them differ from it.
       const replaced = new Set<string>()
       const isExact = async (name: string): Promise<boolean> => {
         if (!name.includes(REPLACED)) return true
@@ -213,7 +213,7 @@ function toStat(host: string, attributes: Partial<Attributes>): RemoteFileStat {
   return { type, mode: mode & 0o7777, uid, gid, size: size ?? 0, mtime: mtime ?? 0 }
 }
 
-/** Undefined for an error that is no answer of the server: the session ended. */
+/** Undefined for an error that is no answer of the server, because the session ended. */
 function refusal(host: string, error: Error): RemoteFileError | undefined {
   const status = (error as { readonly code?: unknown }).code
   if (typeof status !== 'number') return undefined

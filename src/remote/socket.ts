@@ -41,7 +41,7 @@ export function at(ssh: SshConfig): string {
   return `${ssh.host} port ${ssh.port}`
 }
 
-/** Nobody answered within the connect timeout. */
+/** The error when nobody answered within the connect timeout. */
 export function timeoutError(ssh: SshConfig): ConnectionError {
   return new ConnectionError(
     'unreachable',

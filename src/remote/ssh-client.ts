@@ -28,12 +28,13 @@ export interface ConnectOptions {
   readonly pauses?: readonly number[]
 }
 
-/** sshd drops connections at random while many log in (MaxStartups). ms */
+/** In ms. sshd drops connections at random while many log in (MaxStartups). */
 const PAUSES: readonly number[] = [500, 1000, 2000, 4000]
 
 /**
- * Connects and logs in; a server that hangs up before the login is asked again, with pauses. Throws ConnectionError with the problem, KeyError never: a key that can't be used is
- * part of the `auth` error, since another way in may have worked.
+ * Connects and logs in; a server that hangs up before the login is asked again, with pauses. Throws ConnectionError
+ * with the problem, and never KeyError: a key that can't be used is part of the `auth` error, since another way to log
+ * in may have worked.
  */
 export async function connectClient(
   host: { readonly name: string; readonly ssh: SshConfig },
@@ -45,7 +46,7 @@ export async function connectClient(
     } catch (error) {
       if (!(error instanceof ConnectionError) || !hungUp(error)) throw error
     }
-    // Not all at the same moment again: hosts are pulled side by side.
+    // The pause is random, because hosts are pulled side by side and must not all come at the same moment again.
     await sleep(pause * (0.5 + Math.random()), undefined, { signal: options.signal }).catch(() => {})
     options.signal.throwIfAborted()
   }
@@ -124,14 +125,15 @@ async function handshake(
   const socket = await openSocket(ssh, signal)
   const client = new ssh2.Client()
   const { promise, resolve, reject } = deferred<void>()
-  // A server that accepts and then says nothing; secrets that a person has to unlock are not on its account.
+  // This is for a server that accepts the connection and then says nothing. The time in which a person unlocks secrets
+  // does not count.
   const silence = () => setTimeout(() => reject(timeoutError(ssh)), ssh.connectTimeout)
   let timer = silence()
   const abort = () => reject(signal.reason as Error)
   signal.addEventListener('abort', abort, { once: true })
   client.once('ready', resolve)
   client.on('error', (error: Error & { level?: string }) => {
-    // One key of an agent that does not sign is no reason to stop; ssh2 goes on with the next.
+    // A key of an agent that does not sign is no reason to stop: ssh2 goes on with the next key.
     if (error.level !== 'agent') reject(error)
   })
   client.once('close', () => reject(new Error('the server closed the connection')))
@@ -224,7 +226,7 @@ function handshakeError(
   )
 }
 
-/** The next step where a password is configured, and that is what it is about. */
+/** The next step when the failure is about a configured password. */
 function passwordRefused(
   ssh: SshConfig,
   user: string,

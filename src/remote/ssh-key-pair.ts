@@ -11,7 +11,7 @@ export interface SshKeyPair {
 export function generateSshKeyPair(): SshKeyPair {
   for (;;) {
     const { public: publicKey, private: privateKey } = ssh2.utils.generateKeyPairSync('ed25519')
-    // ssh2 writes about one key in two hundred so that it can't be read again itself.
+    // ssh2 writes about one key in two hundred in a form that ssh2 itself can't read.
     if (isReadable(publicKey) && isReadable(privateKey)) return { publicKey: publicKey.trim(), privateKey }
   }
 }

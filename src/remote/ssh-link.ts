@@ -37,7 +37,7 @@ export class SshLink {
     return this.#closed
   }
 
-  /** It has opened a session before. */
+  /** True when this connection has opened a session before. */
   get served(): boolean {
     return this.#served
   }
@@ -47,9 +47,9 @@ export class SshLink {
     line: string,
     command: RemoteCommand,
     options: {
-      /** Until the server has taken the command. */
+      /** Ends the waiting until the server has taken the command. */
       readonly opening: AbortSignal
-      /** From then on. */
+      /** Ends the process from then on. */
       readonly signal: AbortSignal
       readonly leased: boolean
     },
@@ -58,7 +58,8 @@ export class SshLink {
       (done) => this.#client.exec(line, done),
       (late) => late.close(),
       { command, signal: options.opening },
-      // At once: a short command's status and end may come in the same packet as the answer to exec.
+      // The process is made at once, because the status and end of a short command may come in the same packet as the
+      // answer to exec.
       (channel) => this.#track(channel, command, options),
     )
   }
@@ -85,7 +86,8 @@ export class SshLink {
         { signal },
         (channel) => {
           channel.on('error', () => {})
-          // As a socket does: when the other side has ended, so does ours. Not every version of Node's streams does that.
+          // When the other side has ended, our side ends, too, as a socket's does. Not every version of Node's streams
+          // does that.
           channel.once('end', () => channel.end())
           const cut = () => channel.destroy()
           signal.addEventListener('abort', cut, { once: true })
@@ -139,7 +141,7 @@ export class SshLink {
     return process
   }
 
-  /** A request that opens something, with a bound; `late` gets rid of what is opened after that. */
+  /** A bounded wait for a request that opens something. `late` closes what is opened after the bound. */
   #ask<C, T = C>(
     request: (done: (error: Error | undefined, opened: C) => void) => unknown,
     late: (opened: C) => void,

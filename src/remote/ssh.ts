@@ -25,7 +25,7 @@ const SESSIONS = 8
 /** How often a refused session is asked for again before it is taken for a limit, and ms in between. */
 const PASSING_REFUSALS = 4
 const REFUSAL_PAUSE = 250
-/** The same where no fewer slots are possible. */
+/** The same, for a connection that can't do with fewer slots. */
 const LAST_REFUSALS = 40
 /** Connections to one server at most: with `MaxSessions 1` each session needs one of its own. */
 const LINKS = 8
@@ -58,7 +58,7 @@ class SshHost implements RemoteHost {
   readonly #options: HostOptions
   readonly #limits: Limits
   readonly #links: SshLink[] = []
-  /** Sessions on one connection: fewer than we want where the server has refused one. */
+  /** The most sessions on one connection: fewer than we want, once the server has refused one. */
   #perLink = SESSIONS
   #leases = 0
   #growing: Promise<void> | undefined
@@ -102,7 +102,7 @@ class SshHost implements RemoteHost {
     const { signal } = options
     const process = await this.#start(
       { ...command, args: [String(SILENCE_LIMIT), ...(command.args ?? [])] },
-      // An abort must not cut the lease: what the script changed is undone in order, by its release.
+      // An abort must not cut the lease: the release lets the script undo in order what it has changed.
       { leased: true, opening: signal, signal: new AbortController().signal },
     )
     this.#leases += 1
@@ -184,7 +184,8 @@ class SshHost implements RemoteHost {
           refusals = 0
           this.#perLink = Math.min(this.#perLink, link.slots.limit)
         }
-        // Alone on a connection that has opened sessions before: what it still counts is about to end.
+        // The session is alone on a connection that has opened sessions before, so the sessions that the server still
+        // counts are about to end.
         const passing = refused && !fewer && refusals <= (link.served ? LAST_REFUSALS : PASSING_REFUSALS)
         link.slots.release()
         if (passing) await sleep(REFUSAL_PAUSE, undefined, { signal: options.opening })
@@ -221,7 +222,7 @@ class SshHost implements RemoteHost {
     for (;;) {
       signal.throwIfAborted()
       const open = this.#links.filter((link) => !link.closed)
-      // Whoever has lost its connection learns that from the first one.
+      // When connections are lost, the first one reports it.
       if (open.length === 0) return this.#takeFirst()
       const free = open.find((link) => link.slots.take())
       if (free !== undefined) return free

@@ -14,10 +14,10 @@ export interface UndoCheck {
 }
 
 /**
- * The look that a restore has at who uses its targets, before one is undone by a person: the same data is moved. Changes
- * nothing. Throws RelayError `containers-left` for containers that run, use it and would not be stopped, and
- * `compose-changes` as a restore does. Resolves with what was accepted. Processes are looked for by the server's script,
- * when the services are stopped.
+ * Looks at who uses the targets of a restore before a person undoes it, as the restore itself did: undoing moves the
+ * same data. Changes nothing. Throws RelayError `containers-left` for containers that run, use it and would not be
+ * stopped, and `compose-changes` as a restore does. Resolves with what was accepted. The server's script looks for
+ * processes when the services are stopped.
  */
 export async function checkUndo(
   { host, remote, privilege, signal }: Visit,
@@ -28,7 +28,7 @@ export async function checkUndo(
   const units = journal.units ?? []
   const services = containerServices(manages)
   if (manages === undefined || services === undefined || units.length === 0) return []
-  // Nothing of it was moved, or it is back already.
+  // Nothing of this unit was moved, or it is back already.
   if (state === 'begun' || (state === 'closed' && how !== 'done')) return []
   const paths = units.map(({ target }) => target)
   const speak = configuredPrivilege(host)
@@ -44,7 +44,8 @@ export async function checkUndo(
       },
     )
   }
-  // What is undone halfway starts the containers of before; a migration is taken back to what ran on either server.
+  // An undo that goes on halfway starts the containers of before. A migration is taken back to what ran on either
+  // server.
   if (state !== 'closed' || journal.migration !== undefined) return []
   const changed = await changedServices(remote, manages, made, { privilege, signal })
   if (changed.length === 0) return []

@@ -6,13 +6,16 @@ import type { RestoreJournal } from './server/journals.ts'
 export interface ChosenJournal {
   /** Undefined: there is none to undo. */
   readonly journal: RestoreJournal | undefined
-  /** The last restore of all, which is undone already: who says nothing of which one may mean it, not `journal`. */
+  /**
+   * The last restore of all, when that is undone already. A person who names no restore may mean this one, and not
+   * `journal`.
+   */
   readonly undone: RestoreJournal | undefined
 }
 
 /**
- * The one asked for; else one that is open, else the last that was done; of a migration the other side may be open.
- * Throws UsageError when the one asked for is not there.
+ * Chooses the restore that was asked for; else one that is open; else the last that was done. Of a migration the other
+ * side may be the open one. Throws UsageError when the one asked for is not there.
  */
 export function chooseJournal(
   host: string,
@@ -39,8 +42,8 @@ export function chooseJournal(
 }
 
 /**
- * The cutover that came behind a migration on one of its servers, and was done or is not settled: by that the earlier
- * one is history there. `journals` are that server's, the oldest first.
+ * A later cutover on one of a migration's servers that was done or is not settled. It makes the earlier migration
+ * history there. `journals` are that server's, the oldest first.
  */
 export function supersededBy(journals: readonly RestoreJournal[], id: string): RestoreJournal | undefined {
   const at = journals.findIndex((one) => one.id === id)
@@ -54,7 +57,7 @@ export function lastCutover(journals: readonly RestoreJournal[]): RestoreJournal
   return journals.findLast((one) => isCutover(one) && one.how === 'done')
 }
 
-/** It is a side of a migration that hands over from one server to the other. */
+/** True for a side of a migration that hands over from one server to the other. */
 export function isCutover({ migration }: RestoreJournal): boolean {
   return migration !== undefined && migration.role !== 'rehearsal'
 }

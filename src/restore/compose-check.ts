@@ -6,32 +6,32 @@ import type { ComposeServices, MadeServices, ServerServices } from '../model/ser
 import type { Privilege, RemoteHost } from '../remote/contract.ts'
 import type { RestorePlacement } from './server/driver.ts'
 
-/** What is going to be put in place, and where it lies until then. */
+/** The paths that are going to be put in place, and where they lie until then. */
 type StagedUnit = Pick<RestorePlacement['units'][number], 'target' | 'staged'>
 
-/** How much of what Compose says is told. */
+/** How many characters of Compose's message are shown. */
 const LONGEST = 400
 
 /** What Compose would make of a project's files. */
 interface Reading {
   /** `docker-compose`. */
   readonly tool: string
-  /** By service; undefined: it can't read the files, and `said` is why. */
+  /** By service; undefined when Compose can't read the files: `said` has the reason. */
   readonly hashes: ReadonlyMap<string, string> | undefined
   readonly said: string
-  /** Something else that Compose may read is not what it was. */
+  /** True when another path that Compose may read is not what it was. */
   readonly other: boolean
 }
 
 /** How a project's files are read; see {@link checkCompose}. */
 interface CheckOptions {
-  /** What runs, and would be made anew. */
+  /** The services that run and would be made anew. */
   readonly made: MadeServices | undefined
-  /** Of those, the services that the files on the server would make otherwise already. */
+  /** The services among them that the files on the server would make otherwise already. */
   readonly changed: readonly string[]
-  /** The user takes what Compose makes of them, whatever runs. */
+  /** The user accepts what Compose makes of the files, whatever runs. */
   readonly acceptChanges: boolean
-  /** What the snapshot's files were used by, to be named: `1.29.2`. */
+  /** The Compose that used the snapshot's files, for the message: `1.29.2`. */
   readonly recorded: string | undefined
   readonly privilege: Privilege | undefined
   readonly signal: AbortSignal
@@ -60,11 +60,11 @@ export async function checkCompose(
   const reading = await readCompose(remote, { project: services.project, args, names, unseen }, options)
   if (reading.hashes === undefined && staged !== undefined) {
     const text = staged.replaced.reduce((all, { from, to }) => all.replaceAll(from, to), reading.said).trim()
-    // What the files name may be restored with them: that is seen when they are in place.
+    // Files that these name may be restored with them. Compose sees those only when they are in place.
     if (!/not found|couldn't find|no such file/i.test(text))
       throw refused(remote, reading.tool, staged, text, recorded)
   }
-  // What is put in place may be what they were made from.
+  // The services may have been made from what is put in place.
   const unexplained = reading.other ? [] : compared.filter((one) => !isMadeSo(one, reading.hashes))
   if (unexplained.length === 0) return []
   const message = `${describeServices(unexplained)} would be made otherwise than it runs on ${remote.name}: neither the files there nor those of the snapshot say how it was made, so a variable of the shell that started it does, or an image that has changed since`
@@ -76,8 +76,8 @@ export async function checkCompose(
 }
 
 /**
- * The services that run and that Compose would make otherwise by now, of the files as they are on the server. One that
- * it can't read is not what they were made from either. Throws RemoteError.
+ * The running services that Compose would make otherwise now, by the files as they are on the server. A file that
+ * Compose can't read is not what they were made from either. Throws RemoteError.
  */
 export async function changedServices(
   remote: RemoteHost,
@@ -179,7 +179,7 @@ export function stagedArguments(
   const replaced: { from: string; to: string }[] = []
   const place = (path: string): string => {
     for (const { target, staged } of units) {
-      // What is no text is no argument of Compose.
+      // A name that is no text can't be an argument of Compose.
       if (typeof target !== 'string' || typeof staged !== 'string') continue
       if (path !== target && !path.startsWith(`${target}/`)) continue
       const from = staged + path.slice(target.length)

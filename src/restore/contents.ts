@@ -17,15 +17,15 @@ import type { RestoreDependencies } from './dependencies.ts'
 /** What a source of a snapshot holds, from its index. */
 export interface SourceContents {
   readonly header: IndexHeader
-  /** Of what is to be restored. */
+  /** Counts of the entries that are to be restored. */
   readonly entries: number
   /** Content bytes of what is to be restored; of a `stream` all its archives. */
   readonly bytes: number
   /** How many of the entries have an ACL. */
   readonly acls: number
-  /** What is in the snapshot and not restored: snapshots of old have device nodes. */
+  /** Entries of the snapshot that are not restored: old snapshots have device nodes. */
   readonly leftOut: number
-  /** The uids that it belongs to. */
+  /** The uids that own these entries. */
   readonly owners: ReadonlySet<number>
   /** Types of the entries asked for by name: the source's paths, or those of `--path`; latin1. */
   readonly types: ReadonlyMap<string, EntryType>

@@ -15,7 +15,7 @@ import type { PullDependencies } from '../pull/dependencies.ts'
 import type { FindContainerServices, FindImages, WaitHealthy } from '../services/contract.ts'
 import type { RestorableSource } from '../sources/contract.ts'
 
-/** The parts a restore is wired from; it pulls, too, to have a safety snapshot. */
+/** The parts that a restore is wired from. It also pulls, to get a safety snapshot. */
 export interface RestoreDependencies {
   readonly pull: PullDependencies
   /** Why nothing can be encrypted, so that there can be no safety snapshot; undefined where it can. */

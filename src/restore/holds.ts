@@ -5,8 +5,9 @@ import type { Carried } from './carried.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 
 /**
- * Lets run again what a pull that was cut off has left stopped or paused. A restore starts what ran before it, so it
- * must: throws RelayError `services-held` when one does not. The deployment is locked by the caller.
+ * Lets those services run again that a pull which was cut off has left stopped or paused. They must run, because a
+ * restore starts what ran before it: throws RelayError `services-held` when one does not. The caller has locked the
+ * deployment.
  */
 export async function settleHolds(
   { place, diary }: Carried,

@@ -13,7 +13,7 @@ export interface Launch {
   /** The migration's, the same on both servers. */
   readonly id: string
   readonly migration: MigrationRole
-  /** What runs there from now on, whatever ran before. */
+  /** The services that run there from then on, whatever ran before. */
   readonly found: FoundServices
   readonly start: Starts
   /** The target's lock in the vault; absent for a dry run. */
@@ -25,7 +25,7 @@ export interface Launch {
 export interface HandOver {
   /** Before anything but the data services starts. Throws when the other side is not held still any more. */
   ready(): Promise<void>
-  /** What was started is healthy: throws when it is not what it is to be. Returns what is worth knowing. */
+  /** Called when the started services are healthy. Throws when they are not what they should be. Returns findings. */
   accept(remote: RemoteHost): Promise<readonly Finding[]>
   /**
    * The target is healthy: gives the other side up. `keep` tells the target to go on serving whatever happens; both are
@@ -35,5 +35,5 @@ export interface HandOver {
   decide(keep: () => Promise<void>): Promise<void>
 }
 
-/** Whether the other side was given up is not known: nothing may be undone on either. */
+/** Nobody knows whether the other side was given up, so nothing may be undone on either side. */
 export class UndecidedError extends RelayError {}

@@ -14,7 +14,7 @@ import { asRelayError, undo } from './undo.ts'
 
 type Unit = RestorePlacement['units'][number]
 
-/** A merge's own note beside the journal of its restore; a rollback finds it by this name. */
+/** The journal of a merge, beside the journal of its restore. A rollback finds it by this name. */
 export function mergeJournal(deployment: string, id: string, source: string): string {
   return `${deployment}/.relay-backup/restore-${id}/merge-${source}`
 }

@@ -10,7 +10,7 @@ import type { WaitHealthy } from '../services/contract.ts'
 import type { HandOver, Starts } from './launch.ts'
 import type { RestoreDriver, StepResult } from './server/driver.ts'
 
-/** Without a health URL: ms in which a service that was started must not die. */
+/** ms in which a started service must not die, where there is no health URL. */
 const SETTLE = 3000
 
 /** A source whose facts are compared once its service runs again. */
@@ -38,8 +38,8 @@ export interface PlaceContext {
 
 /**
  * From the stop on: stop → swap → start the data services → compare facts → start the rest → health → commit.
- * Throws when any of it failed; undoing is the caller's, but for an UndecidedError. Returns what is worth knowing of
- * a good one.
+ * Throws when a step failed. The caller must then undo, except after an UndecidedError. Returns the findings of a
+ * restore that went well.
  */
 export async function putInPlace(context: PlaceContext): Promise<Finding[]> {
   const { driver, step, signal } = context
@@ -61,7 +61,7 @@ export async function putInPlace(context: PlaceContext): Promise<Finding[]> {
   return findings
 }
 
-/** Of a migration: from here on it is not interrupted, and once the other side is given up nothing is undone. */
+/** In a migration nothing interrupts from here on, and once the other side is given up nothing is undone. */
 async function takeOver({ driver, step, remote }: PlaceContext, handOver: HandOver): Promise<Finding[]> {
   const patient = new AbortController().signal
   await handOver.decide(async () => insist('keeping', await driver.keep(patient), step))
@@ -131,7 +131,7 @@ async function insistOnHealth(context: PlaceContext, health: HealthConfig): Prom
   })
 }
 
-/** Goes on only when a step went well; its notes are told either way. Throws RemoteError. */
+/** Goes on only when a step went well. Its notes are shown either way. Throws RemoteError. */
 export function insist(what: string, result: StepResult, step: (text: string) => void): void {
   for (const note of result.notes) step(printable(note))
   if (!result.ok) {

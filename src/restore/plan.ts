@@ -46,9 +46,9 @@ export interface PlanInput {
   /** Services that run, and that the files on the server would make otherwise already. */
   readonly changed: readonly string[]
   readonly chosen: ChosenPrivilege
-  /** About the vault that it comes from. */
+  /** Findings about the vault that the snapshot comes from. */
   readonly vault: readonly Finding[]
-  /** Why nothing can be encrypted; undefined where it can. */
+  /** Why nothing can be encrypted; undefined where encrypting works. */
   readonly cannotEncrypt?: RelayError | undefined
   /** Of {@link versionFindings}. */
   readonly versions: readonly Finding[]
@@ -122,7 +122,9 @@ export function planRestore(input: PlanInput): RestorePlan {
   }
 }
 
-/** A snapshot of the future may be the newest there is, or may be one that a wrong clock put before all others. */
+/**
+ * A snapshot that is dated in the future may really be the newest, or a wrong clock may have put it before all others.
+ */
 function dateFindings({ snapshot, now }: PlanInput): Finding[] {
   const ahead = snapshotTime(snapshot.id).getTime() - now.getTime()
   if (ahead <= 0) return []
@@ -186,8 +188,8 @@ function targetProblem(target: TargetLook, { host, probe, chosen }: PlanInput): 
       'Move it away by hand, then restore again.',
     )
   }
-  // What can't be renamed itself is replaced child by child. A directory that goes elsewhere must be writable, too:
-  // its `..` changes (rename(2), EACCES).
+  // A path that can't be renamed itself is replaced child by child. A directory that moves must itself be writable,
+  // too, because its `..` changes (rename(2), EACCES).
   const itself = target.mountPoint || (target.type === 'directory' && target.parentWritable)
   const isWritable = itself ? target.writable : target.parentWritable
   if (!isWritable) {
@@ -202,7 +204,7 @@ function targetProblem(target: TargetLook, { host, probe, chosen }: PlanInput): 
   return undefined
 }
 
-/** What it takes for Docker to be the way; nothing where it is not needed. */
+/** What it takes to do it by Docker; empty where that is not needed. */
 function byDocker({ refused }: ChosenPrivilege): string {
   return refused === undefined ? '' : ` Docker would do, too, but: ${refused.message}. ${refused.next}`
 }

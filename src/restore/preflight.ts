@@ -35,9 +35,9 @@ export interface RestoreRequest {
   readonly start: boolean
   /** Take a snapshot of what is replaced first. */
   readonly safety: boolean
-  /** Services may be made otherwise than they run, by what neither the server's files nor the snapshot's say. */
+  /** Services may be made otherwise than they run, even where neither the server's files nor the snapshot's say how. */
   readonly acceptChanges: boolean
-  /** It is a migration's. */
+  /** The restore is part of a migration. */
   readonly launch?: Launch | undefined
 }
 
@@ -60,7 +60,7 @@ export async function preflight(
   const read: Omit<SourceToRestore, 'findings' | 'notes'>[] = []
   const asked = wantedSources(snapshot.manifest.sources, request)
   for (const source of asked) refuseRemoved(snapshot, source.archives)
-  // Nothing is read of an index before it is known to be whole: damage would pass for a wrong identity.
+  // An index is read only when it is known to be whole: damage would otherwise pass for a wrong identity.
   const indexes = asked.flatMap(({ index }) => (index === undefined ? [] : [{ snapshot, file: index.file }]))
   await checkFiles(indexes, { pull: dependencies.pull, hashes: true, signal })
   const all = await dependencies.pull.vault.snapshots(snapshot.host, { retired: true })
@@ -115,7 +115,7 @@ export async function preflight(
     stops && launch === undefined
       ? await targetVersions(request, visited, look.deployment.path, dependencies)
       : []
-  // What is restored may be older than what was there once.
+  // The restored files may be older than what was there once.
   const setBack = await setBackFinding(dependencies.pull.vault, snapshot.host)
   const now = dependencies.pull.now()
   const plan = planRestore({
@@ -139,12 +139,12 @@ export async function preflight(
   return { plan, sources, found, changed, place }
 }
 
-/** Something of it would not be the SSH user's own, as he makes it. */
+/** True when some of the files would not belong to the SSH user, who makes them. */
 function isForeign(read: readonly Pick<SourceToRestore, 'contents'>[], probe: HostProbe): boolean {
   return read.some(({ contents }) => [...contents.owners].some((uid) => uid !== probe.uid))
 }
 
-/** What the target has of what the snapshot's services ran on. */
+/** The engines and images of the target, to be compared with those that the snapshot's services ran on. */
 async function targetVersions(
   { host, snapshot }: RestoreRequest,
   { remote, probe, signal }: Visit,

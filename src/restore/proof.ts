@@ -59,10 +59,13 @@ async function* batched<T>(all: AsyncIterable<T>, size: number): AsyncGenerator<
   if (batch.length > 0) yield batch
 }
 
-/** What one process on the server hashes: enough that starting it costs little, so few that little is left at the end. */
+/**
+ * Files that one process on the server hashes: enough to make its start cheap, and few enough to leave little at the
+ * end.
+ */
 const BATCH_FILES = 2000
 const BATCH_BYTES = 256 * 1024 ** 2
-/** Names that may wait; more means that hashing is slower than unpacking, and is done behind it. */
+/** Names that may wait. More of them mean that hashing is slower than unpacking, so it is done afterwards. */
 const MOST_WAITING = 50_000
 
 interface WaitingFile {
@@ -106,8 +109,8 @@ export class ProofAlongside {
 
   /**
    * Hashes what is complete while `unpack` runs, which says how many members are, and the rest behind it. Resolves with
-   * true when all files are what was expected, by now or by `late`, which is asked behind `unpack`. False says nothing
-   * but that {@link proveFiles} has to look: it names the file. Rejects with what `unpack` threw, or the signal's
+   * true when all files are what was expected, by now or by `late`, which is asked behind `unpack`. False only means
+   * that {@link proveFiles} has to look, which names the file. Rejects with what `unpack` threw, or the signal's
    * reason.
    */
   async during(
@@ -117,7 +120,7 @@ export class ProofAlongside {
     const failed = new AbortController()
     const signal = AbortSignal.any([this.#place.signal, failed.signal])
     const proving = this.#run(signal)
-    // Awaited below; until then a rejection is not unhandled.
+    // The promise is awaited below; until then its rejection must not count as unhandled.
     proving.catch(() => undefined)
     try {
       await unpack(signal, (count) => this.#reach(count))

@@ -60,7 +60,7 @@ export async function restoreHost(
   }
   if (request.dryRun) {
     const error = refusalOf(plan)
-    // What a migration asks with is fresh from its server.
+    // A migration has just looked at its server.
     if (error === undefined && request.launch === undefined) await checkHashes()
     return report({ outcome: 'planned', restored: [], findings: plan.findings, error })
   }
@@ -83,10 +83,11 @@ export async function restoreHost(
     const error = signal.aborted && !(thrown instanceof RelayError) ? abortedBy(signal) : thrown
     if (!(error instanceof RelayError)) throw error
     await recordRun(request, started, { outcome: 'failed', error }, dependencies)
-    // What came to be damaged since it was checked is found, and remembered, by a second look; that says so itself.
+    // A second look finds files that were damaged since they were checked, and remembers that. It reports this by
+    // itself.
     if (error instanceof DamageError)
       await checkArchives(sources, { pull, hashes: true, signal }).catch(() => undefined)
-    // Whatever this says, the reason of the failure is more to the point; the next restore sweeps again.
+    // An error of this says less than the reason of the failure, and the next restore sweeps again.
     await sweepUnpacked({ ...place, signal: new AbortController().signal }, plan).catch(() => undefined)
     throw error.withDetails({ host: host.name })
   }

@@ -39,7 +39,7 @@ export async function safetyCopy(
     const concerns = error instanceof RelayError && !signal.aborted && !(error instanceof ConnectionError)
     throw concerns ? fails(error) : error
   })
-  // A restore starts what ran before it: what does not run by now would stay down.
+  // A restore starts what ran before it, so a service that does not run here would stay down.
   const held = taken.findings.find((finding) => finding.outcome === 'failed')
   if (held !== undefined)
     throw new RelayError('services-held', held.message, { host: host.name, next: held.next })

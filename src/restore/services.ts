@@ -4,16 +4,16 @@ import type { MadeServices, NamedProject, ServerServices } from '../model/server
 import type { RemoteHost } from '../remote/contract.ts'
 import type { ContainerLook, FindContainerServices } from '../services/contract.ts'
 
-/** What stops and starts around the swap. */
+/** The services that stop and start around the swap. */
 export interface FoundServices {
   readonly services: ServerServices
   /** Containers that run, use what is replaced, and would not be stopped. */
   readonly usersLeft: readonly ContainerLook[]
   /** Of the manager compose. */
   readonly project?: NamedProject | 'unknown' | undefined
-  /** What would be made anew. */
+  /** Services that would be made anew. */
   readonly made?: MadeServices | undefined
-  /** What speaks against starting them anew. */
+  /** Findings that speak against making them anew. */
   readonly findings?: readonly Finding[] | undefined
 }
 

@@ -19,7 +19,7 @@ import { digHoles, spawnUnpack, type UnpackOptions } from './server/staging.ts'
 /** Units of one source that are unpacked into one directory. */
 export interface StagedGroup {
   readonly source: ManifestSource
-  /** What the group's content is in. */
+  /** The archives that hold the group's content. */
   readonly archives: readonly NeededArchive[]
   /** Absolute, exists and is empty. */
   readonly directory: string
@@ -33,7 +33,7 @@ export interface StageContext extends Visit {
   readonly lock: HostLock | undefined
 }
 
-/** What was unpacked and proven. */
+/** The sums of what was unpacked and proven. */
 export interface Staged {
   readonly entries: number
   readonly bytes: number
@@ -53,7 +53,7 @@ export async function stageGroup(
   const { tree, proven } =
     (await sendStored(group, context, dependencies)) ?? (await sendAssembled(group, context, dependencies))
   await digHoles(context.remote, { ...here(group, context), names: tree.zeros })
-  // A file that was dug is to be proven as it is now.
+  // A file whose holes were dug must be proven as it is after that.
   const dug = new Set(tree.zeros.map((name) => name.toString('latin1')))
   if (!proven || dug.size > 0) {
     const files = expectedFiles(group, tree.joined, context, dependencies, proven ? dug : undefined)
@@ -90,7 +90,8 @@ async function sendAssembled(
     open: (name) => openNeeded(group, name, dependencies),
     scratchPath: async () => {
       if (context.lock === undefined) throw new Error('a restore holds the lock of its host')
-      // Never committed: it and what was set aside in it are gone at the end, or with the next run.
+      // This pending snapshot is never committed. It goes at the end, with its scratch files, or the next run sweeps
+      // it.
       const pending = scratch.use(await pull.vault.begin(context.lock, pull.now, context.signal))
       return pending.scratchPath('tails')
     },
@@ -130,7 +131,7 @@ async function sendStored(
     return undefined
   const { snapshot } = needed
   const source = snapshot.manifest.sources.find(({ name }) => name === group.source.name)
-  // An incremental lacks what is as it was, and a second archive holds members of the first once more.
+  // An incremental lacks unchanged files, and a second archive repeats members of the first.
   if (source?.mode !== 'full' || source.archives.length !== 1) return undefined
   const { compression, file, plainBytes } = needed.archive
   const canUnpack = compression !== 'none' && probe.versions[compression] !== undefined
@@ -184,7 +185,7 @@ async function* stillAll(
   }
 }
 
-/** Undefined for what is not restored: the archive as it is stored is more than the tree then. */
+/** Undefined for a member that is not restored: then the stored archive is more than the tree. */
 async function* onlyKept(
   entries: AsyncIterable<IndexEntry | undefined>,
 ): AsyncGenerator<IndexEntry | undefined> {
@@ -319,7 +320,7 @@ async function send(
     await pipeline([...stream, unpack.stdin], { signal })
   } catch (error) {
     unpack.kill()
-    // When the server's tar ended first, it knows why; what stopped on our side is its own reason.
+    // When the server's tar ended first, its error says why. When our side stopped first, our error is the reason.
     const remote: unknown = await unpack.done.catch((reason: unknown) => reason)
     const isOurs = error instanceof RelayError || signal.aborted
     throw isOurs || !(remote instanceof RelayError) ? error : remote

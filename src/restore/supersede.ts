@@ -12,8 +12,8 @@ import {
 import type { Visit } from '../runs/visit.ts'
 
 /**
- * The closed restores whose set-aside data a good one makes superfluous: all that they replaced, it has replaced
- * again. Data of any other path stays until somebody discards it.
+ * The closed restores whose set-aside data is not needed after a good restore, because that has replaced all of their
+ * paths again. Data of any other path stays until somebody discards it.
  */
 export function superseded(journals: readonly RestoreJournal[], plan: RestorePlan): string[] {
   const replaced = new Set(plan.units.map((unit) => unit.target))
@@ -24,7 +24,7 @@ export function superseded(journals: readonly RestoreJournal[], plan: RestorePla
 }
 
 /**
- * Removes what superseded restores have set aside. The restore itself is done and stays so: what can't be removed is
+ * Removes what superseded restores have set aside. The new restore is done and stays so. Data that can't be removed is
  * a warning.
  */
 export async function discardSuperseded(

@@ -45,7 +45,7 @@ function withNext(error: RelayError, next: string): RelayError {
   return new RelayError(error.code, error.message, { ...error.details, next, cause: error })
 }
 
-/** What a restore failed with, as an error for a person. */
+/** The reason why a restore failed, as an error for a person. */
 export function asRelayError(thrown: unknown, signal: AbortSignal): RelayError {
   if (thrown instanceof RelayError) return thrown
   if (signal.aborted) return abortedBy(signal)

@@ -6,7 +6,7 @@ import { isOlder } from '../model/version-order.ts'
 /** A server as a snapshot's manifest describes it. */
 export type RecordedServer = Manifest['server']
 
-/** The server that is restored to: the same words, asked now. */
+/** The server that is restored to, described in the same words as it is now. */
 export interface TargetServer {
   readonly name: string
   readonly arch: string

@@ -56,9 +56,9 @@ export function wantedSources(
 }
 
 /**
- * How the target has a source configured; what it does not know is taken as the snapshot has it. With `ownPaths` the
- * paths are the snapshot's in any case. Throws SourceError for a source that is of another kind there, and for one
- * that files alone do not describe.
+ * The configuration of a source on the target. A source that the target's config does not have is taken as the snapshot
+ * has it. With `ownPaths` the paths are the snapshot's in any case. Throws SourceError for a source that is of another
+ * kind there, and for one that files alone do not describe.
  */
 export function targetConfig(
   source: ManifestSource,
@@ -69,7 +69,7 @@ export function targetConfig(
 ): SourceConfig {
   const config = target.sources.find((one) => one.name === name)
   if (config?.kind === source.kind) return ownPaths ? withPaths(config, paths) : config
-  // A default is nobody's word.
+  // A default source is nobody's decision.
   if (config !== undefined && !target.sourcesByDefault) {
     throw new SourceError(
       'kind-differs',

@@ -35,7 +35,7 @@ interface Found {
   readonly queue: { readonly path: string; readonly directory: string }[]
 }
 
-/** The same with the files from anywhere; `read` gives undefined for one that can't be read. */
+/** The same, with `read` as the source of the files. It returns undefined for a file that can't be read. */
 export async function findNeeds(
   { directory, files, envFiles }: Parameters<ReadComposeNeeds>[1],
   read: (path: string) => Promise<string | undefined>,
@@ -75,12 +75,12 @@ function needsOfFile(
   const resolved = (value: unknown, what: string, from = directory): string | undefined => {
     if (typeof value !== 'string' || value === '') return undefined
     const plain = interpolate(value, variables)
-    // Whose home that is, only the one knows who ran Compose.
+    // Only the user who ran Compose knows whose home that is.
     if (plain === undefined || plain.startsWith('~')) {
       unclear.push(`${printable(value)}, the ${what}`)
       return undefined
     }
-    // An archive or a repository that something is built from lies elsewhere.
+    // A URL names an archive or a repository to build from, which lies elsewhere.
     if (/^[a-z][a-z0-9+.-]*:\/\/|^git@/.test(plain)) return undefined
     return posix.resolve(from, plain)
   }

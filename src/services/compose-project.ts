@@ -6,11 +6,11 @@ import { printable } from '../model/path-bytes.ts'
 import type { ComposeProject, ContainerLook, DockerLook } from './contract.ts'
 import { isUp } from './docker-paths.ts'
 
-/** Where Compose looks when no file is named, and what it adds to them. */
+/** The files that Compose looks for when none is named, and the overrides that it adds to them. */
 const DEFAULT_FILES = ['compose.yaml', 'compose.yml', 'docker-compose.yaml', 'docker-compose.yml']
 const OVERRIDE = /^(docker-)?compose\.override\.ya?ml$/
 
-/** Which deployment is meant. */
+/** The deployment that is meant. */
 export interface ProjectPlace {
   readonly host: string
   /** Absolute, symlinks resolved. */
@@ -80,7 +80,7 @@ function ofOneSet(
   const running = apps.filter((app) => app.containers.some(isUp))
   const [app = apps[0]!, second] = meant.length > 0 ? meant : running.length > 0 ? running : apps
   const files = newest(app.containers)?.compose?.files ?? []
-  // What tells no files is of whichever app is meant.
+  // A container whose labels name no files belongs to whichever app is meant.
   const containers = here.filter((one) => app.containers.includes(one) || !listed.includes(one))
   const problem =
     configured !== undefined && (meant.length === 0 || !isSame(configured, files))
@@ -96,7 +96,7 @@ interface App {
   readonly containers: readonly ContainerLook[]
 }
 
-/** Containers whose lists of files share one, over others too. */
+/** Groups of containers whose lists of files share a file, directly or through other containers. */
 function connected(containers: readonly ContainerLook[]): readonly App[] {
   let apps: App[] = []
   for (const container of containers) {
@@ -115,7 +115,9 @@ function connected(containers: readonly ContainerLook[]): readonly App[] {
   return apps
 }
 
-/** A configured file stands for itself, and one that Compose finds by itself also for the override beside it. */
+/**
+ * A configured file stands for itself. One that Compose would find by itself stands for the override beside it, too.
+ */
 function isSame(configured: string, files: readonly string[]): boolean {
   const [first, second, third] = files
   if (first !== configured || third !== undefined) return false
@@ -151,8 +153,8 @@ function ambiguous({ host, deployment }: ProjectPlace, apps: readonly App[]): Fi
 }
 
 /**
- * Compose knows containers by their project's and service's names alone: what it makes anew would take the place of one
- * that is run from another directory. Undefined where there is none.
+ * Compose knows containers by the names of their project and service alone: a container that it makes anew would take
+ * the place of one that is run from another directory. Undefined where there is no such container.
  */
 export function takenElsewhere(
   host: string,
@@ -170,7 +172,7 @@ export function takenElsewhere(
   }
 }
 
-/** Several projects are run from one directory, and nothing says which one is meant. */
+/** The error for several projects that are run from one directory, when nothing says which one is meant. */
 export function severalProjects({ host, ...place }: ProjectPlace, projects: readonly string[]): SourceError {
   return new SourceError(
     'project-ambiguous',
@@ -179,7 +181,7 @@ export function severalProjects({ host, ...place }: ProjectPlace, projects: read
   )
 }
 
-/** No project is known where one is needed. */
+/** The error for a place where a project is needed and none is known. */
 export function unknownProject(host: string, deployment: string): SourceError {
   return new SourceError('project-unknown', `No Compose project is known in ${deployment} on ${host}`, {
     host,
@@ -231,7 +233,7 @@ function isHere({ compose }: ContainerLook, place: ProjectPlace): boolean {
   )
 }
 
-/** The last that `up` has made; one that runs is the surest. Docker lists the newest first. */
+/** The container that `up` made last. A running one is the surest. Docker lists the newest first. */
 function newest(containers: readonly ContainerLook[]): ContainerLook | undefined {
   return containers.find(({ status }) => status === 'running') ?? containers[0]
 }

@@ -5,7 +5,7 @@ import { homeOf, projectName, type ProjectPlace } from './compose-project.ts'
 import type { ComposeSays } from './contract.ts'
 import { answerLines, insistOnEngine } from './docker-answer.ts'
 
-/** What of its configuration is read; the rest may hold secrets, and is forgotten. */
+/** The parts of the configuration that are read. The rest may hold secrets, and is dropped. */
 interface Configuration {
   readonly name?: unknown
   readonly volumes?: Readonly<Record<string, Volume | null>> | null
@@ -26,7 +26,7 @@ export interface ComposeQuestion {
   readonly args: readonly string[]
 }
 
-/** What Compose is asked of a deployment that no container tells about. */
+/** How Compose is asked about a deployment of which no container tells. */
 export function questionOf(place: ProjectPlace): ComposeQuestion {
   const { deployment, config } = place
   const project = config.project === undefined ? undefined : projectName(config.project)
@@ -39,15 +39,15 @@ export function questionOf(place: ProjectPlace): ComposeQuestion {
 
 /**
  * Asks Compose on the server which project it takes a deployment for, and how its volumes are really called. Undefined
- * where it has nothing to say: there is no Compose, or no Compose file in that directory; `unreadable`: it can't read it.
- * Throws RemoteError as {@link insistOnEngine} does.
+ * when there is no Compose, or no Compose file in that directory; `unreadable` when Compose can't read its file. Throws
+ * RemoteError as {@link insistOnEngine} does.
  */
 export async function askCompose(
   host: RemoteHost,
   question: ComposeQuestion,
   options: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
 ): Promise<ComposeSays | 'unreadable' | undefined> {
-  // A deployment that is not there is none of the directory that we happen to be in.
+  // A deployment that is not there must not be taken for the directory that we happen to be in.
   if (!question.directory.startsWith('/')) return undefined
   const result = await host.run(
     {
@@ -62,7 +62,7 @@ export async function askCompose(
   return parseComposeSays(host.name, question, result.stdout)
 }
 
-/** Reads what services-compose-say.sh prints. */
+/** Reads what `services/compose-say` prints. */
 export function parseComposeSays(
   host: string,
   { directory, project: given }: Pick<ComposeQuestion, 'directory' | 'project'>,
@@ -77,7 +77,7 @@ export function parseComposeSays(
   if (text.length === 0 || of('end').length === 0) return undefined
   const { name, volumes } = (parse(text.join('\n'), { logLevel: 'silent' }) ?? {}) as Configuration
   const told = given ?? (typeof name === 'string' ? name : of('name')[0])
-  // Version 1 takes the variable, and else the directory's name.
+  // Version 1 takes the variable, or else the directory's name.
   const project = projectName(told ?? '') || projectName(posix.basename(directory))
   const names = Object.entries(volumes ?? {}).map(
     ([key, volume]) => [key, realName(project, key, volume)] as const,

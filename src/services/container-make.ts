@@ -1,7 +1,7 @@
 import type { ContainerMake, LookAtMakes } from './contract.ts'
 import { wholeAnswer } from './docker-answer.ts'
 
-/** A line of services-make-look.sh. */
+/** A line of `services/make-look`. */
 interface Inspected {
   readonly name: string
   readonly labels: Readonly<Record<string, string>> | null
@@ -25,7 +25,7 @@ export const lookAtMakes: LookAtMakes = async (host, which, { privilege, signal 
   return parseMakes(host.name, result.stdout)
 }
 
-/** Reads what services-make-look.sh prints. Throws as {@link LookAtMakes} does. */
+/** Reads what `services/make-look` prints. Throws as {@link LookAtMakes} does. */
 export function parseMakes(host: string, stdout: Buffer): readonly ContainerMake[] {
   const lines = wholeAnswer(host, stdout)
   const makes: (Omit<ContainerMake, 'environment'> & { environment: string[] })[] = []
@@ -48,7 +48,7 @@ export function parseMakes(host: string, stdout: Buffer): readonly ContainerMake
   return makes.map((one) => ({ ...one, environment: one.environment.sort() }))
 }
 
-/** An address that is left out is any; a port that is left out, Docker chooses. */
+/** A missing address stands for any address. Docker chooses a missing port. */
 function address({ HostIp, HostPort }: { readonly HostIp: string; readonly HostPort: string }): string {
   const ip = HostIp === '' || HostIp === '0.0.0.0' || HostIp === '::' ? '*' : HostIp
   return `${ip}:${HostPort === '' || HostPort === '0' ? 'any' : HostPort}`

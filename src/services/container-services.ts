@@ -70,7 +70,7 @@ export const findPlacedServices: FindPlacedServices = async (
 
 const NOTHING: MadeServices = { services: [], unseen: [] }
 
-/** Of those services that run. What Compose has labelled with no hash can't be compared. */
+/** Only services that run count. A container that Compose has labelled with no hash can't be compared. */
 function whatIsMade(
   look: DockerLook,
   project: ComposeProject,
@@ -95,7 +95,7 @@ function isSeen(look: DockerLook, { containers }: ComposeProject, path: string):
   return containersUsing(look, [path]).some(({ container }) => ours.has(container.id))
 }
 
-/** What speaks against stopping a project's services, and against making some anew. */
+/** Findings that speak against stopping a project's services, or against making some of them anew. */
 function againstStarting(
   host: string,
   project: ComposeProject,
@@ -105,8 +105,8 @@ function againstStarting(
 }
 
 /**
- * Compose reads one of the paths: its own file, `.env`, or whatever no container has mounted, such as an `env_file`.
- * Too often is no harm: `up` makes anew only what has changed.
+ * Whether Compose reads one of the paths: its own file, `.env`, or a path that no container has mounted, such as an
+ * `env_file`. Saying yes too often does no harm: `up` makes anew only what has changed.
  */
 export function readsFrom(look: DockerLook, project: ComposeProject, paths: readonly string[]): boolean {
   return paths.some(

@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import type { ComposeLabels, ContainerLook, ContainerMount } from './contract.ts'
 
-/** A line of services-docker-look.sh, as Docker's own inspect has it. */
+/** A line of `services/docker-look`, as Docker's own inspect has it. */
 interface Inspected {
   readonly id: string
   readonly name: string
@@ -13,7 +13,7 @@ interface Inspected {
   readonly state: {
     readonly Status: ContainerLook['status']
     readonly ExitCode: number
-    /** Not there without a healthcheck. */
+    /** Absent when there is no healthcheck. */
     readonly Health?: { readonly Status: string } | null
   }
   readonly restartCount: number
@@ -32,7 +32,7 @@ interface InspectedMount {
   readonly RW: boolean
 }
 
-/** Reads one container's JSON; `real` leads from sources over symlinks. Throws SyntaxError when it is none. */
+/** Reads one container's JSON. `real` resolves the symlinks of mount sources. Throws SyntaxError when it is no JSON. */
 export function parseContainer(json: string, real: ReadonlyMap<string, string> = new Map()): ContainerLook {
   const seen = JSON.parse(json) as Inspected
   const health = seen.state.Health?.Status
@@ -97,7 +97,7 @@ function composeLabels(
     (labels[`${PREFIX}${label}`] ?? '').split(',').filter((path) => path !== '')
   // `-` was its stdin.
   const names = several('project.config_files').filter((name) => name !== '-')
-  // Version 1 writes them as they were given, version 2 absolute.
+  // Version 1 writes the files as they were given, version 2 writes absolute paths.
   const base = given === undefined ? undefined : whereGiven(given, names[0])
   const absolute = (name: string): string => {
     if (given === undefined || directory === undefined || base === undefined) return name
@@ -121,8 +121,8 @@ function composeLabels(
 }
 
 /**
- * The directory that Compose 1 was called in: it takes that of its first file for the project's, so `app/compose.yml`
- * of `/srv/app` was named in `/srv`.
+ * The directory that Compose 1 was called in. Compose 1 takes the directory of its first file for the project's, so a
+ * project of `/srv/app` with the file `app/compose.yml` was started in `/srv`.
  */
 function whereGiven(directory: string, first: string | undefined): string {
   const inside = posix.dirname(first ?? '.')

@@ -4,8 +4,8 @@ import type { MadeServices, NamedProject } from '../model/server-services.ts'
 import type { HelperContainer, Privilege, RemoteHost } from '../remote/contract.ts'
 
 /**
- * Asks a health URL from the server's side until it answers with a 2xx status or its timeout has passed. Resolves
- * with undefined when it is healthy, else with what was the matter at the last try.
+ * Asks a health URL from the server's side until it answers with a 2xx status or its timeout has passed. Resolves with
+ * undefined when it is healthy, else with the problem of the last try.
  */
 export type WaitHealthy = (
   host: RemoteHost,
@@ -27,7 +27,7 @@ export interface ContainerMount {
   readonly writable: boolean
 }
 
-/** What a Compose project has labelled a container with. */
+/** The labels that Compose has put on a container. */
 export interface ComposeLabels {
   readonly project: string
   readonly service: string
@@ -39,11 +39,11 @@ export interface ComposeLabels {
   readonly envFiles: readonly string[]
   /** Of Compose: `1.29.2`. */
   readonly version: string | undefined
-  /** Of all that Compose has made it from. */
+  /** Hash of everything that Compose has made the container from. */
   readonly configHash: string | undefined
-  /** Services that it starts after; version 1 does not tell. */
+  /** The services that it starts after. Version 1 does not tell. */
   readonly dependsOn: readonly string[]
-  /** Left by `compose run`; no part of the service. */
+  /** Left behind by `compose run`, so it is no part of the service. */
   readonly oneOff: boolean
 }
 
@@ -54,7 +54,7 @@ export interface ContainerLook {
   /** As it was asked for, `redis:7-alpine`. */
   readonly image: string
   readonly imageId: string
-  /** As configured: `''` is the image's own. */
+  /** The user as configured; `''` is the image's own user. */
   readonly user: string
   readonly status: 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead'
   /** Undefined: no healthcheck. */
@@ -63,7 +63,7 @@ export interface ContainerLook {
   readonly exitCode: number
   /** `no`, `always`, `unless-stopped`, `on-failure` or `on-failure:3`. */
   readonly restartPolicy: string
-  /** Removed as soon as it stops (`--rm`). */
+  /** Docker removes it as soon as it stops (`--rm`). */
   readonly autoRemove: boolean
   /** Its own file system can't be written to. */
   readonly readOnly: boolean
@@ -82,12 +82,12 @@ export interface DockerLook {
     readonly arch: string
     /** Undefined when the engine does not say. */
     readonly root: string | undefined
-    /** Its root is not the server's: `rootless`, or `userns`. Owners are shifted then. */
+    /** Why root in its containers is not root of the server: `rootless`, or `userns`. Owners are shifted then. */
     readonly shifted: 'rootless' | 'userns' | undefined
   }
   /** Compose by its major version: `docker compose`, and docker-compose. */
   readonly compose: { readonly v2: string | undefined; readonly v1: string | undefined }
-  /** All there are, not only the deployment's: any of them may use a path. */
+  /** All containers, not only the deployment's, because any of them may use a path. */
   readonly containers: readonly ContainerLook[]
 }
 
@@ -98,7 +98,7 @@ export interface PathUse {
   readonly mount: ContainerMount
 }
 
-/** A deployment's own Compose project, as Compose is to be led to it. */
+/** A deployment's own Compose project, and the arguments that lead Compose to it. */
 export interface ComposeProject {
   readonly project: string
   /** Absolute. */
@@ -111,15 +111,21 @@ export interface ComposeProject {
   readonly args: readonly string[]
   /** What Compose makes every service from: its files and env files, absolute. */
   readonly reads: readonly string[]
-  /** Made from this directory and these files, without those of `compose run`. None: the deployment is down. */
+  /**
+   * The containers that were made from this directory and these files, without those of `compose run`. When there are
+   * none, the deployment is down.
+   */
   readonly containers: readonly ContainerLook[]
-  /** Of a project of the same name that is run from another directory: never ours. */
+  /** Containers of a project of the same name that is run from another directory. They are never ours. */
   readonly elsewhere: readonly ContainerLook[]
-  /** Why its services must not be stopped and started: what is configured is not what runs, or which it is is not known. */
+  /**
+   * Why its services must not be stopped and started: the config names other files than those that run, or it is not
+   * known which are meant.
+   */
   readonly problem: Finding | undefined
 }
 
-/** What Compose itself says of a directory. */
+/** Compose's own answer about a directory. */
 export interface ComposeSays {
   readonly project: string
   /** The real name of each volume of its files. */
@@ -143,10 +149,10 @@ export type ContainerServices =
     }
 
 /**
- * Finds out by a look at Docker what stops for these paths (absolute, symlinks resolved), and which containers
- * that run would still see them. Services are undefined where no Compose project is known: none of it runs. Throws
- * RemoteError (no Docker, not allowed, down) and SourceError (unknown service, several projects, no Compose where it is
- * needed).
+ * Looks at Docker to find out which services stop for these paths (absolute, symlinks resolved), and which running
+ * containers would still see them. Services are undefined where no Compose project is known, because then none of them
+ * runs. Throws RemoteError (no Docker, not allowed, down) and SourceError (unknown service, several projects, no
+ * Compose where it is needed).
  */
 export type FindContainerServices = (
   host: RemoteHost,
@@ -163,7 +169,7 @@ export type FindContainerServices = (
   /** Undefined with the manager docker. */
   readonly project: NamedProject | 'unknown' | undefined
   readonly usersLeft: readonly ContainerLook[]
-  /** What would be made anew; empty where nothing is. */
+  /** Services that would be made anew; empty when there are none. */
   readonly made: MadeServices
   /** `failed` ones say why these services must not be stopped and started. */
   readonly findings: readonly Finding[]
@@ -185,9 +191,9 @@ export type FindPlacedServices = (
 
 /**
  * Finds a named volume: the one that the deployment's own Compose project knows by this name, also by its real one
- * (`name:`, `external:`); where no project is known, the one of this name. Another project's is never taken. Throws
- * RemoteError (no Docker, not allowed, down) and SourceError `volume-missing`, `volume-ambiguous`, `volume-driver` and
- * `volume-options` for what does not lie in a directory of this server's Docker.
+ * (`name:`, `external:`); where no project is known, the one of this name. A volume of another project is never taken.
+ * Throws RemoteError (no Docker, not allowed, down) and SourceError `volume-missing`, `volume-ambiguous`,
+ * `volume-driver` and `volume-options` for a volume that does not lie in a directory of this server's Docker.
  */
 export type FindVolume = (
   host: RemoteHost,
@@ -211,8 +217,8 @@ export type FoundHelper =
   | { readonly refused: { readonly message: string; readonly next: string } }
 
 /**
- * Finds out whether the SSH user can be root by Docker, once a connection: the engine is this server's own and lets
- * him, there is an image, and a container of it was seen to be root in the same place.
+ * Finds out, once for each connection, whether the SSH user can be root by Docker: the engine is this server's own and
+ * lets the user in, there is an image, and a container of it was seen to be root in the same place.
  */
 export type FindHelper = (host: RemoteHost, signal: AbortSignal) => Promise<FoundHelper>
 
@@ -221,7 +227,7 @@ export interface DeploymentServices {
   readonly look: DockerLook
   /** In the order of starting. */
   readonly services: ContainerServices
-  /** Of these services, in whatever state. */
+  /** The containers of these services, in whatever state. */
   readonly containers: readonly ContainerLook[]
   /** Where Compose looks, absolute. */
   readonly directory: string
@@ -244,8 +250,8 @@ interface DeploymentOptions {
 }
 
 /**
- * What of a deployment runs, and where it is to run next. Throws as {@link FindContainerServices}; `ofTarget` does not
- * mind a Compose project that has no containers yet.
+ * Finds the services of a deployment that run, and the place where they are to run next. Throws as {@link
+ * FindContainerServices}; `ofTarget` accepts a Compose project that has no containers yet.
  */
 export interface FindDeploymentServices {
   /** The data services are those of the config and `data`; all others that run are the rest. */
@@ -267,14 +273,14 @@ export interface FindDeploymentServices {
   readonly images: FindImages
 }
 
-/** What leads to one container: a service of the deployment's Compose project, or a name. */
+/** A reference to one container: a service of the deployment's Compose project, or a name. */
 export type ContainerReference = { readonly service: string } | { readonly container: string }
 
 /** What a look for a source's container has found. */
 export interface ContainerSearch {
   /** Undefined: the Compose project has no containers at all (not made yet, or `down`). */
   readonly container: ContainerLook | undefined
-  /** Of a reference to a service. */
+  /** Only for a reference to a service. */
   readonly project: NamedProject | undefined
   /** Where an absolute path in the container lies on the server; undefined for one that is only in the container. */
   readonly pathOnServer: (path: string) => string | undefined
@@ -293,7 +299,7 @@ export type FindContainer = (
   options: {
     /** Absolute, symlinks resolved; undefined when it is not there. */
     readonly deployment: string | undefined
-    /** Only what it takes to speak to Docker. */
+    /** Only the part of the host that speaking to Docker takes. */
     readonly privilege: Privilege | undefined
     readonly signal: AbortSignal
   },
@@ -304,13 +310,13 @@ export interface ServiceHold extends AsyncDisposable {
   /** Those that ran, and are held now. */
   readonly held: readonly string[]
   /**
-   * They run again, just those that ran. Resolves when they are well, or with what is the matter with one that is
-   * not. Throws RemoteError `hold-resume` when one does not run; the next {@link SettleHolds} tries again.
+   * Lets just those run again that ran before. Resolves when they are well, or with the problem of one that is not.
+   * Throws RemoteError `hold-resume` when one does not run; the next {@link SettleHolds} tries again.
    */
   resume(signal: AbortSignal): Promise<{ readonly unwell: string | undefined }>
 }
 
-/** What is held, and what it is to be found by. */
+/** The services to hold, and how to find them. */
 export interface HoldRequest {
   readonly services: ServicesConfig
   readonly quiesce: QuiesceConfig
@@ -329,14 +335,14 @@ export type HoldServices = (
   signal: AbortSignal,
 ) => Promise<ServiceHold>
 
-/** Throws what {@link HoldServices} would about services that are not there; changes nothing. */
+/** Throws what {@link HoldServices} would throw about services that are not there. Changes nothing. */
 export type CheckHold = (host: RemoteHost, request: HoldRequest, signal: AbortSignal) => Promise<void>
 
 /** What became of holds whose script was killed, or ended by a reboot. */
 export interface SettledHolds {
-  /** Services that run again by this. */
+  /** Services that this has let run again. */
   readonly settled: readonly string[]
-  /** What is the matter with those that run and are not well. */
+  /** Problems of services that run and are not well. */
   readonly unwell: readonly string[]
   /** Why others do not run. */
   readonly failed: readonly string[]
@@ -352,9 +358,10 @@ export type SettleHolds = (
 ) => Promise<SettledHolds>
 
 /**
- * What of the engines belongs into a manifest's `server.versions`: `docker-engine`, `docker-compose`,
- * `compose-plugin`, and `image NAME` with the image's id for every container of the deployment. Empty for managers
- * without containers. And which Compose project the deployment is; undefined for other managers. Throws as {@link FindContainerServices}.
+ * The engines and images for a manifest's `server.versions`: `docker-engine`, `docker-compose`,
+ * `compose-plugin`, and `image NAME` with the image's id for every container of the deployment. They are empty for
+ * managers without containers. Also says which Compose project the deployment is; undefined for other managers. Throws
+ * as {@link FindContainerServices}.
  */
 export type LookAtVersions = (
   host: RemoteHost,
@@ -399,7 +406,7 @@ export type ReadComposeNeeds = (
 
 /** What a container was made with, to be compared with its like on another server. */
 export interface ContainerMake {
-  /** Of the Compose service, else the container. */
+  /** Name of the Compose service, or else of the container. */
   readonly name: string
   readonly imageId: string
   /** Sorted, as are the others: `3000/tcp at 127.0.0.1:8080`. */

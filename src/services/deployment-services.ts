@@ -64,7 +64,10 @@ function runningServices(
   return { data, rest: [...others.filter((name) => !named.includes(name)), ...named] }
 }
 
-/** A name that FROM's directory does not explain is its own, and goes with it: `.env` or the Compose file sets it. */
+/**
+ * When FROM's directory does not explain the project's name, `.env` or the Compose file sets it, so TO gets the same
+ * name.
+ */
 async function targetProject(
   host: RemoteHost,
   look: DockerLook,

@@ -2,7 +2,7 @@ import { RemoteError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { DockerLook } from './contract.ts'
 
-/** The lines that a script has said of Docker, by their fields. */
+/** The fields of the lines in which a script has told about Docker. */
 export function answerLines(stdout: Buffer): readonly (readonly string[])[] {
   return stdout
     .toString('utf8')

@@ -4,7 +4,7 @@ import { nearest } from './nearest.ts'
 import type { ComposeProject, ContainerLook, ContainerReference, DockerLook } from './contract.ts'
 
 /**
- * The one container that is meant. Of a service's containers those that don't run are passed over when one does.
+ * The one container that is meant. When one of a service's containers runs, those that don't are passed over.
  * Throws SourceError `container-unknown` or `container-ambiguous`.
  */
 export function findContainer(

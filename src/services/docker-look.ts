@@ -5,8 +5,8 @@ import type { ContainerLook, DockerLook } from './contract.ts'
 import { answerLines, cutShort, insistOnEngine, shiftedBy } from './docker-answer.ts'
 
 /**
- * What Compose is there, of a connection's look before: programs are not exchanged while somebody moves an app, and
- * asking docker-compose for its version takes a second.
+ * The versions of Compose that an earlier look over the same connection has found. Nobody exchanges programs while an
+ * app moves, and asking docker-compose for its version takes a second.
  */
 const composeSeen = new WeakMap<RemoteHost, Map<Privilege | undefined, DockerLook['compose']>>()
 
@@ -43,7 +43,7 @@ export async function lookAtDocker(
   return look
 }
 
-/** Reads what services-docker-look.sh prints. Throws as {@link lookAtDocker} does. */
+/** Reads what `services/docker-look` prints. Throws as {@link lookAtDocker} does. */
 export function parseDockerLook(host: string, stdout: Buffer): DockerLook {
   const lines = answerLines(stdout)
   const one = (verb: string): readonly string[] | undefined => lines.find((line) => line[0] === verb)

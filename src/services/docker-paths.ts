@@ -1,12 +1,12 @@
 import { posix } from 'node:path'
 import type { ContainerLook, ContainerMount, DockerLook, PathUse } from './contract.ts'
 
-/** It runs, or would go on by itself. */
+/** True when the container runs, or would go on by itself. */
 export function isUp(container: ContainerLook): boolean {
   return ['running', 'paused', 'restarting', 'removing'].includes(container.status)
 }
 
-/** Which containers, in whatever state, see these paths. Paths are absolute, symlinks resolved. */
+/** The containers, in whatever state, that see these paths. Paths are absolute, symlinks resolved. */
 export function containersUsing(look: DockerLook, paths: readonly string[]): readonly PathUse[] {
   return paths.flatMap((path) =>
     look.containers.flatMap((container) =>
@@ -35,7 +35,7 @@ export function pathInContainer(container: ContainerLook, path: string): string 
   const mount = innermost(container.mounts, path, ({ source }) => source)
   if (mount?.source === undefined) return undefined
   const inside = posix.join(mount.destination, posix.relative(mount.source, path))
-  // Another mount may hide it.
+  // Another mount may hide the path.
   return pathOnServer(container, inside)?.path === posix.normalize(path) ? inside : undefined
 }
 

@@ -12,10 +12,10 @@ export interface ServiceOrder {
 }
 
 /**
- * What a Compose project's services are in a restore of these paths. Without a configured `stop` it is those
- * whose containers see a path, and all when Compose itself reads one: each is made from its file and `.env`. Those
- * named `data` come first. Throws SourceError `service-unknown` for a
- * configured one that has no container while the project has others.
+ * What a Compose project's services are in a restore of these paths. Without a configured `stop` these are the services
+ * whose containers see a path, and all of them when Compose itself reads one of the paths, because each service is made
+ * from its file and `.env`. Those named `data` come first. Throws SourceError `service-unknown` for a configured one
+ * that has no container while the project has others.
  */
 export function composeServices(
   host: string,
@@ -48,7 +48,7 @@ export function dockerServices(
 }
 
 /**
- * Who holds still: these services of a Compose project, or containers by name (no project). `names` are in the
+ * The services that hold still: those of a Compose project, or containers by name (no project). `names` are in the
  * order of stopping; the data services stop last all the same. Throws SourceError `service-unknown`.
  */
 export function heldServices(
@@ -74,8 +74,9 @@ export function heldServices(
 }
 
 /**
- * Containers that run, see a path, and are not among those that are going to be stopped: whatever they write into a
- * tree that is moved aside would be lost. Read-only mounts count too: such a container keeps showing the old tree.
+ * Containers that run, see a path, and are not among those that are going to be stopped: what they write into a tree
+ * that is moved aside would be lost. Read-only mounts count, too, because such a container would keep showing the old
+ * tree.
  */
 export function usersLeft(
   look: DockerLook,

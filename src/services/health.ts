@@ -4,7 +4,7 @@ import { connect as connectTls } from 'node:tls'
 import type { RemoteHost } from '../remote/contract.ts'
 import type { WaitHealthy } from './contract.ts'
 
-/** ms between two tries, and for one try. */
+/** ms between two tries, and ms that one try may take. */
 const PAUSE = 1000
 const TRY_TIMEOUT = 10_000
 

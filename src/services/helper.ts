@@ -5,7 +5,7 @@ import type { HelperContainer, RemoteHost } from '../remote/contract.ts'
 import type { FindHelper, FoundHelper } from './contract.ts'
 import { answerLines, insistOnEngine, shiftedBy } from './docker-answer.ts'
 
-/** The first version of Docker's client that can be told not to pull. */
+/** The first version of Docker's client that has an option not to pull. */
 const CLIENT = [20, 10] as const
 
 const found = new WeakMap<RemoteHost, Promise<FoundHelper>>()
@@ -35,7 +35,7 @@ async function lookForHelper(host: RemoteHost, signal: AbortSignal): Promise<Fou
   }
 }
 
-/** Reads what services-helper-look.sh prints. Throws RemoteError that says why there can be no helper. */
+/** Reads what `services/helper-look` prints. Throws RemoteError that says why there can be no helper. */
 export function parseHelperLook(
   host: string,
   stdout: Buffer,
@@ -49,7 +49,12 @@ export function parseHelperLook(
     throw refusal(host, 'helper-unknown', 'what Docker there says is cut short', 'Run it again.')
   }
   if (shiftedBy(security) === 'rootless') {
-    throw refusal(host, 'helper-rootless', 'its Docker is rootless, and so nobody’s root', useSudo(host))
+    throw refusal(
+      host,
+      'helper-rootless',
+      'its Docker is rootless, so a container there is not root of the server',
+      useSudo(host),
+    )
   }
   if (/^\d/.test(client) && isOlder(client, CLIENT.join('.'))) {
     throw refusal(
@@ -74,7 +79,9 @@ export function parseHelperLook(
   return { helper: { docker: { image, name: printable(name) } }, space }
 }
 
-/** One run of it, that says it is root, and in our own namespace of mounts: the engine may be elsewhere. */
+/**
+ * Runs it once. The run must say that it is root and in our own mount namespace, because the engine may be elsewhere.
+ */
 async function prove(
   host: RemoteHost,
   helper: HelperContainer,

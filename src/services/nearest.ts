@@ -8,7 +8,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return best !== undefined && best.edits <= 2 ? best.other : undefined
 }
 
-/** Insertions, removals and replacements of one character that lead from one to the other. */
+/** How many insertions, removals and replacements of one character lead from one to the other. */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, at) => at)
   for (let i = 1; i <= from.length; i += 1) {

@@ -2,7 +2,10 @@ import { RemoteError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { SettleHolds } from './contract.ts'
 
-/** Seconds for a hold whose client is gone to end by itself: the lease's silence, and the start of its services. */
+/**
+ * Seconds that a hold whose client is gone may take to end by itself: the silence of the lease, and the start of its
+ * services.
+ */
 const PATIENCE = 150
 
 /** See {@link SettleHolds}. */

@@ -12,7 +12,7 @@ export const findSourceContainer: FindContainer = async (host, services, referen
     'service' in reference
       ? await findComposeProject(host, look, {
           ...options,
-          // No container comes from nowhere.
+          // A container can't come from a directory that is not there.
           deployment: options.deployment ?? '',
           config: services.manager === 'compose' ? services : {},
         })

@@ -1,6 +1,9 @@
 import type { ContainerLook } from './contract.ts'
 
-/** Services in the order of starting: what one depends on, over others too, comes before it; else by name. */
+/**
+ * Services in the order of starting: whatever a service depends on, directly or not, comes before it; otherwise they
+ * are sorted by name.
+ */
 export function startingOrder(
   names: readonly string[],
   containers: readonly Pick<ContainerLook, 'compose'>[],
@@ -9,7 +12,7 @@ export function startingOrder(
   for (const { compose } of containers) {
     if (compose !== undefined) dependencies.set(compose.service, compose.dependsOn)
   }
-  // A name in it ends a circle.
+  // Names on the way so far. Meeting one of them again ends a circle.
   const seen = new Set<string>()
   const ordered: string[] = []
   const visit = (name: string): void => {

@@ -10,7 +10,7 @@ import { nearest } from './nearest.ts'
 
 const LABEL = 'com.docker.compose.'
 
-/** What Docker's own inspect has of a volume. */
+/** A volume as Docker's own inspect has it. */
 export interface InspectedVolume {
   readonly Name: string
   readonly Driver: string
@@ -43,27 +43,27 @@ export const findVolume: FindVolume = async (host, volume, options) => {
   return { name: found.Name, mountpoint: found.Mountpoint }
 }
 
-/** Reads what services-volume-look.sh prints. Throws as {@link wholeAnswer} does. */
+/** Reads what `services/volume-look` prints. Throws as {@link wholeAnswer} does. */
 export function parseVolumeLook(host: string, stdout: Buffer): readonly InspectedVolume[] {
   return wholeAnswer(host, stdout)
     .filter(([verb]) => verb === 'volume')
     .map((line) => JSON.parse(line.slice(1).join('\t')) as InspectedVolume)
 }
 
-/** What a volume is chosen from. */
+/** What is known when a volume is chosen. */
 export interface VolumeChoice {
   readonly host: string
   /** As configured: the name in a Compose file, or the real one. */
   readonly volume: string
   readonly volumes: readonly InspectedVolume[]
   readonly look: DockerLook
-  /** The deployment's own. */
+  /** The deployment's own Compose project. */
   readonly project: ComposeProject | undefined
   /** The config says that Compose manages the services. */
   readonly isCompose: boolean
 }
 
-/** The project's one volume of this name, where it needs no asking: its containers have it mounted. */
+/** The project's one volume of this name that its containers have mounted: then Compose need not be asked. */
 function mountedOwn(choice: VolumeChoice, project: ComposeProject): InspectedVolume | undefined {
   const [one, second] = labelled(choice, project)
   const literal = choice.volumes.find(({ Name }) => Name === choice.volume)
@@ -73,9 +73,8 @@ function mountedOwn(choice: VolumeChoice, project: ComposeProject): InspectedVol
 }
 
 /**
- * The volume that is meant, by what Compose says of the project's files; undefined: there are none, as on a server that
- * the deployment is still to come to. Throws SourceError
- * `volume-missing` and `volume-ambiguous`.
+ * The volume that is meant, by Compose's word about the project's files. Undefined when there are no files, as on a
+ * server that the deployment has not come to yet. Throws SourceError `volume-missing` and `volume-ambiguous`.
  */
 export function chooseVolume(
   choice: VolumeChoice,
@@ -106,13 +105,13 @@ export function chooseVolume(
     return one
   }
   if (literal !== undefined && mounts.has(literal.Name)) return literal
-  // Who has no Compose configured means Docker's own names; so does who has no Compose file there yet.
+  // Without Compose in the config, or without a Compose file there yet, names are Docker's own.
   const isFree = !isCompose || answer === undefined
   if (literal !== undefined && isFree && projectOfVolume(literal) === undefined) return literal
   throw missing(choice, volume)
 }
 
-/** Those that the project itself has made by this name, or that are called so. */
+/** The volumes that the project itself has made by this name, and those that have this very name. */
 function labelled(
   { volume, volumes }: VolumeChoice,
   { project }: ComposeProject,
@@ -131,13 +130,13 @@ function mountsOf({ containers }: ComposeProject): ReadonlySet<string> {
   return new Set(containers.flatMap(({ mounts }) => mounts.flatMap(({ volume }) => volume ?? [])))
 }
 
-/** It is of a project that has containers, and those were not made in this deployment. */
+/** True when the volume belongs to a project whose containers were not made in this deployment. */
 function isElsewhere({ look }: VolumeChoice, volume: InspectedVolume): boolean {
   const project = projectOfVolume(volume)
   return project !== undefined && look.containers.some(({ compose }) => compose?.project === project)
 }
 
-/** What is proposed, and said to be in the way, is never another deployment's. */
+/** A volume of another deployment is never proposed, nor named as being in the way. */
 function missing({ host, volume, volumes, project }: VolumeChoice, real: string): SourceError {
   const own = volumes.filter((one) => [undefined, project?.project].includes(projectOfVolume(one)))
   const names = own.flatMap(({ Name, Labels }) => [Labels?.[`${LABEL}volume`] ?? [], Name].flat())
@@ -166,7 +165,7 @@ function ambiguous({ host, volume, project }: VolumeChoice, found: readonly Insp
   })
 }
 
-/** Only what lies in the volume's own directory is captured by reading that. */
+/** Reading the volume's own directory captures only what lies in it. */
 function refuseElsewhere(host: string, { Name, Driver, Mountpoint, Options }: InspectedVolume): void {
   if (Driver !== 'local' || !Mountpoint.startsWith('/')) {
     throw new SourceError(

@@ -20,7 +20,7 @@ import type { Notice } from '../report/contract.ts'
 /** `FindContainer` on the source's host, with what its config says of services. */
 export type SearchContainer = (reference: ContainerReference) => Promise<ContainerSearch>
 
-/** What a source needs to be captured. It owns nothing here. */
+/** The context of a capture. The source owns nothing in it. */
 export interface CaptureContext {
   readonly host: RemoteHost
   readonly probe: HostProbe
@@ -132,13 +132,13 @@ export interface ExcludedNames {
 
 /** A kind whose changes can be captured alone. */
 export interface IncrementalSource<C extends SourceConfig = SourceConfig> {
-  /** The server has the tools that it takes. */
+  /** Whether the server has the tools that this takes. */
   canList(context: CaptureContext): boolean
-  /** Looks at where it is. Throws SourceError when the source can't be captured as configured. */
+  /** Looks at where the source is. Throws SourceError when it can't be captured as configured. */
   open(context: CaptureContext, config: C): Promise<ListableSource>
 }
 
-/** A source that was looked at, to be listed and then captured. */
+/** A source that was looked at, and can be listed and then captured. */
 export interface ListableSource {
   /**
    * Every entry with its stat, in no order and in constant memory; proven when the generator ended. Throws SourceError
@@ -165,11 +165,11 @@ export interface Changes {
   readonly tails: readonly FileTail[]
 }
 
-/** The part of a file behind what is known of it. */
+/** The tail of a file: the part behind the known one. */
 export interface FileTail {
   /** The file's member name. */
   readonly path: Buffer
-  /** What the known part is made of; each piece is hashed on the server before the tail is read. */
+  /** The pieces of the known part. Each is hashed on the server before the tail is read. */
   readonly pieces: readonly { readonly size: number; readonly sha256: string }[]
   /** Bytes behind the known part. */
   readonly length: number
@@ -178,7 +178,7 @@ export interface FileTail {
   readonly header: Buffer
 }
 
-/** What a source needs to be put back. It owns nothing here. */
+/** The context of a restore. The source owns nothing in it. */
 export interface RestoreContext {
   readonly host: RemoteHost
   readonly probe: HostProbe

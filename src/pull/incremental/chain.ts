@@ -8,7 +8,7 @@ import { chooseMode, definitionOf, type PullMode } from './mode.ts'
 /** The archives of a chain are read and hashed again when that was last done so long ago. ms */
 const REHASH_AFTER = 7 * 86_400_000
 
-/** What an incremental would build on, looked at and judged. */
+/** The chain that an incremental would build on, looked at and judged. */
 export interface Chain {
   readonly mode: PullMode
   readonly last: StoredListing | undefined
@@ -42,7 +42,8 @@ export async function lookAtChain(
   const isDue = last !== undefined && !isRecent(last.header, now())
   const { recipients } = encryptor
   const look = { full, fullEvery: host.fullEvery, last: last?.header, ...draft, recipients, snapshots }
-  // What is full for another reason needs no check of what it does not build on; only what is lost is to be told why.
+  // A pull that is full for another reason needs no check of a chain on which it does not build. Only a lost chain
+  // needs an explanation.
   const early = chooseMode({ ...look, problems: [] })
   const isUsed = early.mode === 'incremental'
   const looks = new Map<string, string>()
@@ -72,7 +73,7 @@ export async function lookAtChain(
   }
 }
 
-/** A date in the future is none: the clock was wrong then or is wrong now. */
+/** A date in the future does not count: the clock was wrong then or is wrong now. */
 function isRecent({ checkedAt }: ListingHeader, now: Date): boolean {
   const age = now.getTime() - Date.parse(checkedAt)
   return age >= 0 && age < REHASH_AFTER

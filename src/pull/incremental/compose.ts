@@ -4,13 +4,13 @@ import { pathToJson } from '../../model/path-bytes.ts'
 import type { ListingRecord, LiveRecord } from '../../state/contract.ts'
 import type { Decision } from './plan.ts'
 
-/** What this snapshot's own archives hold of a path, as its line of the index. */
+/** The line of the index for a path that this snapshot's own archives hold. */
 export type OwnMember = IndexEntry
 
 /** The tail of one file as it came: a segment of this snapshot. */
 export type TailSegments = ReadonlyMap<string, IndexSegment>
 
-/** What a composed index comes to; whole when its generator ended. */
+/** The totals of a composed index, complete when its generator has ended. */
 export class IndexBook {
   entries = 0
   /**
@@ -48,7 +48,7 @@ export class IndexBook {
 /**
  * The next listing, sorted: every live entry with the segments that hold its content, and what of the chain is gone.
  * `members` are the members of this snapshot's own archives by path, amended already; a member that is packed twice
- * counts as it came last. What was to be sent and did not come has vanished meanwhile and is gone.
+ * counts as it came last. A member that was to be sent and did not come has vanished meanwhile, so it counts as gone.
  *
  * @param own the snapshot that is being made
  * @param tails the tails that came and are whole, by the file's path in latin1
@@ -77,7 +77,7 @@ function settle(
   tails: TailSegments,
 ): ListingRecord | undefined {
   if (member !== undefined) {
-    // Written to while it was read: the listing's stat says nothing about what was captured.
+    // The file was written to while it was read, so the listing's stat says nothing about what was captured.
     const torn = member.flags?.includes('torn') === true
     const stat = decision === undefined || decision.action === 'gone' || torn ? undefined : decision.stat
     const holder = (member.segments?.length ?? 0) === 0 ? { holder: own } : {}

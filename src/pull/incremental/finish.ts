@@ -5,7 +5,7 @@ import type { NextListing } from './next-listing.ts'
 import type { PreparedPull } from './prepare.ts'
 import type { ReplayScript } from './replay-script.ts'
 
-/** What was captured of a prepared pull. */
+/** The captured part of a prepared pull. */
 export interface CapturedChanges {
   /** The snapshot that is being made. */
   readonly snapshot: string
@@ -23,7 +23,7 @@ export interface Takers {
   /** What the next pull compares with. */
   readonly listing: Pick<NextListing, 'add'>
   readonly book: IndexBook
-  /** Of an incremental. */
+  /** Only for an incremental. */
   readonly replay: ReplayScript | undefined
 }
 

@@ -10,7 +10,7 @@ export type PullMode =
   | {
       readonly mode: 'full'
       readonly reason: string
-      /** What it would build on is not as it was written (`damaged`), or can't be found in the vault (`lost`). */
+      /** Set when the chain is not as it was written (`damaged`), or can't be found in the vault (`lost`). */
       readonly because?: 'damaged' | 'lost'
     }
 
@@ -48,7 +48,7 @@ export function chooseMode(question: ModeQuestion): PullMode {
   return judgeChain(question, last)
 }
 
-/** What makes a full whatever the vault holds. */
+/** The reasons for a full that do not depend on the vault. */
 function whyOtherwise(question: ModeQuestion): string | undefined {
   const { last } = question
   if (question.full) return 'a full pull was asked for'
@@ -110,13 +110,13 @@ function sortedRecipients(recipients: readonly string[]): string[] {
   return [...recipients].sort()
 }
 
-/** A hash of what a source is: a change of it makes a full. Its name and retention are none. */
+/** A hash of a source's definition: a change of it makes a full. The name and the retention are no part of it. */
 export function definitionOf(config: FilesSourceConfig, deployment: string | undefined): string {
   const { kind, paths, exclude } = config
   return createHash('sha256').update(JSON.stringify({ kind, paths, exclude, deployment })).digest('hex')
 }
 
-/** Above this share of the content an incremental saves too little to lengthen the chain for. */
+/** Above this share of the content an incremental saves too little to be worth a longer chain. */
 const WORTH = 0.6
 /** Below this many bytes it does not matter. */
 const SMALL = 1024 * 1024

@@ -2,8 +2,9 @@ import type { ListingDraft, ListingRecord, ListingStore, PendingListing } from '
 import type { Snapshot, Vault } from '../../vault/contract.ts'
 
 /**
- * The listing that the next pull starts from, on its way. It is only a cache: whatever goes wrong with it is told
- * once and costs the next pull a full, never this pull. Disposing it without a commit leaves the old one in place.
+ * The listing that the next pull starts from, on its way. It is only a cache: when something goes wrong with it, that
+ * is reported once and makes the next pull a full. It never costs this pull. Disposing it without a commit leaves the
+ * old one in place.
  */
 export class NextListing implements AsyncDisposable {
   readonly #store: ListingStore
@@ -69,7 +70,7 @@ export class NextListing implements AsyncDisposable {
       const pending = this.#pending
       this.#pending = undefined
       this.#tell(error)
-      // What it leaves is swept with the next commit.
+      // The next commit sweeps what this leaves.
       await Promise.allSettled([pending?.[Symbol.asyncDispose]()])
     }
   }

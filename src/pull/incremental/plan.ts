@@ -7,7 +7,7 @@ import type { GoneRecord, ListingRecord, LiveRecord } from '../../state/contract
 /** Files at least this large send their tail when they grew: below it a tail saves less than it costs to prove. */
 export const TAIL_THRESHOLD = 64 * 1024
 
-/** Tails of one pull. Each costs a line to the server; what goes beyond is sent whole. */
+/** The most tails of one pull. Each costs a line to the server; further files are sent whole. */
 const MOST_TAILS = 1000
 
 /** Inodes whose other names must be sent too; beyond it every file with several names is. */
@@ -39,7 +39,7 @@ export type Decision =
     }
   | { readonly action: 'gone'; readonly path: Buffer; readonly directory: boolean }
 
-/** What a plan comes to; whole when its generator ended. */
+/** The totals of a plan, complete when its generator has ended. */
 export interface PlanTotals {
   kept: number
   sent: number
@@ -102,7 +102,7 @@ export class PlanBook implements PlanTotals {
     }
   }
 
-  /** Does {@link closeHardLinks} have anything to do? */
+  /** Whether {@link closeHardLinks} has anything to do. */
   get hasTouched(): boolean {
     return this.#all || this.#touched.size > 0
   }
@@ -159,7 +159,7 @@ function before(record: ListingRecord | undefined): { readonly directory: boolea
 }
 
 /**
- * A file that grew and is else as it was. The owner and the mode must be the same: a tail can carry neither
+ * Whether a file grew and is otherwise as it was. The owner and the mode must be the same: a tail can carry neither
  * names of owners nor ACLs, and these leave their trace in the mode. The old part still has to be proven.
  */
 function mayHaveTail({ entry, stat }: LiveRecord, now: FileStat): boolean {
@@ -200,7 +200,7 @@ export async function* closeHardLinks(
   }
 }
 
-/** Walks two sorted sequences side by side: what both have comes as a pair. */
+/** Walks two sorted sequences side by side. Items that both have come as a pair. */
 async function* inStep(
   previous: AsyncIterable<ListingRecord>,
   listed: AsyncIterable<ListedEntry>,

@@ -23,7 +23,7 @@ export interface PreparedPull extends AsyncDisposable {
   readonly mode: PullMode
   /** Sorted by path; may be asked for several times. */
   decisions(): AsyncGenerator<Decision>
-  /** Of a full all that is listed. */
+  /** For a full these are all listed entries. */
   readonly changes: Changes
 }
 
@@ -43,8 +43,8 @@ export interface PrepareOptions {
 }
 
 /**
- * Lists, compares and plans, in constant memory. What looks like an incremental becomes a full when the last listing
- * turns out to be damaged, or when too much changed for an incremental to be worth it.
+ * Lists, compares and plans, in constant memory. An incremental becomes a full when the last listing turns out to be
+ * damaged, or when too much has changed for an incremental to be worth it.
  */
 export async function preparePull(options: PrepareOptions): Promise<PreparedPull> {
   const { createSorter, scratchPath } = options

@@ -27,9 +27,8 @@ import { preparePull } from './prepare.ts'
 import { ReplayScript } from './replay-script.ts'
 
 /**
- * Entries of a source that is compared with its last listing. What sorting, comparing and remembering them takes grows
- * slowly but does grow: beyond this many it would not stay within the memory that a pull may have
- * (docs/design/numbers.md).
+ * Entries of a source that is compared with its last listing. Sorting, comparing and remembering them takes memory that
+ * grows slowly: beyond this many it would be more than a pull may have (docs/design/numbers.md).
  */
 const MOST_ENTRIES = 100_000
 
@@ -170,7 +169,7 @@ async function* bounded(
   }
 }
 
-/** Says why all of it is captured, when that is not what happens anyway. */
+/** Says why everything is captured, unless that is expected anyway. */
 function tellMode(
   { host }: PullSourceContext,
   { name }: SourceConfig,

@@ -8,7 +8,7 @@
 # include remote/lib/prelude.sh
 # include restore/lib/base.sh
 
-# access_into PATH: its nearest ancestor that is there, in $near, does not hide it.
+# access_into PATH: whether the user may look into its nearest ancestor that is there, which goes to $near.
 access_into() {
   nearest "$1"
   [ "$missing" -eq 0 ] || ! [ -d "$near" ] || [ -x "$near" ]

@@ -50,7 +50,7 @@ work() {
       refuse "held ${since:--} ${holder:-process $lock_holder on the server}"
     fi
     [ "$attempts" -le 3 ] || refuse "failed $lock can't be made"
-    # Whoever gave it back at this moment took the empty directory away, too.
+    # A process that gave the lock back at this moment has taken the empty directory away, too.
     make_home "${lock%/*}"
   done
   note=$lock-note

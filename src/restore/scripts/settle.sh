@@ -78,7 +78,7 @@ settle_unused() {
   undo_users
   [ -n "$undo_using" ] || return 0
   settle_why="$(printf '%s\n' "$undo_using" | users_names) still uses what would be moved aside; stop it first"
-  # They are just what ran: nothing is made anew.
+  # These are the containers that ran, so nothing is made anew.
   settle_how=$manager_3
   [ "$manager" != compose ] || manager_3=start
   # shellcheck disable=SC2086
@@ -129,7 +129,7 @@ work() {
     settle_fail "process $lock_holder of a restore still runs"
     return 5
   fi
-  # It may have gone on until the lock was ours.
+  # The restore may have gone on until the lock was ours.
   journal_load "$journal_of"
   svc_prepare
   case $command in

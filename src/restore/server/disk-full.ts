@@ -4,9 +4,9 @@ import { printable } from '../../model/path-bytes.ts'
 import type { Privilege, RemoteHost } from '../../remote/contract.ts'
 
 /**
- * What a step failed with, as an error that says which disk of the server is full and how much is missing, where that
- * is why; else as it is. `places` are the directories that the step wrote to, and how many bytes it was to bring there.
- * Never throws.
+ * Turns a step's error into one that says which disk of the server is full and how much is missing, where that is the
+ * cause; otherwise returns it as it is. `places` are the directories that the step wrote to, and how many bytes it was
+ * to bring there. Never throws.
  */
 export async function explainFullDisk(
   host: RemoteHost,
@@ -53,7 +53,7 @@ async function lookAtRoom(
   host: RemoteHost,
   { places, privilege }: Parameters<typeof explainFullDisk>[2],
 ): Promise<Room[]> {
-  // What stopped the step must not keep us from telling why.
+  // The abort that stopped the step must not keep us from finding out why.
   const { signal } = new AbortController()
   const args = places.map(({ directory }) => directory)
   try {

@@ -9,7 +9,7 @@ import type { PathUser } from './look.ts'
 import { nextReply } from './replies.ts'
 import type { Reply } from './replies.ts'
 
-/** What of the old tree is moved into the new one, because the snapshot leaves it out. */
+/** The part of the old tree that moves into the new one, because the snapshot leaves it out. */
 export interface UnitCarry {
   /** The unit as a path of the source (`logs`), or below one (`logs/app`), as the target's config names it. */
   readonly member: string
@@ -69,7 +69,7 @@ export class RestoreDriver implements AsyncDisposable {
     this.#lease = lease
   }
 
-  /** Its script was told that all is done, or all undone: no more can be asked of it. */
+  /** The script was told to commit or to undo, so it answers no more commands. */
   get ended(): boolean {
     return this.#ended
   }
@@ -172,7 +172,7 @@ export class RestoreDriver implements AsyncDisposable {
 
   /** Undoes everything, and ends the script. Not interruptible: the server finishes it in any case. */
   async rollback(): Promise<UndoResult> {
-    // A signal that has come must not keep us from hearing how it went.
+    // A signal that has fired must not keep us from hearing how it went.
     const patient = new AbortController().signal
     const reply = await this.#ask('rollback', patient)
     await this.#end()

@@ -2,7 +2,7 @@ import { RemoteError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
 import type { CommandResult, RemoteHost } from '../../remote/contract.ts'
 
-/** A restore script that ended badly, with its own reason where it gave one on stdout. */
+/** The error for a restore script that ended badly, with the reason that it gave on stdout, if any. */
 export function scriptFailure(
   host: RemoteHost,
   what: string,

@@ -32,7 +32,7 @@ export interface RestoreJournal {
   readonly how: 'done' | 'rolled-back' | 'abandoned' | undefined
   /** Why undoing could not go on. */
   readonly stuck: string | undefined
-  /** It is a side of a migration, whose other side has a journal of the same id. */
+  /** Set for a side of a migration. The other side has a journal of the same id. */
   readonly migration: MigrationRole | undefined
   readonly targets: readonly string[]
   /** What is put in place of what: the old lies at `aside` while the new is at `target`. */
@@ -45,7 +45,7 @@ export interface RestoreJournal {
   readonly notes: readonly string[]
   /** What it had set aside was removed for good, so it can't be undone any more. */
   readonly discarded: boolean
-  /** What it set aside and is still there. */
+  /** What it set aside, as far as that is still there. */
   readonly kept: readonly {
     readonly what: 'rollback' | 'failed'
     readonly path: string
@@ -60,7 +60,7 @@ export interface JournalList {
   readonly journals: readonly RestoreJournal[]
 }
 
-/** What restores have left in a deployment. Throws RemoteError. */
+/** The journals that restores have left in a deployment. Throws RemoteError. */
 export async function listJournals(host: RemoteHost, options: WorkPlace): Promise<JournalList> {
   const result = await host.run(
     {
@@ -76,7 +76,7 @@ export async function listJournals(host: RemoteHost, options: WorkPlace): Promis
   return parseJournals(result.stdout)
 }
 
-/** Reads what restore-journals.sh prints. */
+/** Reads what `restore/journals` prints. */
 export function parseJournals(stdout: Buffer): JournalList {
   const lines = fieldLines(stdout)
   const lock = lines.find(([verb]) => verb === 'lock')?.[1]

@@ -92,7 +92,7 @@ export async function lookAtTargets(
   return look
 }
 
-/** Reads what restore-look.sh prints; undefined when it is not whole. */
+/** Reads what `restore/look` prints; undefined when it is not whole. */
 export function parseLook(stdout: Buffer, asked: readonly string[]): ServerLook | undefined {
   const lines = fieldLines(stdout)
   const one = (verb: string): readonly string[] | undefined => lines.find((line) => line[0] === verb)

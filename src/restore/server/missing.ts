@@ -34,11 +34,11 @@ export async function findMissing(
   return parseMissing(result.stdout)
 }
 
-/** Reads what restore-missing.sh prints. */
+/** Reads what `restore/missing` prints. */
 export function parseMissing(stdout: Buffer): Missing {
   const names: Buffer[] = []
   const conflicts: Buffer[] = []
-  // Conflicting names are not entered either: what find tells below them is of no use.
+  // Conflicting names are not entered either, because the names below them are of no use.
   const roots = new Set<string>()
   for (let start = 0, end = stdout.indexOf(0); end !== -1; start = end + 1, end = stdout.indexOf(0, start)) {
     const name = Buffer.from(stdout.subarray(start + 1, end))

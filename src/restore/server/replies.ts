@@ -2,7 +2,7 @@ import { RemoteError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
 import type { Lease } from '../../remote/contract.ts'
 
-/** What a leased restore script answered to one command. */
+/** The answer of a leased restore script to one command. */
 export interface Reply {
   readonly outcome: 'ok' | 'failed'
   /** What follows the command's name: `rolled-back`, or the reason of a failure. */

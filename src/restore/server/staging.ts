@@ -8,8 +8,9 @@ import { linesOf } from '../../model/lines.ts'
 import { scriptFailure } from './failure.ts'
 
 /**
- * Makes the directories that a restore is unpacked into, 0700, and what of the deployment's own path is missing.
- * Refuses what is there already. Throws RemoteError; the restore's end removes what was made by then.
+ * Makes the directories, of mode 0700, that a restore is unpacked into, and the missing part of the deployment's own
+ * path. Refuses directories that are there already. Throws RemoteError; the end of the restore removes what was made by
+ * then.
  */
 export async function prepareStaging(
   host: RemoteHost,
@@ -93,7 +94,7 @@ export async function spawnUnpack(host: RemoteHost, options: UnpackOptions): Pro
     const statuses = new Map(
       [...status.matchAll(/([a-z]+)=(\d+)/g)].map(([, stage = '', code]) => [stage, Number(code)]),
     )
-    // A cut-off decompressor only followed tar.
+    // A decompressor that was cut off only followed tar.
     const bad = ['tar', 'decompress'].find((stage) => statuses.get(stage) !== 0)
     if (bad === undefined && exit.status === 0) return
     throw scriptFailure(host, 'unpacking', {
@@ -165,7 +166,7 @@ export async function* hashStaged(
     yield Buffer.concat(held)
   }
   const sent = pipeline(ended, process.stdin, { signal: options.signal })
-  // Its failure is told by the count; an early end of the script by its status.
+  // The count of results shows that sending failed, and the status shows that the script ended early.
   sent.catch(() => {})
   let answered = 0
   try {

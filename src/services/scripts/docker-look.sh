@@ -41,7 +41,7 @@ look_wanted=
 for look_id in $look_ids; do
   case $look_own in *"$newline$look_id$newline"*) ;; *) look_wanted="$look_wanted $look_id" ;; esac
 done
-# All at once. When one of them went in between, or is not to be had, they are asked about one by one.
+# All are asked about at once. When one of them went in between, or can't be had, they are asked about one by one.
 # shellcheck disable=SC2086
 if [ -n "$look_wanted" ] &&
   look_answer=$($docker_time docker inspect --type container --format "$look_container" $look_wanted 2>/dev/null); then
@@ -53,7 +53,7 @@ for look_id in $look_wanted; do
     say container "$look_answer"
   else
     case $look_answer in
-      # It went in between.
+      # The container went in between.
       *[Nn]'o such container'*) continue ;;
       *) docker_fail 1 "$look_answer" ;;
     esac

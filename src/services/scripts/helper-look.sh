@@ -2,7 +2,7 @@
 # stdout, fields parted by TAB:
 #   me USER GROUP...
 #   endpoint URL, client missing, failed STATUS TEXT
-#                                as of services-docker-look.sh
+#                                as docker-look.sh prints them
 #   engine CLIENT SECURITY       the client's version; the engine's options as JSON
 #   nsenter yes|no
 #   space NAME                   the mount namespace of this session

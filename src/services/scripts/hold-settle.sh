@@ -12,7 +12,7 @@
 settle_one() {
   settle_journal=$1
   journal_load "$settle_journal" || {
-    # It ended before it had begun.
+    # The hold ended before it had begun.
     journal=$settle_journal
     hold_drop
     return 0
@@ -24,7 +24,7 @@ settle_one() {
     fi
     settle_patience=$((settle_patience - 1))
     lease_sleep 1
-    # It has ended in order.
+    # The hold has ended in order.
     exists "$settle_journal" || return 0
     journal_load "$settle_journal" || return 0
   done
@@ -62,7 +62,7 @@ work() {
   fi
   for settle_directory in "$lock_home"/hold-*"$lock_end"; do
     settle_id=${settle_directory#"$lock_home"/hold-}
-    # Those of other deployments that share the place have one part more.
+    # The names of other deployments that share the place have one part more.
     case ${settle_id%"$lock_end"} in *-*) continue ;; esac
     [ ! -d "$settle_directory" ] || settle_one "$settle_directory/journal"
   done

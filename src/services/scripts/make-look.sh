@@ -4,7 +4,7 @@
 #            project NAME         those of a Compose project that run
 # stdout, fields parted by TAB:
 #   me USER GROUP..., endpoint URL, client missing, failed STATUS TEXT
-#                   as of services-docker-look.sh
+#                   as docker-look.sh prints them
 #   container JSON  one that is there
 #   env NAME        of a variable of the one before
 #   end

@@ -1,7 +1,7 @@
 # Docker's volumes. Changes nothing.
 # stdout, fields parted by TAB:
 #   me USER GROUP..., endpoint URL, client missing, failed STATUS TEXT
-#                   as of services-docker-look.sh
+#                   as docker-look.sh prints them
 #   volume JSON     each that there is
 #   end
 # include remote/lib/prelude.sh

@@ -33,7 +33,7 @@ import { Tally } from './tally.ts'
 /** The part that holds the files which changed while they were read, read once more. */
 export const REREAD = 'reread'
 
-/** A database that does not hold still is read again so often. */
+/** How often a database that does not hold still is read again. */
 const MOST_READINGS = 3
 
 /**
@@ -167,7 +167,7 @@ class FilesCapture implements Capture {
     this.#leftOut = parts.leftOut
     this.#filter = parts.filter
     this.#missing = parts.missing
-    // Its own: what it asks about is no finding.
+    // This look has a context of its own, because its questions are no findings.
     const filter = new PathFilter(config.exclude, parts.roots, context.probe.deployment)
     this.#databases = new Databases((name) => filter.excludes(name, false))
     this.#changes = parts.changes
@@ -263,7 +263,7 @@ class FilesCapture implements Capture {
     const parts = names.flatMap((name) => this.#databases.partsOf(name))
     const states = await fileStates(this.#context, this.#roots, parts)
     const during = new Set(changed)
-    // One that is gone altogether was read before that, and can't be read again.
+    // A database that is gone altogether was read before that, and can't be read again.
     const isThere = (name: string): boolean =>
       this.#databases.partsOf(name).some((part) => states.states.has(part))
     const moved = names.filter((name) => isThere(name) && this.#databases.hasMoved(name, states, during))
@@ -274,7 +274,7 @@ class FilesCapture implements Capture {
     }
   }
 
-  /** What lay beside a database when it was read before, and not when it was read again, is no part of it. */
+  /** A file that lay beside a database at the earlier reading, and not at the later one, is no part of it. */
   #replaceParts({ gone }: MovedDatabases, part: string): void {
     for (const name of gone) {
       if (!this.#tally.again.has(name)) this.#amendments.set(`\0${name}`, { replacedBy: part })
@@ -349,7 +349,7 @@ class FilesCapture implements Capture {
     })
   }
 
-  /** A source that went away while it was read is no backup of it, whatever tar says. */
+  /** When a source goes away while it is read, what was read is no backup of it, whatever tar says. */
   async #checkRoots(report: PassReport): Promise<void> {
     const isListed = this.#changes !== undefined
     const roots = this.#roots.map(({ name }) => Buffer.from(name).toString('latin1'))
@@ -358,7 +358,7 @@ class FilesCapture implements Capture {
     if (lost !== undefined) throw vanishedSource(lost)
   }
 
-  /** What the second reading made of the files that changed during the first. */
+  /** The outcome of the second reading of files that changed during the first. */
   #settle(first: PassReport, second: PassReport, restless: MovedDatabases): void {
     const again = this.#tally.again
     for (const name of again.keys()) {
@@ -371,7 +371,7 @@ class FilesCapture implements Capture {
       this.#tear(REREAD, name)
       torn.push(name)
     }
-    // Gone since: the first copy is the only one.
+    // The file is gone since, so the first copy is the only one.
     for (const name of first.changed) {
       if (again.has(name) || ofDatabases.has(name)) continue
       this.#tear('', name)

@@ -23,7 +23,7 @@ export class Databases {
   readonly #captured = new Map<string, FileState>()
   readonly #names = new Set<string>()
 
-  /** @param isExcluded what no capture takes: nobody waits for it */
+  /** @param isExcluded names that no capture takes, so that nobody waits for them */
   constructor(isExcluded: (name: string) => boolean) {
     this.#isExcluded = isExcluded
   }

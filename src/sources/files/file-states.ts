@@ -14,7 +14,7 @@ export interface FileState {
 /** Files as they are, and the server's clock before they were looked at, in s since the epoch, where it has one. */
 export interface FileStates {
   readonly clock: number | undefined
-  /** By name; what is no file is not in it. */
+  /** By name. Only files are in it. */
   readonly states: ReadonlyMap<string, FileState>
 }
 

@@ -1,7 +1,7 @@
 import type { FilesSourceConfig } from '../../model/config.ts'
 import type { RestorableSource } from '../contract.ts'
 
-/** Files are put back as they are: their hashes are proven before, and nothing runs on them by itself. */
+/** Files are put back as they are. Their hashes are proven before, and no engine has to load them. */
 export const restorableFiles: RestorableSource<FilesSourceConfig> = {
   kind: 'files',
   preflight: () => Promise.resolve({ findings: [], notes: [] }),

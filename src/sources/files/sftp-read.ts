@@ -13,7 +13,7 @@ export interface OpenedFile {
   readonly stat: RemoteFileStat
   /** Exactly `stat.size` bytes, filled up with zeros where it shrank. Read once; then the file is closed. */
   content(): AsyncGenerator<Buffer>
-  /** Known when the content was read: it is no more what it was when it was opened. */
+  /** Known when the content was read: whether the file changed since it was opened. */
   readonly changed: boolean
 }
 

@@ -183,6 +183,18 @@ const managers = new Map(
   at(`${HOST}.services`).map((form) => [String(form.properties?.manager?.const), form]),
 )
 
+test('docs/source-code.md names only files and folders that are there', () => {
+  const there = globSync(['{src,bin,test,scripts}/**', 'eslint.config.js'], { cwd: ROOT })
+  const named = codeSpans(read('docs/source-code.md')).flatMap(
+    ({ code }) => /^[a-z][a-z\d./-]*(?:\.(?:ts|sh|js)|\/)$/.exec(code)?.[0] ?? [],
+  )
+  const missing = named.filter(
+    (name) => !there.some((one) => `/${one}`.endsWith(`/${name.replace(/\/$/, '')}`)),
+  )
+  expect(missing).toEqual([])
+  expect(named.length).toBeGreaterThan(50)
+})
+
 describe('config keys', () => {
   const page = 'docs/design/config.md'
   /** Keys that have a section of their own. */

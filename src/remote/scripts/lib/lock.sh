@@ -5,12 +5,12 @@
 # process_start PID: when it started, in ticks since the boot, in $started; fails when there is no such process.
 process_start() {
   started=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
-  # Its name, in parentheses, may hold anything.
+  # The process's name, in parentheses, may hold anything.
   set -f
   # shellcheck disable=SC2086
   set -- ${started##*)}
   set +f
-  # One that has ended and that nobody has waited for.
+  # A zombie: a process that has ended and that nobody has waited for.
   case $1 in
     Z | X) return 1 ;;
   esac
@@ -44,7 +44,7 @@ mark_alive() {
 lock_place() {
   lock_home=$1/.relay-backup lock_end=
   if make_home "$lock_home" && [ -w "$lock_home" ]; then return 0; fi
-  # Somebody who may only read there: those with the same home exclude each other.
+  # The user may only read there. Users with the same home then exclude each other.
   lock_home=$HOME/.relay-backup
   lock_end=-$(printf '%s' "$1" | cksum | cut -d ' ' -f 1)
   make_home "$lock_home" || {
@@ -71,7 +71,7 @@ lock_take() {
     lock_read
     lock_tries=$((lock_tries + 1))
     [ -z "$lock_holder" ] && [ "$lock_tries" -lt 5 ] || return 1
-    # Whoever moves it away checks that it was the dead one's: another may have been faster.
+    # Whoever moves the lock away checks that it was the dead process's, because another process may have been faster.
     mv -- "$lock" "$lock.${lock_own%%.*}" 2>/dev/null || continue
     if [ "$(readlink "$lock.${lock_own%%.*}")" != "$lock_seen" ]; then
       ln -s -- "$(readlink "$lock.${lock_own%%.*}")" "$lock" 2>/dev/null

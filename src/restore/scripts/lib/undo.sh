@@ -194,7 +194,7 @@ undo_stop() {
   fi
 }
 
-# Starts what ran before and does not run now.
+# Starts the services that ran before and do not run.
 undo_start() {
   undo_names=
   for undo_one in $service_before; do
@@ -246,12 +246,12 @@ undo_restore() {
       return 0
       ;;
   esac
-  # The space that was kept for the journal when the disk is full.
+  # Frees the space that was kept for the journal on a full disk.
   rm -f -- "${journal%/*}/reserve"
   [ "$state" = undoing ] || journal_add undoing
   if any_moved; then
     undo_stop
-    # Nobody can be asked, and the old data is wanted back.
+    # There is nobody to ask, and the old data must come back.
     undo_users
     [ -z "$undo_using" ] ||
       tell "still used, so what is written there goes on in what is set aside: $(printf '%s\n' "$undo_using" | users_names)"

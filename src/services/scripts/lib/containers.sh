@@ -27,7 +27,7 @@ containers_asked() {
   printf '%s\n' "$containers_answer" | sed '/^$/d'
 }
 
-# Without its own `why`: it is asked in a subshell, so it prints the reason.
+# A subshell asks this, so it prints the reason and sets no `why`.
 containers_running() {
   for containers_name; do
     containers_list "$containers_name" || {
@@ -358,12 +358,12 @@ containers_settle() {
     containers_id=${containers_record%=*}
     containers_id=${containers_id#*=}
     [ "$containers_policy" != no ] || continue
-    # What a migration had started and does not serve any more must not come up with the engine.
+    # A container that a migration has started, and that does not serve any more, must not come up with the engine.
     case " $service_before " in *" ${containers_record%%=*} "*) ;; *) continue ;; esac
     case " $service_settled " in *" $containers_id "*) continue ;; esac
     if ! svc_do docker update "--restart=$containers_policy" -- "$containers_id"; then
       case $why in
-        # One that was made anew has its policy from the Compose file, and the old one is gone.
+        # A container that was made anew has its policy from the Compose file, and the old container is gone.
         *[Nn]'o such container'*) ;;
         *)
           containers_left="$containers_left ${containers_record%%=*}"

@@ -2,7 +2,7 @@
 # include services/lib/containers.sh
 
 svc_docker_ids() {
-  # A name that is none is asked for before; one that went in between is no container.
+  # The caller has asked before whether the name exists, so a container that is missing here went in between.
   containers_asked docker ps --all --quiet --no-trunc --filter "name=^/$(printf '%s' "$1" | sed 's/\./\\./g')\$"
 }
 

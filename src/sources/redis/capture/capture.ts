@@ -103,9 +103,9 @@ interface Prepared {
   readonly inspection: Inspection
   readonly state: 'up' | 'stopped'
   readonly form: RedisCaptureForm
-  /** It works in the source's directory. */
+  /** Redis works in the source's directory. */
   readonly isThere: boolean
-  /** Its files can be read, where they are asked for. */
+  /** Redis's files can be read, where they are asked for. */
   readonly readable: boolean
   readonly tally: Tally
 }
@@ -139,16 +139,16 @@ async function prepare(
   return { session, inspection, state, form, isThere, readable, tally }
 }
 
-/** Why the RDB has to be streamed when a save ended so; undefined when it has not. */
+/** Why the RDB must be streamed after a save that ended so; undefined when it need not be. */
 function whyStreamed({ refused, directory }: Inspection, error: SourceError): string | undefined {
   if (/^redis-no-(?:permission|command)$/.test(error.code)) return 'does not let us save'
-  // With CONFIG, `path` is known to be wrong. Without it, only the server itself is known to be right.
+  // With CONFIG, `path` is known to be wrong. Without CONFIG, only what the server itself sends is known to be right.
   if (error.code === 'redis-saved-elsewhere' && refused.dir !== undefined)
     return `saved, but nothing changed in ${directory.real}`
   return undefined
 }
 
-/** Where CONFIG does not tell what the files are called, what the server is started with does. */
+/** Where CONFIG does not name the files, the server's command line and config file do. */
 async function withNames(session: Session, inspection: Inspection): Promise<Inspection> {
   const { info, refused, settings } = inspection
   if (refused.dbfilename === undefined) return inspection
@@ -173,7 +173,7 @@ async function startNames(
   return Object.fromEntries([...told('dbfilename'), ...told('appenddirname'), ...told('appendfilename')])
 }
 
-/** Throws SourceError when it is not so: another Redis uses the directory, or the files can't be read. */
+/** Throws SourceError when another Redis uses the directory, or when the files can't be read. */
 function tellOfStopped(session: Session, inspection: Inspection, tally: Tally): void {
   const { config, container, location } = session
   const why =
@@ -183,7 +183,8 @@ function tellOfStopped(session: Session, inspection: Inspection, tally: Tally): 
         ? `There is no container of ${addressOf(config)}`
         : `Container ${container.look.name} does not run`
   const [key] = container === undefined ? ['address'] : addressOf(config).split(' ')
-  // One that is stopped is no user; without one, whatever runs there is suspected.
+  // A stopped container does not use the directory. Without a container of its own, any other container that runs and
+  // sees the directory may be this Redis.
   const [user] = container?.look === undefined ? (container?.usersOf(inspection.directory.real) ?? []) : []
   if (inspection.process !== undefined || user !== undefined) {
     const what =
@@ -436,8 +437,8 @@ class RedisCapture implements Capture {
   }
 
   /**
-   * Of a running server its setting says it, of a stopped container how it starts. Else the files do: the form that
-   * was written last holds all that the other one does. (A dump.rdb beside a newer AOF is stale.)
+   * For a running server its setting says it, and for a stopped container its start does. Otherwise the files do: the
+   * form that was written last holds everything that the other one holds. (A dump.rdb beside a newer AOF is stale.)
    */
   #loads(rdb: boolean, aof: boolean): RedisFacts['loads'] {
     if (!rdb || !aof) return rdb ? 'rdb' : aof ? 'aof' : 'nothing'

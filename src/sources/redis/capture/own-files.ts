@@ -11,7 +11,7 @@ type Running = { readonly rdb: string; readonly aof: NonNullable<OwnFiles['aof']
 /** Left behind by saves and rewrites that were cut off, or being written (rdb.c, aof.c); as lines of `.gitignore`. */
 export const TEMPORARY = ['/temp-*.rdb', '/temp-rewriteaof-*.aof'] as const
 
-/** What a running server calls its files: as it says, else by its defaults and what lies there. */
+/** The names of a running server's files: as it says, else by its defaults and by what lies there. */
 export function ownFiles(inspection: Inspection): Running {
   const { settings, directory } = inspection
   const appenddirname = settings.appenddirname ?? directory.manifestDirectory ?? APPENDDIRNAME
@@ -24,7 +24,7 @@ export function ownFiles(inspection: Inspection): Running {
   }
 }
 
-/** What lies in the directory of a server that does not run, and nobody can be asked. */
+/** The names by what lies in the directory of a server that does not run, when nobody can be asked. */
 export function foundFiles({ directory, settings }: Inspection): OwnFiles {
   const { dbfilename = DBFILENAME, appendfilename = APPENDFILENAME } = settings
   const single = onlyOne(directory.files, '.aof', appendfilename)

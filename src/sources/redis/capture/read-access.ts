@@ -1,6 +1,6 @@
 import type { Session } from '../talk/connection.ts'
 
-/** How somebody gets to read files of Redis' own user. */
+/** The next step for somebody who can't read the files of Redis's own user. */
 export function readAccess(session: Session): string {
   return session.context.privilege
     ? 'Check on the server what keeps root from reading it (a network file system, a container).'

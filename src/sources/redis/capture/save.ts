@@ -41,12 +41,12 @@ export async function save(
     },
     { signal: context.signal },
   )
-  // Judged below; an abort may come before.
+  // The exit is judged below; an abort may come before.
   process.exit.catch(() => {})
   const stop = (): void => process.kill()
   context.signal.addEventListener('abort', stop)
   try {
-    // A script that ended early has closed its stdin; what it said tells why.
+    // A script that ended early has closed its stdin. Its output says why.
     process.stdin.on('error', () => {})
     process.stdin.end(stdinOf(session))
     let last = ''
@@ -58,7 +58,7 @@ export async function save(
     context.signal.throwIfAborted()
     return judge(session, last, exit, refused.dbfilename)
   } catch (error) {
-    // What was cut off by us says so, not how the stream ended.
+    // When we cut it off, our reason counts, and not how the stream ended.
     context.signal.throwIfAborted()
     throw error
   } finally {

@@ -8,12 +8,12 @@ import type { RedisClient, Reply } from '../talk/client.ts'
 import { parsePayload } from '../rdb/writer.ts'
 import type { DumpPayload } from '../rdb/writer.ts'
 
-/** Asked of SCAN at a time; it blocks the server for as long as that takes, well below a millisecond. */
+/** Keys that SCAN is asked for at a time. The server blocks that long: well below a millisecond. */
 const SCAN_COUNT = '1000'
 /** Keys asked for at a time: as many as bring about so many bytes. */
 const BATCH_BYTES = 2 * 1024 * 1024
 const MOST_KEYS = 512
-/** How often a key whose expiry is set anew all the time is asked for. */
+/** How often a key is asked for again when its expiry changes all the time. */
 const ATTEMPTS = 5
 
 export type Connection = Pick<RedisClient, 'ask' | 'askAll'>
@@ -156,7 +156,7 @@ async function dumpBatch(
   return [...dumped, ...(await dumpBatch(connection, config, again, expiry, attempt + 1))]
 }
 
-/** The time that is left runs on; it does not grow, nor end, nor begin. */
+/** Whether both expiries are of one value: the remaining time shrinks, but it neither grows nor begins nor ends. */
 function isSame(before: number, after: number, { command }: ExpiryCommand): boolean {
   if (command === 'PEXPIRETIME') return before === after
   return before < 0 || after < 0 ? before === after : after <= before && before - after < 5000

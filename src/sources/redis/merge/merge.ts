@@ -19,7 +19,7 @@ import { parseKeyspace } from '../restore/compare.ts'
 import { parseInfo } from '../talk/inspection.ts'
 import { rdbVersionOf } from '../../../model/redis-version.ts'
 
-/** What a merge did. */
+/** The result of a merge. */
 export interface MergeResult {
   readonly added: number
   /** Keys that the target had already; they are as they were. */
@@ -27,9 +27,9 @@ export interface MergeResult {
   readonly databases: readonly { readonly database: number; readonly added: number }[]
 }
 
-/** Keys looked at in one go. */
+/** Keys that are looked at in one go. */
 const BATCH_KEYS = 500
-/** Of values held at once; a single bigger one is held alone. */
+/** Bytes of values that are held at once. A single value that is larger is held alone. */
 const BATCH_BYTES = 8 * 1024 * 1024
 /** RESTORE takes an absolute expiry (ABSTTL) since 5.0. */
 const OLDEST_RDB_VERSION = 9
@@ -146,7 +146,7 @@ export async function mergeRedis(
   try {
     return await new Merge(context, config, scratch.client, target, journalPath).run()
   } catch (error) {
-    // A connection that we closed ourselves says less than why.
+    // The reason why we closed the connection says more than the closed connection.
     context.signal.throwIfAborted()
     throw error
   }
@@ -258,7 +258,7 @@ class Merge {
       if (!(reply instanceof ReplyError)) added.push(value)
       else {
         refused.push(value.key)
-        // Somebody has made it in between; then it is not ours.
+        // Somebody has made the key in between, so it is not ours.
         if (reply.message.startsWith('BUSYKEY')) this.#existed += 1
         else problem ??= reply
       }

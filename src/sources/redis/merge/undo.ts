@@ -7,7 +7,7 @@ import { fingerprint } from './fingerprint.ts'
 import { readJournal } from './journal.ts'
 import type { AddedKey } from './journal.ts'
 
-/** What taking a merge back did. */
+/** The result of taking a merge back. */
 export interface UnmergeResult {
   readonly removed: number
   /** Keys that were changed since; they stay. */
@@ -38,7 +38,7 @@ export async function unmergeRedis(
   try {
     let next = await journal.next()
     while (next.done !== true && next.value.length === 0) next = await journal.next()
-    // A restore that merged nothing is undone without Redis: it may not run.
+    // A restore that merged nothing is undone without Redis, because Redis may not run.
     if (next.done === true) return tally
     await using client = await connectTarget(context, config)
     using _client = closeOnAbort(client, context.signal)
@@ -102,7 +102,7 @@ async function removeUnchanged(
     await ask('MULTI')
     await ask('UNLINK', ...same.map(({ added }) => added.key))
     if ((await ask('EXEC')) === null) {
-      // One of them was touched in between. Alone, each is told from the others.
+      // One of the keys was touched in between. One by one, the others can still be removed.
       if (keys.length > 1) {
         for (const key of keys) await removeUnchanged(client, config, [key], tally)
         return

@@ -93,7 +93,7 @@ function keysFinding(
   }
 }
 
-/** It should run as it will start the next time. */
+/** Redis should run as it will start the next time. */
 function startFinding(runs: boolean, starts: boolean): readonly Finding[] {
   if (runs === starts) return []
   const [now, then] = [runs, starts].map((on) => (on ? 'yes' : 'no'))
@@ -107,7 +107,7 @@ function startFinding(runs: boolean, starts: boolean): readonly Finding[] {
   ]
 }
 
-/** A server that can't save refuses writes, or loses them at its next end. */
+/** A server that can't save refuses writes, or loses them when it ends. */
 function savingFindings(info: ReadonlyMap<string, string>): readonly Finding[] {
   const bad = ['rdb_last_bgsave_status', 'aof_last_bgrewrite_status', 'aof_last_write_status'].filter(
     (name) => (info.get(name) ?? 'ok') !== 'ok',
@@ -125,8 +125,8 @@ function savingFindings(info: ReadonlyMap<string, string>): readonly Finding[] {
 }
 
 /**
- * Patient while it loads: as long as something moves. Its INFO, or why it does not come up; undefined without
- * redis-cli.
+ * Waits until Redis has loaded, as long as something moves. Returns its INFO, or why it does not come up; undefined
+ * without redis-cli.
  */
 async function waitUntilUp(
   session: Session,

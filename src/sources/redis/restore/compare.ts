@@ -32,9 +32,9 @@ export function parseKeyspace(info: ReadonlyMap<string, string>): readonly Redis
 }
 
 /**
- * Compares keys per database. Keys with an expiry may have gone, all others must be there, and none besides. What
- * can only be compared approximately never fails: commands behind the base of an AOF change what it counts. That is told,
- * and a warning only when nothing at all is there.
+ * Compares keys per database. Keys with an expiry may have gone, all others must be there, and none besides. An
+ * approximate comparison never fails, because commands behind the base of an AOF change the counts. The finding says
+ * so, and it is a warning only when there are no keys at all.
  */
 export function compareKeys(expected: ExpectedKeys, actual: readonly RedisDatabaseFacts[]): Finding {
   const check = 'redis-keys'

@@ -109,13 +109,13 @@ async function readImage(context: RestoreContext, image: string): Promise<StartE
   return version && { path: `image:${image}`, version }
 }
 
-/** One that still loads does run, and tells all that is asked here. */
+/** A Redis that still loads does run, and answers everything that is asked here. */
 async function isRunning(session: Session, inspection: Inspection): Promise<boolean> {
   try {
     return (await stateOf(session, inspection)) === 'up'
   } catch (error) {
     if (error instanceof SourceError && error.code === 'redis-loading') return true
-    // Data that Redis can't load may be why it comes and goes, and the reason for the restore.
+    // Redis may restart over and over because it can't load its data, and that may be the reason for the restore.
     if (error instanceof SourceError && error.code === 'redis-restarting') return false
     throw error
   }
@@ -172,7 +172,7 @@ export function checkTargetDirectory({ session, inspection, start }: RestoreLook
     }
   }
   if (dir !== undefined && !same.includes(dir) && !same.includes(inspection.dirReal ?? dir)) return wrong(dir)
-  // As it starts, which may be another one.
+  // The directory by the start, which may be another one.
   if (start.dir !== undefined && start.dir !== dir && !same.includes(start.dir)) return wrong(start.dir)
   return {
     check,

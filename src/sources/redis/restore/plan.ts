@@ -18,7 +18,7 @@ export interface StagedFiles {
   readonly parts: ReadonlySet<string>
 }
 
-/** Reads what `redis-restore-staged.sh` says. */
+/** Reads what `sources/redis/restore-staged` prints. */
 export function stagedFiles(records: readonly ScriptRecord[]): StagedFiles {
   const named = (kind: string): ReadonlySet<string> =>
     new Set(records.flatMap(([name, value]) => (name === kind ? [value] : [])))
@@ -45,7 +45,7 @@ const WORK = '.relay-backup-redis'
 /** How many databases the server that only loads takes: more than anybody uses, and cheap. */
 const SCRATCH_DATABASES = 1024
 
-/** A step of `redis-restore-arrange.sh`, with its arguments. */
+/** A step of `sources/redis/restore-arrange`, with its arguments. */
 export type Step = readonly [
   verb: 'mkdir' | 'move' | 'append' | 'write' | 'remove' | 'load',
   ...args: readonly string[],
@@ -73,7 +73,7 @@ type Origin =
 /** Which captured form the target's next start is given; `nothing` was captured of a server that had nothing. */
 export function chooseForm(facts: RedisFacts, appendonly: boolean): 'rdb' | 'aof' | 'nothing' {
   if (facts.form !== 'both') return facts.loads === 'nothing' ? 'nothing' : facts.form
-  // Of a server that was down one of the two may be stale.
+  // When the server was down, one of the two may be stale.
   if (facts.stopped) return facts.loads
   return appendonly ? 'aof' : 'rdb'
 }
@@ -96,7 +96,7 @@ export function arrangement(staged: StagedFiles, facts: RedisFacts, target: Redi
   return [
     ['mkdir', WORK, '.'],
     ...(gathered?.steps ?? []),
-    // Whatever a start with these settings, or with those of the source, could load instead.
+    // Other files that a start with these settings, or with those of the source, could load instead.
     ...leftovers(staged, [start, found])
       .filter((name) => !moved.has(name))
       .map((name): Step => ['remove', name]),

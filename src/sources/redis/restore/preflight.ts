@@ -15,7 +15,7 @@ import { atLeast } from '../../../model/version-order.ts'
 /** Since when an AOF may begin with an RDB. */
 const PREAMBLE_SINCE = '4.0'
 
-/** What speaks against restoring these facts onto the target, and how it will be done. */
+/** Findings that speak against restoring these facts onto the target, and how the restore will be done. */
 export async function preflightRedis(
   context: RestoreContext,
   config: RedisSourceConfig,
@@ -51,12 +51,12 @@ export async function preflightRedis(
 
 /** Without redis-cli a Redis that is down is written to all the same. */
 function checkCli({ inspection, session }: RestoreLook): readonly Finding[] {
-  // A container that does not run brings its own.
+  // A container that does not run has a redis-cli of its own.
   if (inspection.cli !== undefined || session.container !== undefined) return []
   return [noCli('The server has no redis-cli: what is restored will not be compared with its facts')]
 }
 
-/** A finding that nothing can be asked of Redis. */
+/** The finding that Redis can't be asked anything. */
 export function noCli(message: string): Finding {
   return {
     check: 'redis-cli',

@@ -17,7 +17,7 @@ export type StartFound = Pick<
   'version' | 'binary' | 'arguments' | 'room' | 'file' | 'fileName' | 'fileChanged'
 >
 
-/** As what starts it, the process, its unit and its config file tell. */
+/** The start as the process, its unit and its config file tell it. */
 export async function findHostStart(
   session: Session,
   {
@@ -41,7 +41,7 @@ export async function findHostStart(
   const first = new Map(seen)
   const read = async (name: string | undefined): Promise<ConfigFile | 'none' | 'unreadable'> => {
     if (name === undefined) return 'none'
-    // What is not a process of the host may have a file of the same name elsewhere.
+    // A process that is not the host's own may have a file of the same name elsewhere.
     if (running && !first.has('process')) return 'unreadable'
     return readConfigFiles(name, (pattern) => readStart(session, ['', '', '', pattern]))
   }
@@ -87,7 +87,10 @@ function starts(
   return all.flatMap(({ given, isOwn }) => (given === undefined ? [] : [{ given, isOwn }]))
 }
 
-/** It starts the Redis of this source, not another one of the host: it makes it listen where the source looks. */
+/**
+ * Whether a start belongs to the Redis of this source and not to another one of the host: it must listen where the
+ * source looks.
+ */
 function isOurs({ config }: Session, given: StartArguments, file: Directives | undefined): boolean {
   const told = (name: string): string | undefined => given.directives.get(name) ?? file?.get(name)
   if ('socket' in config.at) return told('unixsocket') === config.at.socket
@@ -103,7 +106,7 @@ function startedAt(seen: ReadonlyMap<string, string>): number | undefined {
   return Number.isFinite(started) ? started : undefined
 }
 
-/** Whether it was changed since. Some tools tell whole seconds; else both are known to 10 ms or so. */
+/** Whether the file was changed since. Some tools tell whole seconds; otherwise both times are known to about 10 ms. */
 function changedSince(changed: number | undefined, since: number | undefined): boolean | undefined {
   if (changed === undefined || since === undefined) return undefined
   return changed + (Number.isInteger(changed) ? 1 : 0) >= since
@@ -116,7 +119,7 @@ export function hostBinary(seen: ReadonlyMap<string, string>): StartEvidence['bi
   return path === undefined || version === undefined ? undefined : { path, version }
 }
 
-/** What `redis-restore-start.sh` finds. Throws RemoteError when it fails. */
+/** What `sources/redis/restore-start` finds. Throws RemoteError when it fails. */
 export async function readStart(session: Session, args: readonly string[]): Promise<readonly ScriptRecord[]> {
   const { context } = session
   const result = await context.host.run(

@@ -10,7 +10,7 @@ import type { ServerVersion } from '../../../model/redis-version.ts'
 /** How the target's next start persists. */
 export interface RedisStart {
   readonly running: boolean
-  /** How it starts is known of itself; else it is taken to start as the source did. */
+  /** True when the target itself tells how it starts; else it is taken to start as the source did. */
   readonly told: boolean
   /** Its `appendonly` is what the source's config says by `startsWith`. */
   readonly configured: boolean
@@ -43,7 +43,10 @@ export interface StartEvidence {
   readonly file: Directives | 'none' | 'unreadable'
   /** The config file's name. */
   readonly fileName?: string | undefined
-  /** It, or what it includes, was changed since the server was started; undefined when that can't be told. */
+  /**
+   * Whether the config file, or a file that it includes, was changed since the server was started; undefined when that
+   * can't be told.
+   */
   readonly fileChanged?: boolean | undefined
   /** How many bytes of options a command line that can't be seen may have; undefined when that can't be told. */
   readonly room?: number | undefined
@@ -57,7 +60,7 @@ export interface StartEvidence {
   readonly found?: OwnFiles | undefined
   /** Fields of INFO. */
   readonly info: ReadonlyMap<string, string>
-  /** Its container is made anew from the Compose file that was captured with it. */
+  /** The container is made anew from the Compose file that was captured with it. */
   readonly renewed: boolean
 }
 
@@ -122,7 +125,7 @@ interface Judge {
   readonly findings: Finding[]
   readonly notes: string[]
   value(name: Name): string
-  /** What command line or config file say, if they do. */
+  /** The value by the command line or the config file, if one of them has it. */
   told(name: string): string | undefined
 }
 
@@ -170,13 +173,13 @@ class ToldJudge implements Judge {
     return typeof file === 'string' ? undefined : file.get(name)
   }
 
-  /** Nobody can read its config file. */
+  /** The finding that nobody can read the config file. */
   #withoutFile(name: Name, present: string | undefined): string {
     const value = present ?? this.#found(name) ?? DEFAULTS[name]
     const { fileName } = this.#evidence
     const why = `${fileName ?? 'its config file'} can't be read`
     if (name === 'appendonly') return this.#unknown(name, value, why)
-    // Where a default is in force, nothing speaks for another start.
+    // Where the default is in force, nothing speaks for another start.
     if (value !== DEFAULTS[name]) {
       this.findings.push({
         check: 'redis-start',
@@ -188,7 +191,7 @@ class ToldJudge implements Judge {
     return value
   }
 
-  /** The name of what lies there, which is likely to be its own. */
+  /** The name of the file that lies there, which is likely to be Redis's own. */
   #found(name: Name): string | undefined {
     const { found } = this.#evidence
     if (name === 'dbfilename') return found?.rdb
@@ -263,7 +266,7 @@ class ToldJudge implements Judge {
     })
   }
 
-  /** Its present value is the one it was started with. */
+  /** Whether the present value is the one with which Redis was started. */
   #isSinceStart(name: Name, present: string): boolean {
     const { info, configSets } = this.#evidence
     if (configSets === 0 || this.#isUnchangeable(name)) return true
