@@ -28,7 +28,7 @@ export function declareRestoreCommands(program: Command, declare: Declare): void
       .option('--no-safety', 'no safety snapshot of what is replaced')
       .option(
         '--accept-changes',
-        'let Compose make services otherwise than they run, where only the shell that started them knew how',
+        'go on although Compose would not make some services as they run, because a variable of a shell did',
       ),
     async () => {
       keepMemorySmall()
@@ -45,7 +45,7 @@ export function declareRestoreCommands(program: Command, declare: Declare): void
       .option('--discard', 'remove what closed restores have set aside, for good')
       .option(
         '--accept-changes',
-        'let Compose make services otherwise than they run, where only the shell that started them knew how',
+        'go on although Compose would not make some services as they run, because a variable of a shell did',
       )
       .option('--yes', 'do not ask'),
     async () => {

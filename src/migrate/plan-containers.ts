@@ -60,7 +60,7 @@ function sameContainers({ from, to }: MigrationInput, sides: Sides): Finding[] {
   ]
 }
 
-/** What would be started on TO is what FROM runs; what is stopped there is what runs there. */
+/** TO would start the services that FROM runs, and stop the services that run on TO. */
 function fileFindings({ from, to }: Sides): Finding[] {
   return [from.project?.problem ?? [], to.project?.problem ?? []].flat()
 }
@@ -92,7 +92,7 @@ function versionFindings({ from, to }: MigrationInput, sides: Sides): Finding[] 
   return findings
 }
 
-/** What is not there would be fetched while nobody serves, or could not be. */
+/** A missing image would be fetched while nobody serves, or could not be fetched at all. */
 function imageFindings({ from, to, images }: MigrationInput, services: DeploymentServices): Finding[] {
   const used = new Map<string, ContainerLook>()
   for (const container of movedContainers(services)) used.set(container.image, container)

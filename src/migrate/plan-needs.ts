@@ -3,12 +3,12 @@ import { printable } from '../model/path-bytes.ts'
 import type { Need } from './needs.ts'
 import type { MigrationInput } from './plan.ts'
 
-/** Of the system itself: every server has its own. */
+/** Paths of the system itself: every server has its own. */
 const SYSTEM = ['/proc', '/sys', '/dev', '/run', '/var/run']
 
 /**
- * What FROM's containers were made from and would not be on TO: in no source, and not there already. It stops a cutover,
- * unless it is accepted; a rehearsal only says it.
+ * Things that FROM's containers were made from and that TO would lack: they are in no source, and not there already.
+ * They stop a cutover, unless that is accepted; a rehearsal only says it.
  */
 export function needFindings(input: MigrationInput): Finding[] {
   const { from, to, needs, cutover, acceptMissing } = input
@@ -58,7 +58,8 @@ function leftBehind({ from, needs }: Pick<MigrationInput, 'from' | 'needs'>): re
 
 function isMissing({ path, volume, writable, from, to }: Need): boolean {
   if (to.type === 'absent' || volume !== undefined) return true
-  // What it has written is on FROM alone, though the place is there on TO, too. A socket is the server's own.
+  // Only FROM has the data that the container has written, even where the place exists on TO, too. A socket is the
+  // server's own.
   return writable && from.type !== 'other' && !SYSTEM.some((root) => isIn(path, root))
 }
 

@@ -3,7 +3,7 @@ const SILENT = new Set(['select', 'multi', 'exec', 'ping'])
 
 /**
  * How many commands that write are in a piece of an append-only file, which begins with a command; one that is cut off
- * at its end does not count. What is no such file counts 0 from there on.
+ * at its end does not count. From where the text is no such file, nothing counts.
  */
 export function countCommands(bytes: Uint8Array): number {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

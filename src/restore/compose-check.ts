@@ -67,7 +67,7 @@ export async function checkCompose(
   // The services may have been made from what is put in place.
   const unexplained = reading.other ? [] : compared.filter((one) => !isMadeSo(one, reading.hashes))
   if (unexplained.length === 0) return []
-  const message = `${describeServices(unexplained)} would be made otherwise than it runs on ${remote.name}: neither the files there nor those of the snapshot say how it was made, so a variable of the shell that started it does, or an image that has changed since`
+  const message = `${describeServices(unexplained)} would not be made as it runs on ${remote.name}: neither the files there nor those of the snapshot say how it was made, so a variable of the shell that started it does, or an image that has changed since`
   if (options.acceptChanges) return [{ check: 'compose-changes', outcome: 'warning', message }]
   throw new RelayError('compose-changes', message, {
     host: remote.name,

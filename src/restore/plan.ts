@@ -113,7 +113,7 @@ export function planRestore(input: PlanInput): RestorePlan {
       notes:
         contents.leftOut === 0
           ? notes
-          : [...notes, `device nodes stay out of it, no restore makes them: ${contents.leftOut}`],
+          : [...notes, `device nodes are left out, because no restore makes them: ${contents.leftOut}`],
     })),
     services: { ...serviceNames(input.found.services), compose: input.found.project },
     safety,
@@ -288,7 +288,7 @@ function serverFindings(input: PlanInput, bytes: number): Finding[] {
     findings.push({
       check: 'compose-changes',
       outcome: 'warning',
-      message: `${input.changed.map(printable).join(', ')} runs otherwise than Compose would make it of the files on ${host.name} now: if those of the snapshot do not make what runs either, nothing is stopped without --accept-changes`,
+      message: `${input.changed.map(printable).join(', ')} does not run as Compose would make it from the files on ${host.name} now: if the snapshot's files do not explain that either, nothing is stopped without --accept-changes`,
     })
   }
   if (usersLeft.length > 0) {

@@ -56,8 +56,8 @@ function whyOtherwise(question: ModeQuestion): string | undefined {
   if (last.incrementals >= question.fullEvery)
     return `${question.fullEvery} incrementals were taken since the last full`
   if (last.definition !== question.definition)
-    return 'the source is configured otherwise than at the last pull'
-  if (last.passphrase !== question.passphrase) return 'the passphrase is another than at the last pull'
+    return 'the config of the source has changed since the last pull'
+  if (last.passphrase !== question.passphrase) return 'the passphrase has changed since the last pull'
   // Ids are the order in which a chain is unpacked, by hand too.
   if (last.chain.some((id) => id >= question.snapshot))
     return 'the clock went back: what it would need is dated after it'

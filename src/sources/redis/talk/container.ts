@@ -98,7 +98,7 @@ export async function readContainerConfig(
   name: string,
 ): Promise<Directives | 'unreadable'> {
   const read = await readConfigFiles(name, (pattern) =>
-    // Nobody in it can be asked to expand one.
+    // Nothing in the container can be asked to expand a wildcard.
     isWildcard(pattern) ? Promise.resolve(undefined) : run(context, id, pattern),
   )
   return read === 'unreadable' ? read : read.directives

@@ -71,14 +71,14 @@ export async function stateOf(session: Session, inspection: Inspection): Promise
     throw noCli(session)
   }
   const answer = inspection.ping?.answer ?? ''
-  // It went since it was looked at: so says Docker, not Redis.
+  // The container went since it was looked at. This error is Docker's, not Redis's.
   if (container !== undefined && /^(?:Error response from daemon|OCI runtime exec failed):/.test(answer)) {
     throw unsettled(session, 'restarting')
   }
   const state = serverState(inspection, config)
   if (container === undefined || state === 'up') return state
   if ((container.look?.restartCount ?? 0) > 0) throw unsettled(session, 'restarting')
-  // It is not down: it may be about to come up, or to be somewhere else.
+  // Redis is not down: it may be about to come up, or it may listen somewhere else.
   throw new SourceError(
     'redis-not-listening',
     `Container ${container.look?.name} runs, but no Redis listens on port ${session.server[1]} in it`,
@@ -115,7 +115,7 @@ function unsettled({ config, container }: Session, status: 'restarting' | 'remov
   )
 }
 
-/** Without redis-cli: whether anything listens there. When that can't be told either, something does. */
+/** Without redis-cli: whether anything listens there. When that can't be told either, it is taken to listen. */
 async function listens({ context, config: { at } }: Session): Promise<boolean> {
   if (!('address' in at)) return true
   try {

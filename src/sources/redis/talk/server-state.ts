@@ -13,7 +13,8 @@ export function serverState(inspection: Inspection, config: RedisSourceConfig): 
   const redis = nameOf(config)
   const at = addressOf(config)
   if (ping === undefined) throw new Error('the server was not asked')
-  // A password for a server that has none does no harm; one that is refused does, even where PING works without.
+  // A password for a server that has none does no harm. A password that is refused does, even where PING works without
+  // one.
   if (ping.auth !== '' && (ping.answer !== 'PONG' || /WRONGPASS/.test(ping.auth))) {
     throw refusal(config, 'in', ping.auth)
   }
@@ -114,7 +115,7 @@ function tlsFailure(config: RedisSourceConfig, answer: string): SourceError | un
       },
     )
   }
-  // The handshake went well from here; what the server then says of it is lost when it closes.
+  // The handshake went well on our side. What the server says about it is lost when it closes the connection.
   const isClosed = /I\/O error|Server closed the connection|Connection reset|Broken pipe/i.test(answer)
   if (
     isClosed ||

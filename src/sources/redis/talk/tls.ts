@@ -3,7 +3,7 @@ import { SourceError } from '../../../errors.ts'
 import type { RedisTlsConfig, RedisTlsFile } from '../../../model/config.ts'
 import type { CaptureContext } from '../../contract.ts'
 
-/** How the scripts are told of TLS (redis_open in sources/redis/scripts/lib/redis.sh). */
+/** How the scripts get their TLS settings (redis_open in sources/redis/scripts/lib/redis.sh). */
 export interface TlsInput {
   readonly argument: string
   /** For their stdin, behind the password. */
