@@ -18,7 +18,7 @@ import { commandFailed } from './resolve.ts'
 import type { Root } from './roots.ts'
 import { TarTracker } from './tar-tracker.ts'
 
-/** Names of one batch: what fits one run of xargs, and what its report fits into. */
+/** The most names of one batch: as many as fit one run of xargs, and whose report fits, too. */
 const MOST_NAMES = 2000
 const MOST_BYTES = 60_000
 
@@ -43,8 +43,8 @@ interface Findings {
  * Packs with a tar that has neither name lists nor excludes, nor says when a file changed under it, and that ends
  * in the middle of the archive when a file shrank (busybox): find lists the names, and each batch of them is a tar
  * of its own. A member that was cut is filled up with zeros here, and the batch goes on behind it. Plain on the
- * wire, compressed here. What busybox tar can't say is lost: fractions of a second, times before 1970, extended
- * attributes.
+ * wire, compressed here. Things that busybox tar can't express are lost: fractions of a second, times before 1970,
+ * extended attributes.
  */
 export function batchPacker(
   context: CaptureContext,
@@ -66,7 +66,7 @@ export function batchPacker(
       const directory = directoryOf(context, here[0]?.base ?? 'deployment')
       const followed = here.filter((root) => root.link !== undefined).map((root) => latin1(root.name))
       if (followed.length > 0) yield { directory, names: followed, follow: true }
-      // Directories last: a tar that unpacks sets their times when it is done with what follows them at once.
+      // Directories come last: a tar that unpacks sets their times when it is done with the entries that follow them.
       const found = namesBelow(context, here, filter, leftOut, 'linked-first', findings.vanished)
       let linkedBatches = 0
       for await (const batch of inBatches(found, ({ name }) => !followed.includes(name))) {
@@ -95,7 +95,7 @@ export function batchPacker(
   }
 }
 
-/** The running side of a pass: what it starts on the server, and what it found. */
+/** The running part of a pass: what it has started on the server, and what it has found. */
 interface Run {
   readonly findings: Findings
 }
@@ -149,7 +149,7 @@ function batchPass(
           rest = rest.slice(report.next)
         }
       }
-      // The reader insists on an archive, and one without members is one.
+      // The reader insists on an archive, and an archive without members is one, too.
       if (!any) yield END_OF_ARCHIVE
     } catch (error) {
       failure = error

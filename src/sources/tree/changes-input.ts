@@ -3,8 +3,7 @@ import type { Changes, FileTail } from '../contract.ts'
 const BATCH_LENGTH = 64 * 1024
 
 /**
- * What `changes.sh` reads on stdin. `toTar` makes of a member's name (latin1) the one that tar is told,
- * relative to `/`.
+ * What `changes.sh` reads on stdin. `toTar` turns a member's name (latin1) into the name for tar, relative to `/`.
  */
 export async function* changesInput(
   { members, tails }: Changes,

@@ -3,13 +3,13 @@ import { SourceError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
 import { count, someNames } from './failures.ts'
 
-/** Settled names at the front of the queue are dropped when they are so many. */
+/** Settled names at the front of the queue are dropped when there are so many of them. */
 const DROP = 1024
 
 /**
- * Compares what was asked for with what comes: tar packs names in the order in which it was told them, so between the
- * two there are only those that are on their way. Names are members', in latin1. Memory: what is on its way, and what
- * did not come.
+ * Compares the names that were asked for with the members that come. tar packs names in the order in which it gets
+ * them, so only those that are on their way lie between the two. Names are members', in latin1. Memory: the names on
+ * their way, and those that did not come.
  */
 export class ExpectedMembers {
   readonly #waiting: string[] = []
@@ -47,7 +47,7 @@ export class ExpectedMembers {
     this.#first = 0
   }
 
-  /** What was asked for and did not come. */
+  /** Names that were asked for and did not come. */
   get missing(): readonly string[] {
     return [...this.#skipped, ...this.#waiting.slice(this.#first)]
   }
@@ -61,11 +61,11 @@ export class ExpectedMembers {
 const WHAT_TO_DO =
   'Look at tar on the server: it, or something in its place, does not pack what it is told to. Nothing of this source was kept.'
 
-/** Names (latin1) that are in the list, are there, and are not in what was sent. */
+/** The error for names (latin1) that are in the list and exist, and that were not sent. */
 export function missingMembers(names: readonly string[]): SourceError {
   return new SourceError(
     'missing-members',
-    `${count(names.length, 'entry', 'entries')} of the source did not come, and tar on the server said nothing of it: ${someNames(names)}`,
+    `${count(names.length, 'entry', 'entries')} of the source did not come, and tar on the server reported nothing: ${someNames(names)}`,
     { next: WHAT_TO_DO },
   )
 }

@@ -14,14 +14,14 @@ export interface RunningFind {
   /** Ends it early. */
   stop(): void
   /**
-   * Waits for its end and gives the names (latin1) of what vanished while it walked: that is no failure. Throws SourceError
-   * for everything else that it says, and RemoteError when it was cut off; `failure`, if any, is what reading its list ran
-   * into, and is thrown where nothing says more.
+   * Waits for its end and returns the names (latin1) that vanished while it walked, which is no failure. Throws
+   * SourceError for every other message of find, and RemoteError when find was cut off. `failure` is the error that
+   * reading its list met, if any; it is thrown when nothing else says more.
    */
   judge(failure?: unknown): Promise<readonly string[]>
 }
 
-/** Roots with the same base, which one find lists. */
+/** Roots with the same base. One find lists them. */
 export function rootsByBase(roots: readonly Root[]): readonly (readonly Root[])[] {
   return (['deployment', 'root'] as const)
     .map((base) => roots.filter((root) => root.base === base))
@@ -34,8 +34,8 @@ export function directoryOf({ probe }: Pick<CaptureContext, 'probe'>, base: Root
 }
 
 /**
- * Starts `list.sh` or `scan.sh` for roots of one base; `how` is the script's first argument. What the filter leaves out
- * without a further look is not looked into.
+ * Starts `list.sh` or `scan.sh` for roots of one base; `how` is the script's first argument. Directories that the
+ * filter leaves out for certain are not looked into.
  */
 export async function startFind(
   context: CaptureContext,

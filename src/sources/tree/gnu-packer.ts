@@ -19,8 +19,8 @@ import type { StreamStatus } from '../stream-status.ts'
 import { noTar, unreadable, vanishedSource } from './failures.ts'
 
 /**
- * Packs what it is told with GNU tar: one stream, compressed on the server when it can. Every name that was told is a
- * member of the archive, or tar said that it is gone, or the pass fails; and nothing else is a member.
+ * Packs the given names with GNU tar: one stream, which the server compresses when it can. Every name becomes a member
+ * of the archive, or tar says that it is gone, or the pass fails; and nothing else becomes a member.
  */
 export function gnuPacker(context: CaptureContext, roots: readonly Root[]): Packer {
   const compression = chooseCompression(context.compression, context.probe)
@@ -35,7 +35,7 @@ export function gnuPacker(context: CaptureContext, roots: readonly Root[]): Pack
     const process = await context.host.spawn(
       {
         script,
-        // What is proven before its tail is sent is hashed in silence.
+        // The server hashes in silence while it proves a file before its tail is sent.
         patience: script === 'sources/tree/changes' ? 'work' : 'stream',
         args: [nonce, ...compressorArgs(compression, context.probe), ...names.arguments],
         privilege: context.privilege,
@@ -117,7 +117,10 @@ export function gnuPacker(context: CaptureContext, roots: readonly Root[]): Pack
     }
   }
 
-  /** Throws for what did not come though tar said nothing of it. What vanished unsaid, since its words were cut, is added. */
+  /**
+   * Throws for names that did not come although tar reported nothing. Names that vanished without a message, because
+   * tar's messages were cut, are added.
+   */
   async function explainMissing(report: PassReport, expected: ExpectedMembers): Promise<PassReport> {
     const { unprovenTails = [] } = report
     const told = new Set([...report.vanished, ...report.sockets])
@@ -158,7 +161,7 @@ export function gnuPacker(context: CaptureContext, roots: readonly Root[]): Pack
   }
 }
 
-/** Writes what a script reads. The function it returns throws what went wrong on our side. */
+/** Writes a script's stdin. The returned function throws the error of our side, if any. */
 function feed(process: RemoteProcess, input: AsyncIterable<Buffer>): () => Promise<void> {
   // A tar that ended early has closed its stdin; its status tells why.
   process.stdin.on('error', () => {})
@@ -188,7 +191,7 @@ function whole({ messages, cut }: StreamStatus): string {
   return cut === 0 ? messages : messages.trimEnd().replace(/\n[^\n]*$/, '')
 }
 
-/** 1 is "some files changed"; 2 is fine only when nothing but names that are gone made it so. */
+/** Status 1 means "some files changed". Status 2 is fine only when names that are gone were the only reason. */
 function isBenign(
   failed: { readonly stage: string; readonly status: number },
   messages: { readonly others: readonly string[] },

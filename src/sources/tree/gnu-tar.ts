@@ -25,9 +25,9 @@ const FORMAT = [
 export interface TarNames {
   /** tar's arguments; what it packs is told on stdin, each name ended by NUL. */
   readonly arguments: readonly string[]
-  /** A member as tar must be told it, relative to `/`. */
+  /** The name for tar of a member, relative to `/`. */
   toTar(member: string): string
-  /** The member of a name that tar was told, as it stands in its messages. */
+  /** The member of a name that tar got, as the name stands in tar's messages. */
   toMember(said: string): string
 }
 
@@ -35,9 +35,9 @@ export interface TarNames {
  * GNU tar gets every name on stdin, and directories without what is in them: what is left out, and what an archive
  * holds, is decided here. Names are bytes: without `--no-unquote` some tars take `\n` in them for a line break.
  *
- * Told relative to `/`, they are renamed back in the archive. A root that is a symlink is told by where it leads. Each
- * of these, and the deployment, has a prefix of `./` repeated that no other name has, so that the renaming can't touch
- * anything else.
+ * tar gets the names relative to `/`, and renames them back in the archive. For a root that is a symlink it gets the
+ * place where the link leads. Each of these, and the deployment, has a prefix of repeated `./` that no other name has,
+ * so that the renaming can't touch anything else.
  */
 export function tarNames(roots: readonly Root[], deployment: string): TarNames {
   const links = roots
@@ -94,7 +94,10 @@ function withoutSlashes(path: string): string {
   return path.replaceAll(/^\/+|\/+$/g, '')
 }
 
-/** Arguments travel as UTF-8 text. Bytes that are none become U+FFFD, and tar then says that it has no such file. */
+/**
+ * Arguments travel as UTF-8 text. Bytes that are no UTF-8 become U+FFFD, and tar then reports that there is no such
+ * file.
+ */
 function utf8Argument(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString('utf8')
 }

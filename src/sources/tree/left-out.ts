@@ -1,6 +1,6 @@
 import type { ServerType } from '../../model/entry-types.ts'
 
-/** What was found in a source and is no part of a backup (model/entry-types.ts). Names are members', in latin1. */
+/** The entries of a source that are no part of a backup (model/entry-types.ts). Names are members', in latin1. */
 export class LeftOut {
   readonly sockets: string[] = []
   readonly devices: string[] = []

@@ -30,13 +30,13 @@ export async function* listNames(
 /** A name (latin1) as find lists it. */
 export interface FoundName {
   readonly name: string
-  /** It is a regular file with several names. Known when these are listed first. */
+  /** True for a regular file with several names. Known when these are listed first. */
   readonly linked: boolean
 }
 
 /**
- * What lies below roots of one base, as it is found: `all` at once, or files with several hard links before everything
- * else. `vanished` gets what went away meanwhile.
+ * The entries below roots of one base, as find finds them: `all` at once, or files with several hard links before
+ * everything else. `vanished` gets what went away meanwhile.
  */
 export async function* namesBelow(
   context: CaptureContext,
@@ -54,7 +54,7 @@ export async function* namesBelow(
   })
   try {
     let linked = how === 'linked-first'
-    // One behind: a directory is told twice.
+    // The walk is one entry behind, because find reports a directory twice.
     let last: string | undefined
     const wanted = (isDirectory: boolean): readonly FoundName[] =>
       last === undefined || filter.excludes(last, isDirectory) ? [] : [{ name: last, linked }]

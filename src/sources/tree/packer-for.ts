@@ -15,7 +15,7 @@ import { scanFiles } from './scan.ts'
 /** How the trees of a source are packed by the server's own tar. */
 export interface TreePacker {
   readonly packer: Packer
-  /** What is there, for a packer that has to be told. Dispose it. */
+  /** The listed names, for a packer that needs them. Dispose it. */
   readonly names?: ListedNames
 }
 

@@ -3,7 +3,7 @@ import type { TarEntry } from '../../archive/contract.ts'
 import type { Changes } from '../contract.ts'
 import type { ChosenCompression } from '../compression-choice.ts'
 
-/** What the server said of one walk over the files. Names are members', in latin1. */
+/** The server's report of one walk over the files. Names are members', in latin1. */
 export interface PassReport {
   /** Members that were written to while they were read. */
   readonly changed: readonly string[]
@@ -25,7 +25,7 @@ export interface Pass {
   readonly stream: Readable
   /** To be told of each member in order; throws SourceError for one that was not asked for. */
   readonly member?: (entry: TarEntry) => void
-  /** Where it is not the packer's. */
+  /** The compression, where it is not the packer's own. */
   readonly compression?: ChosenCompression
   /** Waits for the server and judges it. Throws SourceError or RemoteError; quiet after {@link abort}. */
   finish(): Promise<PassReport>
@@ -37,7 +37,7 @@ export interface Packer {
   readonly compression: ChosenCompression
   /** The stream is several tar archives one behind the other. */
   readonly concatenated: boolean
-  /** What a copy made in this way always lacks: a warning, each time. */
+  /** A warning about the properties that such a copy always lacks. */
   readonly lacks?: { readonly code: string; readonly message: string }
   /** Everything below the roots; absent where it has to be listed first. */
   all?(): Promise<Pass>

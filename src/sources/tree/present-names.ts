@@ -8,7 +8,9 @@ const MOST_BYTES = 1024 * 1024
 
 type Where = Pick<CaptureContext, 'host' | 'probe' | 'privilege' | 'signal'>
 
-/** Those of the names (members', in latin1) that are on the server. Throws RemoteError when it does not say. */
+/**
+ * Returns those names (members', in latin1) that exist on the server. Throws RemoteError when the server does not say.
+ */
 export async function presentNames(
   where: Where,
   roots: readonly Root[],

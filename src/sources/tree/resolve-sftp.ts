@@ -7,7 +7,7 @@ import type { PathReport } from './resolve.ts'
 /** How many names of the nearest directory are shown. */
 const SHOWN = 10
 
-/** What `files-resolve.sh` says of these paths, found out over SFTP. */
+/** The answer of `resolve.sh` about these paths, found out over SFTP. */
 export async function inspectOverSftp(
   { host, probe, signal }: Pick<CaptureContext, 'host' | 'probe' | 'signal'>,
   paths: readonly string[],
@@ -71,7 +71,7 @@ async function namesIn(files: RemoteFiles, directory: string): Promise<Buffer[] 
   return names.slice(0, SHOWN)
 }
 
-/** Only what is opened needs to be readable; the one way to know is to open it. */
+/** Whether a file can be read shows only when it is opened. */
 async function canRead(files: RemoteFiles, path: string, { type }: RemoteFileStat): Promise<boolean> {
   if (type === 'directory') return (await namesIn(files, path)) !== undefined
   if (type !== 'file') return true

@@ -6,7 +6,7 @@ import { normaliseRoots } from './roots.ts'
 import type { Root } from './roots.ts'
 import { inspectOverSftp } from './resolve-sftp.ts'
 
-/** What `files-resolve.sh` says of a path. */
+/** The answer of `resolve.sh` about a path. */
 export interface PathReport {
   readonly type: 'missing' | 'denied' | 'dangling' | 'directory' | 'file' | 'fifo' | 'socket' | 'device'
   readonly link: Buffer
@@ -82,7 +82,7 @@ export async function inspectPaths(
   return parseReports(result.stdout)
 }
 
-/** Reads the output of `files-resolve.sh`. Throws RemoteError when it is cut. */
+/** Reads the output of `resolve.sh`. Throws RemoteError when it is cut. */
 export function parseReports(output: Buffer): {
   readonly uid: number
   readonly reports: readonly PathReport[]
