@@ -2,10 +2,12 @@ import tseslint from 'typescript-eslint'
 
 // Which folder may import from which (docs/source-code.md): main → cli → commands → operations → contracts →
 // model, errors, assets. A folder not listed for a folder is forbidden to it. Operations see adapters only through
-// their contract.ts.
+// their contract.ts, and the pure modules that are named below.
 const adapters = ['remote', 'archive', 'crypto', 'vault', 'secrets', 'config', 'services', 'sources', 'state']
 const contracts = adapters.map((name) => `${name}/contract`).concat('report/contract')
-const operationUses = [...contracts, 'retention']
+// Functions of data alone, which an operation imports from the adapter that has them.
+const pure = ['report/format', 'report/rollback-summary']
+const operationUses = [...contracts, ...pure, 'retention']
 const allowed = {
   model: [],
   retention: [],
@@ -27,11 +29,13 @@ const allowed = {
     'report/contract',
   ],
   runs: ['runs', ...operationUses],
-  pull: ['pull', 'runs', ...operationUses],
+  prune: ['prune', 'runs', ...operationUses],
+  pull: ['pull', 'prune', 'runs', ...operationUses],
   verify: ['verify', 'runs', ...operationUses],
   rekey: ['rekey', 'runs', ...operationUses],
   restore: ['restore', 'pull', 'runs', ...operationUses],
   migrate: ['migrate', 'pull', 'restore', 'runs', ...operationUses],
+  rollback: ['rollback', 'migrate', 'pull', 'restore', 'runs', ...operationUses],
   demo: ['demo', 'remote'],
 }
 

@@ -2,7 +2,6 @@ import { loadConfig } from '../config/load.ts'
 import { selectHosts } from '../config/select-hosts.ts'
 import { InterruptedError, UsageError } from '../errors.ts'
 import { ExitCode, exitCodeOf as exitCodeOfError } from '../exit-codes.ts'
-import { boundRun } from '../model/run-timeout.ts'
 import { migrateHosts } from '../migrate/migrate-hosts.ts'
 import type { MigrationPlan, MigrationReport } from '../model/migration-report.ts'
 import {
@@ -49,7 +48,6 @@ export async function migrate(
     })
   }
   await using wired = await wireRestore(context, config, () => Promise.resolve(true), { mustEncrypt: true })
-  using run = boundRun(from, context.signal)
   const report = await migrateHosts(
     {
       from,
@@ -67,7 +65,7 @@ export async function migrate(
       lookAtMakes,
       confirm: (plan) => confirmPlan(context, plan, flags.yes === true),
     },
-    run.signal,
+    context.signal,
   )
   return {
     exitCode: exitCodeOf(report),

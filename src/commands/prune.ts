@@ -1,11 +1,13 @@
 import { loadConfig } from '../config/load.ts'
-import { LockedError, RelayError } from '../errors.ts'
+import { LockedError, type RelayError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
 import type { Config } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
-import { rotateHost, type RotatedHost, type RotationOutcome } from '../pull/rotate.ts'
+import { pruneHosts, type PrunedHost } from '../prune/prune-hosts.ts'
+import type { RotatedHost, RotationOutcome } from '../prune/rotate.ts'
 import { formatCount } from '../report/format.ts'
 import { errorToJson } from '../report/render-error.ts'
+import { createReporter } from '../report/reporter.ts'
 import { renderTable } from '../report/table.ts'
 import { openLedgerMarks } from '../state/ledger-marks.ts'
 import { accessFindings } from '../vault/access.ts'
@@ -18,10 +20,6 @@ export interface PruneFlags {
   readonly dryRun?: boolean
   readonly accept?: boolean
 }
-
-type PrunedHost =
-  | { readonly host: string; readonly rotation: RotationOutcome; readonly notice?: string | undefined }
-  | { readonly host: string; readonly error: RelayError }
 
 /** `prune [host…]`: applies retention by hand, to every host of the vault when none is named. */
 export async function prune(
@@ -36,16 +34,17 @@ export async function prune(
     command,
     marks: openLedgerMarks(context.env),
   })
-  const hosts: PrunedHost[] = []
-  if (vault !== undefined) {
-    const names = args.length === 0 ? await vault.hosts() : []
-    for (const name of new Set(args)) names.push(await resolveHost(vault, name))
-    for (const name of names) {
-      context.signal.throwIfAborted()
-      hosts.push(await pruneHost(vault, rotatedHost(config, name), flags, context.now))
-    }
-  }
   const dryRun = flags.dryRun === true
+  await using reporter = createReporter(context.progress)
+  const hosts =
+    vault === undefined
+      ? []
+      : await pruneHosts(
+          (await namesOf(vault, args)).map((name) => rotatedHost(config, name)),
+          { dryRun, accept: flags.accept === true },
+          { vault, reporter, now: context.now },
+          context.signal,
+        )
   const warnings = await accessFindings(config.vault, process.getuid?.())
   return {
     exitCode: pruneExitCode(hosts, dryRun),
@@ -72,62 +71,11 @@ function rotatedHost(config: Config, name: string): RotatedHost {
   return config.hosts.find((host) => host.name === name) ?? { name, retention: config.retention, sources: [] }
 }
 
-async function pruneHost(
-  vault: Vault,
-  host: RotatedHost,
-  flags: PruneFlags,
-  now: () => Date,
-): Promise<PrunedHost> {
-  const started = now()
-  if (flags.dryRun === true) {
-    return { host: host.name, rotation: await rotateHost(vault, undefined, host, started, { dryRun: true }) }
-  }
-  try {
-    await using lock = await vault.lock(host.name)
-    if (flags.accept === true) {
-      if ((await vault.rotationPaused(host.name)) !== undefined) {
-        await vault.acceptRotation(lock, 'prune --accept', started)
-      }
-      await vault.acceptLoss(lock, 'prune --accept', started)
-    }
-    const rotation = await rotateHost(vault, lock, host, started, { dryRun: false })
-    const outcome = rotation.paused === undefined ? 'done' : 'failed'
-    const notice = await recordPrune(vault, host.name, started, now(), { outcome }).then(
-      () => undefined,
-      (error: unknown) => {
-        if (!(error instanceof RelayError)) throw error
-        // The rotation is done. On a full disk it may be missing from the history.
-        return `this run is not in the history: ${error.message}`
-      },
-    )
-    return { host: host.name, rotation, notice }
-  } catch (error) {
-    if (!(error instanceof RelayError)) throw error
-    if (!(error instanceof LockedError)) {
-      const { code, message } = error
-      // The disk that failed the rotation may refuse the history, too. The error to show is that of the rotation.
-      await recordPrune(vault, host.name, started, now(), {
-        outcome: 'failed',
-        error: { code, message },
-      }).catch(() => undefined)
-    }
-    return { host: host.name, error }
-  }
-}
-
-function recordPrune(
-  vault: Vault,
-  host: string,
-  started: Date,
-  finished: Date,
-  result: { readonly outcome: 'done' | 'failed'; readonly error?: { code: string; message: string } },
-): Promise<void> {
-  return vault.recordRun(host, {
-    at: started.toISOString(),
-    finishedAt: finished.toISOString(),
-    operation: 'prune',
-    ...result,
-  })
+async function namesOf(vault: Vault, args: readonly string[]): Promise<string[]> {
+  if (args.length === 0) return await vault.hosts()
+  const names: string[] = []
+  for (const name of new Set(args)) names.push(await resolveHost(vault, name))
+  return names
 }
 
 function pruneExitCode(hosts: readonly PrunedHost[], dryRun: boolean): ExitCode {

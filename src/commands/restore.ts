@@ -2,7 +2,6 @@ import { loadConfig } from '../config/load.ts'
 import { selectHosts } from '../config/select-hosts.ts'
 import { InterruptedError, UsageError } from '../errors.ts'
 import { ExitCode, exitCodeOf as exitCodeOfError } from '../exit-codes.ts'
-import { boundRun } from '../model/run-timeout.ts'
 import { snapshotTime } from '../model/names.ts'
 import type { RestorePlan, RestoreReport, RestoreStrategy } from '../model/restore-report.ts'
 import { printable } from '../model/path-bytes.ts'
@@ -60,7 +59,6 @@ export async function restore(
   const snapshot = await chooseSnapshot(context, vault, args[0], flags)
   const confirm = (plan: RestorePlan) => confirmPlan(context, plan, flags.yes === true)
   await using wired = await wireRestore(context, config, confirm)
-  using run = boundRun(host, context.signal)
   const report = await restoreHost(
     {
       host,
@@ -75,7 +73,7 @@ export async function restore(
       acceptChanges: flags.acceptChanges === true,
     },
     wired.dependencies,
-    run.signal,
+    context.signal,
   )
   return {
     exitCode: exitCodeOf(report),

@@ -32,7 +32,7 @@ export async function verify(
   for (const { check: code, message, next } of await accessFindings(config.vault, process.getuid?.())) {
     reporter.event({ type: 'warning', code, message, next })
   }
-  const report = await verifyVault(vault, targets, { reporter, signal: context.signal })
+  const report = await verifyVault(vault, targets, { reporter, now: context.now, signal: context.signal })
   return {
     exitCode: report.ok ? ExitCode.done : ExitCode.damage,
     text: renderVerifyReport(report),

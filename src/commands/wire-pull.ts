@@ -16,6 +16,7 @@ import { probeHost } from '../remote/probe.ts'
 import { serverOf } from '../remote/server-of.ts'
 import { connectSsh } from '../remote/ssh.ts'
 import { createReporter } from '../report/reporter.ts'
+import type { VisitDependencies } from '../runs/visit.ts'
 import { openLog } from '../report/log.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
 import { findHelper } from '../services/helper.ts'
@@ -123,16 +124,16 @@ export function wirePlanning(): PlanDependencies {
   }
 }
 
-function remoteParts(): Pick<
-  PullDependencies,
-  'connect' | 'probe' | 'findHelper' | 'findVolume' | 'checkHold' | 'lookAtVersions'
-> {
+function remoteParts(): VisitDependencies &
+  Pick<PullDependencies, 'findVolume' | 'checkHold' | 'lookAtVersions'> {
+  return { ...wireVisits(), checkHold, findVolume, lookAtVersions }
+}
+
+/** How servers are reached. */
+export function wireVisits(): VisitDependencies {
   return {
-    checkHold,
     connect: (host, signal) => connectSsh(host, { resolveSecret, signal }),
     probe: (remote, question, signal) => probeHost(remote, question, signal),
     findHelper,
-    findVolume,
-    lookAtVersions,
   }
 }

@@ -4,8 +4,9 @@ import type { RestoreReport } from '../model/restore-report.ts'
 import type { Launch } from '../restore/launch.ts'
 import type { ContainerMake } from '../services/contract.ts'
 import type { ServerServices } from '../model/server-services.ts'
-import { restoreHost } from '../restore/restore-host.ts'
-import type { HostLock, Snapshot } from '../vault/contract.ts'
+import { restoreInRun } from '../restore/restore-host.ts'
+import type { Run } from '../runs/run.ts'
+import type { Snapshot } from '../vault/contract.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import type { Side } from './look.ts'
 
@@ -21,7 +22,8 @@ export interface Journey {
   readonly images: ReadonlyMap<string, string | undefined>
   /** They may differ on TO. */
   readonly acceptMissing: boolean
-  readonly locks: { readonly from: HostLock; readonly to: HostLock }
+  /** Of both hosts: each holds its lock in the vault. */
+  readonly runs: { readonly from: Run; readonly to: Run }
   readonly diary: Diary
 }
 
@@ -56,8 +58,8 @@ export async function bring(
   { restore }: MigrateDependencies,
   signal: AbortSignal,
 ): Promise<RestoreReport> {
-  const { plan, to, services, locks, diary } = journey
-  const report = await restoreHost(
+  const { plan, to, services, runs, diary } = journey
+  const report = await restoreInRun(
     {
       host: to,
       snapshot,
@@ -72,13 +74,12 @@ export async function bring(
         migration: { role: plan.cutover ? 'to' : 'rehearsal', host: plan.from },
         found: { services: services.to, usersLeft: [] },
         start: plan.start,
-        lock: locks.to,
         handOver: options.handOver,
       },
     },
     // The migration as a whole was confirmed.
     { ...restore, confirm: () => Promise.resolve(true) },
-    signal,
+    { ...runs.to, signal },
   )
   if (options.dryRun) return report
   // The plan has said which Redis starts there, by its image: a restore alone can't know before it runs.

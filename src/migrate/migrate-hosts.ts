@@ -1,13 +1,13 @@
-import { abortedBy, InterruptedError, LockedError, RelayError, UsageError } from '../errors.ts'
+import { InterruptedError, LockedError, RelayError, UsageError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { snapshotId } from '../model/names.ts'
 import type { MigrationPlan, MigrationReport } from '../model/migration-report.ts'
 import { lookAtSources } from '../pull/look-at-sources.ts'
 import { namesToProbe } from '../pull/select-sources.ts'
+import { outcomeOf, withRun, type Ended } from '../runs/run.ts'
 import { visit, type Visit } from '../runs/visit.ts'
 import type { ServerServices } from '../model/server-services.ts'
-import type { RunRecord } from '../vault/contract.ts'
 import { cutOver } from './cutover.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import { openDiary, type Arrived, type Journey } from './journey.ts'
@@ -32,24 +32,63 @@ export interface MigrationRequest {
 }
 
 /**
- * Moves a deployment to another server, or tries that out there: preflight on both → confirm → pull → restore →
- * compare. Throws what stopped it before a server was touched; what came after is in the report.
+ * Moves a deployment to another server, or tries that out there: a run of both hosts, with both locks. Throws what
+ * stopped it before a server was touched; what came after is in the report.
  */
 export async function migrateHosts(
   request: MigrationRequest,
   dependencies: MigrateDependencies,
   signal: AbortSignal,
 ): Promise<MigrationReport> {
-  const { from, to, cutover, dryRun } = request
+  const { from, to, dryRun } = request
   const { pull } = dependencies.restore
   if (from.name === to.name) {
     throw new UsageError(`${to.name} can't be moved to itself`, { next: 'Name two hosts of the config.' })
   }
-  const started = pull.now()
-  const diary = openDiary(dependencies)
   for (const { name } of [from, to]) pull.reporter.event({ type: 'host-started', host: name })
-  await using fromLock = dryRun ? undefined : await pull.vault.lock(from.name)
-  await using toLock = dryRun ? undefined : await pull.vault.lock(to.name)
+  const common = { operation: 'migrate', locks: true, dryRun } as const
+  return await withRun({ ...common, host: from }, pull, signal, (fromRun) => {
+    const told = { ...pull, reporter: fromRun.reporter }
+    // The time of the run of both is bounded by FROM's `runTimeout`.
+    return withRun({ ...common, host: { name: to.name } }, told, fromRun.signal, async (toRun) => {
+      const restore = { ...dependencies.restore, pull: { ...pull, reporter: toRun.reporter } }
+      const runs = { from: fromRun, to: toRun }
+      const result = await migrateInRuns(request, { ...dependencies, restore }, runs)
+      return { result: { result, end: endOf(result, 'from') }, end: endOf(result, 'to') }
+    })
+  })
+}
+
+/** As each host's history has it. */
+function endOf(
+  { outcome, snapshots, sources, findings, error }: MigrationReport,
+  role: 'from' | 'to',
+): Ended {
+  const restored = sources.map(({ source, restored: { entries, bytes } }) => ({
+    name: source,
+    outcome: 'done' as const,
+    entries,
+    bytes,
+  }))
+  return {
+    outcome: outcome === 'done' ? 'done' : error === undefined ? 'failed' : outcomeOf(error),
+    snapshot: role === 'from' ? (snapshots.cutover ?? snapshots.pull) : snapshots.safety,
+    sources: role === 'from' ? [] : restored,
+    findings,
+    error,
+  }
+}
+
+/** Preflight on both → confirm → pull → restore → compare. */
+async function migrateInRuns(
+  request: MigrationRequest,
+  dependencies: MigrateDependencies,
+  runs: Journey['runs'],
+): Promise<MigrationReport> {
+  const { from, to, cutover, dryRun } = request
+  const { started, signal } = runs.from
+  const { pull } = dependencies.restore
+  const diary = openDiary(dependencies)
   const looksFor = { names: namesToProbe(from), shellFor: 'migrate' }
   const step = (host: string) => (text: string) => diary.step(host, text)
   await using fromVisit = await visit(from, { ...looksFor, step: step(from.name) }, pull, signal)
@@ -92,7 +131,7 @@ export async function migrateHosts(
     duration: pull.now().getTime() - started.getTime(),
     ...arrived,
   })
-  if (fromLock === undefined || toLock === undefined) {
+  if (dryRun) {
     return report({
       outcome: 'planned',
       serving: 'from',
@@ -105,7 +144,6 @@ export async function migrateHosts(
   if (refusal !== undefined) throw refusal
   if (!(await dependencies.confirm(plan)))
     throw new InterruptedError('Not confirmed; nothing was changed', { host: to.name })
-  const locks = { from: fromLock, to: toLock }
   const journey: Journey = {
     plan,
     from: sides.from,
@@ -114,31 +152,22 @@ export async function migrateHosts(
     makes,
     images,
     acceptMissing: request.acceptMissing,
-    locks,
+    runs,
     diary,
   }
-  const record = (result: Pick<Arrived, 'outcome' | 'error'>): Promise<void> =>
-    recordRuns(plan, started, result, dependencies)
-  try {
-    if (volumes.volumesToMake !== undefined) {
-      diary.step(to.name, 'having Compose make its volumes')
-      await using place = await visit(to, { shellFor: 'migrate' }, pull, signal)
-      await makeVolumes(
-        sides.from,
-        { ...sides.to, remote: place.remote },
-        volumes.volumesToMake,
-        plan.id,
-        signal,
-      )
-    }
-    const arrived = await (cutover ? cutOver : rehearse)(journey, dependencies, signal)
-    await record(arrived)
-    return report({ ...arrived, findings: [...plan.findings, ...arrived.findings] })
-  } catch (thrown) {
-    const error = signal.aborted && !(thrown instanceof RelayError) ? abortedBy(signal) : thrown
-    if (error instanceof RelayError) await record({ outcome: 'failed', error })
-    throw error
+  if (volumes.volumesToMake !== undefined) {
+    diary.step(to.name, 'having Compose make its volumes')
+    await using place = await visit(to, { shellFor: 'migrate' }, pull, signal)
+    await makeVolumes(
+      sides.from,
+      { ...sides.to, remote: place.remote },
+      volumes.volumesToMake,
+      plan.id,
+      signal,
+    )
   }
+  const arrived = await (cutover ? cutOver : rehearse)(journey, dependencies, signal)
+  return report({ ...arrived, findings: [...plan.findings, ...arrived.findings] })
 }
 
 /** Compose's arguments without files that are not going to be there. */
@@ -181,25 +210,4 @@ async function captureFindings(
           },
         ],
   )
-}
-
-/** A line of both hosts' history. */
-async function recordRuns(
-  { from, to }: MigrationPlan,
-  started: Date,
-  { outcome, error }: Pick<Arrived, 'outcome' | 'error'>,
-  { restore: { pull } }: MigrateDependencies,
-): Promise<void> {
-  const run: RunRecord = {
-    at: started.toISOString(),
-    finishedAt: pull.now().toISOString(),
-    operation: 'migrate',
-    outcome: outcome === 'done' ? 'done' : error instanceof InterruptedError ? 'interrupted' : 'failed',
-    ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
-  }
-  for (const name of [from, to]) {
-    await pull.vault.recordRun(name, run).catch((problem: unknown) => {
-      pull.reporter.event({ type: 'warning', host: name, code: 'history', message: String(problem) })
-    })
-  }
 }

@@ -13,7 +13,7 @@ import type { Journey } from './journey.ts'
  * not be on TO.
  */
 export async function takeWhole(
-  { from, locks }: Journey,
+  { from, runs }: Journey,
   { purpose, held }: { readonly purpose: Purpose; readonly held: boolean },
   { restore }: MigrateDependencies,
   signal: AbortSignal,
@@ -21,8 +21,10 @@ export async function takeWhole(
   const pull = held ? { ...restore.pull, reporter: withoutStopped(restore.pull.reporter) } : restore.pull
   const { host } = from
   const place = await lookAround({ ...from, signal }, { names: namesToProbe(host) }, pull)
+  const { lock } = runs.from
+  if (lock === undefined) throw new Error('a migration needs the lock of FROM')
   const selection = selectSources(host, undefined, place.probe.existing)
-  const taken = await takeSnapshot(place, { lock: locks.from, selection, purpose }, pull)
+  const taken = await takeSnapshot(place, { lock, selection, purpose }, pull)
   const failed = taken.sources.find(({ outcome }) => outcome === 'failed')
   if (failed === undefined && taken.snapshot !== undefined) return taken.snapshot
   throw new RelayError(

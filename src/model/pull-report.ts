@@ -41,6 +41,8 @@ export interface SourcePullReport {
   readonly bytes: number
   /** Over the wire, in bytes. */
   readonly wireBytes: number
+  /** What it took, from its first look to its last file; absent where it was not begun. */
+  readonly seconds?: number | undefined
   readonly warnings: readonly SnapshotWarning[]
   readonly error?: RelayError | undefined
 }

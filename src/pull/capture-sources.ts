@@ -122,19 +122,21 @@ async function captureSource(
   { chaining, keep }: Links,
   dependencies: PullDependencies,
 ): Promise<void> {
-  const { reporter } = dependencies
+  const { reporter, now } = dependencies
   const names = { host: context.host.name, source: source.name }
+  const started = now().getTime()
+  const timed = (report: SourcePullReport) => ({ ...report, seconds: (now().getTime() - started) / 1000 })
   reporter.event({ type: 'source-started', ...names })
   try {
     const { manifest, wireBytes, listing } = await pullSource(context, source, chaining, dependencies)
     captured.manifests.push(manifest)
     if (listing !== undefined) keep(listing)
-    captured.reports.push(sourceReport(manifest, wireBytes))
+    captured.reports.push(timed(sourceReport(manifest, wireBytes)))
     reporter.event({ type: 'source-finished', ...names, entries: manifest.entries })
   } catch (thrown) {
     const error = expected(thrown)
     if (!isSourceFailure(error, context.signal)) throw thrown
-    captured.reports.push(failedReport(source.name, error))
+    captured.reports.push(timed(failedReport(source.name, error)))
     reporter.event({ type: 'source-failed', ...names, error })
     if (error instanceof ConnectionError) throw error
   }

@@ -4,26 +4,20 @@ import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { HostPullReport, RotationReport, SourcePullReport } from '../model/pull-report.ts'
 import { snapshotTime } from '../model/names.ts'
-import { boundRun } from '../model/run-timeout.ts'
 import { isTorn, isWhole, VAULT_FORMAT } from '../model/snapshot.ts'
 import type { Manifest, ManifestSource, Purpose, SnapshotWarning } from '../model/snapshot.ts'
 import type { HostProbe } from '../remote/contract.ts'
-import {
-  completePulls,
-  type HostLock,
-  type PendingSnapshot,
-  type RunRecord,
-  type Snapshot,
-} from '../vault/contract.ts'
+import { completePulls, type HostLock, type PendingSnapshot, type Snapshot } from '../vault/contract.ts'
 import type { PullDependencies, PullOptions } from './dependencies.ts'
 import { freshEnough } from './freshness.ts'
 import { openJournalsOf } from './plan.ts'
 import { SFTP_ONLY } from '../runs/access.ts'
+import { outcomeOf, withRun, type Ended as RunEnded, type Run } from '../runs/run.ts'
 import { visit, type Visit } from '../runs/visit.ts'
 import { captureSources } from './capture-sources.ts'
 import type { NextListing } from './incremental/next-listing.ts'
 import { settleLeftHolds } from './quiesce.ts'
-import { rotateHost } from './rotate.ts'
+import { pausedFinding, rotateHost } from '../prune/rotate.ts'
 import { serverVersions } from './server-versions.ts'
 import { namesToProbe, selectSources, type SourceSelection } from './select-sources.ts'
 import { setBackFinding } from './set-back.ts'
@@ -41,68 +35,87 @@ export async function pullHost(
   dependencies: PullDependencies,
   stop: AbortSignal,
 ): Promise<HostPullReport> {
-  using run = boundRun(host, stop)
-  const { signal } = run
-  const { reporter, now, vault } = dependencies
+  const { reporter, now } = dependencies
   const started = now()
   reporter.event({ type: 'host-started', host: host.name })
-  let ended: Ended
-  try {
-    ended = await lockAndPull(host, options, dependencies, signal)
-  } catch (thrown) {
-    const error = signal.aborted ? abortedBy(signal) : expected(thrown)
-    ended = { outcome: outcomeOf(error), sources: [], error: error.withDetails({ host: host.name }) }
-  }
-  const finished = now()
-  const report = { host: host.name, ...ended, duration: finished.getTime() - started.getTime() }
-  // A run that never held the lock is no part of this host's history, because another run is writing there.
-  if (report.outcome !== 'locked' && report.outcome !== 'skipped') {
-    await vault.recordRun(host.name, runRecord(report, started, finished)).catch((error: unknown) => {
-      reporter.event({ type: 'warning', host: host.name, code: 'history', message: messageOf(error) })
-    })
-  }
+  const ended = await withRun({ operation: 'pull', host, locks: true }, dependencies, stop, async (run) => {
+    const result = await pullUnderLock(host, options, { ...dependencies, reporter: run.reporter }, run)
+    return { result, end: endOf(result) }
+  }).catch((error: RelayError): Ended => ({ outcome: outcomeOf(error), sources: [], error }))
+  const report = { host: host.name, ...ended, duration: now().getTime() - started.getTime() }
   if (report.error !== undefined)
     reporter.event({ type: 'host-failed', host: host.name, error: report.error })
   else reporter.event({ type: 'host-finished', host: host.name, message: report.snapshot ?? report.outcome })
   return report
 }
 
-async function lockAndPull(
+async function pullUnderLock(
   host: HostConfig,
   options: PullOptions,
   dependencies: PullDependencies,
-  signal: AbortSignal,
+  { lock, signal }: Run,
 ): Promise<Ended> {
   const { vault, now } = dependencies
-  await using lock = await vault.lock(host.name)
+  if (lock === undefined) throw new Error('a pull needs the lock of the host')
   if (options.ifOlderThan !== undefined) {
     const age = freshEnough(await vault.snapshots(host.name), options.ifOlderThan, now())
     if (age !== undefined) return { outcome: 'skipped', age, sources: [] }
   }
-  const captured = await captureHost(host, options, dependencies, lock, signal)
-  const { findings, compose } = captured
-  if (captured.snapshot === undefined) {
-    const error = errorOfAll(captured.sources)
-    return {
-      outcome: error ? outcomeOf(error) : 'failed',
-      compose,
-      sources: captured.sources,
-      findings,
-      error,
-    }
+  let captured: CapturedHost | undefined
+  let rotation: RotationReport | undefined
+  let error: RelayError | undefined
+  try {
+    await captureHost(host, options, dependencies, lock, signal, (taken) => (captured = taken))
+    if (captured?.snapshot !== undefined)
+      rotation = await rotate(host, options, dependencies, lock, captured.snapshot)
+  } catch (thrown) {
+    // What is committed is there, whatever becomes of the connection, the server's lock, or the rotation.
+    if (captured?.snapshot === undefined) throw thrown
+    error = (signal.aborted ? abortedBy(signal) : expected(thrown)).withDetails({ host: host.name })
   }
-  const { snapshot, sources } = captured
+  if (captured === undefined) throw new Error('a capture ended without a word')
+  const { snapshot, sources, findings, compose } = captured
+  if (snapshot === undefined) {
+    const reason = errorOfAll(sources)
+    return { outcome: reason ? outcomeOf(reason) : 'failed', compose, sources, findings, error: reason }
+  }
   const failed =
+    error !== undefined ||
     sources.some((source) => source.outcome !== 'done') ||
     findings.some((finding) => finding.outcome === 'failed')
   return {
-    outcome: failed ? 'partial' : 'done',
+    outcome: error instanceof InterruptedError ? 'interrupted' : failed ? 'partial' : 'done',
     snapshot: snapshot.id,
     complete: snapshot.manifest.complete,
     compose,
     sources,
     findings,
-    rotation: await rotate(host, options, dependencies, lock, snapshot),
+    rotation,
+    error,
+  }
+}
+
+/** As the history has it. */
+function endOf({ outcome, snapshot, sources, findings, rotation, error }: Ended): RunEnded {
+  const counts = new Map<string, number>()
+  for (const { code, count } of sources.flatMap((source) => source.warnings))
+    counts.set(code, (counts.get(code) ?? 0) + count)
+  return {
+    outcome,
+    snapshot,
+    sources: sources.map(({ source, outcome: came, bytes, wireBytes, entries, seconds, error: why }) => ({
+      name: source,
+      outcome: came,
+      bytes,
+      wireBytes,
+      entries,
+      seconds,
+      code: why?.code,
+    })),
+    warnings: [...counts].map(([code, count]) => ({ code, count })),
+    rotation: rotation && { kept: rotation.kept, removed: rotation.removed.length },
+    findings: [...(findings ?? []), ...pausedFinding(rotation)],
+    error,
   }
 }
 
@@ -132,7 +145,9 @@ async function captureHost(
   dependencies: PullDependencies,
   lock: HostLock,
   signal: AbortSignal,
-): Promise<CapturedHost> {
+  /** Told before the server's lock and the connection are given back. */
+  taken: (captured: CapturedHost) => void,
+): Promise<void> {
   const { reporter } = dependencies
   const step = (text: string) => reporter.event({ type: 'host-step', host: host.name, step: text })
 
@@ -151,8 +166,8 @@ async function captureHost(
   const left = await settleLeftHolds(place, dependencies)
   tellFindings(host, left, dependencies)
   const request = { lock, selection, purpose: 'pull', full: options.full } as const
-  const taken = await takeSnapshot(place, request, dependencies)
-  return { ...taken, findings: [...left, ...taken.findings] }
+  const captured = await takeSnapshot(place, request, dependencies)
+  taken({ ...captured, findings: [...left, ...captured.findings] })
 }
 
 /** What {@link takeSnapshot} captures, and what for. */
@@ -324,33 +339,4 @@ function manifestOf(
     server: { os: probe.os, arch: probe.arch, versions: what.versions },
     sources: what.sources,
   }
-}
-
-function outcomeOf(error: RelayError): 'failed' | 'locked' | 'interrupted' {
-  if (error instanceof InterruptedError) return 'interrupted'
-  return error.code === 'locked' ? 'locked' : 'failed'
-}
-
-function runRecord(report: HostPullReport, started: Date, finished: Date): RunRecord {
-  const { outcome } = report
-  const sum = (of: (source: SourcePullReport) => number) =>
-    report.sources.reduce((total, source) => total + of(source), 0)
-  const failed = report.sources.filter((source) => source.outcome === 'failed').map((source) => source.source)
-  return {
-    at: started.toISOString(),
-    finishedAt: finished.toISOString(),
-    operation: 'pull',
-    outcome: outcome === 'locked' || outcome === 'skipped' ? 'failed' : outcome,
-    snapshot: report.snapshot,
-    bytes: sum((source) => source.bytes),
-    wireBytes: sum((source) => source.wireBytes),
-    ...(report.error === undefined
-      ? {}
-      : { error: { code: report.error.code, message: report.error.message } }),
-    ...(failed.length === 0 ? {} : { failedSources: failed }),
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

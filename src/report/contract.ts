@@ -1,4 +1,5 @@
 import type { RelayError } from '../errors.ts'
+import type { Operation, RunOutcome } from '../model/run-record.ts'
 
 /** Something for a person's eyes during a run. Codes are stable; names are bytes from the server, already safe to print. */
 export interface Notice {
@@ -11,6 +12,23 @@ export interface Notice {
 
 /** What an operation tells while it works. Rendered as a live list, plain lines or NDJSON; nothing depends on it. */
 export type ProgressEvent =
+  | {
+      readonly type: 'run-started'
+      readonly run: string
+      readonly operation: Operation
+      readonly host: string
+    }
+  | {
+      readonly type: 'run-ended'
+      readonly run: string
+      readonly operation: Operation
+      readonly host: string
+      /** `locked` and `skipped` runs did nothing, and are not in the history. */
+      readonly outcome: RunOutcome | 'locked' | 'skipped'
+      /** The snapshot that it made. */
+      readonly snapshot?: string
+      readonly error?: RelayError
+    }
   | { readonly type: 'host-started'; readonly host: string }
   | { readonly type: 'host-step'; readonly host: string; readonly step: string }
   | { readonly type: 'source-started'; readonly host: string; readonly source: string }

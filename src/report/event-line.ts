@@ -38,6 +38,9 @@ export function eventLine(event: ProgressEvent, paint: Paint, verbose: boolean):
     case 'source-step':
       return verbose ? `${place(event)}: ${printable(event.step)}` : undefined
     case 'archive-progress':
+    // What a run came to is told by its hosts and its result.
+    case 'run-started':
+    case 'run-ended':
       return undefined
     case 'archive-finished':
       return verbose

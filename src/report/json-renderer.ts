@@ -33,5 +33,5 @@ export function createJsonRenderer({ write, now }: JsonOptions): EventRenderer {
 }
 
 function plainEvent(event: ProgressEvent): unknown {
-  return 'error' in event ? { ...event, ...errorToJson(event.error) } : event
+  return 'error' in event && event.error !== undefined ? { ...event, ...errorToJson(event.error) } : event
 }

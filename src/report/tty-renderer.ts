@@ -93,6 +93,9 @@ export function createTtyRenderer({ stream, color, now }: TtyOptions): EventRend
   return {
     event(event) {
       switch (event.type) {
+        case 'run-started':
+        case 'run-ended':
+          return
         case 'host-started':
           hostTask(event.host)
           return

@@ -1,7 +1,6 @@
 import { RelayError } from '../errors.ts'
 import type { Finding } from '../model/finding.ts'
 import type { RemoteHost } from '../remote/contract.ts'
-import type { HostLock } from '../vault/contract.ts'
 import type { MigrationRole } from './server/driver.ts'
 import type { FoundServices } from './services.ts'
 
@@ -16,8 +15,6 @@ export interface Launch {
   /** The services that run there from then on, whatever ran before. */
   readonly found: FoundServices
   readonly start: Starts
-  /** The target's lock in the vault; absent for a dry run. */
-  readonly lock?: HostLock | undefined
   readonly handOver?: HandOver | undefined
 }
 

@@ -1,5 +1,6 @@
-import { abortedBy, DamageError, InterruptedError, RelayError } from '../errors.ts'
+import { DamageError, InterruptedError } from '../errors.ts'
 import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
+import { outcomeOf, withRun, type Ended, type Run } from '../runs/run.ts'
 import { visit, type Visit } from '../runs/visit.ts'
 import type { Carried, CarriedOut, Diary } from './carried.ts'
 import { checkCompose, renewsServices } from './compose-check.ts'
@@ -27,25 +28,36 @@ import { discardSuperseded } from './supersede.ts'
 import { asRelayError, undo } from './undo.ts'
 import { recordedCompose } from './versions.ts'
 
-/**
- * Restores a snapshot to a host: plan → preflight → confirm → safety snapshot → upload and prove beside the target →
- * stop → swap → start → facts and health → report. Nothing is touched before the plan was confirmed, and nothing
- * replaced before all of it lies proven beside its target. A failure after that rolls back by itself, on the server.
- * Throws what stopped it before anything was replaced; what came after is in the report.
- */
+/** Restores a snapshot to a host, as a run of its own; see {@link restoreInRun}. */
 export async function restoreHost(
   request: RestoreRequest,
   dependencies: RestoreDependencies,
   signal: AbortSignal,
 ): Promise<RestoreReport> {
+  const { host, dryRun } = request
+  const { pull } = dependencies
+  pull.reporter.event({ type: 'host-started', host: host.name })
+  return await withRun({ operation: 'restore', host, locks: true, dryRun }, pull, signal, async (run) => {
+    const result = await restoreInRun(request, dependencies, run)
+    return { result, end: endOf(result) }
+  })
+}
+
+/**
+ * Restores a snapshot within a run: plan → preflight → confirm → safety snapshot → upload and prove beside the target →
+ * stop → swap → start → facts and health → report. Nothing is touched before the plan was confirmed, and nothing
+ * replaced before all of it lies proven beside its target. A failure after that rolls back by itself, on the server.
+ * Throws what stopped it before anything was replaced; what came after is in the report.
+ */
+export async function restoreInRun(
+  request: RestoreRequest,
+  given: RestoreDependencies,
+  { lock, signal, started, reporter }: Run,
+): Promise<RestoreReport> {
+  const dependencies = { ...given, pull: { ...given.pull, reporter } }
   const { pull } = dependencies
   const { host } = request
-  const started = pull.now()
   const diary = openDiary(request, dependencies)
-  pull.reporter.event({ type: 'host-started', host: host.name })
-  await using ownLock =
-    request.dryRun || request.launch !== undefined ? undefined : await pull.vault.lock(host.name)
-  const lock = request.launch?.lock ?? ownLock
   await using visited = await visit(host, { shellFor: 'restore', step: diary.step }, pull, signal)
   const { plan, sources, found, changed, place } = await preflight(request, visited, dependencies, diary.step)
   const report = (rest: CarriedOut): RestoreReport => ({
@@ -69,27 +81,34 @@ export async function restoreHost(
   if (!(await dependencies.confirm(plan)))
     throw new InterruptedError('Not confirmed; nothing was changed', { host: host.name })
 
-  const finish = async (result: CarriedOut): Promise<RestoreReport> => {
-    await recordRun(request, started, result, dependencies)
-    return report(result)
-  }
   const carry = request.strategy === 'merge' ? mergeIn : replace
   await sweepUnpacked(place, plan)
   try {
-    return await finish(
-      await carry({ request, plan, sources, place, found, changed, lock, diary }, dependencies),
-    )
-  } catch (thrown) {
-    const error = signal.aborted && !(thrown instanceof RelayError) ? abortedBy(signal) : thrown
-    if (!(error instanceof RelayError)) throw error
-    await recordRun(request, started, { outcome: 'failed', error }, dependencies)
+    return report(await carry({ request, plan, sources, place, found, changed, lock, diary }, dependencies))
+  } catch (error) {
     // A second look finds files that were damaged since they were checked, and remembers that. It reports this by
     // itself.
     if (error instanceof DamageError)
       await checkArchives(sources, { pull, hashes: true, signal }).catch(() => undefined)
     // An error of this says less than the reason of the failure, and the next restore sweeps again.
     await sweepUnpacked({ ...place, signal: new AbortController().signal }, plan).catch(() => undefined)
-    throw error.withDetails({ host: host.name })
+    throw error
+  }
+}
+
+/** As the history has it: a restore that was undone did nothing that was asked for. */
+function endOf({ outcome, safetySnapshot, restored, findings, error }: RestoreReport): Ended {
+  return {
+    outcome: outcome === 'done' ? 'done' : error === undefined ? 'failed' : outcomeOf(error),
+    snapshot: safetySnapshot,
+    sources: restored.map(({ source, entries, bytes }) => ({
+      name: source,
+      outcome: 'done',
+      bytes,
+      entries,
+    })),
+    findings,
+    error,
   }
 }
 
@@ -223,23 +242,4 @@ function openDiary({ host }: RestoreRequest, { pull }: RestoreDependencies): Dia
       pull.reporter.event({ type: 'host-step', host: host.name, step: text })
     },
   }
-}
-
-/** A migration has a line of its own. */
-async function recordRun(
-  { host, launch }: RestoreRequest,
-  started: Date,
-  result: Pick<RestoreReport, 'outcome' | 'error'>,
-  { pull }: RestoreDependencies,
-): Promise<void> {
-  const { error } = result
-  if (launch !== undefined) return
-  await pull.vault.recordRun(host.name, {
-    at: started.toISOString(),
-    finishedAt: pull.now().toISOString(),
-    operation: 'restore',
-    outcome:
-      result.outcome === 'done' ? 'done' : error instanceof InterruptedError ? 'interrupted' : 'failed',
-    ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
-  })
 }

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream'
+import type { EndedRun, RunBegin, RunRecord } from '../model/run-record.ts'
 import type { Manifest, Purpose, VAULT_FORMAT } from '../model/snapshot.ts'
 
 /** A committed snapshot. */
@@ -69,20 +70,6 @@ export type LedgerRecord = {
   | { readonly event: 'rotation-accepted'; readonly why: string }
   | { readonly event: 'loss-accepted'; readonly snapshots: readonly string[]; readonly why: string }
 )
-
-/** One line of `runs.jsonl`: the history, good runs and bad. */
-export interface RunRecord {
-  readonly at: string
-  readonly finishedAt: string
-  readonly operation: 'pull' | 'prune' | 'restore' | 'rollback' | 'migrate'
-  readonly outcome: 'done' | 'partial' | 'failed' | 'interrupted'
-  readonly snapshot?: string | undefined
-  readonly bytes?: number | undefined
-  /** Bytes over the wire. */
-  readonly wireBytes?: number | undefined
-  readonly error?: { readonly code: string; readonly message: string } | undefined
-  readonly failedSources?: readonly string[] | undefined
-}
 
 /** A file as it is with new session-key packets. Its body is the one that the manifest has. */
 export interface RekeyedFile {
@@ -177,7 +164,12 @@ export interface Vault {
   begin(lock: HostLock, now: () => Date, signal: AbortSignal): Promise<PendingSnapshot>
   ledger(host: string): Promise<LedgerRecord[]>
   runs(host: string): Promise<RunRecord[]>
-  recordRun(host: string, run: RunRecord): Promise<void>
+  /**
+   * Remembers that a run has begun, until it is disposed after {@link recordRun}. Runs of this host that were begun and
+   * whose processes died get their line first: they are `lost`. Needs no lock.
+   */
+  beginRun(begun: RunBegin): Promise<AsyncDisposable>
+  recordRun(run: EndedRun): Promise<void>
   /**
    * Removes a snapshot: keeps its manifest under `removed/`, ledger line first, then the files. On a disk that has no
    * room for the line the files make it.

@@ -1,6 +1,8 @@
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { SNAPSHOT_ID_PATTERN, snapshotId } from '../model/names.ts'
+import type { EndedRun, RunBegin, RunRecord } from '../model/run-record.ts'
+import { endLostRuns, keepBegin } from './begun-runs.ts'
 import { checkHost } from './check.ts'
 import type {
   CheckOptions,
@@ -9,7 +11,6 @@ import type {
   LedgerRecord,
   MarkedLedger,
   PendingSnapshot,
-  RunRecord,
   Snapshot,
   Vault,
   VaultProblem,
@@ -144,8 +145,16 @@ export class FileVault implements Vault {
     return readRuns(runsFile(this.#hostDir(host)))
   }
 
-  async recordRun(host: string, run: RunRecord): Promise<void> {
-    await appendRun(runsFile(await this.#makeHostDir(host)), run)
+  async beginRun(begun: RunBegin): Promise<AsyncDisposable> {
+    const hostDir = await this.#makeHostDir(begun.host)
+    return onDisk(hostDir, async () => {
+      await endLostRuns(hostDir, this.#now())
+      return await keepBegin(hostDir, begun)
+    })
+  }
+
+  async recordRun(run: EndedRun): Promise<void> {
+    await appendRun(runsFile(await this.#makeHostDir(run.host)), run)
   }
 
   async remove(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void> {

@@ -1,30 +1,72 @@
 import { z } from 'zod'
-import type { RunRecord } from './contract.ts'
+import { OPERATIONS, RUN_OUTCOMES, type EndedRun, type RunRecord } from '../model/run-record.ts'
 import { appendLine, readValues } from './line-file.ts'
 
-const run = z.looseObject({
+const FORMAT = 2
+
+const common = {
   at: z.iso.datetime(),
   finishedAt: z.iso.datetime(),
-  operation: z.enum(['pull', 'prune', 'restore', 'rollback', 'migrate']),
-  outcome: z.enum(['done', 'partial', 'failed', 'interrupted']),
+  operation: z.enum(OPERATIONS),
+  outcome: z.enum(RUN_OUTCOMES),
   snapshot: z.string().optional(),
-  bytes: z.number().optional(),
-  wireBytes: z.number().optional(),
   error: z.object({ code: z.string(), message: z.string() }).optional(),
+}
+
+/** Written before there was a number: the sum of a pull's bytes, and the names of what failed. */
+const format1 = z.looseObject({
+  ...common,
+  format: z.undefined().optional(),
   failedSources: z.array(z.string()).optional(),
 })
 
+const count = z.number().nonnegative()
+const format2 = z.looseObject({
+  ...common,
+  format: z.literal(FORMAT),
+  run: z.string(),
+  host: z.string(),
+  by: z.looseObject({ user: z.string(), machine: z.string(), pid: count }),
+  trigger: z.union([z.literal('manual'), z.literal('daemon'), z.templateLiteral(['schedule:', z.string()])]),
+  sources: z
+    .array(
+      z.looseObject({
+        name: z.string(),
+        outcome: z.enum(['done', 'partial', 'torn', 'failed']),
+        bytes: count,
+        wireBytes: count.optional(),
+        entries: count,
+        seconds: count.optional(),
+        code: z.string().optional(),
+      }),
+    )
+    .optional(),
+  warnings: z.array(z.looseObject({ code: z.string(), count })).optional(),
+  rotation: z.looseObject({ kept: count, removed: count }).optional(),
+  findings: z
+    .array(z.looseObject({ check: z.string(), outcome: z.enum(['warning', 'failed']), message: z.string() }))
+    .optional(),
+  undoes: z.string().optional(),
+})
+
 /**
- * The history, oldest first. A line that is damaged, or of a later version, is left out. `check` names damaged lines.
+ * The history, oldest first. A line that is damaged, or of a later version, is left out. `verify` names damaged lines.
  */
 export async function readRuns(file: string): Promise<RunRecord[]> {
-  return (await readValues(file)).flatMap((value) => {
-    const result = run.safeParse(value)
-    return result.success ? [result.data as unknown as RunRecord] : []
-  })
+  return (await readValues(file)).flatMap((value) => readRun(value) ?? [])
 }
 
-/** Appends one line. Needs no lock, so that a run that found the host locked can be recorded too. */
-export async function appendRun(file: string, record: RunRecord): Promise<void> {
-  await appendLine(file, record)
+function readRun(value: unknown): RunRecord | undefined {
+  const read = format2.safeParse(value)
+  if (read.success) return read.data
+  const old = format1.safeParse(value)
+  if (!old.success) return undefined
+  const { failedSources, ...record } = old.data
+  const sources = failedSources?.map((name) => ({ name, outcome: 'failed' as const, bytes: 0, entries: 0 }))
+  return sources === undefined ? record : { ...record, sources }
+}
+
+/** Appends one line. Needs no lock. */
+export async function appendRun(file: string, record: EndedRun): Promise<void> {
+  await appendLine(file, { format: FORMAT, ...record })
 }

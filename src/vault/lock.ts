@@ -71,7 +71,8 @@ export class HeldLock implements HostLock {
   }
 }
 
-async function loadTryLock(): Promise<(fd: number) => boolean> {
+/** Throws VaultError `no-file-lock`. */
+export async function loadTryLock(): Promise<(fd: number) => boolean> {
   try {
     const { tryLock } = await import('fs-native-extensions')
     return tryLock

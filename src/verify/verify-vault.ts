@@ -2,9 +2,16 @@ import { VaultError } from '../errors.ts'
 import { sourceFiles } from '../model/snapshot.ts'
 import { formatSize } from '../model/units.ts'
 import type { Reporter } from '../report/contract.ts'
+import { withRun, type Ended, type Run } from '../runs/run.ts'
 import type { Snapshot, Vault, VaultProblem } from '../vault/contract.ts'
 import { dependentProblems } from './dependents.ts'
 import { nextStep } from './next-step.ts'
+
+export interface VerifyOptions {
+  readonly reporter: Reporter
+  readonly now: () => Date
+  readonly signal: AbortSignal
+}
 
 /** What to verify of one host. */
 export interface VerifyTarget {
@@ -30,18 +37,25 @@ export interface VerifyReport {
 const STEP_BYTES = 64 * 1024 * 1024
 
 /**
- * Compares snapshots with their checksums and with the ledger. No secret is needed; nothing is changed, and
- * other runs may go on meanwhile. Damage is a result, not an error.
+ * Compares snapshots with their checksums and with the ledger, each host in a run of its own. No secret is needed; but
+ * for the history nothing is changed, and other runs may go on meanwhile. Damage is a result, not an error.
  */
 export async function verifyVault(
   vault: Vault,
   targets: readonly VerifyTarget[],
-  options: { readonly reporter: Reporter; readonly signal: AbortSignal },
+  { reporter, now, signal }: VerifyOptions,
 ): Promise<VerifyReport> {
   const hosts: VerifiedHost[] = []
   for (const target of targets) {
+    // It needs no lock: other runs may go on meanwhile.
+    const request = { operation: 'verify', host: { name: target.host }, locks: false } as const
     hosts.push(
-      await verifyHost(vault, target, options).catch((error: unknown) => unlessForeign(error, target)),
+      await withRun(request, { vault, reporter, now }, signal, async (run) => {
+        const result = await verifyHost(vault, target, run).catch((error: unknown) =>
+          unlessForeign(error, target),
+        )
+        return { result, end: endOf(result) }
+      }),
     )
   }
   return { ok: hosts.every(({ problems }) => problems.length === 0), hosts }
@@ -59,10 +73,18 @@ function unlessForeign(error: unknown, { host }: VerifyTarget): VerifiedHost {
 
 const FOREIGN: ReadonlySet<string> = new Set(['not-a-file', 'not-a-directory', 'too-large'])
 
+/** As the history has it: what is damaged was verified, and failed it. */
+function endOf({ problems }: VerifiedHost): Ended {
+  return {
+    outcome: problems.length === 0 ? 'done' : 'failed',
+    findings: problems.map(({ code, message }) => ({ check: code, outcome: 'failed', message })),
+  }
+}
+
 async function verifyHost(
   vault: Vault,
   { host, snapshots: ids }: VerifyTarget,
-  { reporter, signal }: { readonly reporter: Reporter; readonly signal: AbortSignal },
+  { reporter, signal }: Pick<Run, 'reporter' | 'signal'>,
 ): Promise<VerifiedHost> {
   const all = await vault.snapshots(host, { retired: true })
   const asked = ids === undefined ? all : all.filter(({ id }) => ids.includes(id))

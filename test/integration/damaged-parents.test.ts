@@ -34,7 +34,11 @@ async function flip(lab: IncrementalLab, snapshot: Snapshot, file = ARCHIVE): Pr
 }
 
 async function verify(lab: IncrementalLab) {
-  const report = await verifyVault(lab.vault, [{ host: 'prod' }], { reporter: { event: () => {} }, signal })
+  const report = await verifyVault(lab.vault, [{ host: 'prod' }], {
+    reporter: { event: () => {} },
+    now: () => new Date(),
+    signal,
+  })
   return report.hosts.flatMap(({ problems }) => problems.map(({ code }) => code))
 }
 

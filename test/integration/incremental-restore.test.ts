@@ -19,7 +19,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Snapshot } from '../../src/vault/contract.ts'
 import { verifyVault } from '../../src/verify/verify-vault.ts'
-import { rotateHost } from '../../src/pull/rotate.ts'
+import { rotateHost } from '../../src/prune/rotate.ts'
 import { TAIL_THRESHOLD } from '../../src/pull/incremental/plan.ts'
 import { treeOf } from '../lab/tree-of.ts'
 import { IncrementalLab, signal } from './incremental-lab.ts'
@@ -117,7 +117,7 @@ async function expectAll(lab: IncrementalLab, trees: ReadonlyMap<string, unknown
     expect(await treeOf(await lab.unpack(snapshot)), snapshot.id).toEqual(trees.get(snapshot.id))
   }
   const reporter = { event: () => {} }
-  const { hosts } = await verifyVault(lab.vault, [{ host: 'prod' }], { reporter, signal })
+  const { hosts } = await verifyVault(lab.vault, [{ host: 'prod' }], { reporter, now: lab.now, signal })
   expect(hosts.flatMap(({ problems }) => problems)).toEqual([])
 }
 
@@ -264,7 +264,7 @@ describe('a chain', () => {
     const file = join(lab.path, 'vault/prod', first!, 'data.tar.zst.gpg')
     await truncate(file, 100)
     for (const target of [{ host: 'prod' }, { host: 'prod', snapshots: [third!] }]) {
-      const { hosts, ok } = await verifyVault(lab.vault, [target], { reporter, signal })
+      const { hosts, ok } = await verifyVault(lab.vault, [target], { reporter, now: lab.now, signal })
       expect(ok).toBe(false)
       const told = hosts[0]!.problems.map(({ snapshot, code, message }) => [snapshot, code, message])
       expect(told).toContainEqual([
@@ -281,6 +281,7 @@ describe('a chain', () => {
     await rm(join(lab.path, 'vault/prod', first!), { recursive: true })
     const { hosts } = await verifyVault(lab.vault, [{ host: 'prod', snapshots: [third!] }], {
       reporter,
+      now: lab.now,
       signal,
     })
     expect(hosts[0]!.problems.map(({ snapshot, code }) => [snapshot, code])).toEqual([

@@ -2,6 +2,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ConnectionError, InterruptedError, LockedError, RelayError } from '../../src/errors.ts'
+import { pullExitCode } from '../../src/commands/pull.ts'
 import type { PullDependencies, PullOptions } from '../../src/pull/dependencies.ts'
 import { pullHost } from '../../src/pull/pull-host.ts'
 import { localProbe } from '../lab/local-host.ts'
@@ -35,11 +36,14 @@ function pullWith(
 const ids = async (lab: IncrementalLab) => (await lab.all()).map(({ id }) => id)
 const events = async (lab: IncrementalLab) => (await lab.vault.ledger('prod')).map(({ event }) => event)
 const history = async (lab: IncrementalLab) =>
-  (await lab.vault.runs('prod')).map(({ outcome, error, failedSources }) => ({
-    outcome,
-    ...(error === undefined ? {} : { code: error.code }),
-    ...(failedSources === undefined ? {} : { failedSources }),
-  }))
+  (await lab.vault.runs('prod')).map(({ outcome, error, sources = [] }) => {
+    const failedSources = sources.filter((source) => source.outcome === 'failed').map(({ name }) => name)
+    return {
+      outcome,
+      ...(error === undefined ? {} : { code: error.code }),
+      ...(failedSources.length === 0 ? {} : { failedSources }),
+    }
+  })
 
 describe('what a pull comes to', () => {
   test('everything: the snapshot is complete, checks, and is in the history', async () => {
@@ -279,4 +283,35 @@ test('a history that can not be written is a warning, and the snapshot stays', a
   expect(lab.events).toContainEqual(expect.objectContaining({ type: 'warning', code: 'history' }))
   const manifest = await readFile(join(lab.path, 'vault/prod', report.snapshot!, 'manifest.json'), 'utf8')
   expect(JSON.parse(manifest)).toMatchObject({ complete: true, purpose: 'pull', previous: null })
+})
+
+test('a rotation that fails does not take the snapshot from the report: done in part, with its id and the reason', async () => {
+  await using lab = await start()
+  await lab.pulled({ full: true, rotate: false })
+  const broken = new RelayError('disk', 'a disk that can not be read', { next: 'Look at it.' })
+  const vault = new Proxy(lab.vault, {
+    get: (target, name) => {
+      if (name === 'rotationPaused') return () => Promise.reject(broken)
+      const value = Reflect.get(target, name) as unknown
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  const report = await pullWith(lab, { vault })
+  expect(report).toMatchObject({ outcome: 'partial', complete: true, error: { code: 'disk' } })
+  expect((await ids(lab)).at(-1)).toBe(report.snapshot)
+  expect((await lab.vault.runs('prod')).at(-1)).toMatchObject({
+    outcome: 'partial',
+    snapshot: report.snapshot,
+    error: { code: 'disk' },
+  })
+  expect(pullExitCode([report])).toBe(3)
+})
+
+test('nor does a lock on the server that can not be given back', async () => {
+  await using lab = await start()
+  const lost = new ConnectionError('lost', 'the connection is lost')
+  const lockDeployment = () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.reject(lost) })
+  const report = await pullWith(lab, { lockDeployment })
+  expect(report).toMatchObject({ outcome: 'partial', error: { code: 'connection-lost' } })
+  expect(await ids(lab)).toEqual([report.snapshot])
 })

@@ -4,7 +4,7 @@ export const pull: readonly Fault[] = [
   {
     name: 'rotation-over-damage',
     what: 'rotation goes on though a snapshot that stays is damaged',
-    file: 'src/pull/rotate.ts',
+    file: 'src/prune/rotate.ts',
     find: `if (damage !== undefined) return`,
     replace: `if (damage === '') return`,
     tests: ['test/unit/retention/rotate-damage.test.ts'],
@@ -12,7 +12,7 @@ export const pull: readonly Fault[] = [
   {
     name: 'rotation-while-paused',
     what: 'rotation goes on while it is paused',
-    file: 'src/pull/rotate.ts',
+    file: 'src/prune/rotate.ts',
     find: `if (paused !== undefined) return`,
     replace: `if (paused === '') return`,
     tests: ['test/unit/retention/rotate-damage.test.ts'],
@@ -20,7 +20,7 @@ export const pull: readonly Fault[] = [
   {
     name: 'rotation-of-what-goes',
     what: 'damage of what goes holds rotation up',
-    file: 'src/pull/rotate.ts',
+    file: 'src/prune/rotate.ts',
     find: `filter(({ action }) => action !== 'remove').map(({ id }) => id)`,
     replace: `map(({ id }) => id)`,
     tests: ['test/unit/retention/rotate-damage.test.ts'],
@@ -69,8 +69,8 @@ export const pull: readonly Fault[] = [
     name: 'partial-told-done',
     what: 'a pull with a failed source is told as done',
     file: 'src/pull/pull-host.ts',
-    find: `outcome: failed ? 'partial' : 'done'`,
-    replace: `outcome: 'done'`,
+    find: `'interrupted' : failed ? 'partial' : 'done'`,
+    replace: `'interrupted' : 'done'`,
     tests: ['test/integration/pull-host.test.ts'],
   },
   {
@@ -85,9 +85,9 @@ export const pull: readonly Fault[] = [
   {
     name: 'locked-in-history',
     what: 'a run that never held the lock writes history',
-    file: 'src/pull/pull-host.ts',
-    find: `report.outcome !== 'locked' && report`,
-    replace: `report`,
+    file: 'src/runs/run.ts',
+    find: `vault === undefined || outcome === 'locked' || `,
+    replace: `vault === undefined || `,
     tests: ['test/integration/pull-host.test.ts'],
   },
   {

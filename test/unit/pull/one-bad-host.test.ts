@@ -4,7 +4,7 @@ import type { HostConfig } from '../../../src/model/config.ts'
 import type { PullDependencies } from '../../../src/pull/dependencies.ts'
 import { planPulls } from '../../../src/pull/plan.ts'
 import { pullHosts } from '../../../src/pull/pull-hosts.ts'
-import type { RunRecord } from '../../../src/vault/contract.ts'
+import type { EndedRun } from '../../../src/model/run-record.ts'
 
 const signal = new AbortController().signal
 const host = (name: string) =>
@@ -12,12 +12,13 @@ const host = (name: string) =>
 const bug = new TypeError('a reply of an unknown kind')
 
 /** Hosts whose connecting fails as told; the vault only remembers the runs. */
-function dependencies(fails: Record<string, Error>, records: [string, RunRecord][], broken = '') {
+function dependencies(fails: Record<string, Error>, records: [string, EndedRun][], broken = '') {
   return {
     vault: {
       lock: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
-      recordRun: (name: string, record: RunRecord) => {
-        records.push([name, record])
+      beginRun: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
+      recordRun: (record: EndedRun) => {
+        records.push([record.host, record])
         return Promise.resolve()
       },
     },
@@ -33,7 +34,7 @@ function dependencies(fails: Record<string, Error>, records: [string, RunRecord]
 }
 
 it('a reply of an unknown kind of one server ended the pulls of all', async () => {
-  const records: [string, RunRecord][] = []
+  const records: [string, EndedRun][] = []
   const report = await pullHosts(
     [host('bad'), host('good')],
     { rotate: true, jobs: 1 },
@@ -76,7 +77,7 @@ it('a plan that can not be made keeps no other host from its plan', async () => 
 })
 
 it('a pull of a server that never ends held its lock for ever', async () => {
-  const records: [string, RunRecord][] = []
+  const records: [string, EndedRun][] = []
   const waits = {
     ...dependencies({}, records),
     connect: (_host: HostConfig, stop: AbortSignal) =>

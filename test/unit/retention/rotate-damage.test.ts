@@ -1,6 +1,6 @@
 import { rm, truncate } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { rotateHost } from '../../../src/pull/rotate.ts'
+import { rotateHost } from '../../../src/prune/rotate.ts'
 import type { Snapshot, Vault } from '../../../src/vault/contract.ts'
 import { makeDays, temporaryVault } from '../vault/fixtures.ts'
 

@@ -1,6 +1,6 @@
 import { cp, readFile, writeFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { rotateHost, type RotatedHost } from '../../../src/pull/rotate.ts'
+import { rotateHost, type RotatedHost } from '../../../src/prune/rotate.ts'
 import {
   fakeManifest,
   fakeSource,

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { endedRun } from '../../lab/ended-run.ts'
 import {
   chmod,
   chown,
@@ -22,16 +23,12 @@ import { verifyVault } from '../../../src/verify/verify-vault.ts'
 import { makeDays, never, temporaryVault } from './fixtures.ts'
 
 const monday = new Date('2025-11-17T02:00:00Z')
-const run = {
-  at: monday.toISOString(),
-  finishedAt: monday.toISOString(),
-  operation: 'pull',
-  outcome: 'done',
-} as const
+const run = endedRun(monday)
 
 async function told(vault: Vault): Promise<string[]> {
   const report = await verifyVault(vault, [{ host: 'prod' }], {
     reporter: { event: () => {} },
+    now: () => new Date(),
     signal: never,
   })
   return report.hosts.flatMap(({ problems }) => problems.map(({ code, file }) => `${code} ${file ?? ''}`))
@@ -42,7 +39,7 @@ async function lab() {
   const made = await temporaryVault()
   const [first, second] = await makeDays(made.vault, 'prod', monday, 2)
   if (first === undefined || second === undefined) throw new Error('no snapshot')
-  await made.vault.recordRun('prod', run)
+  await made.vault.recordRun(run)
   const precious = join(made.path, '../precious')
   await writeFile(precious, 'precious\n', { mode: 0o644 })
   await chmod(precious, 0o644)
@@ -65,7 +62,7 @@ describe('a link in the place of a file of the vault is not followed', () => {
     await made.replace(name, (path) => symlink(precious, path))
     const work = async () => {
       await makeDays(vault, 'prod', new Date('2025-11-20T02:00:00Z'), 1)
-      await vault.recordRun('prod', run)
+      await vault.recordRun(run)
       await writeFile(vault.filePath(made.first, 'logs.tar.zst.gpg'), 'damaged')
       const problems = await vault.check('prod', { hashes: true, signal: never })
       if (problems.some(({ code }) => code === 'not-remembered')) throw new Error('not-a-file')
@@ -238,7 +235,7 @@ test('verify names the file that is wrong: a removed manifest, a line too many, 
   }
   await copyFile(`${sums}.good`, sums)
 
-  await vault.recordRun('prod', run)
+  await vault.recordRun(run)
   const runs = join(host, 'runs.jsonl')
   await writeFile(runs, (await readFile(runs, 'utf8')).replace('"done"', '"done "'))
   expect(await told(vault)).toEqual(['lines-damaged runs.jsonl'])

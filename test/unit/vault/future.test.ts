@@ -1,7 +1,7 @@
 import { cp } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { freshEnough } from '../../../src/pull/freshness.ts'
-import { rotateHost } from '../../../src/pull/rotate.ts'
+import { rotateHost } from '../../../src/prune/rotate.ts'
 import { completePulls } from '../../../src/vault/contract.ts'
 import { resolveSnapshot } from '../../../src/vault/resolve-snapshot.ts'
 import { makeDays, makeSnapshot, temporaryVault } from './fixtures.ts'

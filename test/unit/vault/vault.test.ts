@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { endedRun } from '../../lab/ended-run.ts'
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -313,16 +314,11 @@ describe('rotation pause and history', () => {
 
   test('a history line that a crash cut off spoils neither the lines before nor the next', async () => {
     await using made = await temporaryVault()
-    const run = {
-      at: monday.toISOString(),
-      finishedAt: monday.toISOString(),
-      operation: 'pull',
-      outcome: 'done',
-    } as const
-    await made.vault.recordRun('prod', run)
+    const run = endedRun(monday)
+    await made.vault.recordRun(run)
     const file = join(made.path, 'prod', 'runs.jsonl')
     await writeFile(file, '{"at":"2025', { flag: 'a' })
-    await made.vault.recordRun('prod', { ...run, outcome: 'failed' })
+    await made.vault.recordRun({ ...run, outcome: 'failed' })
     expect((await made.vault.runs('prod')).map(({ outcome }) => outcome)).toEqual(['done', 'failed'])
   })
 })

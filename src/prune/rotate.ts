@@ -1,9 +1,11 @@
 import { VaultError } from '../errors.ts'
+import type { Finding } from '../model/finding.ts'
 import type { RetentionPolicy } from '../model/config.ts'
 import { snapshotTime } from '../model/names.ts'
 import type { RotationReport } from '../model/pull-report.ts'
 import { sourceFiles } from '../model/snapshot.ts'
 import type { RetentionDecision } from '../retention/apply.ts'
+import { restoresThatStand } from '../runs/restores-that-stand.ts'
 import { datesInOrder } from '../retention/dates-in-order.ts'
 import {
   applyPolicies,
@@ -105,9 +107,7 @@ async function planRotation(
     retention === undefined ? [] : [[name, retention] as const],
   )
   const policies: HostPolicies = { host: host.retention, sources: new Map(own) }
-  const goodRestores = (await vault.runs(host.name))
-    .filter(({ operation, outcome }) => operation === 'restore' && outcome === 'done')
-    .map(({ at }) => new Date(at))
+  const goodRestores = restoresThatStand(await vault.runs(host.name))
   const recorded = snapshots.filter(({ unrecorded }) => unrecorded !== true)
   const dates = datesInOrder(
     recorded.map(({ id }) => snapshotTime(id)),
@@ -159,6 +159,12 @@ async function damageOfKept(vault: Vault, host: string, plan: RotationPlan): Pro
   if (problem === undefined) return undefined
   const where = [problem.snapshot, problem.file].filter((part) => part !== undefined).join('/')
   return `a snapshot that is to stay is damaged (${where}: ${problem.message})`
+}
+
+/** What the history has of a rotation that waits. */
+export function pausedFinding(rotation: RotationReport | undefined): Finding[] {
+  if (rotation?.paused === undefined) return []
+  return [{ check: 'rotation-paused', outcome: 'warning', message: rotation.paused }]
 }
 
 /** While rotation is paused nothing is removed, whatever is decided. */

@@ -1,5 +1,5 @@
 import { RelayError } from '../errors.ts'
-import { formatDuration } from './units.ts'
+import { formatDuration } from '../model/units.ts'
 
 /** setTimeout's longest, in ms: 24 days. */
 const LONGEST = 2 ** 31 - 1
@@ -10,23 +10,25 @@ export interface RunSignal extends Disposable {
 }
 
 /**
- * Bounds a run. After `runTimeout` ms its signal fires with RelayError `run-timeout`; what is under way is undone and
+ * Bounds a run; without `runTimeout` it is not bounded. After `runTimeout` ms its signal fires with RelayError `run-timeout`; what is under way is undone and
  * every lock given back, as after Ctrl-C. Disposing it ends the watch.
  */
 export function boundRun(
-  host: { readonly name: string; readonly runTimeout: number },
+  host: { readonly name: string; readonly runTimeout?: number },
   signal: AbortSignal,
 ): RunSignal {
+  const { runTimeout } = host
+  if (runTimeout === undefined) return { signal, [Symbol.dispose]: () => undefined }
   const controller = new AbortController()
   const end = () => {
     controller.abort(
-      new RelayError('run-timeout', `The run took longer than ${formatDuration(host.runTimeout)}`, {
+      new RelayError('run-timeout', `The run took longer than ${formatDuration(runTimeout)}`, {
         host: host.name,
         next: 'See what it waited for; if it just needs that long, raise `runTimeout` in the config',
       }),
     )
   }
-  const timer = setTimeout(end, Math.min(host.runTimeout, LONGEST))
+  const timer = setTimeout(end, Math.min(runTimeout, LONGEST))
   return {
     signal: AbortSignal.any([signal, controller.signal]),
     [Symbol.dispose]: () => clearTimeout(timer),
