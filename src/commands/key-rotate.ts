@@ -1,13 +1,13 @@
 import { resolve } from 'node:path'
 import { loadConfig } from '../config/load.ts'
 import { createRewrapper } from '../crypto/rewrapper.ts'
-import { InterruptedError, LockedError, RelayError, UsageError } from '../errors.ts'
+import { InterruptedError, LockedError, UsageError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import { sourceFiles } from '../model/snapshot.ts'
 import { formatSize } from '../model/units.ts'
-import { planRekeying, rekeyHost, type RekeyDependencies, type RekeyedHost } from '../rekey/rekey-host.ts'
+import { planRekeying, rekeyHost, type RekeyedHost } from '../rekey/rekey-host.ts'
 import { formatCount } from '../report/format.ts'
 import { errorToJson } from '../report/render-error.ts'
 import { createReporter } from '../report/reporter.ts'
@@ -102,20 +102,8 @@ export async function keyRotate(
     throw new InterruptedError('Nothing was changed')
   const done: RekeyedHost[] = []
   for (const plan of planned)
-    done.push(
-      plan.files === 0 || plan.error !== undefined ? plan : await rekeyLocked(plan.host, dependencies),
-    )
+    done.push(plan.files === 0 || plan.error !== undefined ? plan : await rekeyHost(plan.host, dependencies))
   return report(done, false)
-}
-
-async function rekeyLocked(host: string, dependencies: RekeyDependencies): Promise<RekeyedHost> {
-  try {
-    await using lock = await dependencies.vault.lock(host)
-    return await rekeyHost(lock, dependencies)
-  } catch (error) {
-    if (!(error instanceof RelayError)) throw error
-    return { host, files: 0, bytes: 0, snapshots: 0, current: 0, left: [], error }
-  }
 }
 
 /** As gpg prints it, or without the spaces. */

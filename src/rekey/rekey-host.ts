@@ -2,6 +2,7 @@ import type { Rewrapper } from '../crypto/contract.ts'
 import { DamageError, InterruptedError, KeyError, RelayError, VaultError } from '../errors.ts'
 import { sourceFiles, type ManifestFile } from '../model/snapshot.ts'
 import type { Reporter } from '../report/contract.ts'
+import { withRun } from '../runs/run.ts'
 import type { HostLock, NewHead, Snapshot, Vault } from '../vault/contract.ts'
 
 /** A file that stays as it is, and why. */
@@ -53,7 +54,27 @@ export async function planRekeying(host: string, dependencies: RekeyDependencies
  * before the unchanged body. What is damaged, or does not open, stays as it is and is named. Done again, it goes on
  * where it ended. What ends it early is in the result.
  */
-export async function rekeyHost(lock: HostLock, dependencies: RekeyDependencies): Promise<RekeyedHost> {
+export async function rekeyHost(host: string, dependencies: RekeyDependencies): Promise<RekeyedHost> {
+  const request = { operation: 'rekey', host: { name: host }, locks: true } as const
+  try {
+    return await withRun(request, dependencies, dependencies.signal, async ({ lock, signal, reporter }) => {
+      if (lock === undefined) throw new Error('the lock is not held')
+      const result = await rekeyLocked(lock, { ...dependencies, signal, reporter })
+      return { result, end: { outcome: outcomeOf(result), error: result.error } }
+    })
+  } catch (error) {
+    if (!(error instanceof RelayError)) throw error
+    return { host, files: 0, bytes: 0, snapshots: 0, current: 0, left: [], error }
+  }
+}
+
+function outcomeOf({ files, left, error }: RekeyedHost) {
+  if (error instanceof InterruptedError) return 'interrupted'
+  if (error === undefined && left.length === 0) return 'done'
+  return files > 0 ? 'partial' : 'failed'
+}
+
+async function rekeyLocked(lock: HostLock, dependencies: RekeyDependencies): Promise<RekeyedHost> {
   const { vault, rewrapper, now, signal } = dependencies
   const { recipients } = rewrapper
   return await eachSnapshot(lock.host, dependencies, async (snapshot, files) => {

@@ -62,7 +62,7 @@ test(
     const bodies = await Promise.all((await filesOf(lab.vault)).map(({ path }) => readFile(path)))
 
     const dry = await keyRotate(lab.context, [], { dryRun: true })
-    expect(dry.text).toContain(`prod: ${3 * snapshots} files of ${snapshots} snapshots`)
+    expect(hostOf(dry)).toMatchObject({ files: 3 * snapshots, snapshots })
     for (const [at, { path }] of (await filesOf(lab.vault)).entries())
       expect(await readFile(path)).toEqual(bodies[at])
 
@@ -85,6 +85,7 @@ test(
     }
     const ledger = await lab.vault.ledger('prod')
     expect(ledger.filter(({ event }) => event === 'rekeyed')).toHaveLength(snapshots)
+    expect((await lab.vault.runs('prod')).at(-1)).toMatchObject({ operation: 'rekey', outcome: 'done' })
 
     // Done again, there is nothing to do, also without the old identity.
     await lab.writeConfig('{ recipients: [new.pub.asc], identity: new.key.asc }')
