@@ -155,6 +155,14 @@ export class RemoteError extends RelayError {
   }
 }
 
+/**
+ * The server can't be asked any more: its connection is lost, or is up and says nothing. What happened there since is
+ * not known.
+ */
+export function isOutOfReach(error: unknown): error is RelayError {
+  return error instanceof ConnectionError || (error instanceof RemoteError && error.code === 'silent')
+}
+
 /** A file system request over SFTP failed; `problem` says how, `message` is the server's. */
 export class RemoteFileError extends RelayError {
   readonly problem: 'missing' | 'denied' | 'failed'

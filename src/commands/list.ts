@@ -7,6 +7,8 @@ import { formatSize } from '../model/units.ts'
 import { formatAge, formatCount } from '../report/format.ts'
 import { renderTable } from '../report/table.ts'
 import { completePulls, type Snapshot, type Vault } from '../vault/contract.ts'
+import { setBackFinding } from '../pull/set-back.ts'
+import { openLedgerMarks } from '../state/ledger-marks.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import { resolveHost } from '../vault/resolve-snapshot.ts'
 import { storedBytes } from '../verify/verify-vault.ts'
@@ -37,12 +39,14 @@ export interface ListedHost {
   readonly bytes: number
   /** Why rotation waits for a person. */
   readonly rotationPaused?: string | undefined
+  /** What says that the vault once held more of this host. */
+  readonly setBack?: string | undefined
 }
 
 /** `list [host]`: the snapshots of the vault in the order they were made; also of hosts that are no longer configured. */
 export async function list(context: CommandContext, args: readonly string[]): Promise<CommandOutcome> {
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
-  const vault = await openExistingVault(config.vault)
+  const vault = await openExistingVault(config.vault, { marks: openLedgerMarks(context.env) })
   const asked = args[0]
   if (vault === undefined) return outcome(config.vault, [], context)
   const names = asked === undefined ? await vault.hosts() : [await resolveHost(vault, asked)]
@@ -60,6 +64,7 @@ export async function listHosts(vault: Vault, names: readonly string[], now: Dat
       snapshots,
       bytes: snapshots.reduce((sum, { bytes }) => sum + bytes, 0),
       rotationPaused: await vault.rotationPaused(host),
+      setBack: (await setBackFinding(vault, host))?.message,
     })
   }
   return hosts
@@ -100,6 +105,15 @@ export function renderList(
   { vault, color }: { readonly vault: string; readonly color: boolean },
 ): string {
   const snapshots = hosts.flatMap((host) => host.snapshots)
+  const setBack = hosts.flatMap(({ host, setBack: message }) =>
+    message === undefined
+      ? []
+      : [
+          `${printable(host)}: ${printable(message)}`,
+          `Next: see all of it with: relay-backup verify ${printable(host)}`,
+        ],
+  )
+  if (snapshots.length === 0 && setBack.length > 0) return setBack.join('\n')
   if (snapshots.length === 0) {
     return `No snapshots in ${printable(vault)} yet. Make the first with: relay-backup pull`
   }
@@ -137,7 +151,7 @@ export function renderList(
           `Dated ahead of this computer's clock: ${ahead.join(', ')}`,
           'Next: set the clock right if it is wrong now; `latest` is the snapshot that was made last, whatever its date',
         ]
-  return [table, '', totals, ...future, ...paused].join('\n')
+  return [table, '', totals, ...future, ...paused, ...setBack].join('\n')
 }
 
 function state({ complete, missing, torn, damaged }: ListedSnapshot): string {

@@ -47,9 +47,14 @@ export async function pull(
 
   if (flags.dryRun === true) {
     // An error of these would end the whole run.
-    await openExistingVault(config.vault)
+    const vault = await openExistingVault(config.vault)
     const { findings } = await wireEncryptor(context, config)
-    const plans = await planPulls(hosts, flags.source, wirePlanning(), context.signal)
+    const plans = await planPulls(
+      hosts,
+      { sources: flags.source, ifOlderThan },
+      wirePlanning(context, vault),
+      context.signal,
+    )
     return {
       exitCode: pullExitCode(plans),
       text: renderPullPlans(plans, findings, context),

@@ -1,9 +1,10 @@
 import { loadConfig } from '../config/load.ts'
-import { UsageError } from '../errors.ts'
+import { DamageError, UsageError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { printable } from '../model/path-bytes.ts'
 import { formatSize } from '../model/units.ts'
 import { formatCount } from '../report/format.ts'
+import { errorToJson, renderError } from '../report/render-error.ts'
 import { createReporter } from '../report/reporter.ts'
 import { openLedgerMarks } from '../state/ledger-marks.ts'
 import { accessFindings } from '../vault/access.ts'
@@ -23,7 +24,18 @@ export async function verify(
     throw new UsageError('--all and names exclude each other', { next: 'Use one of them.' })
   }
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
-  const vault = await openExistingVault(config.vault, { marks: openLedgerMarks(context.env) })
+  const marks = openLedgerMarks(context.env)
+  const vault = await openExistingVault(config.vault, { marks }).catch((error: unknown) => {
+    if (error instanceof DamageError) return error
+    throw error
+  })
+  if (vault instanceof DamageError) {
+    return {
+      exitCode: ExitCode.damage,
+      text: renderError(vault, context),
+      json: { ok: false, hosts: [], ...errorToJson(vault) },
+    }
+  }
   if (vault === undefined) {
     throw new UsageError('There is no vault yet', { next: 'Make a first snapshot with: relay-backup pull' })
   }

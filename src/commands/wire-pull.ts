@@ -11,7 +11,7 @@ import { exportWarning } from '../crypto/export-record.ts'
 import type { Config } from '../model/config.ts'
 import type { PlanDependencies } from '../pull/plan.ts'
 import type { PullDependencies } from '../pull/dependencies.ts'
-import { lockDeployment } from '../remote/deployment-lock.ts'
+import { lockDeployment, lookAtDeploymentLock } from '../remote/deployment-lock.ts'
 import { probeHost } from '../remote/probe.ts'
 import { serverOf } from '../remote/server-of.ts'
 import { connectSsh } from '../remote/ssh.ts'
@@ -110,8 +110,11 @@ export async function wirePull(
 }
 
 /** The parts of `pull --dry-run`: they connect and look. */
-export function wirePlanning(): PlanDependencies {
+export function wirePlanning({ now }: CommandContext, vault: PlanDependencies['vault']): PlanDependencies {
   return {
+    vault,
+    lookAtDeploymentLock,
+    now,
     ...remoteParts(),
     findContainer: findSourceContainer,
     resolveSecret,

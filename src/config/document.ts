@@ -96,7 +96,7 @@ const SYNTAX: Partial<Record<ErrorCode, { message: string; suggestion?: string }
     suggestion: 'Write `key: value`',
   },
   MULTIPLE_DOCS: { message: 'begins a second document (---)', suggestion: 'Keep only one' },
-  NON_STRING_KEY: { message: 'is a key that is no plain text' },
+  NON_STRING_KEY: { message: 'is a key that is not plain text' },
   RESOURCE_EXHAUSTION: { message: 'is nested too deeply' },
   TAB_AS_INDENT: { message: 'is indented with a tab', suggestion: 'Indent with spaces' },
   TAG_RESOLVE_FAILED: { message: 'has a tag (!name), which this file does not use', suggestion: QUOTE },
@@ -121,7 +121,7 @@ function unusableKeys(document: Document, place: (offset: number) => Position): 
 }
 
 function keyProblem(document: Document, key: unknown, value: unknown): string | undefined {
-  if (!isScalar(key)) return 'is a key that is no plain text'
+  if (!isScalar(key)) return 'is a key that is not plain text'
   if (key.value === '<<' || typeof key.value === 'symbol')
     return isMergeSource(document, value) ? undefined : 'takes an alias of a map (<<: *name)'
   if (key.value === null || key.value === '__proto__') return 'is not allowed as a key'

@@ -28,7 +28,7 @@ const duration = () =>
   checked(z.string().regex(DURATION, 'not a duration; write it like 90s, 20h, 7d or 1h30m'), (value) => {
     const ms = parseDuration(value)
     return ms !== undefined && (ms === 0 || ms > MAX_DURATION)
-      ? 'must be more than nothing and at most 100 years'
+      ? 'must be longer than 0 and at most 100 years'
       : undefined
   })
 const count = () => z.int('must be a whole number').min(1, 'must be at least 1').max(100_000)
@@ -304,7 +304,7 @@ const volumeSource = z
     kind: z.literal('volume'),
     volume: z
       .string()
-      .regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/, 'is no name of a volume')
+      .regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/, 'is not the name of a volume')
       .describe("The volume's name as Docker has it, or as the Compose file has it."),
     exclude: excludePatterns(),
     quiesce: quiesce(),

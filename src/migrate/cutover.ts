@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ConnectionError, InterruptedError, RelayError } from '../errors.ts'
+import { ConnectionError, InterruptedError, isOutOfReach, RelayError } from '../errors.ts'
 import type { RestoreReport } from '../model/restore-report.ts'
 import { UndecidedError } from '../restore/launch.ts'
 import { insist } from '../restore/place.ts'
-import { refuseFailed } from '../restore/preflight.ts'
 import { RestoreDriver } from '../restore/server/driver.ts'
 import { asRelayError } from '../restore/undo.ts'
 import type { RemoteHost } from '../remote/contract.ts'
@@ -11,14 +10,14 @@ import type { Snapshot } from '../vault/contract.ts'
 import { compareMakes } from './compare-makes.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import { handOverTo, startFrom } from './give-up.ts'
-import { bring, compareSources, type Arrived, type Journey } from './journey.ts'
+import { compareSources, openTarget, type Arrived, type Journey } from './journey.ts'
 import { insistOnSaved, savesAtStop, withLateWrites, withSettings, type LastPull } from './saved.ts'
 import { settleTarget } from './settle-target.ts'
 import { takeWhole } from './take.ts'
 
 /**
- * Moves the app: FROM is pulled while it runs, and TO asked whether it could be restored there; then FROM's writers
- * stop, the last pull, FROM stops whole, TO serves, FROM is given up. Every failure before that starts FROM again
+ * Moves the app: FROM is pulled while it runs, and TO prepared with that; then FROM's writers stop, the last pull, FROM
+ * stops whole, TO serves, FROM is given up. Every failure before that starts FROM again
  * (docs/decisions/0007-migration-protocol.md). Resolves with what happened once FROM was touched; throws before.
  */
 export async function cutOver(
@@ -31,8 +30,7 @@ export async function cutOver(
   const step = (text: string): void => diary.step(plan.from, text)
   step('pulling while it runs')
   const first = await pullRunning(journey, dependencies, signal)
-  const rehearsal = await bring(journey, first, { dryRun: true }, dependencies, signal)
-  refuseFailed(rehearsal.plan)
+  await using target = await openTarget(journey, first, dependencies, signal)
   step('locking the deployment')
   await using hold = await RestoreDriver.start(
     from.remote,
@@ -91,7 +89,7 @@ export async function cutOver(
         step('given up: it stays stopped')
       },
     }
-    report = await bring(journey, last, { dryRun: false, handOver }, dependencies, signal)
+    report = await target.place(last, handOver)
     snapshots = { ...snapshots, safety: report.safetySnapshot }
     const { outcome, findings, error } = report
     if (outcome === 'done') {
@@ -113,6 +111,7 @@ export async function cutOver(
     problem = asRelayError(thrown, signal)
   }
   step(`failed: ${problem.message}`)
+  await target[Symbol.asyncDispose]()
   return {
     ...(await startAgain(journey, hold, problem, report, dependencies)),
     snapshots,
@@ -200,8 +199,12 @@ async function startAgain(
       next = `${plan.from} does not start: correct that there, then run: ${rollback}`
     } else step('serves as before')
   } catch (lost) {
-    if (!(lost instanceof ConnectionError)) throw lost
-    step('the connection is lost: it starts by itself within a minute')
+    if (!isOutOfReach(lost)) throw lost
+    step(
+      lost instanceof ConnectionError
+        ? 'the connection is lost: it starts by itself within a minute'
+        : 'it answers no more: it starts by itself when it can',
+    )
     serving = 'unknown'
     next = `See that ${plan.from} serves: ${rollback}`
   }

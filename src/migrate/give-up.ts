@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ConnectionError, RelayError } from '../errors.ts'
+import { isOutOfReach, RelayError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
 import { UndecidedError } from '../restore/launch.ts'
 import { visit, type VisitDependencies } from '../runs/visit.ts'
@@ -14,9 +14,9 @@ const PAUSE = 3000
 const PATIENCE = 90_000
 
 /**
- * Tells TO to go on (`keep`) and FROM to stay stopped, both at once: a client that dies has told both or neither. What
- * does not answer is asked for its journal over a new connection. Not interruptible. Throws RelayError when FROM is to
- * serve: TO is not kept, or FROM runs again; UndecidedError when TO goes on and FROM can't be asked.
+ * Tells TO to go on (`keep`) and FROM to stay stopped, both at once: a client that dies has told both or neither. A
+ * server that does not answer is asked for its journal over a new connection. Not interruptible. Throws RelayError when
+ * FROM is to serve: TO is not kept, or FROM runs again; UndecidedError when TO goes on and FROM can't be asked.
  */
 export async function handOverTo(
   keep: () => Promise<void>,
@@ -33,7 +33,7 @@ export async function handOverTo(
   if (kept.status === 'rejected') await insistOnKept(kept.reason, journey, dependencies)
   if (given.status === 'fulfilled' && given.value.ok) return
   if (given.status === 'rejected') {
-    if (!(given.reason instanceof ConnectionError)) throw given.reason
+    if (!isOutOfReach(given.reason)) throw given.reason
     if ((await readDecision(journey, dependencies)) === 'given-up') return
   }
   throw new RelayError('not-held', `${from.host.name} could not be given up, and serves`, {
@@ -42,20 +42,20 @@ export async function handOverTo(
   })
 }
 
-/** Lets FROM serve, also when it was given up already. Throws ConnectionError when it can't be asked. */
+/** Lets FROM serve, also when it was given up already. Throws what {@link isOutOfReach} when it can't be asked. */
 export async function startFrom(hold: RestoreDriver, { from, plan }: Journey): Promise<UndoResult> {
   if (!hold.ended) return hold.rollback()
   const { signal } = new AbortController()
   return rollbackRestore(from.remote, { ...from, signal, id: plan.id })
 }
 
-/** TO's answer was lost, or was no: its journal says whether it goes on. Throws the reason when it does not. */
+/** TO's answer was lost or negative, so its journal says whether TO goes on. Throws the reason when it does not. */
 async function insistOnKept(
   reason: unknown,
   { to, plan }: Journey,
   { restore: { pull } }: MigrateDependencies,
 ): Promise<void> {
-  if (!(reason instanceof ConnectionError)) throw reason
+  if (!isOutOfReach(reason)) throw reason
   const answer = await askPatiently(to, plan.deployment.to, pull, ({ journals, lockedBy }) => {
     const state = journals.find(({ id }) => id === plan.id)?.state
     if (state === 'kept') return true

@@ -1,7 +1,8 @@
 import type { HostConfig } from '../model/config.ts'
 import type { MigrationPlan, MigrationReport } from '../model/migration-report.ts'
 import type { RestoreReport } from '../model/restore-report.ts'
-import type { Launch } from '../restore/launch.ts'
+import type { RestoreDependencies } from '../restore/dependencies.ts'
+import { openRestore, type LaunchRequest, type OpenRestore } from '../restore/open-restore.ts'
 import type { ContainerMake } from '../services/contract.ts'
 import type { ServerServices } from '../model/server-services.ts'
 import { restoreInRun } from '../restore/restore-host.ts'
@@ -50,38 +51,60 @@ export type Arrived = Pick<
   'outcome' | 'serving' | 'snapshots' | 'sources' | 'findings' | 'error' | 'downtime' | 'laps'
 >
 
-/** Brings a snapshot of FROM to TO by a restore; `dryRun` looks whether it could be done, and changes nothing. */
+/** Brings a snapshot of FROM to TO by a restore. */
 export async function bring(
   journey: Journey,
   snapshot: Snapshot,
-  options: Pick<Launch, 'handOver'> & { readonly dryRun: boolean },
-  { restore }: MigrateDependencies,
+  dependencies: MigrateDependencies,
   signal: AbortSignal,
 ): Promise<RestoreReport> {
-  const { plan, to, services, runs, diary } = journey
-  const report = await restoreInRun(
-    {
-      host: to,
-      snapshot,
-      paths: [],
-      strategy: 'replace',
-      dryRun: options.dryRun,
-      start: true,
-      safety: true,
-      acceptChanges: true,
-      launch: {
-        id: plan.id,
-        migration: { role: plan.cutover ? 'to' : 'rehearsal', host: plan.from },
-        found: { services: services.to, usersLeft: [] },
-        start: plan.start,
-        handOver: options.handOver,
-      },
+  const report = await restoreInRun(requestOf(journey, snapshot), confirmed(dependencies), {
+    ...journey.runs.to,
+    signal,
+  })
+  return told(journey, report)
+}
+
+/** TO, locked and prepared with a snapshot of FROM as it still runs; see {@link openRestore}. */
+export async function openTarget(
+  journey: Journey,
+  snapshot: Snapshot,
+  dependencies: MigrateDependencies,
+  signal: AbortSignal,
+): Promise<OpenRestore> {
+  const open = await openRestore(requestOf(journey, snapshot), confirmed(dependencies), {
+    ...journey.runs.to,
+    signal,
+  })
+  return { ...open, place: async (last, handOver) => told(journey, await open.place(last, handOver)) }
+}
+
+function requestOf({ plan, to, services }: Journey, snapshot: Snapshot): LaunchRequest {
+  return {
+    host: to,
+    snapshot,
+    paths: [],
+    strategy: 'replace',
+    dryRun: false,
+    start: true,
+    safety: true,
+    acceptChanges: true,
+    launch: {
+      id: plan.id,
+      migration: { role: plan.cutover ? 'to' : 'rehearsal', host: plan.from },
+      found: { services: services.to, usersLeft: [] },
+      start: plan.start,
     },
-    // The migration as a whole was confirmed.
-    { ...restore, confirm: () => Promise.resolve(true) },
-    { ...runs.to, signal },
-  )
-  if (options.dryRun) return report
+  }
+}
+
+/** The migration as a whole was confirmed. */
+function confirmed({ restore }: MigrateDependencies): RestoreDependencies {
+  return { ...restore, confirm: () => Promise.resolve(true) }
+}
+
+/** The report as a part of the migration's. */
+function told({ plan, to, diary }: Journey, report: RestoreReport): RestoreReport {
   // The plan has said which Redis starts there, by its image: a restore alone can't know before it runs.
   const isKnown = plan.findings.some(({ check, outcome }) => check === 'redis-version' && outcome === 'ok')
   const findings = report.findings.filter(

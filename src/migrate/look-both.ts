@@ -23,11 +23,11 @@ export interface BothLooks {
   readonly images: ReadonlyMap<string, string | undefined>
   readonly redis: readonly RedisVersions[]
   readonly needs: Needs | undefined
-  /** Volumes that TO lacks, and what says so. */
+  /** Volumes that TO lacks, each with the error that says so. */
   readonly missingVolumes: readonly MissingVolume[]
-  /** What Compose there makes them from; undefined where there are none, or it can't. */
+  /** The files that Compose on TO makes them from; undefined where there are none, or where Compose can't. */
   readonly volumesToMake: VolumesToMake | undefined
-  /** FROM's containers, that are to run on TO just so. */
+  /** FROM's containers, which are to run on TO in the same way. */
   readonly makes: readonly ContainerMake[]
 }
 
@@ -53,7 +53,7 @@ export async function lookAtBoth(
       void missingVolumes.push({ volume, why: error.message, next: error.details.next })
     return placeSide(place, sources, replaced, pull, isTarget ? missing : undefined)
   }
-  // Nothing of it is replaced: only its services are held, with a journal beside the data.
+  // Nothing on FROM is replaced: only its services are held, with a journal beside the data.
   const { side: fromSide, paths: origins } = await place(fromVisit, () => ({
     targets: [],
     foreign: false,
@@ -123,7 +123,7 @@ export async function lookAtBoth(
   }
 }
 
-/** Where TO has no containers of the project: those that are there Compose would make anew. */
+/** Only where TO has no containers of the project, because Compose would make those anew. */
 function toMake(
   missing: readonly MissingVolume[],
   moved: readonly ContainerLook[],
@@ -137,13 +137,13 @@ function toMake(
   return volumesToMake(volumes, there.services.project, labels, needs?.needs ?? [])
 }
 
-/** What of a server's paths is replaced, and whether any of it is not the SSH user's. */
+/** The paths that are replaced on a server, and whether any of them is not the SSH user's. */
 type Replaced = (paths: readonly string[]) => {
   readonly targets: readonly string[]
   readonly foreign: boolean
 }
 
-/** Where the sources lie on a server, and as whom it is worked on there. */
+/** Where the sources lie on a server, and with which rights they are worked on. */
 async function placeSide(
   place: Visit,
   sources: readonly SourceConfig[],
@@ -170,7 +170,7 @@ async function containersOfSource(
   { findDeploymentServices }: MigrateDependencies,
 ): Promise<DeploymentServices | undefined> {
   if (!isContainers(host.services)) return undefined
-  // Whatever a Redis source names is what the last pull is taken from.
+  // The last pull is taken from the Redis that the source names.
   const data = sources.flatMap((source) =>
     source.kind === 'redis' && 'service' in source.at ? [source.at.service] : [],
   )
@@ -183,7 +183,7 @@ async function containersOfSource(
   })
 }
 
-/** As the server's script stops and starts them. */
+/** The services as the server's script stops and starts them. */
 function servicesOf({ services }: HostConfig, containers: DeploymentServices | undefined): ServerServices {
   if (containers !== undefined) return containers.services
   switch (services.manager) {

@@ -197,7 +197,7 @@ async function captureFindings(
   { restore: { pull } }: MigrateDependencies,
 ): Promise<Finding[]> {
   const moved = sources.map(({ source }) => source)
-  const looks = await lookAtSources(place, moved, pull)
+  const looks = await lookAtSources(place, moved, pull, { excludes: false })
   return looks.flatMap(({ source, error }) =>
     error === undefined
       ? []

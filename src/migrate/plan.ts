@@ -173,7 +173,7 @@ function serviceFindings(input: MigrationInput): Finding[] {
       findings.push({
         check: 'health',
         outcome: 'warning',
-        message: `${to.host.name} has no health URL: its services count as good when they run for some seconds`,
+        message: `${to.host.name} has no health URL: its services count as good when their containers' own checks pass, or when they run for some seconds`,
         next: `Set hosts.${to.host.name}.services.health.`,
       })
     }

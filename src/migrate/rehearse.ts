@@ -19,7 +19,7 @@ export async function rehearse(
     return await takeWhole(journey, { purpose: 'pull', held: false }, dependencies, signal)
   }
   const snapshot = await taking()
-  const report = await bring(journey, snapshot, { dryRun: false }, dependencies, signal)
+  const report = await bring(journey, snapshot, dependencies, signal)
   return {
     outcome: report.outcome === 'done' ? 'done' : 'failed',
     serving: report.outcome === 'done' && plan.start === 'all' ? 'both' : 'from',

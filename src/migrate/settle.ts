@@ -1,11 +1,12 @@
-import { ConnectionError, LockedError, RelayError } from '../errors.ts'
+import { isOutOfReach, LockedError, RelayError } from '../errors.ts'
+import { Disposables } from '../model/disposables.ts'
 import type { HostConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
 import { checkUndo } from '../restore/before-undo.ts'
 import type { UndoResult } from '../restore/server/driver.ts'
 import { listJournals, type RestoreJournal } from '../restore/server/journals.ts'
 import { supersededBy } from '../restore/choose-journal.ts'
-import { visit, type VisitDependencies } from '../runs/visit.ts'
+import { visit, type Visit, type VisitDependencies } from '../runs/visit.ts'
 import { finishRestore, rollbackRestore } from '../restore/server/settle.ts'
 import type { FindPlacedServices } from '../services/contract.ts'
 import { tellAccepted } from './accepted.ts'
@@ -98,7 +99,7 @@ export async function settleMigration(
   }
 }
 
-/** Whoever has moved on since is not taken back to before that. Throws RelayError. */
+/** Refuses to take a server back to before a later migration. Throws RelayError. */
 function refuseHistory(id: string, name: string, { journals }: OpenSide): void {
   const later = supersededBy(journals, id)
   if (later?.migration === undefined) return
@@ -131,7 +132,7 @@ interface OpenSide extends AsyncDisposable {
   /** Why undoing could not go on. */
   readonly stuck: string | undefined
   finish(): Promise<void>
-  /** What it had accepted and has set aside, for people; nothing where that can't be asked. */
+  /** Lines for a person about the writes that it had accepted and has set aside; empty where it can't be asked. */
   accepted(from: string): Promise<readonly string[]>
   /** With `goOn` what keeps it from being undone is remembered as {@link stuck}, for the other side's sake. */
   undo(goOn: boolean): Promise<UndoResult | undefined>
@@ -144,14 +145,24 @@ async function openSide(
   signal: AbortSignal,
 ): Promise<OpenSide> {
   if (host === undefined) return closedSide('gone')
-  let place: Awaited<ReturnType<typeof visit>>
+  const held = new Disposables()
   try {
-    place = await visit(host, { settles: true }, dependencies, signal)
+    const place = held.use(await visit(host, { settles: true }, dependencies, signal))
+    return await readSide(id, place, dependencies)
   } catch (error) {
-    if (!(error instanceof ConnectionError)) throw error
+    await held[Symbol.asyncDispose]()
+    if (!isOutOfReach(error)) throw error
     return closedSide('unreachable')
   }
-  const { remote } = place
+}
+
+/** The side takes the visit over. */
+async function readSide(
+  id: string,
+  place: Visit & AsyncDisposable,
+  dependencies: SettleDependencies,
+): Promise<OpenSide> {
+  const { host, remote } = place
   const { journals, lockedBy } = await listJournals(remote, place)
   const journal = journals.find((one) => one.id === id)
   let stuck: string | undefined
@@ -170,7 +181,7 @@ async function openSide(
           lines.map((line) => `  ${line}`),
         )
       } catch (error) {
-        // It is only told; what was undone stays so.
+        // A failure is only reported; the undoing stays done.
         if (!(error instanceof RelayError)) throw error
         return [`  What ${host.name} had accepted can't be counted: ${error.message}`]
       }
@@ -178,13 +189,14 @@ async function openSide(
     async undo(goOn) {
       const isDone = journal?.state === 'closed'
       try {
-        // Only what serves may be asked to wait; what died halfway is undone whoever uses it, and told.
+        // Users of the data can stop the undoing only on a server that serves. A restore that died halfway is undone
+        // all the same, and they are reported.
         if (isDone) await checkUndo(place, journal, { ...dependencies, acceptChanges: false })
         const result = await rollbackRestore(remote, { ...place, id })
         if (result.outcome === 'stuck') stuck = result.reason
         return result
       } catch (error) {
-        // Refused: a migration that is to be taken back stays as it is on both sides then.
+        // When this is refused, the migration stays as it is on both sides.
         if (!goOn || isDone || !(error instanceof RelayError)) throw error
         stuck = error.message
         return undefined

@@ -1,6 +1,6 @@
 import { RelayError } from '../errors.ts'
 import type { Reporter } from '../report/contract.ts'
-import type { Purpose } from '../model/snapshot.ts'
+import { unreadCount, type Purpose } from '../model/snapshot.ts'
 import { takeSnapshot } from '../pull/pull-host.ts'
 import { namesToProbe, selectSources } from '../pull/select-sources.ts'
 import { lookAround } from '../runs/visit.ts'
@@ -9,8 +9,8 @@ import type { MigrateDependencies } from './dependencies.ts'
 import type { Journey } from './journey.ts'
 
 /**
- * A snapshot of all of FROM's sources. `held`: its services were stopped for it, so that is nothing to be told. Throws RelayError when one of them can't be captured: what is not in it would
- * not be on TO.
+ * Takes a snapshot of all of FROM's sources. `held` says that its services were stopped for it, so that no finding need
+ * report that. Throws RelayError when a source can't be captured, because TO would lack it.
  */
 export async function takeWhole(
   { from, runs }: Journey,
@@ -26,6 +26,17 @@ export async function takeWhole(
   const selection = selectSources(host, undefined, place.probe.existing)
   const taken = await takeSnapshot(place, { lock, selection, purpose }, pull)
   const failed = taken.sources.find(({ outcome }) => outcome === 'failed')
+  const unread = taken.sources.find((source) => unreadCount(source) > 0)
+  if (failed === undefined && unread !== undefined)
+    throw new RelayError(
+      'migrate-pull',
+      `some of ${unread.source} can't be read: it would not be on the other server`,
+      {
+        host: host.name,
+        source: unread.source,
+        next: `Let ${host.name}'s user read all of it, set hosts.${host.name}.sudo: true, or exclude it; then migrate again.`,
+      },
+    )
   if (failed === undefined && taken.snapshot !== undefined) return taken.snapshot
   throw new RelayError(
     'migrate-pull',

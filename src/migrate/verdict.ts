@@ -13,8 +13,8 @@ export type Verdict =
   | { readonly action: 'refuse'; readonly why: string; readonly back?: true }
 
 /**
- * How a migration is settled by its two journals (docs/decisions/0007-migration-protocol.md): FROM's alone says who
- * is the server. Pure. Whoever is asked for can be reached, so at most one is not.
+ * How a migration is settled by its two journals (docs/decisions/0007-migration-protocol.md): FROM's journal alone says
+ * which server serves. Pure. The host that the person named can be reached, so at most one side can't.
  */
 export function verdict(from: SideJournal, to: SideJournal): Verdict {
   if (from === 'unreachable' || from === 'gone') return withoutFrom(from, to)

@@ -8,14 +8,14 @@ import type { ComposeLabels } from '../services/contract.ts'
 import type { Visit } from '../runs/visit.ts'
 import type { Need } from './needs.ts'
 
-/** Volumes of TO that Compose is to make, and what it makes them from. */
+/** The volumes that Compose is to make on TO, and the files it makes them from. */
 export interface VolumesToMake {
   /** As the config names them. */
   readonly volumes: readonly string[]
   readonly project: string
   /** FROM's, where the files lie. */
   readonly directory: string
-  /** What of them is in the directory: files are copied, a directory has only to be there. */
+  /** The paths among them that lie in the directory. Files are copied; a directory only has to exist. */
   readonly parts: readonly { readonly path: string; readonly type: 'file' | 'directory' }[]
   /** Absolute, in Compose's order. */
   readonly files: readonly string[]
@@ -95,7 +95,7 @@ export async function makeVolumes(
   )
 }
 
-/** With every path of FROM's directory in its staged place. */
+/** The text with every path of FROM's directory led to its staged place. */
 function composeArguments(
   { project, directory, files, envFiles }: VolumesToMake,
   staged: string,

@@ -61,7 +61,9 @@ export interface RotationReport {
 export interface PullPlanReport {
   readonly host: string
   /** The outcome that the pull would have, as far as that can be seen without changing anything. */
-  readonly outcome: 'done' | 'partial' | 'failed'
+  readonly outcome: Exclude<HostPullReport['outcome'], 'interrupted'>
+  /** As of {@link HostPullReport}. */
+  readonly age?: number | undefined
   /** Absent where nothing is known of the server. */
   readonly deployment?: string | undefined
   readonly server?: string | undefined

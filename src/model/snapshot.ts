@@ -20,14 +20,22 @@ export const TORN = 'torn'
 /** The code of a warning that makes a snapshot incomplete: some paths of the source were not there. */
 export const PATH_MISSING = 'path-missing'
 
+/** The code of a warning that makes a snapshot incomplete: some of the source's files may not be read. */
+export const UNREADABLE = 'file-unreadable'
+
 /** Whether a source was captured in a copy that nobody may rely on. */
 export function isTorn({ warnings }: Pick<ManifestSource, 'warnings'>): boolean {
   return warnings.some(({ code }) => code === TORN)
 }
 
-/** Whether everything that the source is configured to have was there. */
+/** Whether everything that the source is configured to have was there, and could be read. */
 export function isWhole({ warnings }: Pick<ManifestSource, 'warnings'>): boolean {
-  return warnings.every(({ code }) => code !== PATH_MISSING)
+  return warnings.every(({ code }) => code !== PATH_MISSING && code !== UNREADABLE)
+}
+
+/** How many files and directories of a source could not be read. */
+export function unreadCount({ warnings }: Pick<ManifestSource, 'warnings'>): number {
+  return warnings.reduce((sum, { code, count }) => sum + (code === UNREADABLE ? count : 0), 0)
 }
 
 /** An OpenPGP message without its session-key packets: what new keys leave as it is. */

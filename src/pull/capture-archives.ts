@@ -10,15 +10,20 @@ import { ConnectionError, InterruptedError, RelayError, SourceError, VaultError 
 import type { SourceConfig } from '../model/config.ts'
 import { formatSize } from '../model/units.ts'
 import { pathToJson, printable } from '../model/path-bytes.ts'
+import { UNREADABLE } from '../model/snapshot.ts'
 import type { Compression, ManifestArchive, ManifestFile } from '../model/snapshot.ts'
+import type { ChosenPrivilege } from '../runs/privilege.ts'
 import type { Visit } from '../runs/visit.ts'
 import type { Capture, CaptureArchive, PullContext, CaptureOutcome } from '../sources/contract.ts'
 import type { PendingFile, PendingSnapshot } from '../vault/contract.ts'
 import { archiveFileName } from './archive-name.ts'
 import type { PullDependencies } from './dependencies.ts'
+import { nextWithRefusal } from './privilege.ts'
 
 /** Where a source is captured from, with the privilege by which it is read, and where to. */
 export interface PullSourceContext extends Visit {
+  /** Why root by Docker is refused, where it would be needed. */
+  readonly refused?: ChosenPrivilege['refused']
   readonly pending: PendingSnapshot
   /**
    * Sources are looked at, and wait for their servers, side by side. The work that takes memory and fills the line goes
@@ -284,7 +289,10 @@ export function captureContext(
         signal,
       }),
     step: (step) => reporter.event({ type: 'source-step', ...names, step: printable(step) }),
-    notice: (notice) => reporter.event({ type: 'warning', ...names, ...notice }),
+    notice: (notice) => {
+      const next = notice.code === UNREADABLE ? nextWithRefusal(notice.next, context.refused) : notice.next
+      reporter.event({ type: 'warning', ...names, ...notice, ...(next === undefined ? {} : { next }) })
+    },
     note: (notice) => reporter.event({ type: 'note', ...names, ...notice }),
     signal,
   }

@@ -26,7 +26,7 @@ export interface Links {
 }
 
 /** What all sources of one pull have in common. */
-type CommonContext = Omit<PullSourceContext, 'files' | 'inTurn'>
+type CommonContext = Omit<PullSourceContext, 'files' | 'refused' | 'inTurn'>
 
 /** How many sources are looked at, or prepared by their servers, at the same time. */
 const SIDE_BY_SIDE = 4

@@ -1,6 +1,7 @@
 import { ConnectionError, RelayError, SourceError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
+import { isWhole } from '../model/snapshot.ts'
 import type { CaptureContext, ExcludedNames } from '../sources/contract.ts'
 import type { PullDependencies } from './dependencies.ts'
 import { locateSource } from './locate.ts'
@@ -24,18 +25,21 @@ export interface SourceLook {
   readonly notices: readonly string[]
   /** What each pattern of its `exclude` leaves out there; undefined where that can't be told. */
   readonly excludes?: readonly ExcludedNames[] | undefined
+  /** Some of it can't be captured. */
+  readonly lacks?: boolean
   /** Why it can't be captured. */
   readonly error?: RelayError | undefined
 }
 
 /**
- * The outcome that a pull of these sources would have, as far as that can be seen without changing anything. Throws
- * errors that concern all of them alike: a lost connection, an interruption.
+ * The outcome that a pull of these sources would have, as far as that can be seen without changing anything. With
+ * `excludes`, everything that they leave out is listed. Throws errors that concern all of them alike: a lost connection, an interruption.
  */
 export async function lookAtSources(
   place: Visit,
   sources: readonly SourceConfig[],
   dependencies: LookDependencies,
+  { excludes }: { readonly excludes: boolean },
 ): Promise<readonly SourceLook[]> {
   const looks: SourceLook[] = []
   for (const { quiesce, sources: group } of groupByQuiesce(sources)) {
@@ -47,7 +51,7 @@ export async function lookAtSources(
     for (const source of group) {
       looks.push(
         held === undefined
-          ? await lookAtSource(place, source, dependencies)
+          ? await lookAtSource(place, source, dependencies, excludes)
           : { source, chosen: undefined, notices: [], error: held },
       )
     }
@@ -59,12 +63,14 @@ async function lookAtSource(
   place: Visit,
   config: SourceConfig,
   dependencies: LookDependencies,
+  listsExcluded: boolean,
 ): Promise<SourceLook> {
   const { host, remote, probe, signal } = place
   const { findContainer, resolveSecret, sourceOf } = dependencies
   const notices: string[] = []
   let source = config
   let chosen: ChosenPrivilege | undefined
+  let lacks = false
   let excludes: readonly ExcludedNames[] | undefined
   const error = await refusalOf(place, async () => {
     source = await locateSource(place, config, dependencies)
@@ -84,15 +90,18 @@ async function lookAtSource(
           signal,
         }),
       step: () => {},
-      notice: ({ message }) => notices.push(`${config.name}: ${printable(message)}`),
+      notice: ({ code, message }) => {
+        lacks ||= !isWhole({ warnings: [{ code, count: 1 }] })
+        notices.push(`${config.name}: ${printable(message)}`)
+      },
       signal,
     }
     await kind.look(context, source)
-    if (source.kind !== 'redis' && source.exclude.length > 0)
+    if (listsExcluded && source.kind !== 'redis' && source.exclude.length > 0)
       excludes = await kind.findExcluded?.(context, source)
   })
   const told = withRefusal(error, chosen)
-  return { source, chosen, notices, excludes, ...(told instanceof RelayError ? { error: told } : {}) }
+  return { source, chosen, notices, excludes, lacks, ...(told instanceof RelayError ? { error: told } : {}) }
 }
 
 /** The error for a source that has to run something on a server without a shell. */

@@ -1,8 +1,10 @@
-import { expected, InterruptedError, RelayError } from '../errors.ts'
+import { expected, InterruptedError, LockedError, RelayError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { PullPlanReport } from '../model/pull-report.ts'
-import type { HostProbe } from '../remote/contract.ts'
-import type { PullDependencies } from './dependencies.ts'
+import type { HostProbe, RemoteHost } from '../remote/contract.ts'
+import type { Vault } from '../vault/contract.ts'
+import type { PullDependencies, PullOptions } from './dependencies.ts'
+import { freshEnough } from './freshness.ts'
 import { SFTP_ONLY } from '../runs/access.ts'
 import { visit } from '../runs/visit.ts'
 import { lookAtSources, type LookDependencies } from './look-at-sources.ts'
@@ -14,6 +16,15 @@ import { serverVersions } from './server-versions.ts'
 /** The parts a plan needs: it connects and looks, and touches nothing. */
 export type PlanDependencies = Pick<PullDependencies, 'connect' | 'probe' | 'lookAtVersions'> &
   LookDependencies & {
+    /** Undefined where there is none yet. */
+    readonly vault: Pick<Vault, 'lookAtLock' | 'snapshots'> | undefined
+    /** Throws LockedError when another run holds the lock there. */
+    readonly lookAtDeploymentLock: (
+      remote: RemoteHost,
+      deployment: string,
+      options: { readonly sudo: boolean; readonly signal: AbortSignal },
+    ) => Promise<void>
+    readonly now: () => Date
     /** How a source would be compressed, for a person. */
     readonly describeCompression: (host: HostConfig, probe: HostProbe) => string
   }
@@ -24,20 +35,25 @@ export type PlanDependencies = Pick<PullDependencies, 'connect' | 'probe' | 'loo
  */
 export async function planPulls(
   hosts: readonly HostConfig[],
-  asked: readonly string[] | undefined,
+  { sources: asked, ifOlderThan }: Pick<PullOptions, 'sources' | 'ifOlderThan'>,
   dependencies: PlanDependencies,
   signal: AbortSignal,
 ): Promise<PullPlanReport[]> {
   const plans: PullPlanReport[] = []
   for (const host of hosts) {
     try {
-      plans.push(await planHost(host, asked, dependencies, signal))
+      const age = await ageOf(host, ifOlderThan, dependencies)
+      plans.push(
+        age === undefined
+          ? await planHost(host, asked, dependencies, signal)
+          : { host: host.name, outcome: 'skipped', age, sources: [], notices: [] },
+      )
     } catch (error) {
       signal.throwIfAborted()
       if (error instanceof InterruptedError) throw error
       plans.push({
         host: host.name,
-        outcome: 'failed',
+        outcome: error instanceof LockedError ? 'locked' : 'failed',
         sources: [],
         notices: [],
         error: expected(error).withDetails({ host: host.name }),
@@ -45,6 +61,17 @@ export async function planPulls(
     }
   }
   return plans
+}
+
+/** The age of the last snapshot where the pull is not due. Throws LockedError when another run works on the host. */
+async function ageOf(
+  { name }: HostConfig,
+  ifOlderThan: number | undefined,
+  { vault, now }: PlanDependencies,
+): Promise<number | undefined> {
+  if (vault === undefined) return undefined
+  await vault.lookAtLock(name)
+  return ifOlderThan === undefined ? undefined : freshEnough(await vault.snapshots(name), ifOlderThan, now())
 }
 
 async function planHost(
@@ -56,13 +83,20 @@ async function planHost(
   await using place = await visit(host, { names: namesToProbe(host), insists: true }, dependencies, signal)
   const { probe, deployment } = place
   const selection = selectSources(host, asked, probe.existing)
-  const looks = await lookAtSources(place, selection.sources, dependencies)
-  const { compose, findings } = await serverVersions(place, dependencies)
   const open = openJournalsOf(host, probe)
+  if (open === undefined && probe.access === 'shell')
+    await dependencies.lookAtDeploymentLock(place.remote, deployment, { sudo: host.sudo, signal })
+  const looks = await lookAtSources(place, selection.sources, dependencies, { excludes: true })
+  const { compose, findings } = await serverVersions(place, dependencies)
   const failed = looks.filter(({ error }) => error !== undefined).length
   return {
     host: host.name,
-    outcome: open !== undefined || failed === looks.length ? 'failed' : failed > 0 ? 'partial' : 'done',
+    outcome:
+      open !== undefined || failed === looks.length
+        ? 'failed'
+        : failed > 0 || looks.some(({ lacks }) => lacks)
+          ? 'partial'
+          : 'done',
     deployment,
     compose,
     server:

@@ -28,12 +28,19 @@ export function describePrivilege(privilege: Privilege | undefined): string | un
 
 /** An error of files that can't be read, with the way by Docker and what it takes among the next steps. */
 export function withRefusal(error: unknown, chosen: ChosenPrivilege | undefined): unknown {
-  if (!(error instanceof SourceError) || error.code !== 'unreadable' || chosen?.refused === undefined)
-    return error
-  const { message, next } = chosen.refused
-  const steps = [error.details.next, `Docker would do, too, but: ${message}.`, next]
+  if (!(error instanceof SourceError) || error.code !== 'unreadable') return error
   return new SourceError(error.code, error.message, {
     ...error.details,
-    next: steps.filter((step) => step !== undefined).join(' '),
+    next: nextWithRefusal(error.details.next, chosen?.refused),
   })
+}
+
+/** What to do about files that can't be read, with the way by Docker and what it takes. */
+export function nextWithRefusal(
+  next: string | undefined,
+  refused: ChosenPrivilege['refused'],
+): string | undefined {
+  if (refused === undefined) return next
+  const steps = [next, `Docker would do, too, but: ${refused.message}.`, refused.next]
+  return steps.filter((step) => step !== undefined).join(' ')
 }

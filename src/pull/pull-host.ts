@@ -18,7 +18,7 @@ import { captureSources } from './capture-sources.ts'
 import type { NextListing } from './incremental/next-listing.ts'
 import { settleLeftHolds } from './quiesce.ts'
 import { pausedFinding, rotateHost } from '../prune/rotate.ts'
-import { serverVersions } from './server-versions.ts'
+import { serverVersions, toolVersions, type ServerVersions } from './server-versions.ts'
 import { namesToProbe, selectSources, type SourceSelection } from './select-sources.ts'
 import { setBackFinding } from './set-back.ts'
 import { findShrinkage, type Shrinkage } from './shrinkage.ts'
@@ -174,7 +174,10 @@ async function captureHost(
 export interface SnapshotRequest {
   readonly lock: HostLock
   readonly selection: SourceSelection
-  /** Only a `pull` is a link of a chain: what a restore or a migration takes stands by itself and is no parent. */
+  /**
+   * Only a `pull` is a parent. The last pull of a cutover builds on the one before it; what a restore takes stands by
+   * itself.
+   */
   readonly purpose: Purpose
   /** All of every source, not just what changed. */
   readonly full?: boolean | undefined
@@ -207,8 +210,11 @@ export async function takeSnapshot(
   const setBack = await setBackFinding(vault, host.name)
   if (setBack !== undefined) tellFindings(host, [setBack], dependencies)
   await using pending = await vault.begin(lock, now, signal)
-  // This goes on beside the captures. It never throws.
-  const asked = serverVersions(place, dependencies)
+  // Beside the captures: what ends it ends them, too, and they say so.
+  const asked: Promise<ServerVersions> = serverVersions(place, dependencies).catch(() => ({
+    versions: toolVersions(probe),
+    findings: [],
+  }))
   await using stack = new Disposables()
   const listings: NextListing[] = []
 
@@ -216,8 +222,11 @@ export async function takeSnapshot(
     { ...place, pending },
     selection.sources,
     {
-      chaining: purpose === 'pull' ? { chained: true, full: request.full ?? false } : { chained: false },
-      keep: (listing) => listings.push(stack.use(listing)),
+      chaining: purpose === 'safety' ? { chained: false } : { chained: true, full: request.full ?? false },
+      keep: (listing) => {
+        const next = stack.use(listing)
+        if (purpose === 'pull') listings.push(next)
+      },
     },
     dependencies,
   )

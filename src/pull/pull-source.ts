@@ -52,7 +52,7 @@ export async function pullSource(
   try {
     const source = await locateSource(where, config, dependencies)
     chosen = await privilegeToRead(where, source, dependencies)
-    const context: PullSourceContext = { ...where, files, privilege: chosen.privilege }
+    const context: PullSourceContext = { ...where, ...chosen, files }
     const kind = await dependencies.sourceOf(source.kind)
     const { incremental } = kind
     const server = captureContext(context, source, dependencies)

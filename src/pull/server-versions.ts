@@ -1,6 +1,7 @@
-import { RelayError } from '../errors.ts'
+import { ConnectionError, RelayError } from '../errors.ts'
 import type { Finding } from '../model/finding.ts'
 import type { NamedProject } from '../model/server-services.ts'
+import type { HostProbe } from '../remote/contract.ts'
 import type { Visit } from '../runs/visit.ts'
 import type { PullDependencies } from './dependencies.ts'
 
@@ -12,18 +13,25 @@ export interface ServerVersions {
   readonly findings: readonly Finding[]
 }
 
+/** What the probe says of a server's tools. */
+export function toolVersions({
+  kernel,
+  versions,
+}: Pick<HostProbe, 'kernel' | 'versions'>): ServerVersions['versions'] {
+  const known = Object.entries(versions).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  return { kernel, ...Object.fromEntries(known) }
+}
+
 /**
  * The software of the server: its tools, as the probe found them, and its engines and images, which are asked. People
  * and later restores need this, but a backup does not depend on it, so an engine that can't be asked is a warning.
+ * Throws ConnectionError, and when it is aborted.
  */
 export async function serverVersions(
   { host, remote, probe, deployment, signal }: Visit,
   { lookAtVersions }: Pick<PullDependencies, 'lookAtVersions'>,
 ): Promise<ServerVersions> {
-  const known = Object.entries(probe.versions).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined,
-  )
-  const ofTools = { kernel: probe.kernel, ...Object.fromEntries(known) }
+  const ofTools = toolVersions(probe)
   // Without a shell nothing can be asked.
   if (probe.access === 'sftp') return { versions: ofTools, findings: [] }
   try {
@@ -32,6 +40,7 @@ export async function serverVersions(
     const findings: Finding[] = problem === undefined ? [] : [{ ...problem, outcome: 'warning' }]
     return { versions: { ...ofTools, ...asked.versions }, compose, findings }
   } catch (thrown) {
+    if (signal.aborted || thrown instanceof ConnectionError) throw thrown
     const error = thrown instanceof RelayError ? thrown : undefined
     const finding: Finding = {
       check: 'versions-unknown',

@@ -108,6 +108,8 @@ export interface RemoteHost extends AsyncDisposable {
     command: RemoteCommand,
     options: { readonly firstLines?: readonly string[]; readonly signal: AbortSignal },
   ): Promise<Lease>
+  /** How long, in ms, a step may be silent before the server counts as stuck; for who waits for answers himself. */
+  silence(patience: Patience): number
   /**
    * A TCP connection made from the server's side (direct-tcpip). Throws RemoteError: `tcp-refused` when nothing
    * listens there, `tcp-failed` when it can't be told or the server does not forward.

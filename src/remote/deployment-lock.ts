@@ -30,6 +30,23 @@ export async function lockDeployment(
   return lease
 }
 
+/** Throws LockedError that says who holds the lock of a deployment on the server. Changes nothing there. */
+export async function lookAtDeploymentLock(
+  host: RemoteHost,
+  deployment: string,
+  options: { readonly sudo: boolean; readonly signal: AbortSignal },
+): Promise<void> {
+  const privilege = options.sudo ? 'sudo' : undefined
+  const title = 'looking whether the deployment is locked'
+  const { stdout } = await host.run(
+    { script: 'remote/lock-look', args: [deployment], privilege, title },
+    { signal: options.signal },
+  )
+  const answer = /^(free|held (.*))\n$/.exec(stdout.toString('utf8'))
+  if (answer?.[1] !== 'free')
+    throw refusal(host.name, deployment, answer === null ? undefined : 'held', answer?.[2] ?? '')
+}
+
 function refusal(host: string, deployment: string, kind: string | undefined, text: string): Error {
   if (kind === 'held') {
     const [since = '', ...who] = text.split(' ')

@@ -6,6 +6,7 @@ import { printable } from '../model/path-bytes.ts'
 import type {
   CommandResult,
   Lease,
+  Patience,
   RemoteCommand,
   RemoteFiles,
   RemoteHost,
@@ -116,6 +117,10 @@ class SshHost implements RemoteHost {
       silent: (ms) => silentError(this.name, command, ms),
       tooLong: () => tooLongError(this.name, command),
     })
+  }
+
+  silence(patience: Patience): number {
+    return this.#limits.silence[patience]
   }
 
   connectTcp(address: string, port: number, signal: AbortSignal): Promise<Duplex> {

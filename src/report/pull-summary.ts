@@ -57,6 +57,7 @@ function plain<T extends { readonly error?: RelayError | undefined }>(part: T): 
 function planLines(plan: PullPlanReport, paint: Paint): string[] {
   const { deployment, server, compose, error } = plan
   const width = Math.max(0, ...plan.sources.map((source) => source.source.length))
+  if (plan.outcome === 'skipped') return [`${printable(plan.host)}: would be skipped, ${freshness(plan)}`]
   return [
     deployment === undefined || server === undefined
       ? `${printable(plan.host)}: would fail`
@@ -142,8 +143,12 @@ function headline(host: HostPullReport, paint: Paint): string {
     case 'interrupted':
       return `${name}: ${paint.yellow('interrupted')}`
     case 'skipped':
-      return `${name}: skipped, ${host.age === undefined ? 'fresh enough' : `the last snapshot was made ${formatAge(host.age)}`}`
+      return `${name}: skipped, ${freshness(host)}`
   }
+}
+
+function freshness({ age }: { readonly age?: number | undefined }): string {
+  return age === undefined ? 'fresh enough' : `the last snapshot was made ${formatAge(age)}`
 }
 
 /** As it is written for a source in the config. */

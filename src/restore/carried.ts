@@ -1,5 +1,6 @@
 import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
 import type { HostLock } from '../vault/contract.ts'
+import type { RestoreDependencies } from './dependencies.ts'
 import type { SourceToRestore } from './plan.ts'
 import type { Visit } from '../runs/visit.ts'
 import type { RestoreRequest } from './preflight.ts'
@@ -9,6 +10,20 @@ import type { FoundServices } from './services.ts'
 export interface Diary {
   readonly steps: { at: string; text: string }[]
   readonly step: (text: string) => void
+}
+
+export function openDiary(
+  { host }: Pick<RestoreRequest, 'host'>,
+  { pull }: Pick<RestoreDependencies, 'pull'>,
+): Diary {
+  const steps: { at: string; text: string }[] = []
+  return {
+    steps,
+    step: (text) => {
+      steps.push({ at: pull.now().toISOString(), text })
+      pull.reporter.event({ type: 'host-step', host: host.name, step: text })
+    },
+  }
 }
 
 /** A confirmed restore, on its way. */

@@ -4,7 +4,7 @@ import type { Finding } from '../model/finding.ts'
 import { snapshotTime } from '../model/names.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { RestorePlan, RestoreStrategy, RestoreUnit } from '../model/restore-report.ts'
-import type { ManifestSource } from '../model/snapshot.ts'
+import { unreadCount, type ManifestSource } from '../model/snapshot.ts'
 import { formatDuration, formatSize } from '../model/units.ts'
 import { describePrivilege } from '../pull/privilege.ts'
 import type { ChosenPrivilege } from '../runs/privilege.ts'
@@ -110,10 +110,15 @@ export function planRestore(input: PlanInput): RestorePlan {
       kind: source.kind,
       entries: contents.entries,
       bytes: contents.bytes,
-      notes:
-        contents.leftOut === 0
-          ? notes
-          : [...notes, `device nodes are left out, because no restore makes them: ${contents.leftOut}`],
+      notes: [
+        ...notes,
+        ...(contents.leftOut === 0
+          ? []
+          : [`device nodes are left out, because no restore makes them: ${contents.leftOut}`]),
+        ...(unreadCount(source) === 0
+          ? []
+          : [`not in it, since the pull could not read them: ${unreadCount(source)}`]),
+      ],
     })),
     services: { ...serviceNames(input.found.services), compose: input.found.project },
     safety,
@@ -217,7 +222,7 @@ function serverFindings(input: PlanInput, bytes: number): Finding[] {
     findings.push({
       check: 'restore-runs',
       outcome: 'failed',
-      message: `another restore runs there (process ${look.lockedBy})`,
+      message: `another run works there (process ${look.lockedBy})`,
       next: 'Wait until it has ended.',
     })
   } else if (look.openRestores.length > 0) {

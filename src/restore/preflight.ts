@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from 'node:util'
 import { LockedError, RelayError } from '../errors.ts'
-import type { HostConfig } from '../model/config.ts'
+import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { snapshotId } from '../model/names.ts'
 import type { RestorePlan, RestoreStrategy } from '../model/restore-report.ts'
@@ -7,19 +8,26 @@ import { locateSource } from '../pull/locate.ts'
 import { setBackFinding } from '../pull/set-back.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import { configuredPrivilege, type Visit } from '../runs/visit.ts'
-import type { RestoreContext } from '../sources/contract.ts'
+import type { RestoreContext, RestorePreflight } from '../sources/contract.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import { checkFiles, locateArchives, refuseRemoved } from './archives.ts'
 import { changedServices, renewsServices } from './compose-check.ts'
 import { readContents } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { planRestore, type SourceToRestore } from './plan.ts'
-import { privilegeToReplace } from '../runs/privilege.ts'
+import { privilegeToReplace, type ChosenPrivilege } from '../runs/privilege.ts'
 import { lookAtTargets } from './server/look.ts'
 import type { Launch } from './launch.ts'
 import { findServices, type FoundServices } from './services.ts'
 import { recordedImages, versionFindings } from './versions.ts'
-import { hasOwnPaths, targetConfig, wantedPaths, wantedSources, type PathSelection } from './wanted.ts'
+import {
+  hasOwnPaths,
+  targetConfig,
+  wantedPaths,
+  wantedSources,
+  type PathSelection,
+  type WantedPath,
+} from './wanted.ts'
 
 /** What is restored where. */
 export interface RestoreRequest {
@@ -41,80 +49,66 @@ export interface RestoreRequest {
   readonly launch?: Launch | undefined
 }
 
-/** Reads, looks and plans; changes nothing. */
+/** A restore as it was planned. */
+export interface Preflight {
+  readonly plan: RestorePlan
+  readonly sources: readonly SourceToRestore[]
+  readonly found: FoundServices
+  readonly changed: readonly string[]
+  /** The target, with the privilege by which it is replaced. */
+  readonly place: Visit
+  /** What its server has answered. */
+  readonly answers: Answers
+}
+
+/** What the vault tells of a source. */
+type ReadSource = Pick<SourceToRestore, 'source' | 'contents' | 'archives'> & {
+  readonly paths: readonly string[]
+}
+
+/** What a server is asked for a restore; it holds for another snapshot, too, that goes to the same places. */
+interface Answers {
+  /** What they depend on. */
+  readonly question: unknown
+  readonly configs: ReadonlyMap<string, SourceConfig>
+  readonly chosen: ChosenPrivilege
+  readonly look: Awaited<ReturnType<typeof lookAtTargets>>
+  readonly found: FoundServices
+  readonly changed: readonly string[]
+  readonly ways: ReadonlyMap<string, RestorePreflight>
+  readonly versions: readonly Finding[]
+}
+
+/**
+ * Reads, looks and plans; changes nothing. `before`: of another snapshot, over the same connection; what the server
+ * answered then is not asked again where it depends on nothing that differs.
+ */
 export async function preflight(
   request: RestoreRequest,
   visited: Visit,
   dependencies: RestoreDependencies,
   step: (text: string) => void,
-): Promise<{
-  plan: RestorePlan
-  sources: SourceToRestore[]
-  found: FoundServices
-  changed: readonly string[]
-  place: Visit
-}> {
+  before?: Pick<Preflight, 'answers'>,
+): Promise<Preflight> {
   const { host, snapshot, launch } = request
-  const { remote, probe, deployment, signal } = visited
-  const parts = { ...dependencies, filePath: dependencies.pull.vault.filePath.bind(dependencies.pull.vault) }
-  const read: Omit<SourceToRestore, 'findings' | 'notes'>[] = []
-  const asked = wantedSources(snapshot.manifest.sources, request)
-  for (const source of asked) refuseRemoved(snapshot, source.archives)
-  // An index is read only when it is known to be whole: damage would otherwise pass for a wrong identity.
-  const indexes = asked.flatMap(({ index }) => (index === undefined ? [] : [{ snapshot, file: index.file }]))
-  await checkFiles(indexes, { pull: dependencies.pull, hashes: true, signal })
-  const all = await dependencies.pull.vault.snapshots(snapshot.host, { retired: true })
-  for (const source of asked) {
-    const selected = request.paths.filter((path) => path.source === source.name).map((path) => path.path)
-    const whole = selected.length === 0 || (request.sources ?? []).includes(source.name)
-    step(`reading the index of ${source.name}`)
-    const contents = await readContents(snapshot, source, whole ? undefined : selected, parts)
-    const archives = locateArchives(contents.archives, snapshot, source, all)
-    const name = request.target ?? source.name
-    const known = host.sources.find((one) => one.name === name)
-    const paths =
-      contents.header.paths.length > 0 ? contents.header.paths : known?.kind === 'redis' ? [known.path] : []
-    const config = await locateSource(
-      visited,
-      targetConfig(source, name, paths, host, hasOwnPaths(snapshot, host)),
-      dependencies.pull,
-    )
-    const wanted = wantedPaths(source, config, paths, whole ? undefined : selected, deployment)
-    read.push({ source, contents, archives, wanted, config })
-  }
-  await checkArchives(read, { pull: dependencies.pull, hashes: false, signal })
-  const targets = read.flatMap((source) => source.wanted.map((path) => path.target))
-  step('looking at the targets')
-  const { privilege, refused } = await privilegeToReplace(visited, dependencies.pull, {
-    targets,
-    foreign: isForeign(read, probe),
-    services: host.services,
+  const { probe, deployment } = visited
+  const read = await readAsked(request, dependencies, step, visited.signal)
+  const question = read.map(({ source, paths, contents }) => ({
+    name: source.name,
+    kind: source.kind,
+    paths,
+    owners: [...contents.owners].toSorted(),
+  }))
+  const answers = isDeepStrictEqual(before?.answers.question, question)
+    ? before!.answers
+    : { question, ...(await askServer(request, visited, read, dependencies, step)) }
+  const { configs, look, found, changed, ways, chosen, versions } = answers
+  const sources = read.map(({ paths, ...one }): SourceToRestore => {
+    const { name } = one.source
+    const config = configs.get(name)!
+    const wanted = wantedPaths(one.source, config, paths, selectedOf(request, name), deployment)
+    return { ...one, config, wanted, ...ways.get(name)! }
   })
-  const place: Visit = { ...visited, privilege }
-  const look = await lookAtTargets(remote, { deployment, targets, privilege, signal })
-  const stops = request.strategy === 'replace'
-  const none: FoundServices = { services: { manager: 'none' }, usersLeft: [] }
-  const paths = look.targets.map((target) => target.path)
-  const where = { deployment: look.deployment.path, paths, signal }
-  const found = stops
-    ? (launch?.found ?? (await findServices(remote, host, where, dependencies.findContainerServices)))
-    : none
-  const changed = await changedServices(remote, found.services, found.made, { privilege, signal })
-  const restore = {
-    ...restoreContext(place, dependencies, step),
-    renews: renewsServices(found.services, paths),
-  }
-  const sources: SourceToRestore[] = []
-  for (const one of read) {
-    const restorable = await dependencies.restorableOf(one.source.kind)
-    const way = request.strategy === 'merge' ? (restorable.merging ?? restorable) : restorable
-    sources.push({ ...one, ...(await way.preflight(restore, one.config, one.source.facts)) })
-  }
-  // A migration looks at both servers itself.
-  const versions =
-    stops && launch === undefined
-      ? await targetVersions(request, visited, look.deployment.path, dependencies)
-      : []
   // The restored files may be older than what was there once.
   const setBack = await setBackFinding(dependencies.pull.vault, snapshot.host)
   const now = dependencies.pull.now()
@@ -130,13 +124,108 @@ export async function preflight(
     start: request.start,
     found,
     changed,
-    chosen: { privilege, refused },
+    chosen,
     vault: setBack === undefined ? [] : [setBack],
     cannotEncrypt: dependencies.cannotEncrypt,
     versions,
     now,
   })
-  return { plan, sources, found, changed, place }
+  return {
+    plan,
+    sources,
+    found,
+    changed,
+    place: { ...visited, privilege: chosen.privilege },
+    answers,
+  }
+}
+
+/** The members of a source that are asked for; undefined: all of it. */
+function selectedOf({ paths, sources }: RestoreRequest, name: string): string[] | undefined {
+  const selected = paths.filter((path) => path.source === name).map((path) => path.path)
+  return selected.length === 0 || (sources ?? []).includes(name) ? undefined : selected
+}
+
+/** Reads the indexes of what is asked for, and finds the archives that they name. */
+async function readAsked(
+  request: RestoreRequest,
+  dependencies: RestoreDependencies,
+  step: (text: string) => void,
+  signal: AbortSignal,
+): Promise<ReadSource[]> {
+  const { host, snapshot } = request
+  const { pull } = dependencies
+  const parts = { ...dependencies, filePath: pull.vault.filePath.bind(pull.vault) }
+  const asked = wantedSources(snapshot.manifest.sources, request)
+  for (const source of asked) refuseRemoved(snapshot, source.archives)
+  // An index is read only when it is known to be whole: damage would otherwise pass for a wrong identity.
+  const indexes = asked.flatMap(({ index }) => (index === undefined ? [] : [{ snapshot, file: index.file }]))
+  await checkFiles(indexes, { pull, hashes: true, signal })
+  const all = await pull.vault.snapshots(snapshot.host, { retired: true })
+  const read: ReadSource[] = []
+  for (const source of asked) {
+    step(`reading the index of ${source.name}`)
+    const contents = await readContents(snapshot, source, selectedOf(request, source.name), parts)
+    const archives = locateArchives(contents.archives, snapshot, source, all)
+    const known = host.sources.find((one) => one.name === (request.target ?? source.name))
+    const paths =
+      contents.header.paths.length > 0 ? contents.header.paths : known?.kind === 'redis' ? [known.path] : []
+    read.push({ source, contents, archives, paths })
+  }
+  await checkArchives(read, { pull, hashes: false, signal })
+  return read
+}
+
+async function askServer(
+  request: RestoreRequest,
+  visited: Visit,
+  read: readonly ReadSource[],
+  dependencies: RestoreDependencies,
+  step: (text: string) => void,
+): Promise<Omit<Answers, 'question'>> {
+  const { host, snapshot, launch } = request
+  const { remote, probe, deployment, signal } = visited
+  step('looking at the targets')
+  const configs = new Map<string, SourceConfig>()
+  const targets: WantedPath['target'][] = []
+  for (const { source, paths } of read) {
+    const { name } = source
+    const configured = targetConfig(source, request.target ?? name, paths, host, hasOwnPaths(snapshot, host))
+    const config = await locateSource(visited, configured, dependencies.pull)
+    configs.set(name, config)
+    const wanted = wantedPaths(source, config, paths, selectedOf(request, name), deployment)
+    targets.push(...wanted.map(({ target }) => target))
+  }
+  const { privilege, refused } = await privilegeToReplace(visited, dependencies.pull, {
+    targets,
+    foreign: isForeign(read, probe),
+    services: host.services,
+  })
+  const look = await lookAtTargets(remote, { deployment, targets, privilege, signal })
+  const stops = request.strategy === 'replace'
+  const none: FoundServices = { services: { manager: 'none' }, usersLeft: [] }
+  const paths = look.targets.map((target) => target.path)
+  const where = { deployment: look.deployment.path, paths, signal }
+  const found = stops
+    ? (launch?.found ?? (await findServices(remote, host, where, dependencies.findContainerServices)))
+    : none
+  const changed = await changedServices(remote, found.services, found.made, { privilege, signal })
+  const restore = {
+    ...restoreContext({ ...visited, privilege }, dependencies, step),
+    renews: renewsServices(found.services, paths),
+  }
+  const ways = new Map<string, RestorePreflight>()
+  for (const { source } of read) {
+    const restorable = await dependencies.restorableOf(source.kind)
+    const way = request.strategy === 'merge' ? (restorable.merging ?? restorable) : restorable
+    ways.set(source.name, await way.preflight(restore, configs.get(source.name)!, source.facts))
+  }
+  // A migration looks at both servers itself.
+  const versions =
+    stops && launch === undefined
+      ? await targetVersions(request, visited, look.deployment.path, dependencies)
+      : []
+  return { configs, chosen: { privilege, refused }, look, found, changed, ways, versions }
 }
 
 /** True when some of the files would not belong to the SSH user, who makes them. */

@@ -1,32 +1,13 @@
 import { DamageError, InterruptedError } from '../errors.ts'
-import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
+import type { RestoreReport } from '../model/restore-report.ts'
 import { outcomeOf, withRun, type Ended, type Run } from '../runs/run.ts'
-import { visit, type Visit } from '../runs/visit.ts'
-import type { Carried, CarriedOut, Diary } from './carried.ts'
-import { checkCompose, renewsServices } from './compose-check.ts'
+import { visit } from '../runs/visit.ts'
+import { openDiary, type CarriedOut } from './carried.ts'
 import type { RestoreDependencies } from './dependencies.ts'
-import { groupUnits, placedUnits } from './groups.ts'
-import { UndecidedError } from './launch.ts'
 import { mergeIn } from './merge.ts'
-import { putInPlace } from './place.ts'
-import {
-  checkArchives,
-  preflight,
-  refusalOf,
-  refuseFailed,
-  restoreContext,
-  type RestoreRequest,
-} from './preflight.ts'
-import { safetyCopy } from './safety.ts'
-import { settleHolds } from './holds.ts'
-import { RestoreDriver } from './server/driver.ts'
-import { explainFullDisk } from './server/disk-full.ts'
-import { sweepStaging } from './server/journals.ts'
-import { prepareStaging } from './server/staging.ts'
-import { stageGroup, type StagedGroup } from './stage.ts'
-import { discardSuperseded } from './supersede.ts'
-import { asRelayError, undo } from './undo.ts'
-import { recordedCompose } from './versions.ts'
+import { checkArchives, preflight, refusalOf, refuseFailed, type RestoreRequest } from './preflight.ts'
+import { replace } from './replace.ts'
+import { sweepUnpacked } from './sweep.ts'
 
 /** Restores a snapshot to a host, as a run of its own; see {@link restoreInRun}. */
 export async function restoreHost(
@@ -59,7 +40,8 @@ export async function restoreInRun(
   const { host } = request
   const diary = openDiary(request, dependencies)
   await using visited = await visit(host, { shellFor: 'restore', step: diary.step }, pull, signal)
-  const { plan, sources, found, changed, place } = await preflight(request, visited, dependencies, diary.step)
+  const looked = await preflight(request, visited, dependencies, diary.step)
+  const { plan, sources, place } = looked
   const report = (rest: CarriedOut): RestoreReport => ({
     plan,
     steps: diary.steps,
@@ -84,7 +66,7 @@ export async function restoreInRun(
   const carry = request.strategy === 'merge' ? mergeIn : replace
   await sweepUnpacked(place, plan)
   try {
-    return report(await carry({ request, plan, sources, place, found, changed, lock, diary }, dependencies))
+    return report(await carry({ request, ...looked, lock, diary }, dependencies))
   } catch (error) {
     // A second look finds files that were damaged since they were checked, and remembers that. It reports this by
     // itself.
@@ -109,137 +91,5 @@ function endOf({ outcome, safetySnapshot, restored, findings, error }: RestoreRe
     })),
     findings,
     error,
-  }
-}
-
-/** Removes what restores that never began have unpacked: a server that went down removes nothing by itself. */
-async function sweepUnpacked(
-  { remote, deployment, privilege, signal }: Visit,
-  plan: RestorePlan,
-): Promise<void> {
-  const homes = [...new Set(plan.units.map((unit) => unit.base))]
-  await sweepStaging(remote, { deployment, homes, privilege, signal })
-}
-
-/** Everything behind the confirmation, for the strategy `replace`. */
-async function replace(carried: Carried, dependencies: RestoreDependencies): Promise<CarriedOut> {
-  const { request, plan, sources, place, diary, found, changed } = carried
-  const { services } = found
-  const { host, snapshot } = request
-  const { remote, probe, deployment, privilege, signal } = place
-  const groups = groupUnits(plan, sources)
-  const targets = plan.units.map((unit) => unit.target)
-  const restore = {
-    ...restoreContext(place, dependencies, diary.step),
-    renews: renewsServices(services, targets),
-  }
-  const directories = groups.map((group) => group.directory)
-  diary.step('locking the deployment')
-  if (probe.deployment === undefined)
-    await prepareStaging(remote, { deployment, id: plan.id, directories: [], privilege, signal })
-  await using driver = await RestoreDriver.start(
-    remote,
-    {
-      deployment,
-      id: plan.id,
-      units: placedUnits(plan, groups),
-      services,
-      migration: request.launch?.migration,
-      privilege,
-    },
-    signal,
-  )
-  const explained = (error: unknown) =>
-    explainFullDisk(remote, error, { places: placesOf(plan, groups), privilege })
-  const left = await settleHolds(carried, dependencies)
-  const safetySnapshot = await safetyCopy(carried, dependencies)
-  const restored: Staged[] = []
-  try {
-    await prepareStaging(remote, { deployment, id: plan.id, directories, privilege, signal })
-    for (const group of groups) {
-      diary.step(`unpacking ${group.source.name} beside its target`)
-      const staged = await stageGroup(group, { ...place, snapshot, lock: carried.lock }, dependencies)
-      restored.push({ source: group.source.name, ...staged })
-      const source = sources.find((one) => one.source.name === group.source.name)
-      const config = source?.wanted[0]?.config
-      const unit = group.units[0]
-      if (config === undefined || unit === undefined || config.kind !== 'redis') continue
-      const restorable = await dependencies.restorableOf(group.source.kind)
-      const target = plan.units.find((one) => one.source === group.source.name)?.target ?? ''
-      await restorable.arrange(restore, config, group.source.facts, {
-        staged: `${group.directory}/${unit.name}`,
-        target,
-      })
-    }
-  } catch (error) {
-    throw await explained(error)
-  }
-  const accepted = await checkCompose(remote, services, placedUnits(plan, groups), {
-    made: found.made,
-    changed,
-    acceptChanges: request.acceptChanges,
-    recorded: recordedCompose(snapshot.manifest.server),
-    privilege,
-    signal,
-  })
-  const checks = await Promise.all(
-    sources.map(async ({ source, wanted }) => ({
-      restorable: await dependencies.restorableOf(source.kind),
-      config: wanted[0]!.config,
-      facts: source.facts,
-    })),
-  )
-  try {
-    const findings = await putInPlace({
-      driver,
-      remote,
-      restore,
-      checks: host.services.manager === 'none' ? [] : checks,
-      health: host.services.health,
-      waitHealthy: dependencies.waitHealthy,
-      start: request.launch?.start ?? (request.start ? 'all' : 'none'),
-      handOver: request.launch?.handOver,
-      settles: host.services.manager !== 'none',
-      step: diary.step,
-      signal,
-    })
-    diary.step('done')
-    const kept = await discardSuperseded(place, plan)
-    return {
-      outcome: 'done',
-      restored,
-      safetySnapshot,
-      findings: [...plan.findings, ...left, ...accepted, ...findings, ...kept],
-    }
-  } catch (thrown) {
-    const error = asRelayError(await explained(thrown), signal)
-    diary.step(`failed: ${error.message}`)
-    if (error instanceof UndecidedError)
-      return { outcome: 'undecided', restored, safetySnapshot, findings: plan.findings, error }
-    return await undo(driver, error, carried, safetySnapshot)
-  }
-}
-
-type Staged = RestoreReport['restored'][number]
-
-/** Where a restore writes, and how much. */
-function placesOf(
-  plan: RestorePlan,
-  groups: readonly StagedGroup[],
-): { readonly directory: string; readonly bytes: number }[] {
-  return groups.map(({ directory, source }) => ({
-    directory,
-    bytes: plan.sources.find((one) => one.source === source.name)?.bytes ?? 0,
-  }))
-}
-
-function openDiary({ host }: RestoreRequest, { pull }: RestoreDependencies): Diary {
-  const steps: { at: string; text: string }[] = []
-  return {
-    steps,
-    step: (text) => {
-      steps.push({ at: pull.now().toISOString(), text })
-      pull.reporter.event({ type: 'host-step', host: host.name, step: text })
-    },
   }
 }

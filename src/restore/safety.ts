@@ -1,5 +1,6 @@
-import { ConnectionError, RelayError } from '../errors.ts'
+import { isOutOfReach, RelayError, SourceError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
+import { unreadCount } from '../model/snapshot.ts'
 import type { RestorePlan } from '../model/restore-report.ts'
 import { takeSnapshot } from '../pull/pull-host.ts'
 import type { Carried } from './carried.ts'
@@ -36,7 +37,7 @@ export async function safetyCopy(
   }
   const saved = { lock, selection, purpose: 'safety' } as const
   const taken = await takeSnapshot(place, saved, pull).catch((error: unknown) => {
-    const concerns = error instanceof RelayError && !signal.aborted && !(error instanceof ConnectionError)
+    const concerns = error instanceof RelayError && !signal.aborted && !isOutOfReach(error)
     throw concerns ? fails(error) : error
   })
   // A restore starts what ran before it, so a service that does not run here would stay down.
@@ -44,8 +45,11 @@ export async function safetyCopy(
   if (held !== undefined)
     throw new RelayError('services-held', held.message, { host: host.name, next: held.next })
   const failed = taken.sources.find((source) => source.outcome === 'failed')
+  const unread = taken.sources.find((source) => unreadCount(source) > 0)
+  if (failed === undefined && unread !== undefined)
+    throw fails(new SourceError('unreadable', `some of ${unread.source} can't be read`), unread.source)
   if (failed === undefined && taken.snapshot !== undefined) return taken.snapshot.id
-  if (failed?.error instanceof ConnectionError) throw failed.error
+  if (isOutOfReach(failed?.error)) throw failed.error
   throw fails(failed?.error, failed?.source)
 }
 

@@ -185,6 +185,19 @@ async function* stillAll(
   }
 }
 
+/** What two snapshots hold of a source is the same, entry by entry, times and owners too. */
+export async function isSameTree(
+  one: Pick<StagedGroup, 'source'> & Pick<StageContext, 'snapshot'>,
+  other: typeof one,
+  dependencies: RestoreDependencies,
+): Promise<boolean> {
+  const vault = dependencies.pull.vault
+  const parts = { ...dependencies, filePath: vault.filePath.bind(vault) }
+  const [now, before] = [other, one].map(({ snapshot, source }) => sourceIndex(snapshot, source, parts))
+  for await (const entry of stillAll(now!, before!)) if (entry === undefined) return false
+  return true
+}
+
 /** Undefined for a member that is not restored: then the stored archive is more than the tree. */
 async function* onlyKept(
   entries: AsyncIterable<IndexEntry | undefined>,

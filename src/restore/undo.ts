@@ -1,4 +1,4 @@
-import { abortedBy, ConnectionError, InternalError, RelayError } from '../errors.ts'
+import { abortedBy, ConnectionError, InternalError, isOutOfReach, RelayError } from '../errors.ts'
 import type { Carried, CarriedOut } from './carried.ts'
 import type { RestoreDriver } from './server/driver.ts'
 
@@ -26,12 +26,11 @@ export async function undo(
     diary.step('the old data is back, services as before')
     return { ...common, outcome: 'rolled-back', error }
   } catch (lost) {
-    const stuck = lost instanceof RelayError && lost.code === 'silent'
-    if (!(lost instanceof ConnectionError) && !stuck) throw lost
+    if (!isOutOfReach(lost)) throw lost
     diary.step(
-      stuck
-        ? 'the server answers no more: it puts everything back by itself when it can'
-        : 'the connection is lost: the server puts everything back by itself within a minute',
+      lost instanceof ConnectionError
+        ? 'the connection is lost: the server puts everything back by itself within a minute'
+        : 'the server answers no more: it puts everything back by itself when it can',
     )
     return {
       ...common,

@@ -4,11 +4,11 @@ import type { Privilege } from '../remote/contract.ts'
 import type { FindHelper } from '../services/contract.ts'
 import type { Visit } from './visit.ts'
 
-/** How something on the server is got at. */
+/** With which rights something on the server is done. */
 export interface ChosenPrivilege {
   /** Undefined: as the SSH user. */
   readonly privilege: Privilege | undefined
-  /** Root is needed, and this is why Docker does not give it. */
+  /** Why Docker does not give root, where root is needed. */
   readonly refused?: { readonly message: string; readonly next: string } | undefined
 }
 
@@ -20,7 +20,7 @@ interface Finding {
   readonly findHelper: FindHelper
 }
 
-/** `enough` says whether the SSH user's own rights are; it is only asked where there is a choice. */
+/** `enough` says whether the SSH user's own rights are enough; it is called only where there is a choice. */
 export async function choosePrivilege(
   { host, remote, probe, signal }: Place,
   { findHelper }: Finding,
@@ -57,11 +57,11 @@ export async function lookAtAccess(
   })
 }
 
-/** What is replaced, and by what. */
+/** The paths that are replaced, and who owns what comes instead. */
 export interface Replacement {
   /** Absolute. */
   readonly targets: readonly string[]
-  /** What is restored belongs to others than the SSH user, so only root can make it theirs. */
+  /** The restored files belong to other users, so only root can give them back. */
   readonly foreign: boolean
   readonly services: ServicesConfig
 }
@@ -79,7 +79,7 @@ export async function privilegeToReplace(
   const enough = async () =>
     !foreign && (await lookAtAccess(visit, 'replace', [deployment, ...targets])).every((answer) => answer)
   if (services.manager !== 'command') return choosePrivilege(visit, finding, enough)
-  // Whatever is started from a helper container ends with it.
+  // A process that is started from a helper container ends with the container.
   const isAlone = probe.uid !== 0 && !host.sudo
   return {
     privilege: host.sudo ? 'sudo' : undefined,
@@ -87,7 +87,7 @@ export async function privilegeToReplace(
       ? {}
       : {
           refused: {
-            message: 'services that commands start can’t be started through Docker',
+            message: "services that a command starts can't be started through Docker",
             next: 'Set services.manager to compose or docker.',
           },
         }),
@@ -95,8 +95,8 @@ export async function privilegeToReplace(
 }
 
 /**
- * As whom what restores have left is settled or removed: as root where a restore was carried out as root. Throws
- * RelayError `root-needed` when that can't be had: half of it would be done.
+ * With which rights the remains of restores are settled or removed: as root where a restore was carried out as root.
+ * Throws RelayError `root-needed` when there is no way to be root, because half of the work would be done.
  */
 export async function privilegeToSettle(
   visit: Omit<Visit, 'privilege'>,

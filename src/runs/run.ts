@@ -16,7 +16,7 @@ export interface RunRequest {
   readonly host: { readonly name: string; readonly runTimeout?: number }
   /** The vault's lock of the host is taken first, and held to the end. */
   readonly locks: boolean
-  /** It only looks: it takes no lock, and is in no history. */
+  /** It only looks: it takes no lock, ends where one is held, and is in no history. */
   readonly dryRun?: boolean
 }
 
@@ -71,6 +71,7 @@ export async function withRun<T>(
   const common = { started, signal, reporter: told }
   if (request.dryRun === true) {
     try {
+      if (request.locks) await dependencies.vault?.lookAtLock(host.name)
       return (await work({ ...common, lock: undefined })).result
     } catch (thrown) {
       throw runError(thrown, host.name, signal)

@@ -20,7 +20,7 @@ export interface Visit {
   readonly signal: AbortSignal
 }
 
-/** What of a visit a script on the server needs. */
+/** The part of a visit that a script on the server needs. */
 export type WorkPlace = Pick<Visit, 'deployment' | 'privilege' | 'signal'>
 
 /** How a server is reached. */
@@ -34,19 +34,19 @@ export interface VisitDependencies {
   readonly findHelper: FindHelper
 }
 
-/** What a visit is for. */
+/** The purpose of a visit. */
 export interface VisitRequest {
   /** Names directly under the deployment that are looked for. */
   readonly names?: readonly string[]
-  /** What is to be done there when it needs a shell: `restore`. Absent: SFTP will do. */
+  /** The operation, when it needs a shell: `restore`. Absent: SFTP is enough. */
   readonly shellFor?: string
   /** Where the deployment is known to be; default: as the config says. */
   readonly deployment?: string
   /** The deployment has to be there. */
   readonly insists?: boolean
-  /** What restores have left is settled: {@link Visit.privilege} is that of {@link privilegeToSettle}. */
+  /** The visit settles the remains of restores: {@link Visit.privilege} is that of {@link privilegeToSettle}. */
   readonly settles?: boolean
-  /** Told before each part. */
+  /** Called before each part. */
   readonly step?: (text: string) => void
 }
 
@@ -95,7 +95,7 @@ export async function lookAround(
   return { ...place, privilege: await privilegeToSettle(place, dependencies) }
 }
 
-/** What the config says: with it Docker is spoken to, and services are. */
+/** The privilege by the config. Docker and services are spoken to with it. */
 export function configuredPrivilege({ sudo }: Pick<HostConfig, 'sudo'>): Privilege | undefined {
   return sudo ? 'sudo' : undefined
 }

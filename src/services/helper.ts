@@ -106,7 +106,7 @@ async function prove(
 
 function refusal(host: string, code: string, why: string, next: string): RemoteError {
   const sentence = next.charAt(0).toUpperCase() + next.slice(1)
-  return new RemoteError(code, `${host} gives no root by Docker: ${why}`, { host, next: sentence })
+  return new RemoteError(code, `root by Docker does not work on ${host}: ${why}`, { host, next: sentence })
 }
 
 function useSudo(host: string): string {

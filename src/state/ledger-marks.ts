@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { stateDirectory } from './directory.ts'
 
@@ -23,18 +23,18 @@ interface Place {
 export function openLedgerMarks(env: NodeJS.ProcessEnv): {
   recall(place: Place): Promise<Mark | undefined>
   remember(place: Place, mark: Mark): Promise<void>
+  hosts(place: Omit<Place, 'host'>): Promise<readonly string[]>
 } {
-  const fileOf = ({ vault, path, host }: Place): string => {
+  const directoryOf = ({ vault, path }: Omit<Place, 'host'>): string => {
     const where = createHash('sha256').update(path).digest('hex').slice(0, 16)
-    return join(
-      stateDirectory(env),
-      'ledgers',
-      encodeURIComponent(vault),
-      where,
-      `${encodeURIComponent(host)}.json`,
-    )
+    return join(stateDirectory(env), 'ledgers', encodeURIComponent(vault), where)
   }
+  const fileOf = (place: Place): string => join(directoryOf(place), `${encodeURIComponent(place.host)}.json`)
   return {
+    hosts: async (place) => {
+      const names = await readdir(directoryOf(place)).catch(() => [])
+      return names.flatMap((name) => (name.endsWith('.json') ? decodeURIComponent(name.slice(0, -5)) : []))
+    },
     recall: async (place) => {
       try {
         const mark = JSON.parse(await readFile(fileOf(place), 'utf8')) as Partial<Mark> | null

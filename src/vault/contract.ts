@@ -133,6 +133,8 @@ export interface LedgerMarks {
   /** Undefined when nothing is known. */
   recall(of: MarkedLedger): Promise<LedgerMark | undefined>
   remember(of: MarkedLedger, mark: LedgerMark): Promise<void>
+  /** Hosts with a mark. */
+  hosts(of: Omit<MarkedLedger, 'host'>): Promise<readonly string[]>
 }
 
 /** A host's ledger in the vault of this id at this path: a copy of a vault elsewhere is another. */
@@ -158,6 +160,8 @@ export interface Vault {
    * Never a half-written one.
    */
   snapshots(host: string, options?: { readonly retired?: boolean }): Promise<Snapshot[]>
+  /** Throws LockedError that says who holds the host's lock. Changes nothing. */
+  lookAtLock(host: string): Promise<void>
   /** Takes the host's lock at once or throws LockedError that says who holds it. The lock dies with the process. */
   lock(host: string): Promise<HostLock>
   /** Sweeps leftovers of dead runs, then starts a snapshot. A clash of ids waits for the next second. */

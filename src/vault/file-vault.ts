@@ -90,12 +90,17 @@ export class FileVault implements Vault {
     const entries = await onDisk(this.path, () => readdir(this.path, { withFileTypes: true }))
     const hosts = entries.flatMap((entry) => (entry.isDirectory() ? (hostOfDirectory(entry.name) ?? []) : []))
     const known = await Promise.all(hosts.map((host) => hadSnapshots(this.#hostDir(host))))
-    return hosts.filter((_host, at) => known[at]).sort()
+    const marked = (await this.#marks?.hosts({ vault: this.id, path: this.path })) ?? []
+    return [...new Set([...hosts.filter((_host, at) => known[at]), ...marked])].sort()
   }
 
   async snapshots(host: string, options: { readonly retired?: boolean } = {}): Promise<Snapshot[]> {
     const all = await readSnapshots(this.#hostDir(host), host)
     return options.retired === true ? all : all.filter(({ retired }) => !retired)
+  }
+
+  async lookAtLock(host: string): Promise<void> {
+    await HeldLock.look(lockFile(this.#hostDir(host)), host)
   }
 
   async lock(host: string): Promise<HostLock> {

@@ -1,11 +1,16 @@
 import type { FileHandle } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { LockedError, VaultError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { HostLock } from './contract.ts'
 import { isVaultFull } from './disk-error.ts'
 import { FILE_MODE } from './durable.ts'
 import { openRegular } from './regular-file.ts'
+
+/** A lock without a note may be a look that is over in a moment. */
+const MOST_TRIES = 3
+const LOOK_MS = 50
 
 /** What the holder writes into the lock file, for people. */
 export interface LockOwner {
@@ -42,7 +47,12 @@ export class HeldLock implements HostLock {
     // The lock file is never removed: a name that comes and goes could be locked twice.
     const handle = await openRegular(file, 'append')
     try {
-      if (!tryLock(handle.fd)) throw lockedBy(host, await readOwner(handle))
+      for (let tries = 1; !tryLock(handle.fd); tries += 1) {
+        const by = await readOwner(handle)
+        // Whoever just looks holds it for a moment, and leaves no note.
+        if (by.pid !== undefined || tries === MOST_TRIES) throw lockedBy(host, by)
+        await sleep(LOOK_MS)
+      }
       await handle.chmod(FILE_MODE)
       await handle.truncate(0)
       const note: LockOwner = {
@@ -62,6 +72,21 @@ export class HeldLock implements HostLock {
     }
   }
 
+  /** Throws LockedError when another run holds the lock. Changes nothing: the file is neither made nor written to. */
+  static async look(file: string, host: string): Promise<void> {
+    const tryLock = await loadTryLock()
+    const handle = await openRegular(file, 'read').catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    })
+    if (handle === undefined) return
+    try {
+      if (!tryLock(handle.fd, { shared: true })) throw lockedBy(host, await readOwner(handle))
+    } finally {
+      await handle.close()
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#held) return
     await this.beforeRelease?.().catch(() => undefined)
@@ -72,7 +97,9 @@ export class HeldLock implements HostLock {
 }
 
 /** Throws VaultError `no-file-lock`. */
-export async function loadTryLock(): Promise<(fd: number) => boolean> {
+export async function loadTryLock(): Promise<
+  (fd: number, options?: { readonly shared: boolean }) => boolean
+> {
   try {
     const { tryLock } = await import('fs-native-extensions')
     return tryLock

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startWorld, type World } from '../lab/world.ts'
@@ -43,4 +43,36 @@ test('a dry run of a restore reads what it would need: damage fails it, and the 
   await writeFile(archive, good)
   expect((await world.cli('verify', 'prod')).code).toBe(0)
   expect((await world.cli('list', 'prod')).stdout).not.toContain('damaged')
+})
+
+test('a damaged vault.json is damage: verify names it, says what to do, and exits 4', async () => {
+  const file = join(world.vault, 'vault.json')
+  const good = await readFile(file)
+  await writeFile(file, '{')
+  try {
+    const verified = await world.cli('verify', '--all')
+    expect(verified.code).toBe(4)
+    expect(verified.stdout).toMatch(/vault\.json can't be read[^]*Next: Put the file back/)
+    const json = await world.cli('verify', '--all', '--json')
+    expect(json.code).toBe(4)
+    expect(JSON.parse(json.stdout)).toMatchObject({ ok: false, error: { code: 'vault-damaged' } })
+  } finally {
+    await writeFile(file, good)
+  }
+})
+
+test('a host whose whole directory is gone is told of by verify and list', async () => {
+  await rename(join(world.vault, 'prod'), join(world.home, 'taken'))
+  try {
+    const verified = await world.cli('verify', '--all')
+    expect(verified.code).toBe(4)
+    expect(verified.stdout).toContain(
+      'prod/ledger.jsonl: The ledger lacks lines that this computer saw in it',
+    )
+    expect((await world.cli('list')).stdout).toMatch(
+      /^prod: the vault was set back[^]*relay-backup verify prod/,
+    )
+  } finally {
+    await rename(join(world.home, 'taken'), join(world.vault, 'prod'))
+  }
 })

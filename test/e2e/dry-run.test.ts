@@ -1,6 +1,7 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { openVault } from '../../src/vault/open-vault.ts'
 import { treeListing } from '../lab/command-services.ts'
 import { expectClearFailure } from '../lab/unharmed.ts'
 import { startWorld, type World, type WorldConfig } from '../lab/world.ts'
@@ -47,6 +48,56 @@ describe('a dry run ends as the run would, when', () => {
     world.config.hosts['prod']!.sources['gone'] = { kind: 'files', path: 'not-there' }
     await world.writeConfig()
     await expectSameEnd(['pull', 'prod'], { code: 3, says: /not-there does not exist/, next: /Correct/ })
+  })
+
+  test('a pull lacks one path of a source: in part', async () => {
+    world.config.hosts['prod']!.sources = { config: { kind: 'files', paths: ['.env', 'not-there'] } }
+    await world.writeConfig()
+    const dry = await world.cli('pull', 'prod', '--dry-run')
+    expect(dry.code).toBe(3)
+    expect(dry.stdout).toMatch(/1 path of the source not there: not-there/)
+    expect((await world.cli('pull', 'prod')).code).toBe(3)
+  })
+
+  test('a pull is not due', async () => {
+    expect((await world.cli('pull', 'prod')).code).toBe(0)
+    const before = await everything()
+    const dry = await world.cli('pull', 'prod', '--if-older-than', '1h', '--dry-run')
+    expect(dry.code).toBe(0)
+    expect(dry.stdout).toMatch(/^prod: would be skipped, the last snapshot was made .* ago$/m)
+    expect(await everything()).toEqual(before)
+    const due = await world.cli('pull', 'prod', '--if-older-than', '0s', '--dry-run')
+    expect(due.stdout).toContain('prod: would capture')
+  })
+
+  test('another run works on the host', async () => {
+    const locked = { code: 5, says: /prod is locked by relay-backup test \(process/, next: /Wait until/ }
+    const vault = await openVault(world.vault, { command: 'relay-backup test' })
+    await using _lock = await vault.lock('prod')
+    for (const args of [
+      ['pull', 'prod'],
+      ['restore', '--host', 'prod'],
+      ['migrate', 'prod', 'new'],
+    ])
+      await expectSameEnd(args, locked)
+  })
+
+  test('another run works on its server', async () => {
+    const home = join(world.deployment, '.relay-backup')
+    await mkdir(home, { mode: 0o700 })
+    const started = (await readFile('/proc/self/stat', 'utf8')).replace(/.*\) /s, '').split(' ')[19]
+    const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
+    await symlink(`${process.pid}.${started}.${boot}`, join(home, 'lock'))
+    await writeFile(join(home, 'lock-note'), '1 somebody@elsewhere (pid 7)\n')
+    try {
+      const says = /locked by somebody@elsewhere \(pid 7\) since 1970/
+      await expectSameEnd(['pull', 'prod'], { code: 5, says, next: /Wait until/ })
+      const works = { code: 5, says: /another run works/, next: /Wait until/ }
+      await expectSameEnd(['restore', '--host', 'prod'], works)
+      await expectSameEnd(['migrate', 'prod', 'new'], works)
+    } finally {
+      await rm(home, { recursive: true })
+    }
   })
 
   test('a pull lacks every source', async () => {

@@ -39,6 +39,7 @@ async function watchedTools(
       'rm',
       'rmdir',
       'sed',
+      'find',
       'seq',
     ],
     ...['sleep', 'stat', 'sync', 'systemctl', 'tail', 'tar', 'timeout', 'tr', 'true', 'wc', 'zstd', 'gzip'],

@@ -1,13 +1,18 @@
+import { once } from 'node:events'
 import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { RedisCaptureForm } from '../../src/model/facts.ts'
 import { mergeRedis, preflightMerge } from '../../src/sources/redis/merge/merge.ts'
 import { unmergeRedis } from '../../src/sources/redis/merge/undo.ts'
+import { RemoteError } from '../../src/errors.ts'
 import { LocalHost } from '../lab/local-host.ts'
+import { freePort } from '../lab/ports.ts'
 import { resp, startRedis } from '../lab/redis.ts'
 import type { LabRedis, RedisOptions } from '../lab/redis.ts'
+import { tempDir } from '../lab/temp.ts'
 import { capture, makeDeployment, redisConfig } from './redis-harness.ts'
 import { everyValue, fillEveryType, restoreContext, rewriteAof, stage } from './redis-restore-harness.ts'
 
@@ -16,11 +21,17 @@ const BINARY = Buffer.from([0, 255, 10, 13, 34, 92, 39, 32])
 /** A snapshot, staged beside a target that runs, and a journal. */
 async function mergeSetting(
   fill: (redis: LabRedis) => Promise<void>,
-  options: { form?: RedisCaptureForm; target?: RedisOptions; username?: string } = {},
+  options: {
+    form?: RedisCaptureForm
+    target?: RedisOptions
+    username?: string
+    /** How long the server may be silent, in ms. */
+    patience?: number
+  } = {},
 ) {
   const form = options.form ?? 'rdb'
   const stack = new AsyncDisposableStack()
-  const host = stack.use(new LocalHost())
+  const host = stack.use(new LocalHost(options.patience === undefined ? {} : { patience: options.patience }))
   const source = stack.use(await makeDeployment())
   const deployment = stack.use(await makeDeployment())
   const folder = await mkdtemp(join(tmpdir(), 'relay-merge-'))
@@ -187,4 +198,55 @@ test('is refused in preflight where Redis does not run', async () => {
   await setting.target.stop()
   const { findings } = await preflightMerge(setting.context, setting.config, setting.facts)
   expect(findings).toMatchObject([{ check: 'redis-running', outcome: 'failed' }])
+})
+
+/** Stands before a Redis, at a port or a socket, and says nothing more once a key is to be restored. */
+async function hangingAtRestore(port: number, at: number | string): Promise<AsyncDisposable> {
+  const hung = new AbortController()
+  const server = createServer((client) => {
+    const redis = connect(port, '127.0.0.1')
+    for (const socket of [client, redis]) socket.on('error', () => {})
+    client.on('data', (chunk) => {
+      if (chunk.includes('RESTORE')) hung.abort()
+      if (!hung.signal.aborted) redis.write(chunk)
+    })
+    redis.on('data', (chunk) => client.write(chunk))
+    client.on('close', () => redis.destroy())
+    redis.on('close', () => client.destroy())
+  })
+  if (typeof at === 'string') server.listen(at)
+  else server.listen(at, '127.0.0.1')
+  await once(server, 'listening')
+  return { [Symbol.asyncDispose]: async () => void server.close() }
+}
+
+test.each(['TCP', 'redis-cli'] as const)(
+  'a Redis that hangs in the middle ends the merge, not the night: by %s',
+  async (by) => {
+    await using setting = await mergeSetting((redis) => fillEveryType(redis, 20), { patience: 2000 })
+    await using folder = await tempDir()
+    const port = await freePort()
+    const socket = join(folder.path, 'redis.sock')
+    await using _hanging = await hangingAtRestore(setting.target.port, by === 'TCP' ? port : socket)
+    const at = by === 'TCP' ? redisConfig(port).at : { socket }
+    const { context, facts, staged, journal } = setting
+    await expect(
+      mergeRedis(context, { ...setting.config, at }, facts, staged, journal),
+    ).rejects.toMatchObject({
+      code: 'redis-silent',
+      details: { next: expect.stringContaining('SLOWLOG') as string },
+    })
+    // What was announced is taken back as if it had been added.
+    expect(await setting.unmerge()).toMatchObject({ removed: 0, gone: 20 })
+  },
+)
+
+test('a server that forwards no TCP is spoken to by redis-cli', async () => {
+  await using setting = await mergeSetting((redis) => fillEveryType(redis, 20))
+  setting.host.connectTcp = (address, port, signal) =>
+    port === setting.target.port
+      ? Promise.reject(new RemoteError('tcp-failed', 'administratively prohibited'))
+      : LocalHost.prototype.connectTcp.call(setting.host, address, port, signal)
+  expect(await setting.merge()).toMatchObject({ added: 20 })
+  expect(setting.host.commands.map(({ script }) => script)).toContain('sources/redis/session')
 })

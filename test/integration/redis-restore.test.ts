@@ -194,7 +194,7 @@ test('with busybox, an AOF becomes an RDB and an RDB an AOF', async () => {
   }
 })
 
-test('without redis-cli: onto a Redis that is down, and not compared; not onto one that runs', async () => {
+test('without redis-cli: onto a Redis that is down, and its next start is not looked at; not onto one that runs', async () => {
   const { captured, values } = await snapshot('rdb', few)
   await using _captured = captured
   await using tools = await tempDir()
@@ -206,6 +206,7 @@ test('without redis-cli: onto a Redis that is down, and not compared; not onto o
   for (const found of [preflight.findings, findings]) {
     expect(found).toContainEqual(expect.objectContaining({ check: 'redis-cli', outcome: 'warning' }))
   }
+  expect(findings).toContainEqual(expect.objectContaining({ check: 'redis-keys', outcome: 'ok' }))
   const context = restoreContext(host, setting.deployment)
   const refused = await restorableRedis.preflight(context, setting.config, captured.facts)
   expect(refused.findings).toEqual([

@@ -214,15 +214,20 @@ describe('a capture over SFTP', () => {
     expect(drained.outcome.roots).toEqual([{ path: Buffer.from('link'), link: Buffer.from('elsewhere') }])
   })
 
-  it('names the file that the user may not read', async () => {
+  it('goes on without what the user may not read, and names it', async () => {
     await using user = await createUser()
     await using host = await connect(sshd, user.name)
     const deployment = await makeDeployment()
     await writeFile(join(deployment, 'logs/secret'), 'x', { mode: 0o600 })
-    await expect(capture(host, deployment)).rejects.toMatchObject({
-      code: 'unreadable',
-      message: expect.stringContaining('logs/secret (uid 0, 0600)') as string,
-    })
+    await mkdir(join(deployment, 'logs/shut'))
+    await writeFile(join(deployment, 'logs/shut/deep'), 'x')
+    await chmod(join(deployment, 'logs/shut'), 0o700)
+    const drained = await capture(host, deployment)
+    expect(drained.members.flat()).not.toContain('logs/secret')
+    expect(drained.members.flat()).not.toContain('logs/shut/deep')
+    expect(drained.outcome.warnings).toContainEqual({ code: 'file-unreadable', count: 2 })
+    const [told] = drained.notices.filter(({ code }) => code === 'file-unreadable')
+    expect(told?.message).toContain('logs/secret (uid 0, 0600)')
   })
 
   it('refuses a symlink whose target SFTP can not say', async () => {

@@ -10,10 +10,12 @@ import type {
   ExitResult,
   HostProbe,
   Lease,
+  Patience,
   RemoteCommand,
   RemoteHost,
   RemoteProcess,
 } from '../../src/remote/contract.ts'
+import { LIMITS } from '../../src/remote/limits.ts'
 import { loadScript } from '../../src/remote/scripts.ts'
 
 export interface LocalHostOptions {
@@ -26,6 +28,8 @@ export interface LocalHostOptions {
   readonly gid?: number
   /** Seconds of silence after which a leased script undoes. Default 60. */
   readonly silence?: number
+  /** How long, in ms, whatever is asked may be silent. Default: as with SSH. */
+  readonly patience?: number
 }
 
 /** A RemoteHost that runs the server's scripts on this machine, without SSH. */
@@ -86,6 +90,10 @@ export class LocalHost implements RemoteHost {
     const lease = new LocalLease(child, options.firstLines ?? [])
     this.#leases.push(lease)
     return lease
+  }
+
+  silence(patience: Patience): number {
+    return this.#options.patience ?? LIMITS.silence[patience]
   }
 
   openFiles(): Promise<never> {

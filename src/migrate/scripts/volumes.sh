@@ -1,7 +1,7 @@
 # Has Compose make the volumes of a project that has no containers here, from copies of its files, and nothing else: the
 # containers that Compose makes for it never run and are removed again, whatever ends this script. The volumes stay.
 # Arguments: STAGED PROJECT
-#   STAGED  an own directory below .relay-backup/restore-ID, of restore-prepare.sh
+#   STAGED  an own directory below .relay-backup/restore-ID, made by restore/scripts/prepare.sh
 # stdin: lines, their values encoded:
 #   directory NAME, file NAME    below STAGED
 #   chunk BYTES                  of the file before
@@ -38,6 +38,7 @@ volumes_compose() {
 
 volumes_make() {
   [ -z "$why" ] && compose_tool || return 1
+  compose_sweep "${volumes_staged%/restore-*}"
   volumes_made=yes
   volumes_compose up --no-start --no-build
 }
@@ -73,7 +74,7 @@ work() {
 
 undo() {
   svc_end_job
-  # Volumes are not taken along by this.
+  # This leaves the volumes alone.
   [ "$volumes_made" = no ] || volumes_compose down --timeout 1 || :
   remove_tree "$volumes_staged"
   rmdir -- "${volumes_staged%/*}" 2>/dev/null

@@ -1,5 +1,6 @@
 # Makes the directories that a restore is unpacked into.
-# Arguments: DEPLOYMENT ID DIRECTORY...
+# Arguments: DEPLOYMENT ID new|again DIRECTORY...
+#   again: what was unpacked into one of them before is removed
 #   Each directory is below a .relay-backup/restore-ID.
 # Exit status: 0; 1 with the reason on stdout, and then nothing was made that the restore's end does not remove.
 # include remote/lib/prelude.sh
@@ -20,8 +21,8 @@ refuse() {
   exit 1
 }
 
-deployment=$1 id=$2
-shift 2
+deployment=$1 id=$2 state=$3
+shift 3
 why='the id is none'
 valid_id "$id" || refuse
 why=
@@ -38,6 +39,7 @@ for directory; do
   make_home "$home" || refuse
   why="$home/restore-$id is a symlink"
   [ ! -L "$home/restore-$id" ] || refuse
+  [ "$state" = new ] || remove_tree "$directory" || refuse
   why=$(mkdir -p -- "${directory%/*}" 2>&1) || refuse
   why=$(mkdir -m 700 -- "$directory" 2>&1) || refuse
   plain_directory "$directory"

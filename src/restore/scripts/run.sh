@@ -4,6 +4,7 @@
 # stdin: first the lines `unit`, `carry`, `carry-name`, `services`, `service` and `migration` of
 # restore/scripts/lib/journal.sh, without an answer; then commands. Each is answered by `ok COMMAND ...` or `failed COMMAND REASON`, with lines
 # `note TEXT` and `user N PID NAME` before it:
+#   ready           finds out what the start of the services will need, which takes seconds; changes nothing of theirs
 #   begin           opens the journal
 #   stop-writers    stops those that run and are not data services
 #   stop            stops the services that run; `user` lines name processes that still use unit N
@@ -35,6 +36,22 @@ run_reply() {
     plain "$why"
     say failed "$run_command" "$plain"
   fi
+}
+
+# run_load: what was declared, as a journal that nobody has opened.
+run_load() {
+  {
+    printf 'journal\t1\t%s\t%s\t.\n' "$id" "$(date +%s)"
+    printf '%s' "$declared"
+  } >"$journal.new" 2>/dev/null && journal_load "$journal.new" && [ -z "$refused" ] && svc_known
+}
+
+run_ready() {
+  mkdir -p -- "${journal%/*}"
+  ! run_load || svc_ready "$deployment/.relay-backup"
+  rm -f -- "$run_journal.new"
+  journal_reset
+  id=$run_id journal=$run_journal
 }
 
 run_begin() {
@@ -209,7 +226,12 @@ run_start() {
   svc_start $start_names || return 1
   run_started="$run_started$start_names"
   journal_add started "$1" || return 1
-  for start_one in $start_names; do tell "started: $start_one"; done
+  for start_one in $start_names; do
+    case " $svc_healthy " in
+      *" $start_one "*) tell "started: $start_one, and it passes its own check" ;;
+      *) tell "started: $start_one" ;;
+    esac
+  done
 }
 
 run_check() {
@@ -277,6 +299,7 @@ work() {
   while lease_next; do
     why=
     case $line in
+      ready) run_reply ready run_ready ;;
       begin) run_reply begin run_begin ;;
       stop-writers) run_reply stop-writers run_stop_writers ;;
       stop) run_reply stop run_stop ;;

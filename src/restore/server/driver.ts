@@ -110,6 +110,11 @@ export class RestoreDriver implements AsyncDisposable {
     }
   }
 
+  /** Finds out ahead what the start of the services will need: nothing changes, and a failure costs only time later. */
+  async ready(signal: AbortSignal): Promise<StepResult> {
+    return this.#step('ready', signal)
+  }
+
   /** Opens the journal, and checks every unit's place. */
   async begin(signal: AbortSignal): Promise<StepResult> {
     return this.#step('begin', signal)

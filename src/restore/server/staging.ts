@@ -9,8 +9,8 @@ import { scriptFailure } from './failure.ts'
 
 /**
  * Makes the directories, of mode 0700, that a restore is unpacked into, and the missing part of the deployment's own
- * path. Refuses directories that are there already. Throws RemoteError; the end of the restore removes what was made by
- * then.
+ * path. Refuses directories that are there already; with `again` they are those of an earlier unpacking, and are removed
+ * first. Throws RemoteError; the end of the restore removes what was made by then.
  */
 export async function prepareStaging(
   host: RemoteHost,
@@ -18,6 +18,7 @@ export async function prepareStaging(
     readonly deployment: string
     readonly id: string
     readonly directories: readonly string[]
+    readonly again?: boolean
     readonly privilege: Privilege | undefined
     readonly signal: AbortSignal
   },
@@ -26,7 +27,12 @@ export async function prepareStaging(
     {
       script: 'restore/prepare',
       patience: 'work',
-      args: [options.deployment, options.id, ...options.directories],
+      args: [
+        options.deployment,
+        options.id,
+        options.again === true ? 'again' : 'new',
+        ...options.directories,
+      ],
       privilege: options.privilege,
       title: 'making room for the restore',
     },

@@ -35,8 +35,14 @@ look_more=$($docker_time docker info --format '{{.DockerRootDir}}|{{json .Securi
 printf 'engine|%s|%s\n' "$docker_version" "$look_more" | tr '|' '\t'
 
 look_ids=$($docker_time docker ps --all --quiet --no-trunc 2>&1) || docker_fail $? "$look_ids"
-# Helper containers (helper.sh) are of no deployment.
-look_own=$newline$($docker_time docker ps --all --quiet --no-trunc --filter label=relay-backup.helper 2>/dev/null)$newline
+# Helper containers (helper.sh) are of no deployment; nor are those that Compose made for the sake of volumes, from copies
+# of its files, where the server went down before they were removed (migrate/volumes).
+look_own=$newline$(
+  $docker_time docker ps --all --quiet --no-trunc --filter label=relay-backup.helper 2>/dev/null
+  $docker_time docker ps --all --no-trunc --filter status=created \
+    --format '{{.ID}} {{.Label "com.docker.compose.project.working_dir"}}' 2>/dev/null |
+    sed -n 's,^\([0-9a-f]*\) .*/\.relay-backup/restore-[^/]*/compose$,\1,p'
+)$newline
 look_wanted=
 for look_id in $look_ids; do
   case $look_own in *"$newline$look_id$newline"*) ;; *) look_wanted="$look_wanted $look_id" ;; esac

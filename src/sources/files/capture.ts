@@ -3,7 +3,7 @@ import { SourceError } from '../../errors.ts'
 import type { FilesSourceConfig } from '../../model/config.ts'
 import { PathFilter } from '../../model/path-filter.ts'
 import { printable } from '../../model/path-bytes.ts'
-import { PATH_MISSING, TORN } from '../../model/snapshot.ts'
+import { PATH_MISSING, TORN, UNREADABLE } from '../../model/snapshot.ts'
 import type { SnapshotWarning } from '../../model/snapshot.ts'
 import type {
   Amendment,
@@ -16,7 +16,7 @@ import type {
   ListableSource,
   PullContext,
 } from '../contract.ts'
-import { count, noTar, someNames, vanishedSource } from '../tree/failures.ts'
+import { count, noTar, someNames, tellUnreadable, vanishedSource } from '../tree/failures.ts'
 import { Databases } from './databases.ts'
 import { fileStates } from './file-states.ts'
 import { gnuPacker } from '../tree/gnu-packer.ts'
@@ -25,6 +25,7 @@ import type { ListedNames } from '../tree/listed-names.ts'
 import { listPaths, packerFor, startPass } from '../tree/packer-for.ts'
 import type { Packer, Pass, PassReport } from '../tree/pass.ts'
 import { lostRoots, resolveRoots } from '../tree/resolve.ts'
+import type { ResolvedRoots } from '../tree/resolve.ts'
 import type { Root } from '../tree/roots.ts'
 import { scanFiles } from '../tree/scan.ts'
 import { sftpPacker } from './sftp-packer.ts'
@@ -49,7 +50,7 @@ export async function captureFiles(
   config: FilesSourceConfig,
 ): Promise<Capture> {
   if (context.probe.tar === undefined) throw noTar()
-  const { roots, missing } = await resolveRoots(context, config.paths)
+  const { roots, missing, unreadable } = await resolveRoots(context, config.paths)
   const filter = new PathFilter(config.exclude, roots, context.probe.deployment)
   const leftOut = new LeftOut()
   if (context.probe.tar !== 'gnu' && context.probe.tar !== 'busybox') {
@@ -63,6 +64,7 @@ export async function captureFiles(
   return new FilesCapture(context, config, {
     roots,
     missing,
+    unreadable,
     filter,
     packer,
     leftOut,
@@ -73,7 +75,24 @@ export async function captureFiles(
 /** Finds out whether the paths can be captured; throws as {@link captureFiles} does before it reads them. */
 export async function lookAtFiles(context: CaptureContext, config: FilesSourceConfig): Promise<void> {
   if (context.probe.access === 'shell' && context.probe.tar === undefined) throw noTar()
-  await resolveRoots(context, config.paths)
+  const { roots, missing, unreadable } = await resolveRoots(context, config.paths)
+  if (missing.length > 0) context.notice(missingNotice(missing, config))
+  if (unreadable.length > 0) {
+    const members = unreadable.map(({ name }) => Buffer.from(name).toString('latin1'))
+    const told = await tellUnreadable(context, [...roots, ...unreadable], members)
+    context.notice({ code: UNREADABLE, ...told })
+  }
+}
+
+function missingNotice(
+  missing: readonly string[],
+  { name }: FilesSourceConfig,
+): { readonly code: string; readonly message: string; readonly next: string } {
+  return {
+    code: PATH_MISSING,
+    message: `${count(missing.length, 'path')} of the source not there: ${someNames(missing)}`,
+    next: `Correct the paths of ${name} in the config, or make what is missing on the server.`,
+  }
 }
 
 /** Captures file trees of a server without a shell, in the same two archives. */
@@ -81,23 +100,23 @@ export async function captureFilesOverSftp(
   context: CaptureContext & Pick<PullContext, 'packTar'>,
   config: FilesSourceConfig,
 ): Promise<Capture> {
-  const { roots, missing } = await resolveRoots(context, config.paths)
+  const { roots, missing, unreadable } = await resolveRoots(context, config.paths)
   const filter = new PathFilter(config.exclude, roots, context.probe.deployment)
   const leftOut = new LeftOut()
   const packer = sftpPacker(context, roots, filter, leftOut)
-  return new FilesCapture(context, config, { roots, missing, filter, packer, leftOut })
+  return new FilesCapture(context, config, { roots, missing, unreadable, filter, packer, leftOut })
 }
 
 /** Prepares file trees to be listed and captured, all of them or just what changed; see `IncrementalSource`. */
 export async function openFiles(context: CaptureContext, config: FilesSourceConfig): Promise<ListableSource> {
-  const { roots, missing } = await resolveRoots(context, config.paths)
+  const { roots, missing, unreadable } = await resolveRoots(context, config.paths)
   const filter = new PathFilter(config.exclude, roots, context.probe.deployment)
   const leftOut = new LeftOut()
   const packer = gnuPacker(context, roots)
   return {
     list: () => scanFiles(context, roots, filter, leftOut),
     captureListed: (changes) =>
-      new FilesCapture(context, config, { roots, missing, filter, packer, leftOut, changes }),
+      new FilesCapture(context, config, { roots, missing, unreadable, filter, packer, leftOut, changes }),
   }
 }
 
@@ -122,6 +141,8 @@ interface CaptureParts {
   readonly roots: readonly Root[]
   /** Paths of the source that are not there. */
   readonly missing: readonly string[]
+  /** Paths of the source that may not be read. */
+  readonly unreadable: ResolvedRoots['unreadable']
   readonly packer: Packer
   readonly filter: PathFilter
   /** Known when the first archive is finished. */
@@ -155,6 +176,9 @@ class FilesCapture implements Capture {
   readonly #leftOut: LeftOut
   readonly #filter: PathFilter
   readonly #missing: readonly string[]
+  readonly #unreadableRoots: ResolvedRoots['unreadable']
+  /** Members, in latin1. */
+  readonly #unreadable: Set<string>
   readonly #names: ListedNames | undefined
   #changes: Changes | undefined
   #pass: Pass | undefined
@@ -167,6 +191,8 @@ class FilesCapture implements Capture {
     this.#leftOut = parts.leftOut
     this.#filter = parts.filter
     this.#missing = parts.missing
+    this.#unreadable = new Set(parts.unreadable.map(({ name }) => Buffer.from(name).toString('latin1')))
+    this.#unreadableRoots = parts.unreadable
     // This look has a context of its own, because its questions are no findings.
     const filter = new PathFilter(config.exclude, parts.roots, context.probe.deployment)
     this.#databases = new Databases((name) => filter.excludes(name, false))
@@ -184,21 +210,21 @@ class FilesCapture implements Capture {
         main.report = report
       },
     )
-    const first = finished(main.report)
+    const first = this.#finished(main.report)
     await this.#checkRoots(first)
     const lost = this.#lostTails(first)
     for (const { path } of this.#changes?.tails ?? []) this.#databases.addTail(path.toString('latin1'))
     const known = new Set(this.#databases.names)
     const moved = await this.#movedDatabases([...known], first)
     if (first.changed.length + lost.length + moved.files.length === 0) {
-      this.#tell(first, [])
+      await this.#tell(first, [])
       return
     }
     const names = this.#tally.withLinks([...new Set([...first.changed, ...lost, ...moved.files])])
     if (names === undefined) {
       for (const name of first.changed) this.#tear('', name)
       for (const name of moved.files) this.#tear('', name)
-      this.#tell(first, first.changed, moved.names)
+      await this.#tell(first, first.changed, moved.names)
       return
     }
     if (first.changed.length > 0) {
@@ -215,12 +241,12 @@ class FilesCapture implements Capture {
         again.report = report
       },
     )
-    const second = finished(again.report)
+    const second = this.#finished(again.report)
     this.#replaceParts(moved, REREAD)
     // A database that was to send its tail alone is seen to be one when it is read whole.
     const found = this.#databases.names.filter((name) => !known.has(name))
     const restless = yield* this.#untilStill([...moved.names, ...found], second)
-    this.#settle(first, second, restless)
+    await this.#settle(first, second, restless)
   }
 
   /** Reads databases once more, each time as a whole, until they held still; gives those that never did. */
@@ -252,7 +278,7 @@ class FilesCapture implements Capture {
       }
       this.#replaceParts(moved, part)
       before = part
-      moved = await this.#movedDatabases(moved.names, finished(done.report))
+      moved = await this.#movedDatabases(moved.names, this.#finished(done.report))
     }
     return moved
   }
@@ -339,6 +365,15 @@ class FilesCapture implements Capture {
     return await startPass(this.#packer, this.#changes)
   }
 
+  /** What a pass came to. What it could not read, and no pass before it, is not in this snapshot. */
+  #finished(report: PassReport | undefined): PassReport {
+    if (report === undefined) {
+      throw new SourceError('unfinished', 'An archive was not finished before the next was asked for')
+    }
+    for (const name of report.unreadable) if (!this.#tally.has(name)) this.#unreadable.add(name)
+    return report
+  }
+
   /** Files (latin1) whose tails are of no use. A tail that came all the same is no member that counts. */
   #lostTails({ unprovenTails = [], shortTails = [] }: PassReport): readonly string[] {
     return [...unprovenTails, ...shortTails].flatMap((number) => {
@@ -359,7 +394,7 @@ class FilesCapture implements Capture {
   }
 
   /** The outcome of the second reading of files that changed during the first. */
-  #settle(first: PassReport, second: PassReport, restless: MovedDatabases): void {
+  async #settle(first: PassReport, second: PassReport, restless: MovedDatabases): Promise<void> {
     const again = this.#tally.again
     for (const name of again.keys()) {
       if (!this.#readLast.has(name)) this.#amendments.set(`\0${name}`, { replacedBy: REREAD })
@@ -380,7 +415,7 @@ class FilesCapture implements Capture {
     for (const name of restless.files) {
       if (again.get(name) === 'file') this.#tear(this.#readLast.get(name) ?? REREAD, name)
     }
-    this.#tell(
+    await this.#tell(
       {
         ...first,
         // Entries come and go in directories all the time; what is in them was read each for itself.
@@ -396,7 +431,7 @@ class FilesCapture implements Capture {
     this.#amendments.set(`${part}\0${name}`, { flags: ['torn'] })
   }
 
-  #tell(report: PassReport, torn: readonly string[], databases: readonly string[] = []): void {
+  async #tell(report: PassReport, torn: readonly string[], databases: readonly string[] = []): Promise<void> {
     const warn = (code: string, names: readonly string[], message: string, next?: string): void => {
       if (names.length === 0) return
       this.#warnings.push({ code, count: names.length })
@@ -406,12 +441,16 @@ class FilesCapture implements Capture {
         ...(next === undefined ? {} : { next }),
       })
     }
-    warn(
-      PATH_MISSING,
-      this.#missing,
-      `${count(this.#missing.length, 'path')} of the source not there`,
-      `Correct the paths of ${this.#config.name} in the config, or make what is missing on the server.`,
-    )
+    if (this.#missing.length > 0) {
+      this.#warnings.push({ code: PATH_MISSING, count: this.#missing.length })
+      this.#context.notice(missingNotice(this.#missing, this.#config))
+    }
+    const unreadable = [...new Set([...this.#unreadable, ...this.#leftOut.unreadable])]
+    if (unreadable.length > 0) {
+      const told = await tellUnreadable(this.#context, [...this.#roots, ...this.#unreadableRoots], unreadable)
+      this.#warnings.push({ code: UNREADABLE, count: unreadable.length })
+      this.#context.notice({ code: UNREADABLE, ...told, message: `not in this snapshot: ${told.message}` })
+    }
     const unmatched = this.#filter.unmatched
     if (unmatched.length > 0) {
       this.#context.note?.({
@@ -470,13 +509,6 @@ class FilesCapture implements Capture {
     for (const remark of report.remarks)
       this.#context.notice({ code: 'tar-says', message: someRemark(remark) })
   }
-}
-
-function finished(report: PassReport | undefined): PassReport {
-  if (report === undefined) {
-    throw new SourceError('unfinished', 'An archive was not finished before the next was asked for')
-  }
-  return report
 }
 
 function someRemark(remark: string): string {

@@ -6,7 +6,7 @@ import type { RemoteFiles } from '../../remote/contract.ts'
 import { chooseCompression } from '../compression-choice.ts'
 import type { CaptureContext, PullContext } from '../contract.ts'
 import { ahead } from './ahead.ts'
-import { unreadable } from '../tree/failures.ts'
+import { refuseRoots } from '../tree/failures.ts'
 import { LeftOut } from '../tree/left-out.ts'
 import { NOTHING_SAID } from '../tree/pass.ts'
 import type { Packer, Pass, PassReport } from '../tree/pass.ts'
@@ -37,16 +37,21 @@ export function sftpPacker(
       message:
         'read over SFTP: hard links are separate files, times are whole seconds, extended attributes and owner names are missing',
     },
-    all: () => Promise.resolve(sftpPass(context, filter, leftOut, (walk) => walkRoots(roots, walk))),
+    all: () =>
+      Promise.resolve(sftpPass(context, roots, { filter, leftOut }, (walk) => walkRoots(roots, walk))),
     again: (members) =>
-      Promise.resolve(sftpPass(context, filter, new LeftOut(), (walk) => findMembers(members, roots, walk))),
+      Promise.resolve(
+        sftpPass(context, roots, { filter, leftOut: new LeftOut() }, (walk) =>
+          findMembers(members, roots, walk),
+        ),
+      ),
   }
 }
 
 function sftpPass(
   context: CaptureContext & Pick<PullContext, 'packTar'>,
-  filter: PathFilter,
-  leftOut: LeftOut,
+  roots: readonly Root[],
+  { filter, leftOut }: { readonly filter: PathFilter; readonly leftOut: LeftOut },
   find: (walk: WalkOptions) => AsyncIterable<Found>,
 ): Pass {
   const findings = { vanished: [] as string[], leftOut }
@@ -54,13 +59,11 @@ function sftpPass(
   const stop = new AbortController()
   let failure: unknown
 
-  const refuse = async (error: RemoteFileError, member: string): Promise<Error> =>
-    error.problem === 'denied'
-      ? await unreadable(context, [latin1(member)])
-      : new SourceError('capture-failed', `${printable(member)} can't be read: ${error.message}`, {
-          command: 'SFTP server',
-          next: 'Look at the file on the server, then pull again.',
-        })
+  const refuse = async (error: RemoteFileError, member: string): Promise<void> => {
+    if (error.problem !== 'denied') throw failed(error, member)
+    await refuseRoots(context, roots, [latin1(member)])
+    leftOut.unreadable.add(latin1(member))
+  }
 
   async function* members(): AsyncGenerator<PackedMember> {
     try {
@@ -91,8 +94,8 @@ function sftpPass(
       return { entry: { ...entryOf(found), linkPath: Buffer.from(target) } }
     } catch (error) {
       if (!(error instanceof RemoteFileError)) throw error
-      if (error.problem !== 'missing') throw await refuse(error, found.member)
-      findings.vanished.push(latin1(found.member))
+      if (error.problem === 'missing') findings.vanished.push(latin1(found.member))
+      else await refuse(error, found.member)
       return undefined
     }
   }
@@ -110,7 +113,7 @@ function sftpPass(
       try {
         yield* opened.content()
       } catch (error) {
-        throw error instanceof RemoteFileError ? await refuse(error, found.member) : error
+        throw error instanceof RemoteFileError ? failed(error, found.member) : error
       }
       if (opened.changed) changed.push(latin1(found.member))
     }
@@ -135,6 +138,13 @@ function sftpPass(
       return Promise.resolve({ ...NOTHING_SAID, vanished: findings.vanished, changed })
     },
   }
+}
+
+function failed(error: RemoteFileError, member: string): SourceError {
+  return new SourceError('capture-failed', `${printable(member)} can't be read: ${error.message}`, {
+    command: 'SFTP server',
+    next: 'Look at the file on the server, then pull again.',
+  })
 }
 
 function entryOf({ member, stat }: Found): TarEntry {

@@ -26,8 +26,8 @@ export interface WalkOptions {
   /** Asked with member names in latin1. */
   readonly isExcluded: (member: string, isDirectory: boolean) => boolean
   readonly findings: WalkFindings
-  /** Makes the error for what the server refuses, named by its member. */
-  readonly refuse: (error: RemoteFileError, member: string) => Promise<Error>
+  /** Takes note of what may not be read, named by its member. Throws for what fails the source. */
+  readonly refuse: (error: RemoteFileError, member: string) => Promise<void>
 }
 
 /**
@@ -103,11 +103,12 @@ async function* listed(
   }
 }
 
-/** What is gone is a finding; everything else that can't be looked at fails the source. */
+/** What is gone or may not be read is a finding; everything else that can't be looked at fails the source. */
 async function settle(error: unknown, member: string, options: WalkOptions): Promise<void> {
   if (!(error instanceof RemoteFileError)) throw error
-  if (error.problem !== 'missing') throw await options.refuse(error, member)
-  options.findings.vanished.push(latin1(member))
+  const { findings } = options
+  if (error.problem === 'missing') findings.vanished.push(latin1(member))
+  else await options.refuse(error, member)
 }
 
 function isPackable({ member, stat }: Found, { leftOut }: WalkFindings): boolean {

@@ -7,7 +7,7 @@ import { chooseCompression } from '../compression-choice.ts'
 import type { CaptureContext } from '../contract.ts'
 import { parseStreamStatus, streamNonce } from '../stream-status.ts'
 import type { StreamStatus } from '../stream-status.ts'
-import { noTar, unreadable, vanishedSource } from './failures.ts'
+import { noTar, refuseRoots, vanishedSource } from './failures.ts'
 import type { LeftOut } from './left-out.ts'
 import { directoryOf, rootsByBase } from './find.ts'
 import { namesBelow } from './list-names.ts'
@@ -36,6 +36,7 @@ interface Findings {
   readonly changed: string[]
   readonly vanished: string[]
   readonly sockets: string[]
+  readonly unreadable: string[]
   readonly remarks: string[]
 }
 
@@ -105,7 +106,7 @@ function batchPass(
   roots: readonly Root[],
   plan: (run: Run) => AsyncIterable<Batch>,
 ): Pass {
-  const findings: Findings = { changed: [], vanished: [], sockets: [], remarks: [] }
+  const findings: Findings = { changed: [], vanished: [], sockets: [], unreadable: [], remarks: [] }
   const running = new Set<RemoteProcess>()
   let aborted = false
   let failure: unknown
@@ -197,14 +198,11 @@ function batchPass(
     }
     const until = cut ? last + 1 : names.length
     const before = (index: number): boolean => index < until
-    const denied = noted('unreadable').filter(before)
-    if (denied.length > 0) {
-      throw await unreadable(
-        context,
-        denied.flatMap((index) => names[index] ?? []),
-      )
-    }
-    const explained = new Set([...seen, ...noted('socket'), ...noted('gone')])
+    const denied = noted('unreadable').filter((index) => before(index) && !seen.has(index))
+    const locked = denied.flatMap((index) => names[index] ?? [])
+    await refuseRoots(context, roots, locked)
+    findings.unreadable.push(...locked)
+    const explained = new Set([...seen, ...noted('socket'), ...noted('gone'), ...denied])
     const unexplained = names.findIndex((_name, index) => before(index) && !explained.has(index))
     // busybox tar ends with 1 for each of the above.
     const known = code === 0 || cut || explained.size > seen.size
@@ -250,6 +248,7 @@ function batchPass(
         changedUnlisted: false,
         vanished: findings.vanished,
         sockets: findings.sockets,
+        unreadable: findings.unreadable,
         attributes: 0,
         remarks: findings.remarks,
       })

@@ -4,9 +4,11 @@ import type { Patience, RemoteProcess } from '../../remote/contract.ts'
 import type { CaptureContext } from '../contract.ts'
 import { parseStreamStatus, streamNonce } from '../stream-status.ts'
 import type { StreamStatus } from '../stream-status.ts'
-import { unreadable } from './failures.ts'
+import { refuseRoots, unreadable } from './failures.ts'
+import type { LeftOut } from './left-out.ts'
 import { commandFailed } from './resolve.ts'
 import type { Root } from './roots.ts'
+import { unescapeName } from './tar-messages.ts'
 
 /** A find on the server that is under way. Read `stdout`, then await {@link judge}. */
 export interface RunningFind {
@@ -14,9 +16,10 @@ export interface RunningFind {
   /** Ends it early. */
   stop(): void
   /**
-   * Waits for its end and returns the names (latin1) that vanished while it walked, which is no failure. Throws
-   * SourceError for every other message of find, and RemoteError when find was cut off. `failure` is the error that
-   * reading its list met, if any; it is thrown when nothing else says more.
+   * Waits for its end and gives the names (latin1) of what vanished while it walked: that is no failure. Directories that
+   * may not be looked into are in the `leftOut` that it was started with. Throws SourceError for a root among them and
+   * for everything else that it says, and RemoteError when it was cut off; `failure`, if any, is what reading its list ran
+   * into, and is thrown where nothing says more.
    */
   judge(failure?: unknown): Promise<readonly string[]>
 }
@@ -41,7 +44,12 @@ export async function startFind(
   context: CaptureContext,
   roots: readonly Root[],
   filter: PathFilter,
-  what: { readonly script: string; readonly how: string; readonly patience: Patience },
+  what: {
+    readonly script: string
+    readonly how: string
+    readonly leftOut: LeftOut
+    readonly patience: Patience
+  },
 ): Promise<RunningFind> {
   const { host, privilege, signal } = context
   const nonce = streamNonce()
@@ -72,14 +80,18 @@ export async function startFind(
       const exit = await process.exit
       const status = parseStreamStatus(exit.stderr, nonce)
       if (status === undefined) throw failure instanceof Error ? failure : commandFailed(exit)
-      const vanished = await judgeFind(status, context)
+      const vanished = await judgeFind(status, context, { roots, filter, leftOut: what.leftOut })
       if (failure !== undefined) throw failure as Error
       return vanished
     },
   }
 }
 
-async function judgeFind(status: StreamStatus, context: CaptureContext): Promise<readonly string[]> {
+async function judgeFind(
+  status: StreamStatus,
+  context: CaptureContext,
+  { roots, filter, leftOut }: { roots: readonly Root[]; filter: PathFilter; leftOut: LeftOut },
+): Promise<readonly string[]> {
   const compressor = status.statuses.get('compress') ?? 0
   if (compressor !== 0) throw listingFailed('The compressor', compressor, status)
   const lines = status.messages.split('\n').filter((line) => line !== '')
@@ -87,13 +99,21 @@ async function judgeFind(status: StreamStatus, context: CaptureContext): Promise
     lines.flatMap((line) => {
       if (!line.startsWith('find: ') || !line.endsWith(`: ${what}`)) return []
       const name = line.slice('find: '.length, -`: ${what}`.length)
-      return [name.replace(/^'(.*)'$/s, '$1').replace(/^\.\//, '')]
+      const quoted = /^'(.*)'$/s.exec(name)?.[1]
+      return [(quoted === undefined ? name : unescapeName(quoted)).replace(/^\.\//, '')]
     })
   const vanished = named('No such file or directory')
   const code = status.statuses.get('find') ?? 255
-  if (code === 0 || (vanished.length === lines.length && lines.length > 0)) return vanished
+  if (code === 0) return vanished
   const denied = named('Permission denied')
-  if (denied.length > 0) throw await unreadable(context, denied)
+  // Of what find said beyond the limit nobody knows what it was.
+  const isAllKnown = status.cut === 0 && vanished.length + denied.length === lines.length && lines.length > 0
+  if (isAllKnown) {
+    await refuseRoots(context, roots, denied)
+    for (const name of denied) if (!filter.excludes(name, true)) leftOut.unreadable.add(name)
+    return vanished
+  }
+  if (denied.length > 0) throw await unreadable(context, roots, denied)
   throw listingFailed('find', code, status)
 }
 

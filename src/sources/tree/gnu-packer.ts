@@ -16,7 +16,7 @@ import { commandFailed } from './resolve.ts'
 import type { Root } from './roots.ts'
 import { parseTarMessages } from './tar-messages.ts'
 import type { StreamStatus } from '../stream-status.ts'
-import { noTar, unreadable, vanishedSource } from './failures.ts'
+import { noTar, refuseRoots, unreadable, vanishedSource } from './failures.ts'
 
 /**
  * Packs the given names with GNU tar: one stream, which the server compresses when it can. Every name becomes a member
@@ -76,9 +76,8 @@ export function gnuPacker(context: CaptureContext, roots: readonly Root[]): Pack
         if (status.statuses.get('tar') === 127) throw noTar()
         const messages = parseTarMessages(whole(status))
         const member = (name: string): string => names.toMember(name)
-        if (messages.denied.length > 0) {
-          throw await unreadable(context, messages.denied.map(member))
-        }
+        const denied = messages.denied.map(member)
+        await refuseRoots(context, roots, denied)
         const missing = messages.missing.map(member)
         const lost = roots.find((root) => missing.includes(Buffer.from(root.name).toString('latin1')))
         if (lost !== undefined) throw vanishedSource(lost)
@@ -88,7 +87,7 @@ export function gnuPacker(context: CaptureContext, roots: readonly Root[]): Pack
           ...(status.statuses.has('tails') ? ['tails'] : []),
         ])
         if (failed !== undefined && aborted && failed.status === SIGPIPE_STATUS) return NOTHING_SAID
-        if (failed !== undefined && !isBenign(failed, messages, missing)) {
+        if (failed !== undefined && !isBenign(failed, messages, [...missing, ...denied])) {
           throw new SourceError(
             'capture-failed',
             failed.stage === 'tar'
@@ -107,6 +106,7 @@ export function gnuPacker(context: CaptureContext, roots: readonly Root[]): Pack
           changedUnlisted: status.cut > 0,
           vanished: [...messages.vanished.map(member), ...missing],
           sockets: messages.sockets.map(member),
+          unreadable: denied,
           attributes: messages.attributes,
           remarks: messages.others,
           unprovenTails: numbered(status, 'unproven'),
@@ -118,21 +118,32 @@ export function gnuPacker(context: CaptureContext, roots: readonly Root[]): Pack
   }
 
   /**
-   * Throws for names that did not come although tar reported nothing. Names that vanished without a message, because
-   * tar's messages were cut, are added.
+   * Throws for what did not come though tar said nothing of it, and for what came though it could not be read. What
+   * vanished or could not be read unsaid, since tar's words were cut, is added.
    */
   async function explainMissing(report: PassReport, expected: ExpectedMembers): Promise<PassReport> {
     const { unprovenTails = [] } = report
-    const told = new Set([...report.vanished, ...report.sockets])
+    const told = new Set([...report.vanished, ...report.sockets, ...report.unreadable])
+    const missing = new Set(expected.missing)
+    const halfRead = report.unreadable.filter((name) => !missing.has(name))
+    if (halfRead.length > 0) throw await unreadable(context, roots, halfRead)
     if (expected.missingTails.size > unprovenTails.length) throw missingMembers([...expected.missingTails])
     const unsaid = expected.missing.filter((name) => !told.has(name))
     if (unsaid.length === 0) return report
-    const there = report.changedUnlisted ? await presentNames(context, roots, unsaid) : unsaid
-    if (there.length > 0) throw missingMembers(there)
-    const gone = new Set(unsaid)
+    const { present, denied } = report.changedUnlisted
+      ? await presentNames(context, roots, unsaid)
+      : { present: unsaid, denied: [] }
+    if (present.length > 0) throw missingMembers(present)
+    await refuseRoots(context, roots, denied)
+    const locked = new Set(denied)
+    const gone = new Set(unsaid.filter((name) => !locked.has(name)))
     const lost = roots.find((root) => gone.has(Buffer.from(root.name).toString('latin1')))
     if (lost !== undefined) throw vanishedSource(lost)
-    return { ...report, vanished: [...report.vanished, ...unsaid] }
+    return {
+      ...report,
+      vanished: [...report.vanished, ...gone],
+      unreadable: [...report.unreadable, ...denied],
+    }
   }
 
   async function* asked(members: AsyncIterable<Buffer>, expected: ExpectedMembers): AsyncGenerator<Buffer> {
@@ -191,12 +202,12 @@ function whole({ messages, cut }: StreamStatus): string {
   return cut === 0 ? messages : messages.trimEnd().replace(/\n[^\n]*$/, '')
 }
 
-/** Status 1 means "some files changed". Status 2 is fine only when names that are gone were the only reason. */
+/** 1 is "some files changed"; 2 is fine only when nothing but names that are gone or may not be read made it so. */
 function isBenign(
   failed: { readonly stage: string; readonly status: number },
   messages: { readonly others: readonly string[] },
-  missing: readonly string[],
+  explained: readonly string[],
 ): boolean {
   if (failed.stage !== 'tar') return false
-  return failed.status === 1 || (failed.status === 2 && missing.length > 0 && messages.others.length === 0)
+  return failed.status === 1 || (failed.status === 2 && explained.length > 0 && messages.others.length === 0)
 }

@@ -50,6 +50,7 @@ export async function* namesBelow(
   const find = await startFind(context, roots, filter, {
     script: 'sources/tree/list',
     how,
+    leftOut,
     patience: 'work',
   })
   try {

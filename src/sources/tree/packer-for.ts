@@ -19,31 +19,43 @@ export interface TreePacker {
   readonly names?: ListedNames
 }
 
-/** Chooses the packer by what the server has: GNU tar is told names, any other tar gets them in batches. */
+/**
+ * Chooses the packer by what the server has: GNU tar is told names, any other tar gets them in batches. `onEntry`: see
+ * {@link listPaths}.
+ */
 export function packerFor(
   context: CaptureContext & Pick<PullContext, 'createSorter'>,
   roots: readonly Root[],
   filter: PathFilter,
   leftOut: LeftOut,
+  onEntry?: (entry: ListedEntry) => void,
 ): TreePacker {
   if (context.probe.tar !== 'gnu') return { packer: batchPacker(context, roots, filter, leftOut) }
-  const names = new ListedNames(context.createSorter(), () => listPaths(context, roots, filter, leftOut))
+  const names = new ListedNames(context.createSorter(), () =>
+    listPaths(context, roots, filter, leftOut, onEntry),
+  )
   return { packer: gnuPacker(context, roots), names }
 }
 
-/** The names of everything that a tar is to hold, by whatever find the server has. Throws as `scanFiles`. */
+/**
+ * The names of everything that a tar is to hold, by whatever find the server has; `onEntry` gets more of each where that
+ * tells more. Throws as `scanFiles`.
+ */
 export async function* listPaths(
   context: CaptureContext,
   roots: readonly Root[],
   filter: PathFilter,
   leftOut: LeftOut,
+  onEntry: (entry: ListedEntry) => void = () => {},
 ): AsyncGenerator<Buffer> {
-  if (context.probe.findPrintf) yield* pathsOf(scanFiles(context, roots, filter, leftOut))
-  else yield* listNames(context, roots, filter, leftOut)
-}
-
-async function* pathsOf(entries: AsyncIterable<ListedEntry>): AsyncGenerator<Buffer> {
-  for await (const { path } of entries) yield path
+  if (!context.probe.findPrintf) {
+    yield* listNames(context, roots, filter, leftOut)
+    return
+  }
+  for await (const entry of scanFiles(context, roots, filter, leftOut)) {
+    onEntry(entry)
+    yield entry.path
+  }
 }
 
 /** Starts to pack what was listed, or, of a packer that finds it by itself, all. */

@@ -11,6 +11,8 @@ export interface PassReport {
   readonly changedUnlisted: boolean
   readonly vanished: readonly string[]
   readonly sockets: readonly string[]
+  /** Did not come, as they may not be read. */
+  readonly unreadable: readonly string[]
   /** Files whose extended attributes could not be read. */
   readonly attributes: number
   /** Other words of the tool that did not stop it. */
@@ -52,6 +54,7 @@ export const NOTHING_SAID: PassReport = {
   changedUnlisted: false,
   vanished: [],
   sockets: [],
+  unreadable: [],
   attributes: 0,
   remarks: [],
 }

@@ -8,14 +8,19 @@ const MOST_BYTES = 1024 * 1024
 
 type Where = Pick<CaptureContext, 'host' | 'probe' | 'privilege' | 'signal'>
 
-/**
- * Returns those names (members', in latin1) that exist on the server. Throws RemoteError when the server does not say.
- */
+/** What became of names that did not come. Those in neither list are gone. */
+export interface PresentNames {
+  readonly present: readonly string[]
+  /** There, and we may not read them. */
+  readonly denied: readonly string[]
+}
+
+/** Looks for names (members', in latin1) on the server. Throws RemoteError when it does not say. */
 export async function presentNames(
   where: Where,
   roots: readonly Root[],
   names: readonly string[],
-): Promise<readonly string[]> {
+): Promise<PresentNames> {
   const found: string[] = []
   for (const base of ['deployment', 'root'] as const) {
     const below = roots
@@ -25,9 +30,12 @@ export async function presentNames(
     const directory = directoryOf(where, base)
     for (const batch of batches(here)) found.push(...(await ask(where, directory, batch)))
   }
-  return found
+  const of = (what: string): string[] =>
+    found.flatMap((field) => (field.startsWith(what) ? [field.slice(what.length)] : []))
+  return { present: of('present '), denied: of('denied ') }
 }
 
+/** Fields of `present.sh`. */
 async function ask(
   { host, privilege, signal }: Where,
   directory: string,

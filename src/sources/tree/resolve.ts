@@ -25,6 +25,8 @@ export interface ResolvedRoots {
   readonly roots: readonly Root[]
   /** Paths that are not there, beside others that are; as {@link pathOf} writes them, in latin1. */
   readonly missing: readonly string[]
+  /** Files that may not be read, beside paths that may. */
+  readonly unreadable: readonly Pick<Root, 'name' | 'base'>[]
 }
 
 /**
@@ -42,16 +44,20 @@ export async function resolveRoots(context: Where, paths: readonly string[]): Pr
   const { uid, reports } = await inspectPaths(context, roots.map(pathOf))
   if (reports.length !== roots.length) throw incomplete()
   const isMissing = (at: number): boolean => ['missing', 'dangling'].includes(reports[at]?.type ?? '')
+  const isLocked = (at: number): boolean => reports[at]?.type === 'file' && !reports[at].readable
   const isSomethingThere = roots.some((_root, at) => !isMissing(at))
+  const isSomethingReadable = roots.some((_root, at) => !isMissing(at) && !isLocked(at))
   const missing: string[] = []
+  const unreadable: Pick<Root, 'name' | 'base'>[] = []
   const found: Root[] = []
   for (const [at, root] of roots.entries()) {
     const report = reports[at]
     if (report === undefined) throw incomplete()
     if (isMissing(at) && isSomethingThere) missing.push(Buffer.from(pathOf(root)).toString('latin1'))
+    else if (isLocked(at) && isSomethingReadable) unreadable.push(root)
     else found.push(judge(context, root, report, uid))
   }
-  return { roots: found, missing }
+  return { roots: found, missing, unreadable }
 }
 
 /** The roots that are not there any more. */

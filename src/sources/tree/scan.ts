@@ -39,7 +39,7 @@ export async function* scanFiles(
       const name = path.toString('latin1')
       if (!filter.excludes(name, false)) leftOut.add(name, type)
     }
-    for await (const entry of scanBelow(context, here, filter, skip)) {
+    for await (const entry of scanBelow(context, here, { filter, leftOut }, skip)) {
       const name = entry.path.toString('latin1')
       missing.see(name)
       if (!filter.excludes(name, entry.stat.type === 'directory')) yield entry
@@ -51,7 +51,7 @@ export async function* scanFiles(
 async function* scanBelow(
   context: CaptureContext,
   roots: readonly Root[],
-  filter: PathFilter,
+  { filter, leftOut }: { readonly filter: PathFilter; readonly leftOut: LeftOut },
   onLeftOut: OnLeftOut,
 ): AsyncGenerator<ListedEntry> {
   const { zstd, gzip } = context.probe.versions
@@ -59,6 +59,7 @@ async function* scanBelow(
   const find = await startFind(context, roots, filter, {
     script: 'sources/tree/scan',
     how: tool,
+    leftOut,
     patience: 'list',
   })
   const parser = new ScanParser(onLeftOut)

@@ -16,7 +16,7 @@ describe('the file', () => {
     ],
     ['a: 1\n---\nb: 1\n', ['2:1 : begins a second document (---) (Keep only one)']],
     ['__proto__: 1\n', ['1:1 : is not allowed as a key']],
-    ['[a]: 1\n', ['1:1 : is a key that is no plain text']],
+    ['[a]: 1\n', ['1:1 : is a key that is not plain text']],
     ['<<: 3\n', ['1:1 : takes an alias of a map (<<: *name)']],
   ])('%j', (text, expected) => {
     expect(shown(text)).toEqual(expected)
@@ -96,7 +96,7 @@ describe('keys of a host', () => {
     ],
     [
       'retention: { within: 0s }',
-      ['7:26 hosts.prod.retention.within: must be more than nothing and at most 100 years'],
+      ['7:26 hosts.prod.retention.within: must be longer than 0 and at most 100 years'],
     ],
     [
       'compression: zstd:20',

@@ -66,8 +66,8 @@ it('nor does a defect in the report of one', async () => {
 it('a plan that can not be made keeps no other host from its plan', async () => {
   const plans = await planPulls(
     [host('bad'), host('good')],
-    undefined,
-    dependencies({ bad: bug }, []) as never,
+    {},
+    { ...dependencies({ bad: bug }, []), vault: undefined } as never,
     signal,
   )
   expect(plans.map(({ host: name, error }) => [name, error?.code])).toEqual([

@@ -10,6 +10,7 @@ async function placed(
   check: () => Promise<Finding[]>,
   refuses?: string,
   users: readonly { readonly pid: number; readonly name: string }[] = [],
+  more: Partial<PlaceContext> & { readonly rest?: readonly string[] } = {},
 ): Promise<{ readonly asked: string[]; readonly result: PromiseSettledResult<Finding[]> }> {
   const asked: string[] = []
   const steps = ['begin', 'stop', 'swap', 'startData', 'startRest', 'checkRunning', 'commit', 'keep'] as const
@@ -18,7 +19,8 @@ async function placed(
       name,
       (): Promise<StepResult & { readonly users: unknown }> => {
         asked.push(name)
-        const notes = name === 'startData' ? ['started: redis'] : []
+        const notes =
+          name === 'startData' ? ['started: redis'] : name === 'startRest' ? (more.rest ?? []) : []
         return Promise.resolve(
           name === refuses ? { ok: false, reason: 'it says no', notes, users } : { ok: true, notes, users },
         )
@@ -33,6 +35,7 @@ async function placed(
     settles: false,
     step: () => {},
     signal: new AbortController().signal,
+    ...more,
   } as unknown as PlaceContext
   const [result] = await Promise.allSettled([putInPlace(context)])
   return { asked, result }
@@ -84,4 +87,14 @@ test('what still uses the data after the stop is named, and nothing is swapped',
     },
   })
   expect(asked).toEqual(['begin', 'stop'])
+})
+
+test('services whose own checks pass are not watched for seconds; any other is', async () => {
+  // Whoever waits with a signal that has fired fails at once.
+  const signal = AbortSignal.abort(new Error('it waits'))
+  const ended = async (...rest: readonly string[]) =>
+    (await placed(() => Promise.resolve([]), undefined, [], { settles: true, signal, rest })).result.status
+  expect(await ended('started: app, and it passes its own check')).toBe('fulfilled')
+  expect(await ended('started: app, and it passes its own check', 'started: worker')).toBe('rejected')
+  expect(await ended()).toBe('rejected')
 })

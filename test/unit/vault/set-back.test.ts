@@ -117,3 +117,17 @@ test('a removal that the ledger has forgotten is noticed, and all of it can be a
   await makeSnapshot(vault, lock, new Date(monday.getTime() + 9 * DAY))
   expect(await vault.contradictions('prod')).toEqual([])
 })
+
+test('a host whose whole directory is gone is still told of, until a person accepts it', async () => {
+  await using lab = await labWithDays(2)
+  await rm(join(lab.path, 'prod'), { recursive: true })
+  expect(await (await openVault(lab.path)).hosts()).toEqual([])
+  const vault = await lab.open()
+  expect(await vault.hosts()).toEqual(['prod'])
+  expect(await told(vault)).toEqual(['ledger.jsonl'])
+  {
+    await using lock = await vault.lock('prod')
+    await vault.acceptLoss(lock, 'lost', new Date(monday.getTime() + 4 * DAY))
+  }
+  expect(await told(await lab.open())).toEqual([])
+})

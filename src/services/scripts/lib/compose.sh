@@ -5,24 +5,33 @@
 # include services/lib/containers.sh
 
 svc_compose_ids() {
+  compose_pairs=$(svc_compose_pairs "$1") || {
+    printf '%s\n' "$compose_pairs"
+    return 1
+  }
+  printf '%s\n' "$compose_pairs" | sed -n 's/.* //p'
+}
+
+svc_compose_pairs() {
   # What `compose run` has left is no part of the service.
   compose_named=$(containers_asked docker ps --all --no-trunc \
     --filter "label=com.docker.compose.project=$manager_1" \
-    --filter "label=com.docker.compose.service=$1" \
     --filter label=com.docker.compose.oneoff=False \
-    --format '{{.ID}} {{.Label "com.docker.compose.project.working_dir"}}') || {
+    --format '{{.ID}} {{.Label "com.docker.compose.service"}} {{.Label "com.docker.compose.project.working_dir"}}') || {
     printf '%s\n' "$compose_named"
     return 1
   }
+  compose_wanted=" $* "
   # A project of the same name that is run from another directory is another deployment.
   compose_home=$(printf '%s\n' "$manager_2" | sed -n '/^--project-directory$/{n;p;}')
-  printf '%s\n' "$compose_named" | while read -r compose_id compose_at; do
+  printf '%s\n' "$compose_named" | while read -r compose_id compose_of compose_at; do
+    case $compose_wanted in *" $compose_of "*) ;; *) continue ;; esac
     case $compose_at in
       '' | "$compose_home") ;;
       *) [ "$(readlink -f -- "$compose_at" 2>/dev/null)" = "$compose_home" ] || continue ;;
     esac
-    printf '%s\n' "$compose_id"
-  done | sed '/^$/d'
+    printf '%s %s\n' "$compose_of" "$compose_id"
+  done
 }
 
 # compose_tool: `docker compose` or docker-compose, in $compose_tool; fails with $why where there is none.
@@ -82,6 +91,20 @@ compose_left_over() {
     esac
   done
   return 1
+}
+
+# compose_sweep HOME: removes what Compose has made for the sake of volumes from copies of its files below HOME, a
+# .relay-backup, where the server went down before that was undone. Such containers never ran; their labels are what
+# remembers them.
+compose_sweep() {
+  compose_left=$(svc_ask docker ps --all --no-trunc --filter status=created \
+    --filter "label=com.docker.compose.project=$manager_1" \
+    --format '{{.ID}} {{.Label "com.docker.compose.project.working_dir"}}' |
+    while read -r compose_id compose_at; do
+      case $compose_at in "$1"/restore-*/compose) printf '%s\n' "$compose_id" ;; esac
+    done)
+  # shellcheck disable=SC2086
+  [ -z "$compose_left" ] || svc_quiet docker rm -- $compose_left
 }
 
 compose_tool=''

@@ -1,5 +1,6 @@
 # What the managers compose and docker share: their services are containers. A manager says by
 #     svc_MANAGER_ids NAME         the ids of a service's containers, in whatever state, one a line
+#     svc_MANAGER_pairs NAME...    lines `NAME ID`, the same of several services
 #     svc_MANAGER_renew NAME N     makes and starts N containers of a service anew; fails with $why
 # Stopped means stopped, after a reboot or a restart of the engine too: the restart policy is `no` until
 # containers_settle. The journal knows the containers that ran and their policies, so that just those start again.
@@ -27,23 +28,62 @@ containers_asked() {
   printf '%s\n' "$containers_answer" | sed '/^$/d'
 }
 
+# containers_survey NAME...: lines of their containers in $containers_table, by few questions, for each takes a while:
+#   NAME ID STATUS AUTOREMOVE POLICY:RETRIES EXIT /CONTAINER
+# Fails with $why.
+containers_survey() {
+  containers_table=
+  containers_pairs=$("svc_${manager}_pairs" "$@") || {
+    why="Docker can't be asked about $*: $containers_pairs"
+    return 1
+  }
+  [ -n "$containers_pairs" ] || return 0
+  # shellcheck disable=SC2046
+  containers_facts=$( (svc_job 60 docker inspect --type container --format "$containers_format" -- \
+    $(printf '%s\n' "$containers_pairs" | sed 's/.* //')) 2>&1) ||
+    # What went in between is none any more.
+    case $(printf '%s\n' "$containers_facts" | grep -v -e '^[0-9a-f]\{64\} ' -e '^$' | grep -v -i 'no such container') in
+      ?*)
+        plain "$containers_facts"
+        why="Docker can't be asked about $*: $plain"
+        return 1
+        ;;
+    esac
+  containers_table=$(printf '%s\n' "$containers_facts" '' "$containers_pairs" |
+    awk 'NF == 0 { pairs = 1; next } !pairs { fact[$1] = substr($0, length($1) + 2); next } $2 in fact { print $1, $2, fact[$2] }')
+}
+containers_format='{{.Id}} {{.State.Status}} {{.HostConfig.AutoRemove}} '\
+'{{.HostConfig.RestartPolicy.Name}}:{{.HostConfig.RestartPolicy.MaximumRetryCount}} '\
+'{{.State.ExitCode}} {{.Name}}'
+
+# containers_rows NAME FUNCTION: calls it for each of the table's lines of a service, with the other fields.
+containers_rows() {
+  containers_wanted=$1 containers_call=$2
+  while read -r row_name row_id row_status row_removed row_policy row_exit row_own; do
+    [ "$row_name" = "$containers_wanted" ] || continue
+    "$containers_call" "$row_id" "$row_status" "$row_removed" "$row_policy" "$row_exit" "$row_own" ||
+      return 1
+  done <<ROWS
+$containers_table
+ROWS
+}
+
 # A subshell asks this, so it prints the reason and sets no `why`.
 containers_running() {
+  containers_survey "$@" || {
+    printf '%s\n' "$why"
+    return 1
+  }
   for containers_name; do
-    containers_list "$containers_name" || {
-      printf '%s\n' "$why"
-      return 1
-    }
-    for containers_id in $containers_ids; do
-      # Paused counts: it goes on where it was. Restarting: it would come up again by itself.
-      case $(containers_get "$containers_id" '{{.State.Status}}') in
-        running | paused | restarting | removing)
-          printf '%s\n' "$containers_name"
-          break
-          ;;
-      esac
-    done
+    containers_is_up=no
+    containers_rows "$containers_name" containers_see_up
+    [ "$containers_is_up" = no ] || printf '%s\n' "$containers_name"
   done
+}
+
+containers_see_up() {
+  # Paused counts: it goes on where it was. Restarting: it would come up again by itself.
+  case $2 in running | paused | restarting | removing) containers_is_up=yes ;; esac
 }
 
 # containers_known NAME: the recorded containers of a service in $containers_recorded; fails when there is none.
@@ -60,66 +100,64 @@ containers_known() {
   [ -n "$containers_recorded" ]
 }
 
-# containers_stop NAME...: the last one first, since names are in the order of starting.
+# containers_stop NAME...: the last one first, since names are in the order of starting; the containers of a service
+# side by side.
 containers_stop() {
   containers_order=
   for containers_name; do containers_order="$containers_name $containers_order"; done
+  containers_survey "$@" || return 1
   # All that may be refused comes before anything is stopped.
   for containers_name in $containers_order; do
-    containers_list "$containers_name" || return 1
-    for containers_id in $containers_ids; do
-      containers_may_stop "$containers_id" || return 1
-    done
+    containers_rows "$containers_name" containers_may_stop || return 1
   done
+  containers_stopped=
   for containers_name in $containers_order; do
-    containers_list "$containers_name" || return 1
     containers_first=no
     containers_known "$containers_name" || containers_first=yes
-    for containers_id in $containers_ids; do
-      containers_state=$(containers_get "$containers_id" '{{.State.Status}}')
-      case $containers_state in
-        running | restarting) ;;
-        *) continue ;;
-      esac
-      if [ "$containers_first" = yes ]; then
-        containers_suspend "$containers_name" "$containers_id" || return 1
-      fi
-      containers_stop_one "$containers_name" "$containers_id" || return 1
-    done
+    containers_ups='' containers_policed='' containers_patience=0
+    containers_rows "$containers_name" containers_suspend || return 1
+    [ -n "$containers_ups" ] || continue
+    # shellcheck disable=SC2086
+    [ -z "$containers_policed" ] || svc_do docker update --restart=no -- $containers_policed || return 1
+    # shellcheck disable=SC2086
+    svc_do docker stop -t "$containers_patience" -- $containers_ups || return 1
+    containers_stopped="$containers_stopped$containers_name $containers_patience$containers_ups$newline"
   done
+  containers_tell_killed "$@"
 }
 
 containers_may_stop() {
-  containers_facts=$(containers_get "$1" '{{.State.Status}} {{.HostConfig.AutoRemove}} {{.Name}}') || return 0
-  case $containers_facts in
-    paused*)
-      why="container ${containers_facts##*/} is paused; unpause it first"
+  case $2:$3 in
+    paused:*)
+      why="container ${6#/} is paused; unpause it first"
       return 1
       ;;
-    running\ true\ * | restarting\ true\ *)
-      why="container ${containers_facts##*/} would be removed when it stops (--rm); end it by hand first"
+    running:true | restarting:true)
+      why="container ${6#/} would be removed when it stops (--rm); end it by hand first"
       return 1
       ;;
   esac
 }
 
-# containers_suspend NAME ID: recorded, and then without a restart policy.
+# containers_suspend ID STATUS ...: one that runs is recorded before its restart policy goes.
 containers_suspend() {
-  containers_policy=$(containers_get "$2" \
-    '{{.HostConfig.RestartPolicy.Name}}:{{.HostConfig.RestartPolicy.MaximumRetryCount}}') || {
-    why="container $2 is gone"
-    return 1
-  }
-  case $containers_policy in
-    on-failure:0 | always:* | unless-stopped:*) containers_policy=${containers_policy%:*} ;;
-    on-failure:*) ;;
+  case $2 in running | restarting) ;; *) return 0 ;; esac
+  containers_ups="$containers_ups $1"
+  containers_grace "$containers_name" "$1"
+  [ "$containers_grace" -le "$containers_patience" ] || containers_patience=$containers_grace
+  [ "$containers_first" = yes ] || return 0
+  case $4 in
+    on-failure:0 | always:* | unless-stopped:*) containers_policy=${4%:*} ;;
+    on-failure:*) containers_policy=$4 ;;
     *) containers_policy=no ;;
   esac
-  journal_add container "$1" "$2" "$containers_policy" || return 1
-  [ "$containers_policy" = no ] || svc_do docker update --restart=no -- "$2"
+  journal_add container "$containers_name" "$1" "$containers_policy" || return 1
+  [ "$containers_policy" = no ] || containers_policed="$containers_policed $1"
 }
 
-containers_stop_one() {
+# containers_grace NAME ID: how many seconds it may take to end, in $containers_grace. An answer that has it only where it
+# is set is no part of the table.
+containers_grace() {
   containers_grace=$(containers_get "$2" '{{json .Config.StopTimeout}}')
   case $containers_grace in
     '' | *[!0-9]*) containers_grace=10 ;;
@@ -128,6 +166,27 @@ containers_stop_one() {
   case " $service_data " in
     *" $1 "*) [ "$containers_grace" -ge 120 ] || containers_grace=120 ;;
   esac
+}
+
+# containers_tell_killed NAME...: which of those that were stopped did not end by themselves.
+containers_tell_killed() {
+  containers_survey "$@" || return 0
+  while read -r killed_name killed_patience killed_ids; do
+    [ -z "$killed_name" ] || containers_rows "$killed_name" containers_see_killed
+  done <<STOPPED
+$containers_stopped
+STOPPED
+}
+
+containers_see_killed() {
+  case " $killed_ids :$5" in
+    *" $1 "*:137) tell "$killed_name did not end within $killed_patience s and was killed" ;;
+  esac
+}
+
+# containers_stop_one NAME ID
+containers_stop_one() {
+  containers_grace "$1" "$2"
   svc_do docker stop -t "$containers_grace" -- "$2" || return 1
   if [ "$(containers_get "$2" '{{.State.ExitCode}}')" = 137 ]; then
     tell "$1 did not end within $containers_grace s and was killed"
@@ -269,7 +328,10 @@ containers_wait() {
     containers_verdict "$1"
     containers_asks=no
     case $containers_verdict in
-      fit) return 0 ;;
+      fit)
+        [ "$containers_checked" -lt "$containers_want" ] || svc_healthy="$svc_healthy $1"
+        return 0
+        ;;
       starting) ;;
       *)
         why="$1 $containers_verdict"
@@ -289,7 +351,7 @@ containers_wait() {
 # containers_verdict NAME: fit, starting, or what is the matter, in $containers_verdict.
 containers_verdict() {
   containers_known "$1" || :
-  containers_want=0 containers_fit=0 containers_verdict=starting
+  containers_want=0 containers_fit=0 containers_checked=0 containers_verdict=starting
   for containers_id in $containers_recorded; do containers_want=$((containers_want + 1)); done
   [ "$containers_want" -gt 0 ] || containers_want=1
   containers_list "$1" || {
@@ -300,10 +362,13 @@ containers_verdict() {
   for containers_id in $containers_ids; do
     containers_facts=$(containers_health "$containers_id")
     case $containers_facts in
-      running\ 0\ none\ * | running\ 0\ healthy\ *) containers_fit=$((containers_fit + 1)) ;;
+      running\ 0\ none\ *) containers_fit=$((containers_fit + 1)) ;;
+      running\ 0\ healthy\ *) containers_fit=$((containers_fit + 1)) containers_checked=$((containers_checked + 1)) ;;
       running\ 0\ starting\ *)
         containers_bad=
-        [ "$containers_asks" = no ] || ! containers_passes "$containers_id" || containers_fit=$((containers_fit + 1))
+        if [ "$containers_asks" = yes ] && containers_passes "$containers_id"; then
+          containers_fit=$((containers_fit + 1)) containers_checked=$((containers_checked + 1))
+        fi
         ;;
       running\ 0\ *) containers_bad='is unhealthy' ;;
       running\ * | restarting\ *) containers_bad='restarts over and over' ;;

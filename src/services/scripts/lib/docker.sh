@@ -6,6 +6,16 @@ svc_docker_ids() {
   containers_asked docker ps --all --quiet --no-trunc --filter "name=^/$(printf '%s' "$1" | sed 's/\./\\./g')\$"
 }
 
+svc_docker_pairs() {
+  for docker_one; do
+    docker_ids=$(svc_docker_ids "$docker_one") || {
+      printf '%s\n' "$docker_ids"
+      return 1
+    }
+    printf '%s\n' "$docker_ids" | sed -n "s/^./$docker_one &/p"
+  done
+}
+
 svc_docker_renew() {
   why="container $1 is gone, and only who made it knows how to make it again"
   return 1

@@ -26,6 +26,11 @@ svc_start() { [ $# -eq 0 ] || "svc_${manager}_start" "$@"; }
 svc_fit() { [ $# -eq 0 ] || "svc_${manager}_fit" "$@"; }
 svc_settle() { "svc_${manager}_settle"; }
 
+# svc_ready HOME: asks ahead for what a start needs, where that takes long, and clears away what is in its way below HOME.
+svc_ready() {
+  [ "$manager" != compose ] || { compose_sweep "$1" && compose_tool; }
+}
+
 # svc_look NAME...: those of them that run, in $svc_up; fails with $why when that can't be found out.
 svc_look() {
   svc_up=$(svc_running "$@") && return 0
@@ -74,6 +79,8 @@ svc_session='' svc_timeout='' svc_signals=''
 # In work, a command that takes long is waited for with lease_sleep; undo sets this to no.
 svc_leased=yes
 containers_asks=no
+# Those whose own checks were seen to pass since they were started.
+svc_healthy=
 
 # svc_prepare: finds out what a command can be wrapped in. setsid: it can be ended with all that it started.
 # timeout: one that hangs does not keep the old data away for ever. env: a daemon that it starts ignores no signal

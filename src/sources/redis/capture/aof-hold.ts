@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { SourceError } from '../../../errors.ts'
 import type { Lease } from '../../../remote/contract.ts'
-import type { Session } from '../talk/connection.ts'
+import type { Session } from '../talk/session.ts'
 import { nameOf, refusal } from '../failures.ts'
 import { readAccess } from './read-access.ts'
 

@@ -1,4 +1,4 @@
-import type { Session } from '../talk/connection.ts'
+import type { Session } from '../talk/session.ts'
 
 /** The next step for somebody who can't read the files of Redis's own user. */
 export function readAccess(session: Session): string {

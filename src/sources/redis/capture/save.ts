@@ -1,135 +1,178 @@
 import { SourceError } from '../../../errors.ts'
-import { linesOf } from '../../../model/lines.ts'
 import { formatSize } from '../../../model/units.ts'
 import { nameOf, refusal, whereItWrites } from '../failures.ts'
+import { ReplyError } from '../talk/connection.ts'
+import type { RedisConnection } from '../talk/connection.ts'
+import { sameFile } from '../talk/file-states.ts'
+import type { FileStates } from '../talk/file-states.ts'
+import { parseInfo } from '../talk/inspection.ts'
+import { nap } from '../talk/nap.ts'
 import type { Inspection } from '../talk/inspection.ts'
-import { stdinOf } from '../talk/connection.ts'
-import type { Session } from '../talk/connection.ts'
+import type { Session } from '../talk/session.ts'
 
-export interface Saved {
-  /** Unix time in seconds, where the server tells. */
-  readonly time?: number | undefined
-  /** Size of the RDB, where it can be seen. */
-  readonly bytes?: number | undefined
-  /** The RDB's name, where the server does not tell it: what changed in the directory. */
-  readonly file?: string | undefined
-}
+/** A save or a rewrite that moves nothing for so long is given up, in ms. */
+const STALL = 600_000
+/** Somebody else's save may always be faster than ours. */
+const MOST_ATTEMPTS = 20
 
-/** A save or a rewrite that moves nothing for so long is given up, in s. */
-const STALL = 600
+type Fields = ReadonlyMap<string, string>
 
 /**
- * Has Redis save itself and waits until that ended well and the RDB in its directory was replaced: `name`, or, where
- * the server does not tell what it is called, another one. Throws SourceError with the server's reason.
+ * Has Redis save itself and waits until that ended well; where it saved to is another question ({@link savedFile}). The
+ * Unix time of the save in seconds, where the server tells. Throws SourceError with the server's reason.
  */
 export async function save(
   session: Session,
-  { directory, refused }: Pick<Inspection, 'directory' | 'refused'>,
+  connection: RedisConnection,
+  directory: Inspection['directory'],
   name: string,
-): Promise<Saved> {
-  const { context } = session
-  const process = await context.host.spawn(
-    {
-      script: 'sources/redis/save',
-      patience: 'stream',
-      args: [
-        ...session.server,
-        ...[`${directory.real}/${name}`, String(STALL), refused.dbfilename === undefined ? 'no' : 'yes'],
-      ],
-      privilege: context.privilege,
-      title: 'saving Redis on the server',
-    },
-    { signal: context.signal },
-  )
-  // The exit is judged below; an abort may come before.
-  process.exit.catch(() => {})
-  const stop = (): void => process.kill()
-  context.signal.addEventListener('abort', stop)
-  try {
-    // A script that ended early has closed its stdin. Its output says why.
-    process.stdin.on('error', () => {})
-    process.stdin.end(stdinOf(session))
-    let last = ''
-    for await (const line of linesOf(process.stdout as AsyncIterable<Buffer>, 'utf8')) {
-      last = line
-      tell(session, line)
-    }
-    const exit = await process.exit
-    context.signal.throwIfAborted()
-    return judge(session, last, exit, refused.dbfilename)
-  } catch (error) {
-    // When we cut it off, our reason counts, and not how the stream ended.
-    context.signal.throwIfAborted()
-    throw error
-  } finally {
-    if (!process.stdout.readableEnded) process.kill()
-    context.signal.removeEventListener('abort', stop)
+): Promise<number | undefined> {
+  await begin(session, connection, directory, name)
+  const pause = new Pause(session)
+  let fields = await persistence(session, connection)
+  while (fields.get('rdb_bgsave_in_progress') === '1') {
+    const keys = fields.get('current_save_keys_processed')
+    const all = fields.get('current_save_keys_total')
+    const isTold = keys !== undefined && all !== undefined && all !== '0'
+    session.context.step(isTold ? `Redis is saving: ${keys} of ${all} keys` : 'Redis is saving')
+    await pause.after(fields)
+    fields = await persistence(session, connection)
   }
+  if (fields.get('rdb_last_bgsave_status') !== 'ok') throw saveFailed(session, directory)
+  const time = fields.get('rdb_last_save_time')
+  return time === undefined ? undefined : Number(time)
 }
 
-function tell({ context }: Session, line: string): void {
-  const wait = /^wait (.*)$/.exec(line)
-  if (wait) context.step(`waiting for ${wait[1]}`)
-  const saving = /^saving (\d*) (\d*)$/.exec(line)
-  if (saving) {
-    const [, keys, all] = saving
-    context.step(keys && all && all !== '0' ? `Redis is saving: ${keys} of ${all} keys` : 'Redis is saving')
-  }
-}
-
-function judge(
-  { config }: Session,
-  last: string,
-  exit: { readonly status: number; readonly stderr: string },
-  refused: string | undefined,
-): Saved {
-  const redis = nameOf(config)
-  const saved = /^saved (\d*) (\d*)(?: (.+))?$/.exec(last)
-  if (saved && exit.status === 0) {
-    return {
-      ...(saved[1] ? { time: Number(saved[1]) } : {}),
-      ...(saved[2] ? { bytes: Number(saved[2]) } : {}),
-      ...(saved[3] ? { file: saved[3] } : {}),
-    }
-  }
-  const failed = /^failed (\w+) ?(.*)$/.exec(last)
-  const text = failed?.[2] ?? ''
-  switch (failed?.[1]) {
-    case 'answer':
-      throw refusal(config, 'save', text)
-    case 'space': {
-      const [needed, free] = text.split(' ').map(Number)
+/** Redis forks one child at a time, so whatever it does already is waited for. */
+async function begin(
+  session: Session,
+  connection: RedisConnection,
+  directory: Inspection['directory'],
+  name: string,
+): Promise<void> {
+  const { config } = session
+  for (let attempt = 1; ; attempt += 1) {
+    await waitForChildren(session, connection)
+    const size = directory.states.get(name)?.size
+    // A save that fails can make Redis refuse writes (stop-writes-on-bgsave-error), so it is not even tried.
+    if (size !== undefined && directory.freeBytes !== undefined && size > directory.freeBytes) {
       throw new SourceError(
         'redis-no-space',
-        `${redis} has no room to save: the last RDB has ${formatSize(needed ?? 0)}, free are ${formatSize(free ?? 0)}`,
+        `${nameOf(config)} has no room to save: the last RDB has ${formatSize(size)}, free are ${formatSize(directory.freeBytes)}`,
         { next: 'Make room on the file system of `dir`, then pull again.' },
       )
     }
-    case 'child': {
-      const free = Number(text)
-      throw new SourceError(
-        'redis-save-failed',
-        `${redis} could not save: its BGSAVE failed${
-          Number.isFinite(free) && text !== '' ? ` (free where it writes: ${formatSize(free * 1024)})` : ''
-        }`,
-        {
-          next: "Look into the log of Redis on the server. Most often the disk is full, `dir` is not writable for Redis' user, or there is too little memory to fork (vm.overcommit_memory=1 helps).",
-        },
-      )
+    const answer = await connection.ask('BGSAVE')
+    const text = answer instanceof ReplyError ? answer.message : String(answer)
+    if (text.startsWith('Background saving started')) return
+    // Somebody else was faster. Theirs may have begun before we looked, so it does not count as ours.
+    if (!/already in progress|rewriting in progress|child process is active|scheduled/i.test(text)) {
+      throw refusal(config, 'save', text)
     }
-    case 'stalled':
-      throw new SourceError('redis-save-stalled', `The save of ${redis} does not come to an end: ${text}`, {
-        next: 'Look on the server what its child process is doing (redis-cli INFO persistence), then pull again.',
-      })
-    case 'elsewhere':
-      throw new SourceError('redis-saved-elsewhere', `${redis} saved, but not to ${text}`, {
-        next: whereItWrites(refused),
-      })
-    default:
-      throw new SourceError('redis-save-failed', `Saving ${redis} was cut off on the server`, {
-        exitStatus: exit.status,
-        stderr: exit.stderr,
-        next: 'Pull again.',
-      })
+    if (attempt >= MOST_ATTEMPTS) throw stalled(session, 'another save was always running')
+    await nap(Math.min(50 * attempt, 1000), session.context.signal)
   }
+}
+
+async function waitForChildren(session: Session, connection: RedisConnection): Promise<void> {
+  const pause = new Pause(session)
+  for (;;) {
+    const fields = await persistence(session, connection)
+    const running =
+      fields.get('rdb_bgsave_in_progress') === '1'
+        ? 'a save that is running'
+        : fields.get('aof_rewrite_in_progress') === '1'
+          ? 'an AOF rewrite that is running'
+          : fields.get('module_fork_in_progress') === '1'
+            ? 'a child of a module'
+            : undefined
+    if (running === undefined) return
+    session.context.step(`waiting for ${running}`)
+    await pause.after(fields)
+  }
+}
+
+async function persistence({ config }: Session, connection: RedisConnection): Promise<Fields> {
+  const answer = await connection.ask('INFO', 'persistence')
+  if (answer instanceof ReplyError) throw refusal(config, 'save', answer.message)
+  return parseInfo(String(answer))
+}
+
+/** Waits between two looks: shortly at first, for a small data set is saved at once. */
+class Pause {
+  readonly #session: Session
+  #looks = 0
+  #last = ''
+  #moved = performance.now()
+
+  constructor(session: Session) {
+    this.#session = session
+  }
+
+  /** Throws SourceError when nothing has moved for too long. */
+  async after(fields: Fields): Promise<void> {
+    const moving = [...fields].filter(([name]) => /^(?:current_|rdb_saves)/.test(name))
+    const now = moving.join()
+    // Before Redis 7 there is nothing in it that moves.
+    if (now !== this.#last || !fields.has('current_save_keys_processed')) {
+      this.#last = now
+      this.#moved = performance.now()
+    }
+    if (performance.now() - this.#moved >= STALL) {
+      throw stalled(this.#session, `no progress for ${STALL / 1000} seconds`)
+    }
+    this.#looks += 1
+    const ms = this.#looks <= 6 ? 50 : this.#looks <= 20 ? 100 : 1000
+    await nap(ms, this.#session.context.signal)
+  }
+}
+
+/**
+ * The RDB that was written since `before`: the one of this name; or, where it is only guessed, the one other file of the
+ * directory that is new. Throws SourceError when there is none: Redis saved elsewhere.
+ */
+export function savedFile(
+  session: Session,
+  before: FileStates,
+  after: FileStates,
+  { name, refused }: { readonly name: string; readonly refused: string | undefined },
+): string {
+  const isNew = (file: string): boolean => {
+    const state = after.get(file)
+    return state !== undefined && !sameFile(state, before.get(file))
+  }
+  const others = [...after.keys()].filter((file) => !file.startsWith('temp-') && isNew(file))
+  const named = others.filter((file) => file.endsWith('.rdb'))
+  const guess = named.length > 0 ? named : others
+  const file = isNew(name) ? name : refused !== undefined && guess.length === 1 ? guess[0] : undefined
+  if (file === undefined) {
+    throw new SourceError(
+      'redis-saved-elsewhere',
+      `${nameOf(session.config)} saved, but not to ${session.location.directory}/${name}`,
+      { next: whereItWrites(refused) },
+    )
+  }
+  return file
+}
+
+function saveFailed({ config }: Session, { freeBytes }: Inspection['directory']): SourceError {
+  return new SourceError(
+    'redis-save-failed',
+    `${nameOf(config)} could not save: its BGSAVE failed${
+      freeBytes === undefined ? '' : ` (free where it writes: ${formatSize(freeBytes)})`
+    }`,
+    {
+      next: "Look into the log of Redis on the server. Most often the disk is full, `dir` is not writable for Redis' user, or there is too little memory to fork (vm.overcommit_memory=1 helps).",
+    },
+  )
+}
+
+function stalled({ config }: Session, text: string): SourceError {
+  return new SourceError(
+    'redis-save-stalled',
+    `The save of ${nameOf(config)} does not come to an end: ${text}`,
+    {
+      next: 'Look on the server what its child process is doing (redis-cli INFO persistence), then pull again.',
+    },
+  )
 }

@@ -3,8 +3,8 @@ import type { RdbFacts } from '../../../model/facts.ts'
 import { chooseCompression } from '../../compression-choice.ts'
 import type { CaptureArchive } from '../../contract.ts'
 import { databasesOf } from './databases-of.ts'
-import type { Session } from '../talk/connection.ts'
-import { closeOnAbort, connectTarget } from '../talk/connect.ts'
+import type { Session } from '../talk/session.ts'
+import { connectRedis } from '../talk/connect.ts'
 import { RdbCut } from '../rdb/cut.ts'
 import { RdbError } from '../rdb/error.ts'
 import { openClusterNode } from './scan-cluster.ts'
@@ -17,7 +17,7 @@ import type { ScanParts } from './scan-rdb.ts'
  * `onFinished` gets its facts.
  */
 export function scanArchive(
-  { context, config }: Session,
+  session: Session,
   parts: Omit<ScanParts, 'config' | 'step'> & {
     /** What INFO says. */
     readonly info: ReadonlyMap<string, string>
@@ -25,14 +25,14 @@ export function scanArchive(
   },
   onFinished: (facts: RdbFacts) => void,
 ): CaptureArchive {
+  const { context, config } = session
   const stop = new AbortController()
   const signal = AbortSignal.any([context.signal, stop.signal])
   let failure: unknown
 
   async function* pieces(): AsyncGenerator<Buffer> {
     try {
-      await using connection = await connectTarget({ ...context, signal }, config)
-      using _closing = closeOnAbort(connection, signal)
+      await using connection = await connectRedis({ ...session, context: { ...context, signal } })
       if (parts.info.get('cluster_enabled') === '1')
         parts.onCluster(await openClusterNode(connection, config, parts.info.get('role') === 'slave'))
       yield* scanRdb(connection, { ...parts, config, step: context.step })

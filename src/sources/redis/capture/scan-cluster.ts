@@ -1,7 +1,7 @@
 import { SourceError } from '../../../errors.ts'
 import type { RedisSourceConfig } from '../../../model/config.ts'
 import { refusal } from '../failures.ts'
-import { ReplyError } from '../talk/client.ts'
+import { ReplyError } from '../talk/connection.ts'
 import type { Connection } from './scan-keys.ts'
 
 /** The part of a cluster that one node serves. */

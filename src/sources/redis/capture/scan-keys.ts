@@ -3,8 +3,9 @@ import { DamageError, SourceError } from '../../../errors.ts'
 import type { RedisSourceConfig } from '../../../model/config.ts'
 import { printable } from '../../../model/path-bytes.ts'
 import { nameOf, refusal } from '../failures.ts'
-import { ReplyError } from '../talk/client.ts'
-import type { RedisClient, Reply } from '../talk/client.ts'
+import { ReplyError } from '../talk/connection.ts'
+import type { Reply } from '../talk/connection.ts'
+import type { TcpConnection } from '../talk/tcp-connection.ts'
 import { parsePayload } from '../rdb/writer.ts'
 import type { DumpPayload } from '../rdb/writer.ts'
 
@@ -16,7 +17,7 @@ const MOST_KEYS = 512
 /** How often a key is asked for again when its expiry changes all the time. */
 const ATTEMPTS = 5
 
-export type Connection = Pick<RedisClient, 'ask' | 'askAll'>
+export type Connection = Pick<TcpConnection, 'ask' | 'askAll'>
 
 export interface DumpedKey extends DumpPayload {
   readonly name: Buffer

@@ -2,7 +2,7 @@ import type { RecordSorter } from '../../../archive/contract.ts'
 import { SourceError } from '../../../errors.ts'
 import type { RedisSourceConfig } from '../../../model/config.ts'
 import { addressOf } from '../failures.ts'
-import { ReplyError } from '../talk/client.ts'
+import { ReplyError } from '../talk/connection.ts'
 import { RdbWriter, parsePayload } from '../rdb/writer.ts'
 import {
   bytesOf,

@@ -4,9 +4,9 @@ import type { RedisFacts } from '../../../model/facts.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { RestoreContext, RestorePreflight } from '../../contract.ts'
 import { nameOf } from '../failures.ts'
-import { ReplyError } from '../talk/client.ts'
-import type { Argument, RedisConnection, Reply } from '../talk/client.ts'
-import { accepted, closeOnAbort, connectTarget, demand } from '../talk/connect.ts'
+import { ReplyError } from '../talk/connection.ts'
+import type { Argument, RedisConnection, Reply } from '../talk/connection.ts'
+import { accepted, connectRedis, demand } from '../talk/connect.ts'
 import { fingerprint } from './fingerprint.ts'
 import { announce, appendJournal, settle } from './journal.ts'
 import type { AddedKey } from './journal.ts'
@@ -48,7 +48,7 @@ export async function preflightMerge(
     notes: [],
   })
   try {
-    const { start, inspection } = await lookAtTarget(context, config, facts)
+    const { session, start, inspection } = await lookAtTarget(context, config, facts)
     const redis = nameOf(config)
     if (!start.running) {
       return failed(
@@ -67,7 +67,7 @@ export async function preflightMerge(
         'Install it there (Debian, Ubuntu: apt-get install redis-server), then restore again.',
       )
     }
-    await using client = await connectTarget(context, config)
+    await using client = await connectRedis(session)
     await demand(client, config, 'be asked', 'PING')
     return {
       findings: [
@@ -126,14 +126,13 @@ export async function mergeRedis(
   staged: string,
   journalPath: string,
 ): Promise<MergeResult> {
-  const { start } = await lookAtTarget(context, config, facts)
+  const { session, start } = await lookAtTarget(context, config, facts)
   if (start.binary === undefined) {
     throw new SourceError('redis-binary', 'Merging needs a redis-server on the host', {
       next: 'Install it there, or restore with --strategy replace.',
     })
   }
-  await using target = await connectTarget(context, config)
-  using _target = closeOnAbort(target, context.signal)
+  await using target = await connectRedis(session)
   context.step('loading the snapshot into a Redis of its own')
   await using scratch = await openScratch(
     context,
@@ -142,7 +141,6 @@ export async function mergeRedis(
     start.binary,
     start.version?.redis === start.binary.version.redis ? await encodingSettings(target) : [],
   )
-  using _scratch = closeOnAbort(scratch.client, context.signal)
   try {
     return await new Merge(context, config, scratch.client, target, journalPath).run()
   } catch (error) {

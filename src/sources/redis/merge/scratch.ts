@@ -3,11 +3,13 @@ import { RemoteError, SourceError } from '../../../errors.ts'
 import type { RedisFacts } from '../../../model/facts.ts'
 import type { Lease } from '../../../remote/contract.ts'
 import type { RestoreContext } from '../../contract.ts'
-import { stdinOf } from '../talk/connection.ts'
+import { stdinOf } from '../talk/session.ts'
 import { toSpeak } from '../talk/container.ts'
-import { CliConnection } from '../talk/cli-client.ts'
-import { RedisClient, ReplyError } from '../talk/client.ts'
-import type { RedisConnection } from '../talk/client.ts'
+import { boundsOf } from '../talk/connect.ts'
+import { CliConnection } from '../talk/cli-connection.ts'
+import { ReplyError } from '../talk/connection.ts'
+import { TcpConnection } from '../talk/tcp-connection.ts'
+import type { RedisConnection } from '../talk/connection.ts'
 import { readStaged, runSteps, tellProgress } from '../restore/arrange.ts'
 import { scratchArrangement } from '../restore/plan.ts'
 import type { RedisStart } from '../start/next-start.ts'
@@ -72,15 +74,21 @@ async function connect(
   password: string,
 ): Promise<RedisConnection> {
   const { host, privilege, signal } = context
-  if (container === '') return new RedisClient(await host.connectTcp('127.0.0.1', Number(port), signal))
+  const bounds = boundsOf(context, 'The redis-server that loads the snapshot')
+  if (container === '') {
+    return new TcpConnection(await host.connectTcp('127.0.0.1', Number(port), signal), bounds)
+  }
   const title = 'redis-cli in the container that loads the snapshot'
   const args = ['127.0.0.1', port, '', 'no', container]
+  const ended = (said: string): Error =>
+    new RemoteError('redis-merge-scratch', `${title} was cut off`, { stderr: said, next: 'Restore again.' })
   return new CliConnection(
     await host.spawn(
-      { script: 'sources/redis/merge-session', patience: 'work', args, privilege: toSpeak(privilege), title },
+      { script: 'sources/redis/session', patience: 'work', args, privilege: toSpeak(privilege), title },
       { signal },
     ),
-    stdinOf({ lines: [password] }),
+    { input: stdinOf({ lines: [password] }), unreached: ended, ended: (_exit, said) => ended(said) },
+    bounds,
   )
 }
 

@@ -1,8 +1,9 @@
 import type { RedisSourceConfig } from '../../../model/config.ts'
 import { printable } from '../../../model/path-bytes.ts'
 import type { RestoreContext } from '../../contract.ts'
-import type { Argument, RedisConnection, Reply } from '../talk/client.ts'
-import { accepted, closeOnAbort, connectTarget, demand } from '../talk/connect.ts'
+import type { Argument, RedisConnection, Reply } from '../talk/connection.ts'
+import { accepted, connectRedis, demand } from '../talk/connect.ts'
+import { restoreSession } from '../restore/look.ts'
 import { fingerprint } from './fingerprint.ts'
 import { readJournal } from './journal.ts'
 import type { AddedKey } from './journal.ts'
@@ -40,8 +41,7 @@ export async function unmergeRedis(
     while (next.done !== true && next.value.length === 0) next = await journal.next()
     // A restore that merged nothing is undone without Redis, because Redis may not run.
     if (next.done === true) return tally
-    await using client = await connectTarget(context, config)
-    using _client = closeOnAbort(client, context.signal)
+    await using client = await connectRedis(await restoreSession(context, config))
     for (; next.done !== true; next = await journal.next()) {
       const keys = next.value
       for (let at = 0; at < keys.length; at += GROUP_KEYS) {

@@ -1,16 +1,20 @@
+import { RelayError, SourceError } from '../../../errors.ts'
 import type { RedisSourceConfig } from '../../../model/config.ts'
 import type { RedisFacts } from '../../../model/facts.ts'
 import type { Finding } from '../../../model/finding.ts'
+import { versionOfInfo } from '../../../model/redis-version.ts'
 import type { RestoreContext } from '../../contract.ts'
-import { stdinOf } from '../talk/connection.ts'
-import type { Session } from '../talk/connection.ts'
+import { accepted, connectRedis, demand } from '../talk/connect.ts'
+import { ReplyError } from '../talk/connection.ts'
+import type { RedisConnection } from '../talk/connection.ts'
+import type { Session } from '../talk/session.ts'
 import { addressOf, nameOf } from '../failures.ts'
 import { parseInfo } from '../talk/inspection.ts'
+import { nap } from '../talk/nap.ts'
 import { tellProgress } from './arrange.ts'
 import { compareKeys, expectedKeys, parseKeyspace } from './compare.ts'
 import { evictionNote } from '../memory.ts'
 import { noCli } from './preflight.ts'
-import { scriptFailed } from '../start/host-start.ts'
 import { lookAtTarget, restoreSession } from './look.ts'
 
 /** s */
@@ -43,16 +47,24 @@ export async function checkRedis(
   }
   const appendonly = up.get('aof_enabled') === '1'
   // How it starts from now on, which is no guess any more.
-  const { start } = await lookAtTarget({ ...context, renews: false }, config, facts, session)
+  const start = await lookAtTarget({ ...context, renews: false }, config, facts, session).then(
+    (look) => look.start,
+    (error: unknown) => {
+      if (error instanceof SourceError && error.code === 'no-redis-cli') return undefined
+      throw error
+    },
+  )
   return [
     {
       check: 'redis-up',
       outcome: 'ok',
-      message: `Redis ${start.version?.name ?? ''} at ${addressOf(config)} is up`,
+      message: `Redis ${versionOfInfo(up)?.name ?? ''} at ${addressOf(config)} is up`,
     },
     keysFinding(facts, appendonly, up, context.renews === true),
     ...savingFindings(up),
-    ...startFinding(appendonly, start.appendonly),
+    ...(start === undefined
+      ? [noCli('The server has no redis-cli: what Redis will load the next time was not looked at')]
+      : startFinding(appendonly, start.appendonly)),
   ]
 }
 
@@ -133,41 +145,56 @@ async function waitUntilUp(
   stall: number,
 ): Promise<ReadonlyMap<string, string> | string | undefined> {
   const { context } = session
-  const process = await context.host.spawn(
-    {
-      script: 'sources/redis/restore-check',
-      patience: 'work',
-      args: [...session.server, String(stall)],
-      privilege: context.privilege,
-      title: 'waiting for Redis on the server',
-    },
-    { signal: context.signal },
-  )
-  process.exit.catch(() => {})
-  const stop = (): void => process.kill()
-  context.signal.addEventListener('abort', stop)
+  let connection: RedisConnection | undefined
+  let before: string | undefined
+  let moved = performance.now()
   try {
-    process.stdin.on('error', () => {})
-    process.stdin.end(stdinOf(session))
-    let rest = ''
-    for await (const chunk of process.stdout) {
-      rest += (chunk as Buffer).toString('utf8')
-      // What INFO says comes at the end and is kept whole.
-      for (let at = rest.indexOf('\n'); at !== -1 && rest.startsWith('loading '); at = rest.indexOf('\n')) {
-        tellProgress(context, rest.slice(0, at))
-        rest = rest.slice(at + 1)
+    for (let looks = 1; ; looks += 1) {
+      let now: string
+      try {
+        connection ??= await connectRedis(session)
+        const seen = await lookAtStart(session, connection)
+        if (typeof seen !== 'string') return seen
+        now = seen
+      } catch (error) {
+        context.signal.throwIfAborted()
+        if (!(error instanceof RelayError)) throw error
+        if (error.code === 'no-redis-cli') return undefined
+        now = error.details.stderr ?? error.message
+        if (FINAL.has(error.code)) return now
+        await connection?.[Symbol.asyncDispose]()
+        connection = undefined
       }
+      if (now !== before) moved = performance.now()
+      else if (performance.now() - moved >= stall * 1000) return now
+      before = now
+      await nap(looks <= 20 ? 100 : 1000, context.signal)
     }
-    const exit = await process.exit
-    context.signal.throwIfAborted()
-    if (rest.startsWith('up\n')) return parseInfo(rest.slice(3))
-    if (rest === 'no-cli\n') return undefined
-    if (rest.startsWith('failed ')) return rest.slice('failed '.length).trim()
-    throw scriptFailed('Waiting for Redis on the server', exit)
-  } catch (error) {
-    context.signal.throwIfAborted()
-    throw error
   } finally {
-    context.signal.removeEventListener('abort', stop)
+    await connection?.[Symbol.asyncDispose]()
   }
+}
+
+/** What no waiting mends. */
+const FINAL: ReadonlySet<string> = new Set([
+  'redis-wrong-password',
+  'redis-password-needed',
+  'redis-no-permission',
+])
+
+/** Its INFO when it is up; else what is to change until then. */
+async function lookAtStart(
+  { context, config }: Session,
+  connection: RedisConnection,
+): Promise<ReadonlyMap<string, string> | string> {
+  const pong = await connection.ask('PING')
+  if (pong instanceof ReplyError && /^LOADING/.test(pong.message)) {
+    const fields = parseInfo(String(await demand(connection, config, 'ask for INFO', 'INFO', 'persistence')))
+    const [loaded, all] = [fields.get('loading_loaded_bytes'), fields.get('loading_total_bytes')]
+    tellProgress(context, `loading ${loaded} ${all}`)
+    return `loading ${loaded}`
+  }
+  accepted(pong, config, 'PING it')
+  const info = String(await demand(connection, config, 'ask for INFO', 'INFO'))
+  return info.startsWith('# ') ? parseInfo(info) : info
 }

@@ -3,16 +3,16 @@ import type { RedisSourceConfig } from '../../../model/config.ts'
 import type { RedisFacts } from '../../../model/facts.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { RestoreContext } from '../../contract.ts'
-import { isRunningContainer, openSession, stdinOf } from '../talk/connection.ts'
-import type { Session } from '../talk/connection.ts'
+import { connectRedis } from '../talk/connect.ts'
+import { isRunningContainer, openSession } from '../talk/session.ts'
+import type { Session } from '../talk/session.ts'
 import { readContainerConfig, startDirectory, toSpeak } from '../talk/container.ts'
 import type { RedisContainer } from '../talk/container.ts'
 import { configRefused, nameOf } from '../failures.ts'
-import { findHostStart, hostBinary, readStart, scriptFailed } from '../start/host-start.ts'
+import { findHostStart, hostBinary, readStart } from '../start/host-start.ts'
 import type { StartFound } from '../start/host-start.ts'
 import { askServer, stateOf } from '../talk/inspect.ts'
 import type { Inspection } from '../talk/inspection.ts'
-import { parseRecords } from '../talk/records.ts'
 import { foundFiles } from '../capture/own-files.ts'
 import { startOf } from '../start/next-start.ts'
 import type { RedisStart, StartEvidence } from '../start/next-start.ts'
@@ -50,16 +50,16 @@ export async function lookAtTarget(
     container === undefined
       ? await findHostStart(session, { running, info, configFile, starter: context.starter })
       : await containerStart(session, container, running, configFile)
-  const { 'config-sets': configSets, ...more } = running ? await presentSettings(session) : {}
+  const { settings, configSets }: Present = running ? await presentSettings(session) : { settings: {} }
   const start = startOf(
     {
       running,
       ...found,
       version: running ? versionOfInfo(info) : found.version,
-      present: { ...inspection.settings, ...more },
+      present: { ...inspection.settings, ...settings },
       found: foundFiles(inspection),
       info,
-      configSets: configSets === undefined ? undefined : Number(configSets),
+      configSets,
       startsWith: config.startsWith,
       renewed: context.renews === true && container !== undefined,
     },
@@ -122,21 +122,27 @@ async function isRunning(session: Session, inspection: Inspection): Promise<bool
 }
 
 /** Settings that a capture does not ask for. What the server does not tell is left out. */
-async function presentSettings(session: Session): Promise<Partial<Record<string, string>>> {
-  const { context } = session
-  const result = await context.host.run(
-    {
-      script: 'sources/redis/restore-settings',
-      patience: 'list',
-      args: session.server,
-      privilege: context.privilege,
-      title: 'asking Redis on the server',
-    },
-    { stdin: stdinOf(session), signal: context.signal },
+const SETTINGS = ['databases', 'maxmemory', 'maxmemory-policy', 'enable-protected-configs'] as const
+
+interface Present {
+  readonly settings: Partial<Record<string, string>>
+  /** How often CONFIG SET was called, where that is counted by itself: since Redis 7.0. */
+  readonly configSets?: number
+}
+
+async function presentSettings(session: Session): Promise<Present> {
+  await using connection = await connectRedis(session)
+  const [commands, ...values] = await connection.askAll([
+    ['INFO', 'commandstats'],
+    ...SETTINGS.map((name) => ['CONFIG', 'GET', name]),
+  ])
+  const settings = values.flatMap((reply) =>
+    Array.isArray(reply) && reply.length === 2 ? [reply.map(String) as [string, string]] : [],
   )
-  const records = result.status === 0 ? parseRecords(result.stdout) : undefined
-  if (records === undefined) throw scriptFailed('Asking Redis on the server', result)
-  return Object.fromEntries(records)
+  const counted = Buffer.isBuffer(commands) ? commands.toString('latin1') : ''
+  if (!counted.includes('cmdstat_config|')) return { settings: Object.fromEntries(settings) }
+  const sets = /^cmdstat_config\|set:calls=(\d+),/m.exec(counted)?.[1] ?? '0'
+  return { settings: Object.fromEntries(settings), configSets: Number(sets) }
 }
 
 /** The source's path must be the directory that the target's Redis uses. */

@@ -53,6 +53,25 @@ or_forbidden() {
   esac
 }
 
+# persistence: INFO's part of that name in $info; fails, with the reason in $answer, when there is none.
+persistence() {
+  ask INFO persistence
+  case $answer in
+    '# Persistence'*) info=$(printf '%s\n' "$answer" | tr -d '\r') ;;
+    *) return 1 ;;
+  esac
+}
+
+# info_value NAME: from the last persistence; empty when it is not there.
+info_value() {
+  case $info in
+    *"$newline$1:"*)
+      info_rest=${info#*"$newline$1:"}
+      printf '%s\n' "${info_rest%%"$newline"*}"
+      ;;
+  esac
+}
+
 # No rewrite runs or is about to.
 settled_rewrites() {
   still=0

@@ -44,6 +44,8 @@ else
   tell owner "${3-}"
   if [ -r "$directory" ] && [ -x "$directory" ]; then tell readable yes; fi
   if [ -w "$directory" ]; then tell writable yes; fi
+  tell free-kib "$(df -Pk -- "$directory" 2>/dev/null | awk 'NR == 2 { print $4 }')"
+  set --
   count=0
   for file in "$directory"/* "$directory"/.[!.]*; do
     [ -e "$file" ] || [ -L "$file" ] || continue
@@ -58,9 +60,22 @@ else
       done
     elif [ -f "$file" ]; then
       tell file "$name"
+      set -- "$@" "$file"
       [ -r "$file" ] || tell unreadable "$name"
     fi
   done
+fi
+
+# In the order of the files: inode, time of the last change, size. Busybox has whole seconds.
+if [ -d "$directory" ] && [ "$#" -gt 0 ]; then
+  for format in '%i %.Z %s' '%i %Z %s'; do
+    states=$(stat -L -c "$format" -- "$@" 2>/dev/null)
+    [ "$(printf '%s\n' "$states" | wc -l)" -eq "$#" ] || states=$(
+      for file; do stat -L -c "$format" -- "$file" 2>/dev/null || echo gone; done
+    )
+    case $states in *[0-9]*) break ;; esac
+  done
+  tell states "$states"
 fi
 
 # The server's own process, whatever it listens on: in a container too, whose /data is this directory.

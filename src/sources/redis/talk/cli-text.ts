@@ -1,5 +1,5 @@
-import { ReplyError } from './client.ts'
-import type { Argument, Reply } from './client.ts'
+import { ReplyError } from './connection.ts'
+import type { Argument, Reply } from './connection.ts'
 
 /** A command as redis-cli reads it (sdssplitargs): every word in quotes, without its line break. */
 export function writeCommand(args: readonly Argument[]): string {
@@ -66,7 +66,8 @@ function parseScalar(text: string): Reply | undefined {
   if (text.startsWith('(error) ')) return new ReplyError(text.slice('(error) '.length))
   if (/^\(empty .*\)$/.test(text)) return []
   if (text.startsWith('"')) return text.length > 1 && text.endsWith('"') ? unquote(text) : undefined
-  return /^[A-Z]+$/.test(text) ? Buffer.from(text, 'latin1') : undefined
+  // A status: OK, Background saving started.
+  return /^[A-Z][A-Za-z ]*$/.test(text) ? Buffer.from(text, 'latin1') : undefined
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', a: '\x07', b: '\b' }

@@ -1,79 +1,132 @@
-import { SourceError } from '../../../errors.ts'
+import { RemoteError, SourceError } from '../../../errors.ts'
 import type { RedisSourceConfig } from '../../../model/config.ts'
-import type { RestoreContext } from '../../contract.ts'
-import { isRunningContainer, stdinOf } from './connection.ts'
-import type { Session } from './connection.ts'
-import { toSpeak } from './container.ts'
+import { formatDuration } from '../../../model/units.ts'
+import type { RemoteHost } from '../../../remote/contract.ts'
 import { nameOf, refusal } from '../failures.ts'
-import { CliConnection } from './cli-client.ts'
-import { RedisClient, ReplyError } from './client.ts'
-import type { Argument, RedisConnection, Reply } from './client.ts'
-import { restoreSession } from '../restore/look.ts'
-
-/** The target of a merge, from the server's side. Throws SourceError when it does not let us in. */
-export async function connectTarget(
-  context: RestoreContext,
-  config: RedisSourceConfig,
-): Promise<RedisConnection> {
-  const at = config.at
-  if (!('address' in at) || at.tls !== false) return connectByCli(await restoreSession(context, config))
-  const password =
-    config.password === undefined ? '' : (await context.secret(config.password, context.signal)).reveal()
-  const client = new RedisClient(await context.host.connectTcp(at.address, at.port, context.signal))
-  if (password !== '') {
-    const user = config.username === undefined ? [] : [config.username]
-    const answer = await client.ask('AUTH', ...user, password)
-    // A server without a password takes none, and lets everybody in.
-    if (answer instanceof ReplyError && !/no password is set/i.test(answer.message)) {
-      await client[Symbol.asyncDispose]()
-      throw refusal(config, 'in', answer.message)
-    }
-  }
-  return client
-}
+import { CliConnection } from './cli-connection.ts'
+import { ReplyError } from './connection.ts'
+import type { Argument, Bounds, RedisConnection, Reply } from './connection.ts'
+import { toSpeak } from './container.ts'
+import { noCli } from './inspect.ts'
+import { pingState } from './server-state.ts'
+import { isRunningContainer, stdinOf } from './session.ts'
+import type { Session } from './session.ts'
+import { TcpConnection } from './tcp-connection.ts'
 
 /**
- * Through redis-cli, which speaks for us in a container, whose port may be nowhere else, by TLS with the files that it
- * takes, and to a unix socket.
+ * Opens a conversation with the Redis of a source: by TCP from the server's side; by redis-cli there for one that speaks
+ * TLS (its files may be the server's), at a unix socket, or in a container (whose port may be nowhere else), and where the
+ * server forwards nothing. It ends with the context's signal. Throws SourceError when it is not there, does not let us in
+ * or says nothing.
  */
+export async function connectRedis(session: Session): Promise<RedisConnection> {
+  const { context, config } = session
+  const { at } = config
+  const isPlain = 'address' in at && at.tls === false
+  if (!isPlain) return connectByCli(session)
+  let socket
+  try {
+    socket = await context.host.connectTcp(at.address, at.port, context.signal)
+  } catch (error) {
+    if (!(error instanceof RemoteError)) throw error
+    if (error.code === 'tcp-refused') throw isDown(session)
+    return connectByCli(session)
+  }
+  const connection = new TcpConnection(socket, boundsOf(context, nameOf(config)))
+  try {
+    await logIn(session, connection)
+    return connection
+  } catch (error) {
+    await connection[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+async function logIn(
+  { config, lines: [password = ''] }: Session,
+  connection: RedisConnection,
+): Promise<void> {
+  if (password === '') return
+  const user = config.username === undefined ? [] : [config.username]
+  const answer = await connection.ask('AUTH', ...user, password)
+  // A server without a password takes none, and lets everybody in.
+  if (answer instanceof ReplyError && !/no password is set|without any password/i.test(answer.message)) {
+    throw refusal(config, 'in', answer.message)
+  }
+}
+
 async function connectByCli(session: Session): Promise<RedisConnection> {
   const { context, config, container } = session
-  if (container !== undefined && !isRunningContainer(container)) {
-    throw new SourceError('redis-down', `${nameOf(config)} does not run`, {
-      next: `Start it: docker start ${container.look?.name ?? ''}`.trim(),
-    })
-  }
+  if (container !== undefined && !isRunningContainer(container)) throw isDown(session)
+  const privilege = container === undefined ? context.privilege : toSpeak(context.privilege)
+  const process = await context.host.spawn(
+    {
+      script: 'sources/redis/session',
+      patience: 'work',
+      args: session.server,
+      privilege,
+      title: 'redis-cli on the server',
+    },
+    { signal: context.signal },
+  )
   return new CliConnection(
-    await context.host.spawn(
-      {
-        script: 'sources/redis/merge-session',
-        patience: 'work',
-        args: session.server,
-        privilege: container === undefined ? context.privilege : toSpeak(context.privilege),
-        title: 'redis-cli on the server',
-      },
-      { signal: context.signal },
-    ),
-    stdinOf(session),
+    process,
+    {
+      input: stdinOf(session),
+      unreached: (said) => whyUnreached(session, said),
+      ended: ({ status, stderr }, said) =>
+        status === 127 || said.includes('executable file not found')
+          ? noCli(session)
+          : whyUnreached(session, said || stderr),
+    },
+    boundsOf(context, nameOf(config)),
   )
 }
 
-/** Closes the connection when the run is interrupted, so that whoever waits for an answer is woken up. */
-export function closeOnAbort(client: RedisConnection, signal: AbortSignal): Disposable {
-  const close = (): void => void client[Symbol.asyncDispose]()
-  signal.addEventListener('abort', close)
-  if (signal.aborted) close()
-  return { [Symbol.dispose]: () => signal.removeEventListener('abort', close) }
+/** How long it may be silent, and until when it goes on; `name` is what a person calls it. */
+export function boundsOf(
+  { host, signal }: { readonly host: RemoteHost; readonly signal: AbortSignal },
+  name: string,
+): Bounds {
+  return {
+    silence: { first: host.silence('ask'), later: host.silence('work') },
+    silent: (ms) =>
+      new SourceError(
+        'redis-silent',
+        `${name} has said nothing for ${formatDuration(ms)}, though it takes the connection`,
+        {
+          next: 'Look on the server at what Redis is busy with: its log, and redis-cli SLOWLOG GET; and check `tls` of this source. Then run it again.',
+        },
+      ),
+    signal,
+  }
+}
+
+function whyUnreached(session: Session, said: string): Error {
+  const { config, context } = session
+  try {
+    pingState({ status: 1, answer: said, auth: '' }, config, context.probe.uid)
+    return isDown(session)
+  } catch (error) {
+    return error as Error
+  }
+}
+
+function isDown({ config, container }: Session): SourceError {
+  const how = container?.look === undefined ? 'Start it' : `Start it: docker start ${container.look.name}`
+  return new SourceError('redis-down', `${nameOf(config)} does not run`, {
+    next: `${how}, then run it again.`,
+  })
 }
 
 /** Asks a server that must not refuse; an error answer is thrown as a SourceError that says what was tried. */
 export async function demand(
-  client: RedisConnection,
+  connection: RedisConnection,
   config: RedisSourceConfig,
   doing: string,
   ...args: readonly Argument[]
 ): Promise<Reply> {
-  return accepted(await client.ask(...args), config, doing)
+  return accepted(await connection.ask(...args), config, doing)
 }
 
 /** The answer, unless it is an error. */

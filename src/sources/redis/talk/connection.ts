@@ -1,66 +1,120 @@
-import { SourceError } from '../../../errors.ts'
-import type { RedisSourceConfig } from '../../../model/config.ts'
-import type { CaptureContext } from '../../contract.ts'
-import { findRedisContainer, portOf } from './container.ts'
-import type { RedisContainer } from './container.ts'
-import { locate } from './location.ts'
-import type { Location } from './location.ts'
-import { tlsInput } from './tls.ts'
+import { ConnectionError } from '../../../errors.ts'
 
-/** What every step of a capture needs. */
-export interface Session {
-  readonly context: CaptureContext
-  readonly config: RedisSourceConfig
-  readonly location: Location
-  /** Where it runs, when it is named by service or container. */
-  readonly container?: RedisContainer
-  /** Arguments of every script that talks to Redis; see redis_open in sources/redis/scripts/lib/redis.sh. */
-  readonly server: readonly [host: string, port: string, user: string, tls: string, container: string]
-  /** What these scripts read first: the password (empty for none), then the files of this machine for TLS. */
-  readonly lines: readonly string[]
-}
+/** An error that the server answered: `BUSYKEY Target key name already exists.` */
+export class ReplyError {
+  readonly message: string
 
-/** The lines as they go to stdin. */
-export function stdinOf({ lines }: Pick<Session, 'lines'>): Buffer {
-  return Buffer.from(lines.map((line) => `${line}\n`).join(''))
-}
-
-/** Gathers it. Throws SourceError when the source can't be reached in the way that is configured. */
-export async function openSession(context: CaptureContext, config: RedisSourceConfig): Promise<Session> {
-  const { at } = config
-  const password = await passwordOf(context, config)
-  const common = { context, config, location: locate(config, context.probe.deployment), lines: [password] }
-  const user = config.username ?? ''
-  if ('socket' in at) return { ...common, server: [`unix:${at.socket}`, '', user, 'no', ''] }
-  if ('address' in at) {
-    const tls = await tlsInput(context, at.tls)
-    return {
-      ...common,
-      lines: [password, ...tls.lines],
-      server: [at.address, String(at.port), user, tls.argument, ''],
-    }
-  }
-  const container = await findRedisContainer(context, config, at)
-  const id = isRunningContainer(container) ? (container.look?.id ?? '') : 'none'
-  return {
-    ...common,
-    container,
-    server: ['127.0.0.1', String(portOf(container.start)), user, 'no', id],
+  constructor(message: string) {
+    this.message = message
   }
 }
 
-/** One that can be asked. */
-export function isRunningContainer({ look }: RedisContainer): boolean {
-  return look?.status === 'running'
+export type Reply = Buffer | number | null | ReplyError | readonly Reply[]
+export type Argument = string | Buffer
+
+/** A conversation with one Redis. Disposing it ends it. */
+export interface RedisConnection extends AsyncDisposable {
+  /**
+   * The answer to one command; an error answer is returned, not thrown. Throws ConnectionError `lost`, SourceError for a
+   * Redis that can't be reached or says nothing, and the signal's reason.
+   */
+  ask(...args: readonly Argument[]): Promise<Reply>
+  /** The answers to several commands, sent without waiting in between. */
+  askAll(commands: readonly (readonly Argument[])[]): Promise<readonly Reply[]>
 }
 
-async function passwordOf(context: CaptureContext, config: RedisSourceConfig): Promise<string> {
-  const password =
-    config.password === undefined ? '' : (await context.secret(config.password, context.signal)).reveal()
-  if (/[\n\0]/.test(password)) {
-    throw new SourceError('redis-password-line', 'The password of Redis has a line break in it', {
-      next: 'Check where `password` of this source points to: it must be the password alone.',
-    })
+/** What bounds a conversation. */
+export interface Bounds {
+  /** How long it may be silent, in ms, while an answer is waited for: before the first one, and later. */
+  readonly silence: { readonly first: number; readonly later: number }
+  /** The error for one that has been silent for so many ms. */
+  readonly silent: (ms: number) => Error
+  /** Ends the conversation: whoever waits for an answer gets the signal's reason. */
+  readonly signal: AbortSignal
+}
+
+interface Waiting {
+  readonly command: string
+  readonly resolve: (reply: Reply) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Commands that wait for their answers, which come in their order, whatever they travel by. */
+export abstract class Conversation implements RedisConnection {
+  readonly #bounds: Bounds
+  readonly #waiting: Waiting[] = []
+  readonly #abort = (): void => this.#end(this.#bounds.signal.reason as Error)
+  #silence: number
+  #watch: NodeJS.Timeout | undefined
+  #failure: Error | undefined
+
+  protected constructor(bounds: Bounds) {
+    this.#bounds = bounds
+    this.#silence = bounds.silence.first
+    bounds.signal.addEventListener('abort', this.#abort)
   }
-  return password
+
+  /** Sends a command; `taken` is called when the other side took it. */
+  protected abstract send(args: readonly Argument[], taken: () => void): void
+  /** Ends what it travels by. */
+  protected abstract close(): void
+
+  async ask(...args: readonly Argument[]): Promise<Reply> {
+    if (this.#bounds.signal.aborted) this.#abort()
+    if (this.#failure !== undefined) throw this.#failure
+    const answer = new Promise<Reply>((resolve, reject) =>
+      this.#waiting.push({ command: String(args[0]), resolve, reject }),
+    )
+    if (this.#waiting.length === 1) this.heard()
+    this.send(args, () => this.heard())
+    return answer
+  }
+
+  askAll(commands: readonly (readonly Argument[])[]): Promise<readonly Reply[]> {
+    return Promise.all(commands.map((command) => this.ask(...command)))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.resolve()
+    this.#end(new ConnectionError('lost', 'The connection to Redis was closed'))
+  }
+
+  /** The command whose answer comes next. */
+  protected get asked(): string | undefined {
+    return this.#waiting[0]?.command
+  }
+
+  /** The answer to it. */
+  protected answer(reply: Reply): void {
+    this.#silence = this.#bounds.silence.later
+    this.#waiting.shift()?.resolve(reply)
+    this.heard()
+  }
+
+  /** There is none, and the next command may have one. */
+  protected refuse(error: Error): void {
+    this.#waiting.shift()?.reject(error)
+    this.heard()
+  }
+
+  /** The other side gave a sign of life. */
+  protected heard(): void {
+    clearTimeout(this.#watch)
+    if (this.#waiting.length === 0 || this.#failure !== undefined) return
+    const ms = this.#silence
+    this.#watch = setTimeout(() => this.#end(this.#bounds.silent(ms)), ms)
+  }
+
+  /** Nothing comes any more. */
+  protected fail(error: Error): void {
+    this.#failure ??= error
+    clearTimeout(this.#watch)
+    this.#bounds.signal.removeEventListener('abort', this.#abort)
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#failure)
+  }
+
+  #end(error: Error): void {
+    this.fail(error)
+    this.close()
+  }
 }

@@ -1,6 +1,6 @@
 import { RemoteError, SourceError } from '../../../errors.ts'
-import { isRunningContainer, stdinOf } from './connection.ts'
-import type { Session } from './connection.ts'
+import { isRunningContainer, stdinOf } from './session.ts'
+import type { Session } from './session.ts'
 import { startDirectory } from './container.ts'
 import { addressOf, configRefused, nameOf } from '../failures.ts'
 import { parseInspection } from './inspection.ts'
@@ -62,6 +62,13 @@ export async function askServer(
     : { ...inspection, dirReal: container.pathOnServer(dir) }
 }
 
+/** What lies in the directory; the server is not asked. Throws RemoteError when it fails. */
+export async function lookAtDirectory(session: Session): Promise<Inspection['directory']> {
+  const [host, port, user] = session.server
+  const unasked = { ...session, server: [host, port, user, 'no', 'none'] as const, lines: [''] }
+  return (await askServer(unasked, { settle: false })).directory
+}
+
 /** Throws SourceError for everything but a server that answers and one that does not run. */
 export async function stateOf(session: Session, inspection: Inspection): Promise<'up' | 'stopped'> {
   const { config, container } = session
@@ -89,7 +96,8 @@ export async function stateOf(session: Session, inspection: Inspection): Promise
   )
 }
 
-function noCli({ container }: Session): SourceError {
+/** There is no redis-cli where it is needed. */
+export function noCli({ container }: Session): SourceError {
   if (container !== undefined) {
     return new SourceError('no-redis-cli', `Container ${container.look?.name} has no redis-cli`, {
       next: 'Use an image that has it, as the official ones do, or stop the container: then its files are taken as they lie.',

@@ -1,3 +1,6 @@
+import { parseFileState } from './file-states.ts'
+import type { FileStates } from './file-states.ts'
+
 /** The settings that say how a Redis persists. */
 export const SETTINGS = [
   'dir',
@@ -26,6 +29,9 @@ export interface Inspection {
     /** Names directly in it. */
     readonly files: readonly string[]
     readonly unreadable: readonly string[]
+    readonly states: FileStates
+    /** Of its file system, for us. */
+    readonly freeBytes?: number | undefined
     readonly directories: readonly string[]
     /** A directory in it that holds the manifest of a multi-part AOF. */
     readonly manifestDirectory?: string | undefined
@@ -86,6 +92,8 @@ export function parseInspection(stdout: Buffer): Inspection | undefined {
       owner: first.get('owner') || undefined,
       files: all.get('file') ?? [],
       unreadable: all.get('unreadable') ?? [],
+      states: statesOf(all.get('file') ?? [], first.get('states') ?? ''),
+      freeBytes: /^\d+$/.test(first.get('free-kib') ?? '') ? Number(first.get('free-kib')) * 1024 : undefined,
       directories: all.get('directory') ?? [],
       manifestDirectory: first.get('manifest'),
     },
@@ -102,6 +110,16 @@ export function parseInspection(stdout: Buffer): Inspection | undefined {
     dirReal: first.get('dir-real'),
     settled: Number(first.get('settled') ?? 0),
   }
+}
+
+function statesOf(files: readonly string[], states: string): FileStates {
+  const lines = states.split('\n')
+  return new Map(
+    files.flatMap((name, at) => {
+      const state = parseFileState(lines[at] ?? '')
+      return state === undefined ? [] : [[name, state]]
+    }),
+  )
 }
 
 function aofEnabled(info: ReadonlyMap<string, string>): { readonly appendonly?: string } {

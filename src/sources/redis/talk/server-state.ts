@@ -10,19 +10,28 @@ import { describeTlsFile } from './tls.ts'
  */
 export function serverState(inspection: Inspection, config: RedisSourceConfig): 'up' | 'stopped' {
   const { ping } = inspection
+  if (ping === undefined) throw new Error('the server was not asked')
+  const state = pingState(ping, config, inspection.uid)
+  if (state === 'stopped') return state
+  if (inspection.infoRefused !== undefined) throw refusal(config, 'ask for INFO', inspection.infoRefused)
+  if (inspection.info.get('loading') === '1') throw refusal(config, 'save', 'LOADING')
+  return 'up'
+}
+
+/** The same by what redis-cli says when it asks PING, as the user with this uid on the server. */
+export function pingState(
+  ping: NonNullable<Inspection['ping']>,
+  config: RedisSourceConfig,
+  uid: number,
+): 'up' | 'stopped' {
   const redis = nameOf(config)
   const at = addressOf(config)
-  if (ping === undefined) throw new Error('the server was not asked')
   // A password for a server that has none does no harm. A password that is refused does, even where PING works without
   // one.
   if (ping.auth !== '' && (ping.answer !== 'PONG' || /WRONGPASS/.test(ping.auth))) {
     throw refusal(config, 'in', ping.auth)
   }
-  if (ping.answer === 'PONG' && ping.status === 0) {
-    if (inspection.infoRefused !== undefined) throw refusal(config, 'ask for INFO', inspection.infoRefused)
-    if (inspection.info.get('loading') === '1') throw refusal(config, 'save', 'LOADING')
-    return 'up'
-  }
+  if (ping.answer === 'PONG' && ping.status === 0) return 'up'
   if (/Connection refused|No such file or directory/.test(ping.answer)) return 'stopped'
   if (ping.status === 124 || ping.status === 143) {
     throw new SourceError('redis-silent', `${redis} takes the connection and does not answer`, {
@@ -43,7 +52,7 @@ export function serverState(inspection: Inspection, config: RedisSourceConfig): 
   const tls = tlsFailure(config, ping.answer)
   if (tls !== undefined) throw tls
   if ('socket' in config.at && /Permission denied/.test(ping.answer)) {
-    throw new SourceError('redis-unreachable', `uid ${inspection.uid} may not use the socket of ${redis}`, {
+    throw new SourceError('redis-unreachable', `uid ${uid} may not use the socket of ${redis}`, {
       stderr: ping.answer,
       next: 'Let this user use it (unixsocketperm, usermod -aG redis USER), or set `sudo: true` for this host.',
     })

@@ -95,7 +95,14 @@ describe.each(shells)('a path that is refused under $name', ({ shell }) => {
   })
 })
 
-describe.each([{ tar: 'gnu' as const }, { tar: 'busybox' as const }])('a failure of $tar tar', ({ tar }) => {
+/** How a server packs: a GNU tar that lists with its find's -printf or without it, or busybox tar. */
+const ways = [
+  { name: 'GNU tar', tar: 'gnu' as const, findPrintf: true },
+  { name: 'GNU tar without find -printf', tar: 'gnu' as const, findPrintf: false },
+  { name: 'busybox tar', tar: 'busybox' as const, findPrintf: false },
+]
+
+describe.each(ways)('a failure of $name', ({ tar, findPrintf }) => {
   async function setUp(folder: string, options: { uid?: number } = {}) {
     await chmod(folder, 0o755)
     const deployment = join(folder, 'app')
@@ -103,27 +110,65 @@ describe.each([{ tar: 'gnu' as const }, { tar: 'busybox' as const }])('a failure
     await writeFile(join(deployment, 'data/file'), 'x'.repeat(100_000))
     const path = tar === 'busybox' ? await busyboxTools(join(folder, 'tools')) : process.env['PATH']
     const host = shellHost({ shell: ['/bin/dash'], path: path ?? '', ...options })
-    const probe = probeOf(deployment, { tar, versions: {}, uid: options.uid ?? 0 })
+    const probe = probeOf(deployment, { tar, findPrintf, versions: {}, uid: options.uid ?? 0 })
     return { deployment, host, probe }
   }
 
-  it('names the files that it may not read, and their owner', async () => {
+  it('goes on without the files that it may not read, and names them and their owner', async () => {
     await using temp = await tempDir()
     const { deployment, host, probe } = await setUp(temp.path, { uid: NOBODY })
     await writeFile(join(deployment, 'data/secret\nfile'), 'x', { mode: 0o600 })
-    await expect(drain({ host, probe }, filesConfig(['data']), temp.path)).rejects.toMatchObject({
+    const drained = await drain({ host, probe }, filesConfig(['data']), temp.path)
+    expect(drained.members).toEqual([['data', 'data/file']])
+    expect(drained.outcome.warnings).toEqual([{ code: 'file-unreadable', count: 1 }])
+    expect(drained.notices).toMatchObject([
+      {
+        code: 'file-unreadable',
+        message: `not in this snapshot: 1 file can't be read by uid ${NOBODY}: data/secret\\nfile (uid 0, -rw-------)`,
+        next: expect.stringContaining('sudo: true') as unknown,
+      },
+    ])
+  })
+
+  it('goes on without what is in a directory that it may not read, unless that is excluded', async () => {
+    await using temp = await tempDir()
+    const { deployment, host, probe } = await setUp(temp.path, { uid: NOBODY })
+    await mkdir(join(deployment, 'data/shut/deep'), { recursive: true })
+    await chmod(join(deployment, 'data/shut'), 0o700)
+    const drained = await drain({ host, probe }, filesConfig(['data']), temp.path)
+    expect(drained.members.flat()).toEqual(expect.arrayContaining(['data', 'data/file']))
+    expect(drained.members.flat()).not.toContain('data/shut/deep')
+    expect(drained.outcome.warnings).toEqual([{ code: 'file-unreadable', count: 1 }])
+    const without = await drain({ host, probe }, filesConfig(['data'], ['shut']), temp.path)
+    expect(without.outcome.warnings).toEqual([])
+  })
+
+  it('goes on without a path that it may not read, beside others, named by where it really is', async () => {
+    await using temp = await tempDir()
+    const { deployment, host, probe } = await setUp(temp.path, { uid: NOBODY })
+    const elsewhere = join(temp.path, 'shut.env')
+    await writeFile(elsewhere, 'x', { mode: 0o600 })
+    const drained = await drain({ host, probe }, filesConfig([elsewhere, 'data']), temp.path)
+    expect(drained.members).toEqual([['data', 'data/file']])
+    expect(drained.notices[0]?.message).toMatch(/shut\.env \(uid 0, -rw-------\)$/)
+    await expect(drain({ host, probe }, filesConfig([elsewhere]), temp.path)).rejects.toMatchObject({
       code: 'unreadable',
-      message: `1 file can't be read by uid ${NOBODY}: data/secret\\nfile (uid 0, -rw-------)`,
+    })
+    await chmod(join(deployment, 'data'), 0o700)
+    await writeFile(join(deployment, 'readable'), '')
+    await expect(drain({ host, probe }, filesConfig(['data', 'readable']), temp.path)).rejects.toMatchObject({
+      code: 'unreadable',
     })
   })
 
-  it('fails on a directory that it may not read', async () => {
+  it('goes on without more than it can name', { timeout: 20_000 }, async () => {
     await using temp = await tempDir()
     const { deployment, host, probe } = await setUp(temp.path, { uid: NOBODY })
-    await mkdir(join(deployment, 'data/shut'), { mode: 0o700 })
-    await expect(drain({ host, probe }, filesConfig(['data']), temp.path)).rejects.toMatchObject({
-      code: 'unreadable',
-    })
+    const shut = Array.from({ length: 1500 }, (_each, at) => `${'shut'.repeat(10)}${at}`)
+    for (const name of shut) await writeFile(join(deployment, 'data', name), 'x', { mode: 0o600 })
+    const drained = await drain({ host, probe }, filesConfig(['data']), temp.path)
+    expect(drained.members).toEqual([['data', 'data/file']])
+    expect(drained.outcome.warnings).toContainEqual({ code: 'file-unreadable', count: 1500 })
   })
 
   it('says that there is no tar on the server, whether the probe knew or not', async () => {

@@ -5,7 +5,7 @@ import type { CaptureContext } from '../../../../src/sources/contract.ts'
 import { gnuPacker } from '../../../../src/sources/tree/gnu-packer.ts'
 
 /** What is reported of a tree whose tar ended like this; nothing was packed. */
-async function ended(status: string, messages = ''): Promise<unknown> {
+async function ended(status: string, messages = '', asked: readonly string[] = []): Promise<unknown> {
   const spawn = (command: { readonly args?: readonly string[] }): Promise<RemoteProcess> => {
     const stdout = new PassThrough()
     stdout.end()
@@ -21,7 +21,7 @@ async function ended(status: string, messages = ''): Promise<unknown> {
   const run = () => Promise.reject(new Error('nobody can be asked'))
   const context = { probe, compression: { kind: 'auto' }, host: { spawn, run }, signal: AbortSignal.any([]) }
   const root = { name: 'redis', base: 'deployment', type: 'directory' } as const
-  const pass = await gnuPacker(context as unknown as CaptureContext, [root]).again([])
+  const pass = await gnuPacker(context as unknown as CaptureContext, [root]).again(asked)
   pass.stream.resume()
   await new Promise((resolve) => pass.stream.once('end', resolve))
   return pass.finish()
@@ -49,7 +49,14 @@ test("tar's 1 says that files changed, and its 2 is good where files went away",
   const gone = 'tar: ./data/redis/b: Cannot stat: No such file or directory\n'
   expect(await ended('compress=0 tar=2', gone)).toMatchObject({ vanished: ['redis/b'] })
   await expect(ended('compress=0 tar=127')).rejects.toMatchObject({ code: 'no-tar' })
-  await expect(
-    ended('compress=0 tar=2', 'tar: ./data/redis/c: Cannot open: Permission denied\n'),
-  ).rejects.toMatchObject({ code: 'unreadable' })
+})
+
+test('what tar may not read is told, unless it came all the same or something else went wrong, too', async () => {
+  const denied = 'tar: ./data/redis/c: Cannot open: Permission denied\n'
+  expect(await ended('compress=0 tar=2', denied, ['redis/c'])).toMatchObject({ unreadable: ['redis/c'] })
+  await expect(ended('compress=0 tar=2', denied)).rejects.toMatchObject({ message: 'nobody can be asked' })
+  const broken = `${denied}tar: ./data/redis/d: Input/output error\n`
+  await expect(ended('compress=0 tar=2', broken, ['redis/c'])).rejects.toMatchObject({
+    code: 'capture-failed',
+  })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parseAnswer, writeCommand } from '../../../../src/sources/redis/talk/cli-text.ts'
-import { ReplyError } from '../../../../src/sources/redis/talk/client.ts'
+import { ReplyError } from '../../../../src/sources/redis/talk/connection.ts'
 
 describe('answers as redis-cli writes them', () => {
   test.each([
@@ -35,6 +35,7 @@ describe('answers as redis-cli writes them', () => {
   test.each([
     [[]],
     [['OK', 'OK']],
+    [['Server closed the connection.']],
     [['Error: Server closed the connection', 'OK']],
     [['"cut']],
     [['Could not connect to Redis at 127.0.0.1:6379: Connection refused']],

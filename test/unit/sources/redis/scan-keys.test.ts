@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { RecordSorter, SortedRecord } from '../../../../src/archive/contract.ts'
-import { ReplyError } from '../../../../src/sources/redis/talk/client.ts'
-import type { Argument, Reply } from '../../../../src/sources/redis/talk/client.ts'
+import { ReplyError } from '../../../../src/sources/redis/talk/connection.ts'
+import type { Argument, Reply } from '../../../../src/sources/redis/talk/connection.ts'
 import { collectKeys, dumpKeys } from '../../../../src/sources/redis/capture/scan-keys.ts'
 import type { Connection } from '../../../../src/sources/redis/capture/scan-keys.ts'
 

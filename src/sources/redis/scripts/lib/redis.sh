@@ -166,30 +166,6 @@ config_get() {
   esac
 }
 
-# persistence: INFO's part of that name in $info; fails, with the reason in $answer, when there is none.
-persistence() {
-  ask INFO persistence
-  case $answer in
-    '# Persistence'*) info=$(printf '%s\n' "$answer" | tr -d '\r') ;;
-    *) return 1 ;;
-  esac
-}
-
-# info_value NAME: from the last persistence; empty when it is not there.
-info_value() {
-  case $info in
-    *"$newline$1:"*)
-      info_rest=${info#*"$newline$1:"}
-      printf '%s\n' "${info_rest%%"$newline"*}"
-      ;;
-  esac
-}
-
-# file_identity FILE: changes whenever another file is put in its place, also twice within a second.
-file_identity() {
-  stat -c '%i %z %s' "$1" 2>/dev/null || ls -lid "$1" 2>/dev/null || echo none
-}
-
 # leftovers DIR: puts back the settings that an earlier run, which is gone, has left changed, and removes its files.
 # Counts them in $settled.
 leftovers() {

@@ -1,78 +1,43 @@
 import type { Duplex } from 'node:stream'
 import { ConnectionError } from '../../../errors.ts'
+import { Conversation, ReplyError } from './connection.ts'
+import type { Argument, Bounds, Reply } from './connection.ts'
 
-/** An error that the server answered: `BUSYKEY Target key name already exists.` */
-export class ReplyError {
-  readonly message: string
-
-  constructor(message: string) {
-    this.message = message
-  }
-}
-
-export type Reply = Buffer | number | null | ReplyError | readonly Reply[]
-export type Argument = string | Buffer
-
-/** A conversation with one Redis. Disposing it ends it. */
-export interface RedisConnection extends AsyncDisposable {
-  /** The answer to one command; an error answer is returned, not thrown. Throws ConnectionError `lost`. */
-  ask(...args: readonly Argument[]): Promise<Reply>
-  /** The answers to several commands, sent without waiting in between. */
-  askAll(commands: readonly (readonly Argument[])[]): Promise<readonly Reply[]>
-}
-
-interface Waiting {
-  readonly resolve: (reply: Reply) => void
-  readonly reject: (error: unknown) => void
-}
-
-/**
- * Talks to a Redis in its own protocol (RESP2), binary-safe. Commands may be sent without waiting; the answers come
- * in their order. Disposing it closes the connection; it does not own what it was made from beyond that.
- */
-export class RedisClient implements RedisConnection {
+/** Talks to a Redis in its own protocol (RESP2), binary-safe. Disposing it closes the socket. */
+export class TcpConnection extends Conversation {
   readonly #socket: Duplex
-  readonly #waiting: Waiting[] = []
   readonly #parser = new ReplyParser()
-  #failure: Error | undefined
 
-  constructor(socket: Duplex) {
+  constructor(socket: Duplex, bounds: Bounds) {
+    super(bounds)
     this.#socket = socket
     socket.on('data', (chunk: Buffer) => {
+      this.heard()
       try {
-        for (const reply of this.#parser.feed(chunk)) this.#waiting.shift()?.resolve(reply)
+        for (const reply of this.#parser.feed(chunk)) this.answer(reply)
       } catch (error) {
-        this.#fail(error instanceof Error ? error : new Error(String(error)))
+        this.fail(error instanceof Error ? error : new Error(String(error)))
       }
     })
-    const lost = (): void => this.#fail(new ConnectionError('lost', 'The connection to Redis was lost'))
+    const lost = (): void => this.fail(new ConnectionError('lost', 'The connection to Redis was lost'))
     socket.on('error', lost)
     socket.on('close', lost)
     socket.on('end', lost)
   }
 
-  async ask(...args: readonly Argument[]): Promise<Reply> {
-    if (this.#failure !== undefined) throw this.#failure
-    const answer = new Promise<Reply>((resolve, reject) => this.#waiting.push({ resolve, reject }))
-    this.#socket.write(encode(args))
-    return answer
-  }
-
-  async askAll(commands: readonly (readonly Argument[])[]): Promise<readonly Reply[]> {
+  override askAll(commands: readonly (readonly Argument[])[]): Promise<readonly Reply[]> {
     this.#socket.cork()
-    const answers = commands.map((command) => this.ask(...command))
+    const answers = super.askAll(commands)
     this.#socket.uncork()
-    return Promise.all(answers)
+    return answers
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  protected send(args: readonly Argument[], taken: () => void): void {
+    this.#socket.write(encode(args), taken)
+  }
+
+  protected close(): void {
     this.#socket.destroy()
-    this.#fail(new ConnectionError('lost', 'The connection to Redis was closed'))
-  }
-
-  #fail(error: Error): void {
-    this.#failure ??= error
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#failure)
   }
 }
 

@@ -1,0 +1,193 @@
+import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
+import type { Finding } from '../model/finding.ts'
+import type { Carried, CarriedOut } from './carried.ts'
+import { checkCompose, renewsServices } from './compose-check.ts'
+import type { RestoreDependencies } from './dependencies.ts'
+import { groupUnits, placedUnits } from './groups.ts'
+import { settleHolds } from './holds.ts'
+import { UndecidedError } from './launch.ts'
+import { putInPlace } from './place.ts'
+import { restoreContext } from './preflight.ts'
+import { safetyCopy } from './safety.ts'
+import { explainFullDisk } from './server/disk-full.ts'
+import { RestoreDriver } from './server/driver.ts'
+import { prepareStaging } from './server/staging.ts'
+import { stageGroup, type StagedGroup } from './stage.ts'
+import { discardSuperseded } from './supersede.ts'
+import { asRelayError, undo } from './undo.ts'
+import { recordedCompose } from './versions.ts'
+
+/** Everything behind the confirmation, for the strategy `replace`. */
+export async function replace(carried: Carried, dependencies: RestoreDependencies): Promise<CarriedOut> {
+  await using driver = await lockTarget(carried)
+  const left = await settleHolds(carried, dependencies)
+  const safetySnapshot = await safetyCopy(carried, dependencies)
+  const groups = groupUnits(carried.plan, carried.sources)
+  const restored = await stageGroups(carried, groups, dependencies)
+  const accepted = await checkStaged(carried)
+  if (carried.request.launch !== undefined) await driver.ready(carried.place.signal)
+  const ready = { driver, safetySnapshot, restored, findings: [...left, ...accepted] }
+  return await swapIn(carried, ready, dependencies)
+}
+
+/** Starts the server's script, which locks the deployment. Throws as {@link RestoreDriver.start} does. */
+export async function lockTarget(carried: Carried): Promise<RestoreDriver> {
+  const { request, plan, sources, place, diary, found } = carried
+  const { remote, probe, deployment, privilege, signal } = place
+  diary.step('locking the deployment')
+  if (probe.deployment === undefined)
+    await prepareStaging(remote, { deployment, id: plan.id, directories: [], privilege, signal })
+  return await RestoreDriver.start(
+    remote,
+    {
+      deployment,
+      id: plan.id,
+      units: placedUnits(plan, groupUnits(plan, sources)),
+      services: found.services,
+      migration: request.launch?.migration,
+      privilege,
+    },
+    signal,
+  )
+}
+
+type Restored = RestoreReport['restored'][number]
+
+/** Unpacks groups beside their targets, proven, in the form that the target's services load. `again`: over others. */
+export async function stageGroups(
+  carried: Carried,
+  groups: readonly StagedGroup[],
+  dependencies: RestoreDependencies,
+  how: { readonly again?: boolean } = {},
+): Promise<Restored[]> {
+  const { plan, sources, place, request, diary, lock } = carried
+  const { remote, deployment, privilege, signal } = place
+  const restore = contextOf(carried, dependencies)
+  const directories = groups.map((group) => group.directory)
+  const restored: Restored[] = []
+  try {
+    await prepareStaging(remote, { deployment, id: plan.id, directories, privilege, signal, ...how })
+    for (const group of groups) {
+      diary.step(`unpacking ${group.source.name} beside its target`)
+      const staged = await stageGroup(group, { ...place, snapshot: request.snapshot, lock }, dependencies)
+      restored.push({ source: group.source.name, ...staged })
+      const source = sources.find((one) => one.source.name === group.source.name)
+      const config = source?.wanted[0]?.config
+      const unit = group.units[0]
+      if (config === undefined || unit === undefined || config.kind !== 'redis') continue
+      const restorable = await dependencies.restorableOf(group.source.kind)
+      const target = plan.units.find((one) => one.source === group.source.name)?.target ?? ''
+      await restorable.arrange(restore, config, group.source.facts, {
+        staged: `${group.directory}/${unit.name}`,
+        target,
+      })
+    }
+  } catch (error) {
+    throw await explained(carried, error)
+  }
+  return restored
+}
+
+/** Has the target's Compose read what was staged, and returns what was accepted; see {@link checkCompose}. */
+export async function checkStaged({
+  request,
+  plan,
+  sources,
+  place,
+  found,
+  changed,
+}: Carried): Promise<readonly Finding[]> {
+  return await checkCompose(place.remote, found.services, placedUnits(plan, groupUnits(plan, sources)), {
+    made: found.made,
+    changed,
+    acceptChanges: request.acceptChanges,
+    recorded: recordedCompose(request.snapshot.manifest.server),
+    privilege: place.privilege,
+    signal: place.signal,
+  })
+}
+
+/** What is to be put in place. */
+export interface Ready {
+  readonly driver: RestoreDriver
+  readonly safetySnapshot: string | undefined
+  readonly restored: readonly Restored[]
+  readonly findings: readonly Finding[]
+}
+
+/** From the stop of the target's services on; a failure is undone, and is in what it resolves with. */
+export async function swapIn(
+  carried: Carried,
+  { driver, safetySnapshot, restored, findings }: Ready,
+  dependencies: RestoreDependencies,
+): Promise<CarriedOut> {
+  const { request, plan, sources, place, diary } = carried
+  const { signal } = place
+  const { host } = request
+  const checks = await Promise.all(
+    sources.map(async ({ source, wanted }) => ({
+      restorable: await dependencies.restorableOf(source.kind),
+      config: wanted[0]!.config,
+      facts: source.facts,
+    })),
+  )
+  try {
+    const placed = await putInPlace({
+      driver,
+      remote: place.remote,
+      restore: contextOf(carried, dependencies),
+      checks: host.services.manager === 'none' ? [] : checks,
+      health: host.services.health,
+      waitHealthy: dependencies.waitHealthy,
+      start: request.launch?.start ?? (request.start ? 'all' : 'none'),
+      handOver: request.launch?.handOver,
+      settles: host.services.manager !== 'none',
+      step: diary.step,
+      signal,
+    })
+    diary.step('done')
+    const kept = await discardSuperseded(place, plan)
+    return {
+      outcome: 'done',
+      restored: [...restored],
+      safetySnapshot,
+      findings: [...plan.findings, ...findings, ...placed, ...kept],
+    }
+  } catch (thrown) {
+    const error = asRelayError(await explained(carried, thrown), signal)
+    diary.step(`failed: ${error.message}`)
+    if (error instanceof UndecidedError)
+      return {
+        outcome: 'undecided',
+        restored: [...restored],
+        safetySnapshot,
+        findings: plan.findings,
+        error,
+      }
+    return await undo(driver, error, carried, safetySnapshot)
+  }
+}
+
+function contextOf({ plan, place, diary, found }: Carried, dependencies: RestoreDependencies) {
+  const targets = plan.units.map((unit) => unit.target)
+  return {
+    ...restoreContext(place, dependencies, diary.step),
+    renews: renewsServices(found.services, targets),
+  }
+}
+
+function explained({ plan, sources, place }: Carried, error: unknown): Promise<unknown> {
+  const { remote, privilege } = place
+  return explainFullDisk(remote, error, { places: placesOf(plan, groupUnits(plan, sources)), privilege })
+}
+
+/** Where a restore writes, and how much. */
+function placesOf(
+  plan: RestorePlan,
+  groups: readonly StagedGroup[],
+): { readonly directory: string; readonly bytes: number }[] {
+  return groups.map(({ directory, source }) => ({
+    directory,
+    bytes: plan.sources.find((one) => one.source === source.name)?.bytes ?? 0,
+  }))
+}
