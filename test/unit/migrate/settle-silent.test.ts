@@ -30,7 +30,12 @@ it('a server that says nothing at the hand-over is asked over a new connection, 
   } as unknown as Journey
   const giveUp = (state: string) =>
     handOverTo(() => Promise.resolve(), hold, journey, {
-      restore: { pull: { connect: () => Promise.resolve(server(`lock\t-\njournal\tID\t1\t${state}\n`)) } },
+      restore: {
+        pull: {
+          connect: () => Promise.resolve(server(`lock\t-\njournal\tID\t1\t${state}\n`)),
+          probe: () => Promise.resolve({ access: 'shell', deployment: '/app', uid: 0, home: '/root' }),
+        },
+      },
     } as unknown as MigrateDependencies)
   await expect(giveUp('closed\tdone')).resolves.toBeUndefined()
   await expect(giveUp('stopped\t-')).rejects.toMatchObject({ code: 'not-held' })
