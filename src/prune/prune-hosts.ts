@@ -53,7 +53,8 @@ async function pruneHost(
       else dependencies.reporter.event(event)
     },
   }
-  const request = { operation: 'prune', host: { name }, locks: true, dryRun } as const
+  // A dry run of it looks while another run works, too.
+  const request = { operation: 'prune', host: { name }, locks: !dryRun, dryRun } as const
   try {
     const rotation = await withRun(request, { ...dependencies, reporter }, signal, async (run) => {
       const result = await rotate(host, options, dependencies, run)
