@@ -6,7 +6,20 @@ import tseslint from 'typescript-eslint'
 const adapters = ['remote', 'archive', 'crypto', 'vault', 'secrets', 'config', 'services', 'sources', 'state']
 const contracts = adapters.map((name) => `${name}/contract`).concat('report/contract')
 // Functions of data alone, which an operation imports from the adapter that has them.
-const pure = ['report/format', 'report/rollback-summary']
+const pure = [
+  'report/format',
+  'vault/resolve-snapshot',
+  'report/rollback-summary',
+  ...[
+    'assemble-tree',
+    'compression',
+    'index-entry',
+    'index-file',
+    'pack-tar',
+    'tar-writer',
+    'wrap-in-tar',
+  ].map((name) => `archive/${name}`),
+]
 const operationUses = [...contracts, ...pure, 'retention']
 const allowed = {
   model: [],
@@ -36,6 +49,7 @@ const allowed = {
   restore: ['restore', 'pull', 'runs', ...operationUses],
   migrate: ['migrate', 'pull', 'restore', 'runs', ...operationUses],
   rollback: ['rollback', 'migrate', 'pull', 'restore', 'runs', ...operationUses],
+  show: ['show', 'verify', ...operationUses],
   demo: ['demo', 'remote'],
 }
 

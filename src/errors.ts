@@ -137,6 +137,7 @@ export type ConnectionProblem =
   | 'host-key-revoked'
   | 'lost' // was connected, then cut or dead for too long
   | 'protocol'
+  | 'ssh-config' // ~/.ssh/config is wrong
 
 /** No connection, or the connection was lost. */
 export class ConnectionError extends RelayError {

@@ -1,4 +1,4 @@
-import type { Readable, Transform, Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import type { Decryptor, Encryptor } from '../crypto/contract.ts'
 import type { PathJson } from '../model/path-bytes.ts'
 import type { ArchiveFormat, Compression, MessageBody } from '../model/snapshot.ts'
@@ -215,15 +215,6 @@ export interface IndexBuilder extends AsyncDisposable {
 /** `scratchPath` is where the encrypted scratch file goes; it is removed on dispose. */
 export type CreateIndexBuilder = (scratchPath: string) => Promise<IndexBuilder>
 
-/** An index as plain JSON lines: header, entries, trailer. */
-export interface EncodeIndex {
-  (header: IndexHeader, batches: AsyncIterable<Iterable<IndexEntry>>): AsyncGenerator<Buffer>
-  (header: StreamIndexHeader, batches: AsyncIterable<Iterable<StreamEntry>>): AsyncGenerator<Buffer>
-}
-
-/** A member's header as it stands in a tar, pax and ustar. */
-export type EncodeTarHeader = (entry: TarEntry) => Buffer
-
 /** Limits what all streams that went through it carry together. */
 export type Throttle = (stream: Readable) => Readable
 
@@ -343,21 +334,6 @@ export interface PackedMember {
  */
 export type PackTar = (members: AsyncIterable<PackedMember>) => Readable
 
-/** A compressor for the way to a target. Its level is low, because the wire is hardly ever the bottleneck. */
-export type CompressForWire = (compression: Compression) => Transform
-
-/** Reads an archive's index; entries are proven when the generator ended without error. */
-export type ReadIndex = (
-  plain: Readable,
-  options?: { readonly onHeader?: (header: IndexHeader) => void },
-) => AsyncGenerator<IndexEntry>
-
-/** Reads the index of a `stream` source; entries are proven when the generator ended without error. */
-export type ReadStreamIndex = (
-  plain: Readable,
-  options?: { readonly onHeader?: (header: StreamIndexHeader) => void },
-) => AsyncGenerator<StreamEntry>
-
 /**
  * Sorts records by their keys' bytes in bounded memory. Records that do not fit go to a scratch file, which is
  * encrypted with a key of this process only, and is gone when the sorter is disposed. Equal keys keep the order in
@@ -378,9 +354,3 @@ export interface SortedRecord<T> {
 
 /** `scratchPath` is where the scratch file goes, if one is needed. */
 export type CreateRecordSorter = <T>(scratchPath: string) => RecordSorter<T>
-
-/** A member as the read-back of its archive saw it, as a line of the index. */
-export type ToIndexEntry = (
-  entry: ReadEntry,
-  place: { readonly snapshot: string; readonly archive: string; readonly flags?: readonly IndexFlag[] },
-) => IndexEntry

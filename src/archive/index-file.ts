@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { DamageError } from '../errors.ts'
-import type { EncodeIndex, IndexEntry, IndexHeader, StreamEntry, StreamIndexHeader } from './contract.ts'
+import type { IndexEntry, IndexHeader, StreamEntry, StreamIndexHeader } from './contract.ts'
 import { parseIndexEntry, parseIndexHeader } from './index-entry.ts'
 import { parseStreamEntry, parseStreamHeader } from './stream-entry.ts'
 
@@ -15,6 +15,11 @@ const BATCH_BYTES = 64 * 1024
 const NEWLINE = 0x0a
 /** No entry comes near this, even with all the extended attributes a file can have. */
 const MAX_LINE = 64 * 1024 * 1024
+
+interface EncodeIndex {
+  (header: IndexHeader, batches: AsyncIterable<Iterable<IndexEntry>>): AsyncGenerator<Buffer>
+  (header: StreamIndexHeader, batches: AsyncIterable<Iterable<StreamEntry>>): AsyncGenerator<Buffer>
+}
 
 /** An index of version 1 as plain JSON lines (docs/design/vault.md): header, entries, trailer. */
 export const encodeIndex: EncodeIndex = async function* (

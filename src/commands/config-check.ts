@@ -57,7 +57,7 @@ function hostLines(host: HostConfig): string[] {
 
 function targetText({ ssh }: HostConfig): string {
   const host = ssh.host.includes(':') ? `[${ssh.host}]` : ssh.host
-  return `${ssh.user === undefined ? '' : `${ssh.user}@`}${host}${ssh.port === 22 ? '' : `:${ssh.port}`}`
+  return `${ssh.user === undefined ? '' : `${ssh.user}@`}${host}${ssh.port === undefined || ssh.port === 22 ? '' : `:${ssh.port}`}`
 }
 
 function checkJson(config: Config): unknown {

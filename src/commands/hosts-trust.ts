@@ -1,5 +1,4 @@
 import { loadConfig } from '../config/load.ts'
-import { DEFAULT_CONNECT_TIMEOUT, DEFAULT_KEEP_ALIVE } from '../config/normalise.ts'
 import { selectHosts } from '../config/select-hosts.ts'
 import { ConnectionError, InterruptedError, RelayError, UsageError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
@@ -9,67 +8,99 @@ import { parseTarget } from '../model/target.ts'
 import { hostKeyError } from '../remote/host-key-error.ts'
 import { checkHostKey, fingerprint, keyType } from '../remote/known-hosts.ts'
 import { addKnownHost, knownHostsFile, readKnownHosts, replaceKnownHost } from '../remote/known-hosts-file.ts'
+import type { Endpoint } from '../remote/openssh/endpoint.ts'
+import { resolveRoute } from '../remote/openssh/resolve.ts'
 import { fetchHostKey } from '../remote/ssh-client.ts'
+import type { Destination } from '../remote/ssh-client.ts'
+import { resolveSecret } from '../secrets/resolve.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
+import { personAt } from './ssh-connect.ts'
 
+/** A server on the way to a host; `name` is the host's, for messages. */
 interface Target {
   readonly name: string
-  readonly ssh: SshConfig
+  readonly ssh: Endpoint
 }
+
+type Trust = 'trusted' | 'replaced' | 'already-trusted'
 
 /**
  * `hosts trust HOST`: fetches the server's key, has a person (or `--fingerprint`) confirm it, and writes it to
- * known_hosts. A changed key replaces the old one only then.
+ * known_hosts. A changed key replaces the old one only then. The servers on the way to it come first, each in the same
+ * manner; `--fingerprint` is about the first one whose key is not trusted.
  */
 export async function hostsTrust(
   context: CommandContext,
   args: readonly string[],
   flags: { readonly fingerprint?: string },
 ): Promise<CommandOutcome> {
-  const expected = flags.fingerprint
+  let expected = flags.fingerprint
   if (expected !== undefined && !/^SHA256:[A-Za-z0-9+/]{43}$/.test(expected)) {
     throw new UsageError('That is no fingerprint', {
       next: 'Give it as ssh-keygen -l prints it on the server: SHA256: and 43 characters',
     })
   }
-  const target = await findTarget(context, args[0] ?? '')
-  const { name, ssh } = target
-  const key = await fetchHostKey(ssh, context.signal).catch((error: unknown) => {
+  const { name, ssh } = await findTarget(context, args[0] ?? '')
+  try {
+    const destination = { name, route: await resolveRoute(ssh, context) }
+    const results = []
+    for (const [index, hop] of destination.route.hops.entries()) {
+      const result = await trust(context, destination, index, expected)
+      if (result.trust !== 'already-trusted') expected = undefined
+      results.push({ ...result, ssh: hop })
+    }
+    return outcome(name, results)
+  } catch (error) {
     throw error instanceof RelayError ? error.withDetails({ host: name }) : error
+  }
+}
+
+async function trust(
+  context: CommandContext,
+  destination: Destination,
+  index: number,
+  expected: string | undefined,
+): Promise<{ readonly key: Buffer; readonly trust: Trust }> {
+  const ssh = destination.route.hops[index] as Endpoint
+  const target = { name: destination.name, ssh }
+  const key = await fetchHostKey(destination, index, {
+    resolveSecret,
+    signal: context.signal,
+    person: personAt(context),
   })
-  const check = checkHostKey(await readKnownHosts(ssh), ssh.host, ssh.port, key)
+  const { host, port } = ssh.known
+  const check = checkHostKey(await readKnownHosts(ssh), host, port, key)
   if (check.status === 'revoked') throw hostKeyError(target, key, check)
+  if (check.status === 'ok' && index < destination.route.hops.length - 1)
+    return { key, trust: 'already-trusted' }
   const shown = fingerprint(key)
   if (expected !== undefined && expected !== shown) {
     throw new ConnectionError(
       check.status === 'changed' ? 'host-key-changed' : 'host-key-unknown',
-      `The server shows ${keyType(key)} ${shown}, not ${expected}; nothing was trusted`,
+      `The server${index === destination.route.hops.length - 1 ? '' : ` ${ssh.host} on the way`} shows ${keyType(key)} ${shown}, not ${expected}; nothing was trusted`,
       {
-        host: name,
         next: `Compare with the server's own: ssh-keygen -l -f /etc/ssh/ssh_host_${shortType(key)}_key.pub`,
       },
     )
   }
-  if (check.status === 'ok') return outcome(target, key, 'already-trusted')
+  if (check.status === 'ok') return { key, trust: 'already-trusted' }
   if (expected === undefined) await confirm(context, target, key, check)
   const file = knownHostsFile(ssh)
   if (check.status === 'changed' && check.entry.file === file) {
-    await replaceKnownHost(file, ssh.host, ssh.port, [key])
-    return outcome(target, key, 'replaced')
+    await replaceKnownHost(file, host, port, [key], ssh.knownHosts.hashed)
+    return { key, trust: 'replaced' }
   }
-  await addKnownHost(file, ssh.host, ssh.port, [key])
-  return outcome(target, key, 'trusted')
+  await addKnownHost(file, host, port, [key], ssh.knownHosts.hashed)
+  return { key, trust: 'trusted' }
 }
 
 /** An ad-hoc target needs no config file. */
-async function findTarget(context: CommandContext, name: string): Promise<Target> {
+async function findTarget(
+  context: CommandContext,
+  name: string,
+): Promise<{ readonly name: string; readonly ssh: SshConfig }> {
   const parsed = name.includes('@') ? parseTarget(name) : undefined
-  if (parsed !== undefined) {
-    return {
-      name,
-      ssh: { ...parsed, keepAlive: DEFAULT_KEEP_ALIVE, connectTimeout: DEFAULT_CONNECT_TIMEOUT },
-    }
-  }
+  if (parsed !== undefined) return { name, ssh: parsed }
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
   const [host] = selectHosts(config, { names: [name] })
   if (host === undefined) throw new UsageError(`Unknown host "${name}"`)
@@ -116,20 +147,28 @@ function shortType(key: Buffer): string {
 }
 
 function outcome(
-  { name, ssh }: Target,
-  key: Buffer,
-  result: 'trusted' | 'replaced' | 'already-trusted',
+  name: string,
+  results: readonly { readonly key: Buffer; readonly trust: Trust; readonly ssh: Endpoint }[],
 ): CommandOutcome {
-  const file = knownHostsFile(ssh)
-  const shown = `${keyType(key)} ${fingerprint(key)}`
-  const text = {
-    trusted: `${name}: trusted ${shown} (written to ${file})`,
-    replaced: `${name}: trusted ${shown} in place of the old key (kept in ${file}.old)`,
-    'already-trusted': `${name}: already trusted by ${shown}`,
-  }[result]
+  const shown = results.map(({ key, trust, ssh }) => ({
+    host: ssh.host,
+    result: trust,
+    type: keyType(key),
+    fingerprint: fingerprint(key),
+    knownHosts: ssh.knownHosts.user[0],
+  }))
+  const lines = shown.map(({ host, result, type, fingerprint, knownHosts }, index) => {
+    const subject = index === shown.length - 1 ? name : `${host} (on the way to ${name})`
+    const key = `${type} ${fingerprint}`
+    return {
+      trusted: `${subject}: trusted ${key} (written to ${knownHosts})`,
+      replaced: `${subject}: trusted ${key} in place of the old key (kept in ${knownHosts}.old)`,
+      'already-trusted': `${subject}: already trusted by ${key}`,
+    }[result]
+  })
   return {
     exitCode: ExitCode.done,
-    text: printable(text),
-    json: { host: name, result, type: keyType(key), fingerprint: fingerprint(key), knownHosts: file },
+    text: printable(lines.join('\n')),
+    json: { ...shown.at(-1), host: name, ...(shown.length > 1 ? { via: shown.slice(0, -1) } : {}) },
   }
 }

@@ -46,7 +46,7 @@ export async function rollback(
       unseen: flags.yes === true || !context.interactive,
     },
     {
-      ...wireVisits(),
+      ...wireVisits(context, reporter),
       vault: await openExistingVault(config.vault),
       reporter,
       now: context.now,

@@ -11,6 +11,12 @@ export async function askSecret(prompt: string, signal: AbortSignal): Promise<Se
   )
 }
 
+/** Asks for what may be seen while it is typed. Throws InterruptedError on Ctrl-C. */
+export async function askAnswer(prompt: string, signal: AbortSignal): Promise<Secret> {
+  const { input } = await import('@inquirer/prompts')
+  return new Secret(await ask(() => input({ message: prompt }, { signal, output: process.stderr })))
+}
+
 /** {@link askSecret} twice, for a secret that is set: a slip of the finger must not lock anyone out. */
 export async function askNewSecret(prompt: string, signal: AbortSignal): Promise<Secret> {
   const first = await askSecret(prompt, signal)

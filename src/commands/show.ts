@@ -10,8 +10,7 @@ import { codeWords, formatAge, formatCount } from '../report/format.ts'
 import { renderTable } from '../report/table.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
-import { resolveSnapshot } from '../vault/resolve-snapshot.ts'
-import { storedBytes } from '../verify/verify-vault.ts'
+import { showSnapshot, type ShownSnapshot } from '../show/show-snapshot.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 
 /** `show SNAPSHOT`: all that the manifest and the ledger say of one snapshot. */
@@ -21,17 +20,18 @@ export async function show(context: CommandContext, args: readonly string[]): Pr
   if (vault === undefined) {
     throw new UsageError('There is no vault yet', { next: 'Make a first snapshot with: relay-backup pull' })
   }
-  const snapshot = await resolveSnapshot(vault, args[0] ?? 'latest')
+  const shown = await showSnapshot(vault, args[0] ?? 'latest')
+  const { snapshot, bytes, damage } = shown
   return {
     exitCode: ExitCode.done,
-    text: renderSnapshot(snapshot, context),
+    text: renderSnapshot(shown, context),
     json: {
       snapshot: `${snapshot.host}/${snapshot.id}`,
       manifestHash: snapshot.manifestHash,
       retired: snapshot.retired,
       removedFiles: [...snapshot.removedFiles],
-      bytes: storedBytes(snapshot),
-      damage: snapshot.damage ?? [],
+      bytes,
+      damage,
       manifest: snapshot.manifest,
     },
   }
@@ -39,12 +39,10 @@ export async function show(context: CommandContext, args: readonly string[]): Pr
 
 /** The page that `show` prints. */
 export function renderSnapshot(
-  snapshot: Snapshot,
+  { snapshot, bytes, missing, damage }: ShownSnapshot,
   { now, color }: Pick<CommandContext, 'now' | 'color'>,
 ): string {
   const { host, id, manifest, manifestHash, retired, unrecorded } = snapshot
-  const made = new Set(manifest.sources.map(({ name }) => name))
-  const missing = manifest.selection.filter((name) => !made.has(name))
   const took = Date.parse(manifest.finishedAt) - Date.parse(manifest.createdAt)
   const lines: [string, string][] = [
     ['snapshot', `${host}/${id}`],
@@ -55,7 +53,7 @@ export function renderSnapshot(
       'complete',
       manifest.complete ? 'yes' : `no${missing.length === 0 ? '' : `, without ${missing.join(' ')}`}`,
     ],
-    ['size', formatSize(storedBytes(snapshot))],
+    ['size', formatSize(bytes)],
     ['server', `${manifest.server.os} (${manifest.server.arch})`],
     [
       'versions',
@@ -68,7 +66,7 @@ export function renderSnapshot(
   ]
   if (retired) lines.push(['retired', 'dropped by retention; an incremental needs it'])
   if (unrecorded === true) lines.push(['unrecorded', 'the ledger does not know it'])
-  for (const { file, message, at } of snapshot.damage ?? []) {
+  for (const { file, message, at } of damage) {
     lines.push(['damaged', `${file === undefined ? '' : `${file}: `}${message} (found ${at})`])
   }
   const table = renderTable(

@@ -1,9 +1,5 @@
 import { createIndexBuilder } from '../archive/index-builder.ts'
-import { packTar } from '../archive/pack-tar.ts'
-import { encodeIndex } from '../archive/index-file.ts'
-import { toIndexEntry } from '../archive/index-entry.ts'
 import { createRecordSorter } from '../archive/record-sorter.ts'
-import { encodeTarHeader } from '../archive/tar-writer.ts'
 import { createThrottle } from '../archive/throttle.ts'
 import { writeArchive } from '../archive/write-archive.ts'
 import { createEncryptor } from '../crypto/encryptor.ts'
@@ -14,7 +10,7 @@ import type { PullDependencies } from '../pull/dependencies.ts'
 import { lockDeployment, lookAtDeploymentLock } from '../remote/deployment-lock.ts'
 import { probeHost } from '../remote/probe.ts'
 import { serverOf } from '../remote/server-of.ts'
-import { connectSsh } from '../remote/ssh.ts'
+import type { Reporter } from '../report/contract.ts'
 import { createReporter } from '../report/reporter.ts'
 import type { VisitDependencies } from '../runs/visit.ts'
 import { openLog } from '../report/log.ts'
@@ -33,6 +29,7 @@ import { accessFindings } from '../vault/access.ts'
 import { openVault } from '../vault/open-vault.ts'
 import { TOOL } from '../version.ts'
 import type { CommandContext } from './context.ts'
+import { sshConnector } from './ssh-connect.ts'
 
 /** Parts that are wired; disposing them ends what they hold. */
 export interface Wired<D> extends AsyncDisposable {
@@ -82,23 +79,19 @@ export async function wirePull(
   const throttle = limits.bandwidth === undefined ? undefined : createThrottle(limits.bandwidth)
   return {
     dependencies: {
-      ...remoteParts(),
+      ...remoteParts(wireVisits(context, reporter)),
       vault,
       encryptor,
       writeArchive,
-      packTar,
       createIndexBuilder,
-      encodeIndex,
       createSorter: createRecordSorter,
-      toIndexEntry,
-      encodeTarHeader,
       listings: openListingStore(listingsDirectory(context.env)),
       throttle: (stream) => throttle?.(stream) ?? stream,
       resolveSecret,
       findContainer: findSourceContainer,
       sourceOf,
       lockDeployment,
-      serverOf,
+      serverOf: (ssh) => serverOf(ssh, context.signal),
       holdServices,
       settleHolds,
       reporter,
@@ -110,12 +103,13 @@ export async function wirePull(
 }
 
 /** The parts of `pull --dry-run`: they connect and look. */
-export function wirePlanning({ now }: CommandContext, vault: PlanDependencies['vault']): PlanDependencies {
+export function wirePlanning(context: CommandContext, vault: PlanDependencies['vault']): PlanDependencies {
   return {
     vault,
     lookAtDeploymentLock,
-    now,
-    ...remoteParts(),
+    now: context.now,
+    // The plan itself says what is not honoured.
+    ...remoteParts(visitsBy(sshConnector(context, () => {}))),
     findContainer: findSourceContainer,
     resolveSecret,
     sourceOf,
@@ -127,15 +121,24 @@ export function wirePlanning({ now }: CommandContext, vault: PlanDependencies['v
   }
 }
 
-function remoteParts(): VisitDependencies &
-  Pick<PullDependencies, 'findVolume' | 'checkHold' | 'lookAtVersions'> {
-  return { ...wireVisits(), checkHold, findVolume, lookAtVersions }
+function remoteParts(
+  visits: VisitDependencies,
+): VisitDependencies & Pick<PullDependencies, 'findVolume' | 'checkHold' | 'lookAtVersions'> {
+  return { ...visits, checkHold, findVolume, lookAtVersions }
 }
 
-/** How servers are reached. */
-export function wireVisits(): VisitDependencies {
+/** How servers are reached. A live list of the reporter ends before somebody at the terminal is asked. */
+export function wireVisits(
+  context: CommandContext,
+  reporter: Reporter & { readonly makeRoom: () => Promise<void> },
+): VisitDependencies {
+  const warn = (message: string) => reporter.event({ type: 'warning', code: 'ssh-config', message })
+  return visitsBy(sshConnector(context, warn, () => reporter.makeRoom()))
+}
+
+function visitsBy(connect: VisitDependencies['connect']): VisitDependencies {
   return {
-    connect: (host, signal) => connectSsh(host, { resolveSecret, signal }),
+    connect,
     probe: (remote, question, signal) => probeHost(remote, question, signal),
     findHelper,
   }

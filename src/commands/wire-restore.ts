@@ -1,9 +1,5 @@
-import { assembleTree } from '../archive/assemble-tree.ts'
-import { createCompress } from '../archive/compression.ts'
-import { readIndex, readStreamIndex } from '../archive/index-file.ts'
 import { openArchive } from '../archive/open-archive.ts'
 import { passTree } from '../archive/pass-tree.ts'
-import { wrapInTar } from '../archive/wrap-in-tar.ts'
 import { createDecryptor } from '../crypto/decryptor.ts'
 import { refusingEncryptor } from '../crypto/encryptor.ts'
 import { KeyError } from '../errors.ts'
@@ -46,13 +42,7 @@ export async function wireRestore(
       cannotEncrypt: encryption.problem,
       decryptor,
       openArchive,
-      readIndex,
-      readStreamIndex,
-      assembleTree,
       passTree,
-      wrapInTar,
-      // zstd 1 keeps up with any wire.
-      compress: (compression) => createCompress(compression, compression === 'zstd' ? 1 : undefined),
       restorableOf,
       waitHealthy,
       findContainerServices,

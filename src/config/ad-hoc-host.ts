@@ -2,7 +2,6 @@ import { UsageError } from '../errors.ts'
 import type { Config, HostConfig } from '../model/config.ts'
 import { parseTarget } from '../model/target.ts'
 import { DEFAULT_DEPLOYMENT, DEFAULT_SOURCES } from './default-sources.ts'
-import { DEFAULT_CONNECT_TIMEOUT, DEFAULT_KEEP_ALIVE } from './normalise.ts'
 import { deploymentProblem, normaliseRemotePath } from './remote-path.ts'
 
 /**
@@ -25,7 +24,7 @@ export function adHocHost(
     throw new UsageError(`The deployment ${problem}`, { host: target, next: 'Write it as /srv/app or ~/app' })
   return {
     name: target,
-    ssh: { ...parsed, keepAlive: DEFAULT_KEEP_ALIVE, connectTimeout: DEFAULT_CONNECT_TIMEOUT },
+    ssh: parsed,
     deployment: normaliseRemotePath(deployment),
     sudo: false,
     tags: [],

@@ -12,10 +12,5 @@ export function mergeDefaults(defaults: ConfigInput['defaults'], host: HostInput
 type LongForm = Exclude<NonNullable<HostInput['ssh']>, string>
 
 function longForm(ssh: NonNullable<HostInput['ssh']>): LongForm {
-  if (typeof ssh !== 'string') return ssh
-  const { port, ...target } = { ...parseTarget(ssh) }
-  // A short form without a port takes the port of the defaults.
-  return port !== undefined && EXPLICIT_PORT.test(ssh) ? { ...target, port } : target
+  return typeof ssh === 'string' ? { ...parseTarget(ssh) } : ssh
 }
-
-const EXPLICIT_PORT = /[^:]:\d+$/

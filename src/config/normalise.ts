@@ -26,8 +26,6 @@ const DEFAULT_RUN_TIMEOUT = 24 * 60 * 60 * 1000
 const DEFAULT_ZSTD_LEVEL = 3
 const DEFAULT_GZIP_LEVEL = 6
 const DEFAULT_RETENTION: RetentionPolicy = { last: 7, safety: 14 * 86_400_000 }
-export const DEFAULT_KEEP_ALIVE = 10_000
-export const DEFAULT_CONNECT_TIMEOUT = 20_000
 const DEFAULT_HEALTH_TIMEOUT = 60_000
 
 /** Makes a local path absolute. */
@@ -102,15 +100,15 @@ function normaliseSsh(ssh: HostInput['ssh'], resolvePath: ResolvePath): SshConfi
     typeof ssh === 'string' ? { ...parseTarget(ssh) } : { ...ssh }
   return {
     host: input.host ?? '',
-    port: input.port ?? 22,
+    port: input.port,
     user: input.user,
     identityFile: identityFile && resolvePath(identityFile),
     identityPassphrase: input.identityPassphrase && normaliseSecret(input.identityPassphrase, resolvePath),
     agent: typeof agent === 'string' ? resolvePath(agent) : agent,
     password: input.password && normaliseSecret(input.password, resolvePath),
     knownHosts: knownHosts && resolvePath(knownHosts),
-    keepAlive: milliseconds(keepAlive) ?? DEFAULT_KEEP_ALIVE,
-    connectTimeout: milliseconds(connectTimeout) ?? DEFAULT_CONNECT_TIMEOUT,
+    keepAlive: milliseconds(keepAlive),
+    connectTimeout: milliseconds(connectTimeout),
   }
 }
 

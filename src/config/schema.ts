@@ -98,7 +98,7 @@ const fullEvery = () =>
     .describe('Incremental snapshots before the next full one. Default 30.')
 
 const sshObject = z.strictObject({
-  host: text('the host').optional().describe('Name or address of the server.'),
+  host: text('the host').optional().describe('Name or address of the server, or an alias of ~/.ssh/config.'),
   port: z
     .int('must be a whole number')
     .min(1, 'a port is 1 to 65535')
@@ -320,7 +320,7 @@ const sources = z
   .meta({ propertyNames: { pattern: NAME_PATTERN.source } })
 
 const hostShape = {
-  ssh: ssh('user@host, user@host:port, or the long form.').optional(),
+  ssh: ssh('An alias of ~/.ssh/config, user@host, user@host:port, or the long form.').optional(),
   deployment: checked(text('the path'), deploymentProblem)
     .optional()
     .describe('The directory of the app on the server. Default ~/claude-relay-deployment.'),

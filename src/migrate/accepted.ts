@@ -1,5 +1,5 @@
 import { printable } from '../model/path-bytes.ts'
-import { decodeField, fieldLines } from '../model/script-field.ts'
+import { decodeField, fieldLines } from '../model/talk.ts'
 import type { RemoteHost } from '../remote/contract.ts'
 import type { WorkPlace } from '../runs/visit.ts'
 import { scriptFailure } from '../restore/server/failure.ts'

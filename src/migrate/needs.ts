@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { decodeField, fieldLines } from '../model/script-field.ts'
+import { decodeField, fieldLines } from '../model/talk.ts'
 import { scriptFailure } from '../restore/server/failure.ts'
 import type { ContainerLook, DeploymentServices, ReadComposeNeeds } from '../services/contract.ts'
 import type { Side } from './look.ts'

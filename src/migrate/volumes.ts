@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import { ConnectionError, RelayError, SourceError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
-import { encodeField, fieldLine } from '../model/script-field.ts'
+import { encodeBytes, encodeField, fieldLine } from '../model/talk.ts'
 import { nextReply } from '../restore/server/replies.ts'
 import { prepareStaging } from '../restore/server/staging.ts'
 import type { ComposeLabels } from '../services/contract.ts'
@@ -110,10 +110,6 @@ function composeArguments(
 }
 
 /** As a field, but bytes that happen to be UTF-8 at one end and not at the other are kept as they are. */
-function encodeBytes(bytes: Uint8Array): string {
-  return [...bytes].map((byte) => `\\0${byte.toString(8).padStart(3, '0')}`).join('')
-}
-
 async function readFile(
   { remote, privilege }: Pick<Visit, 'remote' | 'privilege'>,
   path: string,

@@ -52,10 +52,11 @@ export interface RetentionPolicy {
   readonly safety: number
 }
 
+/** What our config says of a server. What it leaves open is as OpenSSH's config says. */
 export interface SshConfig {
+  /** A name, an address, or an alias of `~/.ssh/config`. */
   readonly host: string
-  readonly port: number
-  /** Absent: the local user's name. */
+  readonly port?: number | undefined
   readonly user?: string | undefined
   readonly identityFile?: string | undefined
   readonly identityPassphrase?: SecretReference | undefined
@@ -65,12 +66,12 @@ export interface SshConfig {
    */
   readonly agent?: string | boolean | undefined
   readonly password?: SecretReference | undefined
-  /** Absolute path; absent: `~/.ssh/known_hosts`. */
+  /** Absolute path. */
   readonly knownHosts?: string | undefined
   /** ms between keep-alive messages; a peer that misses them is dead after 30 s. */
-  readonly keepAlive: number
+  readonly keepAlive?: number | undefined
   /** ms */
-  readonly connectTimeout: number
+  readonly connectTimeout?: number | undefined
 }
 
 export interface HostConfig {

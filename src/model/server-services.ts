@@ -1,5 +1,5 @@
 import { printable } from './path-bytes.ts'
-import { decodeField, encodeField, fieldLine } from './script-field.ts'
+import { decodeField, encodeField, fieldLine } from './talk.ts'
 
 /** What stops and starts services, as the scripts on the server know it. */
 export type ServerServices =

@@ -4,10 +4,8 @@ export interface SshTarget {
   readonly user?: string
   /** A name, an IPv4 address, or an IPv6 address without its brackets. */
   readonly host: string
-  readonly port: number
+  readonly port?: number
 }
-
-const SSH_PORT = 22
 
 /**
  * `[user@]host[:port]` or `[user@][v6][:port]`; undefined when it is none of them. An IPv6 address needs its
@@ -24,7 +22,8 @@ export function parseTarget(text: string): SshTarget | undefined {
     )
   const { v6, name, port: portText } = match?.groups ?? {}
   const host = v6 ?? name
-  const port = portText === undefined ? SSH_PORT : Number(portText)
-  if (host === undefined || (v6 !== undefined && !isIPv6(v6)) || port < 1 || port > 65_535) return undefined
-  return user === undefined ? { host, port } : { user, host, port }
+  const port = portText === undefined ? undefined : Number(portText)
+  if (host === undefined || (v6 !== undefined && !isIPv6(v6))) return undefined
+  if (port !== undefined && (port < 1 || port > 65_535)) return undefined
+  return { ...(user === undefined ? {} : { user }), host, ...(port === undefined ? {} : { port }) }
 }

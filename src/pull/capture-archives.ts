@@ -1,3 +1,4 @@
+import { packTar } from '../archive/pack-tar.ts'
 import type { Readable } from 'node:stream'
 import type {
   ArchiveObserver,
@@ -270,7 +271,7 @@ function pathsInArchive(config: SourceConfig, deployment: string | undefined): s
 export function captureContext(
   context: PullSourceContext,
   config: SourceConfig,
-  { reporter, resolveSecret, findContainer, packTar, createSorter }: PullDependencies,
+  { reporter, resolveSecret, findContainer, createSorter }: PullDependencies,
 ): PullContext {
   const { host, remote, probe, privilege, signal } = context
   const names = { host: host.name, source: config.name }

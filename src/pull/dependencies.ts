@@ -1,13 +1,4 @@
-import type {
-  CreateIndexBuilder,
-  CreateRecordSorter,
-  EncodeIndex,
-  EncodeTarHeader,
-  PackTar,
-  Throttle,
-  ToIndexEntry,
-  WriteArchive,
-} from '../archive/contract.ts'
+import type { CreateIndexBuilder, CreateRecordSorter, Throttle, WriteArchive } from '../archive/contract.ts'
 import type { Encryptor } from '../crypto/contract.ts'
 import type { SshConfig } from '../model/config.ts'
 import type { SourceKind } from '../model/snapshot.ts'
@@ -32,12 +23,8 @@ export interface PullDependencies extends VisitDependencies {
   readonly vault: Vault
   readonly encryptor: Encryptor
   readonly writeArchive: WriteArchive
-  readonly packTar: PackTar
   readonly createIndexBuilder: CreateIndexBuilder
-  readonly encodeIndex: EncodeIndex
   readonly createSorter: CreateRecordSorter
-  readonly toIndexEntry: ToIndexEntry
-  readonly encodeTarHeader: EncodeTarHeader
   readonly listings: ListingStore
   readonly throttle: Throttle
   readonly resolveSecret: ResolveSecret

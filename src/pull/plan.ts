@@ -1,5 +1,6 @@
 import { expected, InterruptedError, LockedError, RelayError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
+import { printable } from '../model/path-bytes.ts'
 import type { PullPlanReport } from '../model/pull-report.ts'
 import type { HostProbe, RemoteHost } from '../remote/contract.ts'
 import type { Vault } from '../vault/contract.ts'
@@ -113,6 +114,9 @@ async function planHost(
       error,
     })),
     notices: [
+      ...((place.remote.notHonoured ?? []).length === 0
+        ? []
+        : [`not honoured of OpenSSH's config: ${place.remote.notHonoured?.map(printable).join(', ')}`]),
       ...findings.map(({ message, next }) => `${message}${next === undefined ? '' : `. ${next}`}`),
       ...looks.flatMap(({ notices }) => notices),
       ...looks.flatMap(({ source, excludes = [] }) =>

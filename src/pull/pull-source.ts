@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { encodeIndex } from '../archive/index-file.ts'
 import type { IndexBuilder, StreamEntry } from '../archive/contract.ts'
 import { RelayError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
@@ -135,7 +136,7 @@ async function writeStreamIndex(
     yield objects
   })()
   const header = { format: 1, of: 'stream', source: name, snapshot: context.pending.id } as const
-  const stream = Readable.from(dependencies.encodeIndex(header, batches), { objectMode: false })
+  const stream = Readable.from(encodeIndex(header, batches), { objectMode: false })
   const manifest = await writeOwnFile(context, indexFileName(name), { stream, store: 'zstd' }, dependencies)
   return { manifest, entries: objects.length }
 }

@@ -7,10 +7,11 @@ export class AgentKey extends ssh2.BaseAgent {
   readonly #agent: ssh2.BaseAgent
   readonly #wanted: Buffer
 
-  constructor(socketPath: string, publicKey: ParsedKey) {
+  /** @param publicKey as it goes over the wire */
+  constructor(socketPath: string, publicKey: Buffer) {
     super()
     this.#agent = ssh2.createAgent(socketPath)
-    this.#wanted = publicKey.getPublicSSH()
+    this.#wanted = publicKey
   }
 
   /** Whether the agent has the key; false also when it does not answer. */

@@ -1,10 +1,12 @@
-import type { AnyAuthMethod, ParsedKey } from 'ssh2'
-import type { SshConfig } from '../model/config.ts'
+import type { AnyAuthMethod, Prompt } from 'ssh2'
+import { printable } from '../model/path-bytes.ts'
 import type { Secret, SecretReference } from '../model/secret.ts'
 import { AgentKey, answers } from './agent-key.ts'
+import { readIdentity } from './identity-file.ts'
+import type { LockedKey, UnusableIdentity } from './identity-file.ts'
 import { fingerprint } from './known-hosts.ts'
-import { defaultIdentityFiles, readIdentity } from './identity-file.ts'
-import type { UnusableIdentity } from './identity-file.ts'
+import type { Endpoint, LoginMethod } from './openssh/endpoint.ts'
+import type { Person } from './person.ts'
 
 /** Finds a secret where the config says it is (`ResolveSecret` of the secrets). */
 export type SecretLookup = (reference: SecretReference, signal: AbortSignal) => Promise<Secret>
@@ -12,9 +14,11 @@ export type SecretLookup = (reference: SecretReference, signal: AbortSignal) => 
 /** One way to log in. It is made when its turn comes, so that secrets are asked for only when they are needed. */
 interface Candidate {
   /** The method as the server names it. */
-  readonly method: 'publickey' | 'password' | 'keyboard-interactive'
+  readonly method: LoginMethod
   /** For the error: `key ~/.ssh/id_ed25519`. */
   readonly name: string
+  /** A person is asked, which is done only for what the server wants besides what it has accepted. */
+  readonly asFurther?: boolean
   /** Undefined when it can't be tried after all; `skipped` says why. */
   attempt(): Promise<AnyAuthMethod | undefined>
 }
@@ -31,49 +35,81 @@ export interface Authentication {
   readonly accepted: readonly string[]
 }
 
+/** As OpenSSH's NumberOfPasswordPrompts. */
+const ATTEMPTS = 3
+
 /**
- * The ways to log in, in order: the configured key file (a public one names a key of the agent), the agent, the default
- * key files (when none is configured), the password. OpenSSH's server ends the connection after six failures, so what
- * was named comes first.
+ * The ways to log in, in order: the key files that are named (a public one names a key of the agent), the agent, the
+ * default key files (when none is named), the password, a person's answers. OpenSSH's server ends the connection after
+ * six failures, so what was named comes first.
  */
 export function createAuthentication(
-  ssh: SshConfig,
-  user: string,
+  ssh: Endpoint,
   options: {
     readonly resolveSecret: SecretLookup
+    readonly person: Person | undefined
     readonly signal: AbortSignal
-    readonly env: NodeJS.ProcessEnv
   },
 ): Authentication {
-  const { resolveSecret, signal, env } = options
+  const { resolveSecret, signal } = options
+  const { user, identities, agent: socket } = ssh
+  const person = ssh.batch ? undefined : options.person
   const tried: string[] = []
   const skipped: UnusableIdentity[] = []
   let accepted: readonly string[] = []
   let greeted = false
+  let furtherWanted = false
 
-  const keyFile = (file: string, byDefault: boolean): Candidate => ({
+  const keyFile = (file: string): Candidate => ({
     method: 'publickey',
     name: `key ${file}`,
     async attempt() {
-      const reference = ssh.identityPassphrase
-      const passphrase = reference && !byDefault ? () => resolveSecret(reference, signal) : undefined
-      const identity = await readIdentity(file, passphrase)
+      const identity = await readIdentity(file)
       if ('key' in identity) return { type: 'publickey', username: user, key: identity.key }
-      if ('publicKey' in identity) return ofAgent(file, identity.publicKey)
-      if (!(byDefault && identity.unusable.problem === 'absent')) skipped.push(identity.unusable)
+      if ('publicKey' in identity)
+        return (await ofAgent(identity.publicKey)) ?? skipPublic(file, identity.publicKey)
+      if ('locked' in identity) return unlocked(file, identity.locked)
+      if (identities.named || identity.unusable.problem !== 'absent') skipped.push(identity.unusable)
       return undefined
     },
   })
 
-  const socket = agentSocket(ssh.agent, env)
-  const ofAgent = async (file: string, publicKey: ParsedKey): Promise<AnyAuthMethod | undefined> => {
-    const agent = socket === undefined ? undefined : new AgentKey(socket, publicKey)
-    if (await agent?.has()) return { type: 'agent', username: user, agent: agent as AgentKey }
-    const name = `${file} (${fingerprint(publicKey.getPublicSSH())})`
+  const ofAgent = async (publicKey: Buffer | undefined): Promise<AnyAuthMethod | undefined> => {
+    if (socket === undefined || publicKey === undefined) return undefined
+    const agent = new AgentKey(socket, publicKey)
+    return (await agent.has()) ? { type: 'agent', username: user, agent } : undefined
+  }
+  const skipPublic = (file: string, publicKey: Buffer): undefined => {
+    const name = `${file} (${fingerprint(publicKey)})`
     skipped.push({
       problem: 'absent',
       message: `${name} is a public key, and ${socket === undefined ? 'there is no agent' : `the agent at ${socket} does not have its private half`}`,
       next: `Load the private half into the agent: ssh-add ${file.replace(/\.pub$/, '')}; or point ssh.identityFile at it`,
+    })
+  }
+  /** A key behind a passphrase: the agent may have it open; then the config's secret counts, then a person. */
+  const unlocked = async (file: string, locked: LockedKey): Promise<AnyAuthMethod | undefined> => {
+    const open = await ofAgent(locked.publicKey)
+    if (open !== undefined) return open
+    const reference = identities.named ? identities.passphrase : undefined
+    const key =
+      reference !== undefined
+        ? locked.open(await resolveSecret(reference, signal))
+        : await person?.unlock(`Passphrase of the SSH key ${file}`, (answer) => locked.open(answer), {
+            attempts: ATTEMPTS,
+            signal,
+          })
+    if (key !== undefined) return { type: 'publickey', username: user, key }
+    const asked = reference !== undefined || person !== undefined
+    skipped.push({
+      problem: asked ? 'wrong-passphrase' : 'encrypted',
+      message: asked
+        ? `the passphrase does not open ${file}`
+        : `${file} is encrypted and no passphrase is configured`,
+      next:
+        reference === undefined
+          ? `Set ssh.identityPassphrase, or load the key into an agent: ssh-add ${file}`
+          : 'Correct the secret that ssh.identityPassphrase names',
     })
     return undefined
   }
@@ -92,29 +128,54 @@ export function createAuthentication(
   })
 
   let password: Promise<Secret> | undefined
-  const withPassword = (method: 'password' | 'keyboard-interactive'): Candidate[] => {
-    const reference = ssh.password
-    if (reference === undefined) return []
-    const reveal = async () => (await (password ??= resolveSecret(reference, signal))).reveal()
+  const reveal = async (reference: SecretReference) =>
+    (await (password ??= resolveSecret(reference, signal))).reveal()
+  const askPerson = async (question: string, shown = false) =>
+    (await person?.ask(`${user}@${ssh.host}: ${printable(question.trim())}`, { shown, signal }))?.reveal() ??
+    ''
+  const byPassword = (): Candidate[] => {
+    const { password: reference } = ssh
+    if (reference === undefined && person === undefined) return []
     return [
       {
-        method,
-        name: method,
-        attempt: async () =>
-          method === 'password'
-            ? { type: 'password', username: user, password: await reveal() }
-            : keyboardInteractive(user, await reveal()),
+        method: 'password',
+        name: 'password',
+        asFurther: reference === undefined,
+        attempt: async () => ({
+          type: 'password',
+          username: user,
+          password: reference === undefined ? await askPerson('Password') : await reveal(reference),
+        }),
+      },
+    ]
+  }
+  const byAnswers = (): Candidate[] => {
+    const { password: reference } = ssh
+    if (reference === undefined && person === undefined) return []
+    return [
+      {
+        method: 'keyboard-interactive',
+        name: 'keyboard-interactive',
+        asFurther: reference === undefined,
+        attempt: () =>
+          Promise.resolve(
+            keyboardInteractive(user, {
+              password: reference === undefined ? undefined : () => reveal(reference),
+              ask: person === undefined ? undefined : askPerson,
+            }),
+          ),
       },
     ]
   }
 
-  const waiting: Candidate[] = [
-    ...(ssh.identityFile === undefined ? [] : [keyFile(ssh.identityFile, false)]),
-    ...(socket === undefined ? [] : [agent(socket)]),
-    ...(ssh.identityFile === undefined ? defaultIdentityFiles().map((file) => keyFile(file, true)) : []),
-    ...withPassword('password'),
-    ...withPassword('keyboard-interactive'),
-  ]
+  const files = identities.files.map(keyFile)
+  const ofWholeAgent = socket === undefined || identities.only ? [] : [agent(socket)]
+  const ways: Readonly<Record<LoginMethod, () => Candidate[]>> = {
+    publickey: () => (identities.named ? [...files, ...ofWholeAgent] : [...ofWholeAgent, ...files]),
+    password: byPassword,
+    'keyboard-interactive': byAnswers,
+  }
+  const waiting = ssh.methods.flatMap((method) => ways[method]())
 
   return {
     tried,
@@ -129,9 +190,15 @@ export function createAuthentication(
         return { type: 'none', username: user }
       }
       accepted = methods ?? accepted
-      if (partial) tried.push('(accepted, the server wants another method)')
+      if (partial) {
+        furtherWanted = true
+        tried.push('(accepted, the server wants another method)')
+      }
       for (;;) {
-        const index = waiting.findIndex(({ method }) => methods === null || methods.includes(method))
+        const index = waiting.findIndex(
+          ({ method, asFurther }) =>
+            (methods === null || methods.includes(method)) && (furtherWanted || asFurther !== true),
+        )
         const [candidate] = index === -1 ? [] : waiting.splice(index, 1)
         if (candidate === undefined) return false
         const attempt = await candidate.attempt()
@@ -143,19 +210,35 @@ export function createAuthentication(
   }
 }
 
-/** Answers a single hidden question with the password; a server that asks for more wants something else. */
-function keyboardInteractive(username: string, password: string): AnyAuthMethod {
+/**
+ * Answers a server's questions. The password is for a single hidden one, and only once: a server that asks for more
+ * wants something else, which a person may know.
+ */
+function keyboardInteractive(
+  username: string,
+  answer: {
+    readonly password: (() => Promise<string>) | undefined
+    readonly ask: ((question: string, shown: boolean) => Promise<string>) | undefined
+  },
+): AnyAuthMethod {
+  let { password } = answer
+  const answersTo = async (prompts: readonly Prompt[]): Promise<string[]> => {
+    if (password !== undefined && prompts.length === 1 && prompts[0]?.echo !== true) {
+      const known = await password()
+      password = undefined
+      return [known]
+    }
+    if (answer.ask === undefined) return []
+    const given: string[] = []
+    for (const { prompt, echo } of prompts) given.push(await answer.ask(prompt, echo === true))
+    return given
+  }
   return {
     type: 'keyboard-interactive',
     username,
     prompt: (_name, _instructions, _language, prompts, finish) => {
-      finish(prompts.length === 1 && prompts[0]?.echo !== true ? [password] : [])
+      // Without answers the server refuses; that a person gave up shows by its refusal.
+      answersTo(prompts).then(finish, () => finish([]))
     },
   }
-}
-
-function agentSocket(agent: SshConfig['agent'], env: NodeJS.ProcessEnv): string | undefined {
-  if (agent === false) return undefined
-  if (typeof agent === 'string') return agent
-  return env['SSH_AUTH_SOCK'] || undefined
 }

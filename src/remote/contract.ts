@@ -96,6 +96,8 @@ export interface Lease extends AsyncDisposable {
 export interface RemoteHost extends AsyncDisposable {
   /** The configured or ad-hoc name, for errors. */
   readonly name: string
+  /** Keywords of OpenSSH's config that say something of the way there and are not followed. */
+  readonly notHonoured?: readonly string[]
   /** Runs to the end and collects stdout (at most 64 MiB). A non-zero status is a result, not an error. */
   run(
     command: RemoteCommand,

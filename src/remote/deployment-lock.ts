@@ -1,6 +1,7 @@
 import { hostname, userInfo } from 'node:os'
 import { LockedError, RemoteError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
+import { fieldLines, fieldsOf } from '../model/talk.ts'
 import type { RemoteHost } from './contract.ts'
 
 /**
@@ -21,8 +22,8 @@ export async function lockDeployment(
   )
   try {
     const answer = await lease.nextLine(signal)
-    const locked = /^(locked|held|failed) (.*)$/.exec(answer ?? '')
-    if (locked?.[1] !== 'locked') throw refusal(host.name, deployment, locked?.[1], locked?.[2] ?? '')
+    const [word, ...fields] = fieldsOf(answer ?? '')
+    if (word !== 'locked') throw refusal(host.name, deployment, word, fields)
   } catch (error) {
     await lease[Symbol.asyncDispose]()
     throw error
@@ -42,20 +43,25 @@ export async function lookAtDeploymentLock(
     { script: 'remote/lock-look', args: [deployment], privilege, title },
     { signal: options.signal },
   )
-  const answer = /^(free|held (.*))\n$/.exec(stdout.toString('utf8'))
-  if (answer?.[1] !== 'free')
-    throw refusal(host.name, deployment, answer === null ? undefined : 'held', answer?.[2] ?? '')
+  const [word, ...fields] = fieldLines(stdout)[0] ?? []
+  if (word !== 'free') throw refusal(host.name, deployment, word, fields)
 }
 
-function refusal(host: string, deployment: string, kind: string | undefined, text: string): Error {
-  if (kind === 'held') {
-    const [since = '', ...who] = text.split(' ')
+function refusal(
+  host: string,
+  deployment: string,
+  word: string | undefined,
+  fields: readonly string[],
+): Error {
+  if (word === 'held') {
+    const [since = '', who = ''] = fields
     const at = /^\d{1,12}$/.test(since) ? ` since ${new Date(Number(since) * 1000).toISOString()}` : ''
-    return new LockedError(`${deployment} is locked by ${printable(who.join(' '))}${at}`, {
+    return new LockedError(`${deployment} is locked by ${printable(who)}${at}`, {
       host,
       next: 'Wait until that run has ended; the lock of a dead run is free a minute later at the latest',
     })
   }
+  const [text = ''] = word === 'failed' ? fields : []
   return new RemoteError(
     'lock-failed',
     `The deployment ${deployment} can't be locked${text === '' ? '' : `: ${printable(text)}`}`,

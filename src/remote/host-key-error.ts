@@ -1,12 +1,12 @@
 import { ConnectionError } from '../errors.ts'
-import type { SshConfig } from '../model/config.ts'
 import { fingerprint, keyType } from './known-hosts.ts'
 import type { HostKeyCheck } from './known-hosts.ts'
+import type { Endpoint } from './openssh/endpoint.ts'
 import { at } from './socket.ts'
 
 /** The error for a server's key that is not accepted. It says why, and what a person can do. */
 export function hostKeyError(
-  host: { readonly name: string; readonly ssh: SshConfig },
+  host: { readonly name: string; readonly ssh: Endpoint },
   key: Buffer,
   check: Exclude<HostKeyCheck, { readonly status: 'ok' }>,
 ): ConnectionError {

@@ -1,9 +1,7 @@
 import { createPrivateKey } from 'node:crypto'
-import { open } from 'node:fs/promises'
-import { join } from 'node:path'
+import { open, readFile } from 'node:fs/promises'
 import ssh2 from 'ssh2'
 import type { ParsedKey } from 'ssh2'
-import { homeDirectory } from '../model/home.ts'
 import type { Secret } from '../model/secret.ts'
 
 /** Why a key file can't be used; `next` is what to do about it. */
@@ -15,31 +13,37 @@ export interface UnusableIdentity {
 }
 
 export type Identity =
-  | { readonly file: string; readonly key: ParsedKey }
-  /** The file has the public half: the agent may have the other. */
-  | { readonly file: string; readonly publicKey: ParsedKey }
-  | { readonly file: string; readonly unusable: UnusableIdentity }
+  | { readonly key: ParsedKey }
+  /** Only the public half is there: the agent may have the other. */
+  | { readonly publicKey: Buffer }
+  | { readonly locked: LockedKey }
+  | { readonly unusable: UnusableIdentity }
 
-/** The files that are tried when the config names none, best first, as OpenSSH does. */
-export function defaultIdentityFiles(): string[] {
-  return ['id_ed25519', 'id_ecdsa', 'id_rsa'].map((name) => join(homeDirectory(process.env), '.ssh', name))
+/** A private key behind a passphrase. */
+export interface LockedKey {
+  /** As it goes over the wire, where that can be seen from outside. */
+  readonly publicKey: Buffer | undefined
+  /** The key, or undefined when the passphrase is another one. */
+  open(passphrase: Secret): ParsedKey | undefined
 }
 
 /**
- * Reads a private key: OpenSSH's own format, PEM, PKCS#8. A file that others can read is refused, as OpenSSH
- * does, unless it is a public key, which names one of the agent's. The passphrase is asked for only when the key needs one.
+ * Reads a private key: OpenSSH's own format, PEM, PKCS#8. A file that others can read is refused, as OpenSSH does,
+ * unless it is a public key. Where only the file with `.pub` behind is there, that is read, as OpenSSH does.
  */
-export async function readIdentity(
-  file: string,
-  passphrase: (() => Promise<Secret>) | undefined,
-): Promise<Identity> {
-  const unusable = (problem: UnusableIdentity['problem'], message: string, next: string): Identity => ({
-    file,
-    unusable: { problem, message, next },
-  })
+export async function readIdentity(file: string): Promise<Identity> {
+  const unusable = (
+    problem: UnusableIdentity['problem'],
+    message: string,
+    next: string,
+  ): { readonly unusable: UnusableIdentity } => ({ unusable: { problem, message, next } })
   const read = await readPrivateFile(file)
-  if (read === undefined)
-    return unusable('absent', `there is no ${file}`, 'Point ssh.identityFile at your private key')
+  if (read === undefined) {
+    const publicKey = await publicHalf(file)
+    return publicKey === undefined
+      ? unusable('absent', `there is no ${file}`, 'Point ssh.identityFile at your private key')
+      : { publicKey }
+  }
   if (read === 'unreadable') {
     return unusable(
       'unreadable',
@@ -47,38 +51,69 @@ export async function readIdentity(
       `Make ${file} readable for the user that runs this`,
     )
   }
-  if (read.openToOthers) {
-    const half = parse(read.bytes)
-    if (typeof half !== 'string' && !half.isPrivateKey()) return { file, publicKey: half }
-    return unusable('open-to-others', `${file} is accessible by others`, `chmod 600 ${file}`)
-  }
   const { bytes } = read
-  let key = parse(bytes)
+  const key = parse(bytes)
+  if (typeof key !== 'string' && !key.isPrivateKey()) return { publicKey: key.getPublicSSH() }
+  if (read.openToOthers)
+    return unusable('open-to-others', `${file} is accessible by others`, `chmod 600 ${file}`)
   if (key === 'encrypted') {
-    if (passphrase === undefined) {
-      return unusable(
-        'encrypted',
-        `${file} is encrypted and no passphrase is configured`,
-        `Set ssh.identityPassphrase, or load the key into an agent: ssh-add ${file}`,
-      )
-    }
-    key = parse(bytes, (await passphrase()).reveal())
-    if (key === 'encrypted' || key === 'wrong-passphrase') {
-      return unusable(
-        'wrong-passphrase',
-        `the passphrase does not open ${file}`,
-        'Correct the secret that ssh.identityPassphrase names',
-      )
+    return {
+      locked: {
+        publicKey: visiblePublicKey(bytes) ?? (await publicHalf(file)),
+        open: (passphrase) => {
+          const opened = parse(bytes, passphrase.reveal())
+          return typeof opened === 'string' ? undefined : opened
+        },
+      },
     }
   }
-  if (typeof key === 'string') {
-    return unusable(
-      'malformed',
-      `${file} holds no key that is understood`,
-      'Use an ed25519, ecdsa or rsa key in OpenSSH or PEM form',
-    )
+  return typeof key === 'string'
+    ? unusable(
+        'malformed',
+        `${file} holds no key that is understood`,
+        'Use an ed25519, ecdsa or rsa key in OpenSSH or PEM form; a key of a security token is used through an agent: ssh-add',
+      )
+    : { key }
+}
+
+/** The key of `FILE.pub`, as it goes over the wire. */
+async function publicHalf(file: string): Promise<Buffer | undefined> {
+  return publicBlob(await readFile(`${file}.pub`, 'latin1').catch(() => ''))
+}
+
+/** What a line `TYPE BASE64 COMMENT` holds, whatever the type. */
+export function publicBlob(line: string): Buffer | undefined {
+  const [, type, base64] = /^\s*([\w@.-]+)[ \t]+([A-Za-z0-9+/]+=*)/.exec(line) ?? []
+  if (type === undefined || base64 === undefined) return undefined
+  const blob = Buffer.from(base64, 'base64')
+  return blob.length > 4 + type.length && blob.toString('latin1', 4, 4 + type.length) === type
+    ? blob
+    : undefined
+}
+
+/** OpenSSH's own format shows the public half of a locked key (PROTOCOL.key). */
+function visiblePublicKey(bytes: Buffer): Buffer | undefined {
+  const armored = /-----BEGIN OPENSSH PRIVATE KEY-----([\s\S]+?)-----END/.exec(bytes.toString('latin1'))?.[1]
+  if (armored === undefined) return undefined
+  const data = Buffer.from(armored, 'base64')
+  const magic = 'openssh-key-v1\0'
+  if (data.toString('latin1', 0, magic.length) !== magic) return undefined
+  let at = magic.length
+  const field = () => {
+    const value = data.subarray(at + 4, at + 4 + data.readUInt32BE(at))
+    at += 4 + value.length
+    return value
   }
-  return key.isPrivateKey() ? { file, key } : { file, publicKey: key }
+  try {
+    // The cipher, the key derivation and its options, and the number of keys come first.
+    field()
+    field()
+    field()
+    at += 4
+    return field()
+  } catch {
+    return undefined
+  }
 }
 
 async function readPrivateFile(

@@ -1,4 +1,5 @@
 import { createHash, createHmac } from 'node:crypto'
+import { matchesPatternList } from './openssh/patterns.ts'
 
 const DEFAULT_PORT = 22
 
@@ -44,10 +45,7 @@ export function matchesHost(entry: KnownHostsEntry, host: string, port: number):
     const [, version, salt, hash] = entry.hosts.split('|')
     return version === '1' && salt !== undefined && hashName(name, Buffer.from(salt, 'base64')) === hash
   }
-  const patterns = entry.hosts.toLowerCase().split(',')
-  if (patterns.some((pattern) => pattern.startsWith('!') && matchesPattern(pattern.slice(1), name)))
-    return false
-  return patterns.some((pattern) => matchesPattern(pattern, name))
+  return matchesPatternList(entry.hosts.toLowerCase().split(','), name)
 }
 
 /**
@@ -120,12 +118,4 @@ function hashName(name: string, salt: Buffer): string {
 
 function sameKey(entry: KnownHostsEntry, base64: string): boolean {
   return entry.key.replace(/=+$/, '') === base64.replace(/=+$/, '')
-}
-
-/** Only `*` and `?` mean something in a pattern. */
-function matchesPattern(pattern: string, name: string): boolean {
-  const source = pattern.replaceAll(/[^*?]+|[*?]/g, (part) =>
-    part === '*' ? '.*' : part === '?' ? '.' : part.replaceAll(/[\\^$.|+()[\]{}]/g, '\\$&'),
-  )
-  return new RegExp(`^${source}$`, 's').test(name)
 }

@@ -1,5 +1,6 @@
 import { RemoteError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
+import { decodeText, fieldLines } from '../model/talk.ts'
 import type { CommandResult, HostProbe, Privilege, RemoteHost, TarFlavour } from './contract.ts'
 import { hasNoShell, isRefusedExec, probeOverSftp } from './probe-sftp.ts'
 
@@ -68,7 +69,7 @@ async function ask(
     return overSftp(host, question, signal, error)
   }
   const { status, stdout, stderr } = answer
-  const probe = parseProbe(stdout.toString('utf8'))
+  const probe = parseProbe(stdout)
   if (probe !== undefined) return probe
   if (privilege === 'sudo') throw sudoError(host.name, status, stderr)
   const failed = new RemoteError('probe-failed', 'The server did not answer as a POSIX shell does', {
@@ -118,14 +119,11 @@ async function overSftp(
   }
 }
 
-/** The answer of `probe.sh`; undefined when it is incomplete. Lines before it (a login message) are skipped. */
-export function parseProbe(text: string): HostProbe | undefined {
+/** The answer of `probe.sh`; undefined when it is incomplete. */
+export function parseProbe(stdout: Buffer): HostProbe | undefined {
   const values = new Map<string, string[]>()
-  for (const line of text.split('\n')) {
-    const match = /^([a-z][a-z0-9.-]*)=(.*)$/.exec(line)
-    if (!match) continue
-    const [, key = '', value = ''] = match
-    values.set(key, [...(values.get(key) ?? []), unescape(value)])
+  for (const [key = '', value] of fieldLines(stdout)) {
+    values.set(key, [...(values.get(key) ?? []), decodeText(value)])
   }
   if (!values.has('end')) return undefined
   const one = (key: string) => values.get(key)?.at(-1) ?? ''
@@ -169,8 +167,4 @@ function tarFlavour(said: string): TarFlavour {
   if (/busybox/i.test(said)) return 'busybox'
   if (/bsdtar/i.test(said)) return 'bsd'
   return 'unknown'
-}
-
-function unescape(value: string): string {
-  return value.replaceAll(/\\([\\n])/g, (_, char: string) => (char === 'n' ? '\n' : '\\'))
 }

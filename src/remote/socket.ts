@@ -1,17 +1,17 @@
 import { createConnection } from 'node:net'
 import type { Socket } from 'node:net'
 import { ConnectionError } from '../errors.ts'
-import type { SshConfig } from '../model/config.ts'
 import { formatDuration } from '../model/units.ts'
+import type { Endpoint } from './openssh/endpoint.ts'
 
 /**
  * The TCP connection to a host, all of its addresses tried. Throws ConnectionError that tells a name without an
  * address, silence, and a closed port apart.
  */
-export async function openSocket(ssh: SshConfig, signal: AbortSignal): Promise<Socket> {
+export async function openSocket(ssh: Endpoint, signal: AbortSignal): Promise<Socket> {
   signal.throwIfAborted()
-  const { host, port, connectTimeout } = ssh
-  const socket = createConnection({ host, port, noDelay: true })
+  const { host, port, family, bindAddress, connectTimeout } = ssh
+  const socket = createConnection({ host, port, family, localAddress: bindAddress, noDelay: true })
   try {
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => reject(timeoutError(ssh)), connectTimeout)
@@ -37,12 +37,12 @@ export async function openSocket(ssh: SshConfig, signal: AbortSignal): Promise<S
 }
 
 /** `relay.example.com port 22`, for messages. */
-export function at(ssh: SshConfig): string {
+export function at(ssh: Pick<Endpoint, 'host' | 'port'>): string {
   return `${ssh.host} port ${ssh.port}`
 }
 
 /** The error when nobody answered within the connect timeout. */
-export function timeoutError(ssh: SshConfig): ConnectionError {
+export function timeoutError(ssh: Endpoint): ConnectionError {
   return new ConnectionError(
     'unreachable',
     `${at(ssh)} did not answer within ${formatDuration(ssh.connectTimeout)}`,
@@ -52,7 +52,7 @@ export function timeoutError(ssh: SshConfig): ConnectionError {
   )
 }
 
-function connectError(ssh: SshConfig, error: Error): ConnectionError {
+function connectError(ssh: Endpoint, error: Error): ConnectionError {
   // With several addresses Node reports them together; the last one tried says most.
   const inner: unknown = error instanceof AggregateError ? error.errors.at(-1) : error
   const { code } = inner as NodeJS.ErrnoException

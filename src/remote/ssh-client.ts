@@ -1,10 +1,9 @@
 import { once } from 'node:events'
-import { userInfo } from 'node:os'
+import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import ssh2 from 'ssh2'
 import type { Client, ServerHostKeyAlgorithm } from 'ssh2'
 import { ConnectionError, RelayError } from '../errors.ts'
-import type { SshConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
 import { createAuthentication } from './authentication.ts'
 import type { Authentication, SecretLookup } from './authentication.ts'
@@ -13,36 +12,52 @@ import { hostKeyError } from './host-key-error.ts'
 import { checkHostKey, knownKeyTypes } from './known-hosts.ts'
 import type { KnownHostsEntry } from './known-hosts.ts'
 import { readKnownHosts } from './known-hosts-file.ts'
-import { at, openSocket, timeoutError } from './socket.ts'
+import type { Endpoint } from './openssh/endpoint.ts'
+import { notHonouredText } from './openssh/not-honoured.ts'
+import type { SshRoute } from './openssh/resolve.ts'
+import type { Person } from './person.ts'
+import { at, timeoutError } from './socket.ts'
+import { openTransport } from './transport.ts'
 
-/** A peer that is silent for this long is dead. ms */
-const DEAD_AFTER = 30_000
 const END_PATIENCE = 2000
 
 export interface ConnectOptions {
   readonly resolveSecret: SecretLookup
   readonly signal: AbortSignal
+  /** Asked for what no secret of the config answers; absent where nobody is there. */
+  readonly person?: Person | undefined
   /** Where SSH_AUTH_SOCK is looked up; default: this process's environment. */
   readonly env?: NodeJS.ProcessEnv
   /** ms before each further attempt at a server that hangs up before the login; absent: {@link PAUSES}. */
   readonly pauses?: readonly number[]
 }
 
+/** A server to connect to; `name` is for messages. */
+export interface Destination {
+  readonly name: string
+  readonly route: SshRoute
+}
+
+/** A client that is logged in, with the connections to the servers before it. */
+export interface Connection {
+  readonly client: Client
+  /** Ends all of them in order; what takes longer than 2 s is cut. */
+  end(): Promise<void>
+}
+
 /** In ms. sshd drops connections at random while many log in (MaxStartups). */
 const PAUSES: readonly number[] = [500, 1000, 2000, 4000]
 
 /**
- * Connects and logs in; a server that hangs up before the login is asked again, with pauses. Throws ConnectionError
- * with the problem, and never KeyError: a key that can't be used is part of the `auth` error, since another way to log
- * in may have worked.
+ * Connects and logs in, to every server of the way in turn; one that hangs up before the login is asked again, with
+ * pauses. Throws ConnectionError with the problem, and never KeyError: a key that can't be used is part of the `auth`
+ * error, since another way to log in may have worked.
  */
-export async function connectClient(
-  host: { readonly name: string; readonly ssh: SshConfig },
-  options: ConnectOptions,
-): Promise<Client> {
+export async function connectClient(destination: Destination, options: ConnectOptions): Promise<Connection> {
+  const last = destination.route.hops.length - 1
   for (const pause of options.pauses ?? PAUSES) {
     try {
-      return await connectOnce(host, options)
+      return await connectHop(destination, last, options)
     } catch (error) {
       if (!(error instanceof ConnectionError) || !hungUp(error)) throw error
     }
@@ -50,7 +65,7 @@ export async function connectClient(
     await sleep(pause * (0.5 + Math.random()), undefined, { signal: options.signal }).catch(() => {})
     options.signal.throwIfAborted()
   }
-  return connectOnce(host, options)
+  return connectHop(destination, last, options)
 }
 
 /** The server cut the connection before it asked anybody to log in. */
@@ -63,32 +78,40 @@ function hungUp({ problem, details }: ConnectionError): boolean {
   )
 }
 
-async function connectOnce(
-  host: { readonly name: string; readonly ssh: SshConfig },
+async function connectHop(
+  destination: Destination,
+  index: number,
   options: ConnectOptions,
-): Promise<Client> {
-  const { name, ssh } = host
-  const user = ssh.user ?? userInfo().username
+): Promise<Connection> {
+  const { name, route } = destination
+  const ssh = hopAt(route, index)
   const known = await readKnownHosts(ssh)
-  const authentication = createAuthentication(ssh, user, { ...options, env: options.env ?? process.env })
+  const authentication = createAuthentication(ssh, { ...options, person: options.person })
   let refusal: ConnectionError | undefined
   const verify = (key: Buffer) => {
-    const check = checkHostKey(known, ssh.host, ssh.port, key)
-    if (check.status !== 'ok') refusal = hostKeyError(host, key, check)
+    const check = checkHostKey(known, ssh.known.host, ssh.known.port, key)
+    if (check.status !== 'ok') refusal = hostKeyError({ name, ssh }, key, check)
     return check.status === 'ok'
   }
   try {
-    return await handshake(ssh, user, known, verify, authentication, options.signal)
+    return await overTransport(destination, index, options, (stream) =>
+      handshake(ssh, stream, { known, verify, authentication, signal: options.signal }),
+    )
   } catch (error) {
     if (options.signal.aborted) throw options.signal.reason
     if (refusal !== undefined) throw refusal
     if (error instanceof RelayError) throw error.withDetails({ host: name })
-    throw handshakeError(host, user, error as Error, authentication).withDetails({ host: name })
+    throw handshakeError(ssh, route.notHonoured, error as Error, authentication).withDetails({ host: name })
   }
 }
 
-/** The key that a server shows, nothing more: no check, no login. */
-export async function fetchHostKey(ssh: SshConfig, signal: AbortSignal): Promise<Buffer> {
+/** The key that a server of the way shows: no check, no login. Those before it are logged in to. */
+export async function fetchHostKey(
+  destination: Destination,
+  index: number,
+  options: ConnectOptions,
+): Promise<Buffer> {
+  const ssh = hopAt(destination.route, index)
   const known = await readKnownHosts(ssh)
   let shown: Buffer | undefined
   const verify = (key: Buffer) => {
@@ -96,33 +119,77 @@ export async function fetchHostKey(ssh: SshConfig, signal: AbortSignal): Promise
     return false
   }
   try {
-    const client = await handshake(ssh, '', known, verify, undefined, signal)
-    client.destroy()
+    const connection = await overTransport(destination, index, options, (stream) =>
+      handshake(ssh, stream, { known, verify, authentication: undefined, signal: options.signal }),
+    )
+    await connection.end()
   } catch (error) {
     if (shown !== undefined) return shown
-    if (signal.aborted) throw signal.reason
+    if (options.signal.aborted) throw options.signal.reason
     if (error instanceof RelayError) throw error
     throw protocolError(ssh, error as Error)
   }
   throw protocolError(ssh, new Error('the server showed no key'))
 }
 
+/** Opens what the connection to a server runs over, and ends that with it. */
+async function overTransport(
+  destination: Destination,
+  index: number,
+  options: ConnectOptions,
+  connect: (stream: Duplex) => Promise<Client>,
+): Promise<Connection> {
+  const { hops, proxyCommand } = destination.route
+  const ssh = hopAt(destination.route, index)
+  const transport = await openTransport(ssh, {
+    command: index === 0 ? proxyCommand : undefined,
+    before:
+      index === 0
+        ? undefined
+        : { ssh: hopAt({ hops }, index - 1), connect: () => connectHop(destination, index - 1, options) },
+    signal: options.signal,
+  })
+  try {
+    const client = await connect(transport.stream)
+    // A connection that is lost takes what it ran over with it.
+    client.once('close', () => void transport.end())
+    return {
+      client,
+      end: async () => {
+        await endClient(client)
+        await transport.end()
+      },
+    }
+  } catch (error) {
+    await transport.end()
+    throw transport.explain(error)
+  }
+}
+
+function hopAt({ hops }: Pick<SshRoute, 'hops'>, index: number): Endpoint {
+  const hop = hops[index]
+  if (hop === undefined) throw new Error(`no server ${index} on the way`)
+  return hop
+}
+
 /** Ends a connection in order; after 2 s it is cut. */
-export async function endClient(client: Client): Promise<void> {
+async function endClient(client: Client): Promise<void> {
   const closed = once(client, 'close', { signal: AbortSignal.timeout(END_PATIENCE) })
   client.end()
   await closed.catch(() => client.destroy())
 }
 
 async function handshake(
-  ssh: SshConfig,
-  user: string,
-  known: readonly KnownHostsEntry[],
-  verify: (key: Buffer) => boolean,
-  authentication: Authentication | undefined,
-  signal: AbortSignal,
+  ssh: Endpoint,
+  stream: Duplex,
+  options: {
+    readonly known: readonly KnownHostsEntry[]
+    readonly verify: (key: Buffer) => boolean
+    readonly authentication: Authentication | undefined
+    readonly signal: AbortSignal
+  },
 ): Promise<Client> {
-  const socket = await openSocket(ssh, signal)
+  const { known, verify, authentication, signal } = options
   const client = new ssh2.Client()
   const { promise, resolve, reject } = deferred<void>()
   // This is for a server that accepts the connection and then says nothing. The time in which a person unlocks secrets
@@ -137,20 +204,20 @@ async function handshake(
     if (error.level !== 'agent') reject(error)
   })
   client.once('close', () => reject(new Error('the server closed the connection')))
-  const interval = Math.min(Math.max(ssh.keepAlive, 1000), DEAD_AFTER / 2)
+  const interval = Math.max(ssh.keepAlive, 1000)
   try {
     signal.throwIfAborted()
     client.connect({
-      sock: socket,
-      username: user,
+      sock: stream,
+      username: ssh.user,
       readyTimeout: 0,
       keepaliveInterval: interval,
-      keepaliveCountMax: Math.floor(DEAD_AFTER / interval) - 1,
+      keepaliveCountMax: Math.max(1, Math.floor(ssh.deadAfter / interval) - 1),
       hostVerifier: (key: Buffer) => verify(key),
       algorithms: {
         cipher: { prepend: ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com'], append: [], remove: [] },
         compress: ['none'],
-        serverHostKey: hostKeyAlgorithms(knownKeyTypes(known, ssh.host, ssh.port)),
+        serverHostKey: hostKeyAlgorithms(knownKeyTypes(known, ssh.known.host, ssh.known.port)),
       },
       authHandler: (methods, partial, next) => {
         clearTimeout(timer)
@@ -166,7 +233,7 @@ async function handshake(
     return client
   } catch (error) {
     client.destroy()
-    socket.destroy()
+    stream.destroy()
     throw error
   } finally {
     clearTimeout(timer)
@@ -196,50 +263,47 @@ function hostKeyAlgorithms(knownTypes: readonly string[]): ServerHostKeyAlgorith
 }
 
 function handshakeError(
-  host: { readonly name: string; readonly ssh: SshConfig },
-  user: string,
+  ssh: Endpoint,
+  notHonoured: readonly string[],
   error: Error & { level?: string; code?: unknown },
   authentication: Authentication,
 ): ConnectionError {
   const refused = error.level === 'client-authentication' || /authentication failures/i.test(error.message)
   // Some servers just hang up on a login they do not like.
-  if (!refused && authentication.tried.length === 0) return protocolError(host.ssh, error)
+  if (!refused && authentication.tried.length === 0) return protocolError(ssh, error)
   if (!refused && error.level !== undefined && error.level !== 'client-socket')
-    return protocolError(host.ssh, error)
+    return protocolError(ssh, error)
   const { tried, skipped, accepted } = authentication
   const parts = [
     tried.length === 0 ? 'nothing could be tried' : `tried: ${tried.join(', ')}`,
     ...skipped.map(({ message }) => message),
     ...(accepted.length === 0 ? [] : [`the server takes: ${accepted.map(printable).join(', ')}`]),
+    ...(notHonoured.length === 0 ? [] : [notHonouredText(notHonoured)]),
     ...(refused ? [] : [`then: ${printable(error.message)}`]),
   ]
   return new ConnectionError(
     'auth',
-    `${at(host.ssh)} does not let ${printable(user)} in (${parts.join('; ')})`,
+    `${at(ssh)} does not let ${printable(ssh.user)} in (${parts.join('; ')})`,
     {
       next:
-        passwordRefused(host.ssh, user, authentication) ??
+        passwordRefused(ssh, authentication) ??
         skipped[0]?.next ??
-        `Check the user name, and that your public key is in ~/.ssh/authorized_keys of ${printable(user)} on the server`,
+        `Check the user name, and that your public key is in ~/.ssh/authorized_keys of ${printable(ssh.user)} on the server`,
       cause: error,
     },
   )
 }
 
 /** The next step when the failure is about a configured password. */
-function passwordRefused(
-  ssh: SshConfig,
-  user: string,
-  { tried, accepted, skipped }: Authentication,
-): string | undefined {
+function passwordRefused(ssh: Endpoint, { tried, accepted, skipped }: Authentication): string | undefined {
   if (ssh.password === undefined) return undefined
   if (tried.some((name) => name === 'password' || name === 'keyboard-interactive'))
-    return `Check the password that ssh.password leads to, and that the user is ${printable(user)}`
+    return `Check the password that ssh.password leads to, and that the user is ${printable(ssh.user)}`
   if (tried.length + skipped.length > 0 || accepted.length === 0) return undefined
   return 'The server takes no password: set ssh.identityFile to a key that it lets in'
 }
 
-function protocolError(ssh: SshConfig, error: Error): ConnectionError {
+function protocolError(ssh: Endpoint, error: Error): ConnectionError {
   return new ConnectionError(
     'protocol',
     `No SSH connection could be agreed on with ${at(ssh)}: ${printable(error.message)}`,

@@ -8,22 +8,25 @@ import { silentError, tooLongError } from './limits.ts'
 import type { Limits } from './limits.ts'
 import { createProcess } from './remote-process.ts'
 import type { SshProcess } from './remote-process.ts'
-import { endClient } from './ssh-client.ts'
+import type { Connection } from './ssh-client.ts'
 
 /** One SSH connection and the sessions that it carries. */
 export class SshLink {
   readonly slots: ChannelSlots
   readonly #host: string
   readonly #client: Client
+  readonly #connection: Connection
   readonly #limits: Limits
   readonly #processes = new Set<SshProcess>()
   #served = false
   #closed = false
   #cause: Error | undefined
 
-  constructor(host: string, client: Client, sessions: number, limits: Limits) {
+  constructor(host: string, connection: Connection, sessions: number, limits: Limits) {
     this.slots = new ChannelSlots(sessions)
     this.#host = host
+    const { client } = connection
+    this.#connection = connection
     this.#client = client
     this.#limits = limits
     client.on('error', (error) => (this.#cause = error))
@@ -116,7 +119,7 @@ export class SshLink {
   }
 
   async end(): Promise<void> {
-    if (!this.#closed) await endClient(this.#client)
+    if (!this.#closed) await this.#connection.end()
   }
 
   #track(

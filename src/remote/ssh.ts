@@ -17,8 +17,9 @@ import { LIMITS, OUTPUT_LIMIT, silentError, tooLongError } from './limits.ts'
 import type { Limits } from './limits.ts'
 import { loadScript, prepareScript } from './scripts.ts'
 import { createFiles } from './sftp.ts'
+import { resolveRoute } from './openssh/resolve.ts'
 import { connectClient } from './ssh-client.ts'
-import type { ConnectOptions } from './ssh-client.ts'
+import type { Connection, ConnectOptions, Destination } from './ssh-client.ts'
 import { isRefusedSession, SshLink } from './ssh-link.ts'
 
 /** Below OpenSSH's MaxSessions of 10, so that a person's own sessions over the same connection limits still fit. */
@@ -40,8 +41,8 @@ export interface HostOptions extends ConnectOptions {
 }
 
 /**
- * Connects to a host, checks its key against known_hosts, and logs in. Throws ConnectionError that says what
- * went wrong; an abort rejects with the signal's reason. The signal is for connecting only.
+ * Connects to a host on the way that OpenSSH would go, checks the key of each server there against known_hosts, and logs
+ * in. Throws ConnectionError that says what went wrong; an abort rejects with the signal's reason. The signal is for connecting only.
  *
  * A server that opens fewer sessions on a connection than are needed at once (MaxSessions) gets further connections;
  * each goes through the same check and login.
@@ -50,12 +51,18 @@ export async function connectSsh(
   host: { readonly name: string; readonly ssh: SshConfig },
   options: HostOptions,
 ): Promise<RemoteHost> {
-  return new SshHost(host, options, await connectClient(host, options))
+  const { name, ssh } = host
+  const route = await resolveRoute(ssh, options).catch((error: unknown) => {
+    throw error instanceof ConnectionError ? error.withDetails({ host: name }) : error
+  })
+  const destination = { name, route }
+  return new SshHost(destination, options, await connectClient(destination, options))
 }
 
 class SshHost implements RemoteHost {
   readonly name: string
-  readonly #host: { readonly name: string; readonly ssh: SshConfig }
+  readonly notHonoured: readonly string[]
+  readonly #destination: Destination
   readonly #options: HostOptions
   readonly #limits: Limits
   readonly #links: SshLink[] = []
@@ -64,16 +71,13 @@ class SshHost implements RemoteHost {
   #leases = 0
   #growing: Promise<void> | undefined
 
-  constructor(
-    host: { readonly name: string; readonly ssh: SshConfig },
-    options: HostOptions,
-    client: Awaited<ReturnType<typeof connectClient>>,
-  ) {
-    this.name = host.name
-    this.#host = host
+  constructor(destination: Destination, options: HostOptions, connection: Connection) {
+    this.name = destination.name
+    this.notHonoured = destination.route.notHonoured
+    this.#destination = destination
     this.#options = options
     this.#limits = options.limits ?? LIMITS
-    this.#links.push(new SshLink(this.name, client, SESSIONS, this.#limits))
+    this.#links.push(new SshLink(this.name, connection, SESSIONS, this.#limits))
   }
 
   async run(
@@ -274,8 +278,8 @@ class SshHost implements RemoteHost {
   #grow(signal: AbortSignal): Promise<void> {
     this.#growing ??= (async () => {
       try {
-        const client = await connectClient(this.#host, { ...this.#options, signal })
-        this.#links.push(new SshLink(this.name, client, this.#perLink, this.#limits))
+        const connection = await connectClient(this.#destination, { ...this.#options, signal })
+        this.#links.push(new SshLink(this.name, connection, this.#perLink, this.#limits))
       } catch (error) {
         if (signal.aborted) throw error
         throw new RemoteError(

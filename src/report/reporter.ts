@@ -20,16 +20,27 @@ export interface ReporterOptions {
 }
 
 /** Shows a run's events. Dispose it when the run is over, before the result is printed: that ends the drawing. */
-export function createReporter(options: ReporterOptions): Reporter & AsyncDisposable {
+export function createReporter(
+  options: ReporterOptions,
+): Reporter & AsyncDisposable & { readonly makeRoom: () => Promise<void> } {
   const { stream, logger } = options
   // When the reader of stderr goes away, that must end neither the backup nor what follows it in this process.
   if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore)
-  const renderer = createRenderer(options)
+  let renderer = createRenderer(options)
+  let drawing = options.mode === 'tty'
   let closed = false
   return {
     event(event) {
       if (logger !== undefined) logEvent(logger, event)
       if (!closed) renderer.event(event)
+    },
+    /** A question and a live list do not share a terminal: the list ends, and plain lines follow. */
+    async makeRoom() {
+      if (!drawing || closed) return
+      drawing = false
+      const drawn = renderer
+      renderer = createRenderer({ ...options, mode: 'plain' })
+      await drawn.close()
     },
     async [Symbol.asyncDispose]() {
       if (closed) return

@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import { RelayError, RemoteError } from '../errors.ts'
+import { fieldsOf } from '../model/talk.ts'
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { ComposeServices, MadeServices, ServerServices } from '../model/server-services.ts'
@@ -130,7 +131,7 @@ async function readCompose(
       next: 'Nothing was replaced. Try there: docker compose version',
     })
   }
-  const lines = said.map((line) => line.split('\t'))
+  const lines = said.map(fieldsOf)
   const hashes = lines.flatMap(([verb, name, hash]) =>
     verb === 'hash' ? [[name ?? '', hash ?? ''] as const] : [],
   )

@@ -1,3 +1,4 @@
+import { readIndex, readStreamIndex } from '../archive/index-file.ts'
 import type { Readable } from 'node:stream'
 import type {
   ArchiveName,
@@ -33,7 +34,7 @@ export interface SourceContents {
   readonly archives: readonly ArchiveName[]
 }
 
-type Parts = Pick<RestoreDependencies, 'decryptor' | 'openArchive' | 'readIndex' | 'readStreamIndex'> & {
+type Parts = Pick<RestoreDependencies, 'decryptor' | 'openArchive'> & {
   readonly filePath: (snapshot: Snapshot, file: string) => string
 }
 
@@ -44,12 +45,12 @@ type Parts = Pick<RestoreDependencies, 'decryptor' | 'openArchive' | 'readIndex'
 export async function* sourceIndex(
   snapshot: Snapshot,
   source: ManifestSource,
-  parts: Omit<Parts, 'readStreamIndex'>,
+  parts: Parts,
   onHeader?: (header: IndexHeader) => void,
 ): AsyncGenerator<IndexEntry> {
   if (source.index === undefined || isStream(source)) return
   const plain = await openIndex(snapshot, source.index, parts)
-  yield* parts.readIndex(plain, onHeader === undefined ? {} : { onHeader })
+  yield* readIndex(plain, onHeader === undefined ? {} : { onHeader })
 }
 
 function openIndex(
@@ -69,7 +70,7 @@ async function readObjects(
   let entries = 0
   let of: string | undefined
   const onHeader = (header: StreamIndexHeader) => (of = header.snapshot)
-  const objects = parts.readStreamIndex(await openIndex(snapshot, index, parts), { onHeader })
+  const objects = readStreamIndex(await openIndex(snapshot, index, parts), { onHeader })
   for await (const _object of objects) entries += 1
   return { entries, snapshot: of }
 }

@@ -1,12 +1,4 @@
-import type {
-  AssembleTree,
-  CompressForWire,
-  OpenArchive,
-  PassTree,
-  ReadIndex,
-  ReadStreamIndex,
-  WrapInTar,
-} from '../archive/contract.ts'
+import type { OpenArchive, PassTree } from '../archive/contract.ts'
 import type { Decryptor } from '../crypto/contract.ts'
 import type { RelayError } from '../errors.ts'
 import type { RestorePlan } from '../model/restore-report.ts'
@@ -22,12 +14,7 @@ export interface RestoreDependencies {
   readonly cannotEncrypt?: RelayError | undefined
   readonly decryptor: Decryptor
   readonly openArchive: OpenArchive
-  readonly readIndex: ReadIndex
-  readonly readStreamIndex: ReadStreamIndex
-  readonly assembleTree: AssembleTree
   readonly passTree: PassTree
-  readonly wrapInTar: WrapInTar
-  readonly compress: CompressForWire
   readonly restorableOf: (kind: SourceKind) => Promise<RestorableSource>
   readonly waitHealthy: WaitHealthy
   readonly findContainerServices: FindContainerServices

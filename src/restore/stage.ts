@@ -1,3 +1,6 @@
+import { assembleTree } from '../archive/assemble-tree.ts'
+import { createCompress } from '../archive/compression.ts'
+import { wrapInTar } from '../archive/wrap-in-tar.ts'
 import { Readable, type Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { isDeepStrictEqual } from 'node:util'
@@ -15,6 +18,9 @@ import { isInside, sourceIndex } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { ProofAlongside, proveFiles, type ExpectedFile } from './proof.ts'
 import { digHoles, spawnUnpack, type UnpackOptions } from './server/staging.ts'
+
+/** zstd 1 keeps up with any wire. */
+const WIRE_LEVEL = 1
 
 /** Units of one source that are unpacked into one directory. */
 export interface StagedGroup {
@@ -78,7 +84,7 @@ async function sendAssembled(
   await using scratch = new Disposables()
   const proof = new ProofAlongside(context.remote, here(group, context))
   let isTold = false
-  const tree = dependencies.assembleTree({
+  const tree = assembleTree({
     entries: () => {
       const entries = entriesOf(group, context, dependencies)
       if (isTold) return entries
@@ -105,11 +111,11 @@ async function sendAssembled(
     }
   }
   const proven = await proof.during(
-    (signal, onMembers) => sendTar(tree.stream, group, { ...context, signal }, dependencies, { onMembers }),
+    (signal, onMembers) => sendTar(tree.stream, group, { ...context, signal }, { onMembers }),
     joined,
   )
   if (tree.directories !== undefined) {
-    await sendTar(Readable.from([tree.directories]), group, context, dependencies, { again: true })
+    await sendTar(Readable.from([tree.directories]), group, context, { again: true })
   }
   return { tree, proven }
 }
@@ -230,14 +236,14 @@ async function stageStream(
   const totals = { entries: 0, bytes: 0 }
   for (const needed of group.archives) {
     const size = needed.archive.plainBytes
-    const tar = dependencies.wrapInTar(await openPlain(needed, dependencies), {
+    const tar = wrapInTar(await openPlain(needed, dependencies), {
       path: Buffer.from(`${group.units[0]?.name ?? ''}/dump.rdb`),
       size,
       mode: 0o600,
       mtimeMs: Date.parse(context.snapshot.manifest.createdAt),
       dialect: dialectOf(context.probe),
     })
-    await sendTar(tar, group, context, dependencies)
+    await sendTar(tar, group, context)
     totals.entries += 1
     totals.bytes += size
   }
@@ -308,11 +314,15 @@ async function sendTar(
   tar: Readable,
   group: StagedGroup,
   context: StageContext,
-  { compress }: RestoreDependencies,
   how: Pick<UnpackOptions, 'again' | 'onMembers'> = {},
 ): Promise<void> {
   const compression = context.probe.versions.zstd !== undefined ? 'zstd' : 'none'
-  await send([tar, compress(compression)], group, context, { ...how, compression })
+  await send(
+    [tar, createCompress(compression, compression === 'zstd' ? WIRE_LEVEL : undefined)],
+    group,
+    context,
+    { ...how, compression },
+  )
 }
 
 /** Unpacks a compressed tar on the server. */

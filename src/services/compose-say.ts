@@ -1,9 +1,10 @@
+import { fieldLines } from '../model/talk.ts'
 import { parse } from 'yaml'
 import { posix } from 'node:path'
 import type { Privilege, RemoteHost } from '../remote/contract.ts'
 import { homeOf, projectName, type ProjectPlace } from './compose-project.ts'
 import type { ComposeSays } from './contract.ts'
-import { answerLines, insistOnEngine } from './docker-answer.ts'
+import { insistOnEngine } from './docker-answer.ts'
 
 /** The parts of the configuration that are read. The rest may hold secrets, and is dropped. */
 interface Configuration {
@@ -68,7 +69,7 @@ export function parseComposeSays(
   { directory, project: given }: Pick<ComposeQuestion, 'directory' | 'project'>,
   stdout: Buffer,
 ): ComposeSays | 'unreadable' | undefined {
-  const lines = answerLines(stdout)
+  const lines = fieldLines(stdout)
   insistOnEngine(host, lines)
   const of = (verb: string) =>
     lines.filter((line) => line[0] === verb).map((line) => line.slice(1).join('\t'))

@@ -1,15 +1,7 @@
 import { RemoteError } from '../errors.ts'
+import { fieldLines } from '../model/talk.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { DockerLook } from './contract.ts'
-
-/** The fields of the lines in which a script has told about Docker. */
-export function answerLines(stdout: Buffer): readonly (readonly string[])[] {
-  return stdout
-    .toString('utf8')
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => line.split('\t'))
-}
 
 /**
  * Refuses an engine that can't be asked, or that is not on this server. Throws RemoteError `docker-missing`,
@@ -37,7 +29,7 @@ export function insistOnEngine(host: string, lines: readonly (readonly string[])
 
 /** The lines of an answer that is whole. Throws as {@link insistOnEngine} does, and {@link cutShort}. */
 export function wholeAnswer(host: string, stdout: Buffer): readonly (readonly string[])[] {
-  const lines = answerLines(stdout)
+  const lines = fieldLines(stdout)
   insistOnEngine(host, lines)
   if (!lines.some(([verb]) => verb === 'end')) throw cutShort(host)
   return lines

@@ -1,8 +1,9 @@
 import { RemoteError } from '../errors.ts'
+import { fieldLines } from '../model/talk.ts'
 import type { Privilege, RemoteHost } from '../remote/contract.ts'
 import { parseContainer } from './container.ts'
 import type { ContainerLook, DockerLook } from './contract.ts'
-import { answerLines, cutShort, insistOnEngine, shiftedBy } from './docker-answer.ts'
+import { cutShort, insistOnEngine, shiftedBy } from './docker-answer.ts'
 
 /**
  * The versions of Compose that an earlier look over the same connection has found. Nobody exchanges programs while an
@@ -45,7 +46,7 @@ export async function lookAtDocker(
 
 /** Reads what `services/docker-look` prints. Throws as {@link lookAtDocker} does. */
 export function parseDockerLook(host: string, stdout: Buffer): DockerLook {
-  const lines = answerLines(stdout)
+  const lines = fieldLines(stdout)
   const one = (verb: string): readonly string[] | undefined => lines.find((line) => line[0] === verb)
   insistOnEngine(host, lines)
   const engine = one('engine')

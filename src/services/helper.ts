@@ -1,9 +1,10 @@
 import { RemoteError } from '../errors.ts'
+import { fieldLines } from '../model/talk.ts'
 import { printable } from '../model/path-bytes.ts'
 import { isOlder } from '../model/version-order.ts'
 import type { HelperContainer, RemoteHost } from '../remote/contract.ts'
 import type { FindHelper, FoundHelper } from './contract.ts'
-import { answerLines, insistOnEngine, shiftedBy } from './docker-answer.ts'
+import { insistOnEngine, shiftedBy } from './docker-answer.ts'
 
 /** The first version of Docker's client that has an option not to pull. */
 const CLIENT = [20, 10] as const
@@ -40,7 +41,7 @@ export function parseHelperLook(
   host: string,
   stdout: Buffer,
 ): { readonly helper: HelperContainer; readonly space: string } {
-  const lines = answerLines(stdout)
+  const lines = fieldLines(stdout)
   const one = (verb: string): readonly string[] | undefined => lines.find((line) => line[0] === verb)
   insistOnEngine(host, lines)
   const [, client = '', security] = one('engine') ?? []

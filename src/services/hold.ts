@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { RemoteError } from '../errors.ts'
+import { fieldsOf } from '../model/talk.ts'
 import { printable } from '../model/path-bytes.ts'
 import { serviceLines, type ServerServices } from '../model/server-services.ts'
 import type { Lease, Privilege, RemoteHost } from '../remote/contract.ts'
@@ -110,7 +111,7 @@ async function ask(
   let unwell: string | undefined
   for (;;) {
     const line = await lease.nextLine(signal)
-    const [verb, ...fields] = (line ?? '').split('\t')
+    const [verb, ...fields] = fieldsOf(line ?? '')
     if (verb === 'note') continue
     if (verb === 'ill') unwell = printable(fields.join(' '))
     else if (verb === 'ok' && fields[0] === command) {

@@ -1,4 +1,5 @@
 import { RemoteError } from '../errors.ts'
+import { fieldsOf } from '../model/talk.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { SettleHolds } from './contract.ts'
 
@@ -26,7 +27,7 @@ export const settleHolds: SettleHolds = async (host, { deployment, sudo, signal 
   for (;;) {
     const line = await lease.nextLine(signal)
     if (line === undefined) break
-    const [verb, ...fields] = line.split('\t')
+    const [verb, ...fields] = fieldsOf(line)
     const text = printable(fields.join(' '))
     if (verb === 'end') return { settled, unwell, failed }
     if (verb === 'settled') settled.push(...(fields[1] ?? '').split(' ').filter((name) => name !== ''))

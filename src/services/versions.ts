@@ -1,4 +1,5 @@
 import { RemoteError } from '../errors.ts'
+import { fieldLines } from '../model/talk.ts'
 import { nameProject } from './compose-project.ts'
 import type { Privilege } from '../remote/contract.ts'
 import type { ContainerLook, DockerLook, FindImages, LookAtVersions } from './contract.ts'
@@ -44,10 +45,7 @@ export const findImages: FindImages = async (host, names, { privilege, signal })
     { script: 'services/images', patience: 'list', args: names, privilege, title },
     { signal },
   )
-  const lines = result.stdout
-    .toString('utf8')
-    .split('\n')
-    .map((line) => line.split('\t'))
+  const lines = fieldLines(result.stdout)
   if (result.status !== 0 || !lines.some(([verb]) => verb === 'end')) {
     throw new RemoteError('docker-failed', `Docker on ${host.name} can't be asked about its images`, {
       host: host.name,

@@ -21,9 +21,7 @@ import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { readIndex, encodeIndex } from '../../src/archive/index-file.ts'
-import { toIndexEntry } from '../../src/archive/index-entry.ts'
 import { createRecordSorter } from '../../src/archive/record-sorter.ts'
-import { encodeTarHeader } from '../../src/archive/tar-writer.ts'
 import { writeArchive } from '../../src/archive/write-archive.ts'
 import type { IndexEntry } from '../../src/archive/contract.ts'
 import type { FilesSourceConfig } from '../../src/model/config.ts'
@@ -90,14 +88,12 @@ class Chain {
       mode: { mode: 'incremental' },
       createSorter: createRecordSorter,
       scratchPath: (name) => join(directory, `${name}.scratch`),
-      encodeTarHeader,
     })
     await this.meanwhile()
     const full = prepared.mode.mode === 'full'
     await using capture = source.captureListed(prepared.changes)
     await using members = new OwnMembers(snapshot, join(directory, 'members.scratch'), {
       createSorter: createRecordSorter,
-      toIndexEntry,
     })
     let wire = 0
     for await (const archive of capture.archives()) {

@@ -1,17 +1,10 @@
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
-import { assembleTree } from '../../src/archive/assemble-tree.ts'
-import { createCompress } from '../../src/archive/compression.ts'
 import { createIndexBuilder } from '../../src/archive/index-builder.ts'
-import { toIndexEntry } from '../../src/archive/index-entry.ts'
-import { encodeIndex, readIndex, readStreamIndex } from '../../src/archive/index-file.ts'
 import { openArchive } from '../../src/archive/open-archive.ts'
-import { packTar } from '../../src/archive/pack-tar.ts'
 import { createRecordSorter } from '../../src/archive/record-sorter.ts'
-import { encodeTarHeader } from '../../src/archive/tar-writer.ts'
 import { passTree } from '../../src/archive/pass-tree.ts'
-import { wrapInTar } from '../../src/archive/wrap-in-tar.ts'
 import { writeArchive } from '../../src/archive/write-archive.ts'
 import type { FilesSourceConfig, HostConfig, RetentionPolicy } from '../../src/model/config.ts'
 import type { HostPullReport } from '../../src/model/pull-report.ts'
@@ -176,12 +169,8 @@ export class IncrementalLab implements AsyncDisposable {
         encrypt: () => Promise.resolve({ stream: new PassThrough(), headBytes: 0 }),
       },
       writeArchive,
-      packTar,
       createIndexBuilder,
-      encodeIndex,
       createSorter: createRecordSorter,
-      toIndexEntry,
-      encodeTarHeader,
       listings: openListingStore(join(this.path, 'state')),
       throttle: (stream) => stream,
       resolveSecret: never('a secret'),
@@ -207,16 +196,11 @@ export class IncrementalLab implements AsyncDisposable {
       pull: this.dependencies(),
       decryptor: { decrypt: (message) => Promise.resolve(message) },
       openArchive,
-      readIndex,
-      readStreamIndex,
-      assembleTree,
       passTree: async (parts) => {
         const tree = await passTree(parts)
         if (tree !== undefined) this.passedOn.push(parts.name.snapshot)
         return tree
       },
-      wrapInTar,
-      compress: (compression) => createCompress(compression),
       restorableOf: never('a kind'),
       waitHealthy: never('health'),
       findImages: never('images'),

@@ -10,6 +10,7 @@ import type { SshConfig } from '../../src/model/config.ts'
 import { Secret } from '../../src/model/secret.ts'
 import type { SecretReference } from '../../src/model/secret.ts'
 import { connectSsh } from '../../src/remote/ssh.ts'
+import { resolveRoute } from '../../src/remote/openssh/resolve.ts'
 import { fetchHostKey } from '../../src/remote/ssh-client.ts'
 import { fingerprint, keyType } from '../../src/remote/known-hosts.ts'
 import { freePort } from '../lab/ports.ts'
@@ -35,6 +36,11 @@ async function whoami(ssh: SshConfig, env: NodeJS.ProcessEnv = {}): Promise<stri
   await using host = await connectSsh({ name: 'lab', ssh }, { resolveSecret, signal: signal(), env })
   const result = await host.run({ script: 'remote/probe', args: ['/'] }, { signal: signal() })
   return /^user=(.*)$/m.exec(result.stdout.toString())?.[1] ?? ''
+}
+
+async function hostKey(ssh: SshConfig): Promise<Buffer> {
+  const route = await resolveRoute(ssh, { signal: signal() })
+  return fetchHostKey({ name: 'lab', route }, 0, { resolveSecret, signal: signal() })
 }
 
 async function failure(ssh: SshConfig, env: NodeJS.ProcessEnv = {}): Promise<ConnectionError> {
@@ -222,7 +228,7 @@ describe('the host key', () => {
   it('is refused when unknown, with its fingerprint and the command that trusts it', async () => {
     await using temp = await tempDir()
     const ssh = await withKnownHosts(temp.path, '')
-    const key = await fetchHostKey(ssh, signal())
+    const key = await hostKey(ssh)
     const error = await failure(ssh)
     expect(error.problem).toBe('host-key-unknown')
     expect(error.message).toContain(`ssh-ed25519 ${fingerprint(key)}`)
@@ -235,7 +241,7 @@ describe('the host key', () => {
     const ssh = await withKnownHosts(temp.path, `# head\n[127.0.0.1]:${sshd.port} ${other}\n`)
     const error = await failure(ssh)
     expect(error.problem).toBe('host-key-changed')
-    expect(error.message).toContain(fingerprint(await fetchHostKey(ssh, signal())))
+    expect(error.message).toContain(fingerprint(await hostKey(ssh)))
     expect(error.message).toContain(fingerprint(Buffer.from(other.split(' ')[1] ?? '', 'base64')))
     expect(error.message).toContain(`${ssh.knownHosts}:2`)
     expect(error.details.next).toMatch(/Only if .*hosts trust lab/)
@@ -250,7 +256,7 @@ describe('the host key', () => {
   it('is asked for in a type that is known', async () => {
     await using temp = await tempDir()
     const ssh = await withKnownHosts(temp.path, line(1))
-    expect(keyType(await fetchHostKey(ssh, signal()))).toBe('ecdsa-sha2-nistp256')
+    expect(keyType(await hostKey(ssh))).toBe('ecdsa-sha2-nistp256')
   })
 })
 

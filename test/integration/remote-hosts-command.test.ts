@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { CommandContext } from '../../src/commands/context.ts'
@@ -12,11 +12,20 @@ import type { TempDir } from '../lab/temp.ts'
 
 let sshd: Sshd
 let real: string
+let home: TempDir
+const before = process.env['HOME']
 beforeAll(async () => {
+  // With a home of its own, neither the system's ssh_config nor the user's has a say.
+  home = await tempDir()
+  process.env['HOME'] = home.path
   sshd = await startSshd()
   real = fingerprint(Buffer.from(sshd.hostPublicKeys[0]?.split(' ')[1] ?? '', 'base64'))
 })
-afterAll(() => sshd[Symbol.asyncDispose]())
+afterAll(async () => {
+  process.env['HOME'] = before
+  await sshd[Symbol.asyncDispose]()
+  await home[Symbol.asyncDispose]()
+})
 
 /** A config with one host, and a context in which nobody can be asked. */
 async function prepare(temp: TempDir, known: string): Promise<{ context: CommandContext; file: string }> {
@@ -51,6 +60,20 @@ hosts:
 }
 
 const OLD = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFQPNH7IOI2Tta73Udi8YOHbmcM69a+r1ovlbZdaCSxG'
+
+it('writes a hashed name where OpenSSH would', async () => {
+  await using temp = await tempDir()
+  const { context, file } = await prepare(temp, '')
+  await mkdir(join(home.path, '.ssh'))
+  await writeFile(join(home.path, '.ssh', 'config'), 'HashKnownHosts yes\n')
+  try {
+    await hostsTrust(context, ['prod'], { fingerprint: real })
+  } finally {
+    await rm(join(home.path, '.ssh'), { recursive: true })
+  }
+  expect(await readFile(file, 'utf8')).toMatch(/^\|1\|/)
+  expect((await hostsList(context)).text).toContain(real)
+})
 
 it('trusts a key whose fingerprint is given, and lists it then', async () => {
   await using temp = await tempDir()

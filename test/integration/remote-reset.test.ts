@@ -24,7 +24,7 @@ async function dropping(times: number) {
       socket.resetAndDestroy()
       return
     }
-    const inner = connect(server.ssh.port, '127.0.0.1')
+    const inner = connect(server.ssh.port ?? 0, '127.0.0.1')
     inner.on('error', () => socket.destroy())
     socket.pipe(inner).pipe(socket)
   })

@@ -174,7 +174,7 @@ describe('the lock on a stuck server', () => {
       (accept) => {
         const channel = accept()
         begin(channel)
-        channel.write('locked /srv/.relay-backup/lock\n')
+        channel.write('locked\t/srv/.relay-backup/lock\n')
       },
       { ...LIMITS, releaseAfterAbort: SOON.releaseAfterAbort },
     )

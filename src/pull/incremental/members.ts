@@ -1,3 +1,4 @@
+import { toIndexEntry } from '../../archive/index-entry.ts'
 import type {
   CreateRecordSorter,
   IndexEntry,
@@ -6,7 +7,6 @@ import type {
   ReadEntry,
   RecordSorter,
   SortedRecord,
-  ToIndexEntry,
 } from '../../archive/contract.ts'
 import type { CaptureOutcome, FileTail } from '../../sources/contract.ts'
 import { TAIL_PREFIX } from './replay-script.ts'
@@ -19,23 +19,21 @@ interface Packed {
 /** Collects the members of one snapshot's archives of a source while they are read back. Disposing removes its scratch. */
 export class OwnMembers implements AsyncDisposable {
   readonly #snapshot: string
-  readonly #toIndexEntry: ToIndexEntry
   readonly #sorter: RecordSorter<Packed>
   readonly #tails = new Map<string, Packed>()
 
   constructor(
     snapshot: string,
     scratchPath: string,
-    parts: { readonly createSorter: CreateRecordSorter; readonly toIndexEntry: ToIndexEntry },
+    { createSorter }: { readonly createSorter: CreateRecordSorter },
   ) {
     this.#snapshot = snapshot
-    this.#toIndexEntry = parts.toIndexEntry
-    this.#sorter = parts.createSorter<Packed>(scratchPath)
+    this.#sorter = createSorter<Packed>(scratchPath)
   }
 
   /** Synchronous, in reading order. */
   add(entry: ReadEntry, { part, archive }: { readonly part: string; readonly archive: string }): void {
-    const packed = { part, entry: this.#toIndexEntry(entry, { snapshot: this.#snapshot, archive }) }
+    const packed = { part, entry: toIndexEntry(entry, { snapshot: this.#snapshot, archive }) }
     const name = entry.path.toString('latin1')
     if (name.startsWith(TAIL_PREFIX)) this.#tails.set(name, packed)
     else this.#sorter.add(entry.path, packed)

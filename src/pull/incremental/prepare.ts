@@ -1,4 +1,5 @@
-import type { CreateRecordSorter, RecordSorter, TarEntry } from '../../archive/contract.ts'
+import { encodeTarHeader } from '../../archive/tar-writer.ts'
+import type { CreateRecordSorter, RecordSorter } from '../../archive/contract.ts'
 import { DamageError } from '../../errors.ts'
 import type { ListedEntry } from '../../model/listing.ts'
 import { fromTreeOrder, inTreeOrder } from '../../model/tree-order.ts'
@@ -39,7 +40,6 @@ export interface PrepareOptions {
   readonly createSorter: CreateRecordSorter
   /** Where scratch files may go; names are appended. */
   readonly scratchPath: (name: string) => string
-  readonly encodeTarHeader: (entry: TarEntry) => Buffer
 }
 
 /**
@@ -139,20 +139,14 @@ function changesOf(
   decisions: () => AsyncIterable<Decision>,
   { sent }: PlanTotals,
   grown: readonly Grown[],
-  { snapshot, encodeTarHeader }: PrepareOptions,
+  { snapshot }: PrepareOptions,
 ): Changes {
   // Unique in the chain: all its tails lie in one directory when it is unpacked by hand.
-  const tails = grown.map((decision, at) =>
-    tailOf(decision, Buffer.from(`${TAIL_PREFIX}${snapshot}-${at}`), encodeTarHeader),
-  )
+  const tails = grown.map((decision, at) => tailOf(decision, Buffer.from(`${TAIL_PREFIX}${snapshot}-${at}`)))
   return { tails, memberCount: sent, members: () => sentOf(decisions()) }
 }
 
-function tailOf(
-  { path, entry, listed }: Grown,
-  member: Buffer,
-  encodeTarHeader: PrepareOptions['encodeTarHeader'],
-): FileTail {
+function tailOf({ path, entry, listed }: Grown, member: Buffer): FileTail {
   const length = listed.size - entry.size
   return {
     path,

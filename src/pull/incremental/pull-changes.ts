@@ -1,3 +1,4 @@
+import { encodeIndex } from '../../archive/index-file.ts'
 import { Readable } from 'node:stream'
 import type { FilesSourceConfig, SourceConfig } from '../../model/config.ts'
 import type { ListedEntry } from '../../model/listing.ts'
@@ -71,7 +72,6 @@ async function compareAndCapture(
     mode: chain.mode,
     createSorter: dependencies.createSorter,
     scratchPath: (name) => pending.scratchPath(`${config.name}.${name}`),
-    encodeTarHeader: dependencies.encodeTarHeader,
   })
   await using prepared = await plan.catch((error: unknown) => {
     if (error instanceof TooManyEntries) return undefined
@@ -106,7 +106,7 @@ async function compareAndCapture(
     }
     const book = new IndexBook()
     const script = isFull ? undefined : new ReplayScript()
-    const lines = dependencies.encodeIndex(
+    const lines = encodeIndex(
       indexHeader(context, config, outcome),
       indexBatches(changes, { listing, book, replay: script }),
     )

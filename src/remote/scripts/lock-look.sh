@@ -1,6 +1,6 @@
 # Whether the lock of a deployment (remote/scripts/lock.sh) is held. Changes nothing.
 # Arguments: DEPLOYMENT, absolute
-# stdout: `held SINCE WHO` as lock.sh says it, else `free`
+# stdout: the record `held SINCE WHO` as lock.sh says it, else `free`
 # include remote/lib/prelude.sh
 # include remote/lib/lock.sh
 
@@ -14,7 +14,7 @@ lock=$lock_home/lock$lock_end
 lock_read
 if [ -n "$lock_holder" ]; then
   read -r since holder 2>/dev/null <"$lock-note"
-  printf 'held %s %s\n' "${since:--}" "${holder:-process $lock_holder on the server}"
+  say held "${since:--}" "${holder:-process $lock_holder on the server}"
 else
-  echo free
+  say free
 fi

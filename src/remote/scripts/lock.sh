@@ -2,7 +2,7 @@
 # Arguments (behind the lease's): DEPLOYMENT
 #   DEPLOYMENT absolute, or ~/… for a place below the home
 # stdin: first who takes the lock, one line
-# stdout: lines
+# stdout: records
 #   locked PLACE         the lock is ours until the release
 #   held SINCE WHO       another run holds it, since that Unix time
 #   failed TEXT          it can't be taken
@@ -21,9 +21,9 @@ undo() {
   drop_home "${lock%/*}"
 }
 
-# refuse LINE: says why not, and waits for the client to go.
+# refuse FIELD...: says why not, and waits for the client to go.
 refuse() {
-  printf '%s\n' "$1"
+  say "$@"
   while lease_next; do :; done
   exit 0
 }
@@ -39,24 +39,24 @@ absolute() {
 work() {
   lease_next || exit 0
   who=$line
-  deployment=$(cd -P -- "$(absolute "$1")" 2>/dev/null && pwd) || refuse "failed there is no directory $1"
-  lock_place "$deployment" || refuse "failed $why"
+  deployment=$(cd -P -- "$(absolute "$1")" 2>/dev/null && pwd) || refuse failed "there is no directory $1"
+  lock_place "$deployment" || refuse failed "$why"
   lock=$lock_home/lock$lock_end
   attempts=0
   until lock_take; do
     attempts=$((attempts + 1))
     if [ -n "$lock_holder" ]; then
       read -r since holder 2>/dev/null <"$lock-note"
-      refuse "held ${since:--} ${holder:-process $lock_holder on the server}"
+      refuse held "${since:--}" "${holder:-process $lock_holder on the server}"
     fi
-    [ "$attempts" -le 3 ] || refuse "failed $lock can't be made"
+    [ "$attempts" -le 3 ] || refuse failed "$lock can't be made"
     # A process that gave the lock back at this moment has taken the empty directory away, too.
     make_home "${lock%/*}"
   done
   note=$lock-note
   # On a full disk the note stays empty. The lock holds without it, and that disk's data are wanted most.
   { printf '%s %s\n' "$(date +%s)" "$who" >"$note"; } 2>/dev/null || :
-  printf 'locked %s\n' "$lock"
+  say locked "$lock"
   while lease_next; do :; done
 }
 

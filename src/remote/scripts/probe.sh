@@ -1,41 +1,9 @@
 # What this server has and what the deployment looks like. Changes nothing; needs no tool but sh.
 # Arguments: DEPLOYMENT NAME…
 #   DEPLOYMENT absolute, or ~/… for a place below the home; NAMEs are looked for under it, or where they are absolute
-# stdout: lines KEY=VALUE. In a VALUE a backslash is \\ and a newline \n.
+# stdout: records KEY VALUE (remote/scripts/lib/talk.sh), the last one `end`.
 # include remote/lib/prelude.sh
-
-newline='
-'
-
-say() {
-  rest=$2
-  case $rest in
-    *\\*)
-      done=
-      while :; do
-        case $rest in
-          *\\*)
-            done=$done${rest%%\\*}'\\'
-            rest=${rest#*\\}
-            ;;
-          *) break ;;
-        esac
-      done
-      rest=$done$rest
-      ;;
-  esac
-  done=
-  while :; do
-    case $rest in
-      *"$newline"*)
-        done=$done${rest%%"$newline"*}'\n'
-        rest=${rest#*"$newline"}
-        ;;
-      *) break ;;
-    esac
-  done
-  printf '%s=%s\n' "$1" "$done$rest"
-}
+# include remote/lib/talk.sh
 
 has() {
   command -v "$1" >/dev/null 2>&1
@@ -50,7 +18,7 @@ first_line() {
 }
 
 version() {
-  if has "$1"; then say "version.$1" "$(first_line "$@")"; fi
+  if has "$1"; then tell "version.$1" "$(first_line "$@")"; fi
 }
 
 os=
@@ -58,12 +26,12 @@ if [ -r /etc/os-release ]; then
   os=$(. /etc/os-release 2>/dev/null && printf '%s' "${PRETTY_NAME:-${NAME:-}}")
 fi
 [ -n "$os" ] || os=$(uname -s 2>/dev/null)
-say os "$os"
-say kernel "$(uname -sr 2>/dev/null)"
-say arch "$(uname -m 2>/dev/null)"
-say uid "$(id -u 2>/dev/null)"
-say user "$(id -un 2>/dev/null || printf '%s' "${USER:-}")"
-say home "${HOME:-}"
+tell os "$os"
+tell kernel "$(uname -sr 2>/dev/null)"
+tell arch "$(uname -m 2>/dev/null)"
+tell uid "$(id -u 2>/dev/null)"
+tell user "$(id -un 2>/dev/null || printf '%s' "${USER:-}")"
+tell home "${HOME:-}"
 cpus=$(getconf _NPROCESSORS_ONLN 2>/dev/null || nproc 2>/dev/null) || cpus=
 if [ -z "$cpus" ] && [ -r /proc/cpuinfo ]; then
   cpus=0
@@ -71,8 +39,8 @@ if [ -z "$cpus" ] && [ -r /proc/cpuinfo ]; then
     [ "$word" != processor ] || cpus=$((cpus + 1))
   done </proc/cpuinfo
 fi
-say cpus "$cpus"
-for group in $(id -Gn 2>/dev/null); do say group "$group"; done
+tell cpus "$cpus"
+for group in $(id -Gn 2>/dev/null); do tell group "$group"; done
 
 version tar --version
 version zstd --version
@@ -85,7 +53,7 @@ version ionice --version
 version redis-cli --version
 version docker --version
 if [ -n "$(find / -prune -printf x 2>/dev/null)" ] && find / -prune -print0 >/dev/null 2>&1; then
-  say find-printf yes
+  tell find-printf yes
 fi
 
 case $1 in
@@ -98,18 +66,18 @@ if cd -P -- "$deployment" 2>/dev/null; then
   # The dot keeps newlines at the end of a name.
   deployment=$(pwd; printf .)
   deployment=${deployment%"$newline".}
-  say deployment "$deployment"
-  if [ -w . ]; then say writable yes; fi
+  tell deployment "$deployment"
+  if [ -w . ]; then tell writable yes; fi
   # The second line; a long device name makes it two (without -P).
   free=$(df -Pk . 2>/dev/null | {
     read -r _
     read -r _ _ _ available _
     printf '%s' "${available:-}"
   })
-  say free-kib "$free"
+  tell free-kib "$free"
   for name; do
     case $name in /*) found=$name ;; *) found=./$name ;; esac
-    if [ -e "$found" ] || [ -L "$found" ]; then say exists "$name"; fi
+    if [ -e "$found" ] || [ -L "$found" ]; then tell exists "$name"; fi
   done
   for journal in .relay-backup/restore-*/journal; do
     [ -e "$journal" ] || continue
@@ -118,10 +86,10 @@ if cd -P -- "$deployment" 2>/dev/null; then
       closed*) continue ;;
     esac
     journal=${journal%/journal}
-    say journal "${journal#.relay-backup/restore-}"
+    tell journal "${journal#.relay-backup/restore-}"
   done
   for hold in .relay-backup/hold-*; do
-    [ ! -d "$hold" ] || say hold "${hold#.relay-backup/hold-}"
+    [ ! -d "$hold" ] || tell hold "${hold#.relay-backup/hold-}"
   done
 fi
-say end yes
+tell end yes

@@ -129,7 +129,7 @@ run_stop_writers() {
     case " $service_rest " in *" $stop_one "*) set -- "$@" "$stop_one" ;; esac
   done
   run_stop_these "$@" && journal_add writers-stopped || return 1
-  for stop_one; do tell "stopped: $stop_one"; done
+  for stop_one; do note "stopped: $stop_one"; done
 }
 
 run_stop() {
@@ -143,7 +143,7 @@ run_stop() {
   esac
   # shellcheck disable=SC2086
   run_stop_these $service_before && journal_add stopped || return 1
-  for stop_one in $service_before; do tell "stopped: $stop_one"; done
+  for stop_one in $service_before; do note "stopped: $stop_one"; done
   set --
   stop_n=0
   while [ "$stop_n" -lt "$units" ]; do
@@ -228,8 +228,8 @@ run_start() {
   journal_add started "$1" || return 1
   for start_one in $start_names; do
     case " $svc_healthy " in
-      *" $start_one "*) tell "started: $start_one, and it passes its own check" ;;
-      *) tell "started: $start_one" ;;
+      *" $start_one "*) note "started: $start_one, and it passes its own check" ;;
+      *) note "started: $start_one" ;;
     esac
   done
 }
@@ -267,7 +267,7 @@ run_commit() {
       return 1
       ;;
   esac
-  svc_settle || tell "$why"
+  svc_settle || note "$why"
   journal_add closed 'done' || return 1
   remove_staging
 }

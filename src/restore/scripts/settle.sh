@@ -110,7 +110,7 @@ settle_finish() {
       return 1
     }
   done
-  svc_settle || tell "$why"
+  svc_settle || note "$why"
   journal_add closed 'done' && remove_staging
 }
 

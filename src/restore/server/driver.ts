@@ -1,7 +1,7 @@
 import { ConnectionError, LockedError, RemoteError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
 import { shellRules } from '../../model/path-filter.ts'
-import { encodeField, fieldLine } from '../../model/script-field.ts'
+import { encodeField, fieldLine } from '../../model/talk.ts'
 import { serviceLines, type ServerServices } from '../../model/server-services.ts'
 import type { Lease, Privilege, RemoteHost } from '../../remote/contract.ts'
 import type { RestoreUnit } from './layout.ts'

@@ -3,7 +3,7 @@ import type { RemoteHost } from '../../remote/contract.ts'
 import type { WorkPlace } from '../../runs/visit.ts'
 import type { MigrationRole } from './driver.ts'
 import { scriptFailure } from './failure.ts'
-import { decodeField, fieldLines } from '../../model/script-field.ts'
+import { decodeField, fieldLines } from '../../model/talk.ts'
 import { parseServiceLines, type ServerServices } from '../../model/server-services.ts'
 
 /** How far a restore has come. `begun`: nothing was stopped; `swapped` and what follows it: the new is in place. */

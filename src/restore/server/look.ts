@@ -1,6 +1,6 @@
 import type { Privilege, RemoteHost } from '../../remote/contract.ts'
 import { scriptFailure } from './failure.ts'
-import { decodeField, fieldLines } from '../../model/script-field.ts'
+import { decodeField, fieldLines } from '../../model/talk.ts'
 
 export type TargetType = 'absent' | 'file' | 'directory' | 'symlink' | 'other'
 

@@ -1,4 +1,5 @@
 import { RemoteError } from '../../errors.ts'
+import { fieldsOf } from '../../model/talk.ts'
 import { printable } from '../../model/path-bytes.ts'
 import type { Lease } from '../../remote/contract.ts'
 
@@ -27,7 +28,7 @@ export async function nextReply(
   for (;;) {
     const line = await lease.nextLine(signal)
     if (line === undefined) return undefined
-    const [verb, ...fields] = line.split('\t')
+    const [verb, ...fields] = fieldsOf(line)
     if (verb === 'note') notes.push(fields.join(' '))
     else if (verb === 'user') users.push(fields)
     else if ((verb === 'ok' || verb === 'failed') && fields[0] === command) {

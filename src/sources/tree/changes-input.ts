@@ -1,3 +1,4 @@
+import { encodeBytes } from '../../model/talk.ts'
 import type { Changes, FileTail } from '../contract.ts'
 
 const BATCH_LENGTH = 64 * 1024
@@ -39,17 +40,6 @@ export async function* latin1Names(names: readonly string[]): AsyncGenerator<Buf
 
 function tailLine(number: number, tail: FileTail, toTar: (name: string) => string): string {
   const pieces = tail.pieces.map(({ size, sha256 }) => `${size}:${sha256}`)
-  const path = escaped(Buffer.from(`/${toTar(tail.path.toString('latin1'))}`, 'latin1'))
-  return `${[number, path, tail.length, escaped(tail.header), ...pieces].join(' ')}\n`
-}
-
-/** Bytes for `printf %b`. A NUL that no octal digit follows needs two characters only; headers are full of them. */
-function escaped(bytes: Buffer): string {
-  return bytes
-    .toString('latin1')
-    .replaceAll(/[^A-Za-z0-9._/-]/g, (char, at: number, text: string) =>
-      char === '\0' && !/[0-7]/.test(text.charAt(at + 1))
-        ? '\\0'
-        : `\\0${char.charCodeAt(0).toString(8).padStart(3, '0')}`,
-    )
+  const path = encodeBytes(Buffer.from(`/${toTar(tail.path.toString('latin1'))}`, 'latin1'))
+  return `${[number, path, tail.length, encodeBytes(tail.header), ...pieces].join(' ')}\n`
 }

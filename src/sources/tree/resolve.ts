@@ -1,5 +1,6 @@
 import { RemoteError, SourceError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
+import { decodeBytes, wholeRecords } from '../../model/talk.ts'
 import type { CommandResult, ExitResult } from '../../remote/contract.ts'
 import type { CaptureContext } from '../contract.ts'
 import { normaliseRoots } from './roots.ts'
@@ -93,34 +94,24 @@ export function parseReports(output: Buffer): {
   readonly uid: number
   readonly reports: readonly PathReport[]
 } {
-  const fields: Buffer[] = []
-  let start = 0
-  for (let end = output.indexOf(0); end !== -1; end = output.indexOf(0, start)) {
-    fields.push(output.subarray(start, end))
-    start = end + 1
-  }
-  let at = 0
-  const next = (): Buffer => {
-    const field = fields[at]
-    if (field === undefined) throw incomplete()
-    at += 1
-    return field
-  }
-  const uid = Number(next().toString())
-  const reports: PathReport[] = []
-  while (at < fields.length) {
-    const type = next().toString() as PathReport['type']
-    const link = next()
-    const real = next()
-    const readable = next().toString() === 'yes'
-    const owner = next().toString()
-    const mode = next().toString()
-    const near = next()
-    const names: Buffer[] = []
-    for (let name = next(); name.length > 0; name = next()) names.push(name)
-    reports.push({ type, link, real, readable, owner, mode, near, names })
-  }
-  return { uid, reports }
+  const [first, ...records] = wholeRecords(output) ?? []
+  if (first?.[0] !== 'uid') throw incomplete()
+  const reports = records.map((record): PathReport => {
+    const [type, link, real, readable, owner, mode, near, ...names] = record.slice(1).map(decodeBytes)
+    if (type === undefined || link === undefined || real === undefined || near === undefined)
+      throw incomplete()
+    return {
+      type: type.toString() as PathReport['type'],
+      link,
+      real,
+      readable: readable?.toString() === 'yes',
+      owner: owner?.toString() ?? '',
+      mode: mode?.toString() ?? '',
+      near,
+      names,
+    }
+  })
+  return { uid: Number(first[1]), reports }
 }
 
 function judge(

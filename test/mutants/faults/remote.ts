@@ -38,7 +38,7 @@ export const remote: readonly Fault[] = [
   {
     name: 'negated-pattern',
     what: 'a pattern that is excluded matches',
-    file: 'src/remote/known-hosts.ts',
+    file: 'src/remote/openssh/patterns.ts',
     find: `pattern.startsWith('!') && matchesPattern(pattern.slice(1), name)`,
     replace: `pattern.startsWith('!!') && matchesPattern(pattern.slice(1), name)`,
     tests: ['test/unit/remote/known-hosts.test.ts'],

@@ -25,10 +25,7 @@ describe('a minimal config', () => {
           name: 'prod',
           ssh: {
             host: 'relay.example.com',
-            port: 22,
             user: 'ubuntu',
-            keepAlive: 10_000,
-            connectTimeout: 20_000,
           },
           deployment: '~/claude-relay-deployment',
           sudo: false,
@@ -61,7 +58,7 @@ describe('ssh', () => {
   const ssh = (keys: string) => parse(`${HEAD}hosts:\n  prod: { ssh: ${keys} }\n`).hosts[0]?.ssh
 
   test('short forms', () => {
-    expect(ssh('relay')).toMatchObject({ host: 'relay', port: 22 })
+    expect(ssh('relay')).toMatchObject({ host: 'relay', port: undefined })
     expect(ssh('me@relay:2222')).toMatchObject({ user: 'me', host: 'relay', port: 2222 })
     expect(ssh('"me@[2001:db8::1]:2222"')).toMatchObject({ user: 'me', host: '2001:db8::1', port: 2222 })
   })

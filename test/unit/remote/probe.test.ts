@@ -1,9 +1,26 @@
 import { expect, it } from 'vitest'
 import { parseProbe } from '../../../src/remote/probe.ts'
 
-it('unescapes values and passes over a login message', () => {
+const said = (...records: readonly string[][]): Buffer =>
+  Buffer.from(records.map((fields) => `${fields.join('\t')}\n`).join(''))
+
+it('decodes values', () => {
   const probe = parseProbe(
-    'Welcome!\nuid=0\ndeployment=/a\\\\n\\nb\nexists=x\nexists=y\nfree-kib=3\nversion.tar=tar (GNU tar) 1.34\njournal=7\nhold=0a1b\nend=yes\n',
+    said(
+      ...[
+        ['uid', '0'],
+        ['deployment', '/a\\0134n\\0012b'],
+        ['exists', 'x'],
+        ['exists', 'y'],
+      ],
+      ...[
+        ['free-kib', '3'],
+        ['version.tar', 'tar (GNU tar) 1.34'],
+        ['journal', '7'],
+        ['hold', '0a1b'],
+        ['end', 'yes'],
+      ],
+    ),
   )
   expect(probe).toMatchObject({
     deployment: '/a\\n\nb',
@@ -17,9 +34,9 @@ it('unescapes values and passes over a login message', () => {
 })
 
 it('is no answer without its end', () => {
-  expect(parseProbe('uid=0\nhome=/root\n')).toBeUndefined()
+  expect(parseProbe(said(['uid', '0'], ['home', '/root']))).toBeUndefined()
 })
 
 it('never takes an unknown uid for root', () => {
-  expect(parseProbe('uid=\nend=yes\n')?.uid).toBe(-1)
+  expect(parseProbe(said(['uid', '-'], ['end', 'yes']))?.uid).toBe(-1)
 })

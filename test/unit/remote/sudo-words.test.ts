@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import type { RemoteHost } from '../../../src/remote/contract.ts'
 import { probeHost } from '../../../src/remote/probe.ts'
 
-const PROBE = 'os=Debian\nuid=1000\nuser=me\nhome=/home/me\nend=\n'
+const PROBE = 'os\tDebian\nuid\t1000\nuser\tme\nhome\t/home/me\nend\tyes\n'
 
 /** A server whose sudo says this. */
 const host = (stderr: string) =>

@@ -2,14 +2,14 @@ import { expect, it } from 'vitest'
 import { parseTarget } from '../../../src/model/target.ts'
 
 it.each([
-  ['relay.example.com', { host: 'relay.example.com', port: 22 }],
-  ['alias', { host: 'alias', port: 22 }],
-  ['ubuntu@relay.example.com', { user: 'ubuntu', host: 'relay.example.com', port: 22 }],
+  ['relay.example.com', { host: 'relay.example.com' }],
+  ['alias', { host: 'alias' }],
+  ['ubuntu@relay.example.com', { user: 'ubuntu', host: 'relay.example.com' }],
   ['ubuntu@10.0.0.7:2222', { user: 'ubuntu', host: '10.0.0.7', port: 2222 }],
-  ['root@[2001:db8::1]', { user: 'root', host: '2001:db8::1', port: 22 }],
+  ['root@[2001:db8::1]', { user: 'root', host: '2001:db8::1' }],
   ['[::1]:2222', { host: '::1', port: 2222 }],
   ['me@[fe80::1%eth0]:22', { user: 'me', host: 'fe80::1%eth0', port: 22 }],
-  ['name@domain@host', { user: 'name@domain', host: 'host', port: 22 }],
+  ['name@domain@host', { user: 'name@domain', host: 'host' }],
 ])('parses %s', (text, target) => {
   expect(parseTarget(text)).toEqual(target)
 })

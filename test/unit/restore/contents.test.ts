@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import type { IndexHeader } from '../../../src/archive/contract.ts'
-import { encodeIndex, readIndex, readStreamIndex } from '../../../src/archive/index-file.ts'
+import { encodeIndex } from '../../../src/archive/index-file.ts'
 import type { ManifestSource } from '../../../src/model/snapshot.ts'
 import { readContents } from '../../../src/restore/contents.ts'
 import type { Snapshot } from '../../../src/vault/contract.ts'
@@ -20,8 +20,6 @@ function read(header: Partial<IndexHeader>, paths?: readonly string[]) {
     decryptor: { decrypt: (message) => Promise.resolve(message) },
     openArchive: () =>
       Promise.resolve(Readable.from(encodeIndex(whole, (async function* () {})()), { objectMode: false })),
-    readIndex,
-    readStreamIndex,
     filePath: (_snapshot, name) => name,
   })
 }
@@ -59,8 +57,6 @@ test('a source without an index is as large as all its archives together', async
   const contents = await readContents(snapshot, { ...source, index: undefined, archives }, undefined, {
     decryptor: { decrypt: (message) => Promise.resolve(message) },
     openArchive: () => Promise.reject(new Error('nothing is to be opened')),
-    readIndex,
-    readStreamIndex,
     filePath: (_snapshot, name) => name,
   })
   expect(contents).toMatchObject({

@@ -1,35 +1,5 @@
-# What the restore scripts share. Lines they read and write have fields parted by one TAB each. A field that came
-# from the client is encoded: every byte outside printable ASCII, and the backslash, as \0ooo (printf's %b), so it
-# holds any name; an empty one is `-`. Text of our own (reasons, notes) has no control characters and is not
-# encoded.
-
-tab=$(printf '\t')
-newline='
-'
-
-# say FIELD...: one line on stdout. When nobody listens any more the work goes on.
-say() {
-  say_line=$1
-  shift
-  for say_field; do say_line=$say_line$tab$say_field; done
-  printf '%s\n' "$say_line" 2>/dev/null || :
-}
-
-# decode FIELD: its value in $decoded.
-decode() {
-  decoded=$(printf '%b.' "$1")
-  decoded=${decoded%.}
-}
-
-# encode TEXT: the same as a field, on stdout; every byte is, for simplicity.
-encode() {
-  printf '%s' "$1" | od -An -v -to1 | tr -d '\n' | sed 's/ /\\0/g'
-}
-
-# plain TEXT: on one line and short, in $plain.
-plain() {
-  plain=$(printf '%s' "$1" | tr '\000-\037\177' ' ' | cut -c 1-600)
-}
+# What the restore scripts share besides their words (talk.sh).
+# include remote/lib/talk.sh
 
 exists() {
   [ -e "$1" ] || [ -L "$1" ]

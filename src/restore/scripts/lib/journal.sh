@@ -235,8 +235,8 @@ unit_load() {
   failed=$home/failed-$id/$1
 }
 
-# tell TEXT: what happened: to the client, and for whoever reads the journal later.
-tell() {
+# note TEXT: what happened: to the client, and for whoever reads the journal later.
+note() {
   plain "$1"
   say note "$plain"
   journal_add note "$plain"

@@ -126,8 +126,8 @@ swap_unit() {
     journal_add carried "$1" || return 1
     carry_over "$1" "$aside" "$staged" "$marks" || return 1
     swap_carried=$(carry_count "$marks")
-    [ "${swap_carried:-0}" -eq 0 ] || tell "carried over into $target: $swap_carried"
-    [ "$carry_left" -eq 0 ] || tell "without a place in $target, kept in $aside: $carry_left"
+    [ "${swap_carried:-0}" -eq 0 ] || note "carried over into $target: $swap_carried"
+    [ "$carry_left" -eq 0 ] || note "without a place in $target, kept in $aside: $carry_left"
     journal_add in "$1" || return 1
     case $kind in
       rename) move "$staged" "$target" || return 1 ;;
@@ -141,7 +141,7 @@ swap_unit() {
   sync_path "$parent"
   # Whatever is written from here on is nobody's archive.
   late_mark "$swap_time"
-  tell "swapped: $target"
+  note "swapped: $target"
 }
 
 swap_units() {

@@ -7,25 +7,21 @@
 # include restore/lib/users.sh
 # include services/lib/manager.sh
 
-# any_moved: something of any unit may have been moved.
-any_moved() {
+# any_unit FIELD VALUE: some unit has another value in this field of the journal.
+any_unit() {
   any_n=0
   while [ "$any_n" -lt "$units" ]; do
     any_n=$((any_n + 1))
-    eval "[ -z \"\$unit_${any_n}_phase\" ]" || return 0
+    eval "[ \"\$unit_${any_n}_$1\" = \"\$2\" ]" || return 0
   done
   return 1
 }
 
+# any_moved: something of any unit may have been moved.
+any_moved() { any_unit phase ''; }
+
 # any_replaced: something was there before, of any unit.
-any_replaced() {
-  any_n=0
-  while [ "$any_n" -lt "$units" ]; do
-    any_n=$((any_n + 1))
-    eval "[ \"\$unit_${any_n}_inode\" = - ]" || return 0
-  done
-  return 1
-}
+any_replaced() { any_unit inode -; }
 
 # Puts what a unit has at its target out of the way.
 set_failed() {
@@ -37,7 +33,7 @@ set_failed() {
     return 1
   }
   move "$target" "$unused" || return 1
-  tell "what was put at $target is now $unused"
+  note "what was put at $target is now $unused"
   undo_tell_written "$unused"
 }
 
@@ -53,7 +49,7 @@ undo_note_written() {
 # undo_tell_written PLACE: where that is now.
 undo_tell_written() {
   [ "$written" != 0 ] || return 0
-  tell "written to $target after the restore, and kept in $1: $written files${late_names:+ ($late_names)}"
+  note "written to $target after the restore, and kept in $1: $written files${late_names:+ ($late_names)}"
 }
 
 # undo_users: who still uses the targets, in $undo_using, as users has it.
@@ -133,7 +129,7 @@ undo_children() {
       undo_failed=$unused
       why=$(mkdir -p -- "$undo_failed" 2>&1) || return 1
       move_children "$target" "$undo_failed" "$undo_failed.same" || return 1
-      rmdir -- "$undo_failed" 2>/dev/null || tell "what was put in $target is now in $undo_failed"
+      rmdir -- "$undo_failed" 2>/dev/null || note "what was put in $target is now in $undo_failed"
       undo_tell_written "$undo_failed"
       ;;
   esac
@@ -158,9 +154,9 @@ undo_unit() {
       parent "$target"
       [ ! -e "$parent_time" ] || touch -r "$parent_time" -- "$parent" 2>/dev/null
       if [ "$old_inode" = - ] && ! exists "$target"; then
-        tell "$target is not there, as it was not before"
+        note "$target is not there, as it was not before"
       else
-        tell "$target is as it was"
+        note "$target is as it was"
       fi
       journal_add undone "$1"
       ;;
@@ -181,16 +177,16 @@ undo_stop() {
   ours
   # shellcheck disable=SC2086
   if ! svc_look $ours; then
-    tell "what runs is not known: $why"
+    note "what runs is not known: $why"
     return 0
   fi
   undo_names=$svc_up
   [ -n "$undo_names" ] || return 0
   # shellcheck disable=SC2086
   if svc_stop $undo_names; then
-    tell "stopped: $undo_names"
+    note "stopped: $undo_names"
   else
-    tell "could not be stopped: $why"
+    note "could not be stopped: $why"
   fi
 }
 
@@ -209,7 +205,7 @@ undo_start() {
     why="the old data is back, but the services did not start: $why"
     return 1
   fi
-  tell "started:$undo_names"
+  note "started:$undo_names"
 }
 
 undo_stuck() {
@@ -254,7 +250,7 @@ undo_restore() {
     # There is nobody to ask, and the old data must come back.
     undo_users
     [ -z "$undo_using" ] ||
-      tell "still used, so what is written there goes on in what is set aside: $(printf '%s\n' "$undo_using" | users_names)"
+      note "still used, so what is written there goes on in what is set aside: $(printf '%s\n' "$undo_using" | users_names)"
     undo_n=$units
     while [ "$undo_n" -gt 0 ]; do
       undo_unit "$undo_n" || {

@@ -180,7 +180,7 @@ STOPPED
 
 containers_see_killed() {
   case " $killed_ids :$5" in
-    *" $1 "*:137) tell "$killed_name did not end within $killed_patience s and was killed" ;;
+    *" $1 "*:137) note "$killed_name did not end within $killed_patience s and was killed" ;;
   esac
 }
 
@@ -189,7 +189,7 @@ containers_stop_one() {
   containers_grace "$1" "$2"
   svc_do docker stop -t "$containers_grace" -- "$2" || return 1
   if [ "$(containers_get "$2" '{{.State.ExitCode}}')" = 137 ]; then
-    tell "$1 did not end within $containers_grace s and was killed"
+    note "$1 did not end within $containers_grace s and was killed"
   fi
 }
 

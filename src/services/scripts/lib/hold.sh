@@ -50,7 +50,7 @@ hold_start() {
   for hold_one; do
     case " $service_before " in *" $hold_one "*) ;; *) continue ;; esac
     if svc_begin "$hold_one"; then
-      tell "started: $hold_one"
+      note "started: $hold_one"
       hold_started="$hold_started $hold_one"
     else
       hold_failed="${hold_failed:+$hold_failed; }$hold_one did not start: $why"

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { SourceError } from '../../../errors.ts'
+import { decodeText, fieldsOf } from '../../../model/talk.ts'
 import type { Lease } from '../../../remote/contract.ts'
 import type { Session } from '../talk/session.ts'
 import { nameOf, refusal } from '../failures.ts'
@@ -46,14 +47,10 @@ export async function holdAof(session: Session, directory: string, name: string)
           next: 'Pull again.',
         })
       }
-      const wait = /^wait (.*)$/.exec(line)
-      if (wait) context.step(`waiting for ${wait[1]}`)
-      const failed = /^failed (\w+) ?(.*)$/.exec(line)
-      if (failed) throw failure(session, failed[1] ?? '', failed[2] ?? '')
-      const ready = /^ready (\d+) (.+)$/.exec(line)
-      if (ready) {
-        return new Hold(session, lease, ready[2] ?? '', Number(ready[1]) * 1024)
-      }
+      const [word, first = '', second] = fieldsOf(line)
+      if (word === 'wait') context.step(`waiting for ${first}`)
+      if (word === 'failed') throw failure(session, first, second ?? '')
+      if (word === 'ready') return new Hold(session, lease, decodeText(second), Number(first) * 1024)
     }
   } catch (error) {
     await lease[Symbol.asyncDispose]()
@@ -89,11 +86,11 @@ class Hold implements AofHold {
       if (line === undefined) break
       lines.push(line)
     }
-    const kept = lines.find((line) => line.startsWith('kept '))
+    const kept = lines.map(fieldsOf).find(([word]) => word === 'kept')
     if (kept !== undefined || exit.status !== 0) {
       context.notice({
         code: 'redis-setting-kept',
-        message: `${nameOf(config)} may still have auto-aof-rewrite-percentage 0: ${kept?.slice(5) ?? 'the script on the server was cut off'}`,
+        message: `${nameOf(config)} may still have auto-aof-rewrite-percentage 0: ${kept?.[1] ?? 'the script on the server was cut off'}`,
         next: 'The next pull puts it back; at once it is done by redis-cli CONFIG SET auto-aof-rewrite-percentage 100.',
       })
     }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { RemoteError, SourceError } from '../../../errors.ts'
 import type { RedisFacts } from '../../../model/facts.ts'
+import { fieldsOf } from '../../../model/talk.ts'
 import type { Lease } from '../../../remote/contract.ts'
 import type { RestoreContext } from '../../contract.ts'
 import { stdinOf } from '../talk/session.ts'
@@ -103,12 +104,12 @@ async function whenReady(context: RestoreContext, lease: Lease): Promise<Place> 
         next: 'Restore again.',
       })
     }
-    const ready = /^ready (\d+) ?(.*)$/.exec(line)
-    if (ready) return { port: ready[1] ?? '', container: ready[2] ?? '' }
-    if (line.startsWith('failed ')) {
+    const [word, first = '', container = ''] = fieldsOf(line)
+    if (word === 'ready') return { port: first, container }
+    if (word === 'failed') {
       throw new SourceError(
         'redis-merge-scratch',
-        `A redis-server on the host can't load the snapshot: ${line.slice('failed '.length)}`,
+        `A redis-server on the host can't load the snapshot: ${first}`,
         { next: 'Look into the reason above; there must be memory for the data a second time.' },
       )
     }

@@ -1,6 +1,7 @@
 import { RemoteError, SourceError } from '../../../errors.ts'
 import type { RedisSourceConfig } from '../../../model/config.ts'
 import type { RedisFacts } from '../../../model/facts.ts'
+import { fieldsOf } from '../../../model/talk.ts'
 import { formatSize } from '../../../model/units.ts'
 import type { RestoreContext, StagedSource } from '../../contract.ts'
 import { scriptFailed } from '../start/host-start.ts'
@@ -59,7 +60,6 @@ export async function runSteps(
   )
   for (;;) {
     const line = await lease.nextLine(context.signal)
-    if (line === 'done') return
     if (line === undefined) {
       const exit = await lease.release()
       throw new RemoteError('redis-restore', 'Arranging the files of Redis was cut off on the server', {
@@ -68,10 +68,12 @@ export async function runSteps(
         next: 'Restore again.',
       })
     }
-    if (line.startsWith('failed ')) {
+    const [word, text = ''] = fieldsOf(line)
+    if (word === 'done') return
+    if (word === 'failed') {
       throw new SourceError(
         'redis-restore-arrange',
-        `The files of Redis can't be arranged for its start: ${line.slice('failed '.length)}`,
+        `The files of Redis can't be arranged for its start: ${text}`,
         { next: 'Look into the reason above on the server, then restore again.' },
       )
     }
@@ -79,11 +81,10 @@ export async function runSteps(
   }
 }
 
-/** Shows `loading BYTES ALL` and `saving` of the scripts. */
-export function tellProgress(context: RestoreContext, line: string): void {
-  const loading = /^loading (\d+) (\d+)$/.exec(line)
-  if (loading) {
-    context.step(`Redis is loading: ${formatSize(Number(loading[1]))} of ${formatSize(Number(loading[2]))}`)
-  }
-  if (line === 'saving') context.step('turning the AOF of Redis into an RDB')
+/** Shows the records `loading BYTES ALL` and `saving` of the scripts. */
+export function tellProgress({ step }: Pick<RestoreContext, 'step'>, line: string): void {
+  const [word, loaded, all] = fieldsOf(line)
+  if (word === 'loading')
+    step(`Redis is loading: ${formatSize(Number(loaded))} of ${formatSize(Number(all))}`)
+  if (word === 'saving') step('turning the AOF of Redis into an RDB')
 }

@@ -2,6 +2,7 @@ import { RelayError, SourceError } from '../../../errors.ts'
 import type { RedisSourceConfig } from '../../../model/config.ts'
 import type { RedisFacts } from '../../../model/facts.ts'
 import type { Finding } from '../../../model/finding.ts'
+import { formatSize } from '../../../model/units.ts'
 import { versionOfInfo } from '../../../model/redis-version.ts'
 import type { RestoreContext } from '../../contract.ts'
 import { accepted, connectRedis, demand } from '../talk/connect.ts'
@@ -11,7 +12,6 @@ import type { Session } from '../talk/session.ts'
 import { addressOf, nameOf } from '../failures.ts'
 import { parseInfo } from '../talk/inspection.ts'
 import { nap } from '../talk/nap.ts'
-import { tellProgress } from './arrange.ts'
 import { compareKeys, expectedKeys, parseKeyspace } from './compare.ts'
 import { evictionNote } from '../memory.ts'
 import { noCli } from './preflight.ts'
@@ -191,7 +191,7 @@ async function lookAtStart(
   if (pong instanceof ReplyError && /^LOADING/.test(pong.message)) {
     const fields = parseInfo(String(await demand(connection, config, 'ask for INFO', 'INFO', 'persistence')))
     const [loaded, all] = [fields.get('loading_loaded_bytes'), fields.get('loading_total_bytes')]
-    tellProgress(context, `loading ${loaded} ${all}`)
+    context.step(`Redis is loading: ${formatSize(Number(loaded))} of ${formatSize(Number(all))}`)
     return `loading ${loaded}`
   }
   accepted(pong, config, 'PING it')

@@ -4,9 +4,9 @@
 #   MEMBER/NAME is what the files' place is to be called in the archive; NAME is appenddirname, or appendfilename
 #   of a Redis that writes a single file
 # stdin: first what redis_open reads.
-# stdout: lines
+# stdout: records
 #   wait REASON       a rewrite has to end first
-#   ready TREE BYTES  hard links of the files are in TREE/MEMBER/NAME; they stay until the release
+#   ready KIB TREE    hard links of the files are in TREE/MEMBER/NAME; they stay until the release
 #   failed CODE TEXT  CODE: answer, link, absent, rewritten, stalled
 #   kept TEXT         at the end: the setting could not be put back; the marker stays for the next command
 # include remote/lib/prelude.sh
@@ -27,7 +27,8 @@ undo() {
       if [ "$tries" -ge 5 ]; then
         # Without the links, with the marker.
         rm -rf "$aside/tree"
-        echo "kept ${ask_auth:-$answer}"
+        plain "${ask_auth:-$answer}"
+        say kept "$plain"
         return 0
       fi
       sleep 1
@@ -38,7 +39,8 @@ undo() {
 }
 
 failed() {
-  printf 'failed %s %s\n' "$1" "$(printf '%s' "$2" | tr '\n' ' ')"
+  plain "$2"
+  say failed "$1" "$plain"
   # The client reads this, then releases.
   while lease_next; do :; done
   exit 0
@@ -79,7 +81,7 @@ settled_rewrites() {
   while :; do
     persistence || failed answer "$answer"
     [ "$(info_value aof_rewrite_in_progress)" = 1 ] || [ "$(info_value aof_rewrite_scheduled)" = 1 ] || return 0
-    echo 'wait an AOF rewrite'
+    say wait 'an AOF rewrite'
     now=$(ls -l "$directory"/temp-* 2>/dev/null)
     if [ "$now" = "$before" ]; then still=$((still + 1)); else still=0; fi
     [ "$still" -lt 600 ] || failed stalled 'the rewrite makes no progress'
@@ -158,7 +160,7 @@ work() {
     [ "$attempts" -lt 10 ] || failed rewritten "$directory/$name"
     rm -rf "$aside/tree"
   done
-  echo "ready $(du -sk "$aside/tree" | cut -f 1) $aside/tree"
+  tell ready "$(du -sk "$aside/tree" | cut -f 1)" "$aside/tree"
   while lease_next; do :; done
 }
 

@@ -1,24 +1,20 @@
 # How the Redis of a container starts: its command line, and config files in it. Changes nothing.
 # Arguments: CONTAINER FILE...
 #   CONTAINER: its id; FILE: an absolute path in it
-# stdout: records of a name and a value, each ended by NUL. Of a config file only the lines that matter here are
+# stdout: records of a name and an encoded value (remote/scripts/lib/talk.sh), the last one `end`. Of a config file only the lines that matter here are
 # told: it may hold passwords.
-#   word TEXT                of its command line, one each
-#   directory PATH           where it starts
+#   start JSON               path and arguments of its command line, and the directory where it starts
 #   file NAME, text LINES    a config file
 #   unreadable NAME          one that is not there, or no file
 # include remote/lib/prelude.sh
-
-tell() { printf '%s\0%s\0' "$1" "$2"; }
+# include remote/lib/talk.sh
 
 container=$1
 shift
 
-# The line break that docker adds becomes the value of the last record.
-docker inspect --type container --format \
-  '{{printf "word\x00%s\x00" .Path}}{{range .Args}}{{printf "word\x00%s\x00" .}}{{end}}{{printf "directory\x00%s\x00words\x00" .Config.WorkingDir}}' \
-  -- "$container" || exit 1
-printf '\0'
+told=$(docker inspect --type container --format \
+  '{"path":{{json .Path}},"arguments":{{json .Args}},"directory":{{json .Config.WorkingDir}}}' -- "$container") || exit 1
+tell start "$told"
 
 for file; do
   # Of a container in whatever state, whatever is or is not in its image; a link is followed there.
@@ -30,4 +26,4 @@ for file; do
     tell unreadable "$file"
   fi
 done
-tell end yes
+say end

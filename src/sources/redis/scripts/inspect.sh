@@ -2,14 +2,13 @@
 # Arguments: HOST PORT USER TLS CONTAINER DIRECTORY SETTLE
 #   DIRECTORY is absolute; SETTLE is yes to put back what a run that is gone has left changed. Else nothing is changed.
 # stdin: what redis_open reads.
-# stdout: records of a name and a value, each ended by NUL.
+# stdout: records of a name and an encoded value (remote/scripts/lib/talk.sh), the last one `end`.
 # include remote/lib/prelude.sh
+# include remote/lib/talk.sh
 # include sources/redis/lib/redis.sh
 
 redis_open "$1" "$2" "$3" "$4" "$5"
 directory=$6 settle=$7
-
-tell() { printf '%s\0%s\0' "$1" "$2"; }
 
 real_path() {
   (cd "$1" 2>/dev/null && pwd -P) || readlink -f -- "$1" 2>/dev/null || printf '%s\n' "$1"
@@ -90,6 +89,7 @@ done
 
 redis_has_cli || {
   tell cli missing
+  say end
   exit 0
 }
 tell cli "$redis_version"
@@ -97,7 +97,10 @@ ask PING
 tell ping-status "$ask_status"
 tell ping "$answer"
 tell auth "$ask_auth"
-[ "$ask_status" -eq 0 ] || exit 0
+[ "$ask_status" -eq 0 ] || {
+  say end
+  exit 0
+}
 ask INFO
 tell info "$answer"
 process=$(printf '%s\n' "$answer" | sed -n 's/^process_id:\([0-9]*\).*/\1/p')
@@ -113,6 +116,8 @@ for name; do
     [ "$name" != dir ] || [ -n "$redis_container" ] || tell_process_directory
   fi
 done
-[ "$settle" = yes ] || exit 0
-leftovers "$directory"
-tell settled "$settled"
+if [ "$settle" = yes ]; then
+  leftovers "$directory"
+  tell settled "$settled"
+fi
+say end

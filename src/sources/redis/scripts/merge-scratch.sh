@@ -3,7 +3,7 @@
 # Arguments (behind the lease's): DIRECTORY BINARY DATABASES LINE...
 #   LINE: goes to its configuration
 # stdin: first the password that it is to have.
-# stdout: lines `loading BYTES ALL`, then `ready PORT`, `ready PORT CONTAINER` for one that only a container reaches, or
+# stdout: records `loading BYTES ALL`, then `ready PORT`, `ready PORT CONTAINER` for one that only a container reaches, or
 # `failed TEXT`.
 # include remote/lib/prelude.sh
 # include remote/lib/lease.sh
@@ -22,9 +22,10 @@ work() {
     image:*)
       scratch_start "$directory" "$binary" "$databases" "requirepass $password" 'port 6379' 'bind 127.0.0.1' "$@"
       if scratch_loaded; then
-        echo "ready 6379 $scratch_container"
+        say ready 6379 "$scratch_container"
       else
-        printf 'failed %s\n' "$(printf '%s' "$scratch_answer" | tr '\n' ' ' | cut -c 1-1000)"
+        plain "$scratch_answer"
+        say failed "$plain"
       fi
       while lease_next; do :; done
       exit 0
@@ -40,11 +41,12 @@ work() {
     case $scratch_answer in
       *'already in use'* | *'listen on this port'* | *'Failed listening'*) [ "$tries" -lt 50 ] && continue ;;
     esac
-    printf 'failed %s\n' "$(printf '%s' "$scratch_answer" | tr '\n' ' ' | cut -c 1-1000)"
+    plain "$scratch_answer"
+    say failed "$plain"
     while lease_next; do :; done
     exit 0
   done
-  echo "ready $port"
+  say ready "$port"
   while lease_next; do :; done
 }
 

@@ -10,7 +10,7 @@
 #   load NAME BINARY DATABASES LIKE LINE
 #                          loads the AOF in the directory NAME by a redis-server with LINE in its configuration,
 #                          and leaves NAME/dump.rdb, with owner and mode of LIKE
-# stdout: lines `loading BYTES ALL`, `saving`; at the end `done` or `failed TEXT`.
+# stdout: records `loading BYTES ALL`, `saving`; at the end `done` or `failed TEXT`.
 # include remote/lib/prelude.sh
 # include remote/lib/lease.sh
 # include sources/redis/lib/scratch.sh
@@ -18,7 +18,8 @@
 undo() { scratch_stop; }
 
 failed() {
-  printf 'failed %s\n' "$(printf '%s' "$1" | tr '\n' ' ' | cut -c 1-1000)"
+  plain "$1"
+  say failed "$plain"
   # The client reads this, then releases.
   while lease_next; do :; done
   exit 0
@@ -79,7 +80,7 @@ step_load() {
   inside "$1" "$4"
   scratch_start "$1" "$2" "$3" 'appendonly yes' 'dbfilename dump.rdb' "$5"
   scratch_loaded || failed "redis-server can't load the AOF: $scratch_answer"
-  echo saving
+  say saving
   # Not BGSAVE: a fork of a server that does nothing else only costs memory.
   (
     scratch_ask SAVE
@@ -110,7 +111,7 @@ work() {
     esac
   done
   sync
-  echo 'done'
+  say 'done'
   while lease_next; do :; done
 }
 

@@ -1,12 +1,11 @@
 # What was unpacked for a Redis: the names in its directory, and its AOF.
 # Arguments: DIRECTORY
-# stdout: records of a name and a value, each ended by NUL:
+# stdout: records of a name and an encoded value (remote/scripts/lib/talk.sh), the last one `end`:
 #   file, directory, other   a name in it; other is anything else, also a symlink
 #   manifest NAME, text TEXT a manifest one directory below
 #   part NAME                a regular file beside a manifest
 # include remote/lib/prelude.sh
-
-tell() { printf '%s\0%s\0' "$1" "$2"; }
+# include remote/lib/talk.sh
 
 # $kind of what is there.
 kind_of() {
@@ -39,4 +38,4 @@ for name in * .[!.]* ..?*; do
     [ "$kind" != file ] || tell part "$part"
   done
 done
-tell end yes
+say end

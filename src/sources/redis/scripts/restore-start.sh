@@ -2,11 +2,10 @@
 # Arguments: PID EXECUTABLE UNITS FILE...
 #   PID and EXECUTABLE as the server's INFO says, empty when it does not run; UNITS of systemd that may start it, a space
 #   behind each; FILE: config files to be read, also with wildcards, as `include` takes them
-# stdout: records of a name and a value, each ended by NUL. Of a config file only the lines that matter here are
+# stdout: records of a name and an encoded value (remote/scripts/lib/talk.sh), the last one `end`. Of a config file only the lines that matter here are
 # told: it may hold passwords.
 # include remote/lib/prelude.sh
-
-tell() { printf '%s\0%s\0' "$1" "$2"; }
+# include remote/lib/talk.sh
 
 pid=$1 executable=$2 units=$3
 shift 3
@@ -69,4 +68,4 @@ for pattern; do
   done
   [ -n "$found" ] || tell unreadable "$pattern"
 done
-tell end yes
+say end

@@ -104,10 +104,18 @@ export async function readContainerConfig(
   return read === 'unreadable' ? read : read.directives
 }
 
+/** What Docker says of how a container starts. */
+interface ContainerWords {
+  readonly path?: string
+  readonly arguments?: readonly string[] | null
+  readonly directory?: string
+}
+
 async function readStart(context: SearchContext, id: string): Promise<ContainerStart> {
   const records = await run(context, id)
-  const words = records.flatMap(([name, value]) => (name === 'word' ? [value] : []))
-  const directory = records.find(([name]) => name === 'directory')?.[1] || '/'
+  const told = JSON.parse(records.find(([name]) => name === 'start')?.[1] ?? '{}') as ContainerWords
+  const words = [told.path ?? '', ...(told.arguments ?? [])]
+  const directory = told.directory || '/'
   const given = parseContainerCommand(words)
   const fileName = given?.file === undefined ? undefined : posix.resolve(directory, given.file)
   return {

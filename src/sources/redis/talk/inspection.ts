@@ -1,5 +1,6 @@
 import { parseFileState } from './file-states.ts'
 import type { FileStates } from './file-states.ts'
+import { parseRecords } from './records.ts'
 
 /** The settings that say how a Redis persists. */
 export const SETTINGS = [
@@ -57,13 +58,11 @@ export interface Inspection {
 
 /** Reads the records of `inspect.sh`; undefined when they are not whole. */
 export function parseInspection(stdout: Buffer): Inspection | undefined {
-  const records = stdout.toString('utf8').split('\0')
-  if (records.pop() !== '' || records.length % 2 !== 0) return undefined
+  const records = parseRecords(stdout)
+  if (records === undefined) return undefined
   const first = new Map<string, string>()
   const all = new Map<string, string[]>()
-  for (let at = 0; at < records.length; at += 2) {
-    const name = records[at] ?? ''
-    const value = records[at + 1] ?? ''
+  for (const [name, value] of records) {
     if (!first.has(name)) first.set(name, value)
     all.set(name, [...(all.get(name) ?? []), value])
   }

@@ -1,6 +1,6 @@
 # What each path of a files source is on this server.
 # Arguments: DEPLOYMENT PATH...; a PATH that is not absolute is under DEPLOYMENT.
-# stdout, every field ended by NUL. First: our uid. Then for each path:
+# stdout: records (remote/scripts/lib/talk.sh): `uid` and ours, then one for each path, its values encoded: `path`, then
 #   type      missing, denied, dangling, directory, file, fifo, socket, device
 #   link      where the path points to when it is a symlink itself, else empty
 #   real      the path with every symlink resolved
@@ -8,10 +8,14 @@
 #   owner     uid of the owner (of what it points to), or of the directory that keeps us out
 #   mode      as ls shows it
 #   near      for missing and denied: the nearest directory that exists, else empty
-#   names     up to ten names in it (our own directory aside), each a field, then an empty field
+#   names     up to ten names in it (our own directory aside), each a field
 # include remote/lib/prelude.sh
+# include remote/lib/talk.sh
 
-field() { printf '%s\0' "$1"; }
+add() {
+  to_field "$1"
+  record=$record$tab$field
+}
 
 # resolved COMMAND...: its output in $resolved, with line breaks at the end of a name kept.
 resolved() {
@@ -26,8 +30,8 @@ owner_and_mode() {
   # shellcheck disable=SC2046
   set -- $(ls -lnd$2 -- "$1" 2>/dev/null | sed 1q)
   set +f
-  field "${3-}"
-  field "${1-}"
+  add "${3-}"
+  add "${1-}"
 }
 
 parent_of() {
@@ -45,7 +49,7 @@ names_in() {
     [ "${name##*/}" != .relay-backup ] || continue
     [ "$names_left" -gt 0 ] || break
     names_left=$((names_left - 1))
-    field "${name##*/}"
+    add "${name##*/}"
   done
 }
 
@@ -56,14 +60,13 @@ absent() {
     parent_of "$near"
     near=$parent
   done
-  if [ -d "$near" ] && [ ! -x "$near" ]; then field denied; else field missing; fi
-  field ''
-  field ''
-  field no
+  if [ -d "$near" ] && [ ! -x "$near" ]; then add denied; else add missing; fi
+  add ''
+  add ''
+  add no
   owner_and_mode "$near" ''
-  field "$near"
-  [ -d "$near" ] && names_in "$near"
-  field ''
+  add "$near"
+  [ ! -d "$near" ] || names_in "$near"
 }
 
 describe() {
@@ -83,39 +86,39 @@ describe() {
   else
     type=device
   fi
-  field "$type"
+  add "$type"
   link=
   if [ -L "$1" ]; then
     resolved readlink -- "$1"
     link=$resolved
   fi
-  field "$link"
+  add "$link"
   real=
   if [ "$type" != dangling ]; then
     resolved readlink -f -- "$1"
     real=$resolved
   fi
-  field "$real"
+  add "$real"
   # Only what is opened needs to be readable.
   readable=yes
   case $type in
     directory) { [ -r "$1" ] && [ -x "$1" ]; } || readable=no ;;
     file) [ -r "$1" ] || readable=no ;;
   esac
-  field "$readable"
+  add "$readable"
   if [ "$type" = dangling ]; then owner_and_mode "$1" ''; else owner_and_mode "$1" L; fi
-  field ''
-  field ''
+  add ''
 }
 
-newline='
-'
 deployment=$1
 shift
-field "$(id -u)"
+tell uid "$(id -u)"
 for path in "$@"; do
+  record=path
   case $path in
     /*) describe "$path" ;;
     *) describe "$deployment/$path" ;;
   esac
+  printf '%s\n' "$record"
 done
+say end

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { SourceError } from '../../../../src/errors.ts'
+import { encodeField, fieldLine } from '../../../../src/model/talk.ts'
 import type { RedisSourceConfig } from '../../../../src/model/config.ts'
 import { parseInspection } from '../../../../src/sources/redis/talk/inspection.ts'
 import type { Inspection } from '../../../../src/sources/redis/talk/inspection.ts'
@@ -14,7 +15,11 @@ const config: RedisSourceConfig = {
 }
 
 function records(...fields: string[]): Buffer {
-  return Buffer.from(fields.map((field) => `${field}\0`).join(''))
+  const lines = fields.flatMap((name, at) => {
+    const value = fields[at + 1] ?? ''
+    return at % 2 === 0 ? [fieldLine(name, value === '' ? '-' : encodeField(value))] : []
+  })
+  return Buffer.from([...lines, 'end', ''].join('\n'))
 }
 
 function pinged(
@@ -95,7 +100,7 @@ describe('the server', () => {
 test('records that are cut are no inspection', () => {
   const whole = records('uid', '0', 'type', 'directory', 'cli', 'missing')
   expect(parseInspection(whole)?.cli).toBeUndefined()
-  expect(parseInspection(whole.subarray(0, -1))).toBeUndefined()
+  expect(parseInspection(whole.subarray(0, -2))).toBeUndefined()
   expect(parseInspection(records('uid', '0'))).toBeUndefined()
   expect(parseInspection(Buffer.alloc(0))).toBeUndefined()
 })

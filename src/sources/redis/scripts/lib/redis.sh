@@ -1,10 +1,9 @@
 # Talking to a Redis server through redis-cli, on the server itself or in the container that Redis runs in. The
 # password goes into redis-cli's environment, which only its own user and root can read, never into its arguments;
 # docker takes it from its own environment, by name.
+# include remote/lib/talk.sh
 # include sources/redis/lib/auth.sh
 
-newline='
-'
 unset REDISCLI_AUTH
 
 # redis_line: the next line of what the client says, in $line. A leased script has one of its own.

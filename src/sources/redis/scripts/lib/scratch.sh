@@ -1,6 +1,7 @@
 # A redis-server of our own that loads files into memory. It listens on a unix socket in its directory, and nowhere
 # else unless asked. BINARY is its path, or image:ID for one of an image, which runs in a container without a network.
 # For leased scripts (remote/scripts/lib/lease.sh): undo calls scratch_stop.
+# include remote/lib/talk.sh
 # include sources/redis/lib/auth.sh
 
 scratch_pid=
@@ -77,7 +78,7 @@ scratch_loaded() {
         scratch_ask INFO persistence
         scratch_info=$(printf '%s\n' "$scratch_answer" | tr -d '\r')
         scratch_now=$(printf '%s\n' "$scratch_info" | sed -n 's/^loading_loaded_bytes://p')
-        echo "loading $scratch_now $(printf '%s\n' "$scratch_info" | sed -n 's/^loading_total_bytes://p')"
+        say loading "$scratch_now" "$(printf '%s\n' "$scratch_info" | sed -n 's/^loading_total_bytes://p')"
         ;;
       *) scratch_now=none ;;
     esac

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decodeField, encodeField } from '../../../src/model/script-field.ts'
+import { decodeField, encodeField } from '../../../src/model/talk.ts'
 
 const bytes = fc.uint8Array({ minLength: 1, maxLength: 40 }).map((value) => value.map((byte) => byte || 1))
 

@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process'
+import { access } from 'node:fs/promises'
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import { ConnectionError } from '../../errors.ts'
+import { homeDirectory } from '../../model/home.ts'
+import { printable } from '../../model/path-bytes.ts'
+import { parseSettings } from './settings.ts'
+import type { Settings } from './settings.ts'
+
+/** ms; `Match exec` may run what it likes. */
+const PATIENCE = 30_000
+
+/**
+ * What the OpenSSH of this machine would do: `ssh -G` with these arguments. Undefined where there is no OpenSSH.
+ *
+ * @throws ConnectionError `ssh-config` with OpenSSH's own words when it takes the config for wrong.
+ */
+export async function askOpenSsh(
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<Settings | undefined> {
+  signal.throwIfAborted()
+  return new Promise((resolve, reject) => {
+    // -T: without a terminal on stdin it would warn.
+    const child = execFile(
+      'ssh',
+      ['-T', '-G', ...args],
+      { signal, timeout: PATIENCE, maxBuffer: 1024 * 1024 },
+      (error, stdout, stderr) => {
+        if (error === null) return resolve(parseSettings(stdout))
+        if (signal.aborted) return reject(signal.reason as Error)
+        if (error.code === 'ENOENT') return resolve(undefined)
+        const why = stderr.trim() || (error.killed === true ? 'it took longer than 30 s' : error.message)
+        reject(
+          new ConnectionError('ssh-config', `OpenSSH does not take its config: ${printable(why)}`, {
+            next: `Correct it, and compare with: ssh -G ${args.at(-1)}`,
+            cause: error,
+          }),
+        )
+      },
+    )
+    child.stdin?.end()
+  })
+}
+
+/**
+ * The arguments that choose the config files: none for those that OpenSSH reads on its own. It knows the home from the
+ * user database alone; where `$HOME` says otherwise, the files of that home count, as everywhere in this program.
+ */
+export async function configFileArguments(env: NodeJS.ProcessEnv): Promise<string[]> {
+  const home = homeDirectory(env)
+  if (home === userInfo().homedir) return []
+  const file = userConfigFile(home)
+  return ['-F', (await exists(file)) ? file : 'none']
+}
+
+/** A user's own config file of OpenSSH. */
+export function userConfigFile(home: string): string {
+  return join(home, '.ssh', 'config')
+}
+
+function exists(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  )
+}

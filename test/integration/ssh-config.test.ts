@@ -1,0 +1,287 @@
+import { execFile } from 'node:child_process'
+import { chmod, mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ConnectionError } from '../../src/errors.ts'
+import type { SshConfig } from '../../src/model/config.ts'
+import { readSshConfig } from '../../src/remote/openssh/read-config.ts'
+import { resolveRoute } from '../../src/remote/openssh/resolve.ts'
+import { connectSsh } from '../../src/remote/ssh.ts'
+import { generateKey, startSshd } from '../lab/sshd.ts'
+import type { Sshd } from '../lab/sshd.ts'
+import { tempDir } from '../lab/temp.ts'
+import type { TempDir } from '../lab/temp.ts'
+
+const run = promisify(execFile)
+const signal = () => AbortSignal.timeout(60_000)
+const resolveSecret = () => Promise.reject(new Error('no secret was named'))
+
+let temp: TempDir
+let home: string | undefined
+beforeAll(async () => {
+  temp = await tempDir()
+  await mkdir(join(temp.path, '.ssh'), { mode: 0o700 })
+  home = process.env['HOME']
+  process.env['HOME'] = temp.path
+})
+afterAll(async () => {
+  process.env['HOME'] = home
+  await temp[Symbol.asyncDispose]()
+})
+
+const config = () => join(temp.path, '.ssh', 'config')
+const writeConfig = (text: string) => writeFile(config(), text)
+
+async function whoami(host: string, own: Partial<SshConfig> = {}): Promise<string> {
+  await using remote = await connectSsh(
+    { name: 'lab', ssh: { host, ...own } },
+    { resolveSecret, signal: signal(), env: {} },
+  )
+  const result = await remote.run({ script: 'remote/probe', args: ['/'] }, { signal: signal() })
+  return /^user=(.*)$/m.exec(result.stdout.toString())?.[1] ?? ''
+}
+
+function read(host: string) {
+  const { username: user, uid } = userInfo()
+  const local = { user, uid, home: temp.path, hostname: 'here', env: {} }
+  return readSshConfig({ host, user: undefined, port: undefined, jump: undefined }, [config()], local)
+}
+
+/** What `ssh` itself does: its exit status is 0 when it got in. */
+async function openSsh(host: string): Promise<boolean> {
+  return run('ssh', ['-F', config(), '-o', 'BatchMode=yes', host, 'true']).then(
+    () => true,
+    () => false,
+  )
+}
+
+describe('a way', () => {
+  let sshds: Sshd[]
+  beforeAll(async () => {
+    sshds = await Promise.all([startSshd(), startSshd(), startSshd()])
+  })
+  afterAll(async () => {
+    for (const sshd of sshds) await sshd[Symbol.asyncDispose]()
+  })
+  const at = (index: number) => sshds[index] as Sshd
+  /** A block of config whose server is known and that lets in with its own key only. */
+  const block = (alias: string, index: number, lines: readonly string[] = []) =>
+    [
+      `Host ${alias}`,
+      '  HostName 127.0.0.1',
+      `  Port ${at(index).port}`,
+      '  User root',
+      `  IdentityFile ${at(index).identityFile}`,
+      '  IdentitiesOnly yes',
+      '  IdentityAgent none',
+      `  UserKnownHostsFile ${at(index).knownHosts}`,
+      ...lines.map((line) => `  ${line}`),
+      '',
+    ].join('\n')
+
+  it('is an alias', async () => {
+    await writeConfig(block('prod', 0))
+    expect(await openSsh('prod')).toBe(true)
+    expect(await whoami('prod')).toBe('root')
+  })
+
+  it('goes over three hops, each with a key and a known_hosts of its own', async () => {
+    await writeConfig(
+      block('one', 0) + block('two', 1, ['ProxyJump one']) + block('three', 2, ['ProxyJump two']),
+    )
+    expect(await openSsh('three')).toBe(true)
+    expect(await whoami('three')).toBe('root')
+    await writeConfig(block('one', 0) + block('two', 1) + block('three', 2, ['ProxyJump one,two']))
+    expect(await openSsh('three')).toBe(true)
+    expect(await whoami('three')).toBe('root')
+  })
+
+  it('leaves no session behind on any hop', async () => {
+    await writeConfig(block('one', 0) + block('two', 1) + block('three', 2, ['ProxyJump one,two']))
+    await whoami('three')
+    await expect.poll(() => Promise.all(sshds.map((sshd) => sshd.sessions()))).toEqual([[], [], []])
+  })
+
+  it('is refused at the hop whose key is not known, as by ssh', async () => {
+    const stranger = block('two', 1).replace(at(1).knownHosts, join(temp.path, 'none'))
+    await writeConfig(block('one', 0) + stranger + block('three', 2, ['ProxyJump one,two']))
+    expect(await openSsh('three')).toBe(false)
+    const error = await whoami('three').catch((caught: unknown) => caught)
+    expect(error).toBeInstanceOf(ConnectionError)
+    expect((error as ConnectionError).problem).toBe('host-key-unknown')
+    expect((error as ConnectionError).message).toContain(`port ${at(1).port}`)
+  })
+
+  it('is refused at the hop that takes no key of ours, as by ssh', async () => {
+    const closed = block('two', 1).replace(at(1).identityFile, at(0).identityFile)
+    await writeConfig(block('one', 0) + closed + block('three', 2, ['ProxyJump one,two']))
+    expect(await openSsh('three')).toBe(false)
+    await expect(whoami('three')).rejects.toMatchObject({ problem: 'auth' })
+  })
+
+  it('goes by a ProxyCommand, which ends with the connection', async () => {
+    const seen = join(temp.path, 'pid')
+    const connect = join(temp.path, 'connect.py')
+    await writeFile(
+      connect,
+      `import os, socket, sys, threading
+open(sys.argv[3], 'w').write(str(os.getpid()))
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+def up():
+    while True:
+        d = os.read(0, 65536)
+        if not d: break
+        s.sendall(d)
+threading.Thread(target=up, daemon=True).start()
+while True:
+    d = s.recv(65536)
+    if not d: break
+    os.write(1, d)
+`,
+    )
+    await writeConfig(block('prod', 0, [`ProxyCommand python3 ${connect} %h %p ${seen}`]))
+    expect(await openSsh('prod')).toBe(true)
+    await writeFile(seen, '')
+    expect(await whoami('prod')).toBe('root')
+    const pid = (await readFile(seen, 'utf8')).trim()
+    expect(pid).not.toBe('')
+    expect(await readdir('/proc')).not.toContain(pid)
+  })
+
+  it('says what a ProxyCommand that fails has said', async () => {
+    await writeConfig(block('prod', 0, [`ProxyCommand sh -c 'echo no way there >&2; exit 3'`]))
+    const error = await whoami('prod').catch((caught: unknown) => caught)
+    expect((error as Error).message).toContain('no way there')
+    expect((error as ConnectionError).details.next).toContain('Try it by itself')
+  })
+
+  it('knows the server by its HostKeyAlias', async () => {
+    const known = join(temp.path, 'aliased')
+    await writeFile(known, `the-relay ${at(0).hostPublicKeys[0]}\n`)
+    await writeConfig(block('prod', 0, ['HostKeyAlias the-relay']).replace(at(0).knownHosts, known))
+    expect(await openSsh('prod')).toBe(true)
+    expect(await whoami('prod')).toBe('root')
+  })
+
+  it.each(['no', 'accept-new', 'off'])('is never less strict: StrictHostKeyChecking %s', async (value) => {
+    const strange = join(temp.path, 'strange')
+    await writeFile(strange, '')
+    await writeConfig(block('prod', 0, [`StrictHostKeyChecking ${value}`]).replace(at(0).knownHosts, strange))
+    await expect(whoami('prod')).rejects.toMatchObject({ problem: 'host-key-unknown' })
+    expect(await readFile(strange, 'utf8')).toBe('')
+    const { notHonoured } = await resolveRoute({ host: 'prod' }, { signal: signal() })
+    expect(notHonoured).toEqual([`StrictHostKeyChecking ${value === 'off' ? 'no' : value}`])
+  })
+
+  it('is refused by a revoked key of RevokedHostKeys, as by ssh', async () => {
+    const revoked = join(temp.path, 'revoked')
+    await writeFile(revoked, `${at(0).hostPublicKeys[0]}\n`)
+    await writeConfig(block('prod', 0, [`RevokedHostKeys ${revoked}`]))
+    expect(await openSsh('prod')).toBe(false)
+    await expect(whoami('prod')).rejects.toMatchObject({ problem: 'host-key-revoked' })
+  })
+
+  it('gives way to keys of our own config', async () => {
+    await writeConfig(
+      `${block('prod', 0).replace('User root', 'User nobody')}`.replace(at(0).identityFile, '/no/such/key'),
+    )
+    expect(await openSsh('prod')).toBe(false)
+    expect(await whoami('prod', { user: 'root', identityFile: at(0).identityFile })).toBe('root')
+    await writeConfig(block('prod', 0).replace(/Port \d+/, 'Port 1'))
+    expect(await whoami('prod', { port: at(0).port })).toBe('root')
+  })
+
+  it('tries several identity files, and names those that are not there', async () => {
+    const other = join(temp.path, 'other')
+    await generateKey(other, 'ed25519')
+    await writeConfig(
+      block('prod', 0).replace(
+        '  IdentityFile',
+        `  IdentityFile ${other}\n  IdentityFile /no/such/key\n  IdentityFile`,
+      ),
+    )
+    expect(await openSsh('prod')).toBe(true)
+    expect(await whoami('prod')).toBe('root')
+  })
+
+  it('is the error of ssh where ssh refuses its config', async () => {
+    await writeConfig('Host prod\n  BadKeyword 3\n')
+    const error = await whoami('prod').catch((caught: unknown) => caught)
+    expect(error).toMatchObject({ problem: 'ssh-config', details: { host: 'lab' } })
+    expect((error as Error).message).toMatch(/Bad configuration option: badkeyword/)
+  })
+})
+
+describe('what is decided is what ssh -G says', () => {
+  const TABLE: readonly (readonly [name: string, host: string, text: string])[] = [
+    ['nothing', 'relay.example.com', ''],
+    ['an alias', 'prod', 'Host prod\n HostName relay.example.com\n User deploy\n Port 2222\n'],
+    ['the first value', 'prod', 'Host prod\n User a\nHost *\n User b\n Port 7\n'],
+    ['wildcards', 'web-3.example.com', 'Host web-?.example.com\n User w\nHost *.org\n User o\n'],
+    ['negation', 'db.example.com', 'Host *.example.com !db.example.com\n User w\nHost *\n Port 4\n'],
+    ['quotes and =', 'prod', 'Host "prod"\n User="deploy"\n Port = 2200\n'],
+    ['tokens', 'prod', 'Host prod\n HostName %h.example.com\n'],
+    ['Match host', 'prod', 'Host prod\n HostName a.example.com\nMatch host a.example.com\n User m\n'],
+    [
+      'keywords in any case',
+      'prod',
+      'HOST prod\n hostname a.example.com\nmatch host a.example.com\n uSER m\n',
+    ],
+    ['Match originalhost', 'prod', 'Host prod\n HostName a.b\nMatch originalhost prod\n User m\n'],
+    ['Match user', 'prod', 'Host prod\n User deploy\nMatch user deploy\n Port 23\n'],
+    ['Match negated', 'prod', 'Match !host x* user root,deploy\n Port 24\n'],
+    ['Match exec', 'prod', 'Match exec "test %h = prod"\n Port 25\n'],
+    ['Match all', 'prod', 'Match all\n Port 26\n'],
+    ['Match final', 'prod', 'Host prod\n HostName x.example.com\nMatch final host x.example.com\n User f\n'],
+    ['an include', 'prod', 'Include included\nHost *\n Port 5\n'],
+    ['comments', 'prod', '# x\n  Host prod # not here\n User u # later\n'],
+  ]
+
+  it.each(TABLE)('%s', async (_name, host, text) => {
+    await writeFile(join(temp.path, '.ssh', 'included'), 'Host prod\n User included\n')
+    await writeConfig(text.replace('Include included', `Include ${join(temp.path, '.ssh', 'included')}`))
+    await chmod(config(), 0o600)
+    const { stdout } = await run('ssh', ['-F', config(), '-G', host])
+    const told = (keyword: string) => new RegExp(`^${keyword} (.*)$`, 'm').exec(stdout)?.[1]
+    const { hops } = await resolveRoute({ host }, { signal: signal() })
+    expect(hops).toHaveLength(1)
+    expect(hops[0]).toMatchObject({
+      host: told('hostname'),
+      user: told('user'),
+      port: Number(told('port')),
+    })
+  })
+
+  it.each(TABLE.filter(([name]) => name !== 'Match exec'))(
+    'the same without OpenSSH: %s',
+    async (_name, host, text) => {
+      const included = join(temp.path, '.ssh', 'included')
+      await writeFile(included, 'Host prod\n User included\n')
+      await writeConfig(text.replace('Include included', `Include ${join(temp.path, '.ssh', 'incl*')}`))
+      const { stdout } = await run('ssh', ['-F', config(), '-G', host])
+      const told = (keyword: string) => new RegExp(`^${keyword} (.*)$`, 'm').exec(stdout)?.[1]
+      const settings = await read(host)
+      expect(settings.get('hostname')?.[0]).toBe(told('hostname'))
+      expect(settings.get('user')?.[0] ?? userInfo().username).toBe(told('user'))
+      expect(settings.get('port')?.[0] ?? '22').toBe(told('port'))
+    },
+  )
+
+  it.each([
+    ['Match exec "true"\n User u\n', /config line 1: Match exec needs OpenSSH/],
+    ['CanonicalizeHostname yes\n', /needs OpenSSH/],
+  ])('without OpenSSH, what only that can judge is refused: %j', async (text, message) => {
+    await writeConfig(text)
+    await expect(read('prod')).rejects.toThrow(message)
+  })
+
+  it('names what is not honoured, by its name in ssh_config', async () => {
+    await writeConfig(
+      'Host prod\n Ciphers aes256-ctr\n KnownHostsCommand /bin/true %H\n ForwardAgent yes\n ControlMaster auto\n',
+    )
+    const { notHonoured } = await resolveRoute({ host: 'prod' }, { signal: signal() })
+    expect(notHonoured).toEqual(['Ciphers', 'KnownHostsCommand'])
+  })
+})
