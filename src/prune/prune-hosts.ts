@@ -53,7 +53,7 @@ async function pruneHost(
       else dependencies.reporter.event(event)
     },
   }
-  // A dry run of it looks while another run works, too.
+  // What is planned is no secret while another run holds the lock.
   const request = { operation: 'prune', host: { name }, locks: !dryRun, dryRun } as const
   try {
     const rotation = await withRun(request, { ...dependencies, reporter }, signal, async (run) => {

@@ -50,7 +50,7 @@ export const redis: readonly Fault[] = [
     name: 'loading-saved',
     what: 'a server that still loads is captured',
     file: 'src/sources/redis/talk/server-state.ts',
-    find: `    if (inspection.info.get('loading') === '1') throw refusal(config, 'save', 'LOADING')
+    find: `  if (inspection.info.get('loading') === '1') throw refusal(config, 'save', 'LOADING')
 `,
     replace: ``,
     tests: ['test/unit/sources/redis/server-state.test.ts'],
@@ -75,8 +75,8 @@ export const redis: readonly Fault[] = [
     name: 'save-not-judged',
     what: 'a save that failed counts',
     file: 'src/sources/redis/capture/save.ts',
-    find: `  if (saved && exit.status === 0) {`,
-    replace: `  if (saved || exit.status >= 0) {`,
+    find: `if (fields.get('rdb_last_bgsave_status') !== 'ok') throw`,
+    replace: `if (fields.size === 0) throw`,
     tests: ['test/integration/redis-capture.test.ts'],
   },
   {

@@ -330,6 +330,8 @@ describe('what is planned', () => {
     const wrong: string[] = []
     for (const { file, pieces } of present) {
       for (const { code } of spansOf(pieces)) {
+        // A field of the vault's files may be called like a command.
+        if (file === 'docs/design/vault.md' && !code.includes(' ')) continue
         const name = planned.find(
           (one) => code === one || code.startsWith(`${one} `) || code.startsWith(`${one}:`),
         )
