@@ -48,6 +48,7 @@ const allowed = {
   prune: ['prune', 'runs', ...operationUses],
   pull: ['pull', 'prune', 'runs', ...operationUses],
   verify: ['verify', 'runs', ...operationUses],
+  rekey: ['rekey', 'runs', ...operationUses],
   restore: ['restore', 'pull', 'runs', ...operationUses],
   migrate: ['migrate', 'pull', 'restore', 'runs', ...operationUses],
   rollback: ['rollback', 'migrate', 'pull', 'restore', 'runs', ...operationUses],

@@ -11,6 +11,7 @@ const SOAKS: Readonly<Record<string, readonly string[]>> = {
   restore: ['test/e2e/restore-chaos.test.ts', 'test/integration/restore-scripts-crash.test.ts'],
   migrate: ['test/e2e/migrate-chaos.test.ts'],
   vault: ['test/integration/vault-crash.test.ts'],
+  rekey: ['test/integration/key-rotate.test.ts'],
   large: ['test/e2e/large.test.ts'],
 }
 

@@ -1,7 +1,7 @@
 import { link, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { snapshotId } from '../../src/model/names.ts'
-import type { Manifest } from '../../src/model/snapshot.ts'
+import { VAULT_FORMAT, type Manifest } from '../../src/model/snapshot.ts'
 import { hashOf, manifestFiles, serializeManifest } from '../../src/vault/manifest.ts'
 import { openVault } from '../../src/vault/open-vault.ts'
 import { formatSums } from '../../src/vault/sums.ts'
@@ -41,6 +41,7 @@ export async function writeVault(path: string, snapshots: number): Promise<void>
     const before = ledger.at(-1)
     ledger.push(
       JSON.stringify({
+        format: VAULT_FORMAT,
         at: manifest.finishedAt,
         event: 'made',
         snapshot: manifest.id,
@@ -55,10 +56,11 @@ export async function writeVault(path: string, snapshots: number): Promise<void>
 }
 
 function manifestAt(at: Date, previous: string | null, bytes: Buffer): Manifest {
-  const stored = { bytes: bytes.length, sha256: hashOf(bytes) }
+  const body = { offset: 0, bytes: bytes.length, sha256: hashOf(bytes) }
+  const stored = { bytes: bytes.length, sha256: hashOf(bytes), body, recipients: ['0'.repeat(40)] }
   const names = ['redis_data', 'logs', 'data', 'config']
   return {
-    format: 1,
+    format: VAULT_FORMAT,
     id: snapshotId(at),
     host: 'bench',
     purpose: 'pull',
@@ -72,16 +74,17 @@ function manifestAt(at: Date, previous: string | null, bytes: Buffer): Manifest 
     sources: names.map((name) => ({
       name,
       kind: 'files',
-      format: 'tar',
       mode: 'full',
       parents: [],
       archives: [
         {
           ...stored,
+          part: '',
+          format: 'tar',
+          content: 'all',
           file: `${name}.tar.zst.gpg`,
           plainBytes: 10_240,
           compression: 'zstd',
-          recipients: ['0'.repeat(40)],
         },
       ],
       index: { file: `${name}.index.jsonl.zst.gpg`, ...stored },

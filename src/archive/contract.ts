@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import type { Decryptor, Encryptor } from '../crypto/contract.ts'
 import type { PathJson } from '../model/path-bytes.ts'
-import type { ArchiveFormat, Compression } from '../model/snapshot.ts'
+import type { ArchiveFormat, Compression, MessageBody } from '../model/snapshot.ts'
 
 export type EntryType =
   'file' | 'directory' | 'symlink' | 'hardlink' | 'fifo' | 'character-device' | 'block-device'
@@ -84,6 +84,8 @@ export interface ArchiveResult {
   readonly wireBytes: number
   /** Hex SHA-256 of the encrypted bytes. */
   readonly sha256: string
+  /** The message behind its session-key packets. */
+  readonly body: MessageBody
   /** Tar members; 0 for the format `stream`. */
   readonly entries: number
 }
@@ -158,6 +160,34 @@ export interface IndexHeader {
   readonly paths: readonly string[]
   /** A source path that was itself a symlink on the server: followed once, recorded here. */
   readonly roots?: readonly { readonly path: PathJson; readonly link: PathJson }[]
+}
+
+/** A table or another object that an archive of the format `stream` holds. */
+export interface StreamObject {
+  /** As its engine names it: `public.users`; what has no name, by its number. */
+  readonly name: string
+  /** What it is, as its kind calls it: `table`, `view`, `database`. */
+  readonly type: string
+  /** Rows, or keys; absent where there are none or they were not counted. */
+  readonly rows?: number | undefined
+  /** Bytes of its data; absent where they are not known. */
+  readonly bytes?: number | undefined
+  /** Hex SHA-256 of its definition; absent where it has none. */
+  readonly definition?: string | undefined
+}
+
+/** One line of the index of a `stream` source. */
+export interface StreamEntry extends StreamObject {
+  /** Archive file name in the snapshot. */
+  readonly archive: string
+}
+
+/** The first line of the index of a `stream` source. */
+export interface StreamIndexHeader {
+  readonly format: 1
+  readonly of: 'stream'
+  readonly source: string
+  readonly snapshot: string
 }
 
 /**

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { DamageError } from '../errors.ts'
-import type { IndexEntry, IndexHeader } from './contract.ts'
+import type { IndexEntry, IndexHeader, StreamEntry, StreamIndexHeader } from './contract.ts'
 import { parseIndexEntry, parseIndexHeader } from './index-entry.ts'
+import { parseStreamEntry, parseStreamHeader } from './stream-entry.ts'
 
 /** The last line: how many entries there are, and the hex SHA-256 of every byte before this line. */
 interface IndexTrailer {
@@ -15,11 +16,16 @@ const NEWLINE = 0x0a
 /** No entry comes near this, even with all the extended attributes a file can have. */
 const MAX_LINE = 64 * 1024 * 1024
 
+interface EncodeIndex {
+  (header: IndexHeader, batches: AsyncIterable<Iterable<IndexEntry>>): AsyncGenerator<Buffer>
+  (header: StreamIndexHeader, batches: AsyncIterable<Iterable<StreamEntry>>): AsyncGenerator<Buffer>
+}
+
 /** An index of version 1 as plain JSON lines (docs/design/vault.md): header, entries, trailer. */
-export async function* encodeIndex(
-  header: IndexHeader,
-  batches: AsyncIterable<Iterable<IndexEntry>>,
-): AsyncGenerator<Buffer> {
+export const encodeIndex: EncodeIndex = async function* (
+  header: IndexHeader | StreamIndexHeader,
+  batches: AsyncIterable<Iterable<IndexEntry | StreamEntry>>,
+) {
   const hash = createHash('sha256')
   let lines = [JSON.stringify(header)]
   let length = 0
@@ -56,13 +62,26 @@ export async function* readIndex(
   stream: Readable,
   options: { readonly onHeader?: (header: IndexHeader) => void } = {},
 ): AsyncGenerator<IndexEntry> {
-  const reader = new IndexReader(options.onHeader)
+  yield* readLines(stream, new IndexReader(parseIndexHeader, parseIndexEntry, options.onHeader))
+}
+
+/** {@link readIndex} for the index of a `stream` source. */
+export async function* readStreamIndex(
+  stream: Readable,
+  options: { readonly onHeader?: (header: StreamIndexHeader) => void } = {},
+): AsyncGenerator<StreamEntry> {
+  yield* readLines(stream, new IndexReader(parseStreamHeader, parseStreamEntry, options.onHeader))
+}
+
+async function* readLines<H, E>(stream: Readable, reader: IndexReader<H, E>): AsyncGenerator<E> {
   for await (const chunk of stream as AsyncIterable<Buffer>) yield* reader.write(chunk)
   reader.end()
 }
 
-class IndexReader {
-  readonly #onHeader: ((header: IndexHeader) => void) | undefined
+class IndexReader<Header, Entry> {
+  readonly #parseHeader: (json: unknown) => Header | undefined
+  readonly #parseEntry: (json: unknown) => Entry | undefined
+  readonly #onHeader: ((header: Header) => void) | undefined
   readonly #hash = createHash('sha256')
   /** The beginning of a line that is not complete yet. */
   #rest: Buffer[] = []
@@ -71,11 +90,17 @@ class IndexReader {
   #entries = 0
   #state: 'header' | 'entries' | 'done' = 'header'
 
-  constructor(onHeader: ((header: IndexHeader) => void) | undefined) {
+  constructor(
+    parseHeader: (json: unknown) => Header | undefined,
+    parseEntry: (json: unknown) => Entry | undefined,
+    onHeader: ((header: Header) => void) | undefined,
+  ) {
+    this.#parseHeader = parseHeader
+    this.#parseEntry = parseEntry
     this.#onHeader = onHeader
   }
 
-  *write(chunk: Buffer): Generator<IndexEntry> {
+  *write(chunk: Buffer): Generator<Entry> {
     const last = chunk.lastIndexOf(NEWLINE)
     if (last === -1) {
       this.#keep(chunk)
@@ -120,12 +145,12 @@ class IndexReader {
   }
 
   /** One line; `unhashed` gives what stands before it and was not hashed yet. */
-  #take(json: unknown, unhashed: () => Buffer): IndexEntry | undefined {
+  #take(json: unknown, unhashed: () => Buffer): Entry | undefined {
     if (this.#state === 'header') {
       this.#takeHeader(json)
       return undefined
     }
-    const entry = parseIndexEntry(json)
+    const entry = this.#parseEntry(json)
     if (entry) {
       this.#entries += 1
       return entry
@@ -150,7 +175,7 @@ class IndexReader {
         },
       )
     }
-    const header = parseIndexHeader(json)
+    const header = this.#parseHeader(json)
     if (!header) throw this.#malformed()
     this.#state = 'entries'
     this.#onHeader?.(header)

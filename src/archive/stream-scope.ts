@@ -52,11 +52,6 @@ export class StreamScope implements Disposable {
     return stream
   }
 
-  /** Waits for a stream that is being made and takes it over, even after the scope was destroyed. */
-  async acquire<S extends OwnedStream>(making: Promise<S>, side: 'readable' | 'writable'): Promise<S> {
-    return this.run(making.then((stream) => this.own(stream, side)))
-  }
-
   /** Waits for a task; its failure fails everything, and everything's failure ends the wait. */
   async run<T>(task: Promise<T>, explain: Explain = same): Promise<T> {
     const guarded = task.catch((error: unknown): Promise<never> => {

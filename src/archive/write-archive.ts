@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { Transform } from 'node:stream'
 import { DamageError } from '../errors.ts'
 import { createCompress } from './compression.ts'
@@ -7,6 +6,7 @@ import type { ByteWriter } from './pump.ts'
 import { explainDisk } from './disk-error.ts'
 import { ClosedEarlyError, StreamWriter, pump, tee } from './pump.ts'
 import { MemberGuard } from './member-guard.ts'
+import { MessageHash } from '../model/message-hash.ts'
 import { startReadBack } from './read-back.ts'
 import { StreamScope } from './stream-scope.ts'
 import { createTarJoin } from './tar-join.ts'
@@ -35,7 +35,12 @@ export const writeArchive: WriteArchive = async (
   using scope = new StreamScope(signal)
   const source = scope.own(input.stream, 'readable', explainInput)
   const file = new StreamWriter(scope.own(sink.stream, 'writable', explainDisk))
-  const cipher = await scope.acquire(encryptor.encrypt(), 'readable')
+  const { stream: cipher, headBytes } = await scope.run(
+    encryptor.encrypt().then((message) => {
+      scope.own(message.stream, 'readable')
+      return message
+    }),
+  )
 
   let wireBytes = 0
   const readBack = startReadBack(
@@ -54,8 +59,7 @@ export const writeArchive: WriteArchive = async (
 
   const stored = tee(readBack.input, new StreamWriter(cipher))
   const { entrance, tasks } = chain(stagesFor(input, scope), stored)
-  const sha256 = createHash('sha256')
-  let bytes = 0
+  const written = new MessageHash(headBytes)
   const [totals] = await Promise.all([
     scope.run(readBack.result, explainReadBack),
     scope.run(
@@ -73,8 +77,7 @@ export const writeArchive: WriteArchive = async (
       pump(
         cipher,
         (chunk) => {
-          bytes += chunk.length
-          sha256.update(chunk)
+          written.update(chunk)
           return file.write(chunk)
         },
         () => file.end(),
@@ -85,7 +88,7 @@ export const writeArchive: WriteArchive = async (
   ])
   scope.done()
   onProgress?.({ wireBytes, plainBytes: totals.plainBytes })
-  return { ...totals, bytes, wireBytes, sha256: sha256.digest('hex') }
+  return { ...totals, wireBytes, ...written.digest() }
 }
 
 /** What a restore would refuse is refused here, while it can still be captured otherwise. */

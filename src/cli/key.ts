@@ -46,6 +46,19 @@ export function declareKeyCommands(program: Command, declare: Declare): void {
     async () => (await import('../commands/key-import.ts')).keyImport,
   )
   declare(
+    key
+      .command('rotate')
+      .description(
+        "hand what is in the vault to other recipients (default: the config's), without encrypting it anew",
+      )
+      .argument('[host...]', 'only these hosts')
+      .option('--add <key...>', 'the file of a certificate that shall open it, too')
+      .option('--remove <fingerprint...>', 'a certificate that shall not open it any more')
+      .option('--dry-run', 'only say what would be done')
+      .option('--yes', 'do not ask'),
+    async () => (await import('../commands/key-rotate.ts')).keyRotate,
+  )
+  declare(
     key.command('check').description('whether pulls can encrypt and restores can decrypt'),
     async () => (await import('../commands/key-check.ts')).keyCheck,
   )

@@ -4,7 +4,7 @@ import { ExitCode } from '../exit-codes.ts'
 import type { Facts } from '../model/facts.ts'
 import { snapshotTime } from '../model/names.ts'
 import { printable } from '../model/path-bytes.ts'
-import { isTorn, type ManifestIndex, type ManifestSource } from '../model/snapshot.ts'
+import { isTorn, type ManifestFile, type ManifestSource } from '../model/snapshot.ts'
 import { formatDuration, formatSize } from '../model/units.ts'
 import { codeWords, formatAge } from '../report/format.ts'
 import { renderTable } from '../report/table.ts'
@@ -77,7 +77,7 @@ export function renderSnapshot(
 }
 
 function renderSource(source: ManifestSource, { removedFiles }: Snapshot, color: boolean): string {
-  const row = ({ file, bytes, sha256 }: ManifestIndex, plainBytes?: number) => [
+  const row = ({ file, bytes, sha256 }: ManifestFile, plainBytes?: number) => [
     printable(file),
     removedFiles.has(file) ? 'removed' : formatSize(bytes),
     plainBytes === undefined ? '' : formatSize(plainBytes),

@@ -4,9 +4,15 @@ import { messageDamage } from './damage.ts'
 export class ByteReader {
   readonly #chunks: AsyncIterator<Uint8Array>
   #chunk: Uint8Array = new Uint8Array()
+  #taken = 0
 
   constructor(chunks: AsyncIterable<Uint8Array>) {
     this.#chunks = chunks[Symbol.asyncIterator]()
+  }
+
+  /** How many bytes were given. */
+  get taken(): number {
+    return this.#taken
   }
 
   /** At least one byte and at most `limit`; undefined at the end. */
@@ -14,6 +20,7 @@ export class ByteReader {
     if (await this.atEnd()) return undefined
     const part = this.#chunk.subarray(0, limit)
     this.#chunk = this.#chunk.subarray(part.length)
+    this.#taken += part.length
     return part
   }
 

@@ -97,7 +97,8 @@ async function checkOpening(
   try {
     const plain = randomBytes(1000)
     const { encryptor } = await createEncryptor(config, sources)
-    const message = await buffer(Readable.from([plain]).pipe(await encryptor.encrypt()))
+    const { stream } = await encryptor.encrypt()
+    const message = await buffer(Readable.from([plain]).pipe(stream))
     const decryptor = await createDecryptor(config, sources)
     const opened = await buffer(await decryptor.decrypt(Readable.from([message])))
     if (opened.equals(plain)) return { check, outcome: 'ok', message: `${what} opens a test message` }

@@ -1,26 +1,18 @@
 import { randomBytes, scrypt } from 'node:crypto'
-import type { Transform } from 'node:stream'
 import { promisify } from 'node:util'
-import { createMessage, encrypt, encryptSessionKey, enums } from 'openpgp'
-import type { EncryptOptions } from 'openpgp'
+import { createMessage, encrypt } from 'openpgp'
 import type { KeyError } from '../errors.ts'
 import type { EncryptionConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { Secret, SecretReference } from '../model/secret.ts'
 import { encryptBody } from './body-encryption.ts'
-import type { Encryptor } from './contract.ts'
+import type { EncryptedMessage, Encryptor } from './contract.ts'
 import { recipientFindings, loadRecipients } from './recipients.ts'
+import { MESSAGE_CONFIG, sessionKeyPackets, type To } from './session-key.ts'
 import { webTransform } from './web-transform.ts'
 
 /** Bytes of the session key (AES-256). */
 const SESSION_KEY_BYTES = 32
-
-const messageConfig = {
-  preferredCompressionAlgorithm: enums.compression.uncompressed,
-  // The strongest count there is (65,011,712 bytes hashed), in the form that GnuPG knows.
-  s2kType: enums.s2k.iterated as enums.s2k.iterated,
-  s2kIterationCountByte: 255,
-}
 
 /**
  * Makes the encryptor that the config asks for. Every recipient must be usable at `now`, else KeyError. The
@@ -66,30 +58,29 @@ async function tagOf(passphrase: Secret, salt: string): Promise<string> {
   return key.toString('hex')
 }
 
-type To = Pick<EncryptOptions, 'passwords' | 'encryptionKeys' | 'date'>
-
 function encryptorFor(recipients: readonly string[], aead: boolean, to: () => To): Encryptor {
   return { recipients, encrypt: () => (aead ? encryptAead(to()) : encryptWithMdc(to())) }
 }
 
 /** openpgp.js makes the packets with the session key, Node's crypto the rest. */
-async function encryptWithMdc(to: To): Promise<Transform> {
+async function encryptWithMdc(to: To): Promise<EncryptedMessage> {
   const sessionKey = newSessionKey()
-  const head = await encryptSessionKey({ ...to, ...sessionKey, format: 'binary', config: messageConfig })
-  return encryptBody(head, sessionKey.data)
+  const head = await sessionKeyPackets(sessionKey, to)
+  return { stream: encryptBody(head, sessionKey.data), headBytes: head.length }
 }
 
-async function encryptAead(to: To): Promise<Transform> {
-  return await webTransform(async (input) =>
+async function encryptAead(to: To): Promise<EncryptedMessage> {
+  // GCM: openpgp.js computes OCB by itself, a hundred times slower.
+  const sessionKey = { ...newSessionKey(), aeadAlgorithm: 'gcm' as const }
+  const head = await sessionKeyPackets(sessionKey, to)
+  const body = async (input: ReadableStream<Uint8Array>) =>
     encrypt({
-      ...to,
       message: await createMessage({ binary: input }),
-      // GCM: openpgp.js computes OCB by itself, a hundred times slower.
-      sessionKey: { ...newSessionKey(), aeadAlgorithm: 'gcm' },
+      sessionKey,
       format: 'binary',
-      config: messageConfig,
-    }),
-  )
+      config: MESSAGE_CONFIG,
+    })
+  return { stream: await webTransform(body, head), headBytes: head.length }
 }
 
 /** The form is fixed and not negotiated: the preferences of a key could weaken the cipher, or turn AEAD on or off. */

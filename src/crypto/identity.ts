@@ -21,6 +21,13 @@ export type RecipientsConfig = Extract<EncryptionConfig, { mode: 'recipients' }>
 const WHEN_LOST =
   'Bring back the copy that was exported (relay-backup key import FILE), or name where it is under encryption.identity. Only it opens the backups that were made for it: a new key opens none of them'
 
+/** The error for a config that can encrypt and not decrypt. */
+export function noIdentity(): KeyError {
+  return new KeyError('The config names no identity that could open archives', {
+    next: 'Set encryption.identity to the private key file, or to { gpg: KEYID }',
+  })
+}
+
 /** Private keys as they lie in the file, perhaps locked. Refuses a file that others can read. Throws KeyError. */
 export async function readIdentityFile(file: string): Promise<PrivateKey[]> {
   const keys = await readKeyFile(file, WHEN_LOST)

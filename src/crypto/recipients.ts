@@ -23,11 +23,18 @@ const EXPIRY_NOTICE_MS = 30 * 86_400_000
  * Reads and checks every certificate of the given files. When one of them can't be used at `now`, all are refused: an
  * archive that only some of the configured people can open is not the backup that they count on. Throws KeyError that
  * names file and fingerprint.
+ *
+ * @param except fingerprints of certificates that are passed over
  */
-export async function loadRecipients(files: readonly string[], now: Date): Promise<Recipient[]> {
+export async function loadRecipients(
+  files: readonly string[],
+  now: Date,
+  except: ReadonlySet<string> = new Set(),
+): Promise<Recipient[]> {
   const recipients = new Map<string, Recipient>()
   for (const file of files)
     for (const key of await readKeyFile(file)) {
+      if (except.has(fingerprintOf(key))) continue
       const recipient = await checkRecipient(key, file, now)
       recipients.set(recipient.fingerprint, recipient)
     }

@@ -8,12 +8,12 @@ const CHUNK = 128 * 1024
 export type Convert = (input: ReadableStream<Uint8Array>) => Promise<ReadableStream<Uint8Array>>
 
 /**
- * A Node transform around a conversion of web streams. Only a few chunks are held: the web queue holds one
+ * A Node transform around a conversion of web streams, whose output follows `head`. Only a few chunks are held: the web queue holds one
  * (its highWaterMark counts chunks), and the output is not read further than Node's reader asks.
  */
-export async function webTransform(convert: Convert): Promise<Transform> {
+export async function webTransform(convert: Convert, head?: Uint8Array): Promise<Transform> {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
-  return new WebTransform(writable.getWriter(), (await convert(readable)).getReader())
+  return new WebTransform(writable.getWriter(), (await convert(readable)).getReader(), head)
 }
 
 class WebTransform extends Transform {
@@ -27,8 +27,10 @@ class WebTransform extends Transform {
   constructor(
     writer: WritableStreamDefaultWriter<Uint8Array>,
     reader: ReadableStreamDefaultReader<Uint8Array>,
+    head: Uint8Array | undefined,
   ) {
     super({ readableHighWaterMark: CHUNK, writableHighWaterMark: CHUNK })
+    if (head !== undefined) this.push(head)
     this.#writer = writer
     this.#reader = reader
     // The calls below handle each rejection. These copies of it must not become unhandled rejections.

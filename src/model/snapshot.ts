@@ -2,6 +2,8 @@ import type { Facts } from './facts.ts'
 
 export type Purpose = 'pull' | 'safety' | 'cutover'
 export type ArchiveFormat = 'tar' | 'stream'
+/** What of a database an archive holds; an archive of files always holds `all`. */
+export type ArchiveContent = 'all' | 'schema' | 'data'
 export type Compression = 'zstd' | 'gzip' | 'none'
 
 /** Something worth knowing that did not fail the source. Codes and counts only: file names are not public. */
@@ -35,52 +37,71 @@ export function unreadCount({ warnings }: Pick<ManifestSource, 'warnings'>): num
   return warnings.reduce((sum, { code, count }) => sum + (code === UNREADABLE ? count : 0), 0)
 }
 
-export interface ManifestArchive {
+/** An OpenPGP message without its session-key packets: what new keys leave as it is. */
+export interface MessageBody {
+  /** Where it begins in the file, in bytes; the session-key packets lie before it. */
+  readonly offset: number
+  readonly bytes: number
+  /** Hex. */
+  readonly sha256: string
+}
+
+/** A file of a snapshot: one OpenPGP message. */
+export interface ManifestFile {
   /** File name inside the snapshot's directory. */
   readonly file: string
   /** Size of the encrypted file, in bytes. */
   readonly bytes: number
-  /** Size of the archive before compression and encryption, in bytes. */
-  readonly plainBytes: number
   /** SHA-256 of the encrypted file, hex. */
   readonly sha256: string
-  readonly compression: Compression
+  readonly body: MessageBody
   /** Fingerprints of the certificates it is encrypted to, upper-case hex; empty in passphrase mode. */
   readonly recipients: readonly string[]
 }
 
-export interface ManifestIndex {
-  readonly file: string
-  readonly bytes: number
-  readonly sha256: string
+export interface ManifestArchive extends ManifestFile {
+  /** What it is among the archives of its source: '' for the only or first, `reread`, `aof`, a database's name. */
+  readonly part: string
+  readonly format: ArchiveFormat
+  readonly content: ArchiveContent
+  /** Size of the archive before compression and encryption, in bytes. */
+  readonly plainBytes: number
+  readonly compression: Compression
 }
 
 export interface ManifestSource {
   readonly name: string
   /** The name of a kind that a version of the program knows, or knew. */
   readonly kind: string
-  readonly format: ArchiveFormat
   readonly mode: 'full' | 'incremental'
   /** Snapshot ids that an incremental needs, oldest first; empty for a full. */
   readonly parents: readonly string[]
   readonly archives: readonly ManifestArchive[]
-  /** Absent for `stream` sources. */
-  readonly index?: ManifestIndex | undefined
+  /** Every source that is captured gets one. */
+  readonly index?: ManifestFile | undefined
   /** Only for an incremental: the encrypted script that makes the source's tree out of the unpacked chain. */
-  readonly replay?: ManifestIndex | undefined
+  readonly replay?: ManifestFile | undefined
   readonly entries: number
   readonly facts: Facts
   readonly warnings: readonly SnapshotWarning[]
 }
 
 /** All files of a source in a snapshot. */
-export function sourceFiles({ archives, index, replay }: ManifestSource): ManifestIndex[] {
+export function sourceFiles({ archives, index, replay }: ManifestSource): ManifestFile[] {
   return [...archives, ...(index === undefined ? [] : [index]), ...(replay === undefined ? [] : [replay])]
 }
 
+/** Whether a source is a dump, of databases for example, and no tree of files. */
+export function isStream({ archives }: Pick<ManifestSource, 'archives'>): boolean {
+  return archives.some(({ format }) => format === 'stream')
+}
+
+/** The format of manifests, ledgers and vaults that this version writes and reads. */
+export const VAULT_FORMAT = 2
+
 /** The snapshot's description: `manifest.json`, written once and never changed (docs/design/vault.md). */
 export interface Manifest {
-  readonly format: 1
+  readonly format: typeof VAULT_FORMAT
   readonly id: string
   readonly host: string
   readonly purpose: Purpose

@@ -1,12 +1,18 @@
 import { packTar } from '../archive/pack-tar.ts'
 import type { Readable } from 'node:stream'
-import type { ArchiveObserver, ArchiveResult, IndexHeader, ReadEntry } from '../archive/contract.ts'
+import type {
+  ArchiveObserver,
+  ArchiveResult,
+  IndexHeader,
+  ReadEntry,
+  StreamEntry,
+} from '../archive/contract.ts'
 import { ConnectionError, InterruptedError, RelayError, SourceError, VaultError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
 import { formatSize } from '../model/units.ts'
 import { pathToJson, printable } from '../model/path-bytes.ts'
 import { UNREADABLE } from '../model/snapshot.ts'
-import type { Compression, ManifestArchive, ManifestIndex, ManifestSource } from '../model/snapshot.ts'
+import type { Compression, ManifestArchive, ManifestFile } from '../model/snapshot.ts'
 import type { ChosenPrivilege } from '../runs/privilege.ts'
 import type { Visit } from '../runs/visit.ts'
 import type { Capture, CaptureArchive, PullContext, CaptureOutcome } from '../sources/contract.ts'
@@ -33,7 +39,8 @@ export interface PullSourceContext extends Visit {
 /** The archives of a source, written. */
 export interface CapturedArchives {
   readonly archives: readonly ManifestArchive[]
-  readonly format: ManifestSource['format']
+  /** What the archives of the format `stream` hold. */
+  readonly objects: readonly StreamEntry[]
   readonly wireBytes: number
   readonly outcome: CaptureOutcome
 }
@@ -52,12 +59,11 @@ export async function captureArchives(
   listedBytes?: number,
 ): Promise<CapturedArchives> {
   const archives: ManifestArchive[] = []
+  const objects: StreamEntry[] = []
   let wireBytes = 0
-  let format: ManifestSource['format'] = 'tar'
   for await (const archive of capture.archives()) {
     const { store } = archive.input
     const file = await createFile(context, archiveFileName(config.name, archive, store))
-    format = archive.format
     const place = { part: archive.part, archive: file.name }
     const mostPlainBytes = mostOf(listedBytes ?? archive.expectedPlainBytes)
     const result = await streamArchive(
@@ -68,13 +74,26 @@ export async function captureArchives(
       (entry) => add(entry, place),
     )
     wireBytes += result.wireBytes
-    const { bytes, plainBytes, sha256 } = result
+    for (const object of archive.objects?.() ?? []) objects.push({ archive: file.name, ...object })
+    const { part, format, content = 'all' } = archive
+    const { bytes, plainBytes, sha256, body } = result
     const { recipients } = dependencies.encryptor
-    archives.push({ file: file.name, bytes, plainBytes, sha256, compression: store, recipients })
+    archives.push({
+      part,
+      format,
+      content,
+      file: file.name,
+      bytes,
+      plainBytes,
+      compression: store,
+      recipients,
+      sha256,
+      body,
+    })
   }
   const outcome = await capture.finish()
   if (archives.length === 0) throw new SourceError('nothing-captured', 'the capture gave no archive')
-  return { archives, format, wireBytes, outcome }
+  return { archives, objects, wireBytes, outcome }
 }
 
 /** Twice as much and some more, for files that grow meanwhile and for the tar around them. */
@@ -201,14 +220,15 @@ export async function writeOwnFile(
   name: string,
   content: { readonly stream: Readable; readonly store: Compression },
   { encryptor, writeArchive }: PullDependencies,
-): Promise<ManifestIndex> {
+): Promise<ManifestFile> {
   const file = await createFile(context, name)
   const result = await writeArchive(
     { ...content, format: 'stream', wire: 'none' },
     { encryptor, sink: { stream: file.stream }, signal: context.signal },
   )
   await finishFile(file, result.bytes)
-  return { file: name, bytes: result.bytes, sha256: result.sha256 }
+  const { bytes, sha256, body } = result
+  return { file: name, bytes, recipients: encryptor.recipients, sha256, body }
 }
 
 async function createFile(context: PullSourceContext, name: string): Promise<PendingFile> {

@@ -4,7 +4,7 @@ import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { HostPullReport, RotationReport, SourcePullReport } from '../model/pull-report.ts'
 import { snapshotTime } from '../model/names.ts'
-import { isTorn, isWhole } from '../model/snapshot.ts'
+import { isTorn, isWhole, VAULT_FORMAT } from '../model/snapshot.ts'
 import type { Manifest, ManifestSource, Purpose, SnapshotWarning } from '../model/snapshot.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import { completePulls, type HostLock, type PendingSnapshot, type Snapshot } from '../vault/contract.ts'
@@ -335,7 +335,7 @@ function manifestOf(
   },
 ): Manifest {
   return {
-    format: 1,
+    format: VAULT_FORMAT,
     id: pending.id,
     host: host.name,
     purpose: what.purpose,

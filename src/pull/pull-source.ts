@@ -1,7 +1,9 @@
-import type { IndexBuilder } from '../archive/contract.ts'
+import { Readable } from 'node:stream'
+import { encodeIndex } from '../archive/index-file.ts'
+import type { IndexBuilder, StreamEntry } from '../archive/contract.ts'
 import { RelayError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
-import type { ManifestIndex, ManifestSource } from '../model/snapshot.ts'
+import { isStream, type ManifestFile, type ManifestSource } from '../model/snapshot.ts'
 import type { CapturableSource, Capture, CaptureOutcome, PullContext } from '../sources/contract.ts'
 import type { PendingFile } from '../vault/contract.ts'
 import { indexFileName } from './archive-name.ts'
@@ -97,20 +99,20 @@ async function captureWhole(
   const captured = await captureArchives(context, config, capture, dependencies, (entry, place) =>
     index.add(entry, place),
   )
-  const { archives, format, outcome, wireBytes } = captured
-  const written =
-    format === 'tar' ? await writeIndex(context, config, { index, outcome }, dependencies) : undefined
+  const { archives, outcome, wireBytes } = captured
+  const written = isStream(captured)
+    ? await writeStreamIndex(context, config, captured.objects, dependencies)
+    : await writeIndex(context, config, { index, outcome }, dependencies)
   return {
     wireBytes,
     manifest: {
       name: config.name,
       kind: config.kind,
-      format,
       mode: 'full',
       parents: [],
       archives,
-      index: written?.manifest,
-      entries: written?.entries ?? 0,
+      index: written.manifest,
+      entries: written.entries,
       facts: outcome.facts,
       warnings: outcome.warnings,
     },
@@ -124,12 +126,27 @@ async function begin(source: CapturableSource, context: PullContext, config: Sou
   throw needsShell(config)
 }
 
+async function writeStreamIndex(
+  context: PullSourceContext,
+  { name }: SourceConfig,
+  objects: readonly StreamEntry[],
+  dependencies: PullDependencies,
+): Promise<{ readonly manifest: ManifestFile; readonly entries: number }> {
+  const batches = (async function* () {
+    yield objects
+  })()
+  const header = { format: 1, of: 'stream', source: name, snapshot: context.pending.id } as const
+  const stream = Readable.from(encodeIndex(header, batches), { objectMode: false })
+  const manifest = await writeOwnFile(context, indexFileName(name), { stream, store: 'zstd' }, dependencies)
+  return { manifest, entries: objects.length }
+}
+
 async function writeIndex(
   context: PullSourceContext,
   config: SourceConfig,
   { index, outcome }: { readonly index: IndexBuilder; readonly outcome: CaptureOutcome },
   dependencies: PullDependencies,
-): Promise<{ readonly manifest: ManifestIndex; readonly entries: number }> {
+): Promise<{ readonly manifest: ManifestFile; readonly entries: number }> {
   let entries = 0
   const lines = index.finish(indexHeader(context, config, outcome), (part, path) => {
     const name = path.toString('latin1')

@@ -1,7 +1,8 @@
-import type { AnyAuthMethod, Prompt } from 'ssh2'
+import type { AnyAuthMethod, ParsedKey, Prompt } from 'ssh2'
 import { printable } from '../model/path-bytes.ts'
 import type { Secret, SecretReference } from '../model/secret.ts'
 import { AgentKey, answers } from './agent-key.ts'
+import { certify, readCertificate } from './certified-key.ts'
 import { readIdentity } from './identity-file.ts'
 import type { LockedKey, UnusableIdentity } from './identity-file.ts'
 import { fingerprint } from './known-hosts.ts'
@@ -58,6 +59,8 @@ export function createAuthentication(
   const skipped: UnusableIdentity[] = []
   let accepted: readonly string[] = []
   let greeted = false
+  /** Further attempts with the same key. */
+  const pending: AnyAuthMethod[] = []
   let furtherWanted = false
 
   const keyFile = (file: string): Candidate => ({
@@ -65,7 +68,7 @@ export function createAuthentication(
     name: `key ${file}`,
     async attempt() {
       const identity = await readIdentity(file)
-      if ('key' in identity) return { type: 'publickey', username: user, key: identity.key }
+      if ('key' in identity) return withCertificates(file, identity.key)
       if ('publicKey' in identity)
         return (await ofAgent(identity.publicKey)) ?? skipPublic(file, identity.publicKey)
       if ('locked' in identity) return unlocked(file, identity.locked)
@@ -73,6 +76,23 @@ export function createAuthentication(
       return undefined
     },
   })
+
+  /** A key's certificates come before the key alone, as OpenSSH has it. */
+  const withCertificates = async (file: string, key: ParsedKey): Promise<AnyAuthMethod | undefined> => {
+    const certificates = await Promise.all(
+      [`${file}-cert.pub`, ...identities.certificates].map(readCertificate),
+    )
+    const certified = certificates.flatMap((certificate) =>
+      certificate === undefined ? [] : (certify(key, certificate) ?? []),
+    )
+    const [first, ...rest] = [...certified, key].map((one): AnyAuthMethod => ({
+      type: 'publickey',
+      username: user,
+      key: one,
+    }))
+    pending.push(...rest)
+    return first
+  }
 
   const ofAgent = async (publicKey: Buffer | undefined): Promise<AnyAuthMethod | undefined> => {
     if (socket === undefined || publicKey === undefined) return undefined
@@ -99,7 +119,7 @@ export function createAuthentication(
             attempts: ATTEMPTS,
             signal,
           })
-    if (key !== undefined) return { type: 'publickey', username: user, key }
+    if (key !== undefined) return withCertificates(file, key)
     const asked = reference !== undefined || person !== undefined
     skipped.push({
       problem: asked ? 'wrong-passphrase' : 'encrypted',
@@ -191,9 +211,12 @@ export function createAuthentication(
       }
       accepted = methods ?? accepted
       if (partial) {
+        pending.length = 0
         furtherWanted = true
         tried.push('(accepted, the server wants another method)')
       }
+      const again = pending.shift()
+      if (again !== undefined) return again
       for (;;) {
         const index = waiting.findIndex(
           ({ method, asFurther }) =>

@@ -7,6 +7,7 @@ import { ConnectionError, RelayError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import { createAuthentication } from './authentication.ts'
 import type { Authentication, SecretLookup } from './authentication.ts'
+import { allowCertificates } from './certified-login.ts'
 import { deferred } from './deferred.ts'
 import { hostKeyError } from './host-key-error.ts'
 import { checkHostKey, knownKeyTypes } from './known-hosts.ts'
@@ -229,6 +230,7 @@ async function handshake(
         }, reject)
       },
     })
+    allowCertificates(client)
     await promise
     return client
   } catch (error) {

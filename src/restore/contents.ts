@@ -1,11 +1,17 @@
-import { readIndex } from '../archive/index-file.ts'
+import { readIndex, readStreamIndex } from '../archive/index-file.ts'
 import type { Readable } from 'node:stream'
-import type { ArchiveName, EntryType, IndexEntry, IndexHeader } from '../archive/contract.ts'
+import type {
+  ArchiveName,
+  EntryType,
+  IndexEntry,
+  IndexHeader,
+  StreamIndexHeader,
+} from '../archive/contract.ts'
 import { DamageError, UsageError } from '../errors.ts'
 import { isKept } from '../model/entry-types.ts'
 import { pathFromJson } from '../model/path-bytes.ts'
 import { hasAcl } from '../model/posix-acl.ts'
-import type { ManifestSource } from '../model/snapshot.ts'
+import { isStream, type ManifestFile, type ManifestSource } from '../model/snapshot.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 
@@ -32,20 +38,41 @@ type Parts = Pick<RestoreDependencies, 'decryptor' | 'openArchive'> & {
   readonly filePath: (snapshot: Snapshot, file: string) => string
 }
 
-/** The entries of a source's index, proven when the generator ended. `onHeader` sees the header first. */
+/**
+ * The entries of the index of a source that is a tree of files, proven when the generator ended. `onHeader` sees the
+ * header first.
+ */
 export async function* sourceIndex(
   snapshot: Snapshot,
   source: ManifestSource,
   parts: Parts,
   onHeader?: (header: IndexHeader) => void,
 ): AsyncGenerator<IndexEntry> {
-  if (source.index === undefined) return
-  const plain: Readable = await parts.openArchive({
-    path: parts.filePath(snapshot, source.index.file),
-    compression: 'zstd',
-    decryptor: parts.decryptor,
-  })
+  if (source.index === undefined || isStream(source)) return
+  const plain = await openIndex(snapshot, source.index, parts)
   yield* readIndex(plain, onHeader === undefined ? {} : { onHeader })
+}
+
+function openIndex(
+  snapshot: Snapshot,
+  { file }: ManifestFile,
+  { openArchive, decryptor, filePath }: Pick<Parts, 'openArchive' | 'decryptor' | 'filePath'>,
+): Promise<Readable> {
+  return openArchive({ path: filePath(snapshot, file), compression: 'zstd', decryptor })
+}
+
+/** Reads the whole index of a dump: proves that the identity opens it and that it is whole. Returns its snapshot. */
+async function readObjects(
+  snapshot: Snapshot,
+  index: ManifestFile,
+  parts: Parts,
+): Promise<{ readonly entries: number; readonly snapshot: string | undefined }> {
+  let entries = 0
+  let of: string | undefined
+  const onHeader = (header: StreamIndexHeader) => (of = header.snapshot)
+  const objects = readStreamIndex(await openIndex(snapshot, index, parts), { onHeader })
+  for await (const _object of objects) entries += 1
+  return { entries, snapshot: of }
 }
 
 /**
@@ -86,6 +113,10 @@ export async function readContents(
     }
     owners.add(entry.uid)
   }
+  const objects =
+    source.index !== undefined && isStream(source)
+      ? await readObjects(snapshot, source.index, parts)
+      : undefined
   const missing = paths?.find((path) => !types.has(Buffer.from(path).toString('latin1')))
   if (missing !== undefined) {
     throw new UsageError(`${source.name} of ${snapshot.host}/${snapshot.id} has no ${missing}`, {
@@ -93,7 +124,7 @@ export async function readContents(
       next: `Name it as it is in the archive, for example ${source.name}:${header?.paths[0] ?? 'path'}/file`,
     })
   }
-  if (source.index !== undefined && header?.snapshot !== snapshot.id) {
+  if (source.index !== undefined && (objects ?? header)?.snapshot !== snapshot.id) {
     throw new DamageError('index-of-another', `The index of ${source.name} is not of this snapshot`, {
       source: source.name,
       next: 'Restore another snapshot, and run: relay-backup verify --all',
@@ -101,19 +132,15 @@ export async function readContents(
   }
   return {
     header: header ?? { format: 1, source: source.name, snapshot: snapshot.id, paths: [] },
-    entries,
-    bytes:
-      source.index === undefined
-        ? source.archives.reduce((sum, { plainBytes }) => sum + plainBytes, 0)
-        : bytes,
+    entries: objects?.entries ?? entries,
+    bytes: isStream(source) ? source.archives.reduce((sum, { plainBytes }) => sum + plainBytes, 0) : bytes,
     acls,
     leftOut,
     owners,
     types,
-    archives:
-      source.index === undefined
-        ? source.archives.map(({ file }) => ({ snapshot: snapshot.id, archive: file }))
-        : [...archives].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, name]) => name),
+    archives: isStream(source)
+      ? source.archives.map(({ file }) => ({ snapshot: snapshot.id, archive: file }))
+      : [...archives].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, name]) => name),
   }
 }
 

@@ -9,7 +9,7 @@ import { RelayError } from '../errors.ts'
 import { Disposables } from '../model/disposables.ts'
 import { isKept } from '../model/entry-types.ts'
 import { pathFromJson, printable } from '../model/path-bytes.ts'
-import type { ManifestSource } from '../model/snapshot.ts'
+import { isStream, type ManifestSource } from '../model/snapshot.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import type { Visit } from '../runs/visit.ts'
 import type { HostLock, Snapshot } from '../vault/contract.ts'
@@ -55,7 +55,7 @@ export async function stageGroup(
   context: StageContext,
   dependencies: RestoreDependencies,
 ): Promise<Staged> {
-  if (group.source.format === 'stream') return await stageStream(group, context, dependencies)
+  if (isStream(group.source)) return await stageStream(group, context, dependencies)
   const { tree, proven } =
     (await sendStored(group, context, dependencies)) ?? (await sendAssembled(group, context, dependencies))
   await digHoles(context.remote, { ...here(group, context), names: tree.zeros })

@@ -1,10 +1,17 @@
 import type { Readable } from 'node:stream'
-import type { ArchiveInput, ArchiveObserver, IndexFlag, PackTar, RecordSorter } from '../archive/contract.ts'
+import type {
+  ArchiveInput,
+  ArchiveObserver,
+  IndexFlag,
+  PackTar,
+  RecordSorter,
+  StreamObject,
+} from '../archive/contract.ts'
 import type { SourceConfig } from '../model/config.ts'
 import type { Facts, TreeCounts } from '../model/facts.ts'
 import type { Finding } from '../model/finding.ts'
 import type { ListedEntry } from '../model/listing.ts'
-import type { ArchiveFormat, ManifestArchive, SnapshotWarning } from '../model/snapshot.ts'
+import type { ArchiveContent, ArchiveFormat, ManifestArchive, SnapshotWarning } from '../model/snapshot.ts'
 import type { CompressionChoice } from '../model/config.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { ResolveSecret } from '../secrets/contract.ts'
@@ -45,10 +52,14 @@ export interface CaptureArchive {
   /** Distinguishes several archives of one source: '' for the only or first, `reread`, a database's name. */
   readonly part: string
   readonly format: ArchiveFormat
+  /** What of a database it holds; absent for all of it. */
+  readonly content?: ArchiveContent
   /** For `stream`: the extension before the compression's (`rdb`, `sql`). */
   readonly extension?: string
   readonly input: ArchiveInput
   readonly observer: ArchiveObserver
+  /** For `stream`: what it holds, one a line of the index. Asked for once, when {@link finish} has resolved. */
+  readonly objects?: () => readonly StreamObject[]
   /** Plain bytes to be expected, where known, for the progress bar. */
   readonly expectedPlainBytes?: number | undefined
   /**

@@ -33,8 +33,6 @@ export interface ListingHeader {
   readonly manifestHash: string
   /** Hex SHA-256 of what the source is: kind, paths, exclude. */
   readonly definition: string
-  /** Fingerprints that the chain's archives are encrypted to, sorted; empty in passphrase mode. */
-  readonly recipients: readonly string[]
   /** Tells the passphrase from others; salted, and slow to guess from. Null where there are recipients. */
   readonly passphrase: string | null
   /** Snapshots that the index refers to, oldest first; the described one is the last. */

@@ -122,7 +122,6 @@ async function readHead(path: string): Promise<Head | undefined> {
       typeof head.records === 'number' &&
       typeof head.checkedAt === 'string' &&
       Array.isArray(head.chain) &&
-      Array.isArray(head.recipients) &&
       (head.looks === undefined || (typeof head.looks === 'object' && head.looks !== null))
     return valid ? (head as Head) : undefined
   } catch {

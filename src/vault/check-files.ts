@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { ManifestFile } from '../model/snapshot.ts'
 import type { CheckOptions, VaultProblem } from './contract.ts'
 import { errorCode, ifPresent } from './durable.ts'
 import { fileLook } from './file-look.ts'
-import type { ManifestFile } from './manifest.ts'
 import { MANIFEST_FILE, MOST_BYTES, SUMS_FILE } from './paths.ts'
 import { describe, isForeign, openRegular, readRegular } from './regular-file.ts'
 import { sumsFileName } from './sums.ts'
@@ -41,7 +41,14 @@ function withoutPath(message: string, path: string): string {
 
 /** One file of a snapshot against its manifest. `proven` is called when its content was read and is right. */
 export async function checkFile(
-  expected: ManifestFile & { readonly directory: string; readonly id: string },
+  expected: ManifestFile & {
+    readonly directory: string
+    readonly id: string
+    /** What it was before it got other keys. */
+    readonly earlier: readonly FileForm[]
+    /** It may be getting other keys now. */
+    readonly isRekeying: boolean
+  },
   options: CheckOptions,
   proven: (file: string) => void,
 ): Promise<Found[]> {
@@ -51,7 +58,9 @@ export async function checkFile(
   if (stat === undefined) return [{ code: 'missing-file', file, message: 'The file is gone' }]
   if (!stat.isFile()) return [{ code: 'not-a-file', file, message: `It is ${describe(stat)}, not a file` }]
   const { size } = stat
-  if (size !== expected.bytes) {
+  const isEarlier = (form: Partial<FileForm>) =>
+    expected.earlier.some(({ bytes, sha256 }) => bytes === size && (form.sha256 ?? sha256) === sha256)
+  if (size !== expected.bytes && !isEarlier({})) {
     return [{ code: 'size-differs', file, message: `The file has ${size} bytes, not ${expected.bytes}` }]
   }
   if (!options.hashes) return []
@@ -62,28 +71,42 @@ export async function checkFile(
     options.onProven?.(name, look)
     return []
   }
-  const hash = await hashFile(path, size, options)
-  if (typeof hash !== 'string') {
+  // Of a file that never got other keys the hash says it all.
+  const offset = expected.earlier.length === 0 ? undefined : expected.body.offset
+  const hash = await hashFile(path, size, offset, options)
+  if ('unreadable' in hash) {
     return [{ code: 'unreadable', file, message: `The file can't be read (${hash.unreadable})` }]
   }
-  if (hash !== expected.sha256) {
+  if (hash.sha256 !== expected.sha256 && isEarlier(hash)) {
+    if (expected.isRekeying) return []
+    return [{ code: 'not-rekeyed', file, message: 'The file is as it was before it got other keys' }]
+  }
+  if (hash.sha256 !== expected.sha256) {
     return [{ code: 'hash-differs', file, message: 'The content is not what was written (SHA-256 differs)' }]
+  }
+  if (hash.body !== undefined && hash.body !== expected.body.sha256) {
+    return [{ code: 'body-differs', file, message: 'Its body is not what was written (SHA-256 differs)' }]
   }
   proven(file)
   if (look !== undefined) options.onProven?.(name, look)
   return []
 }
 
+/** A file as it was at some time. */
+type FileForm = Pick<ManifestFile, 'bytes' | 'sha256'>
+
 /**
- * Hex SHA-256 of a file of so many bytes, or why the file can't be read: a bad sector is a finding and must not end the
- * check. When the file grows meanwhile, only one byte more is read.
+ * Hex SHA-256 of a file of so many bytes, and of what begins at `offset` where that is given; or why the file can't be
+ * read: a bad sector is a finding and must not end the check. When the file grows meanwhile, only one byte more is read.
  */
 async function hashFile(
   path: string,
   bytes: number,
+  offset: number | undefined,
   options: CheckOptions,
-): Promise<string | { readonly unreadable: string }> {
+): Promise<{ readonly sha256: string; readonly body?: string } | { readonly unreadable: string }> {
   const hash = createHash('sha256')
+  const body = offset === undefined ? undefined : createHash('sha256')
   let total = 0
   try {
     await using handle = await openRegular(path, 'read')
@@ -92,11 +115,13 @@ async function hashFile(
       options.signal.throwIfAborted()
       const { bytesRead } = await handle.read(buffer, 0, buffer.length)
       if (bytesRead === 0) break
-      hash.update(buffer.subarray(0, bytesRead))
+      const piece = buffer.subarray(0, bytesRead)
+      hash.update(piece)
+      body?.update(piece.subarray(Math.max(0, (offset ?? 0) - total)))
       total += bytesRead
       options.onBytes?.(bytesRead)
     }
-    return hash.digest('hex')
+    return { sha256: hash.digest('hex'), ...(body && { body: body.digest('hex') }) }
   } catch (error) {
     options.signal.throwIfAborted()
     if (isForeign(error)) return { unreadable: error.code }
@@ -110,12 +135,13 @@ async function hashFile(
  * SHA256SUMS has the right line for every file that is there, and no other. Lines of removed archives are dropped a
  * moment after them.
  *
- * @param files what must be in it; @param all what may be
+ * @param files what must be in it; @param all what may be; @param earlier what may stand there instead
  */
 export async function checkSums(
   directory: string,
   files: readonly ManifestFile[],
   all: readonly ManifestFile[],
+  earlier: ReadonlyMap<string, readonly FileForm[]>,
   manifestHash: string,
 ): Promise<Found[]> {
   const bytes = await readOrFind(join(directory, SUMS_FILE), SUMS_FILE, MOST_BYTES.sums)
@@ -129,7 +155,9 @@ export async function checkSums(
   const seen = new Set<string>()
   const others = lines.flatMap((line, index) => {
     const file = sumsFileName(line)
-    const isRight = /^[0-9a-f]{64} [ *]./.test(line) && right.get(file) === line.slice(0, 64)
+    const sha256 = line.slice(0, 64)
+    const isSum = right.get(file) === sha256 || earlier.get(file)?.some((form) => form.sha256 === sha256)
+    const isRight = /^[0-9a-f]{64} [ *]./.test(line) && isSum
     if (isRight && !seen.has(file)) {
       seen.add(file)
       return []

@@ -7,6 +7,7 @@ import type { CheckOptions, VaultProblem } from './contract.ts'
 import { DamageBook } from './damage.ts'
 import { onDisk } from './disk-error.ts'
 import { ifPresent } from './durable.ts'
+import { isOtherFormat } from './format.ts'
 import { readLedger } from './ledger.ts'
 import { ledgerState, type LedgerSnapshot } from './ledger-state.ts'
 import { parseLines } from './line-file.ts'
@@ -18,12 +19,14 @@ import {
   ledgerFile,
   MANIFEST_FILE,
   MOST_BYTES,
+  rekeyingDirectory,
   removedManifest,
   removingDirectory,
   RUNS_FILE,
   snapshotDirectory,
 } from './paths.ts'
 import { describe, insistOnDirectory } from './regular-file.ts'
+import { asRekeyed, earlierForms } from './rekeyed.ts'
 
 /**
  * Compares one host's directory with its ledger and manifests; retired snapshots too. Needs no lock: what a
@@ -54,10 +57,10 @@ export async function checkHost(
       const { id } = entry
       const at = now().toISOString()
       const proven = (file?: string) => damage.proven(id, file, at)
-      const found = entry.removed
-        ? await checkRemoved(hostDir, entry)
-        : await checkSnapshot(hostDir, entry, options, proven)
-      const still = found.length === 0 ? [] : await withoutRemovals(hostDir, entry, found)
+      const look = (as: LedgerSnapshot) =>
+        as.removed ? checkRemoved(hostDir, as) : checkSnapshot(hostDir, as, options, proven)
+      const found = await look(entry)
+      const still = found.length === 0 ? [] : await asOfNow(hostDir, entry, found, look)
       if (!entry.removed) for (const one of still) damage.found({ at, snapshot: id, ...one })
       problems.push(...still.map((one) => ({ host, snapshot: id, ...one })))
     }
@@ -162,12 +165,17 @@ async function checkSnapshot(
   if (manifest === undefined) return problems
   if (problems.length === 0) proven(MANIFEST_FILE)
 
-  const all = manifestFiles(manifest)
+  const isRekeying = (await ifPresent(lstat(rekeyingDirectory(hostDir, entry.id)))) !== undefined
+  const all = manifestFiles(asRekeyed(manifest, entry.forms))
+  const earlier = new Map(manifestFiles(manifest).map((file) => [file.file, earlierForms(file, entry.forms)]))
   const files = all.filter(({ file }) => !entry.removedFiles.has(file) && (options.files?.has(file) ?? true))
   for (const file of files) {
-    problems.push(...(await checkFile({ ...file, directory, id: entry.id }, options, proven)))
+    const expected = { ...file, directory, id: entry.id, earlier: earlier.get(file.file) ?? [], isRekeying }
+    problems.push(...(await checkFile(expected, options, proven)))
   }
-  problems.push(...(await checkSums(directory, files, all, entry.manifest)))
+  // Of what is being given other keys, the sums change a moment after the files.
+  const before = isRekeying ? earlier : new Map<string, never>()
+  problems.push(...(await checkSums(directory, files, all, before, entry.manifest)))
   return problems
 }
 
@@ -196,16 +204,24 @@ function checkManifestBytes(
     }
     return { manifest, problems }
   } catch (error) {
-    if (!(error instanceof RelayError)) throw error
+    if (!(error instanceof RelayError) || isOtherFormat(error)) throw error
     problems.push({ code: 'manifest-damaged', file, message: error.message })
     return { manifest: undefined, problems }
   }
 }
 
-/** Drops what turns out to have been removed, with a ledger line, while we looked. */
-async function withoutRemovals(hostDir: string, entry: LedgerSnapshot, found: Found[]): Promise<Found[]> {
+/** Drops what turns out to have been removed, with a ledger line, while we looked; what got other keys is looked at again. */
+async function asOfNow(
+  hostDir: string,
+  entry: LedgerSnapshot,
+  found: Found[],
+  look: (entry: LedgerSnapshot) => Promise<Found[]>,
+): Promise<Found[]> {
   const { records } = await readLedger(ledgerFile(hostDir))
   const now = ledgerState(records).snapshots.get(entry.id)
-  if (now?.removed === true && !entry.removed) return []
-  return found.filter(({ file }) => file === undefined || now?.removedFiles.has(file) !== true)
+  if (now === undefined) return found
+  if (now.removed && !entry.removed) return []
+  const rekeyed = ({ forms }: LedgerSnapshot) => [...forms.values()].flat().length
+  const still = rekeyed(now) === rekeyed(entry) ? found : await look(now)
+  return still.filter(({ file }) => file === undefined || !now.removedFiles.has(file))
 }

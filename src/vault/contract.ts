@@ -1,11 +1,12 @@
 import type { Writable } from 'node:stream'
 import type { EndedRun, RunBegin, RunRecord } from '../model/run-record.ts'
-import type { Manifest, Purpose } from '../model/snapshot.ts'
+import type { Manifest, Purpose, VAULT_FORMAT } from '../model/snapshot.ts'
 
 /** A committed snapshot. */
 export interface Snapshot {
   readonly host: string
   readonly id: string
+  /** As stored, but for each file as the ledger says that it is now (`rekeyed`). */
   readonly manifest: Manifest
   /** Hex SHA-256 of manifest.json as stored. */
   readonly manifestHash: string
@@ -34,8 +35,12 @@ export interface Damage {
   readonly message: string
 }
 
-/** One line of `ledger.jsonl`. `previous` is the hex SHA-256 of the line before (null for the first), newline excluded. */
-export type LedgerRecord = { readonly at: string; readonly previous: string | null } & (
+/** One line of `ledger.jsonl`. Each says its format. `previous` is the hex SHA-256 of the line before (null for the first), newline excluded. */
+export type LedgerRecord = {
+  readonly format: typeof VAULT_FORMAT
+  readonly at: string
+  readonly previous: string | null
+} & (
   | {
       readonly event: 'made'
       readonly snapshot: string
@@ -52,10 +57,36 @@ export type LedgerRecord = { readonly at: string; readonly previous: string | nu
       readonly files: readonly string[]
       readonly why: string
     }
+  | {
+      readonly event: 'rekeyed'
+      readonly snapshot: string
+      readonly manifest: string
+      /** Fingerprints of those who open these files from then on, upper-case hex. */
+      readonly recipients: readonly string[]
+      readonly files: readonly RekeyedFile[]
+      readonly why: string
+    }
   | { readonly event: 'rotation-paused'; readonly snapshot: string; readonly why: string }
   | { readonly event: 'rotation-accepted'; readonly why: string }
   | { readonly event: 'loss-accepted'; readonly snapshots: readonly string[]; readonly why: string }
 )
+
+/** A file as it is with new session-key packets. Its body is the one that the manifest has. */
+export interface RekeyedFile {
+  readonly file: string
+  readonly bytes: number
+  /** Of the file, hex. */
+  readonly sha256: string
+  /** Where its body begins, in bytes. */
+  readonly offset: number
+}
+
+/** New session-key packets for a file, to stand before its body, which begins at `offset` of the file as it is. */
+export interface NewHead {
+  readonly file: string
+  readonly head: Uint8Array
+  readonly offset: number
+}
 
 /** A file being written into a pending snapshot. */
 export interface PendingFile {
@@ -156,6 +187,27 @@ export interface Vault {
     why: string,
     at: Date,
   ): Promise<void>
+  /**
+   * Puts new session-key packets before the bodies of some files of a snapshot; all of them or none: each is written
+   * beside the old one, read back and on the disk before the ledger says so, and then takes its place. What dies in
+   * between is finished by the next run that takes the lock. A file whose body is not the manifest's stays as it is.
+   *
+   * @returns the names of those
+   */
+  rekey(
+    lock: HostLock,
+    snapshot: Snapshot,
+    change: {
+      readonly heads: readonly NewHead[]
+      /** Fingerprints of those that the packets are for. */
+      readonly recipients: readonly string[]
+      readonly why: string
+      readonly at: Date
+    },
+    signal: AbortSignal,
+  ): Promise<readonly string[]>
+  /** The first bytes of a committed file, fewer where it has no more; undefined when it is not there. */
+  readStart(snapshot: Snapshot, file: string, bytes: number): Promise<Buffer | undefined>
   /** Rotation stops until someone looked (docs/design/pull.md). */
   pauseRotation(lock: HostLock, snapshot: string, why: string, at: Date): Promise<void>
   acceptRotation(lock: HostLock, why: string, at: Date): Promise<void>

@@ -23,6 +23,7 @@ const LASTING: ReadonlySet<string> = new Set([
   'missing-file',
   'size-differs',
   'hash-differs',
+  'body-differs',
   'unreadable',
   'manifest-differs',
   'manifest-damaged',

@@ -32,14 +32,16 @@ import {
   ledgerFile,
   lockFile,
   partialDirectory,
+  rekeyingDirectory,
   removedDirectory,
   runsFile,
   snapshotDirectory,
 } from './paths.ts'
 import { PartialSnapshot } from './pending-snapshot.ts'
 import { readSnapshots } from './read-snapshots.ts'
+import { finishRekeying, prepareRekeying } from './rekey.ts'
 import { removeArchiveFiles, removeFiles, setAside } from './remove.ts'
-import { insistOnDirectory } from './regular-file.ts'
+import { insistOnDirectory, readStart } from './regular-file.ts'
 import { keepReserve } from './reserve.ts'
 import { adoptUnrecorded, sweepLeftovers } from './sweep.ts'
 
@@ -196,6 +198,44 @@ export class FileVault implements Vault {
       at: at.toISOString(),
     })
     await onDisk(hostDir, () => removeArchiveFiles(snapshotDirectory(hostDir, snapshot.id), new Set(files)))
+  }
+
+  async rekey(
+    lock: HostLock,
+    snapshot: Snapshot,
+    change: Parameters<Vault['rekey']>[2],
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
+    const hostDir = this.#lockedDir(lock, snapshot)
+    const beside = rekeyingDirectory(hostDir, snapshot.id)
+    const { heads, recipients, why, at } = change
+    return onDisk(hostDir, async () => {
+      const prepared = await prepareRekeying(hostDir, snapshot, heads, signal)
+        .then(async ({ files, damaged }) => {
+          if (files.length > 0) {
+            const line = { event: 'rekeyed', ...about(snapshot), recipients, files, why } as const
+            await this.#append(hostDir, { ...line, at: at.toISOString() })
+          }
+          return { files, damaged }
+        })
+        .catch(async (error: unknown) => {
+          // Nothing of it is decided. What can't be removed now is swept by the next run.
+          await rm(beside, { recursive: true, force: true }).catch(() => undefined)
+          throw error
+        })
+      const forms = new Map(prepared.files.map((file) => [file.file, [{ ...file, recipients }]]))
+      await finishRekeying(hostDir, snapshot.id, {
+        removed: false,
+        removedFiles: snapshot.removedFiles,
+        forms,
+      })
+      return prepared.damaged
+    })
+  }
+
+  readStart(snapshot: Snapshot, file: string, bytes: number): Promise<Buffer | undefined> {
+    const path = this.filePath(snapshot, file)
+    return onDisk(path, () => ifPresent(readStart(path, bytes)))
   }
 
   async pauseRotation(lock: HostLock, snapshot: string, why: string, at: Date): Promise<void> {

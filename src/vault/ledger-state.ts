@@ -1,4 +1,5 @@
 import type { LedgerRecord } from './contract.ts'
+import type { FileForm } from './rekeyed.ts'
 
 /** What the ledger knows of one snapshot. */
 export interface LedgerSnapshot {
@@ -10,6 +11,8 @@ export interface LedgerSnapshot {
   retired: boolean
   removed: boolean
   readonly removedFiles: Set<string>
+  /** What its files became with other keys. */
+  readonly forms: Map<string, FileForm[]>
 }
 
 /** The sum of a host's ledger. */
@@ -39,6 +42,7 @@ export function ledgerState(records: readonly LedgerRecord[]): LedgerState {
           retired: false,
           removed: false,
           removedFiles: new Set(),
+          forms: new Map(),
         })
         newestManifest = record.manifest
         break
@@ -55,6 +59,14 @@ export function ledgerState(records: readonly LedgerRecord[]): LedgerState {
       case 'archives-removed':
         for (const file of record.files) snapshots.get(record.snapshot)?.removedFiles.add(file)
         break
+      case 'rekeyed': {
+        const forms = snapshots.get(record.snapshot)?.forms
+        for (const file of record.files) {
+          const form = { ...file, recipients: record.recipients }
+          forms?.set(file.file, [...(forms.get(file.file) ?? []), form])
+        }
+        break
+      }
       case 'rotation-paused':
         paused = record.why
         break

@@ -2,15 +2,18 @@ import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { SNAPSHOT_ID_PATTERN } from '../model/names.ts'
+import { VAULT_FORMAT } from '../model/snapshot.ts'
 import type { LedgerRecord } from './contract.ts'
 import { FILE_MODE, ifPresent, syncDirectory } from './durable.ts'
 import { isVaultFull, onDisk } from './disk-error.ts'
+import { insistOnFormat } from './format.ts'
 import { hashOf } from './manifest.ts'
 import { MOST_BYTES } from './paths.ts'
 import { openRegular, readRegular } from './regular-file.ts'
 import { spendReserve } from './reserve.ts'
 
-const common = { at: z.iso.datetime(), previous: z.string().nullable() }
+const common = { format: z.literal(VAULT_FORMAT), at: z.iso.datetime(), previous: z.string().nullable() }
+const count = z.number().int().nonnegative()
 const about = { ...common, snapshot: z.string().regex(SNAPSHOT_ID_PATTERN), manifest: z.string() }
 
 const record = z.discriminatedUnion('event', [
@@ -28,6 +31,13 @@ const record = z.discriminatedUnion('event', [
     files: z.array(z.string()),
     why: z.string(),
   }),
+  z.looseObject({
+    ...about,
+    event: z.literal('rekeyed'),
+    recipients: z.array(z.string()),
+    files: z.array(z.looseObject({ file: z.string(), bytes: count, sha256: z.string(), offset: count })),
+    why: z.string(),
+  }),
   z.looseObject({ ...common, event: z.literal('rotation-paused'), snapshot: z.string(), why: z.string() }),
   z.looseObject({ ...common, event: z.literal('rotation-accepted'), why: z.string() }),
   z.looseObject({
@@ -38,16 +48,6 @@ const record = z.discriminatedUnion('event', [
   }),
 ])
 
-const KNOWN_EVENTS: ReadonlySet<string> = new Set([
-  'made',
-  'retired',
-  'removed',
-  'archives-removed',
-  'rotation-paused',
-  'rotation-accepted',
-  'loss-accepted',
-])
-
 /** What a ledger file says, and where its chain of hashes is broken. */
 export interface LedgerReading {
   readonly records: readonly LedgerRecord[]
@@ -56,16 +56,16 @@ export interface LedgerReading {
   readonly problems: readonly { readonly line: number; readonly message: string }[]
 }
 
-/** A new line without the link to the one before, which {@link appendLedger} fills in. */
+/** A new line without its format and the link to the one before, which {@link appendLedger} fills in. */
 export type LedgerEntry = LedgerRecord extends infer R
   ? R extends LedgerRecord
-    ? Omit<R, 'previous'>
+    ? Omit<R, 'previous' | 'format'>
     : never
   : never
 
 /**
  * Reads the lines of a ledger. A last line without a newline is a write that a crash cut off, so it is no
- * record. Lines of an event that a later version added stay in the chain and are skipped.
+ * record. Throws VaultError for a line of another format: what it says can change what all others mean.
  */
 export function parseLedger(text: string): LedgerReading {
   const lines = text.split('\n').slice(0, -1)
@@ -85,11 +85,10 @@ export function parseLedger(text: string): LedgerReading {
           message: 'does not carry the hash of the line before: a line was changed, removed or inserted',
         })
       }
+      insistOnFormat(json, `Line ${number} of the ledger`)
       const result = record.safeParse(json)
       if (result.success) records.push(result.data as LedgerRecord)
-      else if (KNOWN_EVENTS.has(json.event ?? '')) {
-        problems.push({ line: number, message: `is not a valid record of ${json.event}` })
-      }
+      else problems.push({ line: number, message: 'is not a valid record' })
     }
     previous = hashOf(line)
     hashes.push(previous)
@@ -97,7 +96,7 @@ export function parseLedger(text: string): LedgerReading {
   return { records, hashes, problems }
 }
 
-/** The ledger at this path; empty when there is none yet. Throws as {@link readRegular}. */
+/** The ledger at this path; empty when there is none yet. Throws as {@link readRegular} and {@link parseLedger}. */
 export async function readLedger(file: string): Promise<LedgerReading> {
   return onDisk(file, async () =>
     parseLedger((await ifPresent(readRegular(file, MOST_BYTES.lines)))?.toString('utf8') ?? ''),
@@ -114,7 +113,8 @@ export async function appendLedger(file: string, entry: LedgerEntry): Promise<vo
     try {
       await append(file, entry)
     } catch (error) {
-      if (entry.event === 'made' || !isVaultFull(error) || !(await spendReserve(dirname(file)))) throw error
+      const isRemoval = entry.event !== 'made' && entry.event !== 'rekeyed'
+      if (!isRemoval || !isVaultFull(error) || !(await spendReserve(dirname(file)))) throw error
       await append(file, entry)
     }
   })
@@ -127,7 +127,10 @@ async function append(file: string, entry: LedgerEntry): Promise<void> {
   await handle.truncate(end)
   const { at, event, ...rest } = entry
   const previous = line === undefined ? null : hashOf(line)
-  const bytes = Buffer.from(`${JSON.stringify({ at, event, ...rest, previous })}\n`, 'utf8')
+  const bytes = Buffer.from(
+    `${JSON.stringify({ format: VAULT_FORMAT, at, event, ...rest, previous })}\n`,
+    'utf8',
+  )
   try {
     await handle.appendFile(bytes)
     await handle.sync()

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { DamageError, VaultError } from '../errors.ts'
+import { DamageError } from '../errors.ts'
 import { SNAPSHOT_ID_PATTERN } from '../model/names.ts'
-import { sourceFiles, type Manifest } from '../model/snapshot.ts'
+import { sourceFiles, VAULT_FORMAT, type Manifest, type ManifestFile } from '../model/snapshot.ts'
+import { insistOnFormat } from './format.ts'
 import { FILE_NAME_PATTERN, MANIFEST_FILE, SUMS_FILE } from './paths.ts'
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
@@ -14,24 +15,29 @@ const fileName = z
   .refine((name) => name !== MANIFEST_FILE && name !== SUMS_FILE)
 const snapshotId = z.string().regex(SNAPSHOT_ID_PATTERN)
 
-const anyFormat = z.looseObject({ format: z.number() })
-
-const archive = z.looseObject({
+const message = {
   file: fileName,
   bytes: count,
-  plainBytes: count,
   sha256,
-  compression: z.enum(['zstd', 'gzip', 'none']),
+  body: z.looseObject({ offset: count, bytes: count, sha256 }),
   recipients: z.array(z.string()),
+}
+
+const archive = z.looseObject({
+  ...message,
+  part: z.string(),
+  format: z.enum(['tar', 'stream']),
+  content: z.enum(['all', 'schema', 'data']),
+  plainBytes: count,
+  compression: z.enum(['zstd', 'gzip', 'none']),
 })
 
-const ownFile = z.looseObject({ file: fileName, bytes: count, sha256 })
+const ownFile = z.looseObject(message)
 
 const source = z.looseObject({
   name: z.string().min(1),
   // A kind (and its facts) that a later version added passes through: listing and verifying need not know it.
   kind: z.string().min(1),
-  format: z.enum(['tar', 'stream']),
   mode: z.enum(['full', 'incremental']),
   parents: z.array(snapshotId),
   archives: z.array(archive),
@@ -43,7 +49,7 @@ const source = z.looseObject({
 })
 
 const manifest = z.looseObject({
-  format: z.literal(1),
+  format: z.literal(VAULT_FORMAT),
   id: snapshotId,
   host: z.string().min(1),
   purpose: z.enum(['pull', 'safety', 'cutover']),
@@ -58,7 +64,7 @@ const manifest = z.looseObject({
 })
 
 /**
- * Reads manifest.json. Fields this version does not know are kept. Throws VaultError for a newer format and
+ * Reads manifest.json. Fields this version does not know are kept. Throws VaultError for another format and
  * DamageError for anything that is not a manifest.
  */
 export function parseManifest(bytes: Uint8Array): Manifest {
@@ -68,16 +74,7 @@ export function parseManifest(bytes: Uint8Array): Manifest {
   } catch (cause) {
     throw new DamageError('manifest-damaged', 'The manifest is not JSON', { cause })
   }
-  const format = anyFormat.safeParse(json)
-  if (format.success && format.data.format > 1) {
-    throw new VaultError(
-      'newer-format',
-      `The manifest has format ${format.data.format}; this version reads 1`,
-      {
-        next: 'Use the newer version of relay-backup that wrote it.',
-      },
-    )
-  }
+  insistOnFormat(json, 'The manifest')
   return checkManifest(json)
 }
 
@@ -98,13 +95,6 @@ export function serializeManifest(value: Manifest): Buffer {
 
 export function hashOf(bytes: Uint8Array | string): string {
   return createHash('sha256').update(bytes).digest('hex')
-}
-
-/** A file of a snapshot as the manifest promises it. */
-export interface ManifestFile {
-  readonly file: string
-  readonly bytes: number
-  readonly sha256: string
 }
 
 /** Every archive, index and script of a snapshot. */

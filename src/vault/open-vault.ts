@@ -3,11 +3,13 @@ import { mkdir, readdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { DamageError, VaultError } from '../errors.ts'
+import { VAULT_FORMAT } from '../model/snapshot.ts'
 import type { Vault } from './contract.ts'
 import { onDisk } from './disk-error.ts'
 import { ifPresent, makeDirectory, replaceFile, syncDirectory } from './durable.ts'
 import { FileVault, type VaultOptions } from './file-vault.ts'
 import { MOST_BYTES, vaultFile } from './paths.ts'
+import { insistOnFormat } from './format.ts'
 import { readRegular } from './regular-file.ts'
 
 const vaultJson = z.looseObject({ format: z.number().int().positive(), id: z.string().min(1) })
@@ -44,13 +46,7 @@ async function readVaultId(path: string): Promise<string | undefined> {
       next: 'Put the file back from a copy of the vault; the snapshots beside it are not touched.',
     })
   }
-  if (result.data.format !== 1) {
-    throw new VaultError(
-      'newer-format',
-      `The vault ${path} has format ${result.data.format}; this version reads format 1`,
-      { next: 'Install the newer version of relay-backup that made it.' },
-    )
-  }
+  insistOnFormat(result.data, `The vault ${path}`)
   return result.data.id
 }
 
@@ -59,7 +55,11 @@ async function makeVault(path: string, created: Date): Promise<string> {
   const isNew = await makeDirectory(path)
   if (isNew) await syncDirectory(dirname(path))
   else await insistOnNothingElse(path)
-  const text = JSON.stringify({ format: 1, id: randomUUID(), created: created.toISOString() }, null, 2)
+  const text = JSON.stringify(
+    { format: VAULT_FORMAT, id: randomUUID(), created: created.toISOString() },
+    null,
+    2,
+  )
   await replaceFile(vaultFile(path), `${text}\n`)
   // When two first runs come at once, both take the id from the file that stayed.
   const id = await readVaultId(path)

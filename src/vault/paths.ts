@@ -9,6 +9,7 @@ export const RUNS_FILE = 'runs.jsonl'
 export const DAMAGE_FILE = 'damage.jsonl'
 export const PARTIAL_PREFIX = '.partial-'
 export const REMOVING_PREFIX = '.removing-'
+export const REKEYING_PREFIX = '.rekeying-'
 /** Scratch files of a pending snapshot; no archive's name begins with a dot. */
 export const SCRATCH_PREFIX = '.scratch-'
 
@@ -29,6 +30,7 @@ export const lockFile = (hostDir: string) => join(hostDir, '.lock')
 export const snapshotDirectory = (hostDir: string, id: string) => join(hostDir, id)
 export const partialDirectory = (hostDir: string, id: string) => join(hostDir, PARTIAL_PREFIX + id)
 export const removingDirectory = (hostDir: string, id: string) => join(hostDir, REMOVING_PREFIX + id)
+export const rekeyingDirectory = (hostDir: string, id: string) => join(hostDir, REKEYING_PREFIX + id)
 export const removedDirectory = (hostDir: string) => join(hostDir, 'removed')
 export const removedManifest = (hostDir: string, id: string) => join(hostDir, 'removed', `${id}.json`)
 

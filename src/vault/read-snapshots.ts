@@ -8,10 +8,12 @@ import type { Snapshot } from './contract.ts'
 import { DamageBook } from './damage.ts'
 import { onDisk } from './disk-error.ts'
 import { ifPresent } from './durable.ts'
+import { isOtherFormat } from './format.ts'
 import { readLedger } from './ledger.ts'
 import { ledgerState } from './ledger-state.ts'
 import { hashOf, parseManifest } from './manifest.ts'
 import { isSnapshotName, ledgerFile, MANIFEST_FILE, MOST_BYTES, snapshotDirectory } from './paths.ts'
+import { asRekeyed } from './rekeyed.ts'
 import { insistOnDirectory, readRegular } from './regular-file.ts'
 
 /** Manifests read at the same time: enough to keep a disk busy, far from the limit of open files. */
@@ -19,8 +21,9 @@ const READERS = 32
 
 /**
  * Every committed snapshot of a host in the order they were made, which the ledger knows and no clock, retired ones
- * included; needs no lock. Directories first, the ledger after: what is removed in between is then known to be. A directory without a readable manifest
- * is not shown; `check` reports it.
+ * included; needs no lock. Directories first, the ledger after: what is removed in between is then known to be. A
+ * directory without a readable manifest is not shown; `check` reports it. Throws VaultError for a manifest or ledger of
+ * another format.
  */
 export async function readSnapshots(hostDir: string, host: string): Promise<Snapshot[]> {
   return onDisk(hostDir, async () => {
@@ -32,7 +35,7 @@ export async function readSnapshots(hostDir: string, host: string): Promise<Snap
     const limit = pLimit(READERS)
     const read = await limit.map(ids, async (id): Promise<Snapshot | undefined> => {
       const stored = await readManifest(snapshotDirectory(hostDir, id)).catch((error: unknown) => {
-        if (error instanceof RelayError) return undefined
+        if (error instanceof RelayError && !isOtherFormat(error)) return undefined
         throw error
       })
       if (stored === undefined || stored.manifest.id !== id) return undefined
@@ -41,7 +44,8 @@ export async function readSnapshots(hostDir: string, host: string): Promise<Snap
       return {
         host,
         id,
-        ...stored,
+        manifest: asRekeyed(stored.manifest, entry?.forms ?? new Map()),
+        manifestHash: stored.manifestHash,
         removedFiles: entry?.removedFiles ?? new Set(),
         retired: entry?.retired ?? false,
         ...(entry === undefined ? { unrecorded: true } : {}),

@@ -59,6 +59,19 @@ export async function readRegular(path: string, most: number): Promise<Buffer> {
   return await unlessUnopened(path, readFile(path, { flag: WAYS.read | NOT_THROUGH_LINKS }))
 }
 
+/** The first bytes of a regular file, fewer where it has no more. Throws as {@link openRegular}. */
+export async function readStart(path: string, bytes: number): Promise<Buffer> {
+  await using handle = await openRegular(path, 'read')
+  const buffer = Buffer.alloc(bytes)
+  let length = 0
+  while (length < bytes) {
+    const { bytesRead } = await handle.read(buffer, length, bytes - length, length)
+    if (bytesRead === 0) break
+    length += bytesRead
+  }
+  return buffer.subarray(0, length)
+}
+
 /** Does not wait for the other end of a FIFO; names what can't be opened as a regular file. */
 async function unlessUnopened<T>(path: string, opening: Promise<T>): Promise<T> {
   try {

@@ -3,11 +3,20 @@ import { join } from 'node:path'
 import { RelayError } from '../errors.ts'
 import type { Manifest } from '../model/snapshot.ts'
 import { ifPresent } from './durable.ts'
+import { isOtherFormat } from './format.ts'
 import { appendLedger, readLedger } from './ledger.ts'
 import { ledgerState, type LedgerSnapshot, type LedgerState } from './ledger-state.ts'
 import { manifestFiles } from './manifest.ts'
-import { isSnapshotName, ledgerFile, PARTIAL_PREFIX, REMOVING_PREFIX, snapshotDirectory } from './paths.ts'
+import {
+  isSnapshotName,
+  ledgerFile,
+  PARTIAL_PREFIX,
+  REKEYING_PREFIX,
+  REMOVING_PREFIX,
+  snapshotDirectory,
+} from './paths.ts'
 import { directoryNames, readManifest } from './read-snapshots.ts'
+import { finishRekeying } from './rekey.ts'
 import { finishRemoval, removeArchiveFiles, removeFiles, setAside } from './remove.ts'
 
 /**
@@ -28,6 +37,10 @@ export async function sweepLeftovers(hostDir: string, at: Date): Promise<LedgerS
     await finishRemoval(hostDir, id)
   }
   const state = await read()
+  for (const name of names.filter((one) => isLeftover(one, REKEYING_PREFIX))) {
+    const id = name.slice(REKEYING_PREFIX.length)
+    await finishRekeying(hostDir, id, state.snapshots.get(id))
+  }
   for (const id of names.filter(isSnapshotName)) {
     const known = state.snapshots.get(id)
     if (known?.removed === true) await removeFiles(hostDir, id)
@@ -88,7 +101,7 @@ async function adopt(
 ): Promise<boolean> {
   const directory = snapshotDirectory(hostDir, id)
   const stored = await readManifest(directory).catch((error: unknown) => {
-    if (error instanceof RelayError) return undefined
+    if (error instanceof RelayError && !isOtherFormat(error)) return undefined
     throw error
   })
   if (stored === undefined) return false

@@ -14,6 +14,9 @@ const STEPS: Readonly<Record<string, string>> = {
   'missing-file': DAMAGED,
   'size-differs': DAMAGED,
   'hash-differs': DAMAGED,
+  'body-differs': DAMAGED,
+  'not-rekeyed':
+    'It opens with the keys of before: run relay-backup key rotate again. An old copy was put there, or the disk lost what was written.',
   'manifest-differs': DAMAGED,
   'manifest-damaged': DAMAGED,
   'sums-differ': DAMAGED,

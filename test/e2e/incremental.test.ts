@@ -100,6 +100,33 @@ describe('a chain of pulls', () => {
     )
   })
 
+  test('goes on after key rotate, and comes back with the new key alone', async () => {
+    await pulled()
+    await appendFile(at('logs/app.log'), 'before\n')
+    expect((await pulled()).source.mode).toBe('incremental')
+    const keys = join(world.home, 'other')
+    const made = await world.cli('key', 'generate', '--out', keys, '--no-passphrase')
+    expect(made.code, made.stderr).toBe(0)
+    world.config.encryption = {
+      recipients: [join(keys, 'backup.pub.asc')],
+      identity: world.config.encryption.identity ?? '',
+    }
+    await world.writeConfig()
+    const rotated = await world.cli('key', 'rotate', '--yes')
+    expect(rotated.code, rotated.stderr + rotated.stdout).toBe(0)
+    world.config.encryption.identity = join(keys, 'backup.key.asc')
+    await world.writeConfig()
+    await appendFile(at('logs/app.log'), 'after\n')
+    const { id, source } = await pulled()
+    expect(source.mode).toBe('incremental')
+    const tree = await treeNow()
+    await rm(at('logs'), { recursive: true })
+    const restored = await world.cli('restore', `prod/${id}`, '--host', 'prod', '--yes', '--no-safety')
+    expect(restored.code, restored.stderr + restored.stdout).toBe(0)
+    expect(await treeNow()).toEqual(tree)
+    expect((await world.cli('verify', '--all')).code).toBe(0)
+  })
+
   test('what retention drops is hidden and kept as long as it is needed', async () => {
     world.config.retention = { last: 2 }
     await world.writeConfig()

@@ -55,7 +55,7 @@ const phrase = withDefaults({ mode: 'passphrase', passphrase: { env: 'X' } })
 
 async function encryptAll(config: EncryptionConfig, plain: Buffer): Promise<Buffer> {
   const { encryptor } = await createEncryptor(config, sources())
-  return await buffer(Readable.from([plain]).pipe(await encryptor.encrypt()))
+  return await buffer(Readable.from([plain]).pipe((await encryptor.encrypt()).stream))
 }
 
 /** In pieces of a few sizes, as a disk gives them. */

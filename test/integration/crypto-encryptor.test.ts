@@ -35,7 +35,7 @@ async function encryptAll(encryption: object, plain: Buffer, chunk = 65_536): Pr
   const pieces = function* () {
     for (let at = 0; at < plain.length; at += chunk) yield plain.subarray(at, at + chunk)
   }
-  return await buffer(Readable.from(pieces()).pipe(await encryptor.encrypt()))
+  return await buffer(Readable.from(pieces()).pipe((await encryptor.encrypt()).stream))
 }
 
 async function exportTo(file: string, ...fingerprints: string[]): Promise<string> {

@@ -22,7 +22,7 @@ if (direction === 'encrypt') {
     for (; bytes < TOTAL; bytes += 65_536) yield Buffer.alloc(65_536)
   }
   const { encryptor } = await createEncryptor(encryption, deps)
-  await pipeline(Readable.from(zeros()), await encryptor.encrypt(), createWriteStream(file))
+  await pipeline(Readable.from(zeros()), (await encryptor.encrypt()).stream, createWriteStream(file))
 } else {
   const counter = new Writable({
     write(chunk: Buffer, _encoding, done) {

@@ -99,7 +99,10 @@ class Chain {
     for await (const archive of capture.archives()) {
       const name = `data${archive.part === '' ? '' : `.${archive.part}`}.tar.zst`
       const result = await writeArchive(archive.input, {
-        encryptor: { recipients: [], encrypt: () => Promise.resolve(new PassThrough()) },
+        encryptor: {
+          recipients: [],
+          encrypt: () => Promise.resolve({ stream: new PassThrough(), headBytes: 0 }),
+        },
         sink: { stream: createWriteStream(join(directory, name)) },
         observer: {
           entry: (entry) => {
@@ -119,7 +122,6 @@ class Chain {
       source: 'data',
       snapshot,
       definition: '',
-      recipients: [],
       passphrase: null,
       incrementals: 0,
       checkedAt: '2025-11-20T02:00:00Z',

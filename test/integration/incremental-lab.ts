@@ -165,7 +165,10 @@ export class IncrementalLab implements AsyncDisposable {
     return {
       serverOf: () => Promise.resolve('lab'),
       vault: this.vault,
-      encryptor: { recipients: [], encrypt: () => Promise.resolve(new PassThrough()) },
+      encryptor: {
+        recipients: [],
+        encrypt: () => Promise.resolve({ stream: new PassThrough(), headBytes: 0 }),
+      },
       writeArchive,
       createIndexBuilder,
       createSorter: createRecordSorter,

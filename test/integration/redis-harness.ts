@@ -141,7 +141,10 @@ export async function capture(config: RedisSourceConfig, options: CaptureOptions
       const file = join(folder, `${archive.part || 'main'}.${archive.input.store}`)
       const sink = createWriteStream(file)
       const failure = await writeArchive(archive.input, {
-        encryptor: { recipients: [], encrypt: () => Promise.resolve(new PassThrough()) },
+        encryptor: {
+          recipients: [],
+          encrypt: () => Promise.resolve({ stream: new PassThrough(), headBytes: 0 }),
+        },
         sink: { stream: sink },
         observer: archive.observer,
         signal,

@@ -35,7 +35,7 @@ const signal = () => AbortSignal.timeout(60_000)
 async function whoami(ssh: SshConfig, env: NodeJS.ProcessEnv = {}): Promise<string> {
   await using host = await connectSsh({ name: 'lab', ssh }, { resolveSecret, signal: signal(), env })
   const result = await host.run({ script: 'remote/probe', args: ['/'] }, { signal: signal() })
-  return /^user=(.*)$/m.exec(result.stdout.toString())?.[1] ?? ''
+  return /^user\t(.*)$/m.exec(result.stdout.toString())?.[1] ?? ''
 }
 
 async function hostKey(ssh: SshConfig): Promise<Buffer> {

@@ -12,6 +12,8 @@ import { restoresThatStand } from '../../src/runs/restores-that-stand.ts'
 import { settleHolds } from '../../src/services/settle-holds.ts'
 import type { Snapshot } from '../../src/vault/contract.ts'
 import { verifyVault } from '../../src/verify/verify-vault.ts'
+import { rekeyHost } from '../../src/rekey/rekey-host.ts'
+import type { Rewrapper } from '../../src/crypto/contract.ts'
 import { makeFiles, RestoreHostsLab } from './restore-hosts-lab.ts'
 
 let lab: RestoreHostsLab
@@ -26,6 +28,14 @@ beforeAll(async () => {
   await makeFiles(target.deployment, { 'data/own': 'own' })
 })
 afterAll(() => lab[Symbol.asyncDispose]())
+
+/** Everything has the right recipients. */
+const doneAlready: Rewrapper = {
+  recipients: [],
+  bodyStart: 64,
+  isDone: () => Promise.resolve(true),
+  rewrap: () => Promise.reject(new Error('there is nothing to do')),
+}
 
 const refused = () => Promise.reject(new Error('no containers here'))
 
@@ -81,7 +91,11 @@ const begin: Record<Operation, (parts: RestoreDependencies, stop: AbortSignal) =
     ),
   prune: ({ pull }, stop) => pruneHosts([target], { dryRun: false, accept: false }, pull, stop),
   verify: ({ pull }, signal) => verifyVault(pull.vault, [{ host: 'target' }], { ...pull, signal }),
+  rekey: ({ pull }, signal) => rekeyHost('target', { ...pull, rewrapper: doneAlready, signal }),
 }
+
+/** What needs no server. */
+const isLocal = (operation: Operation) => ['prune', 'verify', 'rekey'].includes(operation)
 
 /** What was told of runs, and what the histories got for it. */
 async function told(
@@ -120,14 +134,14 @@ describe.each(OPERATIONS)('%s begins and ends once, and is in the history once',
     expect(await outcomes(operation)).toEqual(['done'])
   })
 
-  test.skipIf(operation === 'prune' || operation === 'verify')('when its server is gone', async () => {
+  test.skipIf(isLocal(operation))('when its server is gone', async () => {
     const parts = lab.dependencies()
     const gone = new ConnectionError('refused', 'nobody is there')
     const pull = { ...parts.pull, connect: () => Promise.reject(gone) }
     expect(await outcomes(operation, { ...parts, pull })).toEqual(['failed'])
   })
 
-  test.skipIf(operation === 'prune' || operation === 'verify')('when it is interrupted', async () => {
+  test.skipIf(isLocal(operation))('when it is interrupted', async () => {
     const stop = new AbortController()
     const parts = lab.dependencies()
     const connect: RestoreDependencies['pull']['connect'] = (...given) => {

@@ -40,7 +40,7 @@ async function whoami(host: string, own: Partial<SshConfig> = {}): Promise<strin
     { resolveSecret, signal: signal(), env: {} },
   )
   const result = await remote.run({ script: 'remote/probe', args: ['/'] }, { signal: signal() })
-  return /^user=(.*)$/m.exec(result.stdout.toString())?.[1] ?? ''
+  return /^user\t(.*)$/m.exec(result.stdout.toString())?.[1] ?? ''
 }
 
 function read(host: string) {

@@ -60,9 +60,12 @@ export interface WorldOptions {
 
 interface StoredSource {
   readonly name: string
-  readonly format: string
   readonly parents: readonly string[]
-  readonly archives: readonly { readonly file: string; readonly compression: string }[]
+  readonly archives: readonly {
+    readonly file: string
+    readonly format: string
+    readonly compression: string
+  }[]
   readonly replay?: { readonly file: string }
 }
 
@@ -152,8 +155,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         for (const { name, parents, replay } of await sourcesOf(id)) {
           for (const each of [...parents, id]) {
             const source = (await sourcesOf(each)).find((one) => one.name === name)
-            for (const { file, compression } of source?.format === 'tar' ? source.archives : []) {
-              await open(each, file, `${UNPACKERS[compression]} | ${UNPACK} -C "$2"`)
+            for (const { file, format, compression } of source?.archives ?? []) {
+              if (format === 'tar') await open(each, file, `${UNPACKERS[compression]} | ${UNPACK} -C "$2"`)
             }
           }
           if (replay !== undefined) await open(id, replay.file, '(cd "$2" && sh)')

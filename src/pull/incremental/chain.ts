@@ -3,7 +3,7 @@ import type { ListingDraft, ListingHeader, StoredListing } from '../../state/con
 import type { Snapshot, VaultProblem } from '../../vault/contract.ts'
 import { captureContext, type PullSourceContext } from '../capture-archives.ts'
 import type { PullDependencies } from '../dependencies.ts'
-import { chooseMode, definitionOf, sortedRecipients, type PullMode } from './mode.ts'
+import { chooseMode, definitionOf, type PullMode } from './mode.ts'
 
 /** The archives of a chain are read and hashed again when that was last done so long ago. ms */
 const REHASH_AFTER = 7 * 86_400_000
@@ -36,12 +36,12 @@ export async function lookAtChain(
     ...names,
     snapshot: pending.id,
     definition: definitionOf(config, probe.deployment),
-    recipients: sortedRecipients(encryptor.recipients),
     passphrase: (await encryptor.passphraseTag?.(vault.id)) ?? null,
   }
   const snapshots = await vault.snapshots(host.name, { retired: true })
   const isDue = last !== undefined && !isRecent(last.header, now())
-  const look = { full, fullEvery: host.fullEvery, last: last?.header, ...draft, snapshots }
+  const { recipients } = encryptor
+  const look = { full, fullEvery: host.fullEvery, last: last?.header, ...draft, recipients, snapshots }
   // A pull that is full for another reason needs no check of a chain on which it does not build. Only a lost chain
   // needs an explanation.
   const early = chooseMode({ ...look, problems: [] })

@@ -58,9 +58,6 @@ function whyOtherwise(question: ModeQuestion): string | undefined {
     return `${question.fullEvery} incrementals were taken since the last full`
   if (last.definition !== question.definition)
     return 'the config of the source has changed since the last pull'
-  if (last.recipients.join() !== sortedRecipients(question.recipients).join()) {
-    return 'the recipients have changed since the last pull'
-  }
   if (last.passphrase !== question.passphrase) return 'the passphrase has changed since the last pull'
   // Ids are the order in which a chain is unpacked, by hand too.
   if (last.chain.some((id) => id >= question.snapshot))
@@ -69,7 +66,7 @@ function whyOtherwise(question: ModeQuestion): string | undefined {
 }
 
 function judgeChain(
-  { snapshots, problems }: Pick<ModeQuestion, 'snapshots' | 'problems'>,
+  { snapshots, problems, recipients: wanted }: Pick<ModeQuestion, 'snapshots' | 'problems' | 'recipients'>,
   last: ListingHeader,
 ): PullMode {
   const full = (reason: string, because?: 'damaged' | 'lost'): PullMode => ({
@@ -94,9 +91,9 @@ function judgeChain(
     const removed = source.archives.find(({ file }) => snapshot.removedFiles.has(file))
     if (removed !== undefined) return full(`${id}/${removed.file}, which it would need, was removed`)
     const other = source.archives.some(
-      ({ recipients }) => sortedRecipients(recipients).join() !== last.recipients.join(),
+      ({ recipients }) => sortedRecipients(recipients).join() !== sortedRecipients(wanted).join(),
     )
-    if (other) return full(`${id}, which it would need, is encrypted to others`)
+    if (other) return full(`${id}, which it would need, is encrypted to other recipients`)
     const damage = knownDamage(snapshot, source.name)
     if (damage !== undefined)
       return full(`${id}, which it would need, is damaged: ${damage.message}`, 'damaged')
@@ -110,7 +107,7 @@ function knownDamage({ manifest, damage = [] }: Snapshot, source: string): Damag
   return damage.find(({ file }) => !others.some((other) => other.file === file))
 }
 
-export function sortedRecipients(recipients: readonly string[]): string[] {
+function sortedRecipients(recipients: readonly string[]): string[] {
   return [...recipients].sort()
 }
 

@@ -137,7 +137,6 @@ async function compareAndCapture(
       manifest: {
         name: config.name,
         kind: config.kind,
-        format: 'tar',
         mode: mode.mode,
         parents,
         archives,

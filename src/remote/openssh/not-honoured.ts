@@ -11,7 +11,6 @@ const NOT_HONOURED = [
   'BindInterface',
   'CASignatureAlgorithms',
   'CheckHostIP',
-  'CertificateFile',
   'Ciphers',
   'HostbasedAuthentication',
   'HostKeyAlgorithms',

@@ -96,11 +96,9 @@ export const archive: readonly Fault[] = [
   {
     name: 'ciphertext-hash',
     what: "the archive's hash leaves out a part",
-    file: 'src/archive/write-archive.ts',
-    find: `          bytes += chunk.length
-          sha256.update(chunk)`,
-    replace: `          if (bytes === 0) sha256.update(chunk)
-          bytes += chunk.length`,
+    file: 'src/model/message-hash.ts',
+    find: `    this.#all.update(chunk)`,
+    replace: `    if (this.#bytes === 0) this.#all.update(chunk)`,
     tests: ['test/unit/archive/write-archive.test.ts'],
   },
   {

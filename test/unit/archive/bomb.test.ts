@@ -9,7 +9,10 @@ const write = (mostPlainBytes: number | undefined) =>
   writeArchive(
     { stream: Readable.from([bomb]), wire: 'zstd', store: 'zstd', format: 'tar' },
     {
-      encryptor: { recipients: [], encrypt: () => Promise.resolve(new PassThrough()) },
+      encryptor: {
+        recipients: [],
+        encrypt: () => Promise.resolve({ stream: new PassThrough(), headBytes: 0 }),
+      },
       sink: { stream: new Writable({ write: (_chunk, _encoding, done) => done() }) },
       mostPlainBytes,
       signal: new AbortController().signal,

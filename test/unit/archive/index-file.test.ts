@@ -3,10 +3,16 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
-import type { IndexEntry, IndexHeader, ReadEntry } from '../../../src/archive/contract.ts'
+import type {
+  IndexEntry,
+  IndexHeader,
+  ReadEntry,
+  StreamEntry,
+  StreamIndexHeader,
+} from '../../../src/archive/contract.ts'
 import { createIndexBuilder } from '../../../src/archive/index-builder.ts'
 import { toIndexEntry } from '../../../src/archive/index-entry.ts'
-import { encodeIndex, readIndex } from '../../../src/archive/index-file.ts'
+import { encodeIndex, readIndex, readStreamIndex } from '../../../src/archive/index-file.ts'
 import { EncryptedSpool } from '../../../src/archive/spool.ts'
 import { DamageError, VaultError } from '../../../src/errors.ts'
 import { tempDir } from '../../lab/temp.ts'
@@ -199,5 +205,65 @@ describe('building', () => {
     await batches.next()
     await truncate(path, 1_000_000)
     expect(await damageOfAsync(collect(batches))).toBe('spool-damaged')
+  })
+})
+
+describe('the index of a dump', () => {
+  const of: StreamIndexHeader = { format: 1, of: 'stream', source: 'app_db', snapshot: SNAPSHOT }
+  const objects: StreamEntry[] = [
+    {
+      archive: 'app_db.app.dump.zst.gpg',
+      name: 'public.users',
+      type: 'table',
+      rows: 3,
+      bytes: 4096,
+      definition: HASH,
+    },
+    { archive: 'app_db.app.dump.zst.gpg', name: 'public."a\n"', type: 'view', definition: HASH },
+    { archive: 'app_db.rdb.zst.gpg', name: '0', type: 'database', rows: 0 },
+  ]
+  const written = async (lines: readonly StreamEntry[] = objects) =>
+    buffer(
+      Readable.from(
+        encodeIndex(
+          of,
+          (async function* () {
+            yield lines
+          })(),
+        ),
+      ),
+    )
+  const read = async (bytes: Buffer) => {
+    const found: StreamEntry[] = []
+    for await (const object of readStreamIndex(Readable.from(chunked(bytes, 7)))) found.push(object)
+    return found
+  }
+
+  test('comes back as it was written, header first', async () => {
+    let seen: StreamIndexHeader | undefined
+    const stream = Readable.from([await written()])
+    for await (const _object of readStreamIndex(stream, { onHeader: (header_) => (seen = header_) }));
+    expect(seen).toEqual(of)
+    expect(await read(await written())).toEqual(objects)
+    expect(await read(await written([]))).toEqual([])
+  })
+
+  test('cut anywhere, changed, or the index of files, it is damage', async () => {
+    const whole = await written()
+    for (let length = 0; length < whole.length; length += 1)
+      await expect(read(whole.subarray(0, length)), String(length)).rejects.toBeInstanceOf(DamageError)
+    await expect(read(Buffer.concat([whole, Buffer.from('{}\n')]))).rejects.toMatchObject({
+      code: 'index-trailing-data',
+    })
+    const changed = Buffer.from(whole.toString().replace('"rows":3', '"rows":4'))
+    await expect(read(changed)).rejects.toMatchObject({ code: 'index-hash' })
+    const extra = Buffer.from(whole.toString().replace('"rows":3', '"rows":3,"more":1'))
+    await expect(read(extra)).rejects.toMatchObject({ code: 'index-malformed' })
+    const files = await buffer(Readable.from(encodeIndex(header, (async function* () {})())))
+    await expect(read(files)).rejects.toMatchObject({ code: 'index-malformed' })
+    const asFiles = (async () => {
+      for await (const _entry of readIndex(Readable.from([whole])));
+    })()
+    await expect(asFiles).rejects.toMatchObject({ code: 'index-malformed' })
   })
 })

@@ -42,7 +42,7 @@ function passThrough(stream: () => Transform = () => new PassThrough()): Encrypt
     encrypt: () => {
       const transform = stream()
       made.push(transform)
-      return Promise.resolve(transform)
+      return Promise.resolve({ stream: transform, headBytes: 0 })
     },
   }
 }
@@ -99,6 +99,7 @@ describe('an archive that is whole', () => {
         wireBytes: bytes.length,
         plainBytes: tar.length,
         sha256: sha256(bytes),
+        body: { offset: 0, bytes: bytes.length, sha256: sha256(bytes) },
         entries: 4,
       })
       expect(entries.map(({ path, sha256: hash }) => [path.toString(), hash])).toEqual([
@@ -281,7 +282,7 @@ describe('a stage that fails ends all others, and its error alone is reported', 
         await turn()
         await turn()
         made = new PassThrough()
-        return made
+        return { stream: made, headBytes: 0 }
       },
     }
     setImmediate(() => abort.abort())

@@ -14,7 +14,6 @@ function source(name: string, facts: Facts): ManifestSource {
   return {
     name,
     kind: facts.kind,
-    format: 'tar',
     mode: 'full',
     parents: [],
     archives: [],

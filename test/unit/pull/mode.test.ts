@@ -41,7 +41,6 @@ const last: ListingHeader = {
   snapshot: 's2',
   manifestHash: 'hash of s2',
   definition: 'd',
-  recipients: ['A', 'B'],
   passphrase: null,
   chain: ['s1', 's2'],
   incrementals: 1,
@@ -82,7 +81,7 @@ test.each<[string, Partial<ModeQuestion>]>([
     { snapshots: [{ ...snapshot('s1'), removedFiles: new Set(['logs.tar.zst.gpg']) }, snapshot('s2')] },
   ],
   ['does not know', { snapshots: [{ ...snapshot('s1'), unrecorded: true }, snapshot('s2')] }],
-  ['encrypted to others', { snapshots: [snapshot('s1', ['A']), snapshot('s2')] }],
+  ['encrypted to other recipients', { snapshots: [snapshot('s1', ['A']), snapshot('s2')] }],
   [
     'which it would need, is damaged: it was cut',
     { snapshots: [{ ...snapshot('s1'), damage: [damage('logs.tar.zst.gpg')] }, snapshot('s2')] },

@@ -7,7 +7,6 @@ import { findShrinkage } from '../../../src/pull/shrinkage.ts'
 const source = (name: string, facts: FilesFacts | RedisFacts): ManifestSource => ({
   name,
   kind: facts.kind,
-  format: 'tar',
   mode: 'full',
   parents: [],
   archives: [],

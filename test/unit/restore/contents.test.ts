@@ -8,7 +8,9 @@ import type { Snapshot } from '../../../src/vault/contract.ts'
 import { fakeSource } from '../vault/fixtures.ts'
 
 const snapshot = { host: 'prod', id: '20251120T020000Z' } as Snapshot
-const file = { file: 'data.index.jsonl.zst.gpg', bytes: 1, sha256: 'a'.repeat(64) }
+const sha256 = 'a'.repeat(64)
+const body = { offset: 0, bytes: 1, sha256 }
+const file = { file: 'data.index.jsonl.zst.gpg', bytes: 1, sha256, body, recipients: [] }
 const source: ManifestSource = { ...fakeSource('data', []), index: file }
 
 /** What a restore reads of an index with this header and no entries. */
@@ -41,12 +43,16 @@ test('a path that the index does not have is told with how it is named', async (
 
 test('a source without an index is as large as all its archives together', async () => {
   const archives = ['app.one.dump', 'app.two.dump'].map((name, at) => ({
+    part: name,
+    format: 'stream' as const,
+    content: 'all' as const,
     file: name,
     bytes: 1,
     plainBytes: 1000 * (at + 1),
-    sha256: 'a'.repeat(64),
     compression: 'none' as const,
     recipients: [],
+    sha256,
+    body,
   }))
   const contents = await readContents(snapshot, { ...source, index: undefined, archives }, undefined, {
     decryptor: { decrypt: (message) => Promise.resolve(message) },

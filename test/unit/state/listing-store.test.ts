@@ -11,7 +11,6 @@ const draft: ListingDraft = {
   source: 'logs',
   snapshot: '20251120T020000Z',
   definition: 'd',
-  recipients: ['AB'],
   passphrase: null,
   checkedAt: '2025-11-20T02:00:00Z',
   incrementals: 0,

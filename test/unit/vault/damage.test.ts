@@ -86,7 +86,7 @@ describe('check', () => {
   test('a manifest that is cut is damage, and the files of its snapshot are not guessed at', async () => {
     await using made = await temporaryVault()
     const [, , third] = await threeDays(made.vault)
-    await writeFile(made.vault.filePath(third, 'manifest.json'), '{"format":1,')
+    await writeFile(made.vault.filePath(third, 'manifest.json'), '{"format":2,')
     expect(await found(made.vault)).toEqual([
       `${third.id} manifest-differs manifest.json`,
       `${third.id} manifest-damaged manifest.json`,

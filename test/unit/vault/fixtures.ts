@@ -3,7 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
-import type { Manifest, ManifestArchive, ManifestSource, Purpose } from '../../../src/model/snapshot.ts'
+import {
+  VAULT_FORMAT,
+  type Manifest,
+  type ManifestArchive,
+  type ManifestSource,
+  type Purpose,
+} from '../../../src/model/snapshot.ts'
 import type { HostLock, PendingSnapshot, Snapshot, Vault } from '../../../src/vault/contract.ts'
 import { openVault } from '../../../src/vault/open-vault.ts'
 
@@ -34,14 +40,25 @@ export async function writeArchive(
   await finished(open.stream)
   const { bytes } = await open.finish()
   const sha256 = createHash('sha256').update(content).digest('hex')
-  return { file, bytes, plainBytes: bytes * 4, sha256, compression: 'zstd', recipients: ['AB12'] }
+  return {
+    part: '',
+    format: 'tar',
+    content: 'all',
+    file,
+    bytes,
+    plainBytes: bytes * 4,
+    compression: 'zstd',
+    recipients: ['AB12'],
+    sha256,
+    // Of no message: all of it is body.
+    body: { offset: 0, bytes, sha256 },
+  }
 }
 
 export function fakeSource(name: string, archives: readonly ManifestArchive[]): ManifestSource {
   return {
     name,
     kind: 'files',
-    format: 'tar',
     mode: 'full',
     parents: [],
     archives,
@@ -57,7 +74,7 @@ export function fakeManifest(
   changes: Partial<Manifest> = {},
 ): Manifest {
   return {
-    format: 1,
+    format: VAULT_FORMAT,
     id: pending.id,
     host: pending.host,
     purpose: 'pull',

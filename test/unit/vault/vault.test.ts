@@ -42,7 +42,7 @@ describe('openVault', () => {
 
   test('refuses a vault of a newer format', async () => {
     await using directory = await temporaryDirectory()
-    await writeFile(join(directory.path, 'vault.json'), '{"format":2,"id":"x"}')
+    await writeFile(join(directory.path, 'vault.json'), '{"format":3,"id":"x"}')
     await expect(openVault(directory.path)).rejects.toMatchObject({ code: 'newer-format' })
   })
 

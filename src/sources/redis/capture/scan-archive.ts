@@ -2,6 +2,7 @@ import { Readable, pipeline } from 'node:stream'
 import type { RdbFacts } from '../facts.ts'
 import { chooseCompression } from '../../compression-choice.ts'
 import type { CaptureArchive } from '../../contract.ts'
+import { databasesOf } from './databases-of.ts'
 import type { Session } from '../talk/session.ts'
 import { connectRedis } from '../talk/connect.ts'
 import { RdbCut } from '../rdb/cut.ts'
@@ -58,6 +59,7 @@ export function scanArchive(
     part: '',
     format: 'stream',
     extension: 'rdb',
+    objects: () => databasesOf(cut.facts),
     input: { stream: cut, format: 'stream', wire: 'none', store, level },
     observer: {},
     abort,

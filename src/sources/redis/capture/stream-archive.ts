@@ -4,6 +4,7 @@ import type { RdbFacts } from '../facts.ts'
 import { chooseCompression } from '../../compression-choice.ts'
 import { watchExit } from '../../cut-exit.ts'
 import type { CaptureArchive } from '../../contract.ts'
+import { databasesOf } from './databases-of.ts'
 import { parseStreamStatus, streamNonce } from '../../stream-status.ts'
 import { stdinOf } from '../talk/session.ts'
 import type { Session } from '../talk/session.ts'
@@ -55,6 +56,7 @@ export async function streamArchive(
     part: '',
     format: 'stream',
     extension: 'rdb',
+    objects: () => databasesOf(cut.facts),
     input: { stream: cut, format: 'stream', wire: 'none', store, level },
     observer: {},
     begun: () => begun,

@@ -167,7 +167,9 @@ it('a directory that becomes a file while it is read is no failure either', asyn
 /** Captures through the pipe of a pull, encryption aside; the number of members. */
 async function captured(host: ReturnType<typeof shellHost>, deployment: string): Promise<number> {
   let entries = 0
-  const encryptor = { encrypt: () => Promise.resolve(new PassThrough()) } as unknown as Encryptor
+  const encryptor = {
+    encrypt: () => Promise.resolve({ stream: new PassThrough(), headBytes: 0 }),
+  } as unknown as Encryptor
   const { signal } = new AbortController()
   const context = {
     host,

@@ -1,0 +1,56 @@
+import type { Client, ParsedKey } from 'ssh2'
+import { isCertified, sshString } from './certified-key.ts'
+
+/** What ssh2 has inside and does not declare. */
+interface Protocol {
+  readonly _kex: { readonly sessionID: Buffer }
+  readonly _kexinit: unknown
+  readonly _authsQueue: string[]
+  readonly _packetRW: {
+    readonly write: {
+      alloc(size: number): Buffer
+      readonly allocStart: number
+      finalize(packet: Buffer): Buffer
+    }
+  }
+  readonly _cipher: { encrypt(packet: Buffer): void }
+  authPK(
+    user: string,
+    key: ParsedKey,
+    algorithm: string | undefined,
+    sign?: (data: Buffer, done: (signature: Buffer) => void) => void,
+  ): void
+}
+
+const USERAUTH_REQUEST = 50
+
+/**
+ * Teaches a client to log in with certificates. ssh2 writes the key's own type as that of the signature, too, while a
+ * signature by a certified key has the type of the plain key (PROTOCOL.certkeys of OpenSSH). To be called after
+ * `connect`.
+ */
+export function allowCertificates(client: Client): void {
+  const protocol = (client as unknown as { readonly _protocol: Protocol })._protocol
+  const plain = protocol.authPK.bind(protocol)
+  protocol.authPK = (user, key, algorithm, sign) => {
+    if (!isCertified(key)) return plain(user, key, algorithm, sign)
+    if (sign === undefined) return plain(user, key, key.algorithm)
+    const request = Buffer.concat([
+      Buffer.from([USERAUTH_REQUEST]),
+      ...[user, 'ssh-connection', 'publickey'].map((text) => sshString(Buffer.from(text))),
+      Buffer.from([1]),
+      sshString(Buffer.from(key.algorithm)),
+      sshString(key.getPublicSSH()),
+    ])
+    const signed = Buffer.concat([sshString(protocol._kex.sessionID), request])
+    send(protocol, Buffer.concat([request, sshString(key.signatureBlob(signed))]))
+  }
+}
+
+function send(protocol: Protocol, payload: Buffer): void {
+  const { write } = protocol._packetRW
+  const packet = write.alloc(payload.length)
+  packet.set(payload, write.allocStart)
+  protocol._authsQueue.push('publickey')
+  protocol._cipher.encrypt(write.finalize(packet))
+}
