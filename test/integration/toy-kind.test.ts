@@ -87,7 +87,6 @@ test('a kind is one folder and a line: its config is read, and what is pulled of
     {
       name: 'app_db',
       kind: 'toy',
-      format: 'stream',
       mode: 'full',
       facts: { kind: 'toy', lines: 3 },
       archives: [{ file: 'app_db.app.toy.zst.gpg', plainBytes: 6 }],
