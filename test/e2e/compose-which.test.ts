@@ -299,7 +299,7 @@ test('a restore of unchanged files does not change what a variable of the shell 
 
     const accepted = await world.cli('restore', '--host', 'prod', '--yes', '--accept-changes')
     expect(accepted.code, accepted.stdout + accepted.stderr).toBe(0)
-    expect(accepted.stdout).toContain('app (of tagged:v42) would be made otherwise')
+    expect(accepted.stdout).toContain('app (of tagged:v42) would not be made as it runs')
     expect(await inspect('app_app_1', '{{.Config.Image}}')).toBe('tagged:latest')
   } finally {
     await downWith(app)
