@@ -93,7 +93,7 @@ async function imageVersion(
 ): Promise<EngineVersion | undefined> {
   const result = await remote.run(
     {
-      script: 'migrate/program',
+      script: 'services/program',
       patience: 'list',
       args: [image, ...engine.programs],
       privilege: configuredPrivilege(host),

@@ -170,9 +170,10 @@ export interface Vault {
   runs(host: string): Promise<RunRecord[]>
   /**
    * Remembers that a run has begun, until it is disposed after {@link recordRun}. Runs of this host that were begun and
-   * whose processes died get their line first: they are `lost`. Needs no lock.
+   * whose processes died get their line first: they are `lost`. Needs no lock. Undefined where the
+   * host has no directory: a verification does not make it.
    */
-  beginRun(begun: RunBegin): Promise<AsyncDisposable>
+  beginRun(begun: RunBegin): Promise<AsyncDisposable | undefined>
   recordRun(run: EndedRun): Promise<void>
   /**
    * Removes a snapshot: keeps its manifest under `removed/`, ledger line first, then the files. On a disk that has no

@@ -1,4 +1,4 @@
-import { readdir, readFile, rm } from 'node:fs/promises'
+import { lstat, readdir, readFile, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { SNAPSHOT_ID_PATTERN, snapshotId } from '../model/names.ts'
 import type { EndedRun, RunBegin, RunRecord } from '../model/run-record.ts'
@@ -150,7 +150,8 @@ export class FileVault implements Vault {
     return readRuns(runsFile(this.#hostDir(host)))
   }
 
-  async beginRun(begun: RunBegin): Promise<AsyncDisposable> {
+  async beginRun(begun: RunBegin): Promise<AsyncDisposable | undefined> {
+    if (await this.#onlyLooked(begun)) return undefined
     const hostDir = await this.#makeHostDir(begun.host)
     return onDisk(hostDir, async () => {
       await endLostRuns(hostDir, this.#now())
@@ -159,7 +160,13 @@ export class FileVault implements Vault {
   }
 
   async recordRun(run: EndedRun): Promise<void> {
+    if (await this.#onlyLooked(run)) return
     await appendRun(runsFile(await this.#makeHostDir(run.host)), run)
+  }
+
+  /** A verification makes no directory of a host: whoever looks next would not see that it is gone. */
+  async #onlyLooked({ operation, host }: RunBegin): Promise<boolean> {
+    return operation === 'verify' && (await ifPresent(lstat(this.#hostDir(host)))) === undefined
   }
 
   async remove(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void> {

@@ -40,6 +40,7 @@ async function watchedTools(
       'rmdir',
       'sed',
       'find',
+      'od',
       'seq',
     ],
     ...['sleep', 'stat', 'sync', 'systemctl', 'tail', 'tar', 'timeout', 'tr', 'true', 'wc', 'zstd', 'gzip'],

@@ -15,7 +15,7 @@ it('a lease whose client beat only once undid itself in the middle of the work',
     // One second of silence is enough for the script to undo.
     const process = await host.spawn({ script: 'remote/lock', args: ['1', path] }, { signal })
     const lease = openLease(process, ['me'], { beatEvery })
-    expect(await lease.nextLine(signal)).toMatch(/^locked /)
+    expect(await lease.nextLine(signal)).toMatch(/^locked\t/)
     return { process, lease }
   }
   const beats = await start(kept.path, 100)

@@ -40,7 +40,8 @@ export function vaultTree(world: World): Map<string, string> {
   const names = readdirSync(world.vault, { recursive: true, encoding: 'utf8' })
   for (const name of names) {
     const path = join(world.vault, name)
-    if (/(^|\/)(runs\.jsonl$|\.lock$|\.reserve$|\.partial-)/.test(name) || !statSync(path).isFile()) continue
+    if (/(^|\/)(runs\.jsonl$|\.lock$|\.reserve$|\.partial-|\.run-)/.test(name) || !statSync(path).isFile())
+      continue
     files.set(name, createHash('sha256').update(readFileSync(path)).digest('hex'))
   }
   return files

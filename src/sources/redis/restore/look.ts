@@ -97,9 +97,9 @@ async function readImage(context: RestoreContext, image: string): Promise<StartE
   const title = 'asking the image of Redis for its version'
   const result = await context.host.run(
     {
-      script: 'sources/redis/image',
+      script: 'services/program',
       patience: 'list',
-      args: [image],
+      args: [image, 'redis-server'],
       privilege: toSpeak(context.privilege),
       title,
     },
