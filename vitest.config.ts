@@ -31,8 +31,8 @@ function project(
   }
 }
 
-// Unit tests first: they are the quickest to say what is wrong. The others mostly wait for servers, so three of their
-// files share two cores. No test is tried twice.
+// Unit tests first: they are the quickest to say what is wrong. The others wait for servers two fifths of the time, so four of
+// their files share two cores. No test is tried twice.
 export default defineConfig({
   test: {
     sequence: { sequencer: SlowestFirst },
@@ -42,9 +42,9 @@ export default defineConfig({
         include: ['test/integration/**/*.test.ts'],
         exclude: ALONE,
         minutes: 4,
-        workers: 3,
+        workers: 4,
       }),
-      project('e2e', 1, { include: ['test/e2e/**/*.test.ts'], exclude: ALONE, minutes: 10, workers: 3 }),
+      project('e2e', 1, { include: ['test/e2e/**/*.test.ts'], exclude: ALONE, minutes: 10, workers: 4 }),
       project('alone', 2, { include: ALONE, minutes: 10, workers: 1 }),
     ],
   },
