@@ -31,10 +31,7 @@ export interface ListedEntry {
   readonly settled: boolean
 }
 
-/**
- * True when both stats are the same: nothing about the entry changed. `links` is not compared, because a new link
- * changes the ctime too.
- */
+/** True when both stats are the same: nothing about the entry changed. */
 export function sameStat(a: FileStat, b: FileStat): boolean {
   return (
     a.type === b.type &&
@@ -42,6 +39,8 @@ export function sameStat(a: FileStat, b: FileStat): boolean {
     a.mtimeNs === b.mtimeNs &&
     a.ctimeNs === b.ctimeNs &&
     a.inode === b.inode &&
+    // A hard link that came or went leaves its trace in ctime, but for a server's clock that was set back.
+    a.links === b.links &&
     a.mode === b.mode &&
     a.uid === b.uid &&
     a.gid === b.gid

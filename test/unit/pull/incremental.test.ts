@@ -91,6 +91,20 @@ test('every snapshot of a random history, put together from its segments, is the
   )
 })
 
+test('a hard link that went while the clock stood at an earlier moment is not linked to any more', async () => {
+  const tree = new ModelTree()
+  const vault = new ModelVault()
+  tree.write('r/a', Buffer.from('one'), false)
+  tree.link('r/a', 'r/d-')
+  tree.clock += 15
+  await vault.pull(tree)
+  tree.clock -= 15
+  tree.remove('r/a')
+  tree.clock += 20
+  await vault.pull(tree)
+  expect(vault.materialise(1)).toEqual(tree.shown())
+})
+
 test('an unchanged tree sends nothing, a line in a large file its tail, an edit with its old time the file', async () => {
   const tree = new ModelTree()
   const vault = new ModelVault()
