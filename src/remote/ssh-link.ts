@@ -29,6 +29,8 @@ export class SshLink {
     this.#connection = connection
     this.#client = client
     this.#limits = limits
+    // Each channel that is being opened waits for the connection's end, too.
+    client.setMaxListeners(0)
     client.on('error', (error) => (this.#cause = error))
     client.once('close', () => {
       this.#closed = true
