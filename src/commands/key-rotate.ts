@@ -101,7 +101,8 @@ export async function keyRotate(
     throw new InterruptedError('Nothing was changed')
   const done: RekeyedHost[] = []
   for (const plan of planned)
-    done.push(plan.files === 0 || plan.error !== undefined ? plan : await rekeyHost(plan.host, dependencies))
+    // Also where there is nothing left to do: the lock finishes what a run that was killed has left.
+    done.push(plan.error !== undefined ? plan : await rekeyHost(plan.host, dependencies))
   return report(done, false)
 }
 
