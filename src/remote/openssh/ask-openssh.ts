@@ -44,6 +44,13 @@ export async function askOpenSsh(
   })
 }
 
+let defaults: Settings | undefined
+
+/** What OpenSSH does without any config: asked once a process. Undefined where there is no OpenSSH. */
+export async function openSshDefaults(signal: AbortSignal): Promise<Settings | undefined> {
+  return (defaults ??= await askOpenSsh(['-F', 'none', '--', 'localhost'], signal))
+}
+
 /**
  * The arguments that choose the config files: none for those that OpenSSH reads on its own. It knows the home from the
  * user database alone; where `$HOME` says otherwise, the files of that home count, as everywhere in this program.

@@ -3,7 +3,7 @@ import { ConnectionError } from '../../errors.ts'
 import type { SshConfig } from '../../model/config.ts'
 import { homeDirectory } from '../../model/home.ts'
 import { parseTarget } from '../../model/target.ts'
-import { askOpenSsh, configFileArguments, userConfigFile } from './ask-openssh.ts'
+import { askOpenSsh, configFileArguments, openSshDefaults, userConfigFile } from './ask-openssh.ts'
 import { endpointOf } from './endpoint.ts'
 import type { Endpoint } from './endpoint.ts'
 import { notHonoured } from './not-honoured.ts'
@@ -52,7 +52,7 @@ export async function resolveRoute(ssh: SshConfig, options: ResolveOptions): Pro
     },
   }
   const files = await configFileArguments(process.env)
-  const defaults = await askOpenSsh(['-F', 'none', '--', 'localhost'], signal)
+  const defaults = await openSshDefaults(signal)
   const ask = async (destination: SshConfig, jump: readonly string[]): Promise<Settings> =>
     (defaults && (await askOpenSsh([...files, ...destinationArguments(destination, jump)], signal))) ??
     (await withoutOpenSsh(destination, jump, local, ssh))
