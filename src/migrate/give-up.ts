@@ -1,17 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { isOutOfReach, RelayError } from '../errors.ts'
-import type { HostConfig } from '../model/config.ts'
 import { UndecidedError } from '../restore/launch.ts'
-import { visit, type VisitDependencies } from '../runs/visit.ts'
 import type { RestoreDriver, UndoResult } from '../restore/server/driver.ts'
-import { listJournals, type JournalList } from '../restore/server/journals.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
+import { askPatiently } from './ask-patiently.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import type { Journey } from './journey.ts'
-
-/** ms between two questions, and for all of them: longer than a lease lasts in silence. */
-const PAUSE = 3000
-const PATIENCE = 90_000
 
 /**
  * Tells TO to go on (`keep`) and FROM to stay stopped, both at once: a client that dies has told both or neither. A
@@ -75,32 +68,9 @@ async function readDecision(
     return lockedBy === undefined ? ('serves' as const) : undefined
   })
   if (found !== undefined) return found
-  throw new UndecidedError('undecided', `whether ${host.name} was given up is not known: ${problem}`, {
+  const why = problem ?? 'its script does not end'
+  throw new UndecidedError('undecided', `whether ${host.name} was given up is not known: ${why}`, {
     host: host.name,
     next: `Both go on as they are. Settle it when ${host.name} can be reached: relay-backup rollback --host ${host.name}`,
   })
-}
-
-/** Asks a server's journals over new connections until they answer; `found` is undefined when they never do. */
-async function askPatiently<T>(
-  host: HostConfig,
-  deployment: string,
-  dependencies: VisitDependencies,
-  read: (list: JournalList) => T | undefined,
-): Promise<{ readonly found: T | undefined; readonly problem: string }> {
-  const { signal } = new AbortController()
-  const deadline = performance.now() + PATIENCE
-  let problem = 'its script does not end'
-  while (performance.now() < deadline) {
-    try {
-      await using place = await visit(host, { deployment, settles: true }, dependencies, signal)
-      const found = read(await listJournals(place.remote, place))
-      if (found !== undefined) return { found, problem }
-    } catch (error) {
-      if (!(error instanceof RelayError)) throw error
-      problem = error.message
-    }
-    await sleep(PAUSE)
-  }
-  return { found: undefined, problem }
 }
