@@ -3,12 +3,9 @@ import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { text } from 'node:stream/consumers'
-import { KeyError } from '../errors.ts'
 import type { Decryptor } from './contract.ts'
 import { messageDamage } from './damage.ts'
-
-/** Bytes of gpg's stderr that an error shows. */
-const STDERR_SHOWN = 2000
+import { gpgProblem, notOpened, STDERR_SHOWN } from './gnupg-failures.ts'
 
 /**
  * Opens messages by the user's own gpg, so that keys in its agent or on a card never leave them. gpg asks for
@@ -43,12 +40,7 @@ async function* runGpg(keyId: string, message: Readable, signal: AbortSignal): A
     if (feedError !== undefined) throw feedError
     if (status !== 0 || !hasStatus(lines, 'DECRYPTION_OKAY')) throw failure(keyId, status, lines, words)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-      throw new KeyError(`gpg, which holds the identity ${keyId}, is not installed here`, {
-        next: 'Install GnuPG, or set encryption.identity to a private key file',
-        cause: error,
-      })
-    throw error
+    throw gpgProblem(error, keyId)
   } finally {
     child.kill()
     message.destroy()
@@ -66,8 +58,5 @@ function failure(keyId: string, status: number | null, lines: string, words: str
   const hadSessionKey = hasStatus(lines, 'DECRYPTION_KEY') || hasStatus(lines, 'DECRYPTION_INFO')
   if (hadSessionKey || !hasStatus(lines, 'ENC_TO'))
     return messageDamage('mdc', 'gpg can not read it to its end').withDetails(details)
-  return new KeyError(`gpg does not open this archive with the identity ${keyId}`, {
-    ...details,
-    next: `See whether gpg has the private key and its passphrase: gpg --list-secret-keys ${keyId}`,
-  })
+  return notOpened(keyId, details)
 }

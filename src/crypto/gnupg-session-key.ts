@@ -2,11 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { KeyError } from '../errors.ts'
+import { gpgProblem, notOpened, STDERR_SHOWN } from './gnupg-failures.ts'
 import type { SessionKey } from './session-key.ts'
-
-/** Bytes of gpg's stderr that an error shows. */
-const STDERR_SHOWN = 2000
 
 /** Ciphers by their number (RFC 9580 section 9.3), as openpgp.js names them. */
 const CIPHERS: Readonly<Record<string, string>> = { 7: 'aes128', 8: 'aes192', 9: 'aes256' }
@@ -40,19 +37,11 @@ export async function gnuPGSessionKey(
     const [, cipher = '', key = ''] = /^\[GNUPG:\] SESSION_KEY (\d+):([0-9A-F]+)$/m.exec(status) ?? []
     const algorithm = CIPHERS[cipher]
     if (algorithm !== undefined) return { algorithm, data: Buffer.from(key, 'hex') }
-    throw new KeyError(`gpg does not open this archive with the identity ${keyId}`, {
-      command: 'gpg',
-      // It tells the session key here, too, when it has it.
-      stderr: stderr.replaceAll(/session key: .*/g, 'session key: [secret]').slice(-STDERR_SHOWN),
-      next: `See whether gpg has the private key and its passphrase: gpg --list-secret-keys ${keyId}`,
-    })
+    // gpg tells the session key here, too, when it has it.
+    const said = stderr.replaceAll(/session key: .*/g, 'session key: [secret]')
+    throw notOpened(keyId, { stderr: said.slice(-STDERR_SHOWN) })
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-      throw new KeyError(`gpg, which holds the identity ${keyId}, is not installed here`, {
-        next: 'Install GnuPG, or set encryption.identity to a private key file',
-        cause: error,
-      })
-    throw error
+    throw gpgProblem(error, keyId)
   } finally {
     child.kill()
   }
