@@ -1,11 +1,9 @@
-import { Readable, pipeline } from 'node:stream'
+import { Readable } from 'node:stream'
 import type { RdbFacts } from '../facts.ts'
-import { chooseCompression } from '../../compression-choice.ts'
 import type { CaptureArchive } from '../../contract.ts'
-import { databasesOf } from './databases-of.ts'
+import { rdbStream } from './rdb-stream.ts'
 import type { Session } from '../talk/session.ts'
 import { connectRedis } from '../talk/connect.ts'
-import { RdbCut } from '../rdb/cut.ts'
 import { RdbError } from '../rdb/error.ts'
 import { openClusterNode } from './scan-cluster.ts'
 import type { ClusterPart } from './scan-cluster.ts'
@@ -45,28 +43,19 @@ export function scanArchive(
   }
 
   const source = Readable.from(pieces(), { objectMode: false, highWaterMark: 1024 * 1024 })
-  const cut = new RdbCut()
-  let broken: Error | null | undefined
-  // Errors reach whoever reads the stream, and finish().
-  pipeline(source, cut, (error) => (broken = error))
-  cut.on('error', () => {})
+  const { cut, broken, archive } = rdbStream(source, context)
   const abort = (): void => {
     stop.abort()
     cut.destroy()
   }
-  const { store, level } = chooseCompression(context.compression, context.probe)
   return {
-    part: '',
-    format: 'stream',
-    extension: 'rdb',
-    objects: () => databasesOf(cut.facts),
-    input: { stream: cut, format: 'stream', wire: 'none', store, level },
-    observer: {},
+    ...archive,
     abort,
     finish: async () => {
       await Promise.resolve()
       if (failure !== undefined) throw failure as Error
-      if (broken instanceof RdbError) throw broken
+      const reason = broken()
+      if (reason instanceof RdbError) throw reason
       if (cut.facts === undefined) abort()
       else onFinished(cut.facts)
     },

@@ -1,15 +1,12 @@
-import { pipeline } from 'node:stream'
 import { SourceError } from '../../../errors.ts'
 import type { RdbFacts } from '../facts.ts'
-import { chooseCompression } from '../../compression-choice.ts'
 import { watchExit } from '../../cut-exit.ts'
 import type { CaptureArchive } from '../../contract.ts'
-import { databasesOf } from './databases-of.ts'
+import { rdbStream } from './rdb-stream.ts'
 import { parseStreamStatus, streamNonce } from '../../stream-status.ts'
 import { stdinOf } from '../talk/session.ts'
 import type { Session } from '../talk/session.ts'
 import { nameOf, refusal } from '../failures.ts'
-import { RdbCut } from '../rdb/cut.ts'
 import { RdbError } from '../rdb/error.ts'
 
 /**
@@ -35,11 +32,7 @@ export async function streamArchive(
   )
   process.stdin.on('error', () => {})
   process.stdin.end(stdinOf(session))
-  const cut = new RdbCut()
-  let broken: Error | null | undefined
-  // Errors reach whoever reads the stream, and finish().
-  pipeline(process.stdout, cut, (error) => (broken = error))
-  cut.on('error', () => {})
+  const { cut, broken, archive } = rdbStream(process.stdout, context)
   const begun = new Promise<boolean>((resolve) => {
     cut.once('readable', () => resolve(cut.readableLength > 0))
     cut.once('close', () => resolve(false))
@@ -51,14 +44,8 @@ export async function streamArchive(
     process.kill()
     cut.destroy()
   }
-  const { store, level } = chooseCompression(context.compression, context.probe)
   return {
-    part: '',
-    format: 'stream',
-    extension: 'rdb',
-    objects: () => databasesOf(cut.facts),
-    input: { stream: cut, format: 'stream', wire: 'none', store, level },
-    observer: {},
+    ...archive,
     begun: () => begun,
     abort,
     finish: async () => {
@@ -74,13 +61,14 @@ export async function streamArchive(
         said,
       )?.[1]
       if (answer !== undefined) throw refusal(config, 'copy its data by SYNC', answer)
-      if (aborted && broken instanceof RdbError && said === '') throw broken
+      const reason = broken()
+      if (aborted && reason instanceof RdbError && said === '') throw reason
       if (aborted && status === undefined && said === '') return
       throw new SourceError('redis-transfer', `The transfer from ${nameOf(config)} broke off`, {
         command: 'redis-cli --rdb on the server',
         exitStatus: status?.statuses.get('redis') ?? exit?.status,
         stderr: said,
-        ...(broken instanceof Error ? { cause: broken } : {}),
+        ...(reason instanceof Error ? { cause: reason } : {}),
         next: 'Look into the log of Redis on the server (a replica that is too slow is cut off: client-output-buffer-limit), then pull again.',
       })
     },
