@@ -8,8 +8,8 @@ import type { CaptureContext, PullContext } from '../contract.ts'
 import { ahead } from './ahead.ts'
 import { refuseRoots } from '../tree/failures.ts'
 import { LeftOut } from '../tree/left-out.ts'
-import { NOTHING_SAID } from '../tree/pass.ts'
-import type { Packer, Pass, PassReport } from '../tree/pass.ts'
+import { NOTHING_SAID, passOf } from '../tree/pass.ts'
+import type { Packer, Pass } from '../tree/pass.ts'
 import type { Root } from '../tree/roots.ts'
 import { readOpened } from './sftp-read.ts'
 import { findMembers, unrepresentable, walkRoots } from './sftp-walk.ts'
@@ -119,25 +119,11 @@ function sftpPass(
     }
   }
 
-  const stream = context.packTar(members())
-  let aborted = false
-  const abort = (): void => {
-    aborted = true
-    stop.abort()
-    stream.destroy()
-  }
-  return {
-    stream,
-    abort,
-    finish: (): Promise<PassReport> => {
-      if (failure !== undefined && !aborted) return Promise.reject(failure as Error)
-      if (!stream.readableEnded) {
-        abort()
-        return Promise.resolve(NOTHING_SAID)
-      }
-      return Promise.resolve({ ...NOTHING_SAID, vanished: findings.vanished, changed })
-    },
-  }
+  return passOf(context.packTar(members()), {
+    stop: () => stop.abort(),
+    failure: () => failure,
+    report: () => ({ ...NOTHING_SAID, vanished: findings.vanished, changed }),
+  })
 }
 
 function failed(error: RemoteFileError, member: string): SourceError {

@@ -12,8 +12,8 @@ import type { LeftOut } from './left-out.ts'
 import { directoryOf, rootsByBase } from './find.ts'
 import { namesBelow } from './list-names.ts'
 import type { FoundName } from './list-names.ts'
-import { NOTHING_SAID } from './pass.ts'
-import type { Packer, Pass, PassReport } from './pass.ts'
+import { NOTHING_SAID, passOf } from './pass.ts'
+import type { Packer, Pass } from './pass.ts'
 import { commandFailed } from './resolve.ts'
 import type { Root } from './roots.ts'
 import { TarTracker } from './tar-tracker.ts'
@@ -108,7 +108,6 @@ function batchPass(
 ): Pass {
   const findings: Findings = { changed: [], vanished: [], sockets: [], unreadable: [], remarks: [] }
   const running = new Set<RemoteProcess>()
-  let aborted = false
   let failure: unknown
 
   async function start(args: readonly string[], stdin: Buffer): Promise<Started> {
@@ -228,32 +227,11 @@ function batchPass(
     return { next: until }
   }
 
-  const stream = Readable.from(packed(), { objectMode: false, highWaterMark: 1024 * 1024 })
-  const abort = (): void => {
-    aborted = true
-    for (const process of running) process.kill()
-    stream.destroy()
-  }
-  return {
-    stream,
-    abort,
-    finish: (): Promise<PassReport> => {
-      if (failure !== undefined && !aborted) return Promise.reject(failure as Error)
-      if (!stream.readableEnded) {
-        abort()
-        return Promise.resolve(NOTHING_SAID)
-      }
-      return Promise.resolve({
-        changed: [...new Set(findings.changed)],
-        changedUnlisted: false,
-        vanished: findings.vanished,
-        sockets: findings.sockets,
-        unreadable: findings.unreadable,
-        attributes: 0,
-        remarks: findings.remarks,
-      })
-    },
-  }
+  return passOf(Readable.from(packed(), { objectMode: false, highWaterMark: 1024 * 1024 }), {
+    stop: () => running.forEach((process) => process.kill()),
+    failure: () => failure,
+    report: () => ({ ...NOTHING_SAID, ...findings, changed: [...new Set(findings.changed)] }),
+  })
 }
 
 interface Started {

@@ -69,3 +69,34 @@ export function emptyPass(store: ChosenCompression['store']): Pass {
     abort: () => stream.destroy(),
   }
 }
+
+/** What {@link passOf} asks of a packer that makes the stream on this machine. */
+interface LocalPacking {
+  /** Ends what the stream is made of. */
+  readonly stop: () => void
+  /** What ended the stream before its time; undefined: nothing did. */
+  readonly failure: () => unknown
+  /** Asked once the stream was read to its end. */
+  readonly report: () => PassReport
+}
+
+/** A pass whose tar is put together on this machine. */
+export function passOf(stream: Readable, { stop, failure, report }: LocalPacking): Pass {
+  let aborted = false
+  const abort = (): void => {
+    aborted = true
+    stop()
+    stream.destroy()
+  }
+  return {
+    stream,
+    abort,
+    finish: () => {
+      const error = failure()
+      if (error !== undefined && !aborted) return Promise.reject(error as Error)
+      if (stream.readableEnded) return Promise.resolve(report())
+      abort()
+      return Promise.resolve(NOTHING_SAID)
+    },
+  }
+}
