@@ -79,8 +79,6 @@ export async function keyRotate(
   }
   const dependencies = { vault, rewrapper, reporter, now: context.now, signal: context.signal }
 
-  const planned: RekeyedHost[] = []
-  for (const host of hosts) planned.push(await planRekeying(host, dependencies))
   const report = (results: readonly RekeyedHost[], planOnly: boolean): CommandOutcome => ({
     exitCode: exitCodeOf(results),
     text: render(results, rewrapper.recipients, planOnly),
@@ -91,18 +89,18 @@ export async function keyRotate(
       hosts: results.map(({ error, ...one }) => ({ ...one, ...(error && (errorToJson(error) as object)) })),
     },
   })
-  if (dryRun || planned.some(({ error }) => error instanceof InterruptedError)) return report(planned, true)
-  const isNeeded = planned.some(({ files }) => files > 0)
-  if (
-    isNeeded &&
-    flags.yes !== true &&
-    !(await isConfirmed(context, render(planned, rewrapper.recipients, true)))
-  )
-    throw new InterruptedError('Nothing was changed')
+  // Each session key is opened for a plan, so there is one only where somebody reads it.
+  if (dryRun || flags.yes !== true) {
+    const planned: RekeyedHost[] = []
+    for (const host of hosts) planned.push(await planRekeying(host, dependencies))
+    if (dryRun || planned.some(({ error }) => error instanceof InterruptedError)) return report(planned, true)
+    const isNeeded = planned.some(({ files }) => files > 0)
+    if (isNeeded && !(await isConfirmed(context, render(planned, rewrapper.recipients, true))))
+      throw new InterruptedError('Nothing was changed')
+  }
+  // Also where there is nothing left to do: the lock finishes what a run that was killed has left.
   const done: RekeyedHost[] = []
-  for (const plan of planned)
-    // Also where there is nothing left to do: the lock finishes what a run that was killed has left.
-    done.push(plan.error !== undefined ? plan : await rekeyHost(plan.host, dependencies))
+  for (const host of hosts) done.push(await rekeyHost(host, dependencies))
   return report(done, false)
 }
 
