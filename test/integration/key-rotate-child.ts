@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
+import { commandContext } from '../lab/command-context.ts'
 
 const [, , config = '', count = '0'] = process.argv
 let changed = 0
@@ -24,19 +25,7 @@ for (const name of ['mkdir', 'rename', 'unlink', 'rm', 'open'] as const) {
 syncBuiltinESMExports()
 
 const { keyRotate } = await import('../../src/commands/key-rotate.ts')
-const outcome = await keyRotate(
-  {
-    globals: { config, json: false, quiet: true, verbose: false, color: false },
-    signal: new AbortController().signal,
-    interactive: false,
-    columns: undefined,
-    progress: { mode: 'quiet', stream: process.stderr, verbose: false, color: false },
-    color: false,
-    env: process.env,
-    cwd: process.cwd(),
-    now: () => new Date(),
-  },
-  [],
-  { yes: true },
-)
+const outcome = await keyRotate(commandContext(config, process.cwd(), { env: process.env }), [], {
+  yes: true,
+})
 process.stdout.write(`done ${outcome.exitCode} after ${changed}\n`)

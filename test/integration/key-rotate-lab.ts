@@ -14,6 +14,7 @@ import type { HostLock, PendingSnapshot, Snapshot, Vault } from '../../src/vault
 import { openVault } from '../../src/vault/open-vault.ts'
 import { fakeManifest, fakeSource, never } from '../unit/vault/fixtures.ts'
 import { Gpg } from './crypto-gpg.ts'
+import { commandContext } from '../lab/command-context.ts'
 
 export const MONDAY = new Date('2025-11-17T02:00:00Z')
 
@@ -52,17 +53,7 @@ export async function keyLab(): Promise<KeyLab> {
     oldFingerprint: before.fingerprint,
     newFingerprint: after.fingerprint,
     vault: await openVault(join(directory, 'vault')),
-    context: {
-      globals: { config, json: false, quiet: true, verbose: false, color: false },
-      signal: never,
-      interactive: false,
-      columns: undefined,
-      progress: { mode: 'quiet', stream: process.stderr, verbose: false, color: false },
-      color: false,
-      env: { XDG_STATE_HOME: join(directory, 'state') },
-      cwd: directory,
-      now: () => new Date(),
-    },
+    context: commandContext(config, directory),
     writeConfig: (encryption) =>
       writeFile(
         config,

@@ -1,7 +1,6 @@
 import { open, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { CommandContext } from '../../src/commands/context.ts'
 import { prune } from '../../src/commands/prune.ts'
 import { errorCode } from '../../src/vault/durable.ts'
 import { openVault } from '../../src/vault/open-vault.ts'
@@ -9,6 +8,7 @@ import type { Vault } from '../../src/vault/contract.ts'
 import { tempDir } from '../lab/temp.ts'
 import { mountTmpfs } from '../lab/tmpfs.ts'
 import { makeSnapshot, never } from '../unit/vault/fixtures.ts'
+import { commandContext } from '../lab/command-context.ts'
 
 const monday = new Date('2025-11-17T02:00:00Z')
 const DAY = 86_400_000
@@ -38,17 +38,7 @@ hosts:
       await makeSnapshot(vault, lock, new Date(monday.getTime() + day * DAY), { sources: ['data', 'logs'] })
     }
   }
-  const context: CommandContext = {
-    globals: { config, json: false, quiet: true, verbose: false, color: false },
-    signal: never,
-    interactive: false,
-    columns: undefined,
-    progress: { mode: 'quiet', stream: process.stderr, verbose: false, color: false },
-    color: false,
-    env: { XDG_STATE_HOME: join(temp.path, 'state') },
-    cwd: temp.path,
-    now: () => new Date(monday.getTime() + 5 * DAY),
-  }
+  const context = commandContext(config, temp.path, { now: () => new Date(monday.getTime() + 5 * DAY) })
   const stack = starting.move()
   return {
     vault,

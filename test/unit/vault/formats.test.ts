@@ -11,6 +11,7 @@ import { show } from '../../../src/commands/show.ts'
 import { verify } from '../../../src/commands/verify.ts'
 import { openVault } from '../../../src/vault/open-vault.ts'
 import { makeDays, makeSnapshot, never, temporaryDirectory, temporaryVault } from './fixtures.ts'
+import { commandContext } from '../../lab/command-context.ts'
 
 const monday = new Date('2025-11-17T02:00:00Z')
 const FIXTURES = fileURLToPath(new URL('../../fixtures', import.meta.url))
@@ -45,17 +46,7 @@ hosts:
   sample: { ssh: ubuntu@127.0.0.1:1, deployment: ~/app }
 `,
   )
-  const context: CommandContext = {
-    globals: { config, json: false, quiet: true, verbose: false, color: false },
-    signal: never,
-    interactive: false,
-    columns: undefined,
-    progress: { mode: 'quiet', stream: process.stderr, verbose: false, color: false },
-    color: false,
-    env: { XDG_STATE_HOME: join(directory.path, 'state') },
-    cwd: directory.path,
-    now: () => new Date('2027-01-01T00:00:00Z'),
-  }
+  const context = commandContext(config, directory.path, { now: () => new Date('2027-01-01T00:00:00Z') })
   return { context, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() }
 }
 

@@ -10,7 +10,8 @@ import { UsageError } from '../../../src/errors.ts'
 import type { Snapshot, Vault } from '../../../src/vault/contract.ts'
 import { openVault } from '../../../src/vault/open-vault.ts'
 import { resolveSnapshot } from '../../../src/vault/resolve-snapshot.ts'
-import { makeDays, makeSnapshot, never, temporaryDirectory } from '../vault/fixtures.ts'
+import { makeDays, makeSnapshot, temporaryDirectory } from '../vault/fixtures.ts'
+import { commandContext } from '../../lab/command-context.ts'
 
 const monday = new Date('2025-11-17T02:00:00Z')
 const now = new Date('2025-11-22T02:00:00Z')
@@ -37,17 +38,7 @@ hosts:
   stage: { ssh: ubuntu@stage.example.com, deployment: ~/app }
 `,
   )
-  const context: CommandContext = {
-    globals: { config, json: false, quiet: true, verbose: false, color: false },
-    signal: never,
-    interactive: false,
-    columns: undefined,
-    progress: { mode: 'quiet', stream: process.stderr, verbose: false, color: false },
-    color: false,
-    env: { XDG_STATE_HOME: join(directory.path, 'state') },
-    cwd: directory.path,
-    now: () => now,
-  }
+  const context = commandContext(config, directory.path, { now: () => now })
   return { path, context, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() }
 }
 
