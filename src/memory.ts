@@ -7,12 +7,14 @@ import { setFlagsFromString } from 'node:v8'
  * vault would collect more often for nothing (a list of 1,000 snapshots takes a fifth more CPU).
  */
 export function keepMemorySmall(): void {
-  const [major = 0] = process.versions.v8.split('.').map(Number)
-  // V8 prints flags that it does not know on stderr. V8 14 (Node 26) knows the first flag for certain, and every V8
+  const [major = 0, minor = 0] = process.versions.v8.split('.').map(Number)
+  // V8 prints flags that it does not know on stderr. V8 13.6 (Node 24) knows the first flag for certain, and every V8
   // knows the last. V8 counts what buffers hold against the little that the saver lets the heap grow, and then collects
   // after each few megabytes that stream through: a restore of 450 MB did so 150 times, which took a third of its CPU.
   // Growing to twice what was left is enough for five times as few.
   const flags =
-    major >= 14 ? ['--memory-saver-mode', '--heap-growing-percent=100'] : ['--semi-space-growth-factor=1']
+    major > 13 || (major === 13 && minor >= 6)
+      ? ['--memory-saver-mode', '--heap-growing-percent=100']
+      : ['--semi-space-growth-factor=1']
   for (const flag of flags) setFlagsFromString(flag)
 }

@@ -249,11 +249,21 @@ export function processesOf(host: LocalHost): readonly Running[] {
   return all.filter(({ pid }) => own.has(pid)).flatMap((root) => [root, ...below(root.pid)])
 }
 
-/** Kills all that a host runs, as a reboot does. What is known to run is halted first, so that it does no more. */
+/**
+ * Kills all that a host runs, as a reboot does. All of it is halted before the first is killed: a script whose child
+ * dies alone would see that, and begin to undo.
+ */
 export async function crash(host: LocalHost, known: readonly Running[] = []): Promise<void> {
   const ended = [...host.running].map((child) => new Promise((resolve) => child.once('exit', resolve)))
-  for (const running of known) send(running, 'SIGSTOP')
-  for (const running of [...processesOf(host), ...known]) send(running, 'SIGKILL')
+  const halted = new Map<string, Running>()
+  for (let before = -1; before < halted.size; ) {
+    before = halted.size
+    for (const running of [...known, ...processesOf(host)]) {
+      halted.set(`${running.pid} ${running.started}`, running)
+      send(running, 'SIGSTOP')
+    }
+  }
+  for (const running of halted.values()) send(running, 'SIGKILL')
   await Promise.all(ended)
 }
 
