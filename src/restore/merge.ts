@@ -4,7 +4,7 @@ import { kindOf } from '../sources/registry.ts'
 import type { RestoreRun, RestoreResult } from './restore-run.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { groupUnits } from './groups.ts'
-import { settleHolds } from './holds.ts'
+import { insistOnResumed } from './left-services.ts'
 import { insist } from './place.ts'
 import { restoreContext } from './preflight.ts'
 import { RestoreDriver, type RestorePlacement } from './server/driver.ts'
@@ -45,7 +45,7 @@ export async function mergeIn(run: RestoreRun, dependencies: RestoreDependencies
     { deployment, id: plan.id, units, services: { manager: 'none' }, privilege },
     signal,
   )
-  const left = await settleHolds(run, dependencies)
+  const left = await insistOnResumed(run, dependencies)
   const restore = restoreContext(place, dependencies, log.step)
   const added: { source: string; entries: number; bytes: number }[] = []
   for (const group of groups) {

@@ -10,7 +10,7 @@ import { openLog, type RestoreRun, type RestoreResult } from './restore-run.ts'
 import { renewsServices } from './compose-check.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { groupUnits, placedUnits } from './groups.ts'
-import { settleHolds } from './holds.ts'
+import { insistOnResumed } from './left-services.ts'
 import type { HandOver, Launch } from './launch.ts'
 import { checkArchives, preflight, refuseFailed, type RestoreRequest } from './preflight.ts'
 import { checkStaged, lockTarget, replace, stageGroups, swapIn } from './replace.ts'
@@ -61,7 +61,7 @@ export async function openRestore(
     await sweepUnpacked(before.place, before.plan)
     held.use({ [Symbol.asyncDispose]: sweep })
     const driver = held.use(await lockTarget(run))
-    const left = await settleHolds(run, dependencies)
+    const left = await insistOnResumed(run, dependencies)
     const safetySnapshot = await safetyCopy(run, dependencies)
     const ahead = await groupsAhead(run, dependencies)
     const staged = await stageGroups(run, ahead, dependencies)

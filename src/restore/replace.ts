@@ -4,7 +4,7 @@ import type { RestoreRun, RestoreResult } from './restore-run.ts'
 import { checkCompose, renewsServices } from './compose-check.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { groupUnits, placedUnits } from './groups.ts'
-import { settleHolds } from './holds.ts'
+import { insistOnResumed } from './left-services.ts'
 import { UndecidedError } from './launch.ts'
 import { loadBeside, sourcesToLoad, type SourceToLoad } from './load.ts'
 import { insist, putInPlace } from './place.ts'
@@ -22,7 +22,7 @@ import { recordedCompose } from './versions.ts'
 export async function replace(run: RestoreRun, dependencies: RestoreDependencies): Promise<RestoreResult> {
   const toLoad = await sourcesToLoad(run.sources, contextOf(run, dependencies))
   await using driver = await lockTarget(run, toLoad)
-  const left = await settleHolds(run, dependencies)
+  const left = await insistOnResumed(run, dependencies)
   const safetySnapshot = await safetyCopy(run, dependencies)
   const groups = groupUnits(run.plan, run.sources)
   // What is loaded is in a server before it is switched: only the journal knows of it then.

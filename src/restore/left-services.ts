@@ -1,6 +1,6 @@
 import { RelayError } from '../errors.ts'
 import type { Finding } from '../model/finding.ts'
-import { settleLeftHolds } from '../pull/quiesce.ts'
+import { resumeLeftServices } from '../pull/quiesce.ts'
 import type { RestoreRun } from './restore-run.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 
@@ -9,12 +9,12 @@ import type { RestoreDependencies } from './dependencies.ts'
  * restore starts what ran before it: throws RelayError `services-held` when one does not. The caller has locked the
  * deployment.
  */
-export async function settleHolds(
+export async function insistOnResumed(
   { place, log }: RestoreRun,
   { pull }: RestoreDependencies,
 ): Promise<readonly Finding[]> {
   const { host } = place
-  const findings = await settleLeftHolds(place, pull)
+  const findings = await resumeLeftServices(place, pull)
   for (const { outcome, message, next } of findings) {
     if (outcome === 'failed') throw new RelayError('services-held', message, { host: host.name, next })
     log.step(message)
