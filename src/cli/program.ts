@@ -4,6 +4,7 @@ import { EXIT_CODE_HELP } from '../exit-codes.ts'
 import { declareConfigCommands } from './config.ts'
 import { declareHostsCommands } from './hosts.ts'
 import { declareKeyCommands } from './key.ts'
+import { declareLookCommands } from './look.ts'
 import { declareMigrateCommands } from './migrate.ts'
 import { declarePullCommands } from './pull.ts'
 import { declareRestoreCommands } from './restore.ts'
@@ -50,6 +51,7 @@ export function createProgram(version: string, run: Run): Command {
   declareRestoreCommands(program, declare)
   declareMigrateCommands(program, declare)
   declareVaultCommands(program, declare)
+  declareLookCommands(program, declare)
   declareHostsCommands(program, declare)
   declareKeyCommands(program, declare)
   declareSecretCommands(program, declare)
