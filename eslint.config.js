@@ -19,6 +19,7 @@ const pure = [
     'index-file',
     'pack-tar',
     'tar-writer',
+    'walk-tar',
     'wrap-in-tar',
   ].map((name) => `archive/${name}`),
 ]
@@ -53,6 +54,7 @@ const allowed = {
   restore: ['restore', 'pull', 'runs', ...operationUses],
   migrate: ['migrate', 'pull', 'restore', 'runs', ...operationUses],
   rollback: ['rollback', 'migrate', 'pull', 'restore', 'runs', ...operationUses],
+  look: ['look', 'restore', ...operationUses],
   show: ['show', 'verify', ...operationUses],
   demo: ['demo', 'remote'],
 }

@@ -80,6 +80,7 @@ function contextFor(globals: GlobalOptions, signal: AbortSignal): CommandContext
       verbose: globals.verbose,
       color: globals.color && useColor(process.stderr),
     },
+    output: process.stdout,
     columns: process.stdout.isTTY ? process.stdout.columns : undefined,
     color: globals.color && useColor(process.stdout),
     env: process.env,

@@ -5,6 +5,7 @@ import { declareCheckCommand } from './check.ts'
 import { declareConfigCommands } from './config.ts'
 import { declareHostsCommands } from './hosts.ts'
 import { declareKeyCommands } from './key.ts'
+import { declareLookCommands } from './look.ts'
 import { declareMigrateCommands } from './migrate.ts'
 import { declarePullCommands } from './pull.ts'
 import { declareRestoreCommands } from './restore.ts'
@@ -52,6 +53,7 @@ export function createProgram(version: string, run: Run): Command {
   declareMigrateCommands(program, declare)
   declareVaultCommands(program, declare)
   declareCheckCommand(program, declare)
+  declareLookCommands(program, declare)
   declareHostsCommands(program, declare)
   declareKeyCommands(program, declare)
   declareSecretCommands(program, declare)

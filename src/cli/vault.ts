@@ -2,7 +2,8 @@ import type { Command } from 'commander'
 import { keepMemorySmall } from '../memory.ts'
 import type { Declare } from './program.ts'
 
-const SNAPSHOT_HELP = 'prod/20251120T020000Z, prod/latest, prod/latest~1; without the host when there is one'
+export const SNAPSHOT_HELP =
+  'prod/20251120T020000Z, prod/latest, prod/latest~1; without the host when there is one'
 
 export function declareVaultCommands(program: Command, declare: Declare): void {
   declare(

@@ -27,6 +27,8 @@ export interface CommandContext {
   /** Columns of stdout, or undefined when it is not a terminal. */
   readonly columns: number | undefined
   readonly progress: ProgressOutput
+  /** stdout, for a command whose result is bytes. */
+  readonly output: NodeJS.WritableStream
   /** Results may carry colour. */
   readonly color: boolean
   readonly env: NodeJS.ProcessEnv

@@ -18,8 +18,8 @@ import { resolveSecret } from '../secrets/resolve.ts'
 import { findHelper } from '../services/helper.ts'
 import { findSourceContainer } from '../services/source-container.ts'
 import { findVolume } from '../services/volume.ts'
-import { checkHold, holdServices } from '../services/hold.ts'
-import { settleHolds } from '../services/settle-holds.ts'
+import { checkQuiesce, quiesceServices } from '../services/quiesce.ts'
+import { settleQuiesced } from '../services/settle-quiesced.ts'
 import { lookAtVersions } from '../services/versions.ts'
 import { chooseCompression } from '../sources/compression-choice.ts'
 import { sourceOf } from '../sources/registry.ts'
@@ -92,8 +92,8 @@ export async function wirePull(
       sourceOf,
       lockDeployment,
       serverOf: (ssh) => serverOf(ssh, context.signal),
-      holdServices,
-      settleHolds,
+      quiesceServices,
+      settleQuiesced,
       reporter,
       now: context.now,
       tool: TOOL,
@@ -123,8 +123,8 @@ export function wirePlanning(context: CommandContext, vault: PlanDependencies['v
 
 function remoteParts(
   visits: VisitDependencies,
-): VisitDependencies & Pick<PullDependencies, 'findVolume' | 'checkHold' | 'lookAtVersions'> {
-  return { ...visits, checkHold, findVolume, lookAtVersions }
+): VisitDependencies & Pick<PullDependencies, 'findVolume' | 'checkQuiesce' | 'lookAtVersions'> {
+  return { ...visits, checkQuiesce, findVolume, lookAtVersions }
 }
 
 /** How servers are reached. A live list of the reporter ends before somebody at the terminal is asked. */

@@ -10,7 +10,7 @@ import type { Snapshot } from '../vault/contract.ts'
 import { compareMakes } from './compare-makes.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import { handOverTo, startFrom } from './give-up.ts'
-import { compareSources, openTarget, type Arrived, type Journey } from './journey.ts'
+import { compareSources, openTarget, type MigrationResult, type MigrationRun } from './migration-run.ts'
 import { insistOnSaved, savesAtStop, withLateWrites, withSettings, type LastPull } from './saved.ts'
 import { settleTarget } from './settle-target.ts'
 import { takeWhole } from './take.ts'
@@ -21,16 +21,16 @@ import { takeWhole } from './take.ts'
  * (docs/decisions/0007-migration-protocol.md). Resolves with what happened once FROM was touched; throws before.
  */
 export async function cutOver(
-  journey: Journey,
+  run: MigrationRun,
   dependencies: MigrateDependencies,
   signal: AbortSignal,
-): Promise<Arrived> {
-  const { from, plan, diary, services } = journey
+): Promise<MigrationResult> {
+  const { from, plan, log, services } = run
   const { pull } = dependencies.restore
-  const step = (text: string): void => diary.step(plan.from, text)
+  const step = (text: string): void => log.step(plan.from, text)
   step('pulling while it runs')
-  const first = await pullRunning(journey, dependencies, signal)
-  await using target = await openTarget(journey, first, dependencies, signal)
+  const first = await pullRunning(run, dependencies, signal)
+  await using target = await openTarget(run, first, dependencies, signal)
   step('locking the deployment')
   await using hold = await RestoreDriver.start(
     from.remote,
@@ -57,25 +57,18 @@ export async function cutOver(
     const before = laps.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
     laps.push({ what, milliseconds: downtime() - before })
   }
-  let snapshots: Arrived['snapshots'] = { pull: first.id }
+  let snapshots: MigrationResult['snapshots'] = { pull: first.id }
   let report: RestoreReport | undefined
   let problem: RelayError
   try {
-    const { snapshot: last, findings: late } = await stopAndPull(
-      journey,
-      hold,
-      dependencies,
-      first,
-      lap,
-      signal,
-    )
+    const { snapshot: last, findings: late } = await stopAndPull(run, hold, dependencies, first, lap, signal)
     snapshots = { ...snapshots, cutover: last.id }
     let served = 0
     const handOver = {
       accept: (remote: RemoteHost) => {
         lap(`starting on ${plan.to}`)
-        diary.step(plan.to, `comparing its containers with those of ${plan.from}`)
-        return compareMakes(journey, remote, dependencies, signal)
+        log.step(plan.to, `comparing its containers with those of ${plan.from}`)
+        return compareMakes(run, remote, dependencies, signal)
       },
       ready: async () => {
         lap(`bringing it to ${plan.to}, with its data services`)
@@ -85,7 +78,7 @@ export async function cutOver(
         lap('comparing')
         served = downtime()
         insist('checking that it is stopped', await hold.checkStopped(new AbortController().signal), step)
-        await handOverTo(keep, hold, journey, dependencies)
+        await handOverTo(keep, hold, run, dependencies)
         step('given up: it stays stopped')
       },
     }
@@ -113,7 +106,7 @@ export async function cutOver(
   step(`failed: ${problem.message}`)
   await target[Symbol.asyncDispose]()
   return {
-    ...(await startAgain(journey, hold, problem, report, dependencies)),
+    ...(await startAgain(run, hold, problem, report, dependencies)),
     snapshots,
     downtime: downtime(),
     laps,
@@ -122,16 +115,16 @@ export async function cutOver(
 
 /** A full snapshot, and what the last one is checked against, before anything is touched. */
 async function pullRunning(
-  journey: Journey,
+  run: MigrationRun,
   dependencies: MigrateDependencies,
   signal: AbortSignal,
 ): Promise<Snapshot> {
-  const { host, remote, deployment } = journey.from
+  const { host, remote, deployment } = run.from
   await using _lock = await dependencies.restore.pull.lockDeployment(remote, deployment, {
     sudo: host.sudo,
     signal,
   })
-  return await takeWhole(journey, { purpose: 'pull', held: false }, dependencies, signal)
+  return await takeWhole(run, { purpose: 'pull', held: false }, dependencies, signal)
 }
 
 /**
@@ -139,37 +132,37 @@ async function pullRunning(
  * acknowledged, its writers stop first, and it is pulled while it runs still; one line of sh can't stop the writers alone.
  */
 async function stopAndPull(
-  journey: Journey,
+  run: MigrationRun,
   hold: RestoreDriver,
   dependencies: MigrateDependencies,
   first: Snapshot,
   lap: (what: string) => void,
   signal: AbortSignal,
 ): Promise<LastPull> {
-  const { plan, diary, services } = journey
-  const step = (text: string): void => diary.step(plan.from, text)
+  const { plan, log, services } = run
+  const step = (text: string): void => log.step(plan.from, text)
   if (services.from.manager === 'command' || savesAtStop(first)) {
     step('stopping all services')
     insist('stopping services', await hold.stop(signal), step)
     lap('stopping')
     step('taking the last pull')
-    const last = await takeWhole(journey, { purpose: 'cutover', held: true }, dependencies, signal)
+    const last = await takeWhole(run, { purpose: 'cutover', held: true }, dependencies, signal)
     lap('the last pull')
-    await insistOnSaved(journey, first, last, signal)
+    await insistOnSaved(run, first, last, signal)
     return { snapshot: withSettings(last, first), findings: [] }
   }
   step('stopping the writers')
   insist('stopping the writers', await hold.stopWriters(signal), step)
   step('taking the last pull')
-  const last = await takeWhole(journey, { purpose: 'cutover', held: false }, dependencies, signal)
+  const last = await takeWhole(run, { purpose: 'cutover', held: false }, dependencies, signal)
   step('stopping all services')
   insist('stopping services', await hold.stop(signal), step)
   lap('stopping, and a pull from what still runs')
   step('pulling what was written until then')
   const late = withLateWrites(
-    journey,
+    run,
     last,
-    await takeWhole(journey, { purpose: 'cutover', held: true }, dependencies, signal),
+    await takeWhole(run, { purpose: 'cutover', held: true }, dependencies, signal),
   )
   lap('the last pull')
   return late
@@ -177,21 +170,21 @@ async function stopAndPull(
 
 /** TO does not serve, or at least is not meant to: FROM starts, and TO is undone if that is still to be done. */
 async function startAgain(
-  journey: Journey,
+  run: MigrationRun,
   hold: RestoreDriver,
   error: RelayError,
   report: RestoreReport | undefined,
   dependencies: MigrateDependencies,
-): Promise<Omit<Arrived, 'snapshots'>> {
-  const { plan, diary } = journey
-  const step = (text: string): void => diary.step(plan.from, text)
+): Promise<Omit<MigrationResult, 'snapshots'>> {
+  const { plan, log } = run
+  const step = (text: string): void => log.step(plan.from, text)
   const failed = { outcome: 'failed' as const, sources: [], findings: report?.findings ?? [] }
   const rollback = `relay-backup rollback --host ${plan.from}`
-  let serving: Arrived['serving'] = 'from'
+  let serving: MigrationResult['serving'] = 'from'
   let next = error.details.next
   try {
     step('starting it again')
-    const undone = await startFrom(hold, journey)
+    const undone = await startFrom(hold, run)
     for (const note of undone.notes) step(note)
     if (undone.outcome === 'stuck') {
       step(`stuck: ${undone.reason}`)
@@ -210,10 +203,10 @@ async function startAgain(
   }
   const unsettled =
     report?.outcome === 'failed' || report?.outcome === 'stuck'
-      ? await settleTarget(journey, dependencies)
+      ? await settleTarget(run, dependencies)
       : undefined
   if (unsettled !== undefined) {
-    diary.step(plan.to, unsettled)
+    log.step(plan.to, unsettled)
     next = `Look whether ${plan.to} serves, too, and undo it: relay-backup rollback --host ${plan.to}`
     if (serving === 'from') serving = 'unknown'
   }

@@ -7,14 +7,14 @@ import { lookAround } from '../runs/visit.ts'
 import { allKinds } from '../sources/registry.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import type { MigrateDependencies } from './dependencies.ts'
-import type { Journey } from './journey.ts'
+import type { MigrationRun } from './migration-run.ts'
 
 /**
  * Takes a snapshot of all of FROM's sources. `held` says that its services were stopped for it, so that no finding need
  * report that. Throws RelayError when a source can't be captured, because TO would lack it.
  */
 export async function takeWhole(
-  { from, runs }: Journey,
+  { from, runs }: MigrationRun,
   { purpose, held }: { readonly purpose: Purpose; readonly held: boolean },
   { restore }: MigrateDependencies,
   signal: AbortSignal,

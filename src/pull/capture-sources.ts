@@ -9,7 +9,7 @@ import type { PullDependencies } from './dependencies.ts'
 import type { NextListing } from './incremental/next-listing.ts'
 import type { PullSourceContext } from './capture-archives.ts'
 import { pullSource, type Chaining } from './pull-source.ts'
-import { groupByQuiesce, whileHeld } from './quiesce.ts'
+import { groupByQuiesce, whileQuiesced } from './quiesce.ts'
 
 /** The outcomes of one host's sources, in order. */
 export interface CapturedSources {
@@ -50,7 +50,7 @@ export async function captureSources(
       if (quiesce === undefined) await capture()
       else {
         const step = (text: string) => reporter.event({ type: 'host-step', host: host.name, step: text })
-        const found = await whileHeld(context, quiesce, dependencies, step, capture)
+        const found = await whileQuiesced(context, quiesce, dependencies, step, capture)
         captured.findings.push(...found)
       }
     } catch (thrown) {

@@ -16,7 +16,7 @@ import { outcomeOf, withRun, type Ended as RunEnded, type Run } from '../runs/ru
 import { visit, type Visit } from '../runs/visit.ts'
 import { captureSources } from './capture-sources.ts'
 import type { NextListing } from './incremental/next-listing.ts'
-import { settleLeftHolds } from './quiesce.ts'
+import { resumeLeftServices } from './quiesce.ts'
 import { pausedFinding, rotateHost } from '../prune/rotate.ts'
 import { serverVersions, toolVersions, type ServerVersions } from './server-versions.ts'
 import { namesToProbe, selectSources, type SourceSelection } from './select-sources.ts'
@@ -163,7 +163,7 @@ async function captureHost(
     probe.access === 'sftp'
       ? undefined
       : await dependencies.lockDeployment(remote, deployment, { sudo: host.sudo, signal })
-  const left = await settleLeftHolds(place, dependencies)
+  const left = await resumeLeftServices(place, dependencies)
   tellFindings(host, left, dependencies)
   const request = { lock, selection, purpose: 'pull', full: options.full } as const
   const captured = await takeSnapshot(place, request, dependencies)
