@@ -179,7 +179,7 @@ async function checkSource(
 /** The services that a restore stops and starts, as far as they can be found without that, and their health. */
 async function checkServices(
   { host, remote, deployment, signal }: Visit,
-  { lookAtVersions, checkHold, waitHealthy }: CheckDependencies,
+  { lookAtVersions, checkQuiesce, waitHealthy }: CheckDependencies,
 ): Promise<readonly Judged[]> {
   const { services, sudo } = host
   const found: Judged[] = []
@@ -194,7 +194,7 @@ async function checkServices(
       })
     const names = [...services.data, ...(services.stop ?? [])]
     if (names.length > 0 && project !== 'unknown')
-      await checkHold(
+      await checkQuiesce(
         remote,
         { services, quiesce: { how: 'stop', services: names }, deployment, sudo },
         signal,
@@ -249,7 +249,7 @@ async function checkLeft(
     const { time, kept } = await lookThere({ host, remote, deployment, signal }, [])
     // The answer tells whole seconds.
     if (time !== undefined) clock = judgeClock(time, before - 1000, now().getTime())
-    const { openJournals, holds: held } = probe
+    const { openJournals, quiesced } = probe
     const locked = await lookAtDeploymentLock(remote, deployment, { sudo: host.sudo, signal }).then(
       () => undefined,
       (error: unknown) => {
@@ -257,7 +257,7 @@ async function checkLeft(
         throw error
       },
     )
-    const judged = judgeLeftovers(host.name, { openJournals, held, kept })
+    const judged = judgeLeftovers(host.name, { openJournals, quiesced, kept })
     return locked === undefined
       ? judged
       : [

@@ -97,7 +97,7 @@ export function judgeLeftovers(
   host: string,
   left: {
     readonly openJournals: readonly string[]
-    readonly held: readonly string[]
+    readonly quiesced: readonly string[]
     readonly kept: readonly { readonly name: string; readonly bytes: number }[]
   },
 ): Judged[] {
@@ -108,10 +108,10 @@ export function judgeLeftovers(
       message: `a restore is not settled: ${left.openJournals.join(', ')}; nothing is pulled before it is`,
       next: `Wait for it to end, or settle it with: relay-backup rollback --host ${host}`,
     })
-  if (left.held.length > 0)
+  if (left.quiesced.length > 0)
     found.push({
       outcome: 'warning',
-      message: 'services are held still: by a pull that runs, or by one that was cut off',
+      message: 'services are stopped or paused: by a pull that runs, or by one that was cut off',
       next: `If none runs now, let them run again with: relay-backup pull ${host}`,
     })
   if (found.length > 0) return found
