@@ -41,6 +41,11 @@ export interface CommandOutcome {
   readonly exitCode: ExitCode
   /** Without a trailing newline; '' prints nothing. */
   readonly text: string
+  /**
+   * In place of `text` under `--quiet`, of an operation: '' when all is well or when its events have said what is not,
+   * else a line a trouble. Absent where the text is what was asked for.
+   */
+  readonly quiet?: string
   readonly json: unknown
 }
 
