@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs'
 import { CommanderError } from 'commander'
 import { createProgram } from './cli/program.ts'
-import type { CommandContext, CommandOutcome, GlobalOptions, ProgressOutput } from './commands/context.ts'
+import type { CommandContext, GlobalOptions, ProgressOutput } from './commands/context.ts'
 import { InterruptedError, UsageError } from './errors.ts'
 import { ExitCode, exitCodeOf, isExpected } from './exit-codes.ts'
 import { errorToJson, renderError } from './report/render-error.ts'
@@ -45,7 +45,11 @@ export async function main(argv: readonly string[]): Promise<void> {
       verbose = globals.verbose
       const outcome = await command(contextFor(globals, controller.signal))
       process.exitCode = outcome.exitCode
-      await print(json ? `${JSON.stringify(outcome.json, null, 2)}\n` : withNewline(outcome))
+      await print(
+        json
+          ? `${JSON.stringify(outcome.json, null, 2)}\n`
+          : withNewline(globals.quiet ? (outcome.quiet ?? outcome.text) : outcome.text),
+      )
     })
     await program.parseAsync([...argv])
   } catch (thrown) {
@@ -76,6 +80,7 @@ function contextFor(globals: GlobalOptions, signal: AbortSignal): CommandContext
       verbose: globals.verbose,
       color: globals.color && useColor(process.stderr),
     },
+    output: process.stdout,
     columns: process.stdout.isTTY ? process.stdout.columns : undefined,
     color: globals.color && useColor(process.stdout),
     env: process.env,
@@ -103,8 +108,8 @@ function useColor(stream: NodeJS.WriteStream): boolean {
   return Boolean(stream.isTTY) && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
 }
 
-function withNewline(outcome: CommandOutcome): string {
-  return outcome.text === '' ? '' : `${outcome.text}\n`
+function withNewline(text: string): string {
+  return text === '' ? '' : `${text}\n`
 }
 
 function print(text: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { SourceError } from '../errors.ts'
 import { containersUsing, isUp, isWithin } from './docker-paths.ts'
 import { describeProject } from '../model/server-services.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../model/nearest.ts'
 import { startingOrder } from './starting-order.ts'
 import type { ComposeProject, ContainerLook, DockerLook } from './contract.ts'
 
