@@ -93,6 +93,36 @@ describe('list', () => {
     expect((await list(made.context, [])).text).not.toContain('damaged')
   })
 
+  test('a lost file pauses rotation with the command that gives it up; verify still tells it', async () => {
+    await using made = await labWithDays(4)
+    const lost = made.made[2]?.id ?? ''
+    await rm(join(made.path, 'prod', lost, 'logs.tar.zst.gpg'))
+    const waits = await prune(made.context, ['prod'], {})
+    expect(waits.exitCode).toBe(1)
+    expect(waits.text).toContain(`relay-backup prune prod --accept-loss ${lost}`)
+    // A person's word for the whole of it is not enough: what is lost must be named.
+    expect((await prune(made.context, ['prod'], { accept: true })).exitCode).toBe(1)
+    for (const [args, flags] of [
+      [[], { acceptLoss: [lost] }],
+      [['prod'], { acceptLoss: [lost], dryRun: true }],
+    ] as const) {
+      await expect(prune(made.context, args, flags)).rejects.toThrow(UsageError)
+    }
+    const whole = await prune(made.context, ['prod'], { acceptLoss: [made.made[3]?.id ?? ''] })
+    expect(whole).toMatchObject({
+      exitCode: 1,
+      text: expect.stringContaining('No damage is known') as string,
+    })
+
+    const goes = await prune(made.context, ['prod'], { acceptLoss: [`prod/${lost}`] })
+    expect(goes.exitCode).toBe(0)
+    expect(goes.text).toContain('1 removed')
+    const verified = await verify(made.context, ['prod'], {})
+    expect(verified.exitCode).toBe(4)
+    expect(verified.text).toContain('The file is gone')
+    expect((await list(made.context, [])).text).toMatch(new RegExp(`${lost} .* complete, damaged, given up `))
+  })
+
   test('an unknown host is a usage error with a suggestion', async () => {
     await using made = await labWithDays(1)
     await expect(list(made.context, ['prid'])).rejects.toMatchObject({
@@ -279,7 +309,7 @@ describe('prune', () => {
     await rm(made.vault.filePath(made.made[2] as Snapshot, 'logs.tar.zst.gpg'))
     const outcome = await prune(made.context, [], { accept: true })
     expect(outcome.exitCode).toBe(1)
-    expect(outcome.text).toContain('Next: See all of it with: relay-backup verify prod')
+    expect(outcome.text).toContain('prove it with: relay-backup verify prod')
     expect(await made.vault.snapshots('prod')).toHaveLength(3)
   })
 
