@@ -10,7 +10,8 @@ export function declareVaultCommands(program: Command, declare: Declare): void {
     program
       .command('list')
       .description('the snapshots in the vault')
-      .argument('[host]', 'only those of this host'),
+      .argument('[host]', 'only those of this host')
+      .option('--all', 'retired ones, too: retention dropped them, and newer ones build on them'),
     async () => (await import('../commands/list.ts')).list,
   )
   declare(

@@ -130,7 +130,7 @@ function renderFailure(host: string, error: RelayError): string {
 }
 
 function renderRotation(host: string, rotation: RotationOutcome, dryRun: boolean, color: boolean): string {
-  const { decisions, archives, paused, kept, removed, retired } = rotation
+  const { decisions, archives, paused, kept, keptBy, removed, retired, reinstated, needed } = rotation
   if (decisions.length === 0) return `${host}: no snapshots`
   const rows = [
     ...decisions.map(({ id, action, reasons }) => [`${host}/${id}`, action, reasons.join('; ')]),
@@ -140,13 +140,19 @@ function renderRotation(host: string, rotation: RotationOutcome, dryRun: boolean
   if (paused !== undefined) {
     return `${table}\n\n${host}: nothing was removed: ${printable(paused)}\nNext: ${pausedNext(host, rotation)}`
   }
-  const would = dryRun ? 'would stay' : 'stay'
+  const why = keptBy.map(({ count, why: reason }) => `${count} ${reason}`).join(', ')
+  const would = dryRun ? 'would be ' : ''
   const counts = [
-    `${formatCount(kept, 'snapshot')} ${would}`,
-    `${removed.length} ${dryRun ? 'would be removed' : 'removed'}`,
-    ...(retired.length === 0 ? [] : [`${retired.length} retired`]),
+    `${formatCount(kept, 'snapshot')} ${dryRun ? 'would stay' : 'stay'}${why === '' ? '' : ` (${why})`}`,
+    ...(reinstated.length === 0 ? [] : [`${reinstated.length} ${would}brought back`]),
+    `${removed.length} ${would}removed`,
+    ...(retired.length === 0 ? [] : [`${retired.length} ${would}retired`]),
   ]
-  return `${table}\n\n${host}: ${counts.join(', ')}`
+  const onDisk =
+    needed === 0
+      ? ''
+      : `\n${formatCount(needed, 'snapshot')} on disk only because newer ones build on ${needed === 1 ? 'it' : 'them'}; see: relay-backup list ${host} --all`
+  return `${table}\n\n${host}: ${counts.join(', ')}${onDisk}`
 }
 
 function pausedNext(host: string, { damaged }: RotationOutcome): string {

@@ -21,6 +21,7 @@ import { pausedFinding, rotateHost } from '../prune/rotate.ts'
 import { serverVersions, toolVersions, type ServerVersions } from './server-versions.ts'
 import { namesToProbe, selectSources, type SourceSelection } from './select-sources.ts'
 import { setBackFinding } from './set-back.ts'
+import { heldBytes } from '../sources/held-bytes.ts'
 import { findShrinkage, type Shrinkage } from './shrinkage.ts'
 
 type Ended = Omit<HostPullReport, 'host' | 'duration'>
@@ -269,7 +270,15 @@ export async function takeSnapshot(
   )
   // This comes last, because a listing describes a snapshot that is there.
   for (const listing of listings) await listing.commit(snapshot, vault)
-  return { snapshot, compose, sources: captured.reports, findings }
+  const sources = captured.reports.map((report) => withChange(report, before))
+  return { snapshot, compose, sources, findings }
+}
+
+/** How a source's size has changed since the last complete snapshot. */
+function withChange(report: SourcePullReport, before: Snapshot | undefined): SourcePullReport {
+  const was = before?.manifest.sources.find(({ name }) => name === report.source)
+  if (was === undefined || report.outcome === 'failed') return report
+  return { ...report, change: report.size - heldBytes(was) }
 }
 
 function tellFindings(host: HostConfig, findings: readonly Finding[], { reporter }: PullDependencies): void {

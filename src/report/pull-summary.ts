@@ -180,8 +180,9 @@ function sourceLines(source: SourcePullReport, width: number, paint: Paint): str
     source.outcome === 'failed'
       ? [`  ${name}  ${paint.red('failed')}`]
       : [
-          `  ${name}  ${torn}${formatCount(source.entries, 'entry', 'entries')}, ${formatSize(source.plainBytes)}; ` +
-            `${formatSize(source.bytes)} encrypted, ${formatSize(source.wireBytes)} over the wire`,
+          `  ${name}  ${torn}${formatCount(source.entries, 'entry', 'entries')}, ${formatSize(source.size)} ` +
+            `(${describeChange(source.change)}); ` +
+            `${formatSize(source.wireBytes)} over the wire, ${formatSize(source.bytes)} encrypted`,
         ]
   for (const { code, count } of source.warnings)
     lines.push(`    ${paint.yellow('warning:')} ${printable(codeWords(code))}: ${formatNumber(count)}`)
@@ -193,6 +194,12 @@ function sourceLines(source: SourcePullReport, width: number, paint: Paint): str
   }
   if (source.error !== undefined) lines.push(...errorLines(source.error, '    ', paint))
   return lines
+}
+
+function describeChange(change: number | undefined): string {
+  if (change === undefined) return 'new'
+  if (change === 0) return 'same size'
+  return `${change > 0 ? '+' : '-'}${formatSize(Math.abs(change))}`
 }
 
 function findingLines({ outcome, message, next }: Finding, paint: Paint): string[] {
@@ -215,16 +222,33 @@ function errorLines(error: RelayError, indent: string, paint: Paint): string[] {
 function rotationLines(rotation: RotationReport, paint: Paint): string[] {
   if (rotation.paused !== undefined)
     return [`  ${paint.yellow('rotation paused:')} ${printable(rotation.paused)}; nothing was removed`]
-  const { kept, removed, retired } = rotation
-  const counts = [
-    `${kept} kept`,
-    ...(removed.length === 0 ? [] : [`${removed.length} removed`]),
-    ...(retired.length === 0 ? [] : [`${retired.length} retired`]),
-  ]
+  const { removed, retired, reinstated } = rotation
   return [
-    `  rotation: ${counts.join(', ')}`,
+    `  rotation: ${rotationCounts(rotation).join(', ')}`,
+    ...reinstated.map(({ snapshot, why }) => `    brought back ${snapshot}: ${printable(why)}`),
     ...removed.map(({ snapshot, why }) => `    removed ${snapshot}: ${printable(why)}`),
     ...retired.map(({ snapshot, why }) => `    retired ${snapshot}: ${printable(why)}`),
+  ]
+}
+
+/** `9 kept (7 by last 7, 2 safety)`, and what has changed. */
+export function rotationCounts({
+  kept,
+  keptBy,
+  removed,
+  retired,
+  reinstated,
+  needed,
+}: RotationReport): string[] {
+  const why = keptBy.map((one) => `${one.count} ${one.why}`).join(', ')
+  return [
+    `${kept} kept${why === '' ? '' : ` (${why})`}`,
+    ...(reinstated.length === 0 ? [] : [`${reinstated.length} brought back`]),
+    ...(removed.length === 0 ? [] : [`${removed.length} removed`]),
+    ...(retired.length === 0 ? [] : [`${retired.length} retired`]),
+    ...(needed === 0
+      ? []
+      : [`${needed} on disk only because newer ones build on ${needed === 1 ? 'it' : 'them'}`]),
   ]
 }
 

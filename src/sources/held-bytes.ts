@@ -1,5 +1,5 @@
 import type { ManifestSource } from '../model/snapshot.ts'
-import { findKind } from '../sources/registry.ts'
+import { findKind } from './registry.ts'
 
 /**
  * Bytes of what a source held when it was captured. Of an incremental that is more than what is in its own archives, so
