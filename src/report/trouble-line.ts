@@ -1,4 +1,4 @@
-import type { RelayError } from '../errors.ts';
+import type { RelayError } from '../errors.ts'
 import { ConfigError } from '../errors.ts'
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
