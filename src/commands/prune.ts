@@ -134,7 +134,7 @@ function prunedTroubles(one: PrunedHost): string[] {
             label: 'failed',
             where: host,
             message: `nothing was removed: ${paused}`,
-            next: pausedNext(host, rotation),
+            next: rotation.next,
           }),
         ]),
     ...(notice === undefined ? [] : [troubleLine({ label: 'warning', where: host, message: notice })]),

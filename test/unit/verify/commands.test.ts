@@ -66,12 +66,13 @@ describe('list', () => {
     }
     const outcome = await list(made.context, [])
     expect(outcome.text.split('\n')).toEqual([
-      'snapshot                  age  purpose  state       size  sources',
-      'prod/20251118T020000Z  4d ago  pull     complete  1000 B  logs',
-      'prod/20251119T020000Z  3d ago  pull     complete  1000 B  logs     latest',
-      'prod/20251120T020000Z  2d ago  pull     partial   1000 B  logs',
+      'snapshot                  age  purpose  state       holds  in vault  sources',
+      'prod/20251118T020000Z  4d ago  pull     complete  3.9 KiB    1000 B  logs',
+      'prod/20251119T020000Z  3d ago  pull     complete  3.9 KiB    1000 B  logs     latest',
+      'prod/20251120T020000Z  2d ago  pull     partial   3.9 KiB    1000 B  logs',
       '',
-      '3 snapshots of 1 host, 2.9 KiB',
+      '3 snapshots of 1 host, 3.9 KiB in the vault',
+      '1000 B of that are in 1 retired snapshot: retention dropped it, and newer ones build on it (see: relay-backup list --all)',
     ])
     const [host] = (outcome.json as { hosts: ListedHost[] }).hosts
     expect(host?.snapshots.map(({ latest }) => latest)).toEqual([false, true, false])
@@ -267,7 +268,7 @@ describe('prune', () => {
       'prod/20251118T020000Z  keep    last 2 of 2',
       'prod/20251119T020000Z  keep    last 1 of 2',
       '',
-      'prod: 2 snapshots would stay, 1 would be removed',
+      'prod: 2 snapshots would stay (2 by last 2), 1 would be removed',
     ])
     expect(await made.vault.snapshots('prod')).toHaveLength(3)
     expect(await made.vault.runs('prod')).toEqual([])
