@@ -5,6 +5,7 @@ import type { CommandContext, GlobalOptions, ProgressOutput } from './commands/c
 import { InterruptedError, UsageError } from './errors.ts'
 import { ExitCode, exitCodeOf, isExpected } from './exit-codes.ts'
 import { errorToJson, renderError } from './report/render-error.ts'
+import { errorTroubles } from './report/trouble-line.ts'
 import { TOOL } from './version.ts'
 
 /** The process's edge: signals, exit codes, rendering of results and errors. Never throws. */
@@ -12,6 +13,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   let json = argv.includes('--json')
   let color = useColor(process.stderr)
   let verbose = argv.includes('--verbose')
+  let quiet = argv.includes('--quiet')
   const controller = new AbortController()
   let interrupts = 0
   const interrupt = () => {
@@ -25,6 +27,12 @@ export async function main(argv: readonly string[]): Promise<void> {
     }
     controller.abort(error)
   }
+  const told = (error: unknown) =>
+    quiet && isExpected(error)
+      ? errorTroubles(error)
+          .map((line) => `${line}\n`)
+          .join('')
+      : renderError(error, { color, verbose })
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGHUP', interrupt)
   // When the reader goes away (`| head`), the program ends quietly, as any Unix tool does. An outcome that is known
   // stays the exit code.
@@ -43,6 +51,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       json = globals.json
       color = globals.color && color
       verbose = globals.verbose
+      quiet = globals.quiet
       const outcome = await command(contextFor(globals, controller.signal))
       process.exitCode = outcome.exitCode
       await print(
@@ -59,7 +68,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     } else {
       const error = controller.signal.aborted ? controller.signal.reason : asUsage(thrown)
       // stderr is NDJSON then, but the stack of a defect is worth more.
-      if (!json || !isExpected(error)) process.stderr.write(renderError(error, { color, verbose }))
+      if (!json || !isExpected(error)) process.stderr.write(told(error))
       process.exitCode = exitCodeOf(error)
       if (json) await print(`${JSON.stringify(errorToJson(error), null, 2)}\n`)
     }

@@ -7,6 +7,7 @@ import { pathToJson, printable } from '../model/path-bytes.ts'
 import { formatCount, formatSize } from '../model/units.ts'
 import { errorToJson } from '../report/render-error.ts'
 import { resolveSnapshot } from '../vault/resolve-snapshot.ts'
+import { troubleLine } from '../report/trouble-line.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { wireLook } from './wire-look.ts'
 
@@ -28,7 +29,7 @@ export async function extract(
   const to = resolve(context.cwd, flags.to)
   const request = { snapshot, addresses, to, overwrite: flags.overwrite === true }
   const report = await extractSnapshot(request, dependencies, context.signal)
-  return { exitCode: exitCodeOf(report), text: render(report), json: toJson(report) }
+  return { exitCode: exitCodeOf(report), text: render(report), quiet: troubles(report), json: toJson(report) }
 }
 
 /** A device or a FIFO has no content: that it is not made here is no failure. */
@@ -94,6 +95,23 @@ function render(report: ExtractReport): string {
     ),
   )
   return lines.join('\n')
+}
+
+/** What is not here though it was asked for, a line each. */
+function troubles({ leftOut, failed }: Parameters<typeof render>[0]): string {
+  return [
+    ...leftOut.map(({ source, member, why }) =>
+      troubleLine({
+        label: 'warning',
+        where: shownAddress(source, member),
+        message: `left out, because ${why}`,
+      }),
+    ),
+    ...failed.flatMap(({ error, source, member }) => {
+      const where = member === undefined ? source : shownAddress(source, member)
+      return [troubleLine({ label: 'failed', where, message: error.message, next: error.details.next })]
+    }),
+  ].join('\n')
 }
 
 function grouped<T>(

@@ -9,6 +9,7 @@ import type { RotatedHost, RotationOutcome } from '../prune/rotate.ts'
 import { errorToJson } from '../report/render-error.ts'
 import { createReporter } from '../report/reporter.ts'
 import { renderTable } from '../report/table.ts'
+import { errorTroubles, findingTroubles, troubleLine } from '../report/trouble-line.ts'
 import { openLedgerMarks } from '../state/ledger-marks.ts'
 import { accessFindings } from '../vault/access.ts'
 import type { Vault } from '../vault/contract.ts'
@@ -54,6 +55,7 @@ export async function prune(
       ),
       renderPruned(hosts, dryRun, context.color),
     ].join('\n'),
+    quiet: [...findingTroubles(warnings), ...hosts.flatMap(prunedTroubles)].join('\n'),
     json: {
       dryRun,
       warnings,
@@ -101,6 +103,25 @@ function renderPruned(hosts: readonly PrunedHost[], dryRun: boolean, color: bool
           ].join('\n'),
     )
     .join('\n\n')
+}
+
+function prunedTroubles(one: PrunedHost): string[] {
+  if ('error' in one) return errorTroubles(one.error.withDetails({ host: one.host }), 'failed')
+  const { host, rotation, notice } = one
+  const { paused } = rotation
+  return [
+    ...(paused === undefined
+      ? []
+      : [
+          troubleLine({
+            label: 'failed',
+            where: host,
+            message: `nothing was removed: ${paused}`,
+            next: pausedNext(host, rotation),
+          }),
+        ]),
+    ...(notice === undefined ? [] : [troubleLine({ label: 'warning', where: host, message: notice })]),
+  ]
 }
 
 function renderFailure(host: string, error: RelayError): string {

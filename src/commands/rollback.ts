@@ -58,9 +58,12 @@ export async function rollback(
     },
     context.signal,
   )
+  const exitCode = exitCodeOf(report)
+  const text = renderRollbackReport(report)
   return {
-    exitCode: exitCodeOf(report),
-    text: renderRollbackReport(report),
+    exitCode,
+    text,
+    quiet: exitCode === ExitCode.done ? '' : `failed: ${text.replaceAll(/\n */g, '; ')}`,
     json: rollbackReportToJson(report),
   }
 }

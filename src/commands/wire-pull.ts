@@ -67,7 +67,10 @@ export async function wirePull(
     if (finding.outcome === 'ok') continue
     reporter.event({ type: 'warning', code: finding.check, message: finding.message, next: finding.next })
   }
-  const notExported = await exportWarning(context.env, encryptor.recipients)
+  // Advice that is given once, and not to whoever wants to hear of trouble only.
+  const notExported = context.globals.quiet
+    ? undefined
+    : await exportWarning(context.env, encryptor.recipients)
   if (notExported !== undefined) {
     reporter.event({
       type: 'warning',
@@ -132,7 +135,11 @@ export function wireVisits(
   context: CommandContext,
   reporter: Reporter & { readonly makeRoom: () => Promise<void> },
 ): VisitDependencies {
-  const warn = (message: string) => reporter.event({ type: 'warning', code: 'ssh-config', message })
+  const warn = (message: string) => {
+    // It is as somebody wrote it, every time, and in the error of a login that fails.
+    if (context.globals.quiet) return
+    reporter.event({ type: 'warning', code: 'ssh-config', message })
+  }
   return visitsBy(sshConnector(context, warn, () => reporter.makeRoom()))
 }
 

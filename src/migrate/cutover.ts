@@ -32,7 +32,7 @@ export async function cutOver(
   const first = await pullRunning(run, dependencies, signal)
   await using target = await openTarget(run, first, dependencies, signal)
   step('locking the deployment')
-  await using hold = await RestoreDriver.start(
+  await using fromDriver = await RestoreDriver.start(
     from.remote,
     {
       deployment: from.deployment,
@@ -49,7 +49,7 @@ export async function cutOver(
     const since = pull.now().getTime() - Date.parse(first.manifest.finishedAt)
     await sleep(Math.max(0, 1000 - since), undefined, { signal })
   }
-  insist('opening the journal', await hold.begin(signal), step)
+  insist('opening the journal', await fromDriver.begin(signal), step)
   const stoppedAt = pull.now()
   const downtime = (): number => pull.now().getTime() - stoppedAt.getTime()
   const laps: { what: string; milliseconds: number }[] = []
@@ -61,7 +61,14 @@ export async function cutOver(
   let report: RestoreReport | undefined
   let problem: RelayError
   try {
-    const { snapshot: last, findings: late } = await stopAndPull(run, hold, dependencies, first, lap, signal)
+    const { snapshot: last, findings: late } = await stopAndPull(
+      run,
+      fromDriver,
+      dependencies,
+      first,
+      lap,
+      signal,
+    )
     snapshots = { ...snapshots, cutover: last.id }
     let served = 0
     const handOver = {
@@ -72,13 +79,17 @@ export async function cutOver(
       },
       ready: async () => {
         lap(`bringing it to ${plan.to}, with its data services`)
-        insist('checking that it is stopped', await hold.checkStopped(signal), step)
+        insist('checking that it is stopped', await fromDriver.checkStopped(signal), step)
       },
       decide: async (keep: () => Promise<void>) => {
         lap('comparing')
         served = downtime()
-        insist('checking that it is stopped', await hold.checkStopped(new AbortController().signal), step)
-        await handOverTo(keep, hold, run, dependencies)
+        insist(
+          'checking that it is stopped',
+          await fromDriver.checkStopped(new AbortController().signal),
+          step,
+        )
+        await handOverTo(keep, fromDriver, run, dependencies)
         step('given up: it stays stopped')
       },
     }
@@ -106,7 +117,7 @@ export async function cutOver(
   step(`failed: ${problem.message}`)
   await target[Symbol.asyncDispose]()
   return {
-    ...(await startAgain(run, hold, problem, report, dependencies)),
+    ...(await startAgain(run, fromDriver, problem, report, dependencies)),
     snapshots,
     downtime: downtime(),
     laps,
@@ -124,7 +135,7 @@ async function pullRunning(
     sudo: host.sudo,
     signal,
   })
-  return await takeWhole(run, { purpose: 'pull', held: false }, dependencies, signal)
+  return await takeWhole(run, { purpose: 'pull', stopped: false }, dependencies, signal)
 }
 
 /**
@@ -133,7 +144,7 @@ async function pullRunning(
  */
 async function stopAndPull(
   run: MigrationRun,
-  hold: RestoreDriver,
+  fromDriver: RestoreDriver,
   dependencies: MigrateDependencies,
   first: Snapshot,
   lap: (what: string) => void,
@@ -143,26 +154,26 @@ async function stopAndPull(
   const step = (text: string): void => log.step(plan.from, text)
   if (services.from.manager === 'command' || savesAtStop(first)) {
     step('stopping all services')
-    insist('stopping services', await hold.stop(signal), step)
+    insist('stopping services', await fromDriver.stop(signal), step)
     lap('stopping')
     step('taking the last pull')
-    const last = await takeWhole(run, { purpose: 'cutover', held: true }, dependencies, signal)
+    const last = await takeWhole(run, { purpose: 'cutover', stopped: true }, dependencies, signal)
     lap('the last pull')
     await insistOnSaved(run, first, last, signal)
     return { snapshot: withSettings(last, first), findings: [] }
   }
   step('stopping the writers')
-  insist('stopping the writers', await hold.stopWriters(signal), step)
+  insist('stopping the writers', await fromDriver.stopWriters(signal), step)
   step('taking the last pull')
-  const last = await takeWhole(run, { purpose: 'cutover', held: false }, dependencies, signal)
+  const last = await takeWhole(run, { purpose: 'cutover', stopped: false }, dependencies, signal)
   step('stopping all services')
-  insist('stopping services', await hold.stop(signal), step)
+  insist('stopping services', await fromDriver.stop(signal), step)
   lap('stopping, and a pull from what still runs')
   step('pulling what was written until then')
   const late = withLateWrites(
     run,
     last,
-    await takeWhole(run, { purpose: 'cutover', held: true }, dependencies, signal),
+    await takeWhole(run, { purpose: 'cutover', stopped: true }, dependencies, signal),
   )
   lap('the last pull')
   return late
@@ -171,7 +182,7 @@ async function stopAndPull(
 /** TO does not serve, or at least is not meant to: FROM starts, and TO is undone if that is still to be done. */
 async function startAgain(
   run: MigrationRun,
-  hold: RestoreDriver,
+  fromDriver: RestoreDriver,
   error: RelayError,
   report: RestoreReport | undefined,
   dependencies: MigrateDependencies,
@@ -184,7 +195,7 @@ async function startAgain(
   let next = error.details.next
   try {
     step('starting it again')
-    const undone = await startFrom(hold, run)
+    const undone = await startFrom(fromDriver, run)
     for (const note of undone.notes) step(note)
     if (undone.outcome === 'stuck') {
       step(`stuck: ${undone.reason}`)

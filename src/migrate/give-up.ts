@@ -13,14 +13,14 @@ import type { MigrationRun } from './migration-run.ts'
  */
 export async function handOverTo(
   keep: () => Promise<void>,
-  hold: RestoreDriver,
+  fromDriver: RestoreDriver,
   run: MigrationRun,
   dependencies: MigrateDependencies,
 ): Promise<void> {
   const { from, plan, log } = run
   const patient = new AbortController().signal
   // Both lines are written before anything is waited for.
-  const [keeping, giving] = [keep(), hold.commit(patient)]
+  const [keeping, giving] = [keep(), fromDriver.commit(patient)]
   log.step(plan.to, 'giving up the other side')
   const [kept, given] = await Promise.allSettled([keeping, giving])
   if (kept.status === 'rejected') await insistOnKept(kept.reason, run, dependencies)
@@ -36,8 +36,11 @@ export async function handOverTo(
 }
 
 /** Lets FROM serve, also when it was given up already. Throws what {@link isOutOfReach} when it can't be asked. */
-export async function startFrom(hold: RestoreDriver, { from, plan }: MigrationRun): Promise<UndoResult> {
-  if (!hold.ended) return hold.rollback()
+export async function startFrom(
+  fromDriver: RestoreDriver,
+  { from, plan }: MigrationRun,
+): Promise<UndoResult> {
+  if (!fromDriver.ended) return fromDriver.rollback()
   const { signal } = new AbortController()
   return rollbackRestore(from.remote, { ...from, signal, id: plan.id })
 }

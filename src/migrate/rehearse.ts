@@ -16,7 +16,7 @@ export async function rehearse(
       sudo: from.host.sudo,
       signal,
     })
-    return await takeWhole(run, { purpose: 'pull', held: false }, dependencies, signal)
+    return await takeWhole(run, { purpose: 'pull', stopped: false }, dependencies, signal)
   }
   const snapshot = await taking()
   const report = await bring(run, snapshot, dependencies, signal)

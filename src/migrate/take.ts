@@ -10,16 +10,16 @@ import type { MigrateDependencies } from './dependencies.ts'
 import type { MigrationRun } from './migration-run.ts'
 
 /**
- * Takes a snapshot of all of FROM's sources. `held` says that its services were stopped for it, so that no finding need
+ * Takes a snapshot of all of FROM's sources. `stopped` says that its services were stopped for it, so that no finding need
  * report that. Throws RelayError when a source can't be captured, because TO would lack it.
  */
 export async function takeWhole(
   { from, runs }: MigrationRun,
-  { purpose, held }: { readonly purpose: Purpose; readonly held: boolean },
+  { purpose, stopped }: { readonly purpose: Purpose; readonly stopped: boolean },
   { restore }: MigrateDependencies,
   signal: AbortSignal,
 ): Promise<Snapshot> {
-  const pull = held ? { ...restore.pull, reporter: withoutStopped(restore.pull.reporter) } : restore.pull
+  const pull = stopped ? { ...restore.pull, reporter: withoutStopped(restore.pull.reporter) } : restore.pull
   const { host } = from
   const place = await lookAround({ ...from, signal }, { names: namesToProbe(host) }, pull)
   const { lock } = runs.from

@@ -2,6 +2,7 @@ import type { Checked, CheckReport } from '../model/check-report.ts'
 import { printable } from '../model/path-bytes.ts'
 import { formatCount } from '../model/units.ts'
 import { createPaint, type Paint } from './paint.ts'
+import { troubleLine } from './trouble-line.ts'
 
 /** What a report of `check` is fitted into. */
 export interface CheckStyle {
@@ -31,12 +32,10 @@ export function renderCheckReport({ checks, hosts }: CheckReport, style: CheckSt
 /** One line for each check that is not ok, for `--quiet`; '' where all are. */
 export function renderTroubles({ checks }: CheckReport): string {
   return checks
-    .filter(({ outcome }) => outcome !== 'ok')
-    .map(({ host, outcome, message, next, ...one }) =>
-      [
-        `${outcome}: ${host === undefined ? '' : `${printable(host)}: `}${label(one)}: ${printable(message)}`,
-        ...(next === undefined ? [] : [`Next: ${printable(next)}`]),
-      ].join('. '),
+    .flatMap(({ host, outcome, message, next, ...one }) =>
+      outcome === 'ok'
+        ? []
+        : [troubleLine({ label: outcome, where: host, message: `${label(one)}: ${message}`, next })],
     )
     .join('\n')
 }

@@ -14,6 +14,7 @@ import { codeWords, formatAge } from './format.ts'
 import { createPaint } from './paint.ts'
 import type { Paint } from './paint.ts'
 import { errorToJson, toolLines } from './render-error.ts'
+import { errorTroubles, findingTroubles, troubleLine } from './trouble-line.ts'
 
 /** What a pull did, for a person; without a trailing newline. */
 export function renderPullReport(report: PullReport, style: { readonly color: boolean }): string {
@@ -43,6 +44,24 @@ export function renderPullPlans(
     ...plans.flatMap((plan) => planLines(plan, paint)),
     ...findings.flatMap((finding) => findingLines(finding, paint)),
   ].join('\n')
+}
+
+/** What speaks against the planned pulls, a line each. */
+export function pullPlanTroubles(
+  plans: readonly PullPlanReport[],
+  findings: readonly Finding[],
+): readonly string[] {
+  return [
+    ...findingTroubles(findings),
+    ...plans.flatMap(({ host, outcome, sources, notices, error }) => {
+      const errors = [error, ...sources.map((source) => source.error?.withDetails({ source: source.source }))]
+      const lines = errors.flatMap((one) =>
+        one === undefined ? [] : errorTroubles(one.withDetails({ host }), 'failed'),
+      )
+      if (outcome !== 'partial' || lines.length > 0) return lines
+      return notices.map((message) => troubleLine({ label: 'warning', where: host, message }))
+    }),
+  ]
 }
 
 /** The same for a program. */

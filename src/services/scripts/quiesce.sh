@@ -1,4 +1,4 @@
-# Holds services still while their data is read. A leased script (remote/scripts/lib/lease.sh): its end, however it comes, starts
+# Stops or pauses services while their data is read. A leased script (remote/scripts/lib/lease.sh): its end, however it comes, starts
 # again what it has stopped, and unpauses what it has paused.
 # Arguments (behind the lease's): DEPLOYMENT ID
 #   DEPLOYMENT absolute; whoever calls has its lock. ID is used once: letters and digits

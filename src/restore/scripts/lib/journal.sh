@@ -12,11 +12,11 @@
 #   load N TARGET NEW OLD FAILED SCRIPT ARGUMENT...
 #                                data in a server that runs (restore/scripts/lib/load.sh): names in it
 #   services MANAGER VALUE...    service data|rest NAME
-#   migration ROLE HOST          from: only services are held still, there are no units; to, rehearsal: services start
+#   migration ROLE HOST          from: only services are stopped, there are no units; to, rehearsal: services start
 #                                whether they ran before or not. HOST is the other side
 #   container NAME ID POLICY     of the service NAME, that ran; its restart policy, which is `no` from here on
 #   container-settled ID         its restart policy is back
-#   hold KIND MARK               services are held still: stop or pause; by which process (remote/scripts/lib/lock.sh)
+#   hold KIND MARK               services are quiesced, by stop or pause; by which process (remote/scripts/lib/lock.sh)
 #   paused NAME ID               a container of the service NAME, that ran; it is paused from here on
 #   begun                        stopping, running NAME (one a service that ran), writers-stopped, stopped, swapping
 #   made N COUNT                 that many missing ancestors of the target are made

@@ -1,4 +1,5 @@
-# Holds the append-only files of a running Redis still while they are read. A leased script (remote/scripts/lib/lease.sh).
+# Pins the append-only files of a running Redis while they are read: no rewrite removes one, and each is linked
+# aside. A leased script (remote/scripts/lib/lease.sh).
 # Arguments (behind the lease's): HOST PORT USER TLS CONTAINER DIRECTORY ID MEMBER NAME POLL
 #   DIRECTORY is Redis's own, absolute; ID is made by the client
 #   MEMBER/NAME is what the files' place is to be called in the archive; NAME is appenddirname, or appendfilename

@@ -6,8 +6,8 @@ import type { Session } from '../talk/session.ts'
 import { nameOf, refusal } from '../failures.ts'
 import { readAccess } from './read-access.ts'
 
-/** The append-only files, held still on the server. Disposing it puts everything back. */
-export interface AofHold extends AsyncDisposable {
+/** The append-only files, linked aside on the server while Redis does not rewrite them. Disposing it puts everything back. */
+export interface PinnedAof extends AsyncDisposable {
   /** Absolute; the files are in `<tree>/<member>/<name>`. */
   readonly tree: string
   readonly bytes: number
@@ -21,7 +21,7 @@ const POLL = 1
  * Keeps Redis from rewriting its AOF and links its files aside, under a lease. `name` is the directory of a
  * multi-part AOF, or the single file. Throws SourceError.
  */
-export async function holdAof(session: Session, directory: string, name: string): Promise<AofHold> {
+export async function pinAof(session: Session, directory: string, name: string): Promise<PinnedAof> {
   const { context, location } = session
   const lease = await context.host.lease(
     {
@@ -32,7 +32,7 @@ export async function holdAof(session: Session, directory: string, name: string)
         ...[directory, randomBytes(6).toString('hex'), location.member, name, String(POLL)],
       ],
       privilege: context.privilege,
-      title: 'holding the AOF of Redis on the server',
+      title: 'pinning the AOF of Redis on the server',
     },
     { firstLines: session.lines, signal: context.signal },
   )
@@ -41,7 +41,7 @@ export async function holdAof(session: Session, directory: string, name: string)
       const line = await lease.nextLine(context.signal)
       if (line === undefined) {
         const exit = await lease.release()
-        throw new SourceError('redis-aof-hold', 'Holding the AOF on the server was cut off', {
+        throw new SourceError('redis-aof-hold', 'Pinning the AOF on the server was cut off', {
           exitStatus: exit.status,
           stderr: exit.stderr,
           next: 'Pull again.',
@@ -50,7 +50,7 @@ export async function holdAof(session: Session, directory: string, name: string)
       const [word, first = '', second] = fieldsOf(line)
       if (word === 'wait') context.step(`waiting for ${first}`)
       if (word === 'failed') throw failure(session, first, second ?? '')
-      if (word === 'ready') return new Hold(session, lease, decodeText(second), Number(first) * 1024)
+      if (word === 'ready') return new Pinned(session, lease, decodeText(second), Number(first) * 1024)
     }
   } catch (error) {
     await lease[Symbol.asyncDispose]()
@@ -58,7 +58,7 @@ export async function holdAof(session: Session, directory: string, name: string)
   }
 }
 
-class Hold implements AofHold {
+class Pinned implements PinnedAof {
   readonly #session: Session
   readonly #lease: Lease
   readonly tree: string
@@ -108,7 +108,7 @@ function failure(session: Session, code: string, text: string): SourceError {
     case 'link':
       return new SourceError(
         'redis-aof-link',
-        `uid ${session.context.probe.uid} can't hold the append-only files: hard links in ${session.location.directory} are not permitted`,
+        `uid ${session.context.probe.uid} can't pin the append-only files: hard links in ${session.location.directory} are not permitted`,
         {
           stderr: text,
           next: session.context.privilege
@@ -126,6 +126,6 @@ function failure(session: Session, code: string, text: string): SourceError {
         next: 'Look on the server who calls BGREWRITEAOF (redis-cli INFO persistence), then pull again.',
       })
     default:
-      return refusal(session.config, 'hold AOF rewrites (CONFIG SET auto-aof-rewrite-percentage)', text)
+      return refusal(session.config, 'pin the AOF (CONFIG SET auto-aof-rewrite-percentage)', text)
   }
 }
