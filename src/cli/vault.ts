@@ -2,14 +2,16 @@ import type { Command } from 'commander'
 import { keepMemorySmall } from '../memory.ts'
 import type { Declare } from './program.ts'
 
-const SNAPSHOT_HELP = 'prod/20251120T020000Z, prod/latest, prod/latest~1; without the host when there is one'
+export const SNAPSHOT_HELP =
+  'prod/20251120T020000Z, prod/latest, prod/latest~1; without the host when there is one'
 
 export function declareVaultCommands(program: Command, declare: Declare): void {
   declare(
     program
       .command('list')
       .description('the snapshots in the vault')
-      .argument('[host]', 'only those of this host'),
+      .argument('[host]', 'only those of this host')
+      .option('--all', 'retired ones, too: retention dropped them, and newer ones build on them'),
     async () => (await import('../commands/list.ts')).list,
   )
   declare(

@@ -9,6 +9,7 @@ import type { RotatedHost, RotationOutcome } from '../prune/rotate.ts'
 import { errorToJson } from '../report/render-error.ts'
 import { createReporter } from '../report/reporter.ts'
 import { renderTable } from '../report/table.ts'
+import { errorTroubles, findingTroubles, troubleLine } from '../report/trouble-line.ts'
 import { openLedgerMarks } from '../state/ledger-marks.ts'
 import { accessFindings } from '../vault/access.ts'
 import type { Vault } from '../vault/contract.ts'
@@ -54,6 +55,7 @@ export async function prune(
       ),
       renderPruned(hosts, dryRun, context.color),
     ].join('\n'),
+    quiet: [...findingTroubles(warnings), ...hosts.flatMap(prunedTroubles)].join('\n'),
     json: {
       dryRun,
       warnings,
@@ -103,13 +105,32 @@ function renderPruned(hosts: readonly PrunedHost[], dryRun: boolean, color: bool
     .join('\n\n')
 }
 
+function prunedTroubles(one: PrunedHost): string[] {
+  if ('error' in one) return errorTroubles(one.error.withDetails({ host: one.host }), 'failed')
+  const { host, rotation, notice } = one
+  const { paused } = rotation
+  return [
+    ...(paused === undefined
+      ? []
+      : [
+          troubleLine({
+            label: 'failed',
+            where: host,
+            message: `nothing was removed: ${paused}`,
+            next: pausedNext(host, rotation),
+          }),
+        ]),
+    ...(notice === undefined ? [] : [troubleLine({ label: 'warning', where: host, message: notice })]),
+  ]
+}
+
 function renderFailure(host: string, error: RelayError): string {
   const next = error.details.next === undefined ? '' : `\nNext: ${error.details.next}`
   return `${host}: ${printable(error.message)}${next}`
 }
 
 function renderRotation(host: string, rotation: RotationOutcome, dryRun: boolean, color: boolean): string {
-  const { decisions, archives, paused, kept, removed, retired } = rotation
+  const { decisions, archives, paused, kept, keptBy, removed, retired, reinstated, needed } = rotation
   if (decisions.length === 0) return `${host}: no snapshots`
   const rows = [
     ...decisions.map(({ id, action, reasons }) => [`${host}/${id}`, action, reasons.join('; ')]),
@@ -119,13 +140,19 @@ function renderRotation(host: string, rotation: RotationOutcome, dryRun: boolean
   if (paused !== undefined) {
     return `${table}\n\n${host}: nothing was removed: ${printable(paused)}\nNext: ${pausedNext(host, rotation)}`
   }
-  const would = dryRun ? 'would stay' : 'stay'
+  const why = keptBy.map(({ count, why: reason }) => `${count} ${reason}`).join(', ')
+  const would = dryRun ? 'would be ' : ''
   const counts = [
-    `${formatCount(kept, 'snapshot')} ${would}`,
-    `${removed.length} ${dryRun ? 'would be removed' : 'removed'}`,
-    ...(retired.length === 0 ? [] : [`${retired.length} retired`]),
+    `${formatCount(kept, 'snapshot')} ${dryRun ? 'would stay' : 'stay'}${why === '' ? '' : ` (${why})`}`,
+    ...(reinstated.length === 0 ? [] : [`${reinstated.length} ${would}brought back`]),
+    `${removed.length} ${would}removed`,
+    ...(retired.length === 0 ? [] : [`${retired.length} ${would}retired`]),
   ]
-  return `${table}\n\n${host}: ${counts.join(', ')}`
+  const onDisk =
+    needed === 0
+      ? ''
+      : `\n${formatCount(needed, 'snapshot')} on disk only because newer ones build on ${needed === 1 ? 'it' : 'them'}; see: relay-backup list ${host} --all`
+  return `${table}\n\n${host}: ${counts.join(', ')}${onDisk}`
 }
 
 function pausedNext(host: string, { damaged }: RotationOutcome): string {

@@ -8,6 +8,7 @@ import { printable } from '../model/path-bytes.ts'
 import { formatDuration, formatSize } from '../model/units.ts'
 import { formatAge } from '../report/format.ts'
 import { renderRestorePlan, renderRestoreReport, restoreReportToJson } from '../report/restore-summary.ts'
+import { errorTroubles, findingTroubles } from '../report/trouble-line.ts'
 import { restoreHost } from '../restore/restore-host.ts'
 import { parsePathSelection } from '../restore/wanted.ts'
 import type { Snapshot, Vault } from '../vault/contract.ts'
@@ -78,6 +79,10 @@ export async function restore(
   return {
     exitCode: exitCodeOf(report),
     text: renderRestoreReport(report, { color: context.color }),
+    quiet: [
+      ...findingTroubles(report.findings, report.plan.host),
+      ...(report.error === undefined ? [] : errorTroubles(report.error, 'failed')),
+    ].join('\n'),
     json: restoreReportToJson(report),
   }
 }

@@ -5,6 +5,7 @@ import { snapshotTime } from '../model/names.ts'
 import type { RotationReport } from '../model/pull-report.ts'
 import { sourceFiles } from '../model/snapshot.ts'
 import type { RetentionDecision } from '../retention/apply.ts'
+import { describeRules } from '../retention/judge.ts'
 import { restoresThatStand } from '../runs/restores-that-stand.ts'
 import { datesInOrder } from '../retention/dates-in-order.ts'
 import {
@@ -34,7 +35,7 @@ export interface RotationOutcome extends RotationReport {
 }
 
 /**
- * Applies the retention policy to a host: retire, then single archives, then whole snapshots, newest first so
+ * Applies the retention policy to a host: bring back what is kept again, retire, then single archives, then whole snapshots, newest first so
  * that no incremental outlives what it needs. Stopping anywhere leaves a vault that the next run continues
  * with. Does nothing while rotation is paused, and pauses (in the report) when the ledger is contradicted or a
  * snapshot that is to stay is not whole on disk: nothing is deleted before its replacement is proven. A dry run needs no lock.
@@ -49,15 +50,15 @@ export async function rotateHost(
   const snapshots = await vault.snapshots(host.name, { retired: true })
   const plan = await planRotation(vault, host, snapshots, now)
   const paused = await vault.rotationPaused(host.name)
-  if (paused !== undefined) return waiting(plan, snapshots, paused)
+  if (paused !== undefined) return waiting(plan, snapshots, host, paused)
   const [contradiction] = await vault.contradictions(host.name)
   if (contradiction !== undefined) {
     const why = `the vault was set back, or something was taken away from it: ${contradiction.message}`
-    return waiting(plan, snapshots, why)
+    return waiting(plan, snapshots, host, why)
   }
   const damage = await damageOfKept(vault, host.name, plan)
-  if (damage !== undefined) return { ...waiting(plan, snapshots, damage), damaged: true }
-  if (dryRun) return report(plan, snapshots)
+  if (damage !== undefined) return { ...waiting(plan, snapshots, host, damage), damaged: true }
+  if (dryRun) return report(plan, snapshots, host)
   if (lock === undefined) throw new Error('rotation needs the lock of the host')
 
   const byId = new Map(snapshots.map((snapshot) => [snapshot.id, snapshot]))
@@ -70,6 +71,9 @@ export async function rotateHost(
   }
   for (const { id, action, reasons } of plan.decisions) {
     const snapshot = byId.get(id)
+    if (action === 'keep' && snapshot?.retired === true) {
+      await orLater(() => vault.reinstate(lock, snapshot, reasons.join('; '), now))
+    }
     if (action === 'retire' && snapshot?.retired === false) {
       await orLater(() => vault.retire(lock, snapshot, reasons.join('; '), now))
     }
@@ -89,7 +93,7 @@ export async function rotateHost(
   }
   // On a full disk there was no room for the ledger's lines about these. The removals have made room.
   for (const step of later) await step()
-  return report(plan, snapshots)
+  return report(plan, snapshots, host)
 }
 
 interface RotationPlan {
@@ -127,7 +131,8 @@ function retentionInput(snapshot: Snapshot, date: Date | undefined): SourceReten
     time: date ?? snapshotTime(snapshot.id),
     purpose: manifest.purpose,
     complete: manifest.complete,
-    retired: snapshot.retired,
+    // What lost a part when it was retired is not whole any more, and does not come back.
+    retired: snapshot.retired && snapshot.removedFiles.size > 0,
     held: snapshot.unrecorded === true ? 'the ledger does not know it' : undefined,
     parents: sources.flatMap(({ parents }) => parents),
     sources: sources.map(({ name, parents }) => ({ name, parents })),
@@ -168,11 +173,20 @@ export function pausedFinding(rotation: RotationReport | undefined): Finding[] {
 }
 
 /** While rotation is paused nothing is removed, whatever is decided. */
-function waiting(plan: RotationPlan, snapshots: readonly Snapshot[], paused: string): RotationOutcome {
-  return { ...report(plan, snapshots), removed: [], retired: [], paused }
+function waiting(
+  plan: RotationPlan,
+  snapshots: readonly Snapshot[],
+  host: RotatedHost,
+  paused: string,
+): RotationOutcome {
+  return { ...report(plan, snapshots, host), removed: [], retired: [], reinstated: [], paused }
 }
 
-function report({ decisions, archives }: RotationPlan, snapshots: readonly Snapshot[]): RotationOutcome {
+function report(
+  { decisions, archives }: RotationPlan,
+  snapshots: readonly Snapshot[],
+  host: RotatedHost,
+): RotationOutcome {
   const before = new Set(snapshots.filter(({ retired }) => retired).map(({ id }) => id))
   const of = (wanted: RetentionDecision['action']) =>
     decisions
@@ -180,9 +194,38 @@ function report({ decisions, archives }: RotationPlan, snapshots: readonly Snaps
       .map(({ id, reasons }) => ({ snapshot: id, why: reasons.join('; ') }))
   return {
     kept: of('keep').length,
+    keptBy: keptBy(decisions, snapshots, host),
+    reinstated: of('keep').filter(({ snapshot }) => before.has(snapshot)),
+    needed: of('retire').length,
     removed: of('remove'),
     retired: of('retire').filter(({ snapshot }) => !before.has(snapshot)),
     decisions,
     archives,
   }
+}
+
+/** Why the kept ones stay. Only complete pulls use up a place of the policy. */
+function keptBy(
+  decisions: readonly RetentionDecision[],
+  snapshots: readonly Snapshot[],
+  { retention, sources }: RotatedHost,
+): RotationOutcome['keptBy'] {
+  const byId = new Map(snapshots.map((snapshot) => [snapshot.id, snapshot]))
+  const counts = new Map<string, number>()
+  for (const { id, action, reasons } of decisions) {
+    const snapshot = byId.get(id)
+    if (action !== 'keep' || snapshot === undefined) continue
+    const own = sources.find(({ name }) => reasons[0]?.startsWith(`${name}: `) === true)
+    const why =
+      own === undefined ? whyKept(snapshot, describeRules(retention)) : `by the policy of ${own.name}`
+    counts.set(why, (counts.get(why) ?? 0) + 1)
+  }
+  return [...counts].map(([why, count]) => ({ why, count }))
+}
+
+function whyKept({ manifest, unrecorded }: Snapshot, rules: string): string {
+  if (unrecorded === true) return 'not in the ledger'
+  if (manifest.purpose !== 'pull') return manifest.purpose
+  if (!manifest.complete) return 'not complete'
+  return rules === '' ? 'by a policy without a rule' : `by ${rules}`
 }

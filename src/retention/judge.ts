@@ -11,7 +11,7 @@ export interface RetentionInput {
   readonly complete: boolean
   /** Ids of all snapshots that its incremental archives need. */
   readonly parents: readonly string[]
-  /** Retention dropped it before. It is on disk only because another snapshot needs it. */
+  /** Retention dropped it before, and a part of it is gone. It is on disk only because another snapshot needs it. */
   readonly retired?: boolean
   /** Why it stays whatever the policy says. Such a snapshot counts for no rule. */
   readonly held?: string | undefined

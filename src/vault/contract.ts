@@ -12,7 +12,7 @@ export interface Snapshot {
   readonly manifestHash: string
   /** Archive and index file names that the ledger says were removed by per-source retention. */
   readonly removedFiles: ReadonlySet<string>
-  /** Dropped by retention, on disk only because an incremental needs it; hidden from lists. */
+  /** Dropped by retention, on disk only because an incremental needs it; shown on `list --all`. */
   readonly retired: boolean
   /**
    * The ledger does not know it: a crash came right before its line (the next run adopts it then), or the
@@ -49,6 +49,12 @@ export type LedgerRecord = {
       readonly complete: boolean
     }
   | { readonly event: 'retired'; readonly snapshot: string; readonly manifest: string; readonly why: string }
+  | {
+      readonly event: 'reinstated'
+      readonly snapshot: string
+      readonly manifest: string
+      readonly why: string
+    }
   | { readonly event: 'removed'; readonly snapshot: string; readonly manifest: string; readonly why: string }
   | {
       readonly event: 'archives-removed'
@@ -181,6 +187,8 @@ export interface Vault {
    */
   remove(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void>
   retire(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void>
+  /** Undoes {@link retire}. */
+  reinstate(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void>
   removeArchives(
     lock: HostLock,
     snapshot: Snapshot,

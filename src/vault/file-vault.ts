@@ -187,6 +187,11 @@ export class FileVault implements Vault {
     await this.#append(hostDir, { event: 'retired', ...about(snapshot), why, at: at.toISOString() })
   }
 
+  async reinstate(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void> {
+    const hostDir = this.#lockedDir(lock, snapshot)
+    await this.#append(hostDir, { event: 'reinstated', ...about(snapshot), why, at: at.toISOString() })
+  }
+
   async removeArchives(
     lock: HostLock,
     snapshot: Snapshot,

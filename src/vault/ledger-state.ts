@@ -46,9 +46,10 @@ export function ledgerState(records: readonly LedgerRecord[]): LedgerState {
         })
         newestManifest = record.manifest
         break
-      case 'retired': {
+      case 'retired':
+      case 'reinstated': {
         const known = snapshots.get(record.snapshot)
-        if (known) known.retired = true
+        if (known) known.retired = record.event === 'retired'
         break
       }
       case 'removed': {

@@ -24,6 +24,7 @@ const record = z.discriminatedUnion('event', [
     complete: z.boolean(),
   }),
   z.looseObject({ ...about, event: z.literal('retired'), why: z.string() }),
+  z.looseObject({ ...about, event: z.literal('reinstated'), why: z.string() }),
   z.looseObject({ ...about, event: z.literal('removed'), why: z.string() }),
   z.looseObject({
     ...about,

@@ -859,7 +859,7 @@ describe('servers that are not as they should be', () => {
     expect(error.code).toMatch(/^redis-(unresolved|unreachable)$/)
   })
 
-  test('no redis-cli on the server: TCP needs none, a hold of the AOF does, and a socket that is there', async () => {
+  test('no redis-cli on the server: TCP needs none, a pin of the AOF does, and a socket that is there', async () => {
     await using deployment = await makeDeployment()
     const socket = join(deployment.path, 'redis.sock')
     const redis = await startRedis({
@@ -873,8 +873,8 @@ describe('servers that are not as they should be', () => {
     await redis.cli('set', 'a', '1')
     await using running = await capture(redisConfig(redis.port), options)
     expect(running.facts).toMatchObject({ form: 'rdb', rdb: { databases: [{ keys: 1 }], checksum: 'ok' } })
-    const held = await failure(capture(redisConfig(redis.port, { capture: 'aof' }), options))
-    expect(held.code).toBe('no-redis-cli')
+    const pinned = await failure(capture(redisConfig(redis.port, { capture: 'aof' }), options))
+    expect(pinned.code).toBe('no-redis-cli')
     expect(await redis.cli('config', 'get', 'auto-aof-rewrite-percentage')).toMatch(/\n100$/)
     expect(await exists(join(deployment.data, '.relay-backup'))).toBe(false)
     const unasked = await failure(capture(redisConfig(0, { at: { socket } }), options))

@@ -9,7 +9,7 @@ import type { RestoreDependencies } from '../../src/restore/dependencies.ts'
 import { restoreHost } from '../../src/restore/restore-host.ts'
 import { rollbackHost } from '../../src/rollback/rollback-host.ts'
 import { restoresThatStand } from '../../src/runs/restores-that-stand.ts'
-import { settleHolds } from '../../src/services/settle-holds.ts'
+import { settleQuiesced } from '../../src/services/settle-quiesced.ts'
 import type { Snapshot } from '../../src/vault/contract.ts'
 import { verifyVault } from '../../src/verify/verify-vault.ts'
 import { rekeyHost } from '../../src/rekey/rekey-host.ts'
@@ -63,7 +63,7 @@ const begin: Record<Operation, (parts: RestoreDependencies, stop: AbortSignal) =
       {
         ...parts.pull,
         ...parts,
-        settleHolds,
+        settleQuiesced,
         findPlacedServices: refused,
         confirm: () => Promise.resolve(true),
       },

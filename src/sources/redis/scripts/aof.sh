@@ -1,6 +1,7 @@
-# Holds the append-only files of a running Redis still while they are read. A leased script (remote/scripts/lib/lease.sh).
+# Pins the append-only files of a running Redis while they are read: no rewrite removes one, and each is linked
+# aside. A leased script (remote/scripts/lib/lease.sh).
 # It changes a setting and puts that back itself: whoever undoes on the server alone must know that what it undoes was
-# answered (docs/decisions/0018-who-holds-the-aof.md). Whatever else is asked of the Redis, the client asks.
+# answered (docs/decisions/0018-who-pins-the-aof.md). Whatever else is asked of the Redis, the client asks.
 # Arguments (behind the lease's): HOST PORT USER TLS CONTAINER DIRECTORY ID MEMBER NAME PERCENTAGE
 #   DIRECTORY is Redis's own, absolute; ID is made by the client
 #   MEMBER/NAME is what the files' place is to be called in the archive; NAME is appenddirname, or appendfilename
@@ -10,7 +11,7 @@
 #   link   makes the links, anew where there are some
 #   look   tells the files that are there
 # stdout: records
-#   held                         once, when the setting is changed, or the server has refused that
+#   pinned                       once, when the setting is changed, or the server has refused that
 #   linked KIB TREE GENERATION   hard links of the files are in TREE/MEMBER/NAME; they stay until the release
 #   generation GENERATION        a rewrite makes another one of it
 #   failed CODE TEXT             CODE: cli, answer, link, absent
@@ -109,7 +110,7 @@ file_number() {
   ls -i -- "$1" 2>/dev/null | sed 's/^ *\([0-9]*\).*/\1/'
 }
 
-hold_rewrites() {
+stop_rewrites() {
   # What can't be put back is not changed.
   [ -n "$redis_container" ] || command -v redis-cli >/dev/null 2>&1 || failed cli ''
   changed=$percentage
@@ -137,8 +138,8 @@ work() {
     echo "birth $(birth_of $$)"
     [ -z "$percentage" ] || echo "auto-aof-rewrite-percentage $percentage"
   } >"$aside/marker.new" && mv "$aside/marker.new" "$aside/marker" || failed link "$aside/marker"
-  [ -z "$percentage" ] || hold_rewrites
-  say held
+  [ -z "$percentage" ] || stop_rewrites
+  say pinned
   while lease_next; do
     case $line in
       link)

@@ -4,7 +4,7 @@
 #   DIRECTORY is absolute. DIR is the one that the server says it works in; where it does not say, PID is its process.
 #   Both are empty where they are not known.
 # stdout: records of a name and encoded values (remote/scripts/lib/talk.sh), the last one `end`.
-#   hold ID PERCENTAGE   a capture that is gone has left the setting auto-aof-rewrite-percentage changed (`aof.sh`);
+#   pin ID PERCENTAGE    a capture that is gone has left the setting auto-aof-rewrite-percentage changed (`aof.sh`);
 #                        PERCENTAGE is what it was, or empty where it was not changed
 # include remote/lib/prelude.sh
 # include remote/lib/talk.sh
@@ -97,6 +97,6 @@ for marker in "$directory"/.relay-backup/aof-*/marker; do
   marker_birth=$(sed -n 's/^birth //p' "$marker")
   [ -z "$marker_pid" ] || [ "$(birth_of "$marker_pid")" != "$marker_birth" ] || continue
   marker_id=${marker%/marker}
-  tell hold "${marker_id##*/aof-}" "$(sed -n 's/^auto-aof-rewrite-percentage //p' "$marker")"
+  tell pin "${marker_id##*/aof-}" "$(sed -n 's/^auto-aof-rewrite-percentage //p' "$marker")"
 done
 say end

@@ -7,12 +7,12 @@ import type { RedisConnection } from './connection.ts'
 import { startDirectory } from './container.ts'
 import { notListening, unsettled } from './down.ts'
 import { SETTINGS, parseInfo, parseLook } from './inspection.ts'
-import type { Inspection, LeftHold, Look, Setting, Told } from './inspection.ts'
+import type { Inspection, LeftPin, Look, Setting, Told } from './inspection.ts'
 import { isRunningContainer } from './session.ts'
 import type { Session } from './session.ts'
 import { notRedis } from './unreached.ts'
 
-/** The setting that a hold of AOF files changes: 0 is no rewrites. */
+/** The setting that is changed while AOF files are pinned: 0 is no rewrites. */
 export const REWRITES = 'auto-aof-rewrite-percentage'
 
 /** What a first look finds. */
@@ -149,14 +149,14 @@ async function introduction(connection: RedisConnection, config: RedisSourceConf
   }
 }
 
-/** Only over the 0 that a hold sets. What the server refuses is left for the next time. */
-async function putBack(session: Session, holds: readonly LeftHold[]): Promise<number> {
-  if (holds.length === 0) return 0
+/** Only over the 0 that a pin sets. What the server refuses is left for the next time. */
+async function putBack(session: Session, pins: readonly LeftPin[]): Promise<number> {
+  if (pins.length === 0) return 0
   const { context, location } = session
   await using connection = await connectRedis(session)
   const done: string[] = []
   let settled = 0
-  for (const { id, percentage } of holds) {
+  for (const { id, percentage } of pins) {
     const now = percentage === '' ? [] : await connection.ask('CONFIG', 'GET', REWRITES)
     if (!Array.isArray(now)) continue
     if (String(now[1]) === '0') {

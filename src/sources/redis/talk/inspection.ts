@@ -29,7 +29,7 @@ export interface Told {
 }
 
 /** What a capture that died has left. */
-export interface LeftHold {
+export interface LeftPin {
   readonly id: string
   /** What the setting was that it changed; empty where it changed none. */
   readonly percentage: string
@@ -63,7 +63,7 @@ export interface Inspection extends Told {
   readonly process?: string | undefined
   /** `dir` with symlinks resolved as seen from the host. */
   readonly dirReal?: string | undefined
-  readonly left: readonly LeftHold[]
+  readonly left: readonly LeftPin[]
 }
 
 /** What `look.sh` finds; `processDir` is where the server's process works. */
@@ -100,7 +100,7 @@ export function parseLook(stdout: Buffer): Look | undefined {
     process: first('process'),
     processDir: first('process-dir'),
     dirReal: first('dir-real'),
-    left: named('hold').map(([id = '', percentage = '']) => ({ id, percentage })),
+    left: named('pin').map(([id = '', percentage = '']) => ({ id, percentage })),
   }
 }
 

@@ -33,7 +33,7 @@ test.each([
 })
 
 test('records that are cut are no look', () => {
-  const whole = Buffer.from(['uid\t0', 'type\tdirectory', 'hold\tabc\t-', 'end', ''].join('\n'))
+  const whole = Buffer.from(['uid\t0', 'type\tdirectory', 'pin\tabc\t-', 'end', ''].join('\n'))
   expect(parseLook(whole)).toMatchObject({ uid: 0, left: [{ id: 'abc', percentage: '' }] })
   expect(parseLook(whole.subarray(0, -2))).toBeUndefined()
   expect(parseLook(Buffer.from('uid\t0\nend\n'))).toBeUndefined()

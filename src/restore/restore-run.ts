@@ -6,16 +6,16 @@ import type { Visit } from '../runs/visit.ts'
 import type { RestoreRequest } from './preflight.ts'
 import type { FoundServices } from './services.ts'
 
-/** Everything that happened, in order, for the report. */
-export interface Diary {
+/** The steps of a run in their order, for its report. */
+export interface RestoreLog {
   readonly steps: { at: string; text: string }[]
   readonly step: (text: string) => void
 }
 
-export function openDiary(
+export function openLog(
   { host }: Pick<RestoreRequest, 'host'>,
   { pull }: Pick<RestoreDependencies, 'pull'>,
-): Diary {
+): RestoreLog {
   const steps: { at: string; text: string }[] = []
   return {
     steps,
@@ -27,7 +27,7 @@ export function openDiary(
 }
 
 /** A confirmed restore, on its way. */
-export interface Carried {
+export interface RestoreRun {
   readonly request: RestoreRequest
   readonly plan: RestorePlan
   readonly sources: readonly SourceToRestore[]
@@ -37,8 +37,8 @@ export interface Carried {
   /** Services that run, and that the files on the server would make otherwise already. */
   readonly changed: readonly string[]
   readonly lock: HostLock | undefined
-  readonly diary: Diary
+  readonly log: RestoreLog
 }
 
-/** What carrying it out came to. */
-export type CarriedOut = Omit<RestoreReport, 'plan' | 'steps' | 'duration'>
+/** What a restore came to, as its report says it. */
+export type RestoreResult = Omit<RestoreReport, 'plan' | 'steps' | 'duration'>

@@ -13,7 +13,7 @@ import type { MigrateDependencies } from './dependencies.ts'
 import type { Side } from './look.ts'
 
 /** A confirmed migration on its way. */
-export interface Journey {
+export interface MigrationRun {
   readonly plan: MigrationPlan
   readonly from: Side
   readonly to: HostConfig
@@ -26,16 +26,16 @@ export interface Journey {
   readonly acceptMissing: boolean
   /** Of both hosts: each holds its lock in the vault. */
   readonly runs: { readonly from: Run; readonly to: Run }
-  readonly diary: Diary
+  readonly log: MigrationLog
 }
 
 /** What happened, in order, on both hosts. */
-export interface Diary {
+export interface MigrationLog {
   readonly steps: { at: string; host: string; text: string }[]
   readonly step: (host: string, text: string) => void
 }
 
-export function openDiary({ restore: { pull } }: MigrateDependencies): Diary {
+export function openLog({ restore: { pull } }: MigrateDependencies): MigrationLog {
   const steps: { at: string; host: string; text: string }[] = []
   return {
     steps,
@@ -46,41 +46,41 @@ export function openDiary({ restore: { pull } }: MigrateDependencies): Diary {
   }
 }
 
-/** What carrying a migration out came to. */
-export type Arrived = Pick<
+/** What a migration came to, as its report says it. */
+export type MigrationResult = Pick<
   MigrationReport,
   'outcome' | 'serving' | 'snapshots' | 'sources' | 'findings' | 'error' | 'downtime' | 'laps'
 >
 
 /** Brings a snapshot of FROM to TO by a restore. */
 export async function bring(
-  journey: Journey,
+  run: MigrationRun,
   snapshot: Snapshot,
   dependencies: MigrateDependencies,
   signal: AbortSignal,
 ): Promise<RestoreReport> {
-  const report = await restoreInRun(requestOf(journey, snapshot), confirmed(dependencies), {
-    ...journey.runs.to,
+  const report = await restoreInRun(requestOf(run, snapshot), confirmed(dependencies), {
+    ...run.runs.to,
     signal,
   })
-  return told(journey, report)
+  return told(run, report)
 }
 
 /** TO, locked and prepared with a snapshot of FROM as it still runs; see {@link openRestore}. */
 export async function openTarget(
-  journey: Journey,
+  run: MigrationRun,
   snapshot: Snapshot,
   dependencies: MigrateDependencies,
   signal: AbortSignal,
 ): Promise<OpenRestore> {
-  const open = await openRestore(requestOf(journey, snapshot), confirmed(dependencies), {
-    ...journey.runs.to,
+  const open = await openRestore(requestOf(run, snapshot), confirmed(dependencies), {
+    ...run.runs.to,
     signal,
   })
-  return { ...open, place: async (last, handOver) => told(journey, await open.place(last, handOver)) }
+  return { ...open, place: async (last, handOver) => told(run, await open.place(last, handOver)) }
 }
 
-function requestOf({ plan, to, services }: Journey, snapshot: Snapshot): LaunchRequest {
+function requestOf({ plan, to, services }: MigrationRun, snapshot: Snapshot): LaunchRequest {
   return {
     host: to,
     snapshot,
@@ -105,7 +105,7 @@ function confirmed({ restore }: MigrateDependencies): RestoreDependencies {
 }
 
 /** The report as a part of the migration's. */
-function told({ plan, to, diary }: Journey, report: RestoreReport): RestoreReport {
+function told({ plan, to, log }: MigrationRun, report: RestoreReport): RestoreReport {
   // The plan has said which servers of data start there, by their images: a restore alone can't know before they run.
   const checks = allKinds().flatMap(({ engine }) => engine?.versionCheck ?? [])
   const known = checks.filter((one) =>
@@ -114,7 +114,7 @@ function told({ plan, to, diary }: Journey, report: RestoreReport): RestoreRepor
   const findings = report.findings.filter(
     ({ check, outcome }) => !(outcome === 'warning' && known.includes(check)),
   )
-  for (const { at, text } of report.steps) diary.steps.push({ at, host: to.name, text })
+  for (const { at, text } of report.steps) log.steps.push({ at, host: to.name, text })
   return { ...report, findings }
 }
 

@@ -1,7 +1,7 @@
 import { RelayError } from '../errors.ts'
 import type { Finding } from '../model/finding.ts'
-import { settleLeftHolds } from '../pull/quiesce.ts'
-import type { Carried } from './carried.ts'
+import { resumeLeftServices } from '../pull/quiesce.ts'
+import type { RestoreRun } from './restore-run.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 
 /**
@@ -9,15 +9,15 @@ import type { RestoreDependencies } from './dependencies.ts'
  * restore starts what ran before it: throws RelayError `services-held` when one does not. The caller has locked the
  * deployment.
  */
-export async function settleHolds(
-  { place, diary }: Carried,
+export async function insistOnResumed(
+  { place, log }: RestoreRun,
   { pull }: RestoreDependencies,
 ): Promise<readonly Finding[]> {
   const { host } = place
-  const findings = await settleLeftHolds(place, pull)
+  const findings = await resumeLeftServices(place, pull)
   for (const { outcome, message, next } of findings) {
     if (outcome === 'failed') throw new RelayError('services-held', message, { host: host.name, next })
-    diary.step(message)
+    log.step(message)
   }
   return findings
 }

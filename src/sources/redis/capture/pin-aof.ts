@@ -12,10 +12,10 @@ import { waitWhile } from './children.ts'
 import type { Fields } from './children.ts'
 import { readAccess } from './read-access.ts'
 
-const HOLD = `hold AOF rewrites (CONFIG SET ${REWRITES})`
+const PIN = `pin the AOF (CONFIG SET ${REWRITES})`
 
-/** The append-only files, held still on the server. Disposing it puts everything back. */
-export interface AofHold extends AsyncDisposable {
+/** The append-only files, linked aside on the server while Redis does not rewrite them. Disposing it puts everything back. */
+export interface PinnedAof extends AsyncDisposable {
   /** Absolute; the files are in `<tree>/<member>/<name>`. */
   readonly tree: string
   readonly bytes: number
@@ -30,7 +30,7 @@ const MOST_ATTEMPTS = 10
  * Keeps Redis from rewriting its AOF and links its files aside, under a lease. `name` is the directory of a
  * multi-part AOF, or the single file. Throws SourceError.
  */
-export async function holdAof(session: Session, directory: string, name: string): Promise<AofHold> {
+export async function pinAof(session: Session, directory: string, name: string): Promise<PinnedAof> {
   const { context, location } = session
   await using connection = await connectRedis(session)
   const percentage = await rewritePercentage(session, connection)
@@ -43,12 +43,12 @@ export async function holdAof(session: Session, directory: string, name: string)
         ...[directory, randomBytes(6).toString('hex'), location.member, name, percentage],
       ],
       privilege: context.privilege,
-      title: 'holding the AOF of Redis on the server',
+      title: 'pinning the AOF of Redis on the server',
     },
     { firstLines: session.lines, signal: context.signal },
   )
   try {
-    await answer(session, lease, 'held')
+    await answer(session, lease, 'pinned')
     for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt += 1) {
       await waitForRewrites(session, connection)
       lease.send('link')
@@ -56,7 +56,7 @@ export async function holdAof(session: Session, directory: string, name: string)
       await waitForRewrites(session, connection)
       lease.send('look')
       const [now] = await answer(session, lease, 'generation')
-      if (now === linked) return new Hold(session, lease, decodeText(tree), Number(kib) * 1024)
+      if (now === linked) return new Pinned(session, lease, decodeText(tree), Number(kib) * 1024)
     }
     throw rewritesGoOn(session, 'one always came in between')
   } catch (error) {
@@ -70,7 +70,7 @@ async function rewritePercentage({ config }: Session, connection: RedisConnectio
   const reply = await connection.ask('CONFIG', 'GET', REWRITES)
   if (reply instanceof ReplyError) {
     if (/^NOPERM|unknown command/i.test(reply.message)) return ''
-    throw refusal(config, HOLD, reply.message)
+    throw refusal(config, PIN, reply.message)
   }
   return Array.isArray(reply) && reply.length === 2 ? String(reply[1]) : ''
 }
@@ -90,14 +90,14 @@ async function answer(session: Session, lease: Lease, word: string): Promise<rea
   if (said === word) return fields
   if (said === 'failed') throw failure(session, fields[0] ?? '', fields[1] ?? '')
   const exit = await lease.release()
-  throw new SourceError('redis-aof-hold', 'Holding the AOF on the server was cut off', {
+  throw new SourceError('redis-aof-hold', 'Pinning the AOF on the server was cut off', {
     exitStatus: exit.status,
     stderr: exit.stderr,
     next: 'Pull again.',
   })
 }
 
-class Hold implements AofHold {
+class Pinned implements PinnedAof {
   readonly #session: Session
   readonly #lease: Lease
   readonly tree: string
@@ -147,7 +147,7 @@ function failure(session: Session, code: string, text: string): SourceError {
     case 'link':
       return new SourceError(
         'redis-aof-link',
-        `uid ${session.context.probe.uid} can't hold the append-only files: hard links in ${session.location.directory} are not permitted`,
+        `uid ${session.context.probe.uid} can't pin the append-only files: hard links in ${session.location.directory} are not permitted`,
         {
           stderr: text,
           next: session.context.privilege
@@ -168,7 +168,7 @@ function failure(session: Session, code: string, text: string): SourceError {
         },
       )
     default:
-      return refusal(session.config, HOLD, text)
+      return refusal(session.config, PIN, text)
   }
 }
 

@@ -1,19 +1,19 @@
 import { RemoteError } from '../errors.ts'
 import { fieldsOf } from '../model/talk.ts'
 import { printable } from '../model/path-bytes.ts'
-import type { SettleHolds } from './contract.ts'
+import type { SettleQuiesced } from './contract.ts'
 
 /**
- * Seconds that a hold whose client is gone may take to end by itself: the silence of the lease, and the start of its
- * services.
+ * Seconds that a script whose client is gone may take to end by itself: until its lease has been silent for too long,
+ * and until its services have started.
  */
 const PATIENCE = 150
 
-/** See {@link SettleHolds}. */
-export const settleHolds: SettleHolds = async (host, { deployment, sudo, signal }) => {
+/** See {@link SettleQuiesced}. */
+export const settleQuiesced: SettleQuiesced = async (host, { deployment, sudo, signal }) => {
   await using lease = await host.lease(
     {
-      script: 'services/hold-settle',
+      script: 'services/quiesce-settle',
       patience: 'services',
       args: [deployment, String(PATIENCE)],
       privilege: sudo ? 'sudo' : undefined,
@@ -34,7 +34,9 @@ export const settleHolds: SettleHolds = async (host, { deployment, sudo, signal 
     if (verb === 'ill') unwell.push(text)
     if (verb === 'failed') failed.push(text)
     if (verb === 'busy')
-      failed.push(`process ${text} on the server still holds services, and nobody has the lock`)
+      failed.push(
+        `process ${text} on the server still keeps services stopped or paused, and nobody has the lock`,
+      )
   }
   const { status, stderr } = await lease.release()
   throw new RemoteError('hold-settle', 'Looking for services that are held still was cut off', {

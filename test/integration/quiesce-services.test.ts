@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { QuiesceConfig } from '../../src/model/config.ts'
-import { holdServices } from '../../src/services/hold.ts'
-import { settleHolds } from '../../src/services/settle-holds.ts'
+import { quiesceServices } from '../../src/services/quiesce.ts'
+import { settleQuiesced } from '../../src/services/settle-quiesced.ts'
 import { writeDockerDeployment } from '../lab/docker-deployment.ts'
 import type { DockerDeploymentOptions } from '../lab/docker-deployment.ts'
 import { startDocker } from '../lab/docker.ts'
@@ -57,16 +57,16 @@ class Project implements AsyncDisposable {
     return project
   }
 
-  hold(host: LocalHost, quiesce: QuiesceConfig) {
+  quiesce(host: LocalHost, quiesce: QuiesceConfig) {
     const services = { manager: 'compose', data: ['redis'] } as const
-    return holdServices(host, { services, quiesce, deployment: this.lab.deployment, sudo: false }, quiet())
+    return quiesceServices(host, { services, quiesce, deployment: this.lab.deployment, sudo: false }, quiet())
   }
 
   settle(host: LocalHost) {
-    return settleHolds(host, { deployment: this.lab.deployment, sudo: false, signal: quiet() })
+    return settleQuiesced(host, { deployment: this.lab.deployment, sudo: false, signal: quiet() })
   }
 
-  /** What is left on the server of holds. */
+  /** What is left on the server of quiesced services. */
   async left(): Promise<readonly string[]> {
     return (await readdir(this.lab.deployment)).filter((name) => name === '.relay-backup')
   }
@@ -103,7 +103,7 @@ const PAUSE: QuiesceConfig = { how: 'pause', services: ['app', 'idle', 'redis'] 
 const STOPPED = { redis: 'exited no', app: 'exited no', idle: 'created' }
 const PAUSED = { redis: 'paused unless-stopped', app: 'paused always', idle: 'created' }
 
-describe.each(MACHINES)('holding services still (%s)', (machine) => {
+describe.each(MACHINES)('quiescing services (%s)', (machine) => {
   it.concurrent.each([
     ['stop', STOP, STOPPED],
     ['pause', PAUSE, PAUSED],
@@ -113,10 +113,10 @@ describe.each(MACHINES)('holding services still (%s)', (machine) => {
       await using project = await Project.up(machine)
       await using host = project.lab.host()
       {
-        await using hold = await project.hold(host, quiesce)
-        expect([...hold.held].sort()).toEqual(['app', 'redis'])
+        await using quiesced = await project.quiesce(host, quiesce)
+        expect([...quiesced.names].sort()).toEqual(['app', 'redis'])
         expect(await project.states()).toEqual(held)
-        expect(await hold.resume(quiet())).toEqual({ unwell: undefined })
+        expect(await quiesced.resume(quiet())).toEqual({ unwell: undefined })
         expect(await project.states()).toEqual(AS_BEFORE)
         for (const name of ['redis', 'app']) await project.becomes(name, 'healthy')
       }
@@ -131,18 +131,18 @@ describe.each(MACHINES)('holding services still (%s)', (machine) => {
   ] as const)('ends when the client goes while they are %s', async (_how, quiesce) => {
     await using project = await Project.up(machine)
     const host = project.lab.host()
-    await project.hold(host, quiesce)
+    await project.quiesce(host, quiesce)
     await host[Symbol.asyncDispose]()
     expect(await project.states()).toEqual(AS_BEFORE)
     expect(await project.left()).toEqual([])
   })
 })
 
-describe('holding services still', () => {
+describe('quiescing services', () => {
   it.concurrent('ends when the network dies: nothing is heard for as long as the lease allows', async () => {
     await using project = await Project.up()
     await using host = project.lab.host({ silence: 3 })
-    await project.hold(host, PAUSE)
+    await project.quiesce(host, PAUSE)
     expect(await project.states()).toEqual(PAUSED)
     host.mute()
     for (let attempt = 0; host.running.size > 0 && attempt < 600; attempt += 1) await sleep(100)
@@ -153,7 +153,7 @@ describe('holding services still', () => {
   it.concurrent('does not leave one stopped when the client goes while it is being stopped', async () => {
     await using project = await Project.up('dash with GNU tools', { appGrace: '3s' })
     const host = project.lab.host()
-    const cut = project.hold(host, STOP).catch(() => undefined)
+    const cut = project.quiesce(host, STOP).catch(() => undefined)
     while (!(await project.get('app', '{{.HostConfig.RestartPolicy.Name}}')).startsWith('no')) await sleep(50)
     await host[Symbol.asyncDispose]()
     await cut
@@ -166,11 +166,11 @@ describe('holding services still', () => {
   it('keeps what is stopped so over a restart of the engine, whatever its restart policy', async () => {
     await using project = await Project.up()
     await using host = project.lab.host()
-    await using hold = await project.hold(host, STOP)
+    await using quiesced = await project.quiesce(host, STOP)
     await engine.stop()
     await engine.start()
     expect(await project.states()).toEqual(STOPPED)
-    expect(await hold.resume(quiet())).toEqual({ unwell: undefined })
+    expect(await quiesced.resume(quiet())).toEqual({ unwell: undefined })
     expect(await project.states()).toEqual(AS_BEFORE)
   })
 
@@ -182,7 +182,7 @@ describe('holding services still', () => {
     async (_how, quiesce) => {
       await using project = await Project.up()
       const host = project.lab.host()
-      const hold = await project.hold(host, quiesce)
+      const quiesced = await project.quiesce(host, quiesce)
       await crash(host)
       expect(await project.states()).toEqual(quiesce === STOP ? STOPPED : PAUSED)
       await using later = project.lab.host()
@@ -195,14 +195,14 @@ describe('holding services still', () => {
       expect(await project.states()).toEqual(AS_BEFORE)
       expect(await project.left()).toEqual([])
       expect(await project.settle(later)).toEqual({ settled: [], unwell: [], failed: [] })
-      await hold[Symbol.asyncDispose]()
+      await quiesced[Symbol.asyncDispose]()
     },
   )
 
   it.concurrent('is settled after a reboot, and one that was being stopped runs again', async () => {
     await using project = await Project.up('dash with GNU tools', { appGrace: '3s' })
     const host = project.lab.host()
-    const cut = project.hold(host, STOP).catch(() => undefined)
+    const cut = project.quiesce(host, STOP).catch(() => undefined)
     while (!(await project.get('app', '{{.HostConfig.RestartPolicy.Name}}')).startsWith('no')) await sleep(50)
     await crash(host, processesOf(host))
     await cut
@@ -218,7 +218,7 @@ describe('holding services still', () => {
     async () => {
       await using project = await Project.up()
       const host = project.lab.host()
-      await project.hold(host, STOP)
+      await project.quiesce(host, STOP)
       await using later = project.lab.host()
       const settling = project.settle(later)
       await sleep(1500)
@@ -232,9 +232,9 @@ describe('holding services still', () => {
   it.concurrent('says what is not well when it runs again, and leaves it running', async () => {
     await using project = await Project.up()
     await using host = project.lab.host()
-    await using hold = await project.hold(host, { how: 'stop', services: ['app'] })
+    await using quiesced = await project.quiesce(host, { how: 'stop', services: ['app'] })
     await run('rm', [join(project.lab.deployment, 'data/health')])
-    expect(await hold.resume(quiet())).toEqual({ unwell: 'app is unhealthy' })
+    expect(await quiesced.resume(quiet())).toEqual({ unwell: 'app is unhealthy' })
     expect(await project.states()).toEqual(AS_BEFORE)
     expect(await project.left()).toEqual([])
   })
@@ -243,9 +243,9 @@ describe('holding services still', () => {
     await using project = await Project.up()
     await using host = project.lab.host()
     {
-      await using hold = await project.hold(host, PAUSE)
+      await using quiesced = await project.quiesce(host, PAUSE)
       await engine.stop()
-      await expect(hold.resume(quiet())).rejects.toMatchObject({
+      await expect(quiesced.resume(quiet())).rejects.toMatchObject({
         code: 'hold-resume',
         message: expect.stringContaining('is still paused'),
       })
@@ -271,15 +271,15 @@ describe('holding services still', () => {
           ),
         )
       {
-        await using hold = await project.hold(host, PAUSE)
+        await using quiesced = await project.quiesce(host, PAUSE)
         expect(await status()).toEqual(['paused', 'exited', 'paused', 'paused'])
-        await hold.resume(quiet())
+        await quiesced.resume(quiet())
       }
       expect(await status()).toEqual(['running', 'exited', 'running', 'paused'])
       {
-        await using hold = await project.hold(host, { how: 'stop', services: ['app'] })
+        await using quiesced = await project.quiesce(host, { how: 'stop', services: ['app'] })
         expect(await status()).toEqual(['exited', 'exited', 'exited', 'paused'])
-        await hold.resume(quiet())
+        await quiesced.resume(quiet())
       }
       expect(await status()).toEqual(['running', 'exited', 'running', 'paused'])
       await engine.docker('unpause', `${project.name}_redis_1`)
@@ -293,7 +293,7 @@ describe('holding services still', () => {
       () => undefined,
     )
     await using host = project.lab.host()
-    await expect(project.hold(host, STOP)).rejects.toMatchObject({
+    await expect(project.quiesce(host, STOP)).rejects.toMatchObject({
       code: 'hold-refused',
       message: expect.stringMatching(/is the disk full\?|No space left/),
     })
@@ -303,7 +303,7 @@ describe('holding services still', () => {
   it.concurrent('is refused for a service that is not there, with the one that was meant', async () => {
     await using project = await Project.up()
     await using host = project.lab.host()
-    await expect(project.hold(host, { how: 'stop', services: ['apt'] })).rejects.toMatchObject({
+    await expect(project.quiesce(host, { how: 'stop', services: ['apt'] })).rejects.toMatchObject({
       code: 'service-unknown',
       message: expect.stringContaining('did you mean app?'),
     })

@@ -5,18 +5,18 @@ import { printable } from '../model/path-bytes.ts'
 import { serviceLines, type ServerServices } from '../model/server-services.ts'
 import type { Lease, Privilege, RemoteHost } from '../remote/contract.ts'
 import { unknownProject } from './compose-project.ts'
-import type { CheckHold, HoldRequest, HoldServices, ServiceHold } from './contract.ts'
+import type { CheckQuiesce, QuiesceRequest, QuiesceServices, QuiescedServices } from './contract.ts'
 import { lookAtDocker } from './docker-look.ts'
 import { findComposeProject } from './find-project.ts'
-import { heldServices } from './docker-services.ts'
+import { quiesceOrder } from './docker-services.ts'
 
-/** See {@link HoldServices}. */
-export const holdServices: HoldServices = async (host, request, signal) => {
-  const services = await findHeld(host, request, signal)
+/** See {@link QuiesceServices}. */
+export const quiesceServices: QuiesceServices = async (host, request, signal) => {
+  const services = await servicesOf(host, request, signal)
   const { how } = request.quiesce
   const lease = await host.lease(
     {
-      script: 'services/hold',
+      script: 'services/quiesce',
       patience: 'services',
       args: [request.deployment, randomBytes(6).toString('hex')],
       privilege: request.sudo ? 'sudo' : undefined,
@@ -25,9 +25,9 @@ export const holdServices: HoldServices = async (host, request, signal) => {
     { firstLines: serviceLines(services), signal },
   )
   try {
-    const held = await ask(host, lease, how, signal)
-    if (held.reason === undefined) return new Hold(host, lease, held.names)
-    throw new RemoteError('hold-refused', `Services can't be held still: ${held.reason}`, {
+    const answer = await ask(host, lease, how, signal)
+    if (answer.reason === undefined) return new Quiesced(host, lease, answer.names)
+    throw new RemoteError('hold-refused', `Services can't be held still: ${answer.reason}`, {
       host: host.name,
       command: `docker ${how}`,
       next: 'Correct that on the server, or change the quiesce of this source, then pull again. They run as before.',
@@ -38,14 +38,14 @@ export const holdServices: HoldServices = async (host, request, signal) => {
   }
 }
 
-/** See {@link CheckHold}. */
-export const checkHold: CheckHold = async (host, request, signal) => {
-  await findHeld(host, request, signal)
+/** See {@link CheckQuiesce}. */
+export const checkQuiesce: CheckQuiesce = async (host, request, signal) => {
+  await servicesOf(host, request, signal)
 }
 
-async function findHeld(
+async function servicesOf(
   host: RemoteHost,
-  request: HoldRequest,
+  request: QuiesceRequest,
   signal: AbortSignal,
 ): Promise<ServerServices> {
   const { services, quiesce, deployment } = request
@@ -61,7 +61,7 @@ async function findHeld(
     }
     case 'docker': {
       const look = await lookAtDocker(host, { privilege, signal })
-      const order = heldServices(host.name, look, undefined, services.data, quiesce.services)
+      const order = quiesceOrder(host.name, look, undefined, services.data, quiesce.services)
       return { manager: 'docker', ...order }
     }
     case 'compose': {
@@ -69,21 +69,21 @@ async function findHeld(
       const options = { deployment, config: services, privilege, signal }
       const project = await findComposeProject(host, look, options)
       if (project === undefined) throw unknownProject(host.name, deployment)
-      const order = heldServices(host.name, look, project, services.data, quiesce.services)
+      const order = quiesceOrder(host.name, look, project, services.data, quiesce.services)
       return { manager: 'compose', project: project.project, args: project.args, renew: false, ...order }
     }
   }
 }
 
-class Hold implements ServiceHold {
+class Quiesced implements QuiescedServices {
   readonly #host: RemoteHost
   readonly #lease: Lease
-  readonly held: readonly string[]
+  readonly names: readonly string[]
 
-  constructor(host: RemoteHost, lease: Lease, held: readonly string[]) {
+  constructor(host: RemoteHost, lease: Lease, names: readonly string[]) {
     this.#host = host
     this.#lease = lease
-    this.held = held
+    this.names = names
   }
 
   async resume(signal: AbortSignal): Promise<{ readonly unwell: string | undefined }> {

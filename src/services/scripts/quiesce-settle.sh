@@ -1,4 +1,4 @@
-# Settles holds (hold.sh) whose script is gone: killed, or ended by a reboot. A leased script (remote/scripts/lib/lease.sh); whoever
+# Starts again the services whose script (quiesce.sh) is gone: killed, or ended by a reboot. A leased script (remote/scripts/lib/lease.sh); whoever
 # calls has the deployment's lock.
 # Arguments (behind the lease's): DEPLOYMENT SECONDS
 #   SECONDS: how long it may take a script that still runs, and whose client is gone, to end by itself
@@ -6,29 +6,29 @@
 # not well; at the end `end`
 # include remote/lib/prelude.sh
 # include remote/lib/lease.sh
-# include services/lib/hold.sh
+# include services/lib/quiesce.sh
 
 # settle_one JOURNAL
 settle_one() {
   settle_journal=$1
   journal_load "$settle_journal" || {
-    # The hold ended before it had begun.
+    # Its script ended before it had begun.
     journal=$settle_journal
-    hold_drop
+    quiesce_drop
     return 0
   }
-  while mark_alive "$hold_mark"; do
+  while mark_alive "$quiesce_mark"; do
     if [ "$settle_patience" -le 0 ]; then
       say busy "$mark_pid"
       return 0
     fi
     settle_patience=$((settle_patience - 1))
     lease_sleep 1
-    # The hold has ended in order.
+    # Its script has ended in order.
     exists "$settle_journal" || return 0
     journal_load "$settle_journal" || return 0
   done
-  hold_failed='' hold_ill='' settle_names=
+  quiesce_failed='' quiesce_ill='' settle_names=
   case $state in
     begun | closed) ;;
     *)
@@ -36,17 +36,17 @@ settle_one() {
         say failed "$settle_journal is not understood"
         return 0
       fi
-      settle_held=yes
-      hold_resume
+      settle_resumes=yes
+      quiesce_resume
       settle_names=$service_before
       ;;
   esac
-  settle_held=no
-  [ -z "$hold_ill" ] || say ill "$hold_ill"
-  if hold_close; then
-    [ -z "$settle_names" ] || say settled "$hold_kind" "$settle_names"
+  settle_resumes=no
+  [ -z "$quiesce_ill" ] || say ill "$quiesce_ill"
+  if quiesce_close; then
+    [ -z "$settle_names" ] || say settled "$quiesce_kind" "$settle_names"
   else
-    plain "$hold_failed"
+    plain "$quiesce_failed"
     say failed "$plain"
   fi
 }
@@ -72,12 +72,12 @@ work() {
 
 # What it has begun to start again goes on without a client.
 undo() {
-  [ "$settle_held" = yes ] || return 0
+  [ "$settle_resumes" = yes ] || return 0
   svc_finish_job
-  hold_resume
-  hold_close
+  quiesce_resume
+  quiesce_close
 }
 
-settle_held=no hold_failed='' why=''
+settle_resumes=no quiesce_failed='' why=''
 journal_reset
 lease_run work undo "$@"
