@@ -296,11 +296,17 @@ function handshakeError(
   )
 }
 
-/** The next step when the failure is about a configured password. */
+/** The next step when the failure is about a password. */
 function passwordRefused(ssh: Endpoint, { tried, accepted, skipped }: Authentication): string | undefined {
-  if (ssh.password === undefined) return undefined
-  if (tried.some((name) => name === 'password' || name === 'keyboard-interactive'))
-    return `Check the password that ssh.password leads to, and that the user is ${printable(ssh.user)}`
+  const isPassword = tried.some((name) => name === 'password' || name === 'keyboard-interactive')
+  if (isPassword)
+    return ssh.password === undefined
+      ? `Type the password again, and check that the user is ${printable(ssh.user)}`
+      : `Check the password that ssh.password leads to, and that the user is ${printable(ssh.user)}`
+  if (ssh.password === undefined) {
+    const takesKeys = accepted.length === 0 || accepted.includes('publickey')
+    return takesKeys ? undefined : 'The server takes no key: set ssh.password to a secret'
+  }
   if (tried.length + skipped.length > 0 || accepted.length === 0) return undefined
   return 'The server takes no password: set ssh.identityFile to a key that it lets in'
 }
