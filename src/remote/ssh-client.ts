@@ -5,7 +5,7 @@ import ssh2 from 'ssh2'
 import type { Client, ServerHostKeyAlgorithm } from 'ssh2'
 import { ConnectionError, RelayError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
-import { createAuthentication } from './authentication.ts'
+import { ACCEPTED, createAuthentication } from './authentication.ts'
 import type { Authentication, SecretLookup } from './authentication.ts'
 import { allowCertificates } from './certified-login.ts'
 import { deferred } from './deferred.ts'
@@ -304,6 +304,9 @@ function passwordRefused(ssh: Endpoint, { tried, accepted, skipped }: Authentica
       ? `Type the password again, and check that the user is ${printable(ssh.user)}`
       : `Check the password that ssh.password leads to, and that the user is ${printable(ssh.user)}`
   if (ssh.password === undefined) {
+    const [further] = accepted
+    if (tried.includes(ACCEPTED) && further !== undefined && further !== 'publickey')
+      return `The key is right, and the server wants a ${printable(further)} besides: set ssh.password to a secret, or log in at a terminal`
     const takesKeys = accepted.length === 0 || accepted.includes('publickey')
     return takesKeys ? undefined : 'The server takes no key: set ssh.password to a secret'
   }
