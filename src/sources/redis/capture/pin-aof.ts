@@ -4,7 +4,15 @@ import { decodeText, fieldsOf } from '../../../model/talk.ts'
 import type { Lease } from '../../../remote/contract.ts'
 import type { Session } from '../talk/session.ts'
 import { nameOf, refusal } from '../failures.ts'
+import { connectRedis } from '../talk/connect.ts'
+import { ReplyError } from '../talk/connection.ts'
+import type { RedisConnection } from '../talk/connection.ts'
+import { REWRITES } from '../talk/inspect.ts'
+import { waitWhile } from './children.ts'
+import type { Fields } from './children.ts'
 import { readAccess } from './read-access.ts'
+
+const PIN = `pin the AOF (CONFIG SET ${REWRITES})`
 
 /** The append-only files, linked aside on the server while Redis does not rewrite them. Disposing it puts everything back. */
 export interface PinnedAof extends AsyncDisposable {
@@ -15,7 +23,8 @@ export interface PinnedAof extends AsyncDisposable {
   release(): Promise<void>
 }
 
-const POLL = 1
+/** Somebody may ask for rewrites by hand, over and over. */
+const MOST_ATTEMPTS = 10
 
 /**
  * Keeps Redis from rewriting its AOF and links its files aside, under a lease. `name` is the directory of a
@@ -23,13 +32,15 @@ const POLL = 1
  */
 export async function pinAof(session: Session, directory: string, name: string): Promise<PinnedAof> {
   const { context, location } = session
+  await using connection = await connectRedis(session)
+  const percentage = await rewritePercentage(session, connection)
   const lease = await context.host.lease(
     {
       script: 'sources/redis/aof',
       patience: 'work',
       args: [
         ...session.server,
-        ...[directory, randomBytes(6).toString('hex'), location.member, name, String(POLL)],
+        ...[directory, randomBytes(6).toString('hex'), location.member, name, percentage],
       ],
       privilege: context.privilege,
       title: 'pinning the AOF of Redis on the server',
@@ -37,25 +48,53 @@ export async function pinAof(session: Session, directory: string, name: string):
     { firstLines: session.lines, signal: context.signal },
   )
   try {
-    for (;;) {
-      const line = await lease.nextLine(context.signal)
-      if (line === undefined) {
-        const exit = await lease.release()
-        throw new SourceError('redis-aof-hold', 'Pinning the AOF on the server was cut off', {
-          exitStatus: exit.status,
-          stderr: exit.stderr,
-          next: 'Pull again.',
-        })
-      }
-      const [word, first = '', second] = fieldsOf(line)
-      if (word === 'wait') context.step(`waiting for ${first}`)
-      if (word === 'failed') throw failure(session, first, second ?? '')
-      if (word === 'ready') return new Pinned(session, lease, decodeText(second), Number(first) * 1024)
+    await answer(session, lease, 'pinned')
+    for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt += 1) {
+      await waitForRewrites(session, connection)
+      lease.send('link')
+      const [kib, tree, linked] = await answer(session, lease, 'linked')
+      await waitForRewrites(session, connection)
+      lease.send('look')
+      const [now] = await answer(session, lease, 'generation')
+      if (now === linked) return new Pinned(session, lease, decodeText(tree), Number(kib) * 1024)
     }
+    throw rewritesGoOn(session, 'one always came in between')
   } catch (error) {
     await lease[Symbol.asyncDispose]()
     throw error
   }
+}
+
+/** Empty where the server does not tell: without CONFIG its rewrites go on. */
+async function rewritePercentage({ config }: Session, connection: RedisConnection): Promise<string> {
+  const reply = await connection.ask('CONFIG', 'GET', REWRITES)
+  if (reply instanceof ReplyError) {
+    if (/^NOPERM|unknown command/i.test(reply.message)) return ''
+    throw refusal(config, PIN, reply.message)
+  }
+  return Array.isArray(reply) && reply.length === 2 ? String(reply[1]) : ''
+}
+
+function waitForRewrites(session: Session, connection: RedisConnection): Promise<void> {
+  const isOne = (fields: Fields): string | undefined =>
+    fields.get('aof_rewrite_in_progress') === '1' || fields.get('aof_rewrite_scheduled') === '1'
+      ? 'an AOF rewrite'
+      : undefined
+  return waitWhile(session, connection, isOne, (text) => rewritesGoOn(session, text))
+}
+
+/** The fields of the record that the script says next. Throws SourceError when it says another one. */
+async function answer(session: Session, lease: Lease, word: string): Promise<readonly string[]> {
+  const line = await lease.nextLine(session.context.signal)
+  const [said, ...fields] = line === undefined ? [] : fieldsOf(line)
+  if (said === word) return fields
+  if (said === 'failed') throw failure(session, fields[0] ?? '', fields[1] ?? '')
+  const exit = await lease.release()
+  throw new SourceError('redis-aof-hold', 'Pinning the AOF on the server was cut off', {
+    exitStatus: exit.status,
+    stderr: exit.stderr,
+    next: 'Pull again.',
+  })
 }
 
 class Pinned implements PinnedAof {
@@ -120,12 +159,21 @@ function failure(session: Session, code: string, text: string): SourceError {
       return new SourceError('redis-aof-absent', `${redis} has no append-only files at ${text}`, {
         next: 'Set `capture: rdb` for this source, or turn on appendonly in Redis.',
       })
-    case 'rewritten':
-    case 'stalled':
-      return new SourceError('redis-aof-rewrites', `${redis} keeps rewriting its AOF: ${text}`, {
-        next: 'Look on the server who calls BGREWRITEAOF (redis-cli INFO persistence), then pull again.',
-      })
+    case 'cli':
+      return new SourceError(
+        'no-redis-cli',
+        `The server has no redis-cli, and without it a setting of ${redis} could not be put back when we are gone`,
+        {
+          next: 'Install it there (Debian, Ubuntu: apt-get install redis-tools; Alpine: apk add redis). `capture: rdb` does without.',
+        },
+      )
     default:
-      return refusal(session.config, 'pin the AOF (CONFIG SET auto-aof-rewrite-percentage)', text)
+      return refusal(session.config, PIN, text)
   }
+}
+
+function rewritesGoOn({ config }: Session, text: string): SourceError {
+  return new SourceError('redis-aof-rewrites', `${nameOf(config)} keeps rewriting its AOF: ${text}`, {
+    next: 'Look on the server who calls BGREWRITEAOF (redis-cli INFO persistence), then pull again.',
+  })
 }

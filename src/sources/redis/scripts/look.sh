@@ -1,14 +1,16 @@
-# What a Redis source is: its directory, and what the server says of itself.
-# Arguments: HOST PORT USER TLS CONTAINER DIRECTORY SETTLE
-#   DIRECTORY is absolute; SETTLE is yes to put back what a run that is gone has left changed. Else nothing is changed.
-# stdin: what redis_open reads.
-# stdout: records of a name and an encoded value (remote/scripts/lib/talk.sh), the last one `end`.
+# What a Redis source is on the server: its directory, who works there, and what captures that died have left.
+# Changes nothing.
+# Arguments: DIRECTORY DIR PID
+#   DIRECTORY is absolute. DIR is the one that the server says it works in; where it does not say, PID is its process.
+#   Both are empty where they are not known.
+# stdout: records of a name and encoded values (remote/scripts/lib/talk.sh), the last one `end`.
+#   pin ID PERCENTAGE    a capture that is gone has left the setting auto-aof-rewrite-percentage changed (`aof.sh`);
+#                        PERCENTAGE is what it was, or empty where it was not changed
 # include remote/lib/prelude.sh
 # include remote/lib/talk.sh
-# include sources/redis/lib/redis.sh
+# include sources/redis/lib/process.sh
 
-redis_open "$1" "$2" "$3" "$4" "$5"
-directory=$6 settle=$7
+directory=$1 dir=$2 pid=$3
 
 real_path() {
   (cd "$1" 2>/dev/null && pwd -P) || readlink -f -- "$1" 2>/dev/null || printf '%s\n' "$1"
@@ -16,19 +18,21 @@ real_path() {
 
 # A server works in its directory. A number from inside a container is another process here, or none.
 tell_process_directory() {
-  IFS= read -r comm 2>/dev/null <"/proc/$process/comm" || return 0
+  IFS= read -r comm 2>/dev/null <"/proc/$1/comm" || return 0
   case $comm in *redis* | *valkey* | *keydb*) ;; *) return 0 ;; esac
-  works_in=$(readlink "/proc/$process/cwd" 2>/dev/null) || return 0
+  works_in=$(readlink "/proc/$1/cwd" 2>/dev/null) || return 0
   case $works_in in
-    *' (deleted)') tell 'process dir' '' ;;
+    *' (deleted)') tell process-dir '' ;;
     *)
-      tell 'process dir' "$works_in"
+      tell process-dir "$works_in"
       tell dir-real "$works_in"
       ;;
   esac
 }
 
 tell uid "$(id -u)"
+[ -z "$dir" ] || tell dir-real "$(real_path "$dir")"
+[ -z "$pid" ] || tell_process_directory "$pid"
 [ ! -L "$directory" ] || tell link "$(readlink -- "$directory")"
 if [ ! -d "$directory" ]; then
   if [ -e "$directory" ]; then tell type other; else tell type missing; fi
@@ -63,18 +67,18 @@ else
       [ -r "$file" ] || tell unreadable "$name"
     fi
   done
-fi
 
-# In the order of the files: inode, time of the last change, size. Busybox has whole seconds.
-if [ -d "$directory" ] && [ "$#" -gt 0 ]; then
-  for format in '%i %.Z %s' '%i %Z %s'; do
-    states=$(stat -L -c "$format" -- "$@" 2>/dev/null)
-    [ "$(printf '%s\n' "$states" | wc -l)" -eq "$#" ] || states=$(
-      for file; do stat -L -c "$format" -- "$file" 2>/dev/null || echo gone; done
-    )
-    case $states in *[0-9]*) break ;; esac
-  done
-  tell states "$states"
+  # In the order of the files: inode, time of the last change, size. Busybox has whole seconds.
+  if [ "$#" -gt 0 ]; then
+    for format in '%i %.Z %s' '%i %Z %s'; do
+      states=$(stat -L -c "$format" -- "$@" 2>/dev/null)
+      [ "$(printf '%s\n' "$states" | wc -l)" -eq "$#" ] || states=$(
+        for file; do stat -L -c "$format" -- "$file" 2>/dev/null || echo gone; done
+      )
+      case $states in *[0-9]*) break ;; esac
+    done
+    tell states "$states"
+  fi
 fi
 
 # The server's own process, whatever it listens on: in a container too, whose /data is this directory.
@@ -87,37 +91,12 @@ for process in /proc/[0-9]*; do
   esac
 done
 
-redis_has_cli || {
-  tell cli missing
-  say end
-  exit 0
-}
-tell cli "$redis_version"
-ask PING
-tell ping-status "$ask_status"
-tell ping "$answer"
-tell auth "$ask_auth"
-[ "$ask_status" -eq 0 ] || {
-  say end
-  exit 0
-}
-ask INFO
-tell info "$answer"
-process=$(printf '%s\n' "$answer" | sed -n 's/^process_id:\([0-9]*\).*/\1/p')
-set -- dir dbfilename appendonly appenddirname appendfilename save
-config_ask "$@"
-for name; do
-  if config_get "$name"; then
-    tell "config $name" "$value"
-    # A container's own path says nothing here.
-    if [ "$name" = dir ] && [ -z "$redis_container" ]; then tell dir-real "$(real_path "$value")"; fi
-  else
-    tell "refused $name" "$answer"
-    [ "$name" != dir ] || [ -n "$redis_container" ] || tell_process_directory
-  fi
+for marker in "$directory"/.relay-backup/aof-*/marker; do
+  [ -f "$marker" ] || continue
+  marker_pid=$(sed -n 's/^pid //p' "$marker")
+  marker_birth=$(sed -n 's/^birth //p' "$marker")
+  [ -z "$marker_pid" ] || [ "$(birth_of "$marker_pid")" != "$marker_birth" ] || continue
+  marker_id=${marker%/marker}
+  tell pin "${marker_id##*/aof-}" "$(sed -n 's/^auto-aof-rewrite-percentage //p' "$marker")"
 done
-if [ "$settle" = yes ]; then
-  leftovers "$directory"
-  tell settled "$settled"
-fi
 say end

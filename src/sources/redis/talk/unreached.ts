@@ -1,79 +1,55 @@
 import { SourceError } from '../../../errors.ts'
 import type { RedisSourceConfig } from '../config.ts'
 import { addressOf, nameOf, refusal } from '../failures.ts'
-import type { Inspection } from './inspection.ts'
 import { describeTlsFile } from './tls.ts'
 
 /**
- * Judges whether the server is up and talks to us. Throws SourceError for everything but an answering server and
- * one that nobody listens for.
+ * Why redis-cli has no connection, by what it says on the server as the user with this uid; undefined when nobody listens
+ * there.
  */
-export function serverState(inspection: Inspection, config: RedisSourceConfig): 'up' | 'stopped' {
-  const { ping } = inspection
-  if (ping === undefined) throw new Error('the server was not asked')
-  const state = pingState(ping, config, inspection.uid)
-  if (state === 'stopped') return state
-  if (inspection.infoRefused !== undefined) throw refusal(config, 'ask for INFO', inspection.infoRefused)
-  if (inspection.info.get('loading') === '1') throw refusal(config, 'save', 'LOADING')
-  return 'up'
-}
-
-/** The same by what redis-cli says when it asks PING, as the user with this uid on the server. */
-export function pingState(
-  ping: NonNullable<Inspection['ping']>,
-  config: RedisSourceConfig,
-  uid: number,
-): 'up' | 'stopped' {
+export function whyUnreached(said: string, config: RedisSourceConfig, uid: number): SourceError | undefined {
   const redis = nameOf(config)
   const at = addressOf(config)
-  // A password for a server that has none does no harm. A password that is refused does, even where PING works without
-  // one.
-  if (ping.auth !== '' && (ping.answer !== 'PONG' || /WRONGPASS/.test(ping.auth))) {
-    throw refusal(config, 'in', ping.auth)
-  }
-  if (ping.answer === 'PONG' && ping.status === 0) return 'up'
-  if (/Connection refused|No such file or directory/.test(ping.answer)) return 'stopped'
-  if (ping.status === 124 || ping.status === 143) {
-    throw new SourceError('redis-silent', `${redis} takes the connection and does not answer`, {
-      next:
-        'tls' in config.at && config.at.tls !== false
-          ? 'Check `tls` of this source; if Redis does speak TLS there, look into its log.'
-          : 'Check `tls` of this source, and what Redis is busy with: redis-cli SLOWLOG GET, and its log.',
-    })
-  }
-  if (
-    /Name or service not known|Temporary failure in name resolution|nodename nor servname/.test(ping.answer)
-  ) {
-    throw new SourceError('redis-unresolved', `The server does not know the address ${at}`, {
-      stderr: ping.answer,
+  const details = { stderr: said }
+  if (/Connection refused|No such file or directory/.test(said)) return undefined
+  if (/Name or service not known|Temporary failure in name resolution|nodename nor servname/.test(said)) {
+    return new SourceError('redis-unresolved', `The server does not know the address ${at}`, {
+      ...details,
       next: 'Set `address` of this source to one that works on the server, for example 127.0.0.1:6379.',
     })
   }
-  const tls = tlsFailure(config, ping.answer)
-  if (tls !== undefined) throw tls
-  if ('socket' in config.at && /Permission denied/.test(ping.answer)) {
-    throw new SourceError('redis-unreachable', `uid ${uid} may not use the socket of ${redis}`, {
-      stderr: ping.answer,
+  const tls = tlsFailure(config, said)
+  if (tls !== undefined) return tls
+  if ('socket' in config.at && /Permission denied/.test(said)) {
+    return new SourceError('redis-unreachable', `uid ${uid} may not use the socket of ${redis}`, {
+      ...details,
       next: 'Let this user use it (unixsocketperm, usermod -aG redis USER), or set `sudo: true` for this host.',
     })
   }
-  if (/Could not connect/.test(ping.answer)) {
-    throw new SourceError('redis-unreachable', `The server can't reach ${redis}`, {
-      stderr: ping.answer,
+  if (/Could not connect/.test(said)) {
+    return new SourceError('redis-unreachable', `The server can't reach ${redis}`, {
+      ...details,
       next: 'Check `address` of this source: it is as seen from the server itself.',
     })
   }
   if (
-    /Unrecognized option|Protocol error|I\/O error|Server closed the connection|Connection reset/i.test(
-      ping.answer,
-    )
+    /Unrecognized option|Protocol error|I\/O error|Server closed the connection|Connection reset/i.test(said)
   ) {
-    throw new SourceError('redis-not-redis', `What answers at ${at} is not Redis, or wants TLS`, {
-      stderr: ping.answer,
-      next: 'Check `address` (and `tls`) of this source.',
-    })
+    return notRedis(config, said)
   }
-  throw refusal(config, 'PING it', ping.answer)
+  return refusal(config, 'PING it', said)
+}
+
+/** What answers does not speak as Redis does. */
+export function notRedis(config: RedisSourceConfig, said: string): SourceError {
+  return new SourceError(
+    'redis-not-redis',
+    `What answers at ${addressOf(config)} is not Redis, or wants TLS`,
+    {
+      stderr: said,
+      next: 'Check `address` (and `tls`) of this source.',
+    },
+  )
 }
 
 /** What redis-cli says of a TLS connection that did not come about (cliSecureConnection in src/cli_common.c). */
