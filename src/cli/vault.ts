@@ -38,7 +38,11 @@ export function declareVaultCommands(program: Command, declare: Declare): void {
       .description('apply retention now, and say why each snapshot stays or goes')
       .argument('[host...]', 'only these hosts')
       .option('--dry-run', 'only say what would be done')
-      .option('--accept', 'you have looked at why rotation is paused: let it go on'),
+      .option('--accept', 'you have looked at why rotation is paused: let it go on')
+      .option(
+        '--accept-loss <snapshot...>',
+        'go on without these snapshots of the one host: they are damaged',
+      ),
     async () => (await import('../commands/prune.ts')).prune,
   )
 }

@@ -35,6 +35,8 @@ export interface ListedSnapshot {
   readonly latest: boolean
   /** Some part of it was found damaged, and was not proven mended since. */
   readonly damaged: boolean
+  /** A person goes on without it. It counts as no good one. */
+  readonly lossAccepted: boolean
   /** Retention dropped it; only those that build on it keep it on disk. */
   readonly retired: boolean
   /** Ids of snapshots that build on it. */
@@ -129,6 +131,7 @@ function listed(snapshot: Snapshot, latest: boolean, neededBy: readonly string[]
     bytes: storedBytes(snapshot),
     latest,
     damaged: snapshot.damage !== undefined,
+    lossAccepted: snapshot.lossAccepted === true,
     retired,
     neededBy,
   }
@@ -212,7 +215,8 @@ export function renderList(
   return [table, '', totals, ...kept, ...future, ...paused, ...setBack].join('\n')
 }
 
-function state({ complete, missing, torn, damaged, retired, neededBy }: ListedSnapshot): string {
+function state(snapshot: ListedSnapshot): string {
+  const { complete, missing, torn, damaged, lossAccepted, retired, neededBy } = snapshot
   const partial = missing.length === 0 ? 'partial' : `without ${printable(missing.join(' '))}`
   const whole = complete ? 'complete' : partial
   const named = torn.length === 0 ? [] : [`torn ${printable(torn.join(' '))}`]
@@ -222,5 +226,10 @@ function state({ complete, missing, torn, damaged, retired, neededBy }: ListedSn
     last === undefined
       ? ''
       : `, needed by ${last}${neededBy.length === 1 ? '' : ` and ${neededBy.length - 1} more`}`
-  return [...said, ...(damaged ? ['damaged'] : []), ...(retired ? [`retired${needed}`] : [])].join(', ')
+  return [
+    ...said,
+    ...(damaged ? ['damaged'] : []),
+    ...(lossAccepted ? ['given up'] : []),
+    ...(retired ? [`retired${needed}`] : []),
+  ].join(', ')
 }

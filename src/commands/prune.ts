@@ -1,6 +1,6 @@
 import { formatCount } from '../model/units.ts'
 import { loadConfig } from '../config/load.ts'
-import { LockedError, type RelayError } from '../errors.ts'
+import { LockedError, UsageError, type RelayError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
 import type { Config } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
@@ -20,6 +20,7 @@ import type { CommandContext, CommandOutcome } from './context.ts'
 export interface PruneFlags {
   readonly dryRun?: boolean
   readonly accept?: boolean
+  readonly acceptLoss?: readonly string[]
 }
 
 /** `prune [host…]`: applies retention by hand, to every host of the vault when none is named. */
@@ -42,7 +43,7 @@ export async function prune(
       ? []
       : await pruneHosts(
           (await namesOf(vault, args)).map((name) => rotatedHost(config, name)),
-          { dryRun, accept: flags.accept === true },
+          { dryRun, accept: flags.accept === true, lost: lostOf(args, flags) },
           { vault, reporter, now: context.now },
           context.signal,
         )
@@ -66,6 +67,22 @@ export async function prune(
       ),
     },
   }
+}
+
+/** The ids of `--accept-loss`, with or without the host before them. */
+function lostOf([host, ...others]: readonly string[], { acceptLoss = [], dryRun }: PruneFlags): string[] {
+  if (acceptLoss.length === 0) return []
+  if (dryRun === true) {
+    throw new UsageError('--accept-loss writes to the ledger, and --dry-run writes nothing', {
+      next: 'Give one of them',
+    })
+  }
+  if (host === undefined || others.length > 0) {
+    throw new UsageError('--accept-loss is about snapshots of one host', {
+      next: 'Name it: relay-backup prune HOST --accept-loss ID',
+    })
+  }
+  return acceptLoss.map((name) => (name.startsWith(`${host}/`) ? name.slice(host.length + 1) : name))
 }
 
 /** A host that is no longer configured is pruned by the global policy. */
@@ -117,7 +134,7 @@ function prunedTroubles(one: PrunedHost): string[] {
             label: 'failed',
             where: host,
             message: `nothing was removed: ${paused}`,
-            next: pausedNext(host, rotation),
+            next: rotation.next,
           }),
         ]),
     ...(notice === undefined ? [] : [troubleLine({ label: 'warning', where: host, message: notice })]),
@@ -130,7 +147,7 @@ function renderFailure(host: string, error: RelayError): string {
 }
 
 function renderRotation(host: string, rotation: RotationOutcome, dryRun: boolean, color: boolean): string {
-  const { decisions, archives, paused, kept, keptBy, removed, retired, reinstated, needed } = rotation
+  const { decisions, archives, paused, next, kept, keptBy, removed, retired, reinstated, needed } = rotation
   if (decisions.length === 0) return `${host}: no snapshots`
   const rows = [
     ...decisions.map(({ id, action, reasons }) => [`${host}/${id}`, action, reasons.join('; ')]),
@@ -138,7 +155,7 @@ function renderRotation(host: string, rotation: RotationOutcome, dryRun: boolean
   ].map((row) => row.map(printable))
   const table = renderTable(rows, { head: ['snapshot', 'action', 'why'], color })
   if (paused !== undefined) {
-    return `${table}\n\n${host}: nothing was removed: ${printable(paused)}\nNext: ${pausedNext(host, rotation)}`
+    return `${table}\n\n${host}: nothing was removed: ${printable(paused)}\nNext: ${next}`
   }
   const why = keptBy.map(({ count, why: reason }) => `${count} ${reason}`).join(', ')
   const would = dryRun ? 'would be ' : ''
@@ -153,10 +170,4 @@ function renderRotation(host: string, rotation: RotationOutcome, dryRun: boolean
       ? ''
       : `\n${formatCount(needed, 'snapshot')} on disk only because newer ones build on ${needed === 1 ? 'it' : 'them'}; see: relay-backup list ${host} --all`
   return `${table}\n\n${host}: ${counts.join(', ')}${onDisk}`
-}
-
-function pausedNext(host: string, { damaged }: RotationOutcome): string {
-  return damaged === true
-    ? `See all of it with: relay-backup verify ${host}`
-    : `If that is right, run: relay-backup prune ${host} --accept`
 }

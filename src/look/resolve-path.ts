@@ -1,7 +1,6 @@
-import { distance } from 'fastest-levenshtein'
 import type { EntryType, IndexHeader } from '../archive/contract.ts'
 import { UsageError } from '../errors.ts'
-import { typoLimit } from '../model/nearest.ts'
+import { NearestPath } from '../model/nearest.ts'
 import { latin1, pathFromJson, printable } from '../model/path-bytes.ts'
 import { isStream } from '../model/snapshot.ts'
 import { indexOfAnother, memberOf, sourceIndex, sourceObjects } from '../restore/contents.ts'
@@ -37,7 +36,7 @@ export async function resolvePath(
   let candidates: string[] = []
   let shown: string[] = []
   const found = new Map<string, EntryType>()
-  const nearest = new NearestName(latin1(path))
+  const nearest = new NearestPath(latin1(path))
   const entries = sourceIndex(snapshot, source, indexParts(dependencies), (seen) => {
     header = seen
     roots = seen.paths.map((root) => latin1(memberOf(root)))
@@ -81,7 +80,7 @@ async function resolveDump(at: LookedAt, path: string, dependencies: LookDepende
   if (path === '') return { member: '', roots: [] }
   const names = source.archives.map(dumpName)
   if (names.includes(path)) return { member: path, type: 'dump', roots: [] }
-  const nearest = new NearestName(path)
+  const nearest = new NearestPath(path)
   for (const name of names) nearest.look(name)
   throw notThere(at, path, nearest.name ?? names[0])
 }
@@ -98,38 +97,4 @@ function notThere({ snapshot, source }: LookedAt, path: string, near: string | u
     source: source.name,
     next: `${hint}See what is there with: relay-backup ls ${where} ${source.name}:`,
   })
-}
-
-/** The name that is the fewest edits from the written one, or has its last part. */
-class NearestName {
-  name: string | undefined
-  readonly #written: string
-  readonly #last: string
-  #edits: number
-
-  constructor(written: string) {
-    this.#written = written
-    this.#last = written.slice(written.lastIndexOf('/') + 1)
-    this.#edits = Infinity
-  }
-
-  look(name: string): void {
-    const last = name.slice(name.lastIndexOf('/') + 1)
-    const edits = Math.min(
-      this.#distance(this.#written, name),
-      // The same last part elsewhere is as good a guess as one more edit.
-      this.#last === '' ? Infinity : this.#distance(this.#last, last) + 1,
-    )
-    if (edits >= this.#edits) return
-    this.#edits = edits
-    this.name = name
-  }
-
-  #distance(written: string, name: string): number {
-    // No edit makes up for more characters than that.
-    const least = Math.abs(written.length - name.length)
-    if (least > typoLimit(written, name) || least >= this.#edits) return Infinity
-    const edits = distance(written, name)
-    return edits > typoLimit(written, name) ? Infinity : edits
-  }
 }

@@ -1,7 +1,7 @@
 import { distance } from 'fastest-levenshtein'
 
 /** How many edits a typo may be away from a name: a third of the longer one. */
-export function typoLimit(written: string, name: string): number {
+function typoLimit(written: string, name: string): number {
   return Math.ceil(Math.max(written.length, name.length) / 3)
 }
 
@@ -23,4 +23,38 @@ export function nearest(written: string, known: readonly string[]): string | und
 export function didYouMean(written: string, known: readonly string[]): string {
   const name = nearest(written, known)
   return name === undefined ? '' : `Did you mean "${name}"? `
+}
+
+/** Of paths that are looked at one by one, the nearest to what was written, as a whole or by its last part. */
+export class NearestPath {
+  name: string | undefined
+  readonly #written: string
+  readonly #last: string
+  #edits: number
+
+  constructor(written: string) {
+    this.#written = written
+    this.#last = written.slice(written.lastIndexOf('/') + 1)
+    this.#edits = Infinity
+  }
+
+  look(name: string): void {
+    const last = name.slice(name.lastIndexOf('/') + 1)
+    const edits = Math.min(
+      this.#distance(this.#written, name),
+      // The same last part elsewhere is as good a guess as one more edit.
+      this.#last === '' ? Infinity : this.#distance(this.#last, last) + 1,
+    )
+    if (edits >= this.#edits) return
+    this.#edits = edits
+    this.name = name
+  }
+
+  #distance(written: string, name: string): number {
+    // No edit makes up for more characters than that.
+    const least = Math.abs(written.length - name.length)
+    if (least > typoLimit(written, name) || least >= this.#edits) return Infinity
+    const edits = distance(written, name)
+    return edits > typoLimit(written, name) ? Infinity : edits
+  }
 }

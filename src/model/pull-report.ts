@@ -65,6 +65,8 @@ export interface RotationReport {
   readonly retired: readonly { readonly snapshot: string; readonly why: string }[]
   /** Set when rotation waits for a person. */
   readonly paused?: string | undefined
+  /** With `paused`: what the person can do. */
+  readonly next?: string | undefined
 }
 
 /** What `pull --dry-run` would do on one host. */

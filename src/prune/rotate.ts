@@ -16,6 +16,7 @@ import {
   type SourceRetentionInput,
 } from '../retention/per-source.ts'
 import type { HostLock, Snapshot, Vault } from '../vault/contract.ts'
+import { damageOf } from './damage.ts'
 
 /** A host's policies as the config has them; a host that is no longer configured has the global one. */
 export interface RotatedHost {
@@ -30,8 +31,6 @@ export interface RotationOutcome extends RotationReport {
   readonly decisions: readonly RetentionDecision[]
   /** Archives removed from snapshots that stay. */
   readonly archives: readonly ArchiveDecision[]
-  /** With `paused`: a snapshot that is to stay is damaged, so no person's word lets rotation go on. */
-  readonly damaged?: boolean
 }
 
 /**
@@ -56,8 +55,8 @@ export async function rotateHost(
     const why = `the vault was set back, or something was taken away from it: ${contradiction.message}`
     return waiting(plan, snapshots, host, why)
   }
-  const damage = await damageOfKept(vault, host.name, plan)
-  if (damage !== undefined) return { ...waiting(plan, snapshots, host, damage), damaged: true }
+  const damage = await damageOfKept(vault, host.name, plan, snapshots)
+  if (damage !== undefined) return waiting(plan, snapshots, host, damage.message, damage.next)
   if (dryRun) return report(plan, snapshots, host)
   if (lock === undefined) throw new Error('rotation needs the lock of the host')
 
@@ -133,6 +132,7 @@ function retentionInput(snapshot: Snapshot, date: Date | undefined): SourceReten
     complete: manifest.complete,
     // What lost a part when it was retired is not whole any more, and does not come back.
     retired: snapshot.retired && snapshot.removedFiles.size > 0,
+    damaged: snapshot.lossAccepted,
     held: snapshot.unrecorded === true ? 'the ledger does not know it' : undefined,
     parents: sources.flatMap(({ parents }) => parents),
     sources: sources.map(({ name, parents }) => ({ name, parents })),
@@ -149,21 +149,28 @@ function presentFiles(snapshot: Snapshot, source: string): string[] {
 }
 
 /**
- * The problem of a snapshot that stays while others are to go. Contents are not hashed, because that takes too long.
+ * The problem of a snapshot that stays while others are to go, or of one that it builds on. What a person has given up
+ * is no reason to wait: it counts for nothing.
  */
-async function damageOfKept(vault: Vault, host: string, plan: RotationPlan): Promise<string | undefined> {
+async function damageOfKept(
+  vault: Vault,
+  host: string,
+  plan: RotationPlan,
+  snapshots: readonly Snapshot[],
+): Promise<{ readonly message: string; readonly next: string } | undefined> {
   const goes = plan.archives.length > 0 || plan.decisions.some(({ action }) => action === 'remove')
   if (!goes) return undefined
-  const stays = plan.decisions.filter(({ action }) => action !== 'remove').map(({ id }) => id)
-  const problems = await vault.check(host, {
-    snapshots: stays,
-    hashes: false,
-    signal: new AbortController().signal,
-  })
-  const problem = problems.find(({ snapshot, code }) => snapshot !== undefined && code !== 'unknown-snapshot')
+  const stays = new Set(plan.decisions.filter(({ action }) => action !== 'remove').map(({ id }) => id))
+  const relied = snapshots.filter(({ id, lossAccepted }) => stays.has(id) && lossAccepted !== true)
+  const problems = await damageOf(vault, host, relied, snapshots)
+  const [problem] = problems
   if (problem === undefined) return undefined
   const where = [problem.snapshot, problem.file].filter((part) => part !== undefined).join('/')
-  return `a snapshot that is to stay is damaged (${where}: ${problem.message})`
+  const ids = [...new Set(problems.map(({ snapshot }) => snapshot))].sort()
+  return {
+    message: `a snapshot that is to stay is damaged (${where}: ${problem.message})`,
+    next: `Put it back from a copy of the vault, and prove it with: relay-backup verify ${host}. If it is lost, go on without it: relay-backup prune ${host} --accept-loss ${ids.join(' ')}`,
+  }
 }
 
 /** What the history has of a rotation that waits. */
@@ -178,8 +185,9 @@ function waiting(
   snapshots: readonly Snapshot[],
   host: RotatedHost,
   paused: string,
+  next = `If that is right, run: relay-backup prune ${host.name} --accept`,
 ): RotationOutcome {
-  return { ...report(plan, snapshots, host), removed: [], retired: [], reinstated: [], paused }
+  return { ...report(plan, snapshots, host), removed: [], retired: [], reinstated: [], paused, next }
 }
 
 function report(

@@ -221,7 +221,10 @@ function errorLines(error: RelayError, indent: string, paint: Paint): string[] {
 
 function rotationLines(rotation: RotationReport, paint: Paint): string[] {
   if (rotation.paused !== undefined)
-    return [`  ${paint.yellow('rotation paused:')} ${printable(rotation.paused)}; nothing was removed`]
+    return [
+      `  ${paint.yellow('rotation paused:')} ${printable(rotation.paused)}; nothing was removed`,
+      ...(rotation.next === undefined ? [] : [`  ${paint.cyan('Next:')} ${printable(rotation.next)}`]),
+    ]
   const { removed, retired, reinstated } = rotation
   return [
     `  rotation: ${rotationCounts(rotation).join(', ')}`,

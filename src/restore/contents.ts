@@ -1,3 +1,4 @@
+import { NearestPath } from '../model/nearest.ts'
 import { readIndex, readStreamIndex } from '../archive/index-file.ts'
 import type { Readable } from 'node:stream'
 import type {
@@ -10,7 +11,7 @@ import type {
 } from '../archive/contract.ts'
 import { DamageError, UsageError } from '../errors.ts'
 import { isKept } from '../model/entry-types.ts'
-import { pathFromJson } from '../model/path-bytes.ts'
+import { pathFromJson, printable } from '../model/path-bytes.ts'
 import { hasAcl } from '../model/posix-acl.ts'
 import { isStream, type ManifestFile, type ManifestSource } from '../model/snapshot.ts'
 import type { Snapshot } from '../vault/contract.ts'
@@ -102,12 +103,16 @@ export async function readContents(
   const types = new Map<string, EntryType>()
   const archives = new Map<string, ArchiveName>()
   const asked = paths?.map((path) => Buffer.from(path).toString('latin1'))
+  const near = new Map(asked?.map((path) => [path, new NearestPath(path)]))
   for await (const entry of sourceIndex(snapshot, source, parts, (seen) => (header = seen))) {
     const name = pathFromJson(entry.path).toString('latin1')
     const roots =
       asked ?? header?.paths.map(memberOf).map((path) => Buffer.from(path).toString('latin1')) ?? []
     const root = roots.find((one) => isInside(name, one))
-    if (root === undefined) continue
+    if (root === undefined) {
+      for (const nearest of near.values()) nearest.look(name)
+      continue
+    }
     if (name === root) types.set(root, entry.type)
     if (!isKept(entry.type)) {
       leftOut += 1
@@ -127,9 +132,12 @@ export async function readContents(
     objects += 1
   const missing = paths?.find((path) => !types.has(Buffer.from(path).toString('latin1')))
   if (missing !== undefined) {
+    const name = near.get(Buffer.from(missing).toString('latin1'))?.name
+    const hint =
+      name === undefined ? '' : `Did you mean ${source.name}:${printable(Buffer.from(name, 'latin1'))}? `
     throw new UsageError(`${source.name} of ${snapshot.host}/${snapshot.id} has no ${missing}`, {
       source: source.name,
-      next: `Name it as it is in the archive, for example ${source.name}:${header?.paths[0] ?? 'path'}/file`,
+      next: `${hint}Name it as it is in the archive, for example ${source.name}:${header?.paths[0] ?? 'path'}/file`,
     })
   }
   if (source.index !== undefined && (of ?? header?.snapshot) !== snapshot.id) throw indexOfAnother(source)

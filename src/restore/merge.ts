@@ -1,3 +1,4 @@
+import { formatCount } from '../model/units.ts'
 import { RelayError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import { kindOf } from '../sources/registry.ts'
@@ -55,7 +56,9 @@ export async function mergeIn(run: RestoreRun, dependencies: RestoreDependencies
   try {
     insist('checking the places', await driver.begin(signal), log.step)
     insist('preparing', await driver.stop(signal), log.step)
-    log.step(`adding ${units.length} files and directories that are missing`)
+    log.step(
+      `adding what is missing: ${formatCount(units.length, 'file or directory', 'files and directories')}`,
+    )
     insist('adding', await driver.swap(signal), log.step)
     for (const [group, own] of merging) {
       const config = sources.find((one) => one.source.name === group.source.name)?.wanted[0]?.config

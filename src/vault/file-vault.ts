@@ -288,6 +288,17 @@ export class FileVault implements Vault {
     }
   }
 
+  async acceptDamage(lock: HostLock, damaged: readonly string[], why: string, at: Date): Promise<void> {
+    insistOnLock(lock)
+    await this.#append(this.#hostDir(lock.host), {
+      event: 'loss-accepted',
+      snapshots: [],
+      damaged,
+      why,
+      at: at.toISOString(),
+    })
+  }
+
   #contradictions(host: string): Promise<Contradictions> {
     const hostDir = this.#hostDir(host)
     const recall = async () =>

@@ -45,6 +45,7 @@ const record = z.discriminatedUnion('event', [
     ...common,
     event: z.literal('loss-accepted'),
     snapshots: z.array(z.string()),
+    damaged: z.array(z.string()).optional(),
     why: z.string(),
   }),
 ])

@@ -89,7 +89,7 @@ const begin: Record<Operation, (parts: RestoreDependencies, stop: AbortSignal) =
       },
       stop,
     ),
-  prune: ({ pull }, stop) => pruneHosts([target], { dryRun: false, accept: false }, pull, stop),
+  prune: ({ pull }, stop) => pruneHosts([target], { dryRun: false, accept: false, lost: [] }, pull, stop),
   verify: ({ pull }, signal) => verifyVault(pull.vault, [{ host: 'target' }], { ...pull, signal }),
   rekey: ({ pull }, signal) => rekeyHost('target', { ...pull, rewrapper: doneAlready, signal }),
 }

@@ -2,7 +2,7 @@ import { RelayError } from '../../../errors.ts'
 import type { RedisSourceConfig } from '../config.ts'
 import type { RedisFacts } from '../facts.ts'
 import type { Finding } from '../../../model/finding.ts'
-import { formatSize } from '../../../model/units.ts'
+import { formatCount, formatSize } from '../../../model/units.ts'
 import { versionOfInfo } from '../version.ts'
 import type { RestoreContext } from '../../contract.ts'
 import { accepted, connectRedis, demand } from '../talk/connect.ts'
@@ -73,7 +73,7 @@ function keysFinding(
     return {
       check: 'redis-keys',
       outcome: 'warning',
-      message: `${keys} keys; those of the captured AOF could not be counted, so nothing is compared`,
+      message: `${formatCount(keys, 'key')}; those of the captured AOF could not be counted, so nothing is compared`,
     }
   }
   const compared = compareKeys(expected, actual)
