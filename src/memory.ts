@@ -13,6 +13,7 @@ export function keepMemorySmall(): void {
   // after each few megabytes that stream through: a restore of 450 MB did so 150 times, which took a third of its CPU.
   // Growing by half of what was left is enough for far fewer.
   const flags = ['--semi-space-growth-factor=1']
-  if (major > 13 || (major === 13 && minor >= 6)) flags.push('--memory-saver-mode', '--heap-growing-percent=50')
+  if (major > 13 || (major === 13 && minor >= 6))
+    flags.push('--memory-saver-mode', '--heap-growing-percent=50')
   for (const flag of flags) setFlagsFromString(flag)
 }
