@@ -29,7 +29,7 @@ export async function configCheck(context: CommandContext): Promise<CommandOutco
       next: 'Put the keys there, name other files in the config, or make a pair: relay-backup key generate',
     })
   }
-  return { exitCode: ExitCode.done, text: checkText(config), json: checkJson(config) }
+  return { exitCode: ExitCode.done, text: checkText(config), quiet: '', json: checkJson(config) }
 }
 
 function checkText(config: Config): string {
