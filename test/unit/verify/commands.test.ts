@@ -76,7 +76,7 @@ describe('list', () => {
     ])
     const [host] = (outcome.json as { hosts: ListedHost[] }).hosts
     expect(host?.snapshots.map(({ latest }) => latest)).toEqual([false, true, false])
-    expect(host?.bytes).toBe(3000)
+    expect(host?.bytes).toBe(4000)
   })
 
   test('damage that was found is told by list and show until it is mended', async () => {
