@@ -102,6 +102,9 @@ async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
   const { loaded = [], places = true } = context
   let isStarted = false
   if (places) {
+    // All at once: what makes them may take a second to begin, whatever it makes.
+    if (context.handOver !== undefined && context.start === 'all')
+      insist('making containers', await driver.make(signal), step)
     step('starting data services')
     const data = await driver.startData(signal)
     insist('starting data services', data, step)

@@ -13,7 +13,7 @@ async function placed(
   more: Partial<PlaceContext> & { readonly rest?: readonly string[] } = {},
 ): Promise<{ readonly asked: string[]; readonly result: PromiseSettledResult<Finding[]> }> {
   const asked: string[] = []
-  const steps = ['begin', 'stop', 'swap', 'startData', 'startRest', 'checkRunning', 'commit', 'keep'] as const
+  const steps = ['begin', 'stop', 'swap', 'make', 'startData', 'startRest', 'checkRunning', 'commit', 'keep'] as const
   const driver = Object.fromEntries(
     steps.map((name) => [
       name,
