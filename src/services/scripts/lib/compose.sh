@@ -95,8 +95,22 @@ compose_up() {
     [ "${compose_one#*=}" -le 1 ] || set -- "$@" --scale "$compose_one"
   done
   for compose_one in $compose_services; do set -- "$@" "${compose_one%=*}"; done
+  compose_stand "$@"
   # shellcheck disable=SC2086
-  svc_do sh -c "$as_login" relay-backup $compose_tool "$@"
+  svc_do sh -c "$as_login" relay-backup sh -c "$compose_there" "$compose_stand" $compose_tool "$@"
+}
+
+# A person types Compose's commands in the deployment's directory, and its files may name ${PWD}.
+# shellcheck disable=SC2016
+compose_there='cd -- "$0" 2>/dev/null && export PWD="$0"; exec "$@"'
+
+# compose_stand ARGUMENT...: that directory, of Compose's arguments, in $compose_stand.
+compose_stand() {
+  compose_stand=/ compose_flag=
+  for compose_one; do
+    [ "$compose_flag" != --project-directory ] || compose_stand=$compose_one
+    compose_flag=$compose_one
+  done
 }
 
 # compose_left_over NAME: a migration finds it stopped and without a restart policy, which is how one that was undone
