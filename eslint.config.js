@@ -6,7 +6,7 @@ import tseslint from 'typescript-eslint'
 const adapters = ['remote', 'archive', 'crypto', 'vault', 'secrets', 'config', 'services', 'sources', 'state']
 const contracts = adapters.map((name) => `${name}/contract`).concat('report/contract')
 // What a kind of source says of itself; nobody else imports from a kind's folder.
-const kinds = ['sources/kind', 'sources/registry']
+const kinds = ['sources/kind', 'sources/registry', 'sources/held-bytes']
 // Functions of data alone, which an operation imports from the adapter that has them.
 const pure = [
   'report/format',
@@ -19,6 +19,7 @@ const pure = [
     'index-file',
     'pack-tar',
     'tar-writer',
+    'walk-tar',
     'wrap-in-tar',
   ].map((name) => `archive/${name}`),
 ]
@@ -47,11 +48,13 @@ const allowed = {
   runs: ['runs', ...operationUses],
   prune: ['prune', 'runs', ...operationUses],
   pull: ['pull', 'prune', 'runs', ...operationUses],
+  check: ['check', 'pull', 'runs', ...operationUses],
   verify: ['verify', 'runs', ...operationUses],
   rekey: ['rekey', 'runs', ...operationUses],
   restore: ['restore', 'pull', 'runs', ...operationUses],
   migrate: ['migrate', 'pull', 'restore', 'runs', ...operationUses],
   rollback: ['rollback', 'migrate', 'pull', 'restore', 'runs', ...operationUses],
+  look: ['look', 'restore', ...operationUses],
   show: ['show', 'verify', ...operationUses],
   demo: ['demo', 'remote'],
 }

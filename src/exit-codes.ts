@@ -19,7 +19,7 @@ export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]
 
 /** Shown in `--help`. */
 export const EXIT_CODE_HELP = `Exit codes: 0 done; 1 nothing that was asked for was done; 2 wrong usage or config;
-3 done in part; 4 damage or a difference was found; 5 another run holds the lock; 130 interrupted`
+3 done in part; 4 damage or a difference was found, or a check failed; 5 another run holds the lock; 130 interrupted`
 
 /** The exit code of a command that threw. */
 export function exitCodeOf(error: unknown): ExitCode {

@@ -1,10 +1,11 @@
 import { writeSync } from 'node:fs'
 import { CommanderError } from 'commander'
 import { createProgram } from './cli/program.ts'
-import type { CommandContext, CommandOutcome, GlobalOptions, ProgressOutput } from './commands/context.ts'
+import type { CommandContext, GlobalOptions, ProgressOutput } from './commands/context.ts'
 import { InterruptedError, UsageError } from './errors.ts'
 import { ExitCode, exitCodeOf, isExpected } from './exit-codes.ts'
 import { errorToJson, renderError } from './report/render-error.ts'
+import { errorTroubles } from './report/trouble-line.ts'
 import { TOOL } from './version.ts'
 
 /** The process's edge: signals, exit codes, rendering of results and errors. Never throws. */
@@ -12,6 +13,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   let json = argv.includes('--json')
   let color = useColor(process.stderr)
   let verbose = argv.includes('--verbose')
+  let quiet = argv.includes('--quiet')
   const controller = new AbortController()
   let interrupts = 0
   const interrupt = () => {
@@ -25,6 +27,12 @@ export async function main(argv: readonly string[]): Promise<void> {
     }
     controller.abort(error)
   }
+  const told = (error: unknown) =>
+    quiet && isExpected(error)
+      ? errorTroubles(error)
+          .map((line) => `${line}\n`)
+          .join('')
+      : renderError(error, { color, verbose })
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGHUP', interrupt)
   // When the reader goes away (`| head`), the program ends quietly, as any Unix tool does. An outcome that is known
   // stays the exit code.
@@ -43,9 +51,14 @@ export async function main(argv: readonly string[]): Promise<void> {
       json = globals.json
       color = globals.color && color
       verbose = globals.verbose
+      quiet = globals.quiet
       const outcome = await command(contextFor(globals, controller.signal))
       process.exitCode = outcome.exitCode
-      await print(json ? `${JSON.stringify(outcome.json, null, 2)}\n` : withNewline(outcome))
+      await print(
+        json
+          ? `${JSON.stringify(outcome.json, null, 2)}\n`
+          : withNewline(globals.quiet ? (outcome.quiet ?? outcome.text) : outcome.text),
+      )
     })
     await program.parseAsync([...argv])
   } catch (thrown) {
@@ -55,7 +68,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     } else {
       const error = controller.signal.aborted ? controller.signal.reason : asUsage(thrown)
       // stderr is NDJSON then, but the stack of a defect is worth more.
-      if (!json || !isExpected(error)) process.stderr.write(renderError(error, { color, verbose }))
+      if (!json || !isExpected(error)) process.stderr.write(told(error))
       process.exitCode = exitCodeOf(error)
       if (json) await print(`${JSON.stringify(errorToJson(error), null, 2)}\n`)
     }
@@ -76,6 +89,7 @@ function contextFor(globals: GlobalOptions, signal: AbortSignal): CommandContext
       verbose: globals.verbose,
       color: globals.color && useColor(process.stderr),
     },
+    output: process.stdout,
     columns: process.stdout.isTTY ? process.stdout.columns : undefined,
     color: globals.color && useColor(process.stdout),
     env: process.env,
@@ -103,8 +117,8 @@ function useColor(stream: NodeJS.WriteStream): boolean {
   return Boolean(stream.isTTY) && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
 }
 
-function withNewline(outcome: CommandOutcome): string {
-  return outcome.text === '' ? '' : `${outcome.text}\n`
+function withNewline(text: string): string {
+  return text === '' ? '' : `${text}\n`
 }
 
 function print(text: string): Promise<void> {

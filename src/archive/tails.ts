@@ -1,3 +1,4 @@
+import { formatCount } from '../model/units.ts'
 import { createHash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
 import { DamageError } from '../errors.ts'
@@ -86,7 +87,7 @@ export function segmentDiffers({ snapshot, archive }: IndexSegment): DamageError
 export function archiveLacks(snapshot: string, archive: string, count: number): DamageError {
   return new DamageError(
     'archive-lacks',
-    `${snapshot}/${archive} lacks ${count} files that the index names`,
+    `${snapshot}/${archive} lacks ${formatCount(count, 'file')} that the index names`,
     {
       next: 'Restore another snapshot, and run: relay-backup verify --all',
     },

@@ -1,9 +1,11 @@
 import { Command } from 'commander'
 import type { CommandContext, CommandOutcome, GlobalOptions } from '../commands/context.ts'
 import { EXIT_CODE_HELP } from '../exit-codes.ts'
+import { declareCheckCommand } from './check.ts'
 import { declareConfigCommands } from './config.ts'
 import { declareHostsCommands } from './hosts.ts'
 import { declareKeyCommands } from './key.ts'
+import { declareLookCommands } from './look.ts'
 import { declareMigrateCommands } from './migrate.ts'
 import { declarePullCommands } from './pull.ts'
 import { declareRestoreCommands } from './restore.ts'
@@ -50,6 +52,8 @@ export function createProgram(version: string, run: Run): Command {
   declareRestoreCommands(program, declare)
   declareMigrateCommands(program, declare)
   declareVaultCommands(program, declare)
+  declareCheckCommand(program, declare)
+  declareLookCommands(program, declare)
   declareHostsCommands(program, declare)
   declareKeyCommands(program, declare)
   declareSecretCommands(program, declare)

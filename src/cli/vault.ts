@@ -2,14 +2,16 @@ import type { Command } from 'commander'
 import { keepMemorySmall } from '../memory.ts'
 import type { Declare } from './program.ts'
 
-const SNAPSHOT_HELP = 'prod/20251120T020000Z, prod/latest, prod/latest~1; without the host when there is one'
+export const SNAPSHOT_HELP =
+  'prod/20251120T020000Z, prod/latest, prod/latest~1; without the host when there is one'
 
 export function declareVaultCommands(program: Command, declare: Declare): void {
   declare(
     program
       .command('list')
       .description('the snapshots in the vault')
-      .argument('[host]', 'only those of this host'),
+      .argument('[host]', 'only those of this host')
+      .option('--all', 'retired ones, too: retention dropped them, and newer ones build on them'),
     async () => (await import('../commands/list.ts')).list,
   )
   declare(
@@ -36,7 +38,11 @@ export function declareVaultCommands(program: Command, declare: Declare): void {
       .description('apply retention now, and say why each snapshot stays or goes')
       .argument('[host...]', 'only these hosts')
       .option('--dry-run', 'only say what would be done')
-      .option('--accept', 'you have looked at why rotation is paused: let it go on'),
+      .option('--accept', 'you have looked at why rotation is paused: let it go on')
+      .option(
+        '--accept-loss <snapshot...>',
+        'go on without these snapshots of the one host: they are damaged',
+      ),
     async () => (await import('../commands/prune.ts')).prune,
   )
 }

@@ -21,15 +21,14 @@ export async function configCheck(context: CommandContext): Promise<CommandOutco
               file: config.file,
               path: `encryption.${role === 'recipient' ? 'recipients' : 'identity'}`,
               message: problem.message,
+              suggestion: problem.details.next,
             },
           ],
   )
   if (problems.length > 0) {
-    throw new ConfigError(problems, {
-      next: 'Put the keys there, name other files in the config, or make a pair: relay-backup key generate',
-    })
+    throw new ConfigError(problems)
   }
-  return { exitCode: ExitCode.done, text: checkText(config), json: checkJson(config) }
+  return { exitCode: ExitCode.done, text: checkText(config), quiet: '', json: checkJson(config) }
 }
 
 function checkText(config: Config): string {

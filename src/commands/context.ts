@@ -27,6 +27,8 @@ export interface CommandContext {
   /** Columns of stdout, or undefined when it is not a terminal. */
   readonly columns: number | undefined
   readonly progress: ProgressOutput
+  /** stdout, for a command whose result is bytes. */
+  readonly output: NodeJS.WritableStream
   /** Results may carry colour. */
   readonly color: boolean
   readonly env: NodeJS.ProcessEnv
@@ -39,6 +41,11 @@ export interface CommandOutcome {
   readonly exitCode: ExitCode
   /** Without a trailing newline; '' prints nothing. */
   readonly text: string
+  /**
+   * In place of `text` under `--quiet`, of an operation: '' when all is well or when its events have said what is not,
+   * else a line a trouble. Absent where the text is what was asked for.
+   */
+  readonly quiet?: string
   readonly json: unknown
 }
 

@@ -168,6 +168,7 @@ function outcome(
   })
   return {
     exitCode: ExitCode.done,
+    quiet: '',
     text: printable(lines.join('\n')),
     json: { ...shown.at(-1), host: name, ...(shown.length > 1 ? { via: shown.slice(0, -1) } : {}) },
   }

@@ -4,6 +4,7 @@ import { wasExported } from '../crypto/export-record.ts'
 import { ExitCode } from '../exit-codes.ts'
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
+import { findingTroubles } from '../report/trouble-line.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { askSecret } from './secret-prompt.ts'
@@ -25,6 +26,7 @@ export async function keyCheck(context: CommandContext): Promise<CommandOutcome>
   return {
     exitCode: findings.some(({ outcome }) => outcome === 'failed') ? ExitCode.failed : ExitCode.done,
     text: findings.flatMap(findingLines).join('\n'),
+    quiet: findingTroubles(findings).join('\n'),
     json: { findings },
   }
 }

@@ -31,6 +31,7 @@ export async function keyExport(
   const locked = keys.every((key) => !key.isDecrypted())
   return {
     exitCode: ExitCode.done,
+    quiet: '',
     text: [
       `Copied the identity ${fingerprints.join(', ')} to ${printable(target)}`,
       locked

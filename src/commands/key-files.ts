@@ -1,5 +1,6 @@
 import { describeKey } from '../crypto/describe-key.ts'
 import type { KeyDescription } from '../crypto/describe-key.ts'
+import { WHEN_LOST } from '../crypto/identity.ts'
 import { readKeyFile } from '../crypto/key-file.ts'
 import { RelayError } from '../errors.ts'
 import type { EncryptionConfig } from '../model/config.ts'
@@ -25,7 +26,7 @@ export async function configuredKeyFiles(config: EncryptionConfig, now: Date): P
   return await Promise.all(
     files.map(async ({ role, file }) => {
       try {
-        return { role, file, keys: await describeKeyFile(file, now) }
+        return { role, file, keys: await describeKeyFile(file, now, role) }
       } catch (problem) {
         if (!(problem instanceof RelayError)) throw problem
         return { role, file, keys: [], problem }
@@ -35,8 +36,8 @@ export async function configuredKeyFiles(config: EncryptionConfig, now: Date): P
 }
 
 /** Throws KeyError when the file can't be read. */
-export async function describeKeyFile(file: string, now: Date): Promise<KeyDescription[]> {
-  const keys = await readKeyFile(file)
+export async function describeKeyFile(file: string, now: Date, role?: KeyRole): Promise<KeyDescription[]> {
+  const keys = await readKeyFile(file, role === 'identity' ? WHEN_LOST : undefined)
   return await Promise.all(keys.map((key) => describeKey(key, file, now)))
 }
 

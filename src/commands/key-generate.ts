@@ -37,6 +37,7 @@ export async function keyGenerate(
   ])
   return {
     exitCode: ExitCode.done,
+    quiet: '',
     text: [
       `fingerprint: ${identity.fingerprint}`,
       `recipient:   ${printable(publicFile)}`,

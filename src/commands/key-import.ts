@@ -29,6 +29,7 @@ export async function keyImport(
   const identities = files.flatMap(({ identity }) => identity?.path ?? [])
   return {
     exitCode: ExitCode.done,
+    quiet: '',
     text: [
       ...files.flatMap(({ key, recipient, identity }) => [
         `fingerprint: ${key.fingerprint}`,

@@ -10,6 +10,7 @@ import { formatCount, formatSize } from '../model/units.ts'
 import { planRekeying, rekeyHost, type RekeyedHost } from '../rekey/rekey-host.ts'
 import { errorToJson } from '../report/render-error.ts'
 import { createReporter } from '../report/reporter.ts'
+import { troubleLine } from '../report/trouble-line.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
 import { openLedgerMarks } from '../state/ledger-marks.ts'
 import type { Vault } from '../vault/contract.ts'
@@ -82,6 +83,7 @@ export async function keyRotate(
   const report = (results: readonly RekeyedHost[], planOnly: boolean): CommandOutcome => ({
     exitCode: exitCodeOf(results),
     text: render(results, rewrapper.recipients, planOnly),
+    quiet: results.flatMap(rekeyTroubles).join('\n'),
     json: {
       dryRun: planOnly,
       recipients: rewrapper.recipients,
@@ -102,6 +104,14 @@ export async function keyRotate(
   const done: RekeyedHost[] = []
   for (const host of hosts) done.push(await rekeyHost(host, dependencies))
   return report(done, false)
+}
+
+/** Why a host ended early is told by its events. */
+function rekeyTroubles({ host, left }: RekeyedHost): string[] {
+  return left.map(({ snapshot, file, message, next }) => {
+    const where = [host, snapshot, file].filter((part) => part !== undefined).join('/')
+    return troubleLine({ label: 'failed', where, message, next })
+  })
 }
 
 /** As gpg prints it, or without the spaces. */

@@ -9,6 +9,7 @@ import {
   renderMigrationPlan,
   renderMigrationReport,
 } from '../report/migration-summary.ts'
+import { errorTroubles, findingTroubles } from '../report/trouble-line.ts'
 import { readComposeNeeds } from '../services/compose-needs.ts'
 import { lookAtMakes } from '../services/container-make.ts'
 import { findDeploymentServices } from '../services/deployment-services.ts'
@@ -70,6 +71,10 @@ export async function migrate(
   return {
     exitCode: exitCodeOf(report),
     text: renderMigrationReport(report, { color: context.color }),
+    quiet: [
+      ...findingTroubles(report.findings, report.plan.to),
+      ...(report.error === undefined ? [] : errorTroubles(report.error, 'failed')),
+    ].join('\n'),
     json: migrationReportToJson(report),
   }
 }

@@ -1,6 +1,6 @@
 import { formatCount } from '../model/units.ts'
 import { loadConfig } from '../config/load.ts'
-import { LockedError, type RelayError } from '../errors.ts'
+import { LockedError, UsageError, type RelayError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
 import type { Config } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
@@ -9,6 +9,7 @@ import type { RotatedHost, RotationOutcome } from '../prune/rotate.ts'
 import { errorToJson } from '../report/render-error.ts'
 import { createReporter } from '../report/reporter.ts'
 import { renderTable } from '../report/table.ts'
+import { errorTroubles, findingTroubles, troubleLine } from '../report/trouble-line.ts'
 import { openLedgerMarks } from '../state/ledger-marks.ts'
 import { accessFindings } from '../vault/access.ts'
 import type { Vault } from '../vault/contract.ts'
@@ -19,6 +20,7 @@ import type { CommandContext, CommandOutcome } from './context.ts'
 export interface PruneFlags {
   readonly dryRun?: boolean
   readonly accept?: boolean
+  readonly acceptLoss?: readonly string[]
 }
 
 /** `prune [host…]`: applies retention by hand, to every host of the vault when none is named. */
@@ -41,7 +43,7 @@ export async function prune(
       ? []
       : await pruneHosts(
           (await namesOf(vault, args)).map((name) => rotatedHost(config, name)),
-          { dryRun, accept: flags.accept === true },
+          { dryRun, accept: flags.accept === true, lost: lostOf(args, flags) },
           { vault, reporter, now: context.now },
           context.signal,
         )
@@ -54,6 +56,7 @@ export async function prune(
       ),
       renderPruned(hosts, dryRun, context.color),
     ].join('\n'),
+    quiet: [...findingTroubles(warnings), ...hosts.flatMap(prunedTroubles)].join('\n'),
     json: {
       dryRun,
       warnings,
@@ -64,6 +67,22 @@ export async function prune(
       ),
     },
   }
+}
+
+/** The ids of `--accept-loss`, with or without the host before them. */
+function lostOf([host, ...others]: readonly string[], { acceptLoss = [], dryRun }: PruneFlags): string[] {
+  if (acceptLoss.length === 0) return []
+  if (dryRun === true) {
+    throw new UsageError('--accept-loss writes to the ledger, and --dry-run writes nothing', {
+      next: 'Give one of them',
+    })
+  }
+  if (host === undefined || others.length > 0) {
+    throw new UsageError('--accept-loss is about snapshots of one host', {
+      next: 'Name it: relay-backup prune HOST --accept-loss ID',
+    })
+  }
+  return acceptLoss.map((name) => (name.startsWith(`${host}/`) ? name.slice(host.length + 1) : name))
 }
 
 /** A host that is no longer configured is pruned by the global policy. */
@@ -103,13 +122,32 @@ function renderPruned(hosts: readonly PrunedHost[], dryRun: boolean, color: bool
     .join('\n\n')
 }
 
+function prunedTroubles(one: PrunedHost): string[] {
+  if ('error' in one) return errorTroubles(one.error.withDetails({ host: one.host }), 'failed')
+  const { host, rotation, notice } = one
+  const { paused } = rotation
+  return [
+    ...(paused === undefined
+      ? []
+      : [
+          troubleLine({
+            label: 'failed',
+            where: host,
+            message: `nothing was removed: ${paused}`,
+            next: rotation.next,
+          }),
+        ]),
+    ...(notice === undefined ? [] : [troubleLine({ label: 'warning', where: host, message: notice })]),
+  ]
+}
+
 function renderFailure(host: string, error: RelayError): string {
   const next = error.details.next === undefined ? '' : `\nNext: ${error.details.next}`
   return `${host}: ${printable(error.message)}${next}`
 }
 
 function renderRotation(host: string, rotation: RotationOutcome, dryRun: boolean, color: boolean): string {
-  const { decisions, archives, paused, kept, removed, retired } = rotation
+  const { decisions, archives, paused, next, kept, keptBy, removed, retired, reinstated, needed } = rotation
   if (decisions.length === 0) return `${host}: no snapshots`
   const rows = [
     ...decisions.map(({ id, action, reasons }) => [`${host}/${id}`, action, reasons.join('; ')]),
@@ -117,19 +155,19 @@ function renderRotation(host: string, rotation: RotationOutcome, dryRun: boolean
   ].map((row) => row.map(printable))
   const table = renderTable(rows, { head: ['snapshot', 'action', 'why'], color })
   if (paused !== undefined) {
-    return `${table}\n\n${host}: nothing was removed: ${printable(paused)}\nNext: ${pausedNext(host, rotation)}`
+    return `${table}\n\n${host}: nothing was removed: ${printable(paused)}\nNext: ${next}`
   }
-  const would = dryRun ? 'would stay' : 'stay'
+  const why = keptBy.map(({ count, why: reason }) => `${count} ${reason}`).join(', ')
+  const would = dryRun ? 'would be ' : ''
   const counts = [
-    `${formatCount(kept, 'snapshot')} ${would}`,
-    `${removed.length} ${dryRun ? 'would be removed' : 'removed'}`,
-    ...(retired.length === 0 ? [] : [`${retired.length} retired`]),
+    `${formatCount(kept, 'snapshot')} ${dryRun ? 'would stay' : 'stay'}${why === '' ? '' : ` (${why})`}`,
+    ...(reinstated.length === 0 ? [] : [`${reinstated.length} ${would}brought back`]),
+    `${removed.length} ${would}removed`,
+    ...(retired.length === 0 ? [] : [`${retired.length} ${would}retired`]),
   ]
-  return `${table}\n\n${host}: ${counts.join(', ')}`
-}
-
-function pausedNext(host: string, { damaged }: RotationOutcome): string {
-  return damaged === true
-    ? `See all of it with: relay-backup verify ${host}`
-    : `If that is right, run: relay-backup prune ${host} --accept`
+  const onDisk =
+    needed === 0
+      ? ''
+      : `\n${formatCount(needed, 'snapshot')} on disk only because newer ones build on ${needed === 1 ? 'it' : 'them'}; see: relay-backup list ${host} --all`
+  return `${table}\n\n${host}: ${counts.join(', ')}${onDisk}`
 }

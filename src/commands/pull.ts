@@ -6,6 +6,7 @@ import { planPulls } from '../pull/plan.ts'
 import { pullHosts } from '../pull/pull-hosts.ts'
 import {
   pullPlansToJson,
+  pullPlanTroubles,
   pullReportToJson,
   renderPullPlans,
   renderPullReport,
@@ -58,6 +59,7 @@ export async function pull(
     return {
       exitCode: pullExitCode(plans),
       text: renderPullPlans(plans, findings, context),
+      quiet: pullPlanTroubles(plans, findings).join('\n'),
       json: pullPlansToJson(plans, findings),
     }
   }
@@ -67,6 +69,8 @@ export async function pull(
   return {
     exitCode: pullExitCode(report.hosts),
     text: renderPullReport(report, context),
+    // Its events have said what is not well.
+    quiet: '',
     json: pullReportToJson(report),
   }
 }

@@ -8,9 +8,10 @@ import { printable } from '../model/path-bytes.ts'
 import { formatDuration, formatSize } from '../model/units.ts'
 import { formatAge } from '../report/format.ts'
 import { renderRestorePlan, renderRestoreReport, restoreReportToJson } from '../report/restore-summary.ts'
+import { errorTroubles, findingTroubles } from '../report/trouble-line.ts'
 import { restoreHost } from '../restore/restore-host.ts'
 import { parsePathSelection } from '../restore/wanted.ts'
-import type { Snapshot, Vault } from '../vault/contract.ts'
+import { completePulls, type Snapshot, type Vault } from '../vault/contract.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import { resolveHost, resolveSnapshot } from '../vault/resolve-snapshot.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
@@ -78,6 +79,10 @@ export async function restore(
   return {
     exitCode: exitCodeOf(report),
     text: renderRestoreReport(report, { color: context.color }),
+    quiet: [
+      ...findingTroubles(report.findings, report.plan.host),
+      ...(report.error === undefined ? [] : errorTroubles(report.error, 'failed')),
+    ].join('\n'),
     json: restoreReportToJson(report),
   }
 }
@@ -102,7 +107,7 @@ async function chooseSnapshot(
     return unlessOfTheFuture(context, await resolveSnapshot(vault, named), named, flags)
   const from = await resolveHost(vault, flags.from ?? flags.host)
   const latest = `${from}/latest`
-  const snapshots = (await vault.snapshots(from)).toReversed()
+  const snapshots = inOrderOfChoice(await vault.snapshots(from))
   if (!context.interactive || flags.yes === true || snapshots.length === 0) {
     return unlessOfTheFuture(context, await resolveSnapshot(vault, latest), latest, flags)
   }
@@ -117,6 +122,13 @@ async function chooseSnapshot(
       { signal: context.signal, output: process.stderr },
     ),
   )
+}
+
+/** The newest complete one first, then the others, the newest first. */
+export function inOrderOfChoice(snapshots: readonly Snapshot[]): Snapshot[] {
+  const latest = completePulls(snapshots).at(-1)
+  const others = snapshots.filter((snapshot) => snapshot !== latest).toReversed()
+  return latest === undefined ? others : [latest, ...others]
 }
 
 /**

@@ -9,7 +9,7 @@ import { renderRollbackReport, rollbackReportToJson } from '../report/rollback-s
 import { rollbackHost } from '../rollback/rollback-host.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
 import { findPlacedServices } from '../services/container-services.ts'
-import { settleHolds } from '../services/settle-holds.ts'
+import { settleQuiesced } from '../services/settle-quiesced.ts'
 import { findSourceContainer } from '../services/source-container.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
@@ -50,7 +50,7 @@ export async function rollback(
       reporter,
       now: context.now,
       findPlacedServices,
-      settleHolds,
+      settleQuiesced,
       lockDeployment,
       resolveSecret,
       findContainer: findSourceContainer,
@@ -58,9 +58,12 @@ export async function rollback(
     },
     context.signal,
   )
+  const exitCode = exitCodeOf(report)
+  const text = renderRollbackReport(report)
   return {
-    exitCode: exitCodeOf(report),
-    text: renderRollbackReport(report),
+    exitCode,
+    text,
+    quiet: exitCode === ExitCode.done ? '' : `failed: ${text.replaceAll(/\n */g, '; ')}`,
     json: rollbackReportToJson(report),
   }
 }

@@ -14,5 +14,10 @@ export async function secretDelete(
     throw new SecretError(`The keychain has no entry ${printable(name)}`, {
       next: 'Check the name: it is service/account, as in the config',
     })
-  return { exitCode: ExitCode.done, text: `Deleted ${printable(name)}`, json: { name, deleted: true } }
+  return {
+    exitCode: ExitCode.done,
+    text: `Deleted ${printable(name)}`,
+    quiet: '',
+    json: { name, deleted: true },
+  }
 }

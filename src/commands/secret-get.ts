@@ -5,9 +5,9 @@ import { readKeychain, systemKeychain } from '../secrets/keychain.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 
 /** `secret get NAME`: the secret itself on stdout, because that is what was asked for. */
-export async function secretGet(_context: CommandContext, args: readonly string[]): Promise<CommandOutcome> {
+export async function secretGet(context: CommandContext, args: readonly string[]): Promise<CommandOutcome> {
   const name = args[0] ?? ''
-  const secret = await readKeychain(systemKeychain, name)
+  const secret = await readKeychain(systemKeychain, name, context.signal)
   if (secret === undefined)
     throw new SecretError(`The keychain has no entry ${printable(name)}`, {
       next: `relay-backup secret set ${printable(name)}`,

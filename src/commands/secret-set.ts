@@ -14,6 +14,7 @@ export async function secretSet(context: CommandContext, args: readonly string[]
   await writeKeychain(systemKeychain, name, await newValue(context, name))
   return {
     exitCode: ExitCode.done,
+    quiet: '',
     text: `Kept in the keychain; in the config: { keychain: ${printable(name)} }`,
     json: { name, set: true },
   }

@@ -5,6 +5,7 @@ import { printable } from '../model/path-bytes.ts'
 import { formatCount, formatSize } from '../model/units.ts'
 import { errorToJson, renderError } from '../report/render-error.ts'
 import { createReporter } from '../report/reporter.ts'
+import { errorTroubles, troubleLine } from '../report/trouble-line.ts'
 import { openLedgerMarks } from '../state/ledger-marks.ts'
 import { accessFindings } from '../vault/access.ts'
 import type { Vault } from '../vault/contract.ts'
@@ -32,6 +33,7 @@ export async function verify(
     return {
       exitCode: ExitCode.damage,
       text: renderError(vault, context),
+      quiet: errorTroubles(vault).join('\n'),
       json: { ok: false, hosts: [], ...errorToJson(vault) },
     }
   }
@@ -47,6 +49,14 @@ export async function verify(
   return {
     exitCode: report.ok ? ExitCode.done : ExitCode.damage,
     text: renderVerifyReport(report),
+    quiet: report.hosts
+      .flatMap(({ host, problems }) =>
+        problems.map(({ snapshot, file, message, next }) => {
+          const where = [host, snapshot, file].filter((part) => part !== undefined).join('/')
+          return troubleLine({ label: 'failed', where, message, next })
+        }),
+      )
+      .join('\n'),
     json: report,
   }
 }

@@ -18,8 +18,8 @@ import { resolveSecret } from '../secrets/resolve.ts'
 import { findHelper } from '../services/helper.ts'
 import { findSourceContainer } from '../services/source-container.ts'
 import { findVolume } from '../services/volume.ts'
-import { checkHold, holdServices } from '../services/hold.ts'
-import { settleHolds } from '../services/settle-holds.ts'
+import { checkQuiesce, quiesceServices } from '../services/quiesce.ts'
+import { settleQuiesced } from '../services/settle-quiesced.ts'
 import { lookAtVersions } from '../services/versions.ts'
 import { chooseCompression } from '../sources/compression-choice.ts'
 import { sourceOf } from '../sources/registry.ts'
@@ -67,7 +67,10 @@ export async function wirePull(
     if (finding.outcome === 'ok') continue
     reporter.event({ type: 'warning', code: finding.check, message: finding.message, next: finding.next })
   }
-  const notExported = await exportWarning(context.env, encryptor.recipients)
+  // Advice that is given once, and not to whoever wants to hear of trouble only.
+  const notExported = context.globals.quiet
+    ? undefined
+    : await exportWarning(context.env, encryptor.recipients)
   if (notExported !== undefined) {
     reporter.event({
       type: 'warning',
@@ -92,8 +95,8 @@ export async function wirePull(
       sourceOf,
       lockDeployment,
       serverOf: (ssh) => serverOf(ssh, context.signal),
-      holdServices,
-      settleHolds,
+      quiesceServices,
+      settleQuiesced,
       reporter,
       now: context.now,
       tool: TOOL,
@@ -123,8 +126,8 @@ export function wirePlanning(context: CommandContext, vault: PlanDependencies['v
 
 function remoteParts(
   visits: VisitDependencies,
-): VisitDependencies & Pick<PullDependencies, 'findVolume' | 'checkHold' | 'lookAtVersions'> {
-  return { ...visits, checkHold, findVolume, lookAtVersions }
+): VisitDependencies & Pick<PullDependencies, 'findVolume' | 'checkQuiesce' | 'lookAtVersions'> {
+  return { ...visits, checkQuiesce, findVolume, lookAtVersions }
 }
 
 /** How servers are reached. A live list of the reporter ends before somebody at the terminal is asked. */
@@ -132,7 +135,11 @@ export function wireVisits(
   context: CommandContext,
   reporter: Reporter & { readonly makeRoom: () => Promise<void> },
 ): VisitDependencies {
-  const warn = (message: string) => reporter.event({ type: 'warning', code: 'ssh-config', message })
+  const warn = (message: string) => {
+    // It is as somebody wrote it, every time, and in the error of a login that fails.
+    if (context.globals.quiet) return
+    reporter.event({ type: 'warning', code: 'ssh-config', message })
+  }
   return visitsBy(sshConnector(context, warn, () => reporter.makeRoom()))
 }
 

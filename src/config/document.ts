@@ -1,3 +1,4 @@
+import { misplacedKey, type MisplacedKey } from './indentation.ts'
 import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml'
 import type { Document, ErrorCode, Node, Pair } from 'yaml'
 
@@ -42,10 +43,19 @@ export function parseConfigDocument(text: string): ConfigDocument {
       const { line, col } = lines.linePos(offset)
       return { line: Math.max(line, 1), column: Math.max(col, 1) }
     }
-    const problems: SyntaxProblem[] = [...document.errors, ...document.warnings].map((error) => ({
-      position: place(error.pos[0]),
-      ...(SYNTAX[error.code] ?? { message: 'is not valid YAML here' }),
-    }))
+    const errors = [...document.errors, ...document.warnings]
+    const isDepth = errors.some(({ code }) => OF_DEPTH.has(code))
+    // Behind a quote that is not closed the lines are not what they seem.
+    const isOpen = errors.some(({ code, message }) => code === 'MISSING_CHAR' && /quote/.test(message))
+    const misplaced = isDepth && !isOpen ? misplacedKey(text) : undefined
+    const problems: SyntaxProblem[] = errors
+      .map((error) => ({
+        position: place(error.pos[0]),
+        ...(SYNTAX[error.code] ?? { message: 'is not valid YAML here' }),
+      }))
+      // What follows a key at a wrong depth is misread.
+      .filter(({ position }) => misplaced === undefined || position.line < misplaced.line - 1)
+    if (misplaced !== undefined) problems.push(depthProblem(misplaced))
     if (problems.length === 0) problems.push(...unusableKeys(document, place))
     if (problems.length > 0) return { value: undefined, problems, position: () => undefined }
     return {
@@ -68,6 +78,27 @@ export function parseConfigDocument(text: string): ConfigDocument {
 
 function failed(problem: SyntaxProblem): ConfigDocument {
   return { value: undefined, problems: [problem], position: () => undefined }
+}
+
+/** What the parser says of a key at a wrong depth, among others. */
+const OF_DEPTH = new Set<ErrorCode>([
+  'BAD_INDENT',
+  'BLOCK_AS_IMPLICIT_KEY',
+  'MULTILINE_IMPLICIT_KEY',
+  'UNEXPECTED_TOKEN',
+  'MISSING_CHAR',
+])
+
+function depthProblem({ key, line, column, places, below }: MisplacedKey): SyntaxProblem {
+  const columns = places.map((one) => `${one.column} (beside ${one.beside})`)
+  return {
+    position: { line, column },
+    message:
+      below === undefined
+        ? `the key ${key} stands at column ${column}, where no map around it has its keys`
+        : `the key ${key} stands deeper than ${below}, which has a value of its own`,
+    suggestion: `Keys of the same map begin in the same column: here ${columns.join(' or ')}`,
+  }
 }
 
 const QUOTE = 'Put values that begin with a special character or contain ": " or " #" in quotes'

@@ -22,7 +22,9 @@ const DEFAULT_FULL_EVERY = 30
 const DEFAULT_RUN_TIMEOUT = 24 * 60 * 60 * 1000
 const DEFAULT_ZSTD_LEVEL = 3
 const DEFAULT_GZIP_LEVEL = 6
-const DEFAULT_RETENTION: RetentionPolicy = { last: 7, safety: 14 * 86_400_000 }
+const DAY = 86_400_000
+/** A busy afternoon of pulls pushes no week out. */
+const DEFAULT_RETENTION: RetentionPolicy = { last: 7, daily: 7, weekly: 4, within: 7 * DAY, safety: 14 * DAY }
 const DEFAULT_HEALTH_TIMEOUT = 60_000
 
 /** A valid config file as the program uses it: defaults filled in, paths absolute, units in ms. */

@@ -4,6 +4,7 @@ import type { Kind } from '../sources/kind.ts'
 import { findKind } from '../sources/registry.ts'
 import { fields, isMap, type Fields } from './contract.ts'
 import type { ConfigPath } from './document.ts'
+import { literalSecret } from './literal-secret.ts'
 import type { Problem } from './problem.ts'
 import { normaliseRemotePath } from './remote-path.ts'
 
@@ -23,6 +24,7 @@ export function ruleProblems(config: unknown): Problem[] {
     ...(isMap(root['hosts']) && hosts.length === 0
       ? [{ path: ['hosts'], message: 'names no host', suggestion: 'Add one: `prod: { ssh: user@host }`' }]
       : []),
+    ...literalRules(root, []),
     ...sshRules(defaults, ['defaults']),
     ...sourcesRules(defaults, ['defaults'], defaults),
     ...hosts.flatMap(([name, host]) => [
@@ -43,6 +45,37 @@ function hostRules(name: string, own: Fields, defaults: Fields): Problem[] {
       ? [...serviceRules(effective, path), ...quiesceRules(effective, path)]
       : []),
   ]
+}
+
+/** As deep as a secret of a source lies, with some to spare: an alias may lead round in a circle. */
+const DEEPEST = 8
+
+/**
+ * Lines of shell and addresses are shown in plans, errors and journals, so a secret that is written in one is refused.
+ * The problem does not repeat it.
+ */
+function literalRules(value: unknown, path: ConfigPath): Problem[] {
+  if (path.length > DEEPEST || !isMap(value)) return []
+  return Object.entries(value).flatMap(([key, child]) => {
+    const at = [...path, key]
+    if (typeof child !== 'string') return literalRules(child, at)
+    if (!isShown(key, path)) return []
+    const looks = literalSecret(child)
+    if (looks === undefined) return []
+    return [
+      {
+        path: at,
+        message: `has ${looks} in it, and is shown in plans and errors`,
+        suggestion: 'Take it from a file where the line runs: TOKEN=$(cat ~/.app-token); an address has none',
+      },
+    ]
+  })
+}
+
+function isShown(key: string, path: ConfigPath): boolean {
+  const parent = path.at(-1)
+  if (parent === 'services') return ['stop', 'start', 'status'].includes(key)
+  return key === 'command' || (parent === 'health' && key === 'url')
 }
 
 function nameRule(path: ConfigPath, name: string): Problem[] {

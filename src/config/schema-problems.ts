@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ConfigPath } from './document.ts'
-import { didYouMean } from './problem.ts'
+import { nearest } from '../model/nearest.ts'
 import type { Problem } from './problem.ts'
 import { SECRET_ID } from './contract.ts'
 
@@ -31,7 +31,7 @@ function problemsOf(schema: Schema, value: unknown, issue: Issue): Problem[] {
 }
 
 function unknownKey(path: ConfigPath, key: string, known: readonly string[]): Problem {
-  const meant = didYouMean(key, known)
+  const meant = nearest(key, known)
   return {
     path,
     at: 'key',
@@ -115,11 +115,11 @@ function discriminatorProblem(schema: Schema, value: unknown, path: ConfigPath):
   const written = valueAt(value, path)
   if (written === undefined) {
     const beside = Object.keys(valueAt(value, path.slice(0, -1)) ?? {})
-    const typo = didYouMean(key, beside)
+    const typo = nearest(key, beside)
     const suggestion = typo === undefined ? list : `Is "${typo}" meant to be "${key}"? ${list}`
     return { path, at: 'key', message: 'is required', suggestion }
   }
-  const meant = typeof written === 'string' ? didYouMean(written, known) : undefined
+  const meant = typeof written === 'string' ? nearest(written, known) : undefined
   return {
     path,
     message: `unknown ${key}`,

@@ -257,7 +257,9 @@ export const configSchema = () => {
     ),
     encryption,
     compression: compression().optional(),
-    retention: retention('How many snapshots stay on every host. Default: the last 7.').optional(),
+    retention: retention(
+      'How many snapshots stay on every host. Default: last 7, daily 7, weekly 4, within 7d.',
+    ).optional(),
     fullEvery: fullEvery().optional(),
     runTimeout: runTimeout(),
     defaults: z

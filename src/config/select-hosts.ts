@@ -1,7 +1,7 @@
 import { UsageError } from '../errors.ts'
 import type { Config, HostConfig } from '../model/config.ts'
 import { adHocHost } from './ad-hoc-host.ts'
-import { didYouMean } from './problem.ts'
+import { didYouMean } from '../model/nearest.ts'
 
 export interface HostSelection {
   /** Configured names, or ad-hoc targets with an `@`. */
@@ -37,9 +37,8 @@ export function requireKnownSources(hosts: readonly HostConfig[], asked: readonl
   const known = [...new Set(hosts.flatMap((host) => host.sources.map((source) => source.name)))]
   for (const name of asked) {
     if (known.includes(name)) continue
-    const meant = didYouMean(name, known)
     throw new UsageError(`Unknown source "${name}"`, {
-      next: `${meant === undefined ? '' : `Did you mean "${meant}"? `}Configured: ${known.join(', ')}`,
+      next: `${didYouMean(name, known)}Configured: ${known.join(', ')}`,
     })
   }
 }
@@ -49,9 +48,8 @@ function namedHost(config: Config, name: string, deployment: string | undefined)
   if (host !== undefined) return host
   if (name.includes('@')) return adHocHost(name, config, { deployment })
   const known = config.hosts.map((candidate) => candidate.name)
-  const meant = didYouMean(name, known)
   throw new UsageError(`Unknown host "${name}"`, {
-    next: `${meant === undefined ? '' : `Did you mean "${meant}"? `}Configured: ${known.join(', ')}`,
+    next: `${didYouMean(name, known)}Configured: ${known.join(', ')}`,
   })
 }
 
@@ -59,12 +57,11 @@ function taggedHosts(config: Config, tag: string): readonly HostConfig[] {
   const hosts = config.hosts.filter((host) => host.tags.includes(tag))
   if (hosts.length > 0) return hosts
   const known = [...new Set(config.hosts.flatMap((host) => host.tags))]
-  const meant = didYouMean(tag, known)
   throw new UsageError(`No host has the tag "${tag}"`, {
     next:
       known.length === 0
         ? `Give hosts tags in ${config.file}: tags: [${tag}]`
-        : `${meant === undefined ? '' : `Did you mean "${meant}"? `}Tags: ${known.join(', ')}`,
+        : `${didYouMean(tag, known)}Tags: ${known.join(', ')}`,
   })
 }
 

@@ -66,7 +66,7 @@ async function checkIdentity(config: RecipientsConfig, sources: KeyCheckSources)
             check: 'identity-locked',
             outcome: 'warning',
             message: `The identity lies unencrypted in ${identity.file}: whoever gets the file can read every backup`,
-            next: 'Lock it with gpg (--import, --change-passphrase, --export-secret-keys), or make a new pair: relay-backup key generate',
+            next: 'Lock it with gpg (--import, --change-passphrase, --export-secret-keys), or make a new pair for what is pulled from then on: relay-backup key generate',
           },
     ]
     const exported = await Promise.all(keys.map((key) => sources.wasExported(fingerprintOf(key))))

@@ -17,8 +17,8 @@ export interface PassphraseSources {
 /** The passphrase form or the public-key form of the config. */
 export type RecipientsConfig = Extract<EncryptionConfig, { mode: 'recipients' }>
 
-/** A new key opens nothing that was encrypted before. */
-const WHEN_LOST =
+/** The next step for an identity that is gone. */
+export const WHEN_LOST =
   'Bring back the copy that was exported (relay-backup key import FILE), or name where it is under encryption.identity. Only it opens the backups that were made for it: a new key opens none of them'
 
 /** The error for a config that can encrypt and not decrypt. */

@@ -8,7 +8,9 @@ const ARMOR_START = '-----BEGIN PGP '
 const ARMORED_KEY =
   /-----BEGIN PGP (PUBLIC|PRIVATE) KEY BLOCK-----[\s\S]*?-----END PGP (PUBLIC|PRIVATE) KEY BLOCK-----/g
 
-const WHEN_MISSING = 'Put the key there, name another file in the config, or run: relay-backup key generate'
+/** A new key opens nothing that was encrypted before. */
+const WHEN_MISSING =
+  'Put the key back there, or name another file in the config. Only where no backup was made yet, make a pair: relay-backup key generate (a new key opens no earlier backup)'
 
 /**
  * Every certificate or private key in a file, armored (several blocks are fine) or binary.

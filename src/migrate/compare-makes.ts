@@ -4,7 +4,7 @@ import { printable } from '../model/path-bytes.ts'
 import type { RemoteHost } from '../remote/contract.ts'
 import type { ContainerMake } from '../services/contract.ts'
 import type { MigrateDependencies } from './dependencies.ts'
-import type { Journey } from './journey.ts'
+import type { MigrationRun } from './migration-run.ts'
 import { configuredPrivilege } from '../runs/visit.ts'
 
 /**
@@ -13,7 +13,7 @@ import { configuredPrivilege } from '../runs/visit.ts'
  * containers run the services.
  */
 export async function compareMakes(
-  { plan, to, services, makes, images, acceptMissing }: Journey,
+  { plan, to, services, makes, images, acceptMissing }: MigrationRun,
   remote: RemoteHost,
   { lookAtMakes }: MigrateDependencies,
   signal: AbortSignal,

@@ -10,7 +10,7 @@ import type { Snapshot } from '../vault/contract.ts'
 import { compareMakes } from './compare-makes.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import { handOverTo, startFrom } from './give-up.ts'
-import { compareSources, openTarget, type Arrived, type Journey } from './journey.ts'
+import { compareSources, openTarget, type MigrationResult, type MigrationRun } from './migration-run.ts'
 import { insistOnSaved, savesAtStop, withLateWrites, withSettings, type LastPull } from './saved.ts'
 import { settleTarget } from './settle-target.ts'
 import { takeWhole } from './take.ts'
@@ -21,18 +21,18 @@ import { takeWhole } from './take.ts'
  * (docs/decisions/0007-migration-protocol.md). Resolves with what happened once FROM was touched; throws before.
  */
 export async function cutOver(
-  journey: Journey,
+  run: MigrationRun,
   dependencies: MigrateDependencies,
   signal: AbortSignal,
-): Promise<Arrived> {
-  const { from, plan, diary, services } = journey
+): Promise<MigrationResult> {
+  const { from, plan, log, services } = run
   const { pull } = dependencies.restore
-  const step = (text: string): void => diary.step(plan.from, text)
+  const step = (text: string): void => log.step(plan.from, text)
   step('pulling while it runs')
-  const first = await pullRunning(journey, dependencies, signal)
-  await using target = await openTarget(journey, first, dependencies, signal)
+  const first = await pullRunning(run, dependencies, signal)
+  await using target = await openTarget(run, first, dependencies, signal)
   step('locking the deployment')
-  await using hold = await RestoreDriver.start(
+  await using fromDriver = await RestoreDriver.start(
     from.remote,
     {
       deployment: from.deployment,
@@ -49,7 +49,7 @@ export async function cutOver(
     const since = pull.now().getTime() - Date.parse(first.manifest.finishedAt)
     await sleep(Math.max(0, 1000 - since), undefined, { signal })
   }
-  insist('opening the journal', await hold.begin(signal), step)
+  insist('opening the journal', await fromDriver.begin(signal), step)
   const stoppedAt = pull.now()
   const downtime = (): number => pull.now().getTime() - stoppedAt.getTime()
   const laps: { what: string; milliseconds: number }[] = []
@@ -57,13 +57,13 @@ export async function cutOver(
     const before = laps.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
     laps.push({ what, milliseconds: downtime() - before })
   }
-  let snapshots: Arrived['snapshots'] = { pull: first.id }
+  let snapshots: MigrationResult['snapshots'] = { pull: first.id }
   let report: RestoreReport | undefined
   let problem: RelayError
   try {
     const { snapshot: last, findings: late } = await stopAndPull(
-      journey,
-      hold,
+      run,
+      fromDriver,
       dependencies,
       first,
       lap,
@@ -74,18 +74,22 @@ export async function cutOver(
     const handOver = {
       accept: (remote: RemoteHost) => {
         lap(`starting on ${plan.to}`)
-        diary.step(plan.to, `comparing its containers with those of ${plan.from}`)
-        return compareMakes(journey, remote, dependencies, signal)
+        log.step(plan.to, `comparing its containers with those of ${plan.from}`)
+        return compareMakes(run, remote, dependencies, signal)
       },
       ready: async () => {
         lap(`bringing it to ${plan.to}, with its data services`)
-        insist('checking that it is stopped', await hold.checkStopped(signal), step)
+        insist('checking that it is stopped', await fromDriver.checkStopped(signal), step)
       },
       decide: async (keep: () => Promise<void>) => {
         lap('comparing')
         served = downtime()
-        insist('checking that it is stopped', await hold.checkStopped(new AbortController().signal), step)
-        await handOverTo(keep, hold, journey, dependencies)
+        insist(
+          'checking that it is stopped',
+          await fromDriver.checkStopped(new AbortController().signal),
+          step,
+        )
+        await handOverTo(keep, fromDriver, run, dependencies)
         step('given up: it stays stopped')
       },
     }
@@ -113,7 +117,7 @@ export async function cutOver(
   step(`failed: ${problem.message}`)
   await target[Symbol.asyncDispose]()
   return {
-    ...(await startAgain(journey, hold, problem, report, dependencies)),
+    ...(await startAgain(run, fromDriver, problem, report, dependencies)),
     snapshots,
     downtime: downtime(),
     laps,
@@ -122,16 +126,16 @@ export async function cutOver(
 
 /** A full snapshot, and what the last one is checked against, before anything is touched. */
 async function pullRunning(
-  journey: Journey,
+  run: MigrationRun,
   dependencies: MigrateDependencies,
   signal: AbortSignal,
 ): Promise<Snapshot> {
-  const { host, remote, deployment } = journey.from
+  const { host, remote, deployment } = run.from
   await using _lock = await dependencies.restore.pull.lockDeployment(remote, deployment, {
     sudo: host.sudo,
     signal,
   })
-  return await takeWhole(journey, { purpose: 'pull', held: false }, dependencies, signal)
+  return await takeWhole(run, { purpose: 'pull', stopped: false }, dependencies, signal)
 }
 
 /**
@@ -139,37 +143,37 @@ async function pullRunning(
  * acknowledged, its writers stop first, and it is pulled while it runs still; one line of sh can't stop the writers alone.
  */
 async function stopAndPull(
-  journey: Journey,
-  hold: RestoreDriver,
+  run: MigrationRun,
+  fromDriver: RestoreDriver,
   dependencies: MigrateDependencies,
   first: Snapshot,
   lap: (what: string) => void,
   signal: AbortSignal,
 ): Promise<LastPull> {
-  const { plan, diary, services } = journey
-  const step = (text: string): void => diary.step(plan.from, text)
+  const { plan, log, services } = run
+  const step = (text: string): void => log.step(plan.from, text)
   if (services.from.manager === 'command' || savesAtStop(first)) {
     step('stopping all services')
-    insist('stopping services', await hold.stop(signal), step)
+    insist('stopping services', await fromDriver.stop(signal), step)
     lap('stopping')
     step('taking the last pull')
-    const last = await takeWhole(journey, { purpose: 'cutover', held: true }, dependencies, signal)
+    const last = await takeWhole(run, { purpose: 'cutover', stopped: true }, dependencies, signal)
     lap('the last pull')
-    await insistOnSaved(journey, first, last, signal)
+    await insistOnSaved(run, first, last, signal)
     return { snapshot: withSettings(last, first), findings: [] }
   }
   step('stopping the writers')
-  insist('stopping the writers', await hold.stopWriters(signal), step)
+  insist('stopping the writers', await fromDriver.stopWriters(signal), step)
   step('taking the last pull')
-  const last = await takeWhole(journey, { purpose: 'cutover', held: false }, dependencies, signal)
+  const last = await takeWhole(run, { purpose: 'cutover', stopped: false }, dependencies, signal)
   step('stopping all services')
-  insist('stopping services', await hold.stop(signal), step)
+  insist('stopping services', await fromDriver.stop(signal), step)
   lap('stopping, and a pull from what still runs')
   step('pulling what was written until then')
   const late = withLateWrites(
-    journey,
+    run,
     last,
-    await takeWhole(journey, { purpose: 'cutover', held: true }, dependencies, signal),
+    await takeWhole(run, { purpose: 'cutover', stopped: true }, dependencies, signal),
   )
   lap('the last pull')
   return late
@@ -177,21 +181,21 @@ async function stopAndPull(
 
 /** TO does not serve, or at least is not meant to: FROM starts, and TO is undone if that is still to be done. */
 async function startAgain(
-  journey: Journey,
-  hold: RestoreDriver,
+  run: MigrationRun,
+  fromDriver: RestoreDriver,
   error: RelayError,
   report: RestoreReport | undefined,
   dependencies: MigrateDependencies,
-): Promise<Omit<Arrived, 'snapshots'>> {
-  const { plan, diary } = journey
-  const step = (text: string): void => diary.step(plan.from, text)
+): Promise<Omit<MigrationResult, 'snapshots'>> {
+  const { plan, log } = run
+  const step = (text: string): void => log.step(plan.from, text)
   const failed = { outcome: 'failed' as const, sources: [], findings: report?.findings ?? [] }
   const rollback = `relay-backup rollback --host ${plan.from}`
-  let serving: Arrived['serving'] = 'from'
+  let serving: MigrationResult['serving'] = 'from'
   let next = error.details.next
   try {
     step('starting it again')
-    const undone = await startFrom(hold, journey)
+    const undone = await startFrom(fromDriver, run)
     for (const note of undone.notes) step(note)
     if (undone.outcome === 'stuck') {
       step(`stuck: ${undone.reason}`)
@@ -210,10 +214,10 @@ async function startAgain(
   }
   const unsettled =
     report?.outcome === 'failed' || report?.outcome === 'stuck'
-      ? await settleTarget(journey, dependencies)
+      ? await settleTarget(run, dependencies)
       : undefined
   if (unsettled !== undefined) {
-    diary.step(plan.to, unsettled)
+    log.step(plan.to, unsettled)
     next = `Look whether ${plan.to} serves, too, and undo it: relay-backup rollback --host ${plan.to}`
     if (serving === 'from') serving = 'unknown'
   }

@@ -4,7 +4,7 @@ import type { RestoreDriver, UndoResult } from '../restore/server/driver.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
 import { askPatiently } from './ask-patiently.ts'
 import type { MigrateDependencies } from './dependencies.ts'
-import type { Journey } from './journey.ts'
+import type { MigrationRun } from './migration-run.ts'
 
 /**
  * Tells TO to go on (`keep`) and FROM to stay stopped, both at once: a client that dies has told both or neither. A
@@ -13,21 +13,21 @@ import type { Journey } from './journey.ts'
  */
 export async function handOverTo(
   keep: () => Promise<void>,
-  hold: RestoreDriver,
-  journey: Journey,
+  fromDriver: RestoreDriver,
+  run: MigrationRun,
   dependencies: MigrateDependencies,
 ): Promise<void> {
-  const { from, plan, diary } = journey
+  const { from, plan, log } = run
   const patient = new AbortController().signal
   // Both lines are written before anything is waited for.
-  const [keeping, giving] = [keep(), hold.commit(patient)]
-  diary.step(plan.to, 'giving up the other side')
+  const [keeping, giving] = [keep(), fromDriver.commit(patient)]
+  log.step(plan.to, 'giving up the other side')
   const [kept, given] = await Promise.allSettled([keeping, giving])
-  if (kept.status === 'rejected') await insistOnKept(kept.reason, journey, dependencies)
+  if (kept.status === 'rejected') await insistOnKept(kept.reason, run, dependencies)
   if (given.status === 'fulfilled' && given.value.ok) return
   if (given.status === 'rejected') {
     if (!isOutOfReach(given.reason)) throw given.reason
-    if ((await readDecision(journey, dependencies)) === 'given-up') return
+    if ((await readDecision(run, dependencies)) === 'given-up') return
   }
   throw new RelayError('not-held', `${from.host.name} could not be given up, and serves`, {
     host: from.host.name,
@@ -36,8 +36,11 @@ export async function handOverTo(
 }
 
 /** Lets FROM serve, also when it was given up already. Throws what {@link isOutOfReach} when it can't be asked. */
-export async function startFrom(hold: RestoreDriver, { from, plan }: Journey): Promise<UndoResult> {
-  if (!hold.ended) return hold.rollback()
+export async function startFrom(
+  fromDriver: RestoreDriver,
+  { from, plan }: MigrationRun,
+): Promise<UndoResult> {
+  if (!fromDriver.ended) return fromDriver.rollback()
   const { signal } = new AbortController()
   return rollbackRestore(from.remote, { ...from, signal, id: plan.id })
 }
@@ -45,7 +48,7 @@ export async function startFrom(hold: RestoreDriver, { from, plan }: Journey): P
 /** TO's answer was lost or negative, so its journal says whether TO goes on. Throws the reason when it does not. */
 async function insistOnKept(
   reason: unknown,
-  { to, plan }: Journey,
+  { to, plan }: MigrationRun,
   { restore: { pull } }: MigrateDependencies,
 ): Promise<void> {
   if (!isOutOfReach(reason)) throw reason
@@ -58,7 +61,7 @@ async function insistOnKept(
 }
 
 async function readDecision(
-  { from, plan }: Journey,
+  { from, plan }: MigrationRun,
   { restore: { pull } }: MigrateDependencies,
 ): Promise<'given-up' | 'serves'> {
   const { host, deployment } = from

@@ -54,7 +54,7 @@ export async function lookAtBoth(
       void missingVolumes.push({ volume, why: error.message, next: error.details.next })
     return placeSide(place, sources, replaced, pull, isTarget ? missing : undefined)
   }
-  // Nothing on FROM is replaced: only its services are held, with a journal beside the data.
+  // Nothing on FROM is replaced: only its services are stopped, with a journal beside the data.
   const { side: fromSide, paths: origins } = await place(fromVisit, () => ({
     targets: [],
     foreign: false,

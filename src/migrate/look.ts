@@ -38,13 +38,13 @@ export interface SideLook {
   readonly server: ServerLook
   readonly machine: MachineLook
   readonly journals: readonly RestoreJournal[]
-  /** As whom services are held still and data replaced there. */
+  /** As whom services are stopped and data is replaced there. */
   readonly chosen: ChosenPrivilege
   /** Only of the managers compose and docker. */
   readonly containers: DeploymentServices | undefined
 }
 
-/** One of the two servers, with the privilege by which its journals are read and its services held still. */
+/** One of the two servers, with the privilege by which its journals are read and its services are stopped. */
 export interface Side extends Visit {
   /** Why it is that privilege. */
   readonly chosen: ChosenPrivilege

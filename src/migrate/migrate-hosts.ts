@@ -10,7 +10,7 @@ import { visit, type Visit } from '../runs/visit.ts'
 import type { ServerServices } from '../model/server-services.ts'
 import { cutOver } from './cutover.ts'
 import type { MigrateDependencies } from './dependencies.ts'
-import { openDiary, type Arrived, type Journey } from './journey.ts'
+import { openLog, type MigrationResult, type MigrationRun } from './migration-run.ts'
 import { lookAtBoth } from './look-both.ts'
 import { missingFiles } from './plan-needs.ts'
 import { planMigration, type MovedSource } from './plan.ts'
@@ -83,14 +83,14 @@ function endOf(
 async function migrateInRuns(
   request: MigrationRequest,
   dependencies: MigrateDependencies,
-  runs: Journey['runs'],
+  runs: MigrationRun['runs'],
 ): Promise<MigrationReport> {
   const { from, to, cutover, dryRun } = request
   const { started, signal } = runs.from
   const { pull } = dependencies.restore
-  const diary = openDiary(dependencies)
+  const log = openLog(dependencies)
   const looksFor = { names: namesToProbe(from), shellFor: 'migrate' }
-  const step = (host: string) => (text: string) => diary.step(host, text)
+  const step = (host: string) => (text: string) => log.step(host, text)
   await using fromVisit = await visit(from, { ...looksFor, step: step(from.name) }, pull, signal)
   const {
     looks,
@@ -125,11 +125,11 @@ async function migrateInRuns(
   const unfit = dryRun ? await captureFindings(fromVisit, sources, dependencies) : []
   const plan = { ...looked, findings: [...looked.findings, ...unfit] }
   const refusal = refusalOf(plan)
-  const report = (arrived: Arrived): MigrationReport => ({
+  const report = (result: MigrationResult): MigrationReport => ({
     plan,
-    steps: diary.steps.toSorted((left, right) => left.at.localeCompare(right.at)),
+    steps: log.steps.toSorted((left, right) => left.at.localeCompare(right.at)),
     duration: pull.now().getTime() - started.getTime(),
-    ...arrived,
+    ...result,
   })
   if (dryRun) {
     return report({
@@ -144,7 +144,7 @@ async function migrateInRuns(
   if (refusal !== undefined) throw refusal
   if (!(await dependencies.confirm(plan)))
     throw new InterruptedError('Not confirmed; nothing was changed', { host: to.name })
-  const journey: Journey = {
+  const run: MigrationRun = {
     plan,
     from: sides.from,
     to,
@@ -153,10 +153,10 @@ async function migrateInRuns(
     images,
     acceptMissing: request.acceptMissing,
     runs,
-    diary,
+    log,
   }
   if (volumes.volumesToMake !== undefined) {
-    diary.step(to.name, 'having Compose make its volumes')
+    log.step(to.name, 'having Compose make its volumes')
     await using place = await visit(to, { shellFor: 'migrate' }, pull, signal)
     await makeVolumes(
       sides.from,
@@ -166,8 +166,8 @@ async function migrateInRuns(
       signal,
     )
   }
-  const arrived = await (cutover ? cutOver : rehearse)(journey, dependencies, signal)
-  return report({ ...arrived, findings: [...plan.findings, ...arrived.findings] })
+  const result = await (cutover ? cutOver : rehearse)(run, dependencies, signal)
+  return report({ ...result, findings: [...plan.findings, ...result.findings] })
 }
 
 /** Compose's arguments without files that are not going to be there. */

@@ -189,7 +189,7 @@ function serviceFindings(input: MigrationInput): Finding[] {
   return findings
 }
 
-/** As whom it is done, where that is not the SSH user; FROM's services can't be held where nobody may write there. */
+/** As whom it is done, where that is not the SSH user; FROM's services can't be stopped where nobody may write there. */
 function privilegeFindings({ from, to, cutover }: MigrationInput): Finding[] {
   return [from, to].flatMap(({ host, chosen }): Finding[] => {
     const who = describePrivilege(chosen.privilege)

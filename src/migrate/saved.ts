@@ -5,7 +5,7 @@ import { listJournals } from '../restore/server/journals.ts'
 import type { KindEngine } from '../sources/kind.ts'
 import { findKind } from '../sources/registry.ts'
 import type { Snapshot } from '../vault/contract.ts'
-import type { Journey } from './journey.ts'
+import type { MigrationRun } from './migration-run.ts'
 
 /**
  * Every server of data keeps on its disk what it acknowledges, so what lies there after its stop is all of it: by then a
@@ -20,7 +20,7 @@ export function savesAtStop({ manifest }: Pick<Snapshot, 'manifest'>): boolean {
  * stopped without saving loses what came since its last save. Throws SourceError.
  */
 export async function insistOnSaved(
-  { from, plan }: Journey,
+  { from, plan }: MigrationRun,
   running: Snapshot,
   stopped: Snapshot,
   signal: AbortSignal,
@@ -44,7 +44,7 @@ export async function insistOnSaved(
  * pulled while it ran; then that is it, and a finding says what may be missing.
  */
 export function withLateWrites(
-  { plan }: Pick<Journey, 'plan'>,
+  { plan }: Pick<MigrationRun, 'plan'>,
   running: Snapshot,
   stopped: Snapshot,
 ): LastPull {

@@ -1,14 +1,14 @@
 import { rollbackRestore } from '../restore/server/settle.ts'
 import { askPatiently } from './ask-patiently.ts'
 import type { MigrateDependencies } from './dependencies.ts'
-import type { Journey } from './journey.ts'
+import type { MigrationRun } from './migration-run.ts'
 
 /**
  * Undoes TO over a new connection after the one that did it was lost. Resolves with why that could not be done, or
  * nothing. Not interruptible: FROM serves again, and TO must not.
  */
 export async function settleTarget(
-  { to, plan }: Journey,
+  { to, plan }: MigrationRun,
   { restore: { pull } }: MigrateDependencies,
 ): Promise<string | undefined> {
   const { found, problem } = await askPatiently(

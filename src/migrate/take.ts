@@ -7,19 +7,19 @@ import { lookAround } from '../runs/visit.ts'
 import { allKinds } from '../sources/registry.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import type { MigrateDependencies } from './dependencies.ts'
-import type { Journey } from './journey.ts'
+import type { MigrationRun } from './migration-run.ts'
 
 /**
- * Takes a snapshot of all of FROM's sources. `held` says that its services were stopped for it, so that no finding need
+ * Takes a snapshot of all of FROM's sources. `stopped` says that its services were stopped for it, so that no finding need
  * report that. Throws RelayError when a source can't be captured, because TO would lack it.
  */
 export async function takeWhole(
-  { from, runs }: Journey,
-  { purpose, held }: { readonly purpose: Purpose; readonly held: boolean },
+  { from, runs }: MigrationRun,
+  { purpose, stopped }: { readonly purpose: Purpose; readonly stopped: boolean },
   { restore }: MigrateDependencies,
   signal: AbortSignal,
 ): Promise<Snapshot> {
-  const pull = held ? { ...restore.pull, reporter: withoutStopped(restore.pull.reporter) } : restore.pull
+  const pull = stopped ? { ...restore.pull, reporter: withoutStopped(restore.pull.reporter) } : restore.pull
   const { host } = from
   const place = await lookAround({ ...from, signal }, { names: namesToProbe(host) }, pull)
   const { lock } = runs.from

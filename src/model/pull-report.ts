@@ -35,6 +35,10 @@ export interface SourcePullReport {
   /** `partial`: some of its paths were not there. `torn`: it was captured, but nobody may rely on the copy. */
   readonly outcome: 'done' | 'partial' | 'torn' | 'failed'
   readonly entries: number
+  /** What the source holds, in bytes: of an incremental more than what was sent. */
+  readonly size: number
+  /** By how many bytes that is more than in the last complete snapshot; absent where that had no such source. */
+  readonly change?: number | undefined
   /** Before compression and encryption, in bytes. */
   readonly plainBytes: number
   /** Encrypted, in bytes. */
@@ -51,10 +55,18 @@ export interface RotationReport {
   readonly kept: number
   /** Snapshots whose files were deleted, with the reason. */
   readonly removed: readonly { readonly snapshot: string; readonly why: string }[]
+  /** Why the kept ones stay, in words, and how many. */
+  readonly keptBy: readonly { readonly why: string; readonly count: number }[]
+  /** Snapshots that were retired before, and that the policy keeps now. */
+  readonly reinstated: readonly { readonly snapshot: string; readonly why: string }[]
+  /** How many retired snapshots stay on disk. */
+  readonly needed: number
   /** Snapshots that are hidden from then on. They stay on disk because an incremental needs them. */
   readonly retired: readonly { readonly snapshot: string; readonly why: string }[]
   /** Set when rotation waits for a person. */
   readonly paused?: string | undefined
+  /** With `paused`: what the person can do. */
+  readonly next?: string | undefined
 }
 
 /** What `pull --dry-run` would do on one host. */

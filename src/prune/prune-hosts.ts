@@ -2,12 +2,15 @@ import type { RelayError } from '../errors.ts'
 import type { Reporter } from '../report/contract.ts'
 import { withRun, type Run } from '../runs/run.ts'
 import type { Vault } from '../vault/contract.ts'
+import { acceptDamage } from './accept-damage.ts'
 import { pausedFinding, rotateHost, type RotatedHost, type RotationOutcome } from './rotate.ts'
 
 export interface PruneOptions {
   readonly dryRun: boolean
   /** A person has looked at what paused the rotation, or at what the ledger lacks, and goes on. */
   readonly accept: boolean
+  /** Ids of damaged snapshots that a person goes on without. */
+  readonly lost: readonly string[]
 }
 
 export interface PruneDependencies {
@@ -76,7 +79,7 @@ async function pruneHost(
 
 async function rotate(
   host: RotatedHost,
-  { dryRun, accept }: PruneOptions,
+  { dryRun, accept, lost }: PruneOptions,
   { vault }: PruneDependencies,
   { lock, started }: Run,
 ): Promise<RotationOutcome> {
@@ -85,5 +88,6 @@ async function rotate(
       await vault.acceptRotation(lock, 'prune --accept', started)
     await vault.acceptLoss(lock, 'prune --accept', started)
   }
+  if (lock !== undefined && lost.length > 0) await acceptDamage(vault, lock, lost, started)
   return await rotateHost(vault, lock, host, started, { dryRun })
 }

@@ -5,6 +5,7 @@ import { snapshotTime } from '../model/names.ts'
 import type { RotationReport } from '../model/pull-report.ts'
 import { sourceFiles } from '../model/snapshot.ts'
 import type { RetentionDecision } from '../retention/apply.ts'
+import { describeRules } from '../retention/judge.ts'
 import { restoresThatStand } from '../runs/restores-that-stand.ts'
 import { datesInOrder } from '../retention/dates-in-order.ts'
 import {
@@ -15,6 +16,7 @@ import {
   type SourceRetentionInput,
 } from '../retention/per-source.ts'
 import type { HostLock, Snapshot, Vault } from '../vault/contract.ts'
+import { damageOf } from './damage.ts'
 
 /** A host's policies as the config has them; a host that is no longer configured has the global one. */
 export interface RotatedHost {
@@ -29,12 +31,10 @@ export interface RotationOutcome extends RotationReport {
   readonly decisions: readonly RetentionDecision[]
   /** Archives removed from snapshots that stay. */
   readonly archives: readonly ArchiveDecision[]
-  /** With `paused`: a snapshot that is to stay is damaged, so no person's word lets rotation go on. */
-  readonly damaged?: boolean
 }
 
 /**
- * Applies the retention policy to a host: retire, then single archives, then whole snapshots, newest first so
+ * Applies the retention policy to a host: bring back what is kept again, retire, then single archives, then whole snapshots, newest first so
  * that no incremental outlives what it needs. Stopping anywhere leaves a vault that the next run continues
  * with. Does nothing while rotation is paused, and pauses (in the report) when the ledger is contradicted or a
  * snapshot that is to stay is not whole on disk: nothing is deleted before its replacement is proven. A dry run needs no lock.
@@ -49,15 +49,15 @@ export async function rotateHost(
   const snapshots = await vault.snapshots(host.name, { retired: true })
   const plan = await planRotation(vault, host, snapshots, now)
   const paused = await vault.rotationPaused(host.name)
-  if (paused !== undefined) return waiting(plan, snapshots, paused)
+  if (paused !== undefined) return waiting(plan, snapshots, host, paused)
   const [contradiction] = await vault.contradictions(host.name)
   if (contradiction !== undefined) {
     const why = `the vault was set back, or something was taken away from it: ${contradiction.message}`
-    return waiting(plan, snapshots, why)
+    return waiting(plan, snapshots, host, why)
   }
-  const damage = await damageOfKept(vault, host.name, plan)
-  if (damage !== undefined) return { ...waiting(plan, snapshots, damage), damaged: true }
-  if (dryRun) return report(plan, snapshots)
+  const damage = await damageOfKept(vault, host.name, plan, snapshots)
+  if (damage !== undefined) return waiting(plan, snapshots, host, damage.message, damage.next)
+  if (dryRun) return report(plan, snapshots, host)
   if (lock === undefined) throw new Error('rotation needs the lock of the host')
 
   const byId = new Map(snapshots.map((snapshot) => [snapshot.id, snapshot]))
@@ -70,6 +70,9 @@ export async function rotateHost(
   }
   for (const { id, action, reasons } of plan.decisions) {
     const snapshot = byId.get(id)
+    if (action === 'keep' && snapshot?.retired === true) {
+      await orLater(() => vault.reinstate(lock, snapshot, reasons.join('; '), now))
+    }
     if (action === 'retire' && snapshot?.retired === false) {
       await orLater(() => vault.retire(lock, snapshot, reasons.join('; '), now))
     }
@@ -89,7 +92,7 @@ export async function rotateHost(
   }
   // On a full disk there was no room for the ledger's lines about these. The removals have made room.
   for (const step of later) await step()
-  return report(plan, snapshots)
+  return report(plan, snapshots, host)
 }
 
 interface RotationPlan {
@@ -127,7 +130,9 @@ function retentionInput(snapshot: Snapshot, date: Date | undefined): SourceReten
     time: date ?? snapshotTime(snapshot.id),
     purpose: manifest.purpose,
     complete: manifest.complete,
-    retired: snapshot.retired,
+    // What lost a part when it was retired is not whole any more, and does not come back.
+    retired: snapshot.retired && snapshot.removedFiles.size > 0,
+    damaged: snapshot.lossAccepted,
     held: snapshot.unrecorded === true ? 'the ledger does not know it' : undefined,
     parents: sources.flatMap(({ parents }) => parents),
     sources: sources.map(({ name, parents }) => ({ name, parents })),
@@ -144,21 +149,28 @@ function presentFiles(snapshot: Snapshot, source: string): string[] {
 }
 
 /**
- * The problem of a snapshot that stays while others are to go. Contents are not hashed, because that takes too long.
+ * The problem of a snapshot that stays while others are to go, or of one that it builds on. What a person has given up
+ * is no reason to wait: it counts for nothing.
  */
-async function damageOfKept(vault: Vault, host: string, plan: RotationPlan): Promise<string | undefined> {
+async function damageOfKept(
+  vault: Vault,
+  host: string,
+  plan: RotationPlan,
+  snapshots: readonly Snapshot[],
+): Promise<{ readonly message: string; readonly next: string } | undefined> {
   const goes = plan.archives.length > 0 || plan.decisions.some(({ action }) => action === 'remove')
   if (!goes) return undefined
-  const stays = plan.decisions.filter(({ action }) => action !== 'remove').map(({ id }) => id)
-  const problems = await vault.check(host, {
-    snapshots: stays,
-    hashes: false,
-    signal: new AbortController().signal,
-  })
-  const problem = problems.find(({ snapshot, code }) => snapshot !== undefined && code !== 'unknown-snapshot')
+  const stays = new Set(plan.decisions.filter(({ action }) => action !== 'remove').map(({ id }) => id))
+  const relied = snapshots.filter(({ id, lossAccepted }) => stays.has(id) && lossAccepted !== true)
+  const problems = await damageOf(vault, host, relied, snapshots)
+  const [problem] = problems
   if (problem === undefined) return undefined
   const where = [problem.snapshot, problem.file].filter((part) => part !== undefined).join('/')
-  return `a snapshot that is to stay is damaged (${where}: ${problem.message})`
+  const ids = [...new Set(problems.map(({ snapshot }) => snapshot))].sort()
+  return {
+    message: `a snapshot that is to stay is damaged (${where}: ${problem.message})`,
+    next: `Put it back from a copy of the vault, and prove it with: relay-backup verify ${host}. If it is lost, go on without it: relay-backup prune ${host} --accept-loss ${ids.join(' ')}`,
+  }
 }
 
 /** What the history has of a rotation that waits. */
@@ -168,11 +180,21 @@ export function pausedFinding(rotation: RotationReport | undefined): Finding[] {
 }
 
 /** While rotation is paused nothing is removed, whatever is decided. */
-function waiting(plan: RotationPlan, snapshots: readonly Snapshot[], paused: string): RotationOutcome {
-  return { ...report(plan, snapshots), removed: [], retired: [], paused }
+function waiting(
+  plan: RotationPlan,
+  snapshots: readonly Snapshot[],
+  host: RotatedHost,
+  paused: string,
+  next = `If that is right, run: relay-backup prune ${host.name} --accept`,
+): RotationOutcome {
+  return { ...report(plan, snapshots, host), removed: [], retired: [], reinstated: [], paused, next }
 }
 
-function report({ decisions, archives }: RotationPlan, snapshots: readonly Snapshot[]): RotationOutcome {
+function report(
+  { decisions, archives }: RotationPlan,
+  snapshots: readonly Snapshot[],
+  host: RotatedHost,
+): RotationOutcome {
   const before = new Set(snapshots.filter(({ retired }) => retired).map(({ id }) => id))
   const of = (wanted: RetentionDecision['action']) =>
     decisions
@@ -180,9 +202,38 @@ function report({ decisions, archives }: RotationPlan, snapshots: readonly Snaps
       .map(({ id, reasons }) => ({ snapshot: id, why: reasons.join('; ') }))
   return {
     kept: of('keep').length,
+    keptBy: keptBy(decisions, snapshots, host),
+    reinstated: of('keep').filter(({ snapshot }) => before.has(snapshot)),
+    needed: of('retire').length,
     removed: of('remove'),
     retired: of('retire').filter(({ snapshot }) => !before.has(snapshot)),
     decisions,
     archives,
   }
+}
+
+/** Why the kept ones stay. Only complete pulls use up a place of the policy. */
+function keptBy(
+  decisions: readonly RetentionDecision[],
+  snapshots: readonly Snapshot[],
+  { retention, sources }: RotatedHost,
+): RotationOutcome['keptBy'] {
+  const byId = new Map(snapshots.map((snapshot) => [snapshot.id, snapshot]))
+  const counts = new Map<string, number>()
+  for (const { id, action, reasons } of decisions) {
+    const snapshot = byId.get(id)
+    if (action !== 'keep' || snapshot === undefined) continue
+    const own = sources.find(({ name }) => reasons[0]?.startsWith(`${name}: `) === true)
+    const why =
+      own === undefined ? whyKept(snapshot, describeRules(retention)) : `by the policy of ${own.name}`
+    counts.set(why, (counts.get(why) ?? 0) + 1)
+  }
+  return [...counts].map(([why, count]) => ({ why, count }))
+}
+
+function whyKept({ manifest, unrecorded }: Snapshot, rules: string): string {
+  if (unrecorded === true) return 'not in the ledger'
+  if (manifest.purpose !== 'pull') return manifest.purpose
+  if (!manifest.complete) return 'not complete'
+  return rules === '' ? 'by a policy without a rule' : `by ${rules}`
 }

@@ -3,13 +3,14 @@ import { ConnectionError, expected, VaultError } from '../errors.ts'
 import type { RelayError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
+import { heldBytes } from '../sources/held-bytes.ts'
 import type { SourcePullReport } from '../model/pull-report.ts'
 import { isTorn, isWhole, type ManifestSource } from '../model/snapshot.ts'
 import type { PullDependencies } from './dependencies.ts'
 import type { NextListing } from './incremental/next-listing.ts'
 import type { PullSourceContext } from './capture-archives.ts'
 import { pullSource, type Chaining } from './pull-source.ts'
-import { groupByQuiesce, whileHeld } from './quiesce.ts'
+import { groupByQuiesce, whileQuiesced } from './quiesce.ts'
 
 /** The outcomes of one host's sources, in order. */
 export interface CapturedSources {
@@ -50,7 +51,7 @@ export async function captureSources(
       if (quiesce === undefined) await capture()
       else {
         const step = (text: string) => reporter.event({ type: 'host-step', host: host.name, step: text })
-        const found = await whileHeld(context, quiesce, dependencies, step, capture)
+        const found = await whileQuiesced(context, quiesce, dependencies, step, capture)
         captured.findings.push(...found)
       }
     } catch (thrown) {
@@ -157,6 +158,7 @@ function sourceReport(manifest: ManifestSource, wireBytes: number): SourcePullRe
     source: manifest.name,
     outcome: isTorn(manifest) ? 'torn' : isWhole(manifest) ? 'done' : 'partial',
     entries: manifest.entries,
+    size: heldBytes(manifest),
     plainBytes: sum((archive) => archive.plainBytes),
     bytes: sum((archive) => archive.bytes),
     wireBytes,
@@ -165,5 +167,15 @@ function sourceReport(manifest: ManifestSource, wireBytes: number): SourcePullRe
 }
 
 function failedReport(source: string, error: RelayError): SourcePullReport {
-  return { source, outcome: 'failed', entries: 0, plainBytes: 0, bytes: 0, wireBytes: 0, warnings: [], error }
+  return {
+    source,
+    outcome: 'failed',
+    entries: 0,
+    size: 0,
+    plainBytes: 0,
+    bytes: 0,
+    wireBytes: 0,
+    warnings: [],
+    error,
+  }
 }

@@ -6,12 +6,12 @@ import type { Reporter } from '../report/contract.ts'
 import type { VisitDependencies } from '../runs/visit.ts'
 import type { ResolveSecret } from '../secrets/contract.ts'
 import type {
-  CheckHold,
+  CheckQuiesce,
   FindContainer,
   FindVolume,
-  HoldServices,
+  QuiesceServices,
   LookAtVersions,
-  SettleHolds,
+  SettleQuiesced,
 } from '../services/contract.ts'
 import type { CapturableSource } from '../sources/contract.ts'
 import type { ListingStore } from '../state/contract.ts'
@@ -38,9 +38,9 @@ export interface PullDependencies extends VisitDependencies {
     options: { readonly sudo: boolean; readonly signal: AbortSignal },
   ) => Promise<AsyncDisposable>
   readonly findVolume: FindVolume
-  readonly holdServices: HoldServices
-  readonly checkHold: CheckHold
-  readonly settleHolds: SettleHolds
+  readonly quiesceServices: QuiesceServices
+  readonly checkQuiesce: CheckQuiesce
+  readonly settleQuiesced: SettleQuiesced
   readonly lookAtVersions: LookAtVersions
   readonly reporter: Reporter
   readonly now: () => Date

@@ -9,12 +9,12 @@ import { locateSource } from './locate.ts'
 import type { ChosenPrivilege } from '../runs/privilege.ts'
 import type { Visit } from '../runs/visit.ts'
 import { privilegeToRead, withRefusal } from './privilege.ts'
-import { groupByQuiesce, holdRequest } from './quiesce.ts'
+import { groupByQuiesce, quiesceRequest } from './quiesce.ts'
 
 /** The parts it takes to look at sources without changing anything. */
 export type LookDependencies = Pick<
   PullDependencies,
-  'findHelper' | 'findVolume' | 'findContainer' | 'checkHold' | 'resolveSecret' | 'sourceOf'
+  'findHelper' | 'findVolume' | 'findContainer' | 'checkQuiesce' | 'resolveSecret' | 'sourceOf'
 >
 
 /** A source as a pull would find it. */
@@ -48,7 +48,9 @@ export async function lookAtSources(
     const held =
       quiesce === undefined
         ? undefined
-        : await refusalOf(place, () => dependencies.checkHold(remote, holdRequest(place, quiesce), signal))
+        : await refusalOf(place, () =>
+            dependencies.checkQuiesce(remote, quiesceRequest(place, quiesce), signal),
+          )
     for (const source of group) {
       looks.push(
         held === undefined

@@ -125,7 +125,7 @@ async function planHost(
           .filter(({ pattern, count }) => count === 0 && !pattern.startsWith('!'))
           .map(({ pattern }) => `nothing of ${source.name} matches ${pattern} of its exclude`),
       ),
-      ...probe.holds.map(
+      ...probe.quiesced.map(
         () =>
           'services are held still there: by a pull that runs, or one that was cut off; pull settles that',
       ),

@@ -16,11 +16,12 @@ import { outcomeOf, withRun, type Ended as RunEnded, type Run } from '../runs/ru
 import { visit, type Visit } from '../runs/visit.ts'
 import { captureSources } from './capture-sources.ts'
 import type { NextListing } from './incremental/next-listing.ts'
-import { settleLeftHolds } from './quiesce.ts'
+import { resumeLeftServices } from './quiesce.ts'
 import { pausedFinding, rotateHost } from '../prune/rotate.ts'
 import { serverVersions, toolVersions, type ServerVersions } from './server-versions.ts'
 import { namesToProbe, selectSources, type SourceSelection } from './select-sources.ts'
 import { setBackFinding } from './set-back.ts'
+import { heldBytes } from '../sources/held-bytes.ts'
 import { findShrinkage, type Shrinkage } from './shrinkage.ts'
 
 type Ended = Omit<HostPullReport, 'host' | 'duration'>
@@ -163,7 +164,7 @@ async function captureHost(
     probe.access === 'sftp'
       ? undefined
       : await dependencies.lockDeployment(remote, deployment, { sudo: host.sudo, signal })
-  const left = await settleLeftHolds(place, dependencies)
+  const left = await resumeLeftServices(place, dependencies)
   tellFindings(host, left, dependencies)
   const request = { lock, selection, purpose: 'pull', full: options.full } as const
   const captured = await takeSnapshot(place, request, dependencies)
@@ -269,7 +270,15 @@ export async function takeSnapshot(
   )
   // This comes last, because a listing describes a snapshot that is there.
   for (const listing of listings) await listing.commit(snapshot, vault)
-  return { snapshot, compose, sources: captured.reports, findings }
+  const sources = captured.reports.map((report) => withChange(report, before))
+  return { snapshot, compose, sources, findings }
+}
+
+/** How a source's size has changed since the last complete snapshot. */
+function withChange(report: SourcePullReport, before: Snapshot | undefined): SourcePullReport {
+  const was = before?.manifest.sources.find(({ name }) => name === report.source)
+  if (was === undefined || report.outcome === 'failed') return report
+  return { ...report, change: report.size - heldBytes(was) }
 }
 
 function tellFindings(host: HostConfig, findings: readonly Finding[], { reporter }: PullDependencies): void {

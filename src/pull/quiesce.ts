@@ -2,30 +2,30 @@ import { RelayError } from '../errors.ts'
 import type { HostConfig, QuiesceConfig, SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
-import type { HoldRequest } from '../services/contract.ts'
+import type { QuiesceRequest } from '../services/contract.ts'
 import { requireShell } from '../runs/access.ts'
 import type { Visit } from '../runs/visit.ts'
 import type { PullDependencies } from './dependencies.ts'
 
-/** Neighbouring sources that hold the same services still, so that one hold is enough for them. */
-export interface HeldSources {
+/** Neighbouring sources that have the same quiesce. One stop of its services is enough for all of them. */
+export interface QuiescedSources {
   /** Undefined where no service has to. */
   readonly quiesce: QuiesceConfig | undefined
   readonly sources: readonly SourceConfig[]
 }
 
-/** The sources in their order, those beside each other that share a hold in one group. */
-export function groupByQuiesce(sources: readonly SourceConfig[]): readonly HeldSources[] {
+/** The sources in their order, those beside each other that share a quiesce in one group. */
+export function groupByQuiesce(sources: readonly SourceConfig[]): readonly QuiescedSources[] {
   const groups: { quiesce: QuiesceConfig | undefined; sources: SourceConfig[] }[] = []
   for (const source of sources) {
     const last = groups.at(-1)
-    if (last !== undefined && sameHold(last.quiesce, source.quiesce)) last.sources.push(source)
+    if (last !== undefined && sameQuiesce(last.quiesce, source.quiesce)) last.sources.push(source)
     else groups.push({ quiesce: source.quiesce, sources: [source] })
   }
   return groups
 }
 
-function sameHold(left: QuiesceConfig | undefined, right: QuiesceConfig | undefined): boolean {
+function sameQuiesce(left: QuiesceConfig | undefined, right: QuiesceConfig | undefined): boolean {
   return left?.how === right?.how && left?.services.join('\0') === right?.services.join('\0')
 }
 
@@ -34,8 +34,8 @@ export function describeQuiesce({ how, services }: QuiesceConfig): string {
   return `while ${services.join(', ')} ${services.length === 1 ? 'is' : 'are'} ${how === 'stop' ? 'stopped' : 'paused'}`
 }
 
-/** What a hold of these services is asked for with. Throws RelayError `needs-shell`. */
-export function holdRequest({ host, probe, deployment }: Visit, quiesce: QuiesceConfig): HoldRequest {
+/** What {@link quiesceServices} is asked with. Throws RelayError `needs-shell`. */
+export function quiesceRequest({ host, probe, deployment }: Visit, quiesce: QuiesceConfig): QuiesceRequest {
   requireShell(host.name, probe, 'quiesce')
   return { services: host.services, quiesce, deployment, sudo: host.sudo }
 }
@@ -45,25 +45,25 @@ export function holdRequest({ host, probe, deployment }: Visit, quiesce: Quiesce
  * the services are then findings and not errors, because the capture is good. Throws the error that kept them from
  * being held, and what `capture` throws.
  */
-export async function whileHeld(
+export async function whileQuiesced(
   place: Visit,
   quiesce: QuiesceConfig,
-  { holdServices }: Pick<PullDependencies, 'holdServices'>,
+  { quiesceServices }: Pick<PullDependencies, 'quiesceServices'>,
   step: (text: string) => void,
   capture: () => Promise<void>,
 ): Promise<readonly Finding[]> {
   const { signal } = place
   const doing = quiesce.how === 'stop' ? 'stopping' : 'pausing'
   step(`${doing} ${printable(quiesce.services.join(', '))}`)
-  await using hold = await holdServices(place.remote, holdRequest(place, quiesce), signal)
+  await using quiesced = await quiesceServices(place.remote, quiesceRequest(place, quiesce), signal)
   await capture()
   step(
-    hold.held.length === 0
+    quiesced.names.length === 0
       ? 'nothing ran that had to hold still'
-      : `waiting until ${printable(hold.held.join(', '))} runs again`,
+      : `waiting until ${printable(quiesced.names.join(', '))} runs again`,
   )
   try {
-    const { unwell } = await hold.resume(signal)
+    const { unwell } = await quiesced.resume(signal)
     return unwell === undefined ? [] : [unwellFinding(unwell, place.host)]
   } catch (error) {
     if (!(error instanceof RelayError) || signal.aborted) throw error
@@ -72,20 +72,20 @@ export async function whileHeld(
 }
 
 /**
- * Lets those services run again that an earlier hold has left. It asks only where there is a sign of a hold, or where a
+ * Starts again the services that an earlier run has left stopped or paused. It asks only where there is a sign of such a run, or where a
  * source of the host has a quiesce: when the deployment can't be written to, the sign lies elsewhere. The caller has
  * the deployment's lock.
  */
-export async function settleLeftHolds(
+export async function resumeLeftServices(
   place: Visit,
-  { settleHolds }: Pick<PullDependencies, 'settleHolds'>,
+  { settleQuiesced }: Pick<PullDependencies, 'settleQuiesced'>,
 ): Promise<readonly Finding[]> {
   const { host, remote, probe, signal } = place
   const { deployment } = probe
   if (probe.access === 'sftp') return []
-  const expected = probe.holds.length > 0 || host.sources.some(({ quiesce }) => quiesce !== undefined)
+  const expected = probe.quiesced.length > 0 || host.sources.some(({ quiesce }) => quiesce !== undefined)
   if (deployment === undefined || !expected) return []
-  const { settled, unwell, failed } = await settleHolds(remote, { deployment, sudo: host.sudo, signal })
+  const { settled, unwell, failed } = await settleQuiesced(remote, { deployment, sudo: host.sudo, signal })
   return [
     ...(settled.length === 0
       ? []

@@ -1,3 +1,4 @@
+import { didYouMean } from '../model/nearest.ts'
 import { SourceError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { HostProbe } from '../remote/contract.ts'
@@ -55,6 +56,9 @@ function pathsOf(source: SourceConfig): readonly string[] {
 function absentSource(host: HostConfig, name: string, there: readonly SourceConfig[]): SourceError {
   return new SourceError('no-source', `${host.name} has no source ${name}`, {
     host: host.name,
-    next: `Its sources are: ${there.map((source) => source.name).join(', ')}`,
+    next: `${didYouMean(
+      name,
+      there.map((source) => source.name),
+    )}Its sources are: ${there.map((source) => source.name).join(', ')}`,
   })
 }

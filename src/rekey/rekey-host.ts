@@ -1,3 +1,4 @@
+import { formatCount } from '../model/units.ts'
 import type { Rewrapper } from '../crypto/contract.ts'
 import { DamageError, InterruptedError, KeyError, RelayError, VaultError } from '../errors.ts'
 import { sourceFiles, type ManifestFile } from '../model/snapshot.ts'
@@ -122,7 +123,7 @@ async function eachSnapshot(host: string, dependencies: RekeyDependencies, work:
       sum.files += done.length
       sum.bytes += done.reduce((total, { bytes }) => total + bytes, 0)
     }
-    reporter.event({ type: 'host-finished', host, message: `${sum.files} files` })
+    reporter.event({ type: 'host-finished', host, message: formatCount(sum.files, 'file') })
     return { host, ...sum, left }
   } catch (reason) {
     const error = signal.aborted ? interruption(signal.reason) : reason

@@ -36,6 +36,9 @@ export interface Authentication {
   readonly accepted: readonly string[]
 }
 
+/** Stands in `tried` behind what the server accepted as one part of a login. */
+export const ACCEPTED = '(accepted, the server wants another method)'
+
 /** As OpenSSH's NumberOfPasswordPrompts. */
 const ATTEMPTS = 3
 
@@ -213,7 +216,7 @@ export function createAuthentication(
       if (partial) {
         pending.length = 0
         furtherWanted = true
-        tried.push('(accepted, the server wants another method)')
+        tried.push(ACCEPTED)
       }
       const again = pending.shift()
       if (again !== undefined) return again

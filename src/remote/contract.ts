@@ -217,8 +217,8 @@ export interface HostProbe {
   readonly findPrintf: boolean
   /** Ids of restores whose journal is open in the deployment's `.relay-backup/`. */
   readonly openJournals: readonly string[]
-  /** Ids of holds of services there: of a pull that runs, or that was cut off. */
-  readonly holds: readonly string[]
+  /** Ids of pulls that keep services there stopped or paused: one that runs, or that was cut off. */
+  readonly quiesced: readonly string[]
   /** The groups the user is in, by name. */
   readonly groups: readonly string[]
 }

@@ -58,7 +58,7 @@ export async function probeOverSftp(
     versions: {},
     findPrintf: false,
     openJournals: [],
-    holds: [],
+    quiesced: [],
     groups: [],
   }
 }

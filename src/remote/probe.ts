@@ -139,7 +139,7 @@ export function parseProbe(stdout: Buffer): HostProbe | undefined {
     versions,
     findPrintf: one('find-printf') === 'yes',
     openJournals: values.get('journal') ?? [],
-    holds: values.get('hold') ?? [],
+    quiesced: values.get('quiesced') ?? [],
     groups: values.get('group') ?? [],
   }
 }

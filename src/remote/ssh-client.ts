@@ -5,7 +5,7 @@ import ssh2 from 'ssh2'
 import type { Client, ServerHostKeyAlgorithm } from 'ssh2'
 import { ConnectionError, RelayError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
-import { createAuthentication } from './authentication.ts'
+import { ACCEPTED, createAuthentication } from './authentication.ts'
 import type { Authentication, SecretLookup } from './authentication.ts'
 import { allowCertificates } from './certified-login.ts'
 import { deferred } from './deferred.ts'
@@ -296,11 +296,20 @@ function handshakeError(
   )
 }
 
-/** The next step when the failure is about a configured password. */
+/** The next step when the failure is about a password. */
 function passwordRefused(ssh: Endpoint, { tried, accepted, skipped }: Authentication): string | undefined {
-  if (ssh.password === undefined) return undefined
-  if (tried.some((name) => name === 'password' || name === 'keyboard-interactive'))
-    return `Check the password that ssh.password leads to, and that the user is ${printable(ssh.user)}`
+  const isPassword = tried.some((name) => name === 'password' || name === 'keyboard-interactive')
+  if (isPassword)
+    return ssh.password === undefined
+      ? `Type the password again, and check that the user is ${printable(ssh.user)}`
+      : `Check the password that ssh.password leads to, and that the user is ${printable(ssh.user)}`
+  if (ssh.password === undefined) {
+    const [further] = accepted
+    if (tried.includes(ACCEPTED) && further !== undefined && further !== 'publickey')
+      return `The key is right, and the server wants a ${printable(further)} besides: set ssh.password to a secret, or log in at a terminal`
+    const takesKeys = accepted.length === 0 || accepted.includes('publickey')
+    return takesKeys ? undefined : 'The server takes no key: set ssh.password to a secret'
+  }
   if (tried.length + skipped.length > 0 || accepted.length === 0) return undefined
   return 'The server takes no password: set ssh.identityFile to a key that it lets in'
 }

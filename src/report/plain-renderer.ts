@@ -1,8 +1,10 @@
+import type { RelayError } from '../errors.ts'
 import type { ProgressEvent } from './contract.ts'
 import { eventLine, place } from './event-line.ts'
 import type { Paint } from './paint.ts'
 import { ProgressText } from './progress-text.ts'
 import type { EventRenderer } from './renderer.ts'
+import { troubleLine } from './trouble-line.ts'
 import { printable } from '../model/path-bytes.ts'
 
 /** How often an archive may say how far it is, in ms: a cron mail must stay readable. */
@@ -45,14 +47,34 @@ export function createPlainRenderer({ write, paint, verbose, now }: LineOptions)
   }
 }
 
-/** Warnings and failures only, for `--quiet`. */
-export function createQuietRenderer({ write, paint, verbose }: LineOptions): EventRenderer {
+/** Warnings and failures only, a line each, for `--quiet`. */
+export function createQuietRenderer({ write }: Pick<LineOptions, 'write'>): EventRenderer {
+  const told = new Set<string>()
   return {
     event(event) {
-      const kept = event.type === 'warning' || event.type === 'source-failed' || event.type === 'host-failed'
-      const line = kept ? eventLine(event, paint, verbose) : undefined
-      if (line !== undefined) write(`${line}\n`)
+      // Why a source failed may be why its host failed.
+      if (event.type === 'source-failed') told.add(failedLine(event.host, event.error))
+      for (const line of quietLines(event)) if (!told.has(line)) write(`${line}\n`)
     },
     close: () => Promise.resolve(),
   }
+}
+
+function quietLines(event: ProgressEvent): readonly string[] {
+  switch (event.type) {
+    case 'warning':
+      return [
+        troubleLine({ label: 'warning', where: place(event), message: event.message, next: event.next }),
+      ]
+    case 'source-failed':
+      return [failedLine(place(event), event.error)]
+    case 'host-failed':
+      return [failedLine(place(event), event.error)]
+    default:
+      return []
+  }
+}
+
+function failedLine(where: string, { message, details }: RelayError): string {
+  return troubleLine({ label: 'failed', where, message, next: details.next })
 }

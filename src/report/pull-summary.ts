@@ -14,6 +14,7 @@ import { codeWords, formatAge } from './format.ts'
 import { createPaint } from './paint.ts'
 import type { Paint } from './paint.ts'
 import { errorToJson, toolLines } from './render-error.ts'
+import { errorTroubles, findingTroubles, troubleLine } from './trouble-line.ts'
 
 /** What a pull did, for a person; without a trailing newline. */
 export function renderPullReport(report: PullReport, style: { readonly color: boolean }): string {
@@ -43,6 +44,24 @@ export function renderPullPlans(
     ...plans.flatMap((plan) => planLines(plan, paint)),
     ...findings.flatMap((finding) => findingLines(finding, paint)),
   ].join('\n')
+}
+
+/** What speaks against the planned pulls, a line each. */
+export function pullPlanTroubles(
+  plans: readonly PullPlanReport[],
+  findings: readonly Finding[],
+): readonly string[] {
+  return [
+    ...findingTroubles(findings),
+    ...plans.flatMap(({ host, outcome, sources, notices, error }) => {
+      const errors = [error, ...sources.map((source) => source.error?.withDetails({ source: source.source }))]
+      const lines = errors.flatMap((one) =>
+        one === undefined ? [] : errorTroubles(one.withDetails({ host }), 'failed'),
+      )
+      if (outcome !== 'partial' || lines.length > 0) return lines
+      return notices.map((message) => troubleLine({ label: 'warning', where: host, message }))
+    }),
+  ]
 }
 
 /** The same for a program. */
@@ -161,8 +180,9 @@ function sourceLines(source: SourcePullReport, width: number, paint: Paint): str
     source.outcome === 'failed'
       ? [`  ${name}  ${paint.red('failed')}`]
       : [
-          `  ${name}  ${torn}${formatCount(source.entries, 'entry', 'entries')}, ${formatSize(source.plainBytes)}; ` +
-            `${formatSize(source.bytes)} encrypted, ${formatSize(source.wireBytes)} over the wire`,
+          `  ${name}  ${torn}${formatCount(source.entries, 'entry', 'entries')}, ${formatSize(source.size)} ` +
+            `(${describeChange(source.change)}); ` +
+            `${formatSize(source.wireBytes)} over the wire, ${formatSize(source.bytes)} encrypted`,
         ]
   for (const { code, count } of source.warnings)
     lines.push(`    ${paint.yellow('warning:')} ${printable(codeWords(code))}: ${formatNumber(count)}`)
@@ -174,6 +194,12 @@ function sourceLines(source: SourcePullReport, width: number, paint: Paint): str
   }
   if (source.error !== undefined) lines.push(...errorLines(source.error, '    ', paint))
   return lines
+}
+
+function describeChange(change: number | undefined): string {
+  if (change === undefined) return 'new'
+  if (change === 0) return 'same size'
+  return `${change > 0 ? '+' : '-'}${formatSize(Math.abs(change))}`
 }
 
 function findingLines({ outcome, message, next }: Finding, paint: Paint): string[] {
@@ -195,17 +221,37 @@ function errorLines(error: RelayError, indent: string, paint: Paint): string[] {
 
 function rotationLines(rotation: RotationReport, paint: Paint): string[] {
   if (rotation.paused !== undefined)
-    return [`  ${paint.yellow('rotation paused:')} ${printable(rotation.paused)}; nothing was removed`]
-  const { kept, removed, retired } = rotation
-  const counts = [
-    `${kept} kept`,
-    ...(removed.length === 0 ? [] : [`${removed.length} removed`]),
-    ...(retired.length === 0 ? [] : [`${retired.length} retired`]),
-  ]
+    return [
+      `  ${paint.yellow('rotation paused:')} ${printable(rotation.paused)}; nothing was removed`,
+      ...(rotation.next === undefined ? [] : [`  ${paint.cyan('Next:')} ${printable(rotation.next)}`]),
+    ]
+  const { removed, retired, reinstated } = rotation
   return [
-    `  rotation: ${counts.join(', ')}`,
+    `  rotation: ${rotationCounts(rotation).join(', ')}`,
+    ...reinstated.map(({ snapshot, why }) => `    brought back ${snapshot}: ${printable(why)}`),
     ...removed.map(({ snapshot, why }) => `    removed ${snapshot}: ${printable(why)}`),
     ...retired.map(({ snapshot, why }) => `    retired ${snapshot}: ${printable(why)}`),
+  ]
+}
+
+/** `9 kept (7 by last 7, 2 safety)`, and what has changed. */
+export function rotationCounts({
+  kept,
+  keptBy,
+  removed,
+  retired,
+  reinstated,
+  needed,
+}: RotationReport): string[] {
+  const why = keptBy.map((one) => `${one.count} ${one.why}`).join(', ')
+  return [
+    `${kept} kept${why === '' ? '' : ` (${why})`}`,
+    ...(reinstated.length === 0 ? [] : [`${reinstated.length} brought back`]),
+    ...(removed.length === 0 ? [] : [`${removed.length} removed`]),
+    ...(retired.length === 0 ? [] : [`${retired.length} retired`]),
+    ...(needed === 0
+      ? []
+      : [`${needed} on disk only because newer ones build on ${needed === 1 ? 'it' : 'them'}`]),
   ]
 }
 

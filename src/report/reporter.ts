@@ -63,7 +63,7 @@ function createRenderer(options: ReporterOptions): EventRenderer {
     case 'plain':
       return createPlainRenderer({ write, paint: createPaint(color), verbose, now })
     case 'quiet':
-      return createQuietRenderer({ write, paint: createPaint(color), verbose, now })
+      return createQuietRenderer({ write })
     case 'json':
       return createJsonRenderer({ write, now })
   }

@@ -1,3 +1,4 @@
+import { NearestPath } from '../model/nearest.ts'
 import { readIndex, readStreamIndex } from '../archive/index-file.ts'
 import type { Readable } from 'node:stream'
 import type {
@@ -5,11 +6,12 @@ import type {
   EntryType,
   IndexEntry,
   IndexHeader,
+  StreamEntry,
   StreamIndexHeader,
 } from '../archive/contract.ts'
 import { DamageError, UsageError } from '../errors.ts'
 import { isKept } from '../model/entry-types.ts'
-import { pathFromJson } from '../model/path-bytes.ts'
+import { pathFromJson, printable } from '../model/path-bytes.ts'
 import { hasAcl } from '../model/posix-acl.ts'
 import { isStream, type ManifestFile, type ManifestSource } from '../model/snapshot.ts'
 import type { Snapshot } from '../vault/contract.ts'
@@ -34,7 +36,8 @@ export interface SourceContents {
   readonly archives: readonly ArchiveName[]
 }
 
-type Parts = Pick<RestoreDependencies, 'decryptor' | 'openArchive'> & {
+/** What it takes to open an index. */
+export type IndexParts = Pick<RestoreDependencies, 'decryptor' | 'openArchive'> & {
   readonly filePath: (snapshot: Snapshot, file: string) => string
 }
 
@@ -45,7 +48,7 @@ type Parts = Pick<RestoreDependencies, 'decryptor' | 'openArchive'> & {
 export async function* sourceIndex(
   snapshot: Snapshot,
   source: ManifestSource,
-  parts: Parts,
+  parts: IndexParts,
   onHeader?: (header: IndexHeader) => void,
 ): AsyncGenerator<IndexEntry> {
   if (source.index === undefined || isStream(source)) return
@@ -56,23 +59,29 @@ export async function* sourceIndex(
 function openIndex(
   snapshot: Snapshot,
   { file }: ManifestFile,
-  { openArchive, decryptor, filePath }: Pick<Parts, 'openArchive' | 'decryptor' | 'filePath'>,
+  { openArchive, decryptor, filePath }: Pick<IndexParts, 'openArchive' | 'decryptor' | 'filePath'>,
 ): Promise<Readable> {
   return openArchive({ path: filePath(snapshot, file), compression: 'zstd', decryptor })
 }
 
-/** Reads the whole index of a dump: proves that the identity opens it and that it is whole. Returns its snapshot. */
-async function readObjects(
+/** The objects in the index of a source that is a dump, proven when the generator ended. */
+export async function* sourceObjects(
   snapshot: Snapshot,
-  index: ManifestFile,
-  parts: Parts,
-): Promise<{ readonly entries: number; readonly snapshot: string | undefined }> {
-  let entries = 0
-  let of: string | undefined
-  const onHeader = (header: StreamIndexHeader) => (of = header.snapshot)
-  const objects = readStreamIndex(await openIndex(snapshot, index, parts), { onHeader })
-  for await (const _object of objects) entries += 1
-  return { entries, snapshot: of }
+  source: ManifestSource,
+  parts: IndexParts,
+  onHeader?: (header: StreamIndexHeader) => void,
+): AsyncGenerator<StreamEntry> {
+  if (source.index === undefined || !isStream(source)) return
+  const plain = await openIndex(snapshot, source.index, parts)
+  yield* readStreamIndex(plain, onHeader === undefined ? {} : { onHeader })
+}
+
+/** The error for an index that another snapshot's place has. */
+export function indexOfAnother({ name }: Pick<ManifestSource, 'name'>): DamageError {
+  return new DamageError('index-of-another', `The index of ${name} is not of this snapshot`, {
+    source: name,
+    next: 'Take another snapshot, and run: relay-backup verify --all',
+  })
 }
 
 /**
@@ -83,7 +92,7 @@ export async function readContents(
   snapshot: Snapshot,
   source: ManifestSource,
   paths: readonly string[] | undefined,
-  parts: Parts,
+  parts: IndexParts,
 ): Promise<SourceContents> {
   let header: IndexHeader | undefined
   let entries = 0
@@ -94,12 +103,16 @@ export async function readContents(
   const types = new Map<string, EntryType>()
   const archives = new Map<string, ArchiveName>()
   const asked = paths?.map((path) => Buffer.from(path).toString('latin1'))
+  const near = new Map(asked?.map((path) => [path, new NearestPath(path)]))
   for await (const entry of sourceIndex(snapshot, source, parts, (seen) => (header = seen))) {
     const name = pathFromJson(entry.path).toString('latin1')
     const roots =
       asked ?? header?.paths.map(memberOf).map((path) => Buffer.from(path).toString('latin1')) ?? []
     const root = roots.find((one) => isInside(name, one))
-    if (root === undefined) continue
+    if (root === undefined) {
+      for (const nearest of near.values()) nearest.look(name)
+      continue
+    }
     if (name === root) types.set(root, entry.type)
     if (!isKept(entry.type)) {
       leftOut += 1
@@ -113,26 +126,24 @@ export async function readContents(
     }
     owners.add(entry.uid)
   }
-  const objects =
-    source.index !== undefined && isStream(source)
-      ? await readObjects(snapshot, source.index, parts)
-      : undefined
+  let objects = 0
+  let of: string | undefined
+  for await (const _object of sourceObjects(snapshot, source, parts, (seen) => (of = seen.snapshot)))
+    objects += 1
   const missing = paths?.find((path) => !types.has(Buffer.from(path).toString('latin1')))
   if (missing !== undefined) {
+    const name = near.get(Buffer.from(missing).toString('latin1'))?.name
+    const hint =
+      name === undefined ? '' : `Did you mean ${source.name}:${printable(Buffer.from(name, 'latin1'))}? `
     throw new UsageError(`${source.name} of ${snapshot.host}/${snapshot.id} has no ${missing}`, {
       source: source.name,
-      next: `Name it as it is in the archive, for example ${source.name}:${header?.paths[0] ?? 'path'}/file`,
+      next: `${hint}Name it as it is in the archive, for example ${source.name}:${header?.paths[0] ?? 'path'}/file`,
     })
   }
-  if (source.index !== undefined && (objects ?? header)?.snapshot !== snapshot.id) {
-    throw new DamageError('index-of-another', `The index of ${source.name} is not of this snapshot`, {
-      source: source.name,
-      next: 'Restore another snapshot, and run: relay-backup verify --all',
-    })
-  }
+  if (source.index !== undefined && (of ?? header?.snapshot) !== snapshot.id) throw indexOfAnother(source)
   return {
     header: header ?? { format: 1, source: source.name, snapshot: snapshot.id, paths: [] },
-    entries: objects?.entries ?? entries,
+    entries: isStream(source) ? objects : entries,
     bytes: isStream(source) ? source.archives.reduce((sum, { plainBytes }) => sum + plainBytes, 0) : bytes,
     acls,
     leftOut,

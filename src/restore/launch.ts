@@ -20,7 +20,7 @@ export interface Launch {
 
 /** How the other side of a migration gives way (docs/decisions/0007-migration-protocol.md). */
 export interface HandOver {
-  /** Before anything but the data services starts. Throws when the other side is not held still any more. */
+  /** Before anything but the data services starts. Throws when the other side runs again. */
   ready(): Promise<void>
   /** Called when the started services are healthy. Throws when they are not what they should be. Returns findings. */
   accept(remote: RemoteHost): Promise<readonly Finding[]>

@@ -1,10 +1,11 @@
+import { formatCount } from '../model/units.ts'
 import { RelayError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import { kindOf } from '../sources/registry.ts'
-import type { Carried, CarriedOut } from './carried.ts'
+import type { RestoreRun, RestoreResult } from './restore-run.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { groupUnits } from './groups.ts'
-import { settleHolds } from './holds.ts'
+import { insistOnResumed } from './left-services.ts'
 import { insist } from './place.ts'
 import { restoreContext } from './preflight.ts'
 import { RestoreDriver, type RestorePlacement } from './server/driver.ts'
@@ -25,8 +26,8 @@ export function mergeJournal(deployment: string, id: string, source: string): st
  * target lacks are units of their own, so the journal knows each and a rollback takes exactly them away again; kinds
  * whose data is not their files add by themselves and keep a journal beside it.
  */
-export async function mergeIn(carried: Carried, dependencies: RestoreDependencies): Promise<CarriedOut> {
-  const { request, plan, sources, place, diary } = carried
+export async function mergeIn(run: RestoreRun, dependencies: RestoreDependencies): Promise<RestoreResult> {
+  const { request, plan, sources, place, log } = run
   const { remote, deployment, privilege, signal } = place
   const groups = groupUnits(plan, sources)
   const directories = groups.map((group) => group.directory)
@@ -34,29 +35,31 @@ export async function mergeIn(carried: Carried, dependencies: RestoreDependencie
   const merging = new Map<StagedGroup, NonNullable<Awaited<ReturnType<typeof mergingOf>>>>()
   const units: Unit[] = []
   for (const group of groups) {
-    diary.step(`unpacking ${group.source.name} beside its target`)
-    await stageGroup(group, { ...place, snapshot: request.snapshot, lock: carried.lock }, dependencies)
+    log.step(`unpacking ${group.source.name} beside its target`)
+    await stageGroup(group, { ...place, snapshot: request.snapshot, lock: run.lock }, dependencies)
     const own = await mergingOf(group)
     if (own !== undefined) merging.set(group, own)
-    else units.push(...(await missingUnits(group, carried, units.length)))
+    else units.push(...(await missingUnits(group, run, units.length)))
   }
   await using driver = await RestoreDriver.start(
     remote,
     { deployment, id: plan.id, units, services: { manager: 'none' }, privilege },
     signal,
   )
-  const left = await settleHolds(carried, dependencies)
-  const restore = restoreContext(place, dependencies, diary.step)
+  const left = await insistOnResumed(run, dependencies)
+  const restore = restoreContext(place, dependencies, log.step)
   const added: { source: string; entries: number; bytes: number }[] = []
   for (const group of groups) {
     const entries = units.filter((unit) => String(unit.staged).startsWith(`${group.directory}/`)).length
     if (!merging.has(group)) added.push({ source: group.source.name, entries, bytes: 0 })
   }
   try {
-    insist('checking the places', await driver.begin(signal), diary.step)
-    insist('preparing', await driver.stop(signal), diary.step)
-    diary.step(`adding ${units.length} files and directories that are missing`)
-    insist('adding', await driver.swap(signal), diary.step)
+    insist('checking the places', await driver.begin(signal), log.step)
+    insist('preparing', await driver.stop(signal), log.step)
+    log.step(
+      `adding what is missing: ${formatCount(units.length, 'file or directory', 'files and directories')}`,
+    )
+    insist('adding', await driver.swap(signal), log.step)
     for (const [group, own] of merging) {
       const config = sources.find((one) => one.source.name === group.source.name)?.wanted[0]?.config
       const unit = group.units[0]
@@ -66,33 +69,29 @@ export async function mergeIn(carried: Carried, dependencies: RestoreDependencie
         journal: mergeJournal(deployment, plan.id, group.source.name),
       }
       const result = await own.merge(restore, config, group.source.facts, paths)
-      diary.step(`${group.source.name}: ${result.added} added, ${result.existed} were there`)
+      log.step(`${group.source.name}: ${result.added} added, ${result.existed} were there`)
       added.push({ source: group.source.name, entries: result.added, bytes: 0 })
     }
-    insist('committing', await driver.commit(signal), diary.step)
-    diary.step('done')
+    insist('committing', await driver.commit(signal), log.step)
+    log.step('done')
     return { outcome: 'done', restored: added, findings: [...plan.findings, ...left] }
   } catch (thrown) {
     const error = asRelayError(thrown, signal)
-    diary.step(`failed: ${error.message}`)
-    const patient = restoreContext(
-      { ...place, signal: new AbortController().signal },
-      dependencies,
-      diary.step,
-    )
+    log.step(`failed: ${error.message}`)
+    const patient = restoreContext({ ...place, signal: new AbortController().signal }, dependencies, log.step)
     for (const [group, own] of merging) {
       const config = sources.find((one) => one.source.name === group.source.name)?.wanted[0]?.config
       if (config === undefined) continue
       const undone = await own
         .unmerge(patient, config, mergeJournal(deployment, plan.id, group.source.name))
         .catch((reason: unknown) => asRelayError(reason, patient.signal))
-      diary.step(
+      log.step(
         undone instanceof RelayError
           ? `${group.source.name}: what was added can't be removed: ${undone.message}`
           : `${group.source.name}: ${undone.removed} removed again, ${undone.changed} were changed since and stay`,
       )
     }
-    return await undo(driver, error, carried, undefined)
+    return await undo(driver, error, run, undefined)
   }
 }
 
@@ -103,7 +102,7 @@ async function mergingOf(group: StagedGroup) {
 /** A unit for each topmost name that the target lacks. Throws RelayError where a directory and a file collide. */
 async function missingUnits(
   group: StagedGroup,
-  { plan, place: { remote, privilege, signal } }: Carried,
+  { plan, place: { remote, privilege, signal } }: RestoreRun,
   before: number,
 ): Promise<Unit[]> {
   const units: Unit[] = []

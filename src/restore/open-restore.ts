@@ -6,11 +6,11 @@ import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
 import type { Run } from '../runs/run.ts'
 import { visit } from '../runs/visit.ts'
 import type { Snapshot } from '../vault/contract.ts'
-import { openDiary, type Carried, type CarriedOut } from './carried.ts'
+import { openLog, type RestoreRun, type RestoreResult } from './restore-run.ts'
 import { renewsServices } from './compose-check.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { groupUnits, placedUnits } from './groups.ts'
-import { settleHolds } from './holds.ts'
+import { insistOnResumed } from './left-services.ts'
 import type { HandOver, Launch } from './launch.ts'
 import { checkArchives, preflight, refuseFailed, type RestoreRequest } from './preflight.ts'
 import { checkStaged, lockTarget, replace, stageGroups, swapIn } from './replace.ts'
@@ -47,36 +47,36 @@ export async function openRestore(
   const dependencies = { ...given, pull: { ...given.pull, reporter } }
   const { pull } = dependencies
   const { host } = request
-  const diary = openDiary(request, dependencies)
+  const log = openLog(request, dependencies)
   const held = new Disposables()
   try {
-    const target = held.use(await visit(host, { shellFor: 'restore', step: diary.step }, pull, signal))
-    const before = await preflight(request, target, dependencies, diary.step)
+    const target = held.use(await visit(host, { shellFor: 'restore', step: log.step }, pull, signal))
+    const before = await preflight(request, target, dependencies, log.step)
     refuseFailed(before.plan)
-    const carried: Carried = { request, ...before, lock, diary }
+    const run: RestoreRun = { request, ...before, lock, log }
     const sweep = (): Promise<void> =>
       sweepUnpacked({ ...before.place, signal: new AbortController().signal }, before.plan).catch(
         () => undefined,
       )
     await sweepUnpacked(before.place, before.plan)
     held.use({ [Symbol.asyncDispose]: sweep })
-    const driver = held.use(await lockTarget(carried))
-    const left = await settleHolds(carried, dependencies)
-    const safetySnapshot = await safetyCopy(carried, dependencies)
-    const ahead = await groupsAhead(carried, dependencies)
-    const staged = await stageGroups(carried, ahead, dependencies)
-    const isRead = readsOnly(carried, ahead)
-    const accepted = isRead ? await checkStaged(carried) : undefined
+    const driver = held.use(await lockTarget(run))
+    const left = await insistOnResumed(run, dependencies)
+    const safetySnapshot = await safetyCopy(run, dependencies)
+    const ahead = await groupsAhead(run, dependencies)
+    const staged = await stageGroups(run, ahead, dependencies)
+    const isRead = readsOnly(run, ahead)
+    const accepted = isRead ? await checkStaged(run) : undefined
     await driver.ready(signal)
-    const open = { carried, driver, ahead, staged, accepted, left, safetySnapshot }
+    const open = { run, driver, ahead, staged, accepted, left, safetySnapshot }
     return {
       plan: before.plan,
       place: async (snapshot, handOver) => {
         const next = { ...request, snapshot, launch: { ...request.launch, handOver } }
-        const looked = await preflight(next, target, dependencies, diary.step, before)
+        const looked = await preflight(next, target, dependencies, log.step, before)
         refuseFailed(looked.plan)
-        const last: Carried = { ...carried, request: next, ...looked }
-        const isAsPlanned = isDeepStrictEqual(unitsOf(last), unitsOf(carried))
+        const last: RestoreRun = { ...run, request: next, ...looked }
+        const isAsPlanned = isDeepStrictEqual(unitsOf(last), unitsOf(run))
         const place = isAsPlanned ? bringChanges(open, last, dependencies) : bringAfresh()
         const out = await place.catch(async (error: unknown) => {
           // What came to be damaged is found, and remembered, by a second look; that says so itself.
@@ -86,12 +86,12 @@ export async function openRestore(
         })
         return {
           plan: last.plan,
-          steps: diary.steps,
+          steps: log.steps,
           duration: pull.now().getTime() - started.getTime(),
           ...out,
         }
         /** A path has come or gone since: the script knows the places of before. */
-        async function bringAfresh(): Promise<CarriedOut> {
+        async function bringAfresh(): Promise<RestoreResult> {
           await driver[Symbol.asyncDispose]()
           await sweepUnpacked(last.place, last.plan)
           return { ...(await replace(last, dependencies)), safetySnapshot }
@@ -107,7 +107,7 @@ export async function openRestore(
 
 /** What was done ahead. */
 interface Ahead {
-  readonly carried: Carried
+  readonly run: RestoreRun
   readonly driver: RestoreDriver
   readonly ahead: readonly StagedGroup[]
   readonly staged: RestoreReport['restored']
@@ -119,10 +119,10 @@ interface Ahead {
 
 /** Unpacks what is not as it was ahead, and puts all of it in place. */
 async function bringChanges(
-  { carried, driver, ahead, staged, accepted, left, safetySnapshot }: Ahead,
-  last: Carried,
+  { run, driver, ahead, staged, accepted, left, safetySnapshot }: Ahead,
+  last: RestoreRun,
   dependencies: RestoreDependencies,
-): Promise<CarriedOut> {
+): Promise<RestoreResult> {
   const { signal } = last.place
   const changed: StagedGroup[] = []
   const stays: RestoreReport['restored'][number][] = []
@@ -132,7 +132,7 @@ async function bringChanges(
     const isSame =
       one !== undefined &&
       (await isSameTree(
-        { source: one.source, snapshot: carried.request.snapshot },
+        { source: one.source, snapshot: run.request.snapshot },
         { source: group.source, snapshot: last.request.snapshot },
         dependencies,
       ))
@@ -150,18 +150,18 @@ async function bringChanges(
   return await swapIn(last, { driver, safetySnapshot, restored, findings }, dependencies)
 }
 
-function placeOf({ sources }: Carried, name: string): number {
+function placeOf({ sources }: RestoreRun, name: string): number {
   return sources.findIndex(({ source }) => source.name === name)
 }
 
 /** Where everything goes, as the server's script is told. */
-function unitsOf({ plan, sources }: Carried): ReturnType<typeof placedUnits> {
+function unitsOf({ plan, sources }: RestoreRun): ReturnType<typeof placedUnits> {
   return placedUnits(plan, groupUnits(plan, sources))
 }
 
 /** What may still be the same when the other side has stopped: kinds that are captured by what has changed. */
 async function groupsAhead(
-  { plan, sources }: Carried,
+  { plan, sources }: RestoreRun,
   { pull }: RestoreDependencies,
 ): Promise<StagedGroup[]> {
   const groups: StagedGroup[] = []
@@ -173,15 +173,15 @@ async function groupsAhead(
 }
 
 /** Compose reads something of these groups. */
-function readsAny({ plan, found }: Carried, groups: readonly StagedGroup[]): boolean {
+function readsAny({ plan, found }: RestoreRun, groups: readonly StagedGroup[]): boolean {
   const names = new Set(groups.map(({ source }) => source.name))
   const targets = plan.units.filter(({ source }) => names.has(source)).map(({ target }) => target)
   return renewsServices(found.services, targets)
 }
 
 /** All that Compose reads of the restore is in these groups. */
-function readsOnly(carried: Carried, groups: readonly StagedGroup[]): boolean {
-  const all = groupUnits(carried.plan, carried.sources)
+function readsOnly(run: RestoreRun, groups: readonly StagedGroup[]): boolean {
+  const all = groupUnits(run.plan, run.sources)
   const others = all.filter(({ directory }) => !groups.some((one) => one.directory === directory))
-  return !readsAny(carried, others)
+  return !readsAny(run, others)
 }

@@ -87,7 +87,7 @@ export function planRestore(input: PlanInput): RestorePlan {
         empty: target.empty,
         existingBytes: target.bytes,
         base: home.home,
-        ...carried(path, look.deployment.path),
+        ...carryOf(path, look.deployment.path),
       })
     }
   }
@@ -157,7 +157,7 @@ function dateFindings({ snapshot, now }: PlanInput): Finding[] {
 }
 
 /** What the target's config leaves out, and from where on. */
-function carried(
+function carryOf(
   { config, target }: WantedPath,
   deployment: string,
 ): Pick<RestoreUnit, 'carry' | 'carryFrom'> {

@@ -1,10 +1,10 @@
 import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
 import type { Finding } from '../model/finding.ts'
-import type { Carried, CarriedOut } from './carried.ts'
+import type { RestoreRun, RestoreResult } from './restore-run.ts'
 import { checkCompose, renewsServices } from './compose-check.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { groupUnits, placedUnits } from './groups.ts'
-import { settleHolds } from './holds.ts'
+import { insistOnResumed } from './left-services.ts'
 import { UndecidedError } from './launch.ts'
 import { loadBeside, sourcesToLoad, type SourceToLoad } from './load.ts'
 import { insist, putInPlace } from './place.ts'
@@ -19,34 +19,33 @@ import { asRelayError, undo } from './undo.ts'
 import { recordedCompose } from './versions.ts'
 
 /** Everything behind the confirmation, for the strategy `replace`. */
-export async function replace(carried: Carried, dependencies: RestoreDependencies): Promise<CarriedOut> {
-  const toLoad = await sourcesToLoad(carried.sources, contextOf(carried, dependencies))
-  await using driver = await lockTarget(carried, toLoad)
-  const left = await settleHolds(carried, dependencies)
-  const safetySnapshot = await safetyCopy(carried, dependencies)
-  const groups = groupUnits(carried.plan, carried.sources)
+export async function replace(run: RestoreRun, dependencies: RestoreDependencies): Promise<RestoreResult> {
+  const toLoad = await sourcesToLoad(run.sources, contextOf(run, dependencies))
+  await using driver = await lockTarget(run, toLoad)
+  const left = await insistOnResumed(run, dependencies)
+  const safetySnapshot = await safetyCopy(run, dependencies)
+  const groups = groupUnits(run.plan, run.sources)
   // What is loaded is in a server before it is switched: only the journal knows of it then.
-  if (toLoad.length > 0)
-    insist('checking the places', await driver.begin(carried.place.signal), carried.diary.step)
-  const restored = await stageGroups(carried, groups, dependencies)
+  if (toLoad.length > 0) insist('checking the places', await driver.begin(run.place.signal), run.log.step)
+  const restored = await stageGroups(run, groups, dependencies)
   for (const one of toLoad) {
-    const loaded = await loadBeside(one, contextOf(carried, dependencies), dependencies, carried.diary.step)
+    const loaded = await loadBeside(one, contextOf(run, dependencies), dependencies, run.log.step)
     restored.push({ source: one.source.source.name, ...loaded })
   }
-  const accepted = await checkStaged(carried)
-  if (carried.request.launch !== undefined) await driver.ready(carried.place.signal)
+  const accepted = await checkStaged(run)
+  if (run.request.launch !== undefined) await driver.ready(run.place.signal)
   const ready = { driver, safetySnapshot, restored, toLoad, findings: [...left, ...accepted] }
-  return await swapIn(carried, ready, dependencies)
+  return await swapIn(run, ready, dependencies)
 }
 
 /** Starts the server's script, which locks the deployment. Throws as {@link RestoreDriver.start} does. */
 export async function lockTarget(
-  carried: Carried,
+  run: RestoreRun,
   toLoad: readonly SourceToLoad[] = [],
 ): Promise<RestoreDriver> {
-  const { request, plan, sources, place, diary, found } = carried
+  const { request, plan, sources, place, log, found } = run
   const { remote, probe, deployment, privilege, signal } = place
-  diary.step('locking the deployment')
+  log.step('locking the deployment')
   if (probe.deployment === undefined)
     await prepareStaging(remote, { deployment, id: plan.id, directories: [], privilege, signal })
   return await RestoreDriver.start(
@@ -68,20 +67,20 @@ type Restored = RestoreReport['restored'][number]
 
 /** Unpacks groups beside their targets, proven, in the form that the target's services load. `again`: over others. */
 export async function stageGroups(
-  carried: Carried,
+  run: RestoreRun,
   groups: readonly StagedGroup[],
   dependencies: RestoreDependencies,
   how: { readonly again?: boolean } = {},
 ): Promise<Restored[]> {
-  const { plan, sources, place, request, diary, lock } = carried
+  const { plan, sources, place, request, log, lock } = run
   const { remote, deployment, privilege, signal } = place
-  const restore = contextOf(carried, dependencies)
+  const restore = contextOf(run, dependencies)
   const directories = groups.map((group) => group.directory)
   const restored: Restored[] = []
   try {
     await prepareStaging(remote, { deployment, id: plan.id, directories, privilege, signal, ...how })
     for (const group of groups) {
-      diary.step(`unpacking ${group.source.name} beside its target`)
+      log.step(`unpacking ${group.source.name} beside its target`)
       const staged = await stageGroup(group, { ...place, snapshot: request.snapshot, lock }, dependencies)
       restored.push({ source: group.source.name, ...staged })
       const source = sources.find((one) => one.source.name === group.source.name)
@@ -96,7 +95,7 @@ export async function stageGroups(
       })
     }
   } catch (error) {
-    throw await explained(carried, error)
+    throw await explained(run, error)
   }
   return restored
 }
@@ -109,7 +108,7 @@ export async function checkStaged({
   place,
   found,
   changed,
-}: Carried): Promise<readonly Finding[]> {
+}: RestoreRun): Promise<readonly Finding[]> {
   return await checkCompose(place.remote, found.services, placedUnits(plan, groupUnits(plan, sources)), {
     made: found.made,
     changed,
@@ -131,11 +130,11 @@ export interface Ready {
 
 /** From the stop of the target's services on; a failure is undone, and is in what it resolves with. */
 export async function swapIn(
-  carried: Carried,
+  run: RestoreRun,
   { driver, safetySnapshot, restored, findings, toLoad = [] }: Ready,
   dependencies: RestoreDependencies,
-): Promise<CarriedOut> {
-  const { request, plan, sources, place, diary } = carried
+): Promise<RestoreResult> {
+  const { request, plan, sources, place, log } = run
   const { signal } = place
   const { host } = request
   const checks = await Promise.all(
@@ -151,7 +150,7 @@ export async function swapIn(
     const placed = await putInPlace({
       driver,
       remote: place.remote,
-      restore: contextOf(carried, dependencies),
+      restore: contextOf(run, dependencies),
       checks: host.services.manager === 'none' ? [] : checks,
       loaded: toLoad.map(({ loadable, config, source }) => ({
         restorable: loadable,
@@ -164,10 +163,10 @@ export async function swapIn(
       start: request.launch?.start ?? (request.start ? 'all' : 'none'),
       handOver: request.launch?.handOver,
       settles: host.services.manager !== 'none',
-      step: diary.step,
+      step: log.step,
       signal,
     })
-    diary.step('done')
+    log.step('done')
     const kept = await discardSuperseded(place, plan)
     return {
       outcome: 'done',
@@ -176,8 +175,8 @@ export async function swapIn(
       findings: [...plan.findings, ...findings, ...placed, ...kept],
     }
   } catch (thrown) {
-    const error = asRelayError(await explained(carried, thrown), signal)
-    diary.step(`failed: ${error.message}`)
+    const error = asRelayError(await explained(run, thrown), signal)
+    log.step(`failed: ${error.message}`)
     if (error instanceof UndecidedError)
       return {
         outcome: 'undecided',
@@ -186,19 +185,19 @@ export async function swapIn(
         findings: plan.findings,
         error,
       }
-    return await undo(driver, error, carried, safetySnapshot)
+    return await undo(driver, error, run, safetySnapshot)
   }
 }
 
-function contextOf({ plan, place, diary, found }: Carried, dependencies: RestoreDependencies) {
+function contextOf({ plan, place, log, found }: RestoreRun, dependencies: RestoreDependencies) {
   const targets = plan.units.map((unit) => unit.target)
   return {
-    ...restoreContext(place, dependencies, diary.step),
+    ...restoreContext(place, dependencies, log.step),
     renews: renewsServices(found.services, targets),
   }
 }
 
-function explained({ plan, sources, place }: Carried, error: unknown): Promise<unknown> {
+function explained({ plan, sources, place }: RestoreRun, error: unknown): Promise<unknown> {
   const { remote, privilege } = place
   return explainFullDisk(remote, error, { places: placesOf(plan, groupUnits(plan, sources)), privilege })
 }

@@ -2,7 +2,7 @@ import { DamageError, InterruptedError } from '../errors.ts'
 import type { RestoreReport } from '../model/restore-report.ts'
 import { outcomeOf, withRun, type Ended, type Run } from '../runs/run.ts'
 import { visit } from '../runs/visit.ts'
-import { openDiary, type CarriedOut } from './carried.ts'
+import { openLog, type RestoreResult } from './restore-run.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { mergeIn } from './merge.ts'
 import { checkArchives, preflight, refusalOf, refuseFailed, type RestoreRequest } from './preflight.ts'
@@ -38,18 +38,18 @@ export async function restoreInRun(
   const dependencies = { ...given, pull: { ...given.pull, reporter } }
   const { pull } = dependencies
   const { host } = request
-  const diary = openDiary(request, dependencies)
-  await using visited = await visit(host, { shellFor: 'restore', step: diary.step }, pull, signal)
-  const looked = await preflight(request, visited, dependencies, diary.step)
+  const log = openLog(request, dependencies)
+  await using visited = await visit(host, { shellFor: 'restore', step: log.step }, pull, signal)
+  const looked = await preflight(request, visited, dependencies, log.step)
   const { plan, sources, place } = looked
-  const report = (rest: CarriedOut): RestoreReport => ({
+  const report = (rest: RestoreResult): RestoreReport => ({
     plan,
-    steps: diary.steps,
+    steps: log.steps,
     duration: pull.now().getTime() - started.getTime(),
     ...rest,
   })
   const checkHashes = async (): Promise<void> => {
-    diary.step('checking the archives')
+    log.step('checking the archives')
     await checkArchives(sources, { pull, hashes: true, signal })
   }
   if (request.dryRun) {
@@ -63,10 +63,10 @@ export async function restoreInRun(
   if (!(await dependencies.confirm(plan)))
     throw new InterruptedError('Not confirmed; nothing was changed', { host: host.name })
 
-  const carry = request.strategy === 'merge' ? mergeIn : replace
+  const apply = request.strategy === 'merge' ? mergeIn : replace
   await sweepUnpacked(place, plan)
   try {
-    return report(await carry({ request, ...looked, lock, diary }, dependencies))
+    return report(await apply({ request, ...looked, lock, log }, dependencies))
   } catch (error) {
     // A second look finds files that were damaged since they were checked, and remembers that. It reports this by
     // itself.

@@ -4,7 +4,7 @@ import { unreadCount } from '../model/snapshot.ts'
 import type { RestorePlan } from '../model/restore-report.ts'
 import { takeSnapshot } from '../pull/pull-host.ts'
 import { kindOf } from '../sources/registry.ts'
-import type { Carried } from './carried.ts'
+import type { RestoreRun } from './restore-run.ts'
 import { isInside } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { replacesByLoad } from './load.ts'
@@ -15,12 +15,12 @@ import type { SourceToRestore } from './plan.ts'
  * there is nothing. Throws RelayError `safety-failed` when it can't be made.
  */
 export async function safetyCopy(
-  { request, plan, sources, place, lock, diary }: Carried,
+  { request, plan, sources, place, lock, log }: RestoreRun,
   { pull }: RestoreDependencies,
 ): Promise<string | undefined> {
   const { host, launch } = request
   if (!plan.safety || lock === undefined) return undefined
-  diary.step('taking a safety snapshot of what will be replaced')
+  log.step('taking a safety snapshot of what will be replaced')
   const { deployment, signal } = place
   const selection = { sources: replacedSources(plan, sources, deployment), everything: false }
   const fails = (error: RelayError | undefined, source?: string) => {

@@ -1,33 +1,33 @@
 import { abortedBy, ConnectionError, InternalError, isOutOfReach, RelayError } from '../errors.ts'
-import type { Carried, CarriedOut } from './carried.ts'
+import type { RestoreRun, RestoreResult } from './restore-run.ts'
 import type { RestoreDriver } from './server/driver.ts'
 
 /** Puts everything back after a failure, on the server, and says how that went. */
 export async function undo(
   driver: RestoreDriver,
   error: RelayError,
-  { plan, diary, request }: Carried,
+  { plan, log, request }: RestoreRun,
   safetySnapshot: string | undefined,
-): Promise<CarriedOut> {
+): Promise<RestoreResult> {
   const { host } = request
   const common = { restored: [], safetySnapshot, findings: plan.findings }
   try {
-    diary.step('putting everything back')
+    log.step('putting everything back')
     const undone = await driver.rollback()
-    for (const note of undone.notes) diary.step(note)
+    for (const note of undone.notes) log.step(note)
     if (undone.outcome === 'stuck') {
-      diary.step(`stuck: ${undone.reason}`)
+      log.step(`stuck: ${undone.reason}`)
       return {
         ...common,
         outcome: 'stuck',
         error: withNext(error, `Correct the reason, then run: relay-backup rollback --host ${host.name}`),
       }
     }
-    diary.step('the old data is back, services as before')
+    log.step('the old data is back, services as before')
     return { ...common, outcome: 'rolled-back', error }
   } catch (lost) {
     if (!isOutOfReach(lost)) throw lost
-    diary.step(
+    log.step(
       lost instanceof ConnectionError
         ? 'the connection is lost: the server puts everything back by itself within a minute'
         : 'the server answers no more: it puts everything back by itself when it can',

@@ -1,3 +1,4 @@
+import { didYouMean } from '../model/nearest.ts'
 import { SourceError, UsageError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { ManifestSource } from '../model/snapshot.ts'
@@ -49,7 +50,10 @@ export function wantedSources(
   for (const name of names) {
     if (!sources.some((source) => source.name === name)) {
       throw new UsageError(`The snapshot has no source ${name}`, {
-        next: `It has: ${sources.map((source) => source.name).join(', ')}`,
+        next: `${didYouMean(
+          name,
+          sources.map((source) => source.name),
+        )}It has: ${sources.map((source) => source.name).join(', ')}`,
       })
     }
   }

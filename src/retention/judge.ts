@@ -11,10 +11,15 @@ export interface RetentionInput {
   readonly complete: boolean
   /** Ids of all snapshots that its incremental archives need. */
   readonly parents: readonly string[]
-  /** Retention dropped it before. It is on disk only because another snapshot needs it. */
+  /** Retention dropped it before, and a part of it is gone. It is on disk only because another snapshot needs it. */
   readonly retired?: boolean
   /** Why it stays whatever the policy says. Such a snapshot counts for no rule. */
   readonly held?: string | undefined
+  /**
+   * A person knows that it is damaged. It uses up no place of a good one. It stays as long as the policy would keep it
+   * if it were whole.
+   */
+  readonly damaged?: boolean | undefined
 }
 
 export interface Verdict {
@@ -43,7 +48,10 @@ export function describeRules(policy: RetentionPolicy): string {
   ].join(', ')
 }
 
-/** What counts for the rules: complete pulls that are not dropped, not held, and not dated in the future. */
+/**
+ * What the rules are applied to: complete pulls that are not dropped, not held, and not dated in the future. A damaged
+ * one is among them, and {@link judge} gives it no place of a good one.
+ */
 export function counted<T extends RetentionInput>(snapshots: readonly T[], now: Date): T[] {
   return snapshots
     .filter(
@@ -68,12 +76,20 @@ export function judge(
   goodRestores: readonly Date[] = [],
 ): Map<string, Verdict> {
   const candidates = counted(snapshots, now)
-  const reasons = countedReasons(candidates, policy)
-  const newest = candidates[0]
+  const good = candidates.filter(({ damaged }) => damaged !== true)
+  const reasons = countedReasons(good, policy)
+  const newest = good[0]
   const context = { policy, now, newestComplete: newest?.time, goodRestores }
+  const ifWhole = good.length === candidates.length ? reasons : countedReasons(candidates, policy)
   return new Map(
     snapshots.map((one) => {
       const own = reasons.get(one.id)
+      const damaged = own === undefined ? ifWhole.get(one.id) : undefined
+      if (damaged !== undefined)
+        return [
+          one.id,
+          judgeDamaged(damaged, newest !== undefined && newest.time.getTime() > one.time.getTime()),
+        ]
       return [one.id, own === undefined ? judgeOther(one, context) : judgeCounted(own, policy)]
     }),
   )
@@ -82,6 +98,13 @@ export function judge(
 function judgeCounted(reasons: readonly string[], policy: RetentionPolicy): Verdict {
   if (reasons.length > 0) return { keep: true, reasons }
   return { keep: false, reasons: [`outside of ${describeRules(policy)}`] }
+}
+
+/** By the rules that would keep a damaged one if it were whole. It never goes before a later good one is there. */
+function judgeDamaged(reasons: readonly string[], hasLaterGood: boolean): Verdict {
+  if (!hasLaterGood) return { keep: true, reasons: ['damaged, and there is no newer good one'] }
+  if (reasons.length > 0) return { keep: true, reasons: reasons.map((why) => `damaged, ${why}`) }
+  return { keep: false, reasons: ['damaged, and its time is over'] }
 }
 
 /** The rules that keep each counted snapshot; newest first in, possibly none out. */

@@ -6,7 +6,7 @@ import { printable } from '../model/path-bytes.ts'
 import type { RollbackReport } from '../model/rollback-report.ts'
 import { formatSize } from '../model/units.ts'
 import type { PullDependencies } from '../pull/dependencies.ts'
-import { settleLeftHolds } from '../pull/quiesce.ts'
+import { resumeLeftServices } from '../pull/quiesce.ts'
 import type { Reporter } from '../report/contract.ts'
 import { formatAge } from '../report/format.ts'
 import { describeLate } from '../report/rollback-summary.ts'
@@ -45,7 +45,7 @@ export interface RollbackRequest {
 export interface RollbackDependencies
   extends
     Omit<SettleDependencies, 'confirm'>,
-    Pick<PullDependencies, 'settleHolds' | 'lockDeployment' | 'resolveSecret' | 'findContainer'> {
+    Pick<PullDependencies, 'settleQuiesced' | 'lockDeployment' | 'resolveSecret' | 'findContainer'> {
   /** Undefined where there is none: a rollback needs none, and is in no history then. */
   readonly vault: Vault | undefined
   readonly reporter: Reporter
@@ -125,7 +125,7 @@ async function undo(rollback: Rollback): Promise<RollbackReport> {
     throw await refuseOlder(rollback, journal, undone)
   if (journal?.migration !== undefined && isCutover(journal))
     return await settleBoth(rollback, journal.id, journal.migration)
-  const held = await settleHeld(rollback)
+  const held = await resumeLeft(rollback)
   if (journal === undefined) {
     // A restore that ended before it had a journal leaves behind what it has unpacked.
     await sweepStaging(place.remote, place)
@@ -160,7 +160,7 @@ async function refuseOlder(
   undone: RestoreJournal,
 ): Promise<RelayError> {
   const { host } = rollback.request
-  const held = await settleHeld(rollback)
+  const held = await resumeLeft(rollback)
   const message = [`The last restore, ${undone.id}, is undone already (${describeState(undone)})`]
   return new RelayError('already-undone', [...message, ...held.map((one) => one.message)].join('; '), {
     host: host.name,
@@ -169,11 +169,11 @@ async function refuseOlder(
 }
 
 /** A pull that was cut off may have left services stopped or paused, too. */
-async function settleHeld({ place, dependencies }: Rollback): Promise<readonly Finding[]> {
+async function resumeLeft({ place, dependencies }: Rollback): Promise<readonly Finding[]> {
   const { host, remote, probe, deployment, signal } = place
-  if (probe.deployment === undefined || probe.holds.length === 0) return []
+  if (probe.deployment === undefined || probe.quiesced.length === 0) return []
   await using _lock = await dependencies.lockDeployment(remote, deployment, { sudo: host.sudo, signal })
-  return await settleLeftHolds(place, dependencies)
+  return await resumeLeftServices(place, dependencies)
 }
 
 /** Either side of a migration settles both: one of the two servers serves, and only one. The other has its own line. */

@@ -1,35 +1,87 @@
-import { SecretError } from '../errors.ts'
+import { spawn } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { text } from 'node:stream/consumers'
+import { pathToFileURL } from 'node:url'
+import { RelayError, SecretError } from '../errors.ts'
 import { Secret } from '../model/secret.ts'
 
-/** Named texts kept by the operating system. All three reject when there is no keychain or it is locked. */
+/**
+ * Named texts kept by the operating system. All three reject when there is no keychain, it is locked, or it does not
+ * answer, and with the signal's reason.
+ */
 export interface KeychainStore {
   /** undefined when there is no such entry. */
-  get(service: string, account: string): Promise<string | undefined>
+  get(service: string, account: string, signal?: AbortSignal): Promise<string | undefined>
   set(service: string, account: string, value: string): Promise<void>
   /** Whether there was such an entry. */
   delete(service: string, account: string): Promise<boolean>
 }
+
+/** ms; long enough for a person to unlock it. */
+const TIMEOUT = 60_000
 
 /**
  * The operating system's keychain. On Linux only the Secret Service counts: the kernel's keyring, to which the
  * library would fall back, forgets everything at the next start.
  */
 export const systemKeychain: KeychainStore = {
-  get: async (service, account) => (await (await entry(service, account)).getPassword()) ?? undefined,
-  set: async (service, account, value) => (await entry(service, account)).setPassword(value),
-  delete: async (service, account) => (await entry(service, account)).deleteCredential(),
+  get: async (service, account, signal) =>
+    ((await ask(['getPassword', service, account], signal)) as string | null | undefined) ?? undefined,
+  set: async (service, account, value) => void (await ask(['setPassword', service, account, value])),
+  delete: async (service, account) => (await ask(['deleteCredential', service, account])) === true,
 }
 
-// The module is loaded only when it is needed: it is native, and most runs need no keychain.
-async function entry(service: string, account: string) {
-  const { AsyncEntry } = await import('@napi-rs/keyring')
-  return new AsyncEntry(service, account, { linux: { store: 'secret-service' } })
+/** Reads its question as JSON from stdin, so that no secret is in argv, and answers on stdout. */
+const CHILD = `
+const { text } = await import('node:stream/consumers')
+const [library, method, service, account, ...values] = JSON.parse(await text(process.stdin))
+const { Entry } = await import(library).then((loaded) => loaded.default ?? loaded)
+try {
+  const answer = new Entry(service, account, { linux: { store: 'secret-service' } })[method](...values)
+  process.stdout.write(JSON.stringify({ answer }))
+} catch (error) {
+  process.stdout.write(JSON.stringify({ error: String(error.message) }))
+}
+`
+
+/**
+ * Asks in a process of its own: the library blocks its whole process while a Secret Service does not answer (seen), and
+ * such a process can only be killed.
+ */
+async function ask(question: readonly string[], signal?: AbortSignal, timeout = TIMEOUT): Promise<unknown> {
+  signal?.throwIfAborted()
+  const library = pathToFileURL(createRequire(import.meta.url).resolve('@napi-rs/keyring')).href
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', CHILD], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
+  const stop = () => void child.kill('SIGKILL')
+  const timer = setTimeout(stop, timeout)
+  signal?.addEventListener('abort', stop)
+  try {
+    // A child that died says so by its empty answer.
+    child.on('error', () => {}).stdin.on('error', () => {})
+    child.stdin.end(JSON.stringify([library, ...question]))
+    const said = await text(child.stdout)
+    signal?.throwIfAborted()
+    if (said === '') throw new Error('the keychain did not answer')
+    const { answer, error } = JSON.parse(said) as { readonly answer?: unknown; readonly error?: string }
+    if (error !== undefined) throw new Error(error)
+    return answer
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', stop)
+  }
 }
 
 /** Reads `service/account`. Throws SecretError that names the other forms when there is no keychain. */
-export async function readKeychain(store: KeychainStore, name: string): Promise<Secret | undefined> {
+export async function readKeychain(
+  store: KeychainStore,
+  name: string,
+  signal?: AbortSignal,
+): Promise<Secret | undefined> {
   const { service, account } = parseName(name)
-  const value = await reached(name, () => store.get(service, account))
+  const value = await reached(name, () => store.get(service, account, signal))
+  signal?.throwIfAborted()
   return value === undefined ? undefined : new Secret(value)
 }
 
@@ -58,6 +110,7 @@ async function reached<T>(name: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action()
   } catch (cause) {
+    if (cause instanceof RelayError) throw cause
     throw new SecretError(`The keychain can't be reached here for ${name}`, {
       next: 'Unlock it, or where there is none use { file: PATH }, { env: NAME } or { command: "…" } in the config',
       cause,

@@ -13,7 +13,7 @@ export function secretResolver(keychain: KeychainStore, env: NodeJS.ProcessEnv):
     if ('env' in reference) return fromEnvironment(reference.env, env)
     if ('file' in reference) return await readSecretFile(reference.file)
     if ('command' in reference) return await runSecretCommand(reference.command, signal)
-    const secret = await readKeychain(keychain, reference.keychain)
+    const secret = await readKeychain(keychain, reference.keychain, signal)
     if (secret === undefined)
       throw new SecretError(`The keychain has no entry ${reference.keychain}`, {
         next: `relay-backup secret set ${reference.keychain}`,

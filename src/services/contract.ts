@@ -305,19 +305,19 @@ export type FindContainer = (
   },
 ) => Promise<ContainerSearch>
 
-/** Services that hold still. Disposing it lets them run again, and waits for that, but not until they are well. */
-export interface ServiceHold extends AsyncDisposable {
-  /** Those that ran, and are held now. */
-  readonly held: readonly string[]
+/** Services that are stopped or paused. Disposing it lets them run again, and waits for that, but not until they are well. */
+export interface QuiescedServices extends AsyncDisposable {
+  /** Those that ran before. */
+  readonly names: readonly string[]
   /**
    * Lets just those run again that ran before. Resolves when they are well, or with the problem of one that is not.
-   * Throws RemoteError `hold-resume` when one does not run; the next {@link SettleHolds} tries again.
+   * Throws RemoteError `hold-resume` when one does not run; the next {@link SettleQuiesced} tries again.
    */
   resume(signal: AbortSignal): Promise<{ readonly unwell: string | undefined }>
 }
 
-/** The services to hold, and how to find them. */
-export interface HoldRequest {
+/** The services to stop or pause, and how to find them. */
+export interface QuiesceRequest {
   readonly services: ServicesConfig
   readonly quiesce: QuiesceConfig
   /** Absolute, symlinks resolved. Its lock is the caller's. */
@@ -327,19 +327,19 @@ export interface HoldRequest {
 
 /**
  * Stops or pauses those of the services that run, by a script on the server under a lease: however that ends, they
- * run again. Throws as {@link FindContainerServices}, and RemoteError `hold-refused`; nothing is held then.
+ * run again. Throws as {@link FindContainerServices}, and RemoteError `hold-refused`; all run as before then.
  */
-export type HoldServices = (
+export type QuiesceServices = (
   host: RemoteHost,
-  request: HoldRequest,
+  request: QuiesceRequest,
   signal: AbortSignal,
-) => Promise<ServiceHold>
+) => Promise<QuiescedServices>
 
-/** Throws what {@link HoldServices} would throw about services that are not there. Changes nothing. */
-export type CheckHold = (host: RemoteHost, request: HoldRequest, signal: AbortSignal) => Promise<void>
+/** Throws what {@link QuiesceServices} would throw about services that are not there. Changes nothing. */
+export type CheckQuiesce = (host: RemoteHost, request: QuiesceRequest, signal: AbortSignal) => Promise<void>
 
-/** What became of holds whose script was killed, or ended by a reboot. */
-export interface SettledHolds {
+/** What became of services whose script was killed, or ended by a reboot. */
+export interface SettledServices {
   /** Services that this has let run again. */
   readonly settled: readonly string[]
   /** Problems of services that run and are not well. */
@@ -349,13 +349,13 @@ export interface SettledHolds {
 }
 
 /**
- * Lets run again what an earlier hold of the deployment has left stopped or paused. The caller has the deployment's
+ * Starts again what an earlier run has left stopped or paused. The caller has the deployment's
  * lock. Throws RemoteError `hold-settle` when that can't be asked.
  */
-export type SettleHolds = (
+export type SettleQuiesced = (
   host: RemoteHost,
   options: { readonly deployment: string; readonly sudo: boolean; readonly signal: AbortSignal },
-) => Promise<SettledHolds>
+) => Promise<SettledServices>
 
 /**
  * The engines and images for a manifest's `server.versions`: `docker-engine`, `docker-compose`,

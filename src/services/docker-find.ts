@@ -1,6 +1,6 @@
 import { SourceError } from '../errors.ts'
 import { describeProject } from '../model/server-services.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../model/nearest.ts'
 import type { ComposeProject, ContainerLook, ContainerReference, DockerLook } from './contract.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { SourceError } from '../errors.ts'
 import { containersUsing, isUp, isWithin } from './docker-paths.ts'
 import { describeProject } from '../model/server-services.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../model/nearest.ts'
 import { startingOrder } from './starting-order.ts'
 import type { ComposeProject, ContainerLook, DockerLook } from './contract.ts'
 
@@ -48,10 +48,10 @@ export function dockerServices(
 }
 
 /**
- * The services that hold still: those of a Compose project, or containers by name (no project). `names` are in the
+ * The order of services that are stopped or paused: those of a Compose project, or containers by name (no project). `names` are in the
  * order of stopping; the data services stop last all the same. Throws SourceError `service-unknown`.
  */
-export function heldServices(
+export function quiesceOrder(
   host: string,
   look: DockerLook,
   project: ComposeProject | undefined,

@@ -6,7 +6,7 @@ import type { ComposeProject, ComposeSays, DockerLook, FindVolume } from './cont
 import { wholeAnswer } from './docker-answer.ts'
 import { lookAtDocker } from './docker-look.ts'
 import { findComposeProject } from './find-project.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../model/nearest.ts'
 
 const LABEL = 'com.docker.compose.'
 

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { Fields, Problem, ResolvePath, WrittenPlace } from '../config/contract.ts'
 import type { SourceConfig } from '../model/config.ts'
 import type { Facts } from '../model/facts.ts'
+import type { SecretReference } from '../model/secret.ts'
 import type { CapturableSource, LoadableSource, MergingSource, RestorableSource } from './contract.ts'
 
 /**
@@ -22,6 +23,8 @@ export interface Kind<C extends SourceConfig = SourceConfig, F extends Facts = F
   describe(config: C): string
   /** Of a kind that is a volume of Docker: its name. Only its server knows where it lies. */
   volume?(config: C): string
+  /** Of a kind whose config names secrets: these, by their keys. */
+  secrets?(config: C): Readonly<Record<string, SecretReference | undefined>>
   /** Of a kind that leaves out what patterns say: these, in the syntax of model/path-filter.ts. */
   exclude?(config: C): readonly string[]
   /** The source that has these paths and nothing else to be said; absent where paths alone do not describe one. */

@@ -12,7 +12,7 @@ export interface Snapshot {
   readonly manifestHash: string
   /** Archive and index file names that the ledger says were removed by per-source retention. */
   readonly removedFiles: ReadonlySet<string>
-  /** Dropped by retention, on disk only because an incremental needs it; hidden from lists. */
+  /** Dropped by retention, on disk only because an incremental needs it; shown on `list --all`. */
   readonly retired: boolean
   /**
    * The ledger does not know it: a crash came right before its line (the next run adopts it then), or the
@@ -21,6 +21,11 @@ export interface Snapshot {
   readonly unrecorded?: boolean
   /** What was found damaged in it, by whatever looked, and was not proven mended since; absent when nothing was. */
   readonly damage?: readonly Damage[]
+  /**
+   * A person has accepted that it, or one that it builds on, is damaged. It never counts as a good one again, and
+   * nothing builds on it.
+   */
+  readonly lossAccepted?: boolean
 }
 
 /** A file of a snapshot that is not what was written, as `damage.jsonl` remembers it. */
@@ -49,6 +54,12 @@ export type LedgerRecord = {
       readonly complete: boolean
     }
   | { readonly event: 'retired'; readonly snapshot: string; readonly manifest: string; readonly why: string }
+  | {
+      readonly event: 'reinstated'
+      readonly snapshot: string
+      readonly manifest: string
+      readonly why: string
+    }
   | { readonly event: 'removed'; readonly snapshot: string; readonly manifest: string; readonly why: string }
   | {
       readonly event: 'archives-removed'
@@ -68,7 +79,12 @@ export type LedgerRecord = {
     }
   | { readonly event: 'rotation-paused'; readonly snapshot: string; readonly why: string }
   | { readonly event: 'rotation-accepted'; readonly why: string }
-  | { readonly event: 'loss-accepted'; readonly snapshots: readonly string[]; readonly why: string }
+  | {
+      readonly event: 'loss-accepted'
+      readonly snapshots: readonly string[]
+      readonly damaged?: readonly string[] | undefined
+      readonly why: string
+    }
 )
 
 /** A file as it is with new session-key packets. Its body is the one that the manifest has. */
@@ -181,6 +197,8 @@ export interface Vault {
    */
   remove(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void>
   retire(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void>
+  /** Undoes {@link retire}. */
+  reinstate(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void>
   removeArchives(
     lock: HostLock,
     snapshot: Snapshot,
@@ -221,6 +239,8 @@ export interface Vault {
   contradictions(host: string): Promise<readonly VaultProblem[]>
   /** A person knows of what {@link contradictions} tells, and goes on with the vault as it is. */
   acceptLoss(lock: HostLock, why: string, at: Date): Promise<void>
+  /** A person knows that these snapshots are damaged, and goes on without them ({@link Snapshot.lossAccepted}). */
+  acceptDamage(lock: HostLock, snapshots: readonly string[], why: string, at: Date): Promise<void>
   /** An absolute path for reading a committed file. */
   filePath(snapshot: Snapshot, file: string): string
   /** What tells whether a committed file was touched: size, times, inode. Undefined when it is not there. */
@@ -249,9 +269,13 @@ export interface CheckOptions {
   readonly onBytes?: (bytes: number) => void
 }
 
-/** What `latest`, freshness and comparisons mean: complete `pull` snapshots that are not retired, the last made last. */
+/**
+ * What `latest`, freshness and comparisons mean: complete `pull` snapshots that are neither retired nor given up, the
+ * last made last.
+ */
 export function completePulls(snapshots: readonly Snapshot[]): Snapshot[] {
   return snapshots.filter(
-    ({ manifest, retired }) => manifest.complete && manifest.purpose === 'pull' && !retired,
+    ({ manifest, retired, lossAccepted }) =>
+      manifest.complete && manifest.purpose === 'pull' && !retired && lossAccepted !== true,
   )
 }

@@ -187,6 +187,11 @@ export class FileVault implements Vault {
     await this.#append(hostDir, { event: 'retired', ...about(snapshot), why, at: at.toISOString() })
   }
 
+  async reinstate(lock: HostLock, snapshot: Snapshot, why: string, at: Date): Promise<void> {
+    const hostDir = this.#lockedDir(lock, snapshot)
+    await this.#append(hostDir, { event: 'reinstated', ...about(snapshot), why, at: at.toISOString() })
+  }
+
   async removeArchives(
     lock: HostLock,
     snapshot: Snapshot,
@@ -281,6 +286,17 @@ export class FileVault implements Vault {
       if (entry === undefined || entry.removed || there.has(id)) continue
       await this.#append(hostDir, { event: 'removed', snapshot: id, manifest: entry.manifest, ...common })
     }
+  }
+
+  async acceptDamage(lock: HostLock, damaged: readonly string[], why: string, at: Date): Promise<void> {
+    insistOnLock(lock)
+    await this.#append(this.#hostDir(lock.host), {
+      event: 'loss-accepted',
+      snapshots: [],
+      damaged,
+      why,
+      at: at.toISOString(),
+    })
   }
 
   #contradictions(host: string): Promise<Contradictions> {

@@ -25,6 +25,8 @@ export interface LedgerState {
   readonly paused: string | undefined
   /** Snapshots that something else knows and the ledger does not, which a person has accepted. */
   readonly accepted: ReadonlySet<string>
+  /** Snapshots whose damage a person has accepted. */
+  readonly damageAccepted: ReadonlySet<string>
 }
 
 export function ledgerState(records: readonly LedgerRecord[]): LedgerState {
@@ -32,6 +34,7 @@ export function ledgerState(records: readonly LedgerRecord[]): LedgerState {
   let newestManifest: string | null = null
   let paused: string | undefined
   const accepted = new Set<string>()
+  const damageAccepted = new Set<string>()
   for (const record of records) {
     switch (record.event) {
       case 'made':
@@ -46,9 +49,10 @@ export function ledgerState(records: readonly LedgerRecord[]): LedgerState {
         })
         newestManifest = record.manifest
         break
-      case 'retired': {
+      case 'retired':
+      case 'reinstated': {
         const known = snapshots.get(record.snapshot)
-        if (known) known.retired = true
+        if (known) known.retired = record.event === 'retired'
         break
       }
       case 'removed': {
@@ -75,8 +79,9 @@ export function ledgerState(records: readonly LedgerRecord[]): LedgerState {
         break
       case 'loss-accepted':
         for (const id of record.snapshots) accepted.add(id)
+        for (const id of record.damaged ?? []) damageAccepted.add(id)
         break
     }
   }
-  return { snapshots, newestManifest, paused, accepted }
+  return { snapshots, newestManifest, paused, accepted, damageAccepted }
 }

@@ -24,6 +24,7 @@ const record = z.discriminatedUnion('event', [
     complete: z.boolean(),
   }),
   z.looseObject({ ...about, event: z.literal('retired'), why: z.string() }),
+  z.looseObject({ ...about, event: z.literal('reinstated'), why: z.string() }),
   z.looseObject({ ...about, event: z.literal('removed'), why: z.string() }),
   z.looseObject({
     ...about,
@@ -44,6 +45,7 @@ const record = z.discriminatedUnion('event', [
     ...common,
     event: z.literal('loss-accepted'),
     snapshots: z.array(z.string()),
+    damaged: z.array(z.string()).optional(),
     why: z.string(),
   }),
 ])

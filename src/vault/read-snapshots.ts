@@ -29,7 +29,11 @@ export async function readSnapshots(hostDir: string, host: string): Promise<Snap
   return onDisk(hostDir, async () => {
     await insistOnDirectory(hostDir)
     const names = directoryNames((await ifPresent(readdir(hostDir, { withFileTypes: true }))) ?? [])
-    const { snapshots: known, newestManifest } = ledgerState((await readLedger(ledgerFile(hostDir))).records)
+    const {
+      snapshots: known,
+      newestManifest,
+      damageAccepted,
+    } = ledgerState((await readLedger(ledgerFile(hostDir))).records)
     const damaged = await DamageBook.read(hostDir)
     const ids = names.filter((name) => isSnapshotName(name) && known.get(name)?.removed !== true)
     const limit = pLimit(READERS)
@@ -41,6 +45,7 @@ export async function readSnapshots(hostDir: string, host: string): Promise<Snap
       if (stored === undefined || stored.manifest.id !== id) return undefined
       const entry = known.get(id)
       const damage = damaged.of(id)
+      const needed = [id, ...stored.manifest.sources.flatMap(({ parents }) => parents)]
       return {
         host,
         id,
@@ -50,6 +55,7 @@ export async function readSnapshots(hostDir: string, host: string): Promise<Snap
         retired: entry?.retired ?? false,
         ...(entry === undefined ? { unrecorded: true } : {}),
         ...(damage.length === 0 ? {} : { damage }),
+        ...(needed.some((one) => damageAccepted.has(one)) ? { lossAccepted: true } : {}),
       }
     })
     const place = new Map([...known.keys()].map((id, at) => [id, at]))

@@ -1,6 +1,6 @@
-import { closest, distance } from 'fastest-levenshtein'
 import { UsageError } from '../errors.ts'
 import { SNAPSHOT_ID_PATTERN } from '../model/names.ts'
+import { didYouMean } from '../model/nearest.ts'
 import { printable } from '../model/path-bytes.ts'
 import { completePulls, type Snapshot, type Vault } from './contract.ts'
 
@@ -13,7 +13,7 @@ export function isSnapshotReference(text: string): boolean {
 
 /**
  * The snapshot that a person means: `prod/20251120T020000Z`, `prod/latest`, `prod/latest~1` (the one before),
- * `prod` (its latest); without a host when only one of the vault has it. `latest` is the one that was made last,
+ * `prod` (its latest), `prod/20251120` (the only one of that day); without a host when only one of the vault has it. `latest` is the one that was made last,
  * which the ledger knows: a clock that was wrong for a while does not change it. A retired snapshot is found by its id.
  *
  * @throws UsageError with a suggestion when there is no such host or snapshot.
@@ -31,9 +31,18 @@ export async function resolveSnapshot(vault: Vault, text: string): Promise<Snaps
   const found = snapshots.find(({ id }) => id === wanted)
   if (found !== undefined) return found
   const ids = snapshots.map(({ id }) => id)
+  const begun = /^\d{4,}T?\d*$/.test(wanted) ? snapshots.filter(({ id }) => id.startsWith(wanted)) : []
+  const [only] = begun
+  if (only !== undefined && begun.length === 1) return only
+  if (begun.length > 1) {
+    throw new UsageError(`${host} has ${begun.length} snapshots that begin with ${wanted}`, {
+      host,
+      next: `Write more of the id: ${begun.map(({ id }) => id).join(', ')}`,
+    })
+  }
   throw new UsageError(`${host} has no snapshot ${printable(wanted)}`, {
     host,
-    next: `${suggestion(wanted, ids)}See those there are with: relay-backup list ${host}`,
+    next: `${didYouMean(wanted, ids)}See those there are with: relay-backup list ${host}`,
   })
 }
 
@@ -60,7 +69,7 @@ export async function resolveHost(vault: Vault, name: string): Promise<string> {
     next:
       hosts.length === 0
         ? 'The vault is empty; make a first snapshot with: relay-backup pull'
-        : `${suggestion(name, hosts)}Hosts in the vault: ${hosts.join(', ')}`,
+        : `${didYouMean(name, hosts)}Hosts in the vault: ${hosts.join(', ')}`,
   })
 }
 
@@ -83,10 +92,4 @@ function nthLatest(host: string, complete: readonly Snapshot[], back: number): S
     host,
     next: `See what there is with: relay-backup list ${host}`,
   })
-}
-
-function suggestion(written: string, known: readonly string[]): string {
-  if (known.length === 0) return ''
-  const nearest = closest(written, known)
-  return distance(written, nearest) > Math.ceil(nearest.length / 3) ? '' : `Did you mean "${nearest}"? `
 }

@@ -1,6 +1,6 @@
 import { VaultError } from '../errors.ts'
 import { sourceFiles } from '../model/snapshot.ts'
-import { formatSize } from '../model/units.ts'
+import { formatCount, formatSize } from '../model/units.ts'
 import type { Reporter } from '../report/contract.ts'
 import { withRun, type Ended, type Run } from '../runs/run.ts'
 import type { Snapshot, Vault, VaultProblem } from '../vault/contract.ts'
@@ -109,7 +109,7 @@ async function verifyHost(
     },
   })
   const problems = [...(await vault.contradictions(host)), ...own, ...dependentProblems(asked, all, own)]
-  const message = problems.length === 0 ? 'verified' : `${problems.length} problems`
+  const message = problems.length === 0 ? 'verified' : formatCount(problems.length, 'problem')
   reporter.event({ type: 'host-finished', host, message })
   return {
     host,

@@ -370,7 +370,7 @@ test('a rollback does not take data away from a container that was started on it
     const undone = await world.cli('rollback', '--host', 'prod', '--yes')
     expect(undone.code, undone.stderr + undone.stdout).toBe(0)
     const [, kept = ''] =
-      /written to \S+\/data after the restore, and kept in (\S+): 1 files \(acknowledged\)/.exec(
+      /written to \S+\/data after the restore, and kept in (\S+): 1 file \(acknowledged\)/.exec(
         undone.stdout,
       ) ?? []
     expect(await readFile(join(kept, 'acknowledged'), 'utf8')).toBe('new\n')

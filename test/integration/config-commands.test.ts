@@ -59,6 +59,11 @@ test('a config whose key files are not there was called ok', async () => {
   expect(stderr).toContain(
     `encryption.identity: The key file ${directory}/keys/backup.key.asc does not exist`,
   )
+  // What opens the backups that are there is the copy of the old key.
+  expect(stderr).toMatch(
+    /backup\.key\.asc does not exist\n +Bring back the copy .* a new key opens none of them/,
+  )
+  expect(stderr).toMatch(/backup\.pub\.asc does not exist\n +Put the key back there.*no backup was made yet/)
 })
 
 test('the example is good: exit 0, and what it means', async () => {

@@ -31,6 +31,7 @@ beforeEach(async () => {
     globals: { json: false, quiet: false, verbose: false, color: false },
     signal: new AbortController().signal,
     interactive: false,
+    output: process.stdout,
     columns: undefined,
     progress: { mode: 'quiet', stream: process.stderr, verbose: false, color: false },
     color: false,

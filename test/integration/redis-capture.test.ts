@@ -859,15 +859,26 @@ describe('servers that are not as they should be', () => {
     expect(error.code).toMatch(/^redis-(unresolved|unreachable)$/)
   })
 
-  test('no redis-cli on the server: needed for a running one only', async () => {
+  test('no redis-cli on the server: TCP needs none, a pin of the AOF does, and a socket that is there', async () => {
     await using deployment = await makeDeployment()
-    const redis = await startRedis({ dir: deployment.data })
+    const socket = join(deployment.path, 'redis.sock')
+    const redis = await startRedis({
+      dir: deployment.data,
+      args: ['--appendonly', 'yes', '--unixsocket', socket],
+    })
     const path = await busyboxPath()
     await rm(join(path, 'redis-cli'))
     await using host = new LocalHost({ path })
     const options = { host, deployment: deployment.path, probe: { tar: 'busybox' as const } }
-    expect((await failure(capture(redisConfig(redis.port), options))).code).toBe('no-redis-cli')
     await redis.cli('set', 'a', '1')
+    await using running = await capture(redisConfig(redis.port), options)
+    expect(running.facts).toMatchObject({ form: 'rdb', rdb: { databases: [{ keys: 1 }], checksum: 'ok' } })
+    const pinned = await failure(capture(redisConfig(redis.port, { capture: 'aof' }), options))
+    expect(pinned.code).toBe('no-redis-cli')
+    expect(await redis.cli('config', 'get', 'auto-aof-rewrite-percentage')).toMatch(/\n100$/)
+    expect(await exists(join(deployment.data, '.relay-backup'))).toBe(false)
+    const unasked = await failure(capture(redisConfig(0, { at: { socket } }), options))
+    expect(unasked.code).toBe('no-redis-cli')
     await redis.stop('save')
     await using captured = await capture(redisConfig(redis.port), options)
     expect(captured.facts).toMatchObject({ stopped: true, rdb: { checksum: 'ok' } })

@@ -220,7 +220,7 @@ describe('capture', () => {
     expect(captured.facts.rdb?.databases).toEqual([{ database: 0, keys: 2, expires: 0 }])
   })
 
-  test('when the client goes, the hold on the AOF is undone through docker', async () => {
+  test('when the client goes, the pin of the AOF is undone through docker', async () => {
     await using app = await project()
     await app.redis('set', 'a', '1')
     const percentage = async () =>

@@ -258,6 +258,20 @@ describe('a Redis at a unix socket', () => {
     expect(stopped.notices[0]?.message).toContain(`Nothing listens at unix:${socket}`)
   })
 
+  test('a password that is refused is told, even where all is answered without one', async () => {
+    await using deployment = await makeDeployment()
+    const socket = join(deployment.path, 'redis.sock')
+    await using _redis = await startRedis({
+      dir: deployment.data,
+      args: ['--unixsocket', socket],
+      users: ['user backup on >secret ~* +@all'],
+    })
+    await using host = new LocalHost()
+    const config = redisConfig(0, { at: { socket }, username: 'backup', password: { env: 'X' } })
+    const options = { host, deployment: deployment.path, password: 'wrong' }
+    expect((await code(capture(config, options))).code).toBe('redis-wrong-password')
+  })
+
   test.runIf(process.getuid?.() === 0)('that the SSH user may not use says so', async () => {
     await using deployment = await makeDeployment()
     await chmod(deployment.path, 0o755)

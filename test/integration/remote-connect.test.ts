@@ -130,6 +130,9 @@ describe('logging in', () => {
     expect(await whoami({ ...strict.sshConfig(user.name), password: { env: 'PASSWORD' } })).toBe(user.name)
     const error = await failure(strict.sshConfig(user.name))
     expect(error.message).toContain('wants another method')
+    expect(error.details.next).toMatch(
+      /^The key is right, and the server wants a password besides: set ssh\.password/,
+    )
   })
 
   it('by keyboard-interactive', async () => {
@@ -167,6 +170,15 @@ describe('logging in', () => {
       const { details } = await failure({ ...ssh, password: { env: 'WRONG' } })
       expect(details.next).toMatch(/^Check the password that ssh\.password leads to/)
       expect(details.next).not.toContain('key')
+    })
+
+    it('a key where the server takes passwords only, and keys are not advised', async () => {
+      await using keyless = await startSshd({
+        passwordAuthentication: true,
+        config: ['AuthenticationMethods password'],
+      })
+      const { details } = await failure(keyless.sshConfig(user.name))
+      expect(details.next).toMatch(/^The server takes no key: set ssh\.password/)
     })
 
     it('a wrong key', async () => {

@@ -49,6 +49,7 @@ hosts:
       globals: { json: false, quiet: false, verbose: false, color: false },
       signal: AbortSignal.timeout(60_000),
       interactive: false,
+      output: process.stdout,
       columns: undefined,
       progress: { mode: 'quiet', stream: process.stderr, verbose: false, color: false },
       color: false,

@@ -78,7 +78,7 @@ describe.each(MACHINES)('who uses what a rollback moves aside (%s)', (machine) =
     expect(undone.outcome).toBe('rolled-back')
     expect(compareTrees(old, await treeOf(lab.data))).toEqual([])
     const told = undone.notes.find((note) => note.startsWith(`written to ${lab.data} after the restore`))
-    expect(told).toMatch(/: 1 files \(late\)$/)
+    expect(told).toMatch(/: 1 file \(late\)$/)
     const [late] = await findLateWrites(host, { ...options, ids: [placement.id] })
     expect(late).toMatchObject({ id: placement.id, files: 1 })
     expect(await readFile(join(late?.path ?? '', 'late'), 'utf8')).toBe('new\n')
@@ -97,7 +97,7 @@ describe.each(MACHINES)('who uses what a rollback moves aside (%s)', (machine) =
     expect(undone.outcome).toBe('rolled-back')
     expect(undone.notes.join('\n')).toContain(`goes on in what is set aside: sleep (process ${writer.pid})`)
     expect(undone.notes.join('\n')).toMatch(
-      /written to \S+ after the restore, and kept in (\S+): 1 files \(late\)/,
+      /written to \S+ after the restore, and kept in (\S+): 1 file \(late\)/,
     )
     expect(compareTrees(old, await treeOf(lab.data))).toEqual([])
     const options = { ...placement, signal: quiet() }

@@ -9,7 +9,7 @@ import type { RestoreDependencies } from '../../src/restore/dependencies.ts'
 import { restoreHost } from '../../src/restore/restore-host.ts'
 import { rollbackHost } from '../../src/rollback/rollback-host.ts'
 import { restoresThatStand } from '../../src/runs/restores-that-stand.ts'
-import { settleHolds } from '../../src/services/settle-holds.ts'
+import { settleQuiesced } from '../../src/services/settle-quiesced.ts'
 import type { Snapshot } from '../../src/vault/contract.ts'
 import { verifyVault } from '../../src/verify/verify-vault.ts'
 import { rekeyHost } from '../../src/rekey/rekey-host.ts'
@@ -63,7 +63,7 @@ const begin: Record<Operation, (parts: RestoreDependencies, stop: AbortSignal) =
       {
         ...parts.pull,
         ...parts,
-        settleHolds,
+        settleQuiesced,
         findPlacedServices: refused,
         confirm: () => Promise.resolve(true),
       },
@@ -89,7 +89,7 @@ const begin: Record<Operation, (parts: RestoreDependencies, stop: AbortSignal) =
       },
       stop,
     ),
-  prune: ({ pull }, stop) => pruneHosts([target], { dryRun: false, accept: false }, pull, stop),
+  prune: ({ pull }, stop) => pruneHosts([target], { dryRun: false, accept: false, lost: [] }, pull, stop),
   verify: ({ pull }, signal) => verifyVault(pull.vault, [{ host: 'target' }], { ...pull, signal }),
   rekey: ({ pull }, signal) => rekeyHost('target', { ...pull, rewrapper: doneAlready, signal }),
 }

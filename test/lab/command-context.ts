@@ -11,6 +11,7 @@ export function commandContext(
     globals: { config, json: false, quiet: true, verbose: false, color: false },
     signal: new AbortController().signal,
     interactive: false,
+    output: process.stdout,
     columns: undefined,
     progress: { mode: 'quiet', stream: process.stderr, verbose: false, color: false },
     color: false,

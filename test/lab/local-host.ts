@@ -240,7 +240,7 @@ export function localProbe(
     versions: { tar: '1.34', zstd: '1.5.4', gzip: '1.12' },
     findPrintf: true,
     openJournals: [],
-    holds: [],
+    quiesced: [],
     groups: [],
     ...probe,
   }

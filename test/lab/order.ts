@@ -5,7 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 const SECONDS: Readonly<Record<string, number>> = {
   'test/e2e/compose-migrate.test.ts': 300,
   'test/e2e/compose-which.test.ts': 220,
-  'test/integration/hold.test.ts': 160,
+  'test/integration/quiesce-services.test.ts': 160,
   'test/e2e/helper-restore.test.ts': 135,
   'test/integration/docker-services.test.ts': 125,
   'test/e2e/docker-bad-input.test.ts': 115,

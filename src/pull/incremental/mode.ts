@@ -87,6 +87,8 @@ function judgeChain(
     const source = snapshot?.manifest.sources.find(({ name }) => name === last.source)
     if (snapshot === undefined || source === undefined)
       return full(`${id}, which it would need, is not in the vault`, 'lost')
+    if (snapshot.lossAccepted === true)
+      return full(`${id}, which it would need, was given up as damaged`, 'damaged')
     if (snapshot.unrecorded === true) return full(`the ledger does not know ${id}, which it would need`)
     const removed = source.archives.find(({ file }) => snapshot.removedFiles.has(file))
     if (removed !== undefined) return full(`${id}/${removed.file}, which it would need, was removed`)

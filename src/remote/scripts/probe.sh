@@ -88,8 +88,8 @@ if cd -P -- "$deployment" 2>/dev/null; then
     journal=${journal%/journal}
     tell journal "${journal#.relay-backup/restore-}"
   done
-  for hold in .relay-backup/hold-*; do
-    [ ! -d "$hold" ] || tell hold "${hold#.relay-backup/hold-}"
+  for quiesced in .relay-backup/hold-*; do
+    [ ! -d "$quiesced" ] || tell quiesced "${quiesced#.relay-backup/hold-}"
   done
 fi
 tell end yes

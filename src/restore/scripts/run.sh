@@ -163,7 +163,7 @@ run_tell_users() {
   users_settled 3 "$@" | while IFS= read -r stop_one; do say user "$stop_one"; done
 }
 
-run_check_held() {
+run_check_all_stopped() {
   [ "$state" = stopped ] || {
     why='the services are not stopped'
     return 1
@@ -339,7 +339,7 @@ work() {
       start-data) run_reply start-data run_start data ;;
       start-rest) run_reply start-rest run_start rest ;;
       check-running) run_reply check-running run_check ;;
-      check-stopped) run_reply check-stopped run_check_held ;;
+      check-stopped) run_reply check-stopped run_check_all_stopped ;;
       keep) run_reply keep run_keep ;;
       commit)
         run_reply commit run_commit

@@ -23,7 +23,7 @@ export interface UnitCarry {
   readonly names?: readonly Uint8Array[]
 }
 
-/** A side of a migration: FROM is only held still (it has no units); on TO services start whether they ran or not. */
+/** A side of a migration: FROM is only stopped (it has no units); on TO services start whether they ran or not. */
 export interface MigrationRole {
   readonly role: 'from' | 'to' | 'rehearsal'
   /** The other side's name in the config. */

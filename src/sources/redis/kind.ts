@@ -12,6 +12,7 @@ export const redisKind: Kind<RedisSourceConfig, RedisFacts> = {
   paths: ({ path }) => [path],
   movedTo: (source, [path = source.path]) => ({ ...source, path }),
   describe: ({ path, capture, at }) => `${path}, as ${capture}, from Redis at ${describePlace(at)}`,
+  secrets: ({ password }) => ({ password }),
   isWhole: true,
   facts: redisFacts,
   engine: redisEngine,

@@ -39,21 +39,18 @@ export const redis: readonly Fault[] = [
   {
     name: 'auth-refused',
     what: 'a password that is refused is read over',
-    file: 'src/sources/redis/talk/server-state.ts',
-    find: `    throw refusal(config, 'in', ping.auth)
-`,
-    replace: `    if (ping.auth === '') throw refusal(config, 'in', ping.auth)
-`,
-    tests: ['test/unit/sources/redis/server-state.test.ts'],
+    file: 'src/sources/redis/talk/cli-connection.ts',
+    find: `|| this.#denied.startsWith('WRONGPASS'))`,
+    replace: `|| this.#denied === 'WRONGPASS')`,
+    tests: ['test/integration/redis-tls.test.ts'],
   },
   {
     name: 'loading-saved',
     what: 'a server that still loads is captured',
-    file: 'src/sources/redis/talk/server-state.ts',
-    find: `  if (inspection.info.get('loading') === '1') throw refusal(config, 'save', 'LOADING')
-`,
-    replace: ``,
-    tests: ['test/unit/sources/redis/server-state.test.ts'],
+    file: 'src/sources/redis/talk/inspect.ts',
+    find: `isLoading || info.get('loading') === '1' ?`,
+    replace: `ping === undefined ?`,
+    tests: ['test/integration/redis-capture.test.ts'],
   },
   {
     name: 'rdb-mark-kept',

@@ -77,8 +77,8 @@ export const restore: readonly Fault[] = [
     name: 'index-of-another',
     what: "another snapshot's index is taken",
     file: 'src/restore/contents.ts',
-    find: `(objects ?? header)?.snapshot !== snapshot.id`,
-    replace: `(objects ?? header) === undefined`,
+    find: `(of ?? header?.snapshot) !== snapshot.id`,
+    replace: `(of ?? header?.snapshot) === undefined`,
     tests: ['test/unit/restore/contents.test.ts'],
   },
   {

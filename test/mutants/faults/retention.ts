@@ -54,6 +54,14 @@ export const retention: readonly Fault[] = [
     tests: ['test/unit/retention/retention.test.ts', 'test/unit/retention/rotate.test.ts'],
   },
   {
+    name: 'damaged-counts',
+    what: 'a damaged snapshot that was given up uses up a place',
+    file: 'src/retention/judge.ts',
+    find: `candidates.filter(({ damaged }) => damaged !== true)`,
+    replace: `candidates.filter(() => true)`,
+    tests: ['test/unit/retention/rotate-damage.test.ts'],
+  },
+  {
     name: 'last-off-by-one',
     what: 'one snapshot less stays than `last` says',
     file: 'src/retention/judge.ts',

@@ -17,7 +17,7 @@ describe('a minimal config', () => {
         allowUnauthenticatedStream: true,
       },
       compression: { kind: 'auto' },
-      retention: { last: 7, safety: 14 * DAY },
+      retention: { last: 7, daily: 7, weekly: 4, within: 7 * DAY, safety: 14 * DAY },
       fullEvery: 30,
       runTimeout: 86_400_000,
       hosts: [
@@ -30,7 +30,7 @@ describe('a minimal config', () => {
           deployment: '~/claude-relay-deployment',
           sudo: false,
           tags: [],
-          retention: { last: 7, safety: 14 * DAY },
+          retention: { last: 7, daily: 7, weekly: 4, within: 7 * DAY, safety: 14 * DAY },
           compression: { kind: 'auto' },
           fullEvery: 30,
           runTimeout: 86_400_000,

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { RelayError } from '../../../src/errors.ts'
 import type { MigrateDependencies } from '../../../src/migrate/dependencies.ts'
 import { handOverTo } from '../../../src/migrate/give-up.ts'
-import type { Journey } from '../../../src/migrate/journey.ts'
+import type { MigrationRun } from '../../../src/migrate/migration-run.ts'
 import type { RestoreDriver } from '../../../src/restore/server/driver.ts'
 
 /** What was asked of the two servers, in order. */
@@ -14,16 +14,16 @@ function sides(answers: { readonly keep: Promise<void>; readonly ok: boolean }) 
       return Promise.resolve(answers.ok ? { ok: true, notes: [] } : { ok: false, reason: 'full', notes: [] })
     },
   } as unknown as RestoreDriver
-  const journey = {
+  const migration = {
     plan: { from: 'old', to: 'new' },
     from: { host: { name: 'old' } },
-    diary: { step: (_host: string, text: string) => asked.push(text) },
-  } as unknown as Journey
+    log: { step: (_host: string, text: string) => asked.push(text) },
+  } as unknown as MigrationRun
   const keep = (): Promise<void> => {
     asked.push('keep')
     return answers.keep
   }
-  const run = () => handOverTo(keep, hold, journey, { restore: { pull: {} } } as MigrateDependencies)
+  const run = () => handOverTo(keep, hold, migration, { restore: { pull: {} } } as MigrateDependencies)
   return { asked, run }
 }
 

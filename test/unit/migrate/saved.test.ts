@@ -41,13 +41,13 @@ it('an idle Redis with an AOF, whose RDB is the newest file, is started with its
 })
 
 it('goes on with what the stop has saved, else with what was pulled before, and says so', () => {
-  const journey = { plan: { from: 'old', to: 'new' } as MigrationPlan }
+  const run = { plan: { from: 'old', to: 'new' } as MigrationPlan }
   const pulled = snapshot({ lastSave: 100 })
-  const saved = withLateWrites(journey, pulled, snapshot({ stopped: true, lastSave: 101 }))
+  const saved = withLateWrites(run, pulled, snapshot({ stopped: true, lastSave: 101 }))
   expect(saved.findings).toEqual([])
   expect(saved.snapshot).not.toBe(pulled)
   // Saved by the pull itself.
-  const lost = withLateWrites(journey, pulled, snapshot({ stopped: true, lastSave: 100 }))
+  const lost = withLateWrites(run, pulled, snapshot({ stopped: true, lastSave: 100 }))
   expect(lost.snapshot).toBe(pulled)
   expect(lost.findings).toMatchObject([{ check: 'late-writes', outcome: 'warning' }])
 })

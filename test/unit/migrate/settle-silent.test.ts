@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { ConnectionError } from '../../../src/errors.ts'
 import { handOverTo } from '../../../src/migrate/give-up.ts'
 import type { MigrateDependencies } from '../../../src/migrate/dependencies.ts'
-import type { Journey } from '../../../src/migrate/journey.ts'
+import type { MigrationRun } from '../../../src/migrate/migration-run.ts'
 import { settleMigration, type SettleDependencies } from '../../../src/migrate/settle.ts'
 import type { HostConfig } from '../../../src/model/config.ts'
 import type { RemoteHost } from '../../../src/remote/contract.ts'
@@ -23,13 +23,13 @@ function server(journals: string): RemoteHost {
 
 it('a server that says nothing at the hand-over is asked over a new connection, as one that was lost', async () => {
   const hold = { commit: () => Promise.reject(silent()) } as unknown as RestoreDriver
-  const journey = {
+  const run = {
     plan: { id: 'ID', from: 'old', to: 'new' },
     from: { host: { name: 'old' }, chosen: {} },
-    diary: { step: () => {} },
-  } as unknown as Journey
+    log: { step: () => {} },
+  } as unknown as MigrationRun
   const giveUp = (state: string) =>
-    handOverTo(() => Promise.resolve(), hold, journey, {
+    handOverTo(() => Promise.resolve(), hold, run, {
       restore: {
         pull: {
           connect: () => Promise.resolve(server(`lock\t-\njournal\tID\t1\t${state}\n`)),

@@ -124,3 +124,12 @@ test('damage of another source is no reason, and of what is damaged or lost the 
   const damaged = [{ ...both, damage: [damage('manifest.json')] }, second]
   expect(chooseMode({ ...good, snapshots: damaged })).toMatchObject({ because: 'damaged' })
 })
+
+test('nothing builds on a snapshot that a person has given up', () => {
+  const snapshots = [{ ...snapshot('s1'), lossAccepted: true }, snapshot('s2')]
+  expect(chooseMode({ ...good, snapshots })).toEqual({
+    mode: 'full',
+    reason: 's1, which it would need, was given up as damaged',
+    because: 'damaged',
+  })
+})

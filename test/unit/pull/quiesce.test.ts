@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { InterruptedError, RemoteError } from '../../../src/errors.ts'
 import type { HostConfig, QuiesceConfig, SourceConfig } from '../../../src/model/config.ts'
-import { groupByQuiesce, whileHeld } from '../../../src/pull/quiesce.ts'
+import { groupByQuiesce, whileQuiesced } from '../../../src/pull/quiesce.ts'
 import type { Visit } from '../../../src/runs/visit.ts'
-import type { ServiceHold } from '../../../src/services/contract.ts'
+import type { QuiescedServices } from '../../../src/services/contract.ts'
 
 const STOP: QuiesceConfig = { how: 'stop', services: ['app'] }
 const PAUSE: QuiesceConfig = { how: 'pause', services: ['app'] }
@@ -15,7 +15,7 @@ const source = (name: string, quiesce?: QuiesceConfig): SourceConfig => ({
   quiesce,
 })
 
-test('sources beside each other that need the same hold, or none, go together', () => {
+test('sources beside each other that need the same quiesce, or none, go together', () => {
   const groups = groupByQuiesce([
     source('a', STOP),
     source('b', { ...STOP }),
@@ -33,8 +33,8 @@ test('sources beside each other that need the same hold, or none, go together', 
 })
 
 /** Holds, with what the capture does and what the services do behind it. */
-async function held(parts: {
-  readonly resume?: ServiceHold['resume']
+async function quiesced(parts: {
+  readonly resume?: QuiescedServices['resume']
   readonly capture?: () => Promise<void>
 }) {
   const log: string[] = []
@@ -46,10 +46,10 @@ async function held(parts: {
     deployment: '/d',
     signal: controller.signal,
   } as Visit
-  const holdServices = async (): Promise<ServiceHold> => {
-    log.push('held')
+  const quiesceServices = async (): Promise<QuiescedServices> => {
+    log.push('quiesced')
     return {
-      held: ['app'],
+      names: ['app'],
       resume: async (signal) => {
         log.push('resume')
         return (await parts.resume?.(signal)) ?? { unwell: undefined }
@@ -57,10 +57,10 @@ async function held(parts: {
       [Symbol.asyncDispose]: async () => void log.push('disposed'),
     }
   }
-  const result = await whileHeld(
+  const result = await whileQuiesced(
     place,
     STOP,
-    { holdServices },
+    { quiesceServices },
     () => undefined,
     async () => {
       log.push('captured')
@@ -72,19 +72,19 @@ async function held(parts: {
 
 test('services run again behind a capture that failed', async () => {
   const failure = new InterruptedError()
-  const { log, result } = await held({ capture: () => Promise.reject(failure) })
+  const { log, result } = await quiesced({ capture: () => Promise.reject(failure) })
   expect(result).toBe(failure)
-  expect(log).toEqual(['held', 'captured', 'disposed'])
+  expect(log).toEqual(['quiesced', 'captured', 'disposed'])
 })
 
 test('what was captured stays good when a service is ill, or does not run, behind it', async () => {
-  const ill = await held({ resume: async () => ({ unwell: 'app is unhealthy' }) })
+  const ill = await quiesced({ resume: async () => ({ unwell: 'app is unhealthy' }) })
   expect(ill.result).toMatchObject([
     { outcome: 'warning', message: expect.stringContaining('app is unhealthy') },
   ])
-  const down = await held({
+  const down = await quiesced({
     resume: () => Promise.reject(new RemoteError('hold-resume', 'app did not start')),
   })
   expect(down.result).toMatchObject([{ outcome: 'failed', message: 'app did not start' }])
-  expect(down.log).toEqual(['held', 'captured', 'resume', 'disposed'])
+  expect(down.log).toEqual(['quiesced', 'captured', 'resume', 'disposed'])
 })

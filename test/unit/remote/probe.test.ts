@@ -17,7 +17,7 @@ it('decodes values', () => {
         ['free-kib', '3'],
         ['version.tar', 'tar (GNU tar) 1.34'],
         ['journal', '7'],
-        ['hold', '0a1b'],
+        ['quiesced', '0a1b'],
         ['end', 'yes'],
       ],
     ),
@@ -28,7 +28,7 @@ it('decodes values', () => {
     tar: 'gnu',
     versions: { tar: '1.34' },
     openJournals: ['7'],
-    holds: ['0a1b'],
+    quiesced: ['0a1b'],
   })
   expect([...(probe?.existing ?? [])]).toEqual(['x', 'y'])
 })

@@ -13,6 +13,7 @@ const done: HostPullReport = {
       source: 'redis_data',
       outcome: 'done',
       entries: 1,
+      size: 31_457_280,
       plainBytes: 31_457_280,
       bytes: 10_485_760,
       wireBytes: 10_490_000,
@@ -22,6 +23,8 @@ const done: HostPullReport = {
       source: 'logs',
       outcome: 'done',
       entries: 1234,
+      size: 9_437_184,
+      change: -1_048_576,
       plainBytes: 3_145_728,
       bytes: 204_800,
       wireBytes: 204_000,
@@ -29,7 +32,13 @@ const done: HostPullReport = {
     },
   ],
   rotation: {
-    kept: 7,
+    kept: 9,
+    keptBy: [
+      { why: 'by last 7', count: 7 },
+      { why: 'safety', count: 2 },
+    ],
+    reinstated: [{ snapshot: '20251111T020000Z', why: 'last 7 of 7' }],
+    needed: 3,
     removed: [{ snapshot: '20251112T020000Z', why: 'older than the last 7' }],
     retired: [{ snapshot: '20251113T020000Z', why: 'needed by 20251114T020000Z' }],
   },
@@ -40,6 +49,7 @@ const failed = {
   source: 'redis',
   outcome: 'failed',
   entries: 0,
+  size: 0,
   plainBytes: 0,
   bytes: 0,
   wireBytes: 0,
@@ -53,7 +63,15 @@ const others: readonly HostPullReport[] = [
     outcome: 'partial',
     snapshot: '20251120T020001Z',
     sources: [failed],
-    rotation: { kept: 3, removed: [], retired: [], paused: 'logs shrank by 95 %' },
+    rotation: {
+      kept: 3,
+      keptBy: [],
+      removed: [],
+      retired: [],
+      reinstated: [],
+      needed: 0,
+      paused: 'logs shrank by 95 %',
+    },
     duration: 900,
   },
   { host: 'c', outcome: 'locked', sources: [], error: new LockedError('pid 12 pulls it'), duration: 1 },
@@ -68,10 +86,11 @@ const text = (hosts: readonly HostPullReport[]) =>
 
 test('one host', () => {
   expect(text([done])).toBe(`prod/20251120T020000Z: done in 12s
-  redis_data  1 entry, 30.0 MiB; 10.0 MiB encrypted, 10.0 MiB over the wire
-  logs        1,234 entries, 3.0 MiB; 200 KiB encrypted, 199 KiB over the wire
+  redis_data  1 entry, 30.0 MiB (new); 10.0 MiB over the wire, 10.0 MiB encrypted
+  logs        1,234 entries, 9.0 MiB (-1.0 MiB); 199 KiB over the wire, 200 KiB encrypted
     warning: file changed: 2
-  rotation: 7 kept, 1 removed, 1 retired
+  rotation: 9 kept (7 by last 7, 2 safety), 1 brought back, 1 removed, 1 retired, 3 on disk only because newer ones build on them
+    brought back 20251111T020000Z: last 7 of 7
     removed 20251112T020000Z: older than the last 7
     retired 20251113T020000Z: needed by 20251114T020000Z`)
 })

@@ -60,10 +60,9 @@ prod: prod/20251120T020000Z
   })
 })
 
-test('--quiet shows warnings and failures only', async () => {
-  expect((await report('quiet')).text).toBe(`warning: prod/logs: a\\x1b[31m.log changed
-  Next: Nothing to do
-prod/redis_data: failed: Redis refuses the password
+test('--quiet shows warnings and failures only, a line each', async () => {
+  expect((await report('quiet')).text).toBe(`warning: prod/logs: a\\x1b[31m.log changed. Next: Nothing to do
+failed: prod/redis_data: Redis refuses the password. Next: Correct it
 `)
 })
 

@@ -47,6 +47,33 @@ test('what an incremental needs is retired, stays whole, and goes together with 
   expect(await vault.check('prod', { hashes: true, signal: never })).toEqual([])
 })
 
+test('a retired snapshot comes back when the policy keeps it again, unless a part of it is gone', async () => {
+  await using made = await temporaryVault()
+  const { vault } = made
+  const [full] = await makeDays(vault, 'prod', monday, 1)
+  await using lock = await vault.lock('prod')
+  {
+    await using pending = await vault.begin(lock, () => new Date(monday.getTime() + DAY), never)
+    const source = fakeSource('logs', [await writeArchive(pending, 'logs.tar.zst.gpg')])
+    await pending.commit(
+      fakeManifest(pending, [{ ...source, mode: 'incremental', parents: [full?.id ?? ''] }]),
+    )
+  }
+  const rotated = (last: number) => rotateHost(vault, lock, host(last), now, { dryRun: false })
+  expect(await rotated(1)).toMatchObject({ kept: 1, retired: [{ snapshot: full?.id }], needed: 1 })
+  expect(await rotated(1)).toMatchObject({ keptBy: [{ why: 'by last 1', count: 1 }], retired: [], needed: 1 })
+  const back = await rotated(2)
+  expect(back).toMatchObject({ kept: 2, needed: 0, reinstated: [{ snapshot: full?.id, why: 'last 2 of 2' }] })
+  expect((await vault.snapshots('prod')).map(({ id }) => id)).toContain(full?.id)
+  expect((await rotated(2)).reinstated).toEqual([])
+  expect(await vault.check('prod', { hashes: true, signal: never })).toEqual([])
+
+  await rotated(1)
+  const [retired] = await vault.snapshots('prod', { retired: true })
+  await vault.removeArchives(lock, retired!, [retired!.manifest.sources[0]!.archives[0]!.file], 'a test', now)
+  expect(await rotated(2)).toMatchObject({ kept: 1, reinstated: [], needed: 1 })
+})
+
 test('a policy of a source removes its archives only, once, and the vault still checks', async () => {
   await using made = await temporaryVault()
   const { vault } = made

@@ -1,7 +1,11 @@
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { systemKeychain } from '../../../src/secrets/keychain.ts'
 import type { KeychainStore } from '../../../src/secrets/keychain.ts'
+import { tempDir } from '../../lab/temp.ts'
 import { memoryKeychain } from './memory-keychain.ts'
 
 /** What every keychain must do; the system's is asked where there is one. */
@@ -37,3 +41,26 @@ describe.each(implementations)('a keychain %s', (_name, store, there) => {
     expect(await store.delete('relay-backup-test', account)).toBe(false)
   })
 })
+
+test.runIf(process.platform === 'linux')(
+  'a keychain that never answers is left alone at the signal',
+  async () => {
+    await using temp = await tempDir('keychain-')
+    const bus = join(temp.path, 'bus')
+    const server = createServer().listen(bus)
+    const before = process.env['DBUS_SESSION_BUS_ADDRESS']
+    process.env['DBUS_SESSION_BUS_ADDRESS'] = `unix:path=${bus}`
+    try {
+      const controller = new AbortController()
+      const asked = systemKeychain.get('relay-backup-test', 'none', controller.signal)
+      const [socket] = (await once(server, 'connection')) as [Socket]
+      controller.abort(new Error('enough'))
+      await expect(asked).rejects.toThrow('enough')
+      socket.destroy()
+    } finally {
+      if (before === undefined) delete process.env['DBUS_SESSION_BUS_ADDRESS']
+      else process.env['DBUS_SESSION_BUS_ADDRESS'] = before
+      server.close()
+    }
+  },
+)

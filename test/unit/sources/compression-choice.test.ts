@@ -20,7 +20,7 @@ function probe(versions: HostProbe['versions'], cpus = 2): HostProbe {
     versions,
     findPrintf: true,
     openJournals: [],
-    holds: [],
+    quiesced: [],
     groups: [],
   }
 }

@@ -66,12 +66,13 @@ describe('list', () => {
     }
     const outcome = await list(made.context, [])
     expect(outcome.text.split('\n')).toEqual([
-      'snapshot                  age  purpose  state       size  sources',
-      'prod/20251118T020000Z  4d ago  pull     complete  1000 B  logs',
-      'prod/20251119T020000Z  3d ago  pull     complete  1000 B  logs     latest',
-      'prod/20251120T020000Z  2d ago  pull     partial   1000 B  logs',
+      'snapshot                  age  purpose  state       holds  in vault  sources',
+      'prod/20251118T020000Z  4d ago  pull     complete  3.9 KiB    1000 B  logs',
+      'prod/20251119T020000Z  3d ago  pull     complete  3.9 KiB    1000 B  logs     latest',
+      'prod/20251120T020000Z  2d ago  pull     partial   3.9 KiB    1000 B  logs',
       '',
-      '3 snapshots of 1 host, 2.9 KiB',
+      '3 snapshots of 1 host, 3.9 KiB in the vault',
+      '1000 B of that are in 1 retired snapshot: retention dropped it, and newer ones build on it (see: relay-backup list --all)',
     ])
     const [host] = (outcome.json as { hosts: ListedHost[] }).hosts
     expect(host?.snapshots.map(({ latest }) => latest)).toEqual([false, true, false])
@@ -91,6 +92,36 @@ describe('list', () => {
     await writeFile(file, good)
     expect((await verify(made.context, ['prod'], {})).exitCode).toBe(0)
     expect((await list(made.context, [])).text).not.toContain('damaged')
+  })
+
+  test('a lost file pauses rotation with the command that gives it up; verify still tells it', async () => {
+    await using made = await labWithDays(4)
+    const lost = made.made[2]?.id ?? ''
+    await rm(join(made.path, 'prod', lost, 'logs.tar.zst.gpg'))
+    const waits = await prune(made.context, ['prod'], {})
+    expect(waits.exitCode).toBe(1)
+    expect(waits.text).toContain(`relay-backup prune prod --accept-loss ${lost}`)
+    // A person's word for the whole of it is not enough: what is lost must be named.
+    expect((await prune(made.context, ['prod'], { accept: true })).exitCode).toBe(1)
+    for (const [args, flags] of [
+      [[], { acceptLoss: [lost] }],
+      [['prod'], { acceptLoss: [lost], dryRun: true }],
+    ] as const) {
+      await expect(prune(made.context, args, flags)).rejects.toThrow(UsageError)
+    }
+    const whole = await prune(made.context, ['prod'], { acceptLoss: [made.made[3]?.id ?? ''] })
+    expect(whole).toMatchObject({
+      exitCode: 1,
+      text: expect.stringContaining('No damage is known') as string,
+    })
+
+    const goes = await prune(made.context, ['prod'], { acceptLoss: [`prod/${lost}`] })
+    expect(goes.exitCode).toBe(0)
+    expect(goes.text).toContain('1 removed')
+    const verified = await verify(made.context, ['prod'], {})
+    expect(verified.exitCode).toBe(4)
+    expect(verified.text).toContain('The file is gone')
+    expect((await list(made.context, [])).text).toMatch(new RegExp(`${lost} .* complete, damaged, given up `))
   })
 
   test('an unknown host is a usage error with a suggestion', async () => {
@@ -237,7 +268,7 @@ describe('prune', () => {
       'prod/20251118T020000Z  keep    last 2 of 2',
       'prod/20251119T020000Z  keep    last 1 of 2',
       '',
-      'prod: 2 snapshots would stay, 1 would be removed',
+      'prod: 2 snapshots would stay (2 by last 2), 1 would be removed',
     ])
     expect(await made.vault.snapshots('prod')).toHaveLength(3)
     expect(await made.vault.runs('prod')).toEqual([])
@@ -279,7 +310,7 @@ describe('prune', () => {
     await rm(made.vault.filePath(made.made[2] as Snapshot, 'logs.tar.zst.gpg'))
     const outcome = await prune(made.context, [], { accept: true })
     expect(outcome.exitCode).toBe(1)
-    expect(outcome.text).toContain('Next: See all of it with: relay-backup verify prod')
+    expect(outcome.text).toContain('prove it with: relay-backup verify prod')
     expect(await made.vault.snapshots('prod')).toHaveLength(3)
   })
 

@@ -1,4 +1,5 @@
-# The journal of a restore: what is to be put in place, and how far it has come; also that of a hold (services/scripts/lib/hold.sh),
+# The journal of a restore: what is to be put in place, and how far it has come; also that
+# of quiesced services (services/scripts/lib/quiesce.sh),
 # which has no units. Every line is on the disk before
 # the step it names is taken, and ends with a field `.`: one that was cut off by a crash is none.
 #
@@ -11,11 +12,11 @@
 #   load N TARGET NEW OLD FAILED SCRIPT ARGUMENT...
 #                                data in a server that runs (restore/scripts/lib/load.sh): names in it
 #   services MANAGER VALUE...    service data|rest NAME
-#   migration ROLE HOST          from: only services are held still, there are no units; to, rehearsal: services start
+#   migration ROLE HOST          from: only services are stopped, there are no units; to, rehearsal: services start
 #                                whether they ran before or not. HOST is the other side
 #   container NAME ID POLICY     of the service NAME, that ran; its restart policy, which is `no` from here on
 #   container-settled ID         its restart policy is back
-#   hold KIND MARK               services are held still: stop or pause; by which process (remote/scripts/lib/lock.sh)
+#   hold KIND MARK               services are quiesced, by stop or pause; by which process (remote/scripts/lib/lock.sh)
 #   paused NAME ID               a container of the service NAME, that ran; it is paused from here on
 #   begun                        stopping, running NAME (one a service that ran), writers-stopped, stopped, swapping
 #   made N COUNT                 that many missing ancestors of the target are made
@@ -40,7 +41,7 @@
 # $manager, manager_1 ..., $service_data, $service_rest, $service_before (names parted by spaces),
 # $service_containers (NAME=ID=POLICY each), $service_settled (ids), $service_reopened, $service_paused (NAME=ID each);
 # $loads (their number), load_N_target, _new, _old, _failed, _script, _args, _phase, _had, _placed;
-# $hold_kind, $hold_mark; $discarded (yes or no); $migration, $migration_host, $service_launched (those that a migration starts, whatever
+# $quiesce_kind, $quiesce_mark; $discarded (yes or no); $migration, $migration_host, $service_launched (those that a migration starts, whatever
 # ran before).
 # include restore/lib/base.sh
 
@@ -49,7 +50,7 @@ journal_reset() {
   manager=none manager_1=- manager_2=- manager_3=-
   service_data='' service_rest='' service_before=''
   service_containers='' service_settled='' service_reopened=no service_paused=''
-  hold_kind='' hold_mark=''
+  quiesce_kind='' quiesce_mark=''
   migration='' migration_host='' service_launched='' discarded=no
   stuck='' refused='' journal_cut=no
 }
@@ -207,7 +208,7 @@ journal_take() {
       safe_name "${2-}" && safe_name "${3-}" && safe_name "${4-}" &&
         service_containers="$service_containers $2=$3=$4"
       ;;
-    hold) hold_kind=${2-} hold_mark=${3-} ;;
+    hold) quiesce_kind=${2-} quiesce_mark=${3-} ;;
     paused) safe_name "${2-}" && safe_name "${3-}" && service_paused="$service_paused $2=$3" ;;
     container-settled) safe_name "${2-}" && service_settled="$service_settled $2" ;;
     begun | stopping | writers-stopped | stopped | swapping | swapped | switching | switched | kept) state=$verb ;;

@@ -1,3 +1,4 @@
+import { formatCount } from '../../../model/units.ts'
 import type { RecordSorter } from '../../../archive/contract.ts'
 import { SourceError } from '../../../errors.ts'
 import type { RdbFacts } from '../facts.ts'
@@ -66,7 +67,7 @@ export async function copyArchive(session: Session, parts: CopyParts): Promise<C
       if (moved > 0)
         parts.warn(
           'redis-keys-moved',
-          `${moved} keys went to other nodes of the cluster while they were read, and are not in this snapshot`,
+          `${formatCount(moved, 'key')} went to other nodes of the cluster while the keys were read, and ${moved === 1 ? 'is' : 'are'} not in this snapshot`,
           'Pull again when no slots are moved any more, from the node that has them now.',
           moved,
         )

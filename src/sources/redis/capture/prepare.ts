@@ -33,9 +33,9 @@ export async function prepare(
   options: { readonly settle: boolean },
 ): Promise<Prepared> {
   const session = await openSession(context, config)
-  const { inspection: seen, state } = await inspect(session, options)
+  const { inspection: seen, state, settled } = await inspect(session, options)
   const warnings = new Warnings(context)
-  if (seen.settled > 0) {
+  if (settled > 0) {
     context.notice({
       code: 'redis-settled',
       message: `A pull that died had left AOF rewrites of ${nameOf(config)} switched off; they are on again`,

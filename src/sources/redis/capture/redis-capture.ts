@@ -8,8 +8,8 @@ import { whereItWrites } from '../failures.ts'
 import { dataMemory } from '../memory.ts'
 import type { Inspection } from '../talk/inspection.ts'
 import type { Session } from '../talk/session.ts'
-import { holdAof } from './aof-hold.ts'
-import type { AofHold } from './aof-hold.ts'
+import { pinAof } from './pin-aof.ts'
+import type { PinnedAof } from './pin-aof.ts'
 import { copyArchive } from './copy-archive.ts'
 import type { Copied } from './copy-archive.ts'
 import { DirectoryWatch } from './directory-watch.ts'
@@ -73,7 +73,7 @@ export class RedisCapture implements Capture {
   readonly #listed: ListedDirectory | undefined
   #copied: Copied | undefined
   #current: CaptureArchive | undefined
-  #hold: AofHold | undefined
+  #pinned: PinnedAof | undefined
 
   constructor({ session, inspection, way, form, warnings, lastSave, listed }: CapturePlan) {
     this.#session = session
@@ -111,10 +111,10 @@ export class RedisCapture implements Capture {
     yield* this.#packed('', listed, listed.states?.get(ownFiles(this.#inspection).rdb)?.size)
     if (this.#form === 'rdb' || this.#way === 'stopped') return
     const { aof } = ownFiles(this.#inspection)
-    this.#session.context.step('holding AOF rewrites')
-    this.#hold = await holdAof(this.#session, directory.real, aof.name)
-    const held = await listDirectory(this.#session, {
-      base: this.#hold.tree,
+    this.#session.context.step('keeping Redis from rewriting its AOF')
+    this.#pinned = await pinAof(this.#session, directory.real, aof.name)
+    const pinnedFiles = await listDirectory(this.#session, {
+      base: this.#pinned.tree,
       root: {
         name: `${location.member}/${aof.name}`,
         base: 'deployment',
@@ -122,8 +122,8 @@ export class RedisCapture implements Capture {
       },
       exclude: [],
     })
-    yield* this.#packed(AOF_PART, held, this.#hold.bytes)
-    await this.#hold.release()
+    yield* this.#packed(AOF_PART, pinnedFiles, this.#pinned.bytes)
+    await this.#pinned.release()
   }
 
   async *#packed(part: string, listed: ListedDirectory, bytes?: number): AsyncGenerator<CaptureArchive> {
@@ -249,7 +249,7 @@ export class RedisCapture implements Capture {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#current?.abort()
-    await this.#hold?.[Symbol.asyncDispose]()
+    await this.#pinned?.[Symbol.asyncDispose]()
     await this.#lists[Symbol.asyncDispose]()
   }
 }

@@ -5,17 +5,14 @@ import { ReplyError } from '../talk/connection.ts'
 import type { RedisConnection } from '../talk/connection.ts'
 import { sameFile } from '../talk/file-states.ts'
 import type { FileStates } from '../talk/file-states.ts'
-import { parseInfo } from '../talk/inspection.ts'
+import { Pause, persistence, waitWhile } from './children.ts'
+import type { Fields } from './children.ts'
 import { nap } from '../talk/nap.ts'
 import type { Inspection } from '../talk/inspection.ts'
 import type { Session } from '../talk/session.ts'
 
-/** A save or a rewrite that moves nothing for so long is given up, in ms. */
-const STALL = 600_000
 /** Somebody else's save may always be faster than ours. */
 const MOST_ATTEMPTS = 20
-
-type Fields = ReadonlyMap<string, string>
 
 /**
  * Has Redis save itself and waits until that ended well; where it saved to is another question ({@link savedFile}). The
@@ -28,7 +25,7 @@ export async function save(
   name: string,
 ): Promise<number | undefined> {
   await begin(session, connection, directory, name)
-  const pause = new Pause(session)
+  const pause = new Pause(session, (text) => stalled(session, text))
   let fields = await persistence(session, connection)
   while (fields.get('rdb_bgsave_in_progress') === '1') {
     const keys = fields.get('current_save_keys_processed')
@@ -52,7 +49,7 @@ async function begin(
 ): Promise<void> {
   const { config } = session
   for (let attempt = 1; ; attempt += 1) {
-    await waitForChildren(session, connection)
+    await waitWhile(session, connection, anyChild, (text) => stalled(session, text))
     const size = directory.states.get(name)?.size
     // A save that fails can make Redis refuse writes (stop-writes-on-bgsave-error), so it is not even tried.
     if (size !== undefined && directory.freeBytes !== undefined && size > directory.freeBytes) {
@@ -74,57 +71,11 @@ async function begin(
   }
 }
 
-async function waitForChildren(session: Session, connection: RedisConnection): Promise<void> {
-  const pause = new Pause(session)
-  for (;;) {
-    const fields = await persistence(session, connection)
-    const running =
-      fields.get('rdb_bgsave_in_progress') === '1'
-        ? 'a save that is running'
-        : fields.get('aof_rewrite_in_progress') === '1'
-          ? 'an AOF rewrite that is running'
-          : fields.get('module_fork_in_progress') === '1'
-            ? 'a child of a module'
-            : undefined
-    if (running === undefined) return
-    session.context.step(`waiting for ${running}`)
-    await pause.after(fields)
-  }
-}
-
-async function persistence({ config }: Session, connection: RedisConnection): Promise<Fields> {
-  const answer = await connection.ask('INFO', 'persistence')
-  if (answer instanceof ReplyError) throw refusal(config, 'save', answer.message)
-  return parseInfo(String(answer))
-}
-
-/** Waits between two looks: shortly at first, for a small data set is saved at once. */
-class Pause {
-  readonly #session: Session
-  #looks = 0
-  #last = ''
-  #moved = performance.now()
-
-  constructor(session: Session) {
-    this.#session = session
-  }
-
-  /** Throws SourceError when nothing has moved for too long. */
-  async after(fields: Fields): Promise<void> {
-    const moving = [...fields].filter(([name]) => /^(?:current_|rdb_saves)/.test(name))
-    const now = moving.join()
-    // Before Redis 7 there is nothing in it that moves.
-    if (now !== this.#last || !fields.has('current_save_keys_processed')) {
-      this.#last = now
-      this.#moved = performance.now()
-    }
-    if (performance.now() - this.#moved >= STALL) {
-      throw stalled(this.#session, `no progress for ${STALL / 1000} seconds`)
-    }
-    this.#looks += 1
-    const ms = this.#looks <= 6 ? 50 : this.#looks <= 20 ? 100 : 1000
-    await nap(ms, this.#session.context.signal)
-  }
+/** Whatever Redis forks for. */
+function anyChild(fields: Fields): string | undefined {
+  if (fields.get('rdb_bgsave_in_progress') === '1') return 'a save that is running'
+  if (fields.get('aof_rewrite_in_progress') === '1') return 'an AOF rewrite that is running'
+  return fields.get('module_fork_in_progress') === '1' ? 'a child of a module' : undefined
 }
 
 /**

@@ -1,8 +1,8 @@
-import { RelayError, SourceError } from '../../../errors.ts'
+import { RelayError } from '../../../errors.ts'
 import type { RedisSourceConfig } from '../config.ts'
 import type { RedisFacts } from '../facts.ts'
 import type { Finding } from '../../../model/finding.ts'
-import { formatSize } from '../../../model/units.ts'
+import { formatCount, formatSize } from '../../../model/units.ts'
 import { versionOfInfo } from '../version.ts'
 import type { RestoreContext } from '../../contract.ts'
 import { accepted, connectRedis, demand } from '../talk/connect.ts'
@@ -47,13 +47,7 @@ export async function checkRedis(
   }
   const appendonly = up.get('aof_enabled') === '1'
   // How it starts from now on, which is no guess any more.
-  const start = await lookAtTarget({ ...context, renews: false }, config, facts, session).then(
-    (look) => look.start,
-    (error: unknown) => {
-      if (error instanceof SourceError && error.code === 'no-redis-cli') return undefined
-      throw error
-    },
-  )
+  const { start } = await lookAtTarget({ ...context, renews: false }, config, facts, session)
   return [
     {
       check: 'redis-up',
@@ -62,9 +56,7 @@ export async function checkRedis(
     },
     keysFinding(facts, appendonly, up, context.renews === true),
     ...savingFindings(up),
-    ...(start === undefined
-      ? [noCli('The server has no redis-cli: what Redis will load the next time was not looked at')]
-      : startFinding(appendonly, start.appendonly)),
+    ...startFinding(appendonly, start.appendonly),
   ]
 }
 
@@ -81,7 +73,7 @@ function keysFinding(
     return {
       check: 'redis-keys',
       outcome: 'warning',
-      message: `${keys} keys; those of the captured AOF could not be counted, so nothing is compared`,
+      message: `${formatCount(keys, 'key')}; those of the captured AOF could not be counted, so nothing is compared`,
     }
   }
   const compared = compareKeys(expected, actual)

@@ -1,3 +1,4 @@
+import { formatCount } from '../../../model/units.ts'
 import type { RdbFacts, RedisDatabaseFacts, RedisFacts } from '../facts.ts'
 import type { Finding } from '../../../model/finding.ts'
 import { chooseForm } from './plan.ts'
@@ -81,5 +82,5 @@ function fits(want: RedisDatabaseFacts, have: RedisDatabaseFacts): boolean {
 }
 
 function count({ keys, expires }: RedisDatabaseFacts): string {
-  return `${keys} keys (${expires} with an expiry)`
+  return `${formatCount(keys, 'key')} (${expires} with an expiry)`
 }

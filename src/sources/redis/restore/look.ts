@@ -43,8 +43,8 @@ export async function lookAtTarget(
 ): Promise<RestoreLook> {
   const session = opened ?? (await restoreSession(context, config))
   const { container } = session
-  const inspection = await askServer(session, { settle: false })
-  const running = await isRunning(session, inspection)
+  const inspection = await askServer(session)
+  const running = isRunning(inspection)
   const { info } = inspection
   const configFile = info.get('config_file') || undefined
   const found =
@@ -119,9 +119,9 @@ async function readImage(context: RestoreContext, image: string): Promise<StartE
 }
 
 /** A Redis that still loads does run, and answers everything that is asked here. */
-async function isRunning(session: Session, inspection: Inspection): Promise<boolean> {
+function isRunning(inspection: Inspection): boolean {
   try {
-    return (await stateOf(session, inspection)) === 'up'
+    return stateOf(inspection) === 'up'
   } catch (error) {
     if (error instanceof SourceError && error.code === 'redis-loading') return true
     // Redis may restart over and over because it can't load its data, and that may be the reason for the restore.

@@ -50,9 +50,8 @@ export async function preflightRedis(
 }
 
 /** Without redis-cli a Redis that is down is written to all the same. */
-function checkCli({ inspection, session }: RestoreLook): readonly Finding[] {
-  // A container that does not run has a redis-cli of its own.
-  if (inspection.cli !== undefined || session.container !== undefined) return []
+function checkCli({ inspection }: RestoreLook): readonly Finding[] {
+  if (!inspection.lacksCli) return []
   return [noCli('The server has no redis-cli: what is restored will not be compared with its facts')]
 }
 

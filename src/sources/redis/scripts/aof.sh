@@ -1,22 +1,49 @@
-# Holds the append-only files of a running Redis still while they are read. A leased script (remote/scripts/lib/lease.sh).
-# Arguments (behind the lease's): HOST PORT USER TLS CONTAINER DIRECTORY ID MEMBER NAME POLL
+# Pins the append-only files of a running Redis while they are read: no rewrite removes one, and each is linked
+# aside. A leased script (remote/scripts/lib/lease.sh).
+# It changes a setting and puts that back itself: whoever undoes on the server alone must know that what it undoes was
+# answered (docs/decisions/0018-who-pins-the-aof.md). Whatever else is asked of the Redis, the client asks.
+# Arguments (behind the lease's): HOST PORT USER TLS CONTAINER DIRECTORY ID MEMBER NAME PERCENTAGE
 #   DIRECTORY is Redis's own, absolute; ID is made by the client
 #   MEMBER/NAME is what the files' place is to be called in the archive; NAME is appenddirname, or appendfilename
 #   of a Redis that writes a single file
-# stdin: first what redis_open reads.
+#   PERCENTAGE is what auto-aof-rewrite-percentage is; empty or 0: it is not changed
+# stdin: first what redis_open reads, then
+#   link   makes the links, anew where there are some
+#   look   tells the files that are there
 # stdout: records
-#   wait REASON       a rewrite has to end first
-#   ready KIB TREE    hard links of the files are in TREE/MEMBER/NAME; they stay until the release
-#   failed CODE TEXT  CODE: answer, link, absent, rewritten, stalled
-#   kept TEXT         at the end: the setting could not be put back; the marker stays for the next command
+#   pinned                       once, when the setting is changed, or the server has refused that
+#   linked KIB TREE GENERATION   hard links of the files are in TREE/MEMBER/NAME; they stay until the release
+#   generation GENERATION        a rewrite makes another one of it
+#   failed CODE TEXT             CODE: cli, answer, link, absent
+#   kept TEXT                    at the end: the setting could not be put back; the marker stays for the next command
 # include remote/lib/prelude.sh
 # include remote/lib/lease.sh
 # include sources/redis/lib/redis.sh
+# include sources/redis/lib/process.sh
 
 redis_line() { lease_next || exit 0; }
 
 aside=
 changed=
+
+# config ARG...: the last line of the answer to CONFIG, in $answer; before it may stand that a password was not needed.
+# Fails when there was none.
+config() {
+  if answer=$(redis_run CONFIG "$@" 2>&1 </dev/null); then answered=0; else answered=1; fi
+  answer=${answer##*"$newline"}
+  return "$answered"
+}
+
+# restore_rewrites PERCENTAGE: only over the 0 that we set ourselves.
+restore_rewrites() {
+  config GET auto-aof-rewrite-percentage || return 1
+  case $answer in
+    0) ;;
+    '' | *[!0-9]*) return 1 ;;
+    *) return 0 ;;
+  esac
+  config SET auto-aof-rewrite-percentage "$1" && [ "$answer" = OK ]
+}
 
 undo() {
   [ -n "$aside" ] || return 0
@@ -27,7 +54,7 @@ undo() {
       if [ "$tries" -ge 5 ]; then
         # Without the links, with the marker.
         rm -rf "$aside/tree"
-        plain "${ask_auth:-$answer}"
+        plain "$answer"
         say kept "$plain"
         return 0
       fi
@@ -46,51 +73,8 @@ failed() {
   exit 0
 }
 
-# or_forbidden: without CONFIG rewrites go on. The links are whole all the same: they are made anew when one came in
-# between, and one that comes later leaves them as they are.
-or_forbidden() {
-  case $answer in
-    NOPERM* | *'unknown command'*) ;;
-    *) failed answer "${ask_auth:-$answer}" ;;
-  esac
-}
-
-# persistence: INFO's part of that name in $info; fails, with the reason in $answer, when there is none.
-persistence() {
-  ask INFO persistence
-  case $answer in
-    '# Persistence'*) info=$(printf '%s\n' "$answer" | tr -d '\r') ;;
-    *) return 1 ;;
-  esac
-}
-
-# info_value NAME: from the last persistence; empty when it is not there.
-info_value() {
-  case $info in
-    *"$newline$1:"*)
-      info_rest=${info#*"$newline$1:"}
-      printf '%s\n' "${info_rest%%"$newline"*}"
-      ;;
-  esac
-}
-
-# No rewrite runs or is about to.
-settled_rewrites() {
-  still=0
-  before=
-  while :; do
-    persistence || failed answer "$answer"
-    [ "$(info_value aof_rewrite_in_progress)" = 1 ] || [ "$(info_value aof_rewrite_scheduled)" = 1 ] || return 0
-    say wait 'an AOF rewrite'
-    now=$(ls -l "$directory"/temp-* 2>/dev/null)
-    if [ "$now" = "$before" ]; then still=$((still + 1)); else still=0; fi
-    [ "$still" -lt 600 ] || failed stalled 'the rewrite makes no progress'
-    before=$now
-    lease_sleep "$poll"
-  done
-}
-
 link_all() {
+  rm -rf "$aside/tree"
   place=$aside/tree/$member
   mkdir -p "$place" || failed link "$place"
   if [ ! -d "$directory/$name" ]; then
@@ -126,11 +110,25 @@ file_number() {
   ls -i -- "$1" 2>/dev/null | sed 's/^ *\([0-9]*\).*/\1/'
 }
 
+stop_rewrites() {
+  # What can't be put back is not changed.
+  [ -n "$redis_container" ] || command -v redis-cli >/dev/null 2>&1 || failed cli ''
+  changed=$percentage
+  # What was not answered may have been done.
+  ! config SET auto-aof-rewrite-percentage 0 || [ "$answer" = OK ] || changed=
+  case $answer in
+    # Where it is refused rewrites go on. The links are whole all the same: they are made anew when one came in between,
+    # and one that comes later leaves them as they are.
+    OK | NOPERM* | *'unknown command'*) ;;
+    *) failed answer "$answer" ;;
+  esac
+}
+
 work() {
-  directory=$1 id=$2 member=$3 name=$4 poll=$5
-  redis_open "$host" "$port" "$user" "$tls" "$container"
-  percentage=0
-  if config_get auto-aof-rewrite-percentage; then percentage=$value; else or_forbidden; fi
+  redis_open "$1" "$2" "$3" "$4" "$5"
+  shift 5
+  directory=$1 id=$2 member=$3 name=$4 percentage=$5
+  [ "$percentage" != 0 ] || percentage=
   mkdir -p "$directory/.relay-backup" && mkdir "$directory/.relay-backup/aof-$id" ||
     failed link "$directory/.relay-backup"
   aside=$directory/.relay-backup/aof-$id
@@ -138,36 +136,20 @@ work() {
   {
     echo "pid $$"
     echo "birth $(birth_of $$)"
-    [ "$percentage" = 0 ] || echo "auto-aof-rewrite-percentage $percentage"
+    [ -z "$percentage" ] || echo "auto-aof-rewrite-percentage $percentage"
   } >"$aside/marker.new" && mv "$aside/marker.new" "$aside/marker" || failed link "$aside/marker"
-  if [ "$percentage" != 0 ]; then
-    changed=$percentage
-    ask CONFIG SET auto-aof-rewrite-percentage 0
-    [ "$answer" = OK ] || {
-      changed=
-      or_forbidden
-    }
-  fi
-  attempts=0
-  while :; do
-    settled_rewrites
-    first=$(generation)
-    link_all
-    # Somebody may have asked for a rewrite by hand meanwhile.
-    settled_rewrites
-    [ "$(generation)" != "$first" ] || break
-    attempts=$((attempts + 1))
-    [ "$attempts" -lt 10 ] || failed rewritten "$directory/$name"
-    rm -rf "$aside/tree"
+  [ -z "$percentage" ] || stop_rewrites
+  say pinned
+  while lease_next; do
+    case $line in
+      link)
+        first=$(generation)
+        link_all
+        tell linked "$(du -sk "$aside/tree" | cut -f 1)" "$aside/tree" "$first"
+        ;;
+      look) tell generation "$(generation)" ;;
+    esac
   done
-  tell ready "$(du -sk "$aside/tree" | cut -f 1)" "$aside/tree"
-  while lease_next; do :; done
 }
 
-work_with() {
-  host=$1 port=$2 user=$3 tls=$4 container=$5
-  shift 5
-  work "$@"
-}
-
-lease_run work_with undo "$@"
+lease_run work undo "$@"

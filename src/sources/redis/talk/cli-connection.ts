@@ -11,7 +11,7 @@ import type { Argument, Bounds } from './connection.ts'
 const MARK = '"\n'
 const MARKED = 'Invalid argument(s)'
 /** What redis-cli says where it has no connection; it tries again with the next command. */
-const UNREACHED = /^(?:Could not connect to |Error: )/
+const UNREACHED = /^(?:Could not connect to |Could not negotiate a TLS connection: |Error: )/
 const DENIED = 'AUTH failed: '
 /** redis-cli writes these answers as they are (cliSendCommand in src/redis-cli.c). */
 const RAW: ReadonlySet<string> = new Set(['INFO', 'CLUSTER'])
@@ -87,7 +87,10 @@ export class CliConnection extends Conversation {
     const isRaw = RAW.has(this.asked ?? '') && !first.startsWith('(error) ') && !UNREACHED.test(first)
     const reply = isRaw ? Buffer.from(lines.join('\n'), 'latin1') : parseAnswer(lines)
     const said = lines.join('\n').slice(0, 2000)
-    if (reply instanceof ReplyError && this.#denied !== '' && /^NOAUTH/.test(reply.message)) {
+    // A password for a server that has none does no harm. One that is refused does, even where all is answered
+    // without one.
+    const needsIt = reply instanceof ReplyError && /^NOAUTH/.test(reply.message)
+    if (reply !== undefined && this.#denied !== '' && (needsIt || this.#denied.startsWith('WRONGPASS'))) {
       this.answer(new ReplyError(this.#denied))
     } else if (reply !== undefined) this.answer(reply)
     else if (UNREACHED.test(said)) this.refuse(this.#words.unreached(said))

@@ -7,11 +7,11 @@ import { CliConnection } from './cli-connection.ts'
 import { ReplyError } from './connection.ts'
 import type { Argument, Bounds, RedisConnection, Reply } from './connection.ts'
 import { toSpeak } from './container.ts'
-import { noCli } from './inspect.ts'
-import { pingState } from './server-state.ts'
+import { isDown, noCli, unsettled } from './down.ts'
 import { isRunningContainer, stdinOf } from './session.ts'
 import type { Session } from './session.ts'
 import { TcpConnection } from './tcp-connection.ts'
+import { whyUnreached } from './unreached.ts'
 
 /**
  * Opens a conversation with the Redis of a source: by TCP from the server's side; by redis-cli there for one that speaks
@@ -73,11 +73,11 @@ async function connectByCli(session: Session): Promise<RedisConnection> {
     process,
     {
       input: stdinOf(session),
-      unreached: (said) => whyUnreached(session, said),
+      unreached: (said) => unreached(session, said),
       ended: ({ status, stderr }, said) =>
         status === 127 || said.includes('executable file not found')
           ? noCli(session)
-          : whyUnreached(session, said || stderr),
+          : unreached(session, said || stderr),
     },
     boundsOf(context, nameOf(config)),
   )
@@ -102,21 +102,13 @@ export function boundsOf(
   }
 }
 
-function whyUnreached(session: Session, said: string): Error {
-  const { config, context } = session
-  try {
-    pingState({ status: 1, answer: said, auth: '' }, config, context.probe.uid)
-    return isDown(session)
-  } catch (error) {
-    return error as Error
+function unreached(session: Session, said: string): SourceError {
+  const { config, context, container } = session
+  // The container went since it was looked at. This error is Docker's, not Redis's.
+  if (container !== undefined && /^(?:Error response from daemon|OCI runtime exec failed):/m.test(said)) {
+    return unsettled(session, 'restarting')
   }
-}
-
-function isDown({ config, container }: Session): SourceError {
-  const how = container?.look === undefined ? 'Start it' : `Start it: docker start ${container.look.name}`
-  return new SourceError('redis-down', `${nameOf(config)} does not run`, {
-    next: `${how}, then run it again.`,
-  })
+  return whyUnreached(said, config, context.probe.uid) ?? isDown(session, said)
 }
 
 /** Asks a server that must not refuse; an error answer is thrown as a SourceError that says what was tried. */

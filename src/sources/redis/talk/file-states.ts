@@ -12,7 +12,7 @@ export interface FileState {
 /** The regular files directly in a directory, by name. */
 export type FileStates = ReadonlyMap<string, FileState>
 
-/** As `inspect.sh` tells it: inode, time and size; undefined for a file that is gone. */
+/** As `look.sh` tells it: inode, time and size; undefined for a file that is gone. */
 export function parseFileState(text: string): FileState | undefined {
   const [inode = '', changed = '', size = ''] = text.split(' ')
   return /^\d+$/.test(inode) && /^\d+$/.test(size) ? { inode, changed, size: Number(size) } : undefined

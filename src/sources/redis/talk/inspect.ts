@@ -1,24 +1,40 @@
-import { RemoteError, SourceError } from '../../../errors.ts'
-import { isRunningContainer, stdinOf } from './session.ts'
-import type { Session } from './session.ts'
+import { ConnectionError, RemoteError, SourceError } from '../../../errors.ts'
+import type { RedisSourceConfig } from '../config.ts'
+import { configRefused, nameOf, refusal } from '../failures.ts'
+import { connectRedis } from './connect.ts'
+import { ReplyError } from './connection.ts'
+import type { RedisConnection } from './connection.ts'
 import { startDirectory } from './container.ts'
-import { addressOf, configRefused, nameOf } from '../failures.ts'
-import { parseInspection } from './inspection.ts'
-import type { Inspection } from './inspection.ts'
-import { serverState } from './server-state.ts'
+import { notListening, unsettled } from './down.ts'
+import { SETTINGS, parseInfo, parseLook } from './inspection.ts'
+import type { Inspection, LeftPin, Look, Setting, Told } from './inspection.ts'
+import { isRunningContainer } from './session.ts'
+import type { Session } from './session.ts'
+import { notRedis } from './unreached.ts'
+
+/** The setting that is changed while AOF files are pinned: 0 is no rewrites. */
+export const REWRITES = 'auto-aof-rewrite-percentage'
+
+/** What a first look finds. */
+interface FirstLook {
+  readonly inspection: Inspection
+  readonly state: 'up' | 'stopped'
+  /** How often a setting was put back that a capture that died had left changed. */
+  readonly settled: number
+}
 
 /**
- * Looks at the directory and the server in one round trip and judges whether the server is up. With `settle` what a
- * capture that died has left changed there is put back; without it nothing is changed.
+ * Asks the server, looks at its directory, and judges whether the server is up. With `settle` what a capture that died
+ * has left changed there is put back; without it nothing is changed.
  */
 export async function inspect(
   session: Session,
-  options: { readonly settle: boolean },
-): Promise<{ readonly inspection: Inspection; readonly state: 'up' | 'stopped' }> {
+  { settle }: { readonly settle: boolean },
+): Promise<FirstLook> {
   const { container, location } = session
   const passing = container?.look?.status
   if (passing === 'restarting' || passing === 'removing') throw unsettled(session, passing)
-  const inspection = await askServer(session, options)
+  const inspection = await askServer(session)
   const { type } = inspection.directory
   if (type !== 'directory') {
     if (container !== undefined) checkDirectory(session, inspection)
@@ -29,98 +45,136 @@ export async function inspect(
       { next: 'Set `path` of this source to the data directory of Redis (redis-cli CONFIG GET dir).' },
     )
   }
-  return { inspection, state: await stateOf(session, inspection) }
+  const state = stateOf(inspection)
+  const settled = settle && state === 'up' ? await putBack(session, inspection.left) : 0
+  return { inspection, state, settled }
 }
 
-/** What `inspect.sh` finds. Throws RemoteError when it fails. */
-export async function askServer(
-  session: Session,
-  { settle }: { readonly settle: boolean },
-): Promise<Inspection> {
-  const { context, container, location } = session
-  const result = await context.host.run(
-    {
-      script: 'sources/redis/inspect',
-      patience: 'list',
-      args: [...session.server, location.directory, settle ? 'yes' : 'no'],
-      privilege: context.privilege,
-      title: 'asking Redis on the server',
-    },
-    { stdin: stdinOf(session), signal: context.signal },
-  )
-  const inspection = result.status === 0 ? parseInspection(result.stdout) : undefined
-  if (inspection === undefined) {
-    throw new RemoteError('redis-inspect', 'Looking at Redis on the server failed', {
-      exitStatus: result.status,
-      stderr: result.stderr,
-      next: 'Look into the message above on the server, then run it again.',
-    })
+/** The same without a judgement. Throws RemoteError when the script fails. */
+export async function askServer(session: Session): Promise<Inspection> {
+  const { container } = session
+  const told = await meet(session)
+  const { dir } = told.settings
+  const asked = container === undefined && told.refused.dir !== undefined
+  const pid = asked ? (told.info.get('process_id') ?? '') : ''
+  const { processDir, ...seen } = await look(session, container === undefined ? (dir ?? '') : '', pid)
+  return {
+    ...seen,
+    ...told,
+    settings: { ...(processDir === undefined ? {} : { dir: processDir }), ...told.settings },
+    dirReal: container === undefined || !dir ? seen.dirReal : container.pathOnServer(dir),
   }
-  const { dir } = inspection.settings
-  return container === undefined || !dir
-    ? inspection
-    : { ...inspection, dirReal: container.pathOnServer(dir) }
 }
 
 /** What lies in the directory; the server is not asked. Throws RemoteError when it fails. */
 export async function lookAtDirectory(session: Session): Promise<Inspection['directory']> {
-  const [host, port, user] = session.server
-  const unasked = { ...session, server: [host, port, user, 'no', 'none'] as const, lines: [''] }
-  return (await askServer(unasked, { settle: false })).directory
+  return (await look(session, '', '')).directory
 }
 
-/** Throws SourceError for everything but a server that answers and one that does not run. */
-export async function stateOf(session: Session, inspection: Inspection): Promise<'up' | 'stopped'> {
-  const { config, container } = session
-  if (container !== undefined && !isRunningContainer(container)) return 'stopped'
-  if (inspection.cli === undefined) {
-    if (container === undefined && !(await listens(session))) return 'stopped'
-    throw noCli(session)
-  }
-  const answer = inspection.ping?.answer ?? ''
-  // The container went since it was looked at. This error is Docker's, not Redis's.
-  if (container !== undefined && /^(?:Error response from daemon|OCI runtime exec failed):/.test(answer)) {
-    throw unsettled(session, 'restarting')
-  }
-  const state = serverState(inspection, config)
-  if (container === undefined || state === 'up') return state
-  if ((container.look?.restartCount ?? 0) > 0) throw unsettled(session, 'restarting')
-  // Redis is not down: it may be about to come up, or it may listen somewhere else.
-  throw new SourceError(
-    'redis-not-listening',
-    `Container ${container.look?.name} runs, but no Redis listens on port ${session.server[1]} in it`,
+/** Throws what a server is that neither answers as it should nor is down. */
+export function stateOf({ state }: Inspection): 'up' | 'stopped' {
+  if (state instanceof SourceError) throw state
+  return state
+}
+
+async function look(session: Session, dir: string, pid: string): Promise<Look> {
+  const { context, location } = session
+  const result = await context.host.run(
     {
-      stderr: inspection.ping?.answer,
-      next: `Look into its log: docker logs ${container.look?.name}; and check ${addressOf(config).split(' ')[0]} of this source.`,
+      script: 'sources/redis/look',
+      patience: 'list',
+      args: [location.directory, dir, pid],
+      privilege: context.privilege,
+      title: 'looking at the directory of Redis on the server',
     },
+    { signal: context.signal },
   )
-}
-
-/** There is no redis-cli where it is needed. */
-export function noCli({ container }: Session): SourceError {
-  if (container !== undefined) {
-    return new SourceError('no-redis-cli', `Container ${container.look?.name} has no redis-cli`, {
-      next: 'Use an image that has it, as the official ones do, or stop the container: then its files are taken as they lie.',
-    })
-  }
-  return new SourceError('no-redis-cli', 'The server has no redis-cli', {
-    next: 'Install it there (Debian, Ubuntu: apt-get install redis-tools; Alpine: apk add redis), or name the container that Redis runs in by `service` or `container` of this source.',
+  const seen = result.status === 0 ? parseLook(result.stdout) : undefined
+  if (seen !== undefined) return seen
+  throw new RemoteError('redis-inspect', 'Looking at the directory of Redis on the server failed', {
+    exitStatus: result.status,
+    stderr: result.stderr,
+    next: 'Look into the message above on the server, then run it again.',
   })
 }
 
-function unsettled({ config, container }: Session, status: 'restarting' | 'removing'): SourceError {
-  const { name, exitCode } = container?.look ?? {}
-  if (status === 'removing') {
-    return new SourceError('redis-removing', `Container ${name} is being removed`, { next: 'Pull again.' })
+/** What a Redis says of itself that was not asked. */
+const UNASKED: Omit<Told, 'state'> = { lacksCli: false, info: new Map(), settings: {}, refused: {} }
+
+/** Asks the server what it is. Only what is no fault of its own is thrown. */
+async function meet(session: Session): Promise<Told> {
+  const { context, config, container } = session
+  if (container !== undefined && !isRunningContainer(container)) return { ...UNASKED, state: 'stopped' }
+  try {
+    await using connection = await connectRedis(session)
+    return await introduction(connection, config)
+  } catch (error) {
+    context.signal.throwIfAborted()
+    // Where it is the whole connection to the server that was lost, the next step says so.
+    if (error instanceof ConnectionError) return { ...UNASKED, state: notRedis(config, error.message) }
+    if (!(error instanceof SourceError)) throw error
+    const lacksCli = error.code === 'no-redis-cli'
+    const isStopped = lacksCli
+      ? container === undefined && !(await listens(session))
+      : error.code === 'redis-down'
+    if (!isStopped) return { ...UNASKED, lacksCli, state: error }
+    return { ...UNASKED, lacksCli, state: container === undefined ? 'stopped' : notListening(session, error) }
   }
-  const ended = exitCode ? `: it ended with exit status ${exitCode}` : ''
-  return new SourceError(
-    'redis-restarting',
-    `${nameOf(config)} comes and goes: container ${name} does not stay up${ended}`,
+}
+
+async function introduction(connection: RedisConnection, config: RedisSourceConfig): Promise<Told> {
+  const pong = connection.ask('PING')
+  const answers = connection.askAll([['INFO'], ...SETTINGS.map((name) => ['CONFIG', 'GET', name])])
+  // A server that does not want to talk to us closes the connection behind its first answer.
+  answers.catch(() => {})
+  const ping = await pong
+  const isLoading = ping instanceof ReplyError && ping.message.startsWith('LOADING')
+  if (ping instanceof ReplyError && !isLoading) throw refusal(config, 'PING it', ping.message)
+  const [infoReply, ...values] = await answers
+  const info = parseInfo(Buffer.isBuffer(infoReply) ? infoReply.toString('utf8') : '')
+  const enabled = info.get('aof_enabled')
+  const settings: Partial<Record<Setting, string>> =
+    enabled === undefined ? {} : { appendonly: enabled === '1' ? 'yes' : 'no' }
+  const refused: Partial<Record<Setting, string>> = {}
+  for (const [at, name] of SETTINGS.entries()) {
+    const reply = values[at]
+    if (reply instanceof ReplyError) refused[name] = reply.message
+    if (Array.isArray(reply) && reply.length === 2) settings[name] = String(reply[1])
+  }
+  const state = isLoading || info.get('loading') === '1' ? refusal(config, 'save', 'LOADING') : 'up'
+  return {
+    state: infoReply instanceof ReplyError ? refusal(config, 'ask for INFO', infoReply.message) : state,
+    lacksCli: false,
+    ...{ info, settings, refused },
+  }
+}
+
+/** Only over the 0 that a pin sets. What the server refuses is left for the next time. */
+async function putBack(session: Session, pins: readonly LeftPin[]): Promise<number> {
+  if (pins.length === 0) return 0
+  const { context, location } = session
+  await using connection = await connectRedis(session)
+  const done: string[] = []
+  let settled = 0
+  for (const { id, percentage } of pins) {
+    const now = percentage === '' ? [] : await connection.ask('CONFIG', 'GET', REWRITES)
+    if (!Array.isArray(now)) continue
+    if (String(now[1]) === '0') {
+      if (String(await connection.ask('CONFIG', 'SET', REWRITES, percentage)) !== 'OK') continue
+      settled += 1
+    }
+    done.push(id)
+  }
+  await context.host.run(
     {
-      next: `Look into its log: docker logs ${name}. When it is stopped (docker stop ${name}), its files are taken as they lie.`,
+      script: 'sources/redis/aof-forget',
+      args: [location.directory, ...done],
+      privilege: context.privilege,
+      title: 'removing what a capture has left',
     },
+    { signal: context.signal },
   )
+  return settled
 }
 
 /** Without redis-cli: whether anything listens there. When that can't be told either, it is taken to listen. */

@@ -1,6 +1,7 @@
+import type { SourceError } from '../../../errors.ts'
+import { decodeText, wholeRecords } from '../../../model/talk.ts'
 import { parseFileState } from './file-states.ts'
 import type { FileStates } from './file-states.ts'
-import { parseRecords } from './records.ts'
 
 /** The settings that say how a Redis persists. */
 export const SETTINGS = [
@@ -13,8 +14,29 @@ export const SETTINGS = [
 ] as const
 export type Setting = (typeof SETTINGS)[number]
 
-/** What `inspect.sh` found. */
-export interface Inspection {
+/** What a Redis says of itself. */
+export interface Told {
+  /** Whether it can be asked; why it can't, as an error for the user. */
+  readonly state: 'up' | 'stopped' | SourceError
+  /** There is no redis-cli where only that reaches it. */
+  readonly lacksCli: boolean
+  /** Fields of INFO. */
+  readonly info: ReadonlyMap<string, string>
+  /** As CONFIG tells; without it, `appendonly` as INFO tells it. */
+  readonly settings: Readonly<Partial<Record<Setting, string>>>
+  /** Why a setting is not known, as the server said. */
+  readonly refused: Readonly<Partial<Record<Setting, string>>>
+}
+
+/** What a capture that died has left. */
+export interface LeftPin {
+  readonly id: string
+  /** What the setting was that it changed; empty where it changed none. */
+  readonly percentage: string
+}
+
+/** What was found of a Redis: by asking it, and by looking at its server (`look.sh`). */
+export interface Inspection extends Told {
   /** Who we are on the server. */
   readonly uid: number
   readonly directory: {
@@ -37,77 +59,48 @@ export interface Inspection {
     /** A directory in it that holds the manifest of a multi-part AOF. */
     readonly manifestDirectory?: string | undefined
   }
-  /** What redis-cli says of its version; undefined when it is not there. */
-  readonly cli: string | undefined
   /** Pid of a Redis that works in the directory, where we may see it. */
   readonly process?: string | undefined
-  /** redis-cli's answer to PING; undefined when it was not asked. */
-  readonly ping?: { readonly status: number; readonly answer: string; readonly auth: string } | undefined
-  /** Fields of INFO, or why there are none. */
-  readonly info: ReadonlyMap<string, string>
-  readonly infoRefused?: string | undefined
-  /** As CONFIG tells; without it, `dir` as the process and `appendonly` as INFO tells it. */
-  readonly settings: Readonly<Partial<Record<Setting, string>>>
-  /** Why a setting is not known, as the server said. */
-  readonly refused: Readonly<Partial<Record<Setting, string>>>
   /** `dir` with symlinks resolved as seen from the host. */
   readonly dirReal?: string | undefined
-  /** Captures that had died were cleared away: how many. */
-  readonly settled: number
+  readonly left: readonly LeftPin[]
 }
 
-/** Reads the records of `inspect.sh`; undefined when they are not whole. */
-export function parseInspection(stdout: Buffer): Inspection | undefined {
-  const records = parseRecords(stdout)
+/** What `look.sh` finds; `processDir` is where the server's process works. */
+export type Look = Omit<Inspection, keyof Told> & { readonly processDir?: string | undefined }
+
+/** Reads the records of `look.sh`; undefined when they are not whole. */
+export function parseLook(stdout: Buffer): Look | undefined {
+  const records = wholeRecords(stdout)?.map(
+    ([name = '', ...fields]) => [name, fields.map(decodeText)] as const,
+  )
   if (records === undefined) return undefined
-  const first = new Map<string, string>()
-  const all = new Map<string, string[]>()
-  for (const [name, value] of records) {
-    if (!first.has(name)) first.set(name, value)
-    all.set(name, [...(all.get(name) ?? []), value])
-  }
-  const type = first.get('type')
-  const cli = first.get('cli')
-  if (!first.has('uid') || type === undefined || cli === undefined) return undefined
-  const ping = first.get('ping')
-  const info = first.get('info') ?? ''
-  const known = info.startsWith('#')
-  const fields = known ? parseInfo(info) : new Map<string, string>()
-  const named = (prefix: string): Partial<Record<Setting, string>> =>
-    Object.fromEntries(
-      SETTINGS.flatMap((name) => {
-        const value = first.get(`${prefix} ${name}`)
-        return value === undefined ? [] : [[name, value]]
-      }),
-    )
+  const named = (name: string): readonly (readonly string[])[] =>
+    records.flatMap(([own, fields]) => (own === name ? [fields] : []))
+  const all = (name: string): readonly string[] => named(name).map(([value = '']) => value)
+  const first = (name: string): string | undefined => all(name)[0]
+  const [uid, type, freeKib = ''] = [first('uid'), first('type'), first('free-kib')]
+  if (uid === undefined || type === undefined) return undefined
   return {
-    uid: Number(first.get('uid')),
+    uid: Number(uid),
     directory: {
       type: type === 'directory' || type === 'missing' ? type : 'other',
-      real: first.get('real') ?? '',
-      link: first.get('link'),
-      readable: first.get('readable') === 'yes',
-      writable: first.get('writable') === 'yes',
-      owner: first.get('owner') || undefined,
-      files: all.get('file') ?? [],
-      unreadable: all.get('unreadable') ?? [],
-      states: statesOf(all.get('file') ?? [], first.get('states') ?? ''),
-      freeBytes: /^\d+$/.test(first.get('free-kib') ?? '') ? Number(first.get('free-kib')) * 1024 : undefined,
-      directories: all.get('directory') ?? [],
-      manifestDirectory: first.get('manifest'),
+      real: first('real') ?? '',
+      link: first('link'),
+      readable: first('readable') === 'yes',
+      writable: first('writable') === 'yes',
+      owner: first('owner') || undefined,
+      files: all('file'),
+      unreadable: all('unreadable'),
+      states: statesOf(all('file'), first('states') ?? ''),
+      freeBytes: /^\d+$/.test(freeKib) ? Number(freeKib) * 1024 : undefined,
+      directories: all('directory'),
+      manifestDirectory: first('manifest'),
     },
-    cli: cli === 'missing' ? undefined : cli,
-    process: first.get('process'),
-    ping:
-      ping === undefined
-        ? undefined
-        : { status: Number(first.get('ping-status')), answer: ping, auth: first.get('auth') ?? '' },
-    info: fields,
-    infoRefused: known || !first.has('info') ? undefined : info,
-    settings: { ...aofEnabled(fields), ...named('process'), ...named('config') },
-    refused: named('refused'),
-    dirReal: first.get('dir-real'),
-    settled: Number(first.get('settled') ?? 0),
+    process: first('process'),
+    processDir: first('process-dir'),
+    dirReal: first('dir-real'),
+    left: named('pin').map(([id = '', percentage = '']) => ({ id, percentage })),
   }
 }
 
@@ -119,11 +112,6 @@ function statesOf(files: readonly string[], states: string): FileStates {
       return state === undefined ? [] : [[name, state]]
     }),
   )
-}
-
-function aofEnabled(info: ReadonlyMap<string, string>): { readonly appendonly?: string } {
-  const enabled = info.get('aof_enabled')
-  return enabled === undefined ? {} : { appendonly: enabled === '1' ? 'yes' : 'no' }
 }
 
 /** The fields of an answer to INFO. */

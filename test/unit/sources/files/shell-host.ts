@@ -83,7 +83,7 @@ export function probeOf(deployment: string, changes: Partial<HostProbe> = {}): H
     versions: { zstd: '1.5.4' },
     findPrintf: true,
     openJournals: [],
-    holds: [],
+    quiesced: [],
     groups: [],
     ...changes,
   }

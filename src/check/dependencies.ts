@@ -1,0 +1,35 @@
+import type { Config, HostConfig } from '../model/config.ts'
+import type { Finding } from '../model/finding.ts'
+import type { LookDependencies } from '../pull/look-at-sources.ts'
+import type { RemoteHost } from '../remote/contract.ts'
+import type { VisitDependencies } from '../runs/visit.ts'
+import type { LookAtVersions, WaitHealthy } from '../services/contract.ts'
+import type { Vault } from '../vault/contract.ts'
+
+/** The parts that `check` is wired from. None of them changes anything. */
+export interface CheckDependencies extends VisitDependencies, LookDependencies {
+  /** Whether pulls can encrypt and restores can decrypt. */
+  readonly checkKeys: (signal: AbortSignal) => Promise<readonly Finding[]>
+  /** Undefined where there is none yet. Throws what is wrong with it. */
+  readonly openVault: () => Promise<Vault | undefined>
+  /** Who may write to the vault, and whether its place is a good one. */
+  readonly vaultFindings: () => Promise<readonly Finding[]>
+  /** Bytes free for the vault. */
+  readonly vaultSpace: () => Promise<number>
+  readonly lookAtDeploymentLock: (
+    remote: RemoteHost,
+    deployment: string,
+    options: { readonly sudo: boolean; readonly signal: AbortSignal },
+  ) => Promise<void>
+  readonly lookAtVersions: LookAtVersions
+  readonly waitHealthy: WaitHealthy
+  readonly now: () => Date
+}
+
+/** What is checked. */
+export interface CheckRequest {
+  readonly config: Config
+  readonly hosts: readonly HostConfig[]
+  /** ms that one check may take. */
+  readonly limit: number
+}

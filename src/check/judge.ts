@@ -1,0 +1,170 @@
+import type { HostConfig } from '../model/config.ts'
+import type { Finding } from '../model/finding.ts'
+import { snapshotTime } from '../model/names.ts'
+import type { RunRecord } from '../model/run-record.ts'
+import { formatCount, formatDuration, formatSize } from '../model/units.ts'
+import type { HostProbe } from '../remote/contract.ts'
+import { formatAge } from '../report/format.ts'
+import { SFTP_ONLY } from '../runs/access.ts'
+import { completePulls, type Snapshot } from '../vault/contract.ts'
+
+// What has been looked up is judged here, by data alone.
+
+/** As of {@link Finding}, before it is known which check it belongs to. */
+export type Judged = Pick<Finding, 'outcome' | 'message' | 'next'>
+
+/** ms; beyond it a snapshot's time, and what depends on it, is not what people think it is. */
+const CLOCK_TOLERANCE = 60_000
+/** ms; whoever backs up every night is warned before the second night is missed. */
+const OLD = 36 * 3_600_000
+/** Bytes; with less not even a lock or a manifest is sure to be written. */
+const NO_SPACE = 16 * 1024 ** 2
+
+/** The server's programs. */
+export function judgeTools(probe: HostProbe, { compression }: Pick<HostConfig, 'compression'>): Judged[] {
+  if (probe.access === 'sftp')
+    return [{ outcome: 'ok', message: `${SFTP_ONLY}; files can be pulled, and nothing put back` }]
+  const { versions } = probe
+  if (probe.tar === undefined)
+    return [
+      { outcome: 'failed', message: 'there is no tar', next: 'Install tar on the server: apt install tar' },
+    ]
+  const found: Judged[] = []
+  const wanted = compression.kind === 'auto' ? 'zstd' : compression.kind
+  const tools = { zstd: versions.zstd, gzip: versions.gzip ?? versions.pigz, none: 'none' }
+  if (tools[wanted] === undefined)
+    found.push({
+      outcome: 'warning',
+      message: `there is no ${wanted}: everything comes over the wire uncompressed`,
+      next: `Install it on the server: apt install ${wanted}`,
+    })
+  if (probe.tar !== 'gnu' || !probe.findPrintf)
+    found.push({
+      outcome: 'warning',
+      message: 'there is no GNU tar and find: each pull sends everything, and not only what changed',
+      next: 'Install them on the server: apt install tar findutils (apk add tar findutils)',
+    })
+  if (found.length > 0) return found
+  const names = ['tar', 'zstd', 'gzip', 'docker'] as const
+  const there = names.flatMap((name) => (versions[name] === undefined ? [] : [`${name} ${versions[name]}`]))
+  return [{ outcome: 'ok', message: there.join(', ') }]
+}
+
+/** Free space on a side; `need` is what the next operation there may take, where that is known. */
+export function judgeSpace(
+  where: string,
+  free: number | undefined,
+  need: { readonly bytes: number; readonly what: string } | undefined,
+): Judged[] {
+  if (free === undefined) return []
+  const has = `${formatSize(free)} free ${where}`
+  if (free < NO_SPACE) return [{ outcome: 'failed', message: `only ${has}`, next: `Free space ${where}.` }]
+  if (need !== undefined && free < need.bytes)
+    return [
+      {
+        outcome: 'warning',
+        message: `only ${has}: ${need.what} takes ${formatSize(need.bytes)}`,
+        next: `Free space ${where}.`,
+      },
+    ]
+  return [{ outcome: 'ok', message: has }]
+}
+
+/** Bytes that a snapshot's archives hold, before compression. */
+export function plainBytes({ manifest }: Snapshot): number {
+  return manifest.sources.flatMap(({ archives }) => archives).reduce((sum, one) => sum + one.plainBytes, 0)
+}
+
+/**
+ * The server's clock.
+ *
+ * @param server ms since the epoch, of some moment between `before` and `after` here
+ */
+export function judgeClock(server: number, before: number, after: number): Judged {
+  const ahead = server - after
+  const behind = before - server
+  const off = Math.max(ahead, behind)
+  if (off <= CLOCK_TOLERANCE) return { outcome: 'ok', message: "the server's clock agrees with this one" }
+  return {
+    outcome: 'warning',
+    message: `the server's clock is ${formatDuration(off)} ${ahead > behind ? 'ahead of' : 'behind'} this machine's`,
+    next: 'Set the wrong one right, best by NTP: timedatectl set-ntp true',
+  }
+}
+
+/** Data and locks of ours on the server. */
+export function judgeLeftovers(
+  host: string,
+  left: {
+    readonly openJournals: readonly string[]
+    readonly quiesced: readonly string[]
+    readonly kept: readonly { readonly name: string; readonly bytes: number }[]
+  },
+): Judged[] {
+  const found: Judged[] = []
+  if (left.openJournals.length > 0)
+    found.push({
+      outcome: 'failed',
+      message: `a restore is not settled: ${left.openJournals.join(', ')}; nothing is pulled before it is`,
+      next: `Wait for it to end, or settle it with: relay-backup rollback --host ${host}`,
+    })
+  if (left.quiesced.length > 0)
+    found.push({
+      outcome: 'warning',
+      message: 'services are stopped or paused: by a pull that runs, or by one that was cut off',
+      next: `If none runs now, let them run again with: relay-backup pull ${host}`,
+    })
+  if (found.length > 0) return found
+  const restores = left.kept.filter(({ name }) => name.startsWith('restore-'))
+  const bytes = restores.reduce((sum, one) => sum + one.bytes, 0)
+  if (restores.length === 0) return [{ outcome: 'ok', message: 'nothing of ours is left there' }]
+  return [
+    {
+      outcome: 'ok',
+      message: `what ${formatCount(restores.length, 'restore')} replaced is kept, ${formatSize(bytes)}; rollback --discard removes it`,
+    },
+  ]
+}
+
+/** The newest backup, and how the last pull ended. */
+export function judgeBackup(
+  host: string,
+  snapshots: readonly Snapshot[],
+  runs: readonly RunRecord[],
+  now: Date,
+): Judged[] {
+  const pull = `relay-backup pull ${host}`
+  const newest = completePulls(snapshots).at(-1)
+  if (newest === undefined)
+    return [
+      {
+        outcome: 'warning',
+        message: 'there is no complete backup yet',
+        next: `Make the first with: ${pull}`,
+      },
+    ]
+  const id = `${host}/${newest.id}`
+  const age = now.getTime() - snapshotTime(newest.id).getTime()
+  const found: Judged[] = []
+  if (newest.damage !== undefined)
+    found.push({
+      outcome: 'failed',
+      message: `${id}, the newest backup, was found damaged`,
+      next: `See how with: relay-backup verify ${id}; then make another: ${pull} --full`,
+    })
+  if (age > OLD)
+    found.push({
+      outcome: 'warning',
+      message: `the newest backup was made ${formatAge(age)}: ${id}`,
+      next: `Make one now: ${pull}; and see why the schedule made none`,
+    })
+  const last = runs.filter(({ operation }) => operation === 'pull').at(-1)
+  if (last !== undefined && (last.outcome === 'failed' || last.outcome === 'lost'))
+    found.push({
+      outcome: 'warning',
+      message: `the last pull, ${formatAge(now.getTime() - Date.parse(last.finishedAt))}, ${last.outcome === 'lost' ? 'was cut off' : `failed: ${last.error?.message ?? 'see the log'}`}`,
+      next: `Pull again: ${pull}`,
+    })
+  if (found.length > 0) return found
+  return [{ outcome: 'ok', message: `${id}, ${formatAge(age)}` }]
+}

@@ -1,0 +1,113 @@
+import { checkAll } from '../check/check-all.ts'
+import type { CheckDependencies } from '../check/dependencies.ts'
+import { loadConfig } from '../config/load.ts'
+import { selectHosts } from '../config/select-hosts.ts'
+import { checkKeys } from '../crypto/check-keys.ts'
+import { wasExported } from '../crypto/export-record.ts'
+import { ConfigError, KeyError } from '../errors.ts'
+import { ExitCode } from '../exit-codes.ts'
+import type { CheckReport } from '../model/check-report.ts'
+import type { Config } from '../model/config.ts'
+import type { Finding } from '../model/finding.ts'
+import { renderCheckReport, renderTroubles } from '../report/check-report.ts'
+import { waitHealthy } from '../services/health.ts'
+import { resolveSecret } from '../secrets/resolve.ts'
+import { openLedgerMarks } from '../state/ledger-marks.ts'
+import { accessFindings } from '../vault/access.ts'
+import { openExistingVault } from '../vault/open-vault.ts'
+import { placeFindings, vaultSpace } from '../vault/suitable.ts'
+import type { CommandContext, CommandOutcome } from './context.ts'
+import { wirePlanning } from './wire-pull.ts'
+
+/** ms that one check may take; a person may have to answer a question in it. */
+const LIMIT = 60_000
+
+/** `check [host…]`: whether everything that backups need is in order. Exit 4 when something failed; warnings are 0. */
+export async function check(context: CommandContext, names: readonly string[]): Promise<CommandOutcome> {
+  const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env }).catch(
+    (error: unknown) => {
+      if (error instanceof ConfigError) return error
+      throw error
+    },
+  )
+  if (config instanceof ConfigError) return outcome(brokenConfig(config), context)
+  const hosts = selectHosts(config, { names, all: names.length === 0, tag: undefined })
+  return outcome(
+    await checkAll({ config, hosts, limit: LIMIT }, wireCheck(context, config), context.signal),
+    context,
+  )
+}
+
+function wireCheck(context: CommandContext, config: Config): CheckDependencies {
+  return {
+    ...wirePlanning(context, undefined),
+    checkKeys: (signal) => keyFindings(context, config, signal),
+    openVault: () => openExistingVault(config.vault, { marks: openLedgerMarks(context.env) }),
+    vaultFindings: async () => [
+      ...(await accessFindings(config.vault, process.getuid?.())),
+      ...(await placeFindings(config.vault)),
+    ],
+    vaultSpace: () => vaultSpace(config.vault),
+    waitHealthy,
+  }
+}
+
+/**
+ * As of `key check`, but that a machine may only pull: then it has no identity, or one whose passphrase a person types.
+ */
+async function keyFindings(
+  { env, now }: CommandContext,
+  { encryption }: Config,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  let isAsked = false
+  const findings = await checkKeys(encryption, {
+    resolveSecret,
+    askPassphrase: () => {
+      isAsked = true
+      return Promise.reject(new KeyError('nobody was asked'))
+    },
+    now: now(),
+    signal,
+    wasExported: (fingerprint) => wasExported(env, fingerprint),
+  })
+  const hasNone = encryption.mode === 'recipients' && encryption.identity === undefined
+  if (!isAsked && !hasNone) return findings
+  return findings.map((one): Finding => {
+    if (one.check !== 'identity-opens' || one.outcome !== 'failed') return one
+    if (isAsked)
+      return {
+        ...one,
+        outcome: 'ok',
+        message: 'a restore asks for the passphrase of the identity',
+        next: undefined,
+      }
+    return {
+      ...one,
+      outcome: 'warning',
+      message: 'the config names no identity: this machine can back up, and not restore',
+      next: 'Where it is to restore, set encryption.identity to the private key file, or to { gpg: KEYID }',
+    }
+  })
+}
+
+function brokenConfig({ problems }: ConfigError): CheckReport {
+  const checks = problems.map(({ file, line, column, path, message, suggestion }) => ({
+    check: 'config' as const,
+    outcome: 'failed' as const,
+    message: `${[file, line, column].filter((part) => part !== undefined).join(':')}: ${path === '' ? '' : `${path}: `}${message}`,
+    next: suggestion,
+  }))
+  return { checks, hosts: [] }
+}
+
+function outcome(report: CheckReport, context: CommandContext): CommandOutcome {
+  const { checks } = report
+  const isFailed = checks.some((one) => one.outcome === 'failed')
+  return {
+    exitCode: isFailed ? ExitCode.damage : ExitCode.done,
+    text: renderCheckReport(report, context),
+    quiet: renderTroubles(report),
+    json: { ok: !isFailed, checks },
+  }
+}

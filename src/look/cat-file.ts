@@ -1,0 +1,112 @@
+import { once } from 'node:events'
+import { DamageError, UsageError } from '../errors.ts'
+import { pathFromJson, printable } from '../model/path-bytes.ts'
+import { isStream } from '../model/snapshot.ts'
+import { sourceIndex } from '../restore/contents.ts'
+import { dumpName, indexParts, type LookDependencies, type LookedAt } from './dependencies.ts'
+import { locateDump, openNeeded, readFiles } from './read-files.ts'
+import { rememberDamage } from './remember-damage.ts'
+import { shownAddress, type FoundPath } from './resolve-path.ts'
+
+/**
+ * Writes the bytes of one file, or of a dump, as they were captured. They are proven only when it resolved: throws
+ * DamageError when they are not what the index says, after some of them were written perhaps. Throws UsageError for what
+ * is no file.
+ */
+export async function catFile(
+  at: LookedAt,
+  found: FoundPath,
+  output: NodeJS.WritableStream,
+  dependencies: LookDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  if (isStream(at.source)) return await catDump(at, found, output, dependencies, signal)
+  const member = await fileNamed(at, found, dependencies)
+  for await (const piece of readFiles(at, new Set([member]), dependencies, signal)) {
+    if (piece.kind === 'bytes') await write(output, piece.bytes)
+    if (piece.kind === 'end' && !piece.proven) throw differs(at, member)
+  }
+}
+
+/** The member that has the content: of a hard link the one that it points to. */
+async function fileNamed(
+  at: LookedAt,
+  { member, type }: FoundPath,
+  dependencies: LookDependencies,
+): Promise<string> {
+  if (type === 'file') return member
+  const { snapshot, source } = at
+  const where = `${snapshot.host}/${snapshot.id}`
+  const shown = shownAddress(source.name, member)
+  if (member === '' || type === 'directory') {
+    throw new UsageError(`${member === '' ? source.name : shown} is a directory`, {
+      source: source.name,
+      next: `See what is in it with: relay-backup ls ${where} ${shown}`,
+    })
+  }
+  if (type !== 'hardlink' && type !== 'symlink') {
+    throw new UsageError(`${shown} is a ${(type ?? 'thing').replace('-', ' ')} and has no content`, {
+      source: source.name,
+    })
+  }
+  let link = ''
+  for await (const entry of sourceIndex(snapshot, source, indexParts(dependencies))) {
+    if (entry.link !== undefined && pathFromJson(entry.path).toString('latin1') === member) {
+      link = pathFromJson(entry.link).toString('latin1')
+    }
+  }
+  if (type === 'hardlink') return link
+  throw new UsageError(`${shown} is a symbolic link to ${printable(Buffer.from(link, 'latin1'))}`, {
+    source: source.name,
+    next: 'Name the file that it points to',
+  })
+}
+
+async function catDump(
+  at: LookedAt,
+  { member }: FoundPath,
+  output: NodeJS.WritableStream,
+  dependencies: LookDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  const { source, snapshot } = at
+  const [only] = source.archives
+  const archive =
+    member === '' && source.archives.length === 1
+      ? only
+      : source.archives.find((one) => dumpName(one) === member)
+  if (archive === undefined) {
+    throw new UsageError(`${source.name} has ${source.archives.length} files`, {
+      source: source.name,
+      next: `Name one of them: ${source.archives.map((one) => `${source.name}:${dumpName(one)}`).join(', ')}`,
+    })
+  }
+  let bytes = 0
+  try {
+    for await (const chunk of await openNeeded(locateDump(at, archive.file), dependencies)) {
+      signal.throwIfAborted()
+      bytes += (chunk as Buffer).length
+      await write(output, chunk as Buffer)
+    }
+    if (bytes !== archive.plainBytes) throw differs(at, dumpName(archive))
+  } catch (error) {
+    await rememberDamage([{ snapshot, file: archive.file }], error, dependencies, signal)
+    throw error
+  }
+}
+
+/** The error for content that the index does not have. */
+export function differs({ snapshot, source }: LookedAt, member: string): DamageError {
+  return new DamageError(
+    'file-differs',
+    `${shownAddress(source.name, member)} is not as it was captured: its hash differs`,
+    {
+      source: source.name,
+      next: `Take it from another snapshot, and run: relay-backup verify ${snapshot.host}`,
+    },
+  )
+}
+
+async function write(output: NodeJS.WritableStream, bytes: Buffer): Promise<void> {
+  if (!output.write(bytes)) await once(output, 'drain')
+}

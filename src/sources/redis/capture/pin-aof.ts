@@ -1,0 +1,179 @@
+import { randomBytes } from 'node:crypto'
+import { SourceError } from '../../../errors.ts'
+import { decodeText, fieldsOf } from '../../../model/talk.ts'
+import type { Lease } from '../../../remote/contract.ts'
+import type { Session } from '../talk/session.ts'
+import { nameOf, refusal } from '../failures.ts'
+import { connectRedis } from '../talk/connect.ts'
+import { ReplyError } from '../talk/connection.ts'
+import type { RedisConnection } from '../talk/connection.ts'
+import { REWRITES } from '../talk/inspect.ts'
+import { waitWhile } from './children.ts'
+import type { Fields } from './children.ts'
+import { readAccess } from './read-access.ts'
+
+const PIN = `pin the AOF (CONFIG SET ${REWRITES})`
+
+/** The append-only files, linked aside on the server while Redis does not rewrite them. Disposing it puts everything back. */
+export interface PinnedAof extends AsyncDisposable {
+  /** Absolute; the files are in `<tree>/<member>/<name>`. */
+  readonly tree: string
+  readonly bytes: number
+  /** Puts everything back and says what could not be. Idempotent. */
+  release(): Promise<void>
+}
+
+/** Somebody may ask for rewrites by hand, over and over. */
+const MOST_ATTEMPTS = 10
+
+/**
+ * Keeps Redis from rewriting its AOF and links its files aside, under a lease. `name` is the directory of a
+ * multi-part AOF, or the single file. Throws SourceError.
+ */
+export async function pinAof(session: Session, directory: string, name: string): Promise<PinnedAof> {
+  const { context, location } = session
+  await using connection = await connectRedis(session)
+  const percentage = await rewritePercentage(session, connection)
+  const lease = await context.host.lease(
+    {
+      script: 'sources/redis/aof',
+      patience: 'work',
+      args: [
+        ...session.server,
+        ...[directory, randomBytes(6).toString('hex'), location.member, name, percentage],
+      ],
+      privilege: context.privilege,
+      title: 'pinning the AOF of Redis on the server',
+    },
+    { firstLines: session.lines, signal: context.signal },
+  )
+  try {
+    await answer(session, lease, 'pinned')
+    for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt += 1) {
+      await waitForRewrites(session, connection)
+      lease.send('link')
+      const [kib, tree, linked] = await answer(session, lease, 'linked')
+      await waitForRewrites(session, connection)
+      lease.send('look')
+      const [now] = await answer(session, lease, 'generation')
+      if (now === linked) return new Pinned(session, lease, decodeText(tree), Number(kib) * 1024)
+    }
+    throw rewritesGoOn(session, 'one always came in between')
+  } catch (error) {
+    await lease[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** Empty where the server does not tell: without CONFIG its rewrites go on. */
+async function rewritePercentage({ config }: Session, connection: RedisConnection): Promise<string> {
+  const reply = await connection.ask('CONFIG', 'GET', REWRITES)
+  if (reply instanceof ReplyError) {
+    if (/^NOPERM|unknown command/i.test(reply.message)) return ''
+    throw refusal(config, PIN, reply.message)
+  }
+  return Array.isArray(reply) && reply.length === 2 ? String(reply[1]) : ''
+}
+
+function waitForRewrites(session: Session, connection: RedisConnection): Promise<void> {
+  const isOne = (fields: Fields): string | undefined =>
+    fields.get('aof_rewrite_in_progress') === '1' || fields.get('aof_rewrite_scheduled') === '1'
+      ? 'an AOF rewrite'
+      : undefined
+  return waitWhile(session, connection, isOne, (text) => rewritesGoOn(session, text))
+}
+
+/** The fields of the record that the script says next. Throws SourceError when it says another one. */
+async function answer(session: Session, lease: Lease, word: string): Promise<readonly string[]> {
+  const line = await lease.nextLine(session.context.signal)
+  const [said, ...fields] = line === undefined ? [] : fieldsOf(line)
+  if (said === word) return fields
+  if (said === 'failed') throw failure(session, fields[0] ?? '', fields[1] ?? '')
+  const exit = await lease.release()
+  throw new SourceError('redis-aof-hold', 'Pinning the AOF on the server was cut off', {
+    exitStatus: exit.status,
+    stderr: exit.stderr,
+    next: 'Pull again.',
+  })
+}
+
+class Pinned implements PinnedAof {
+  readonly #session: Session
+  readonly #lease: Lease
+  readonly tree: string
+  readonly bytes: number
+  #released: Promise<void> | undefined
+
+  constructor(session: Session, lease: Lease, tree: string, bytes: number) {
+    this.#session = session
+    this.#lease = lease
+    this.tree = tree
+    this.bytes = bytes
+  }
+
+  release(): Promise<void> {
+    this.#released ??= this.#release()
+    return this.#released
+  }
+
+  async #release(): Promise<void> {
+    const { context, config } = this.#session
+    const exit = await this.#lease.release()
+    const lines: string[] = []
+    for (;;) {
+      const line = await this.#lease.nextLine(AbortSignal.timeout(5000)).catch(() => undefined)
+      if (line === undefined) break
+      lines.push(line)
+    }
+    const kept = lines.map(fieldsOf).find(([word]) => word === 'kept')
+    if (kept !== undefined || exit.status !== 0) {
+      context.notice({
+        code: 'redis-setting-kept',
+        message: `${nameOf(config)} may still have auto-aof-rewrite-percentage 0: ${kept?.[1] ?? 'the script on the server was cut off'}`,
+        next: 'The next pull puts it back; at once it is done by redis-cli CONFIG SET auto-aof-rewrite-percentage 100.',
+      })
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release().catch(() => {})
+    await this.#lease[Symbol.asyncDispose]()
+  }
+}
+
+function failure(session: Session, code: string, text: string): SourceError {
+  const redis = nameOf(session.config)
+  switch (code) {
+    case 'link':
+      return new SourceError(
+        'redis-aof-link',
+        `uid ${session.context.probe.uid} can't pin the append-only files: hard links in ${session.location.directory} are not permitted`,
+        {
+          stderr: text,
+          next: session.context.privilege
+            ? readAccess(session)
+            : 'Set `sudo: true` for this host, or connect as the user that Redis runs as: only the owner may link its files (fs.protected_hardlinks). `capture: rdb` needs no links.',
+        },
+      )
+    case 'absent':
+      return new SourceError('redis-aof-absent', `${redis} has no append-only files at ${text}`, {
+        next: 'Set `capture: rdb` for this source, or turn on appendonly in Redis.',
+      })
+    case 'cli':
+      return new SourceError(
+        'no-redis-cli',
+        `The server has no redis-cli, and without it a setting of ${redis} could not be put back when we are gone`,
+        {
+          next: 'Install it there (Debian, Ubuntu: apt-get install redis-tools; Alpine: apk add redis). `capture: rdb` does without.',
+        },
+      )
+    default:
+      return refusal(session.config, PIN, text)
+  }
+}
+
+function rewritesGoOn({ config }: Session, text: string): SourceError {
+  return new SourceError('redis-aof-rewrites', `${nameOf(config)} keeps rewriting its AOF: ${text}`, {
+    next: 'Look on the server who calls BGREWRITEAOF (redis-cli INFO persistence), then pull again.',
+  })
+}

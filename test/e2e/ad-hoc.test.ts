@@ -1,0 +1,51 @@
+import { cp, mkdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { runCli, type CliResult } from '../lab/cli.ts'
+import { startWorld, type World } from '../lab/world.ts'
+
+let world: World
+beforeEach(async () => {
+  world = await startWorld()
+})
+afterEach(() => world[Symbol.asyncDispose]())
+
+/** Runs it as a user whose SSH key and known hosts lie where ssh has them. */
+async function asUser(...args: string[]): Promise<CliResult> {
+  const home = join(world.home, 'home')
+  await mkdir(join(home, '.ssh'), { recursive: true, mode: 0o700 })
+  const { identityFile, knownHosts } = world.sshd.sshConfig() as { identityFile: string; knownHosts: string }
+  await cp(identityFile, join(home, '.ssh', 'id_ed25519'))
+  await cp(knownHosts, join(home, '.ssh', 'known_hosts'))
+  return await runCli(args, { cwd: world.home, env: { HOME: home, SSH_AUTH_SOCK: '' } })
+}
+
+test('an ad-hoc target takes the paths of the snapshot, and leaves no host in the vault', async () => {
+  await rename(join(world.deployment, 'data'), join(world.deployment, 'd2'))
+  await rename(join(world.deployment, 'logs'), join(world.deployment, 'l2'))
+  const { redis_data, config } = world.config.hosts['prod']!.sources
+  world.config.hosts['prod']!.sources = {
+    redis_data: redis_data!,
+    data: { kind: 'files', path: 'd2' },
+    logs: { kind: 'files', paths: ['l2', 'docker-compose.yml'] },
+    config: { ...config, paths: ['.env'] },
+  }
+  await world.writeConfig()
+  expect(await world.cli('pull')).toMatchObject({ code: 0 })
+  const target = `root@127.0.0.1:${(world.sshd.sshConfig() as { port: number }).port}`
+  const fresh = join(world.home, 'fresh')
+  const restore = ['restore', 'prod/latest', '--host', target, '--deployment', fresh]
+  const files = ['--source', 'data', 'logs', 'config']
+  const planned = JSON.parse((await asUser(...restore, ...files, '--dry-run', '--json')).stdout) as {
+    plan: { units: { target: string }[] }
+  }
+  const targets = ['d2', 'l2', 'docker-compose.yml', '.env'].map((name) => join(fresh, name))
+  expect(planned.plan.units.map((unit) => unit.target).sort()).toEqual(targets.sort())
+
+  const restored = await asUser(...restore, ...files, '--yes')
+  expect(restored.code, restored.stderr + restored.stdout).toBe(0)
+  const listed = JSON.parse((await world.cli('list', '--json')).stdout) as { hosts: { host: string }[] }
+  expect(listed.hosts.map(({ host }) => host)).toEqual(['prod'])
+  const shown = await world.cli('show', 'latest')
+  expect(shown.code, shown.stderr).toBe(0)
+})

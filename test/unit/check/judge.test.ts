@@ -1,0 +1,96 @@
+import { expect, test } from 'vitest'
+import { judgeBackup, judgeClock, judgeLeftovers, judgeSpace, judgeTools } from '../../../src/check/judge.ts'
+import type { HostProbe } from '../../../src/remote/contract.ts'
+import type { RunRecord } from '../../../src/model/run-record.ts'
+import type { Snapshot } from '../../../src/vault/contract.ts'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+
+const probe = {
+  access: 'shell',
+  tar: 'gnu',
+  findPrintf: true,
+  versions: { tar: '1.34', zstd: '1.5.4', gzip: '1.12' },
+} as HostProbe
+
+test.each([
+  ['all there', probe, 'auto', [['ok', 'tar 1.34, zstd 1.5.4, gzip 1.12']]],
+  ['no zstd', { ...probe, versions: { tar: '1.34' } }, 'auto', [['warning', /no zstd/]]],
+  ['no zstd that nobody wants', { ...probe, versions: { gzip: '1.12' } }, 'gzip', [['ok', 'gzip 1.12']]],
+  ['no tar', { ...probe, tar: undefined }, 'auto', [['failed', /no tar/]]],
+  ['busybox', { ...probe, tar: 'busybox', findPrintf: false }, 'auto', [['warning', /no GNU tar/]]],
+  ['SFTP', { ...probe, access: 'sftp' }, 'auto', [['ok', /SFTP only/]]],
+] as const)('tools: %s', (_name, given, kind, expected) => {
+  const judged = judgeTools(given as HostProbe, { compression: { kind } as never })
+  expect(judged.map(({ outcome, message }) => [outcome, message])).toEqual(
+    expected.map(([outcome, says]) => [
+      outcome,
+      typeof says === 'string' ? says : expect.stringMatching(says),
+    ]),
+  )
+})
+
+test('space: enough, less than the next operation takes, nothing left, not known', () => {
+  const need = { bytes: 2 ** 30, what: 'a full pull' }
+  const says = (free: number | undefined) => judgeSpace('here', free, need).map(({ outcome }) => outcome)
+  expect(says(2 ** 31)).toEqual(['ok'])
+  expect(says(2 ** 30)).toEqual(['ok'])
+  expect(says(2 ** 30 - 1)).toEqual(['warning'])
+  expect(says(2 ** 20)).toEqual(['failed'])
+  expect(says(undefined)).toEqual([])
+})
+
+test('the clock: right within a minute on either side of the question', () => {
+  expect(judgeClock(1_000_000, 995_000, 1_005_000).outcome).toBe('ok')
+  expect(judgeClock(1_000_000 + MINUTE, 1_000_000, 1_000_000).outcome).toBe('ok')
+  expect(judgeClock(HOUR + 5000, 1000, 5000).message).toBe("the server's clock is 1h ahead of this machine's")
+  expect(judgeClock(1000, HOUR + 1000, HOUR + 9000).message).toBe(
+    "the server's clock is 1h behind this machine's",
+  )
+})
+
+test('leftovers: an open journal fails, services that stand still warn, what is kept is told', () => {
+  const none = { openJournals: [], quiesced: [], kept: [] }
+  expect(judgeLeftovers('prod', none)).toEqual([{ outcome: 'ok', message: 'nothing of ours is left there' }])
+  const kept = [
+    { name: 'restore-1', bytes: 2 ** 20 },
+    { name: 'lock-note', bytes: 4096 },
+  ]
+  expect(judgeLeftovers('prod', { ...none, kept })[0]).toMatchObject({
+    outcome: 'ok',
+    message: expect.stringContaining('1 restore replaced is kept, 1.0 MiB') as string,
+  })
+  const both = judgeLeftovers('prod', { openJournals: ['a'], quiesced: ['b'], kept })
+  expect(both.map(({ outcome }) => outcome)).toEqual(['failed', 'warning'])
+})
+
+const now = new Date('2026-03-03T12:00:00Z')
+const snapshot = (id: string, more: object = {}) =>
+  ({
+    host: 'prod',
+    id,
+    retired: false,
+    manifest: { purpose: 'pull', complete: true, sources: [] },
+    ...more,
+  }) as unknown as Snapshot
+const pulled = (outcome: RunRecord['outcome'], more: object = {}) =>
+  ({ operation: 'pull', outcome, finishedAt: '2026-03-03T11:00:00Z', ...more }) as RunRecord
+
+test.each([
+  ['none', [], [], [['warning', /no complete backup yet/]]],
+  ['fresh', [snapshot('20260303T020000Z')], [pulled('done')], [['ok', /^prod\/20260303T020000Z, 10h ago$/]]],
+  ['old', [snapshot('20260301T020000Z')], [], [['warning', /was made 2d 10h ago/]]],
+  [
+    'fresh, and the last pull failed',
+    [snapshot('20260303T020000Z')],
+    [pulled('failed', { error: { code: 'x', message: 'no route' } })],
+    [['warning', /the last pull, 1h ago, failed: no route/]],
+  ],
+  ['damaged', [snapshot('20260303T020000Z', { damage: [{}] })], [], [['failed', /was found damaged/]]],
+] as const)('the newest backup: %s', (_name, snapshots, runs, expected) => {
+  const judged = judgeBackup('prod', snapshots, runs, now)
+  expect(judged.map(({ outcome, message }) => [outcome, message])).toEqual(
+    expected.map(([outcome, says]) => [outcome, expect.stringMatching(says)]),
+  )
+})
