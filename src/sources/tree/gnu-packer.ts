@@ -148,7 +148,7 @@ export function gnuPacker(context: CaptureContext, roots: readonly Root[]): Pack
 
   async function* asked(members: AsyncIterable<Buffer>, expected: ExpectedMembers): AsyncGenerator<Buffer> {
     for await (const member of members) {
-      expected.ask(member.toString('latin1'))
+      expected.ask(member)
       yield member
     }
   }
