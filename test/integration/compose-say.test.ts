@@ -64,7 +64,7 @@ it('a Compose file that names PWD is read as by a person in its directory; any o
   const changed = (hash: string): Promise<readonly string[]> =>
     changedServices(
       host,
-      { manager: 'compose', project: 'app', args, data: [], rest: ['app'] },
+      { manager: 'compose', project: 'app', args, renew: false, data: [], rest: ['app'] },
       { services: [{ name: 'app', image: 'x', hashes: [hash] }], unseen: [] },
       { privilege: undefined, signal: new AbortController().signal },
     )
