@@ -23,7 +23,20 @@ const pure = [
     'wrap-in-tar',
   ].map((name) => `archive/${name}`),
 ]
-const operationUses = [...contracts, ...pure, ...kinds, 'retention']
+// Functions that work on a server through nothing but its RemoteHost: a test gives them another host, not a stand-in.
+const throughHost = [
+  'compose-needs',
+  'container-make',
+  'container-services',
+  'deployment-services',
+  'health',
+  'quiesce',
+  'settle-quiesced',
+  'source-container',
+  'versions',
+  'volume',
+].map((name) => `services/${name}`)
+const operationUses = [...contracts, ...pure, ...throughHost, ...kinds, 'retention']
 const allowed = {
   model: [],
   retention: [],

@@ -15,6 +15,8 @@ import { bounded, failed } from './bounded.ts'
 import type { CheckDependencies } from './dependencies.ts'
 import { judgeBackup, judgeClock, judgeLeftovers, judgeSpace, judgeTools, type Judged } from './judge.ts'
 import { largest, type OpenedVault } from './opened-vault.ts'
+import { waitHealthy } from '../services/health.ts'
+import { checkQuiesce } from '../services/quiesce.ts'
 
 interface Bound {
   readonly limit: number
@@ -179,7 +181,7 @@ async function checkSource(
 /** The services that a restore stops and starts, as far as they can be found without that, and their health. */
 async function checkServices(
   { host, remote, deployment, signal }: Visit,
-  { lookAtVersions, checkQuiesce, waitHealthy }: CheckDependencies,
+  { lookAtVersions }: CheckDependencies,
 ): Promise<readonly Judged[]> {
   const { services, sudo } = host
   const found: Judged[] = []

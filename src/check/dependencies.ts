@@ -3,7 +3,7 @@ import type { Finding } from '../model/finding.ts'
 import type { LookDependencies } from '../pull/look-at-sources.ts'
 import type { RemoteHost } from '../remote/contract.ts'
 import type { VisitDependencies } from '../runs/visit.ts'
-import type { LookAtVersions, WaitHealthy } from '../services/contract.ts'
+import type { LookAtVersions } from '../services/contract.ts'
 import type { Vault } from '../vault/contract.ts'
 
 /** The parts that `check` is wired from. None of them changes anything. */
@@ -22,7 +22,6 @@ export interface CheckDependencies extends VisitDependencies, LookDependencies {
     options: { readonly sudo: boolean; readonly signal: AbortSignal },
   ) => Promise<void>
   readonly lookAtVersions: LookAtVersions
-  readonly waitHealthy: WaitHealthy
   readonly now: () => Date
 }
 

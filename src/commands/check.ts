@@ -10,7 +10,6 @@ import type { CheckReport } from '../model/check-report.ts'
 import type { Config } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { renderCheckReport, renderTroubles } from '../report/check-report.ts'
-import { waitHealthy } from '../services/health.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
 import { openLedgerMarks } from '../state/ledger-marks.ts'
 import { accessFindings } from '../vault/access.ts'
@@ -48,7 +47,6 @@ function wireCheck(context: CommandContext, config: Config): CheckDependencies {
       ...(await placeFindings(config.vault)),
     ],
     vaultSpace: () => vaultSpace(config.vault),
-    waitHealthy,
   }
 }
 

@@ -10,9 +10,6 @@ import {
   renderMigrationReport,
 } from '../report/migration-summary.ts'
 import { errorTroubles, findingTroubles } from '../report/trouble-line.ts'
-import { readComposeNeeds } from '../services/compose-needs.ts'
-import { lookAtMakes } from '../services/container-make.ts'
-import { findDeploymentServices } from '../services/deployment-services.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { ask } from './question.ts'
 import { wireRestore } from './wire-restore.ts'
@@ -61,9 +58,6 @@ export async function migrate(
     },
     {
       restore: wired.dependencies,
-      findDeploymentServices,
-      readComposeNeeds,
-      lookAtMakes,
       confirm: (plan) => confirmPlan(context, plan, flags.yes === true),
     },
     context.signal,

@@ -8,9 +8,6 @@ import { createReporter } from '../report/reporter.ts'
 import { renderRollbackReport, rollbackReportToJson } from '../report/rollback-summary.ts'
 import { rollbackHost } from '../rollback/rollback-host.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
-import { findPlacedServices } from '../services/container-services.ts'
-import { settleQuiesced } from '../services/settle-quiesced.ts'
-import { findSourceContainer } from '../services/source-container.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { ask } from './question.ts'
@@ -49,11 +46,8 @@ export async function rollback(
       vault: await openExistingVault(config.vault),
       reporter,
       now: context.now,
-      findPlacedServices,
-      settleQuiesced,
       lockDeployment,
       resolveSecret,
-      findContainer: findSourceContainer,
       confirm: (what) => confirm(context, flags, host.name, what),
     },
     context.signal,

@@ -16,10 +16,6 @@ import type { VisitDependencies } from '../runs/visit.ts'
 import { openLog } from '../report/log.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
 import { findHelper } from '../services/helper.ts'
-import { findSourceContainer } from '../services/source-container.ts'
-import { findVolume } from '../services/volume.ts'
-import { checkQuiesce, quiesceServices } from '../services/quiesce.ts'
-import { settleQuiesced } from '../services/settle-quiesced.ts'
 import { lookAtVersions } from '../services/versions.ts'
 import { chooseCompression } from '../sources/compression-choice.ts'
 import { sourceOf } from '../sources/registry.ts'
@@ -82,7 +78,8 @@ export async function wirePull(
   const throttle = limits.bandwidth === undefined ? undefined : createThrottle(limits.bandwidth)
   return {
     dependencies: {
-      ...remoteParts(wireVisits(context, reporter)),
+      ...wireVisits(context, reporter),
+      lookAtVersions,
       vault,
       encryptor,
       writeArchive,
@@ -91,12 +88,9 @@ export async function wirePull(
       listings: openListingStore(listingsDirectory(context.env)),
       throttle: (stream) => throttle?.(stream) ?? stream,
       resolveSecret,
-      findContainer: findSourceContainer,
       sourceOf,
       lockDeployment,
       serverOf: (ssh) => serverOf(ssh, context.signal),
-      quiesceServices,
-      settleQuiesced,
       reporter,
       now: context.now,
       tool: TOOL,
@@ -112,8 +106,8 @@ export function wirePlanning(context: CommandContext, vault: PlanDependencies['v
     lookAtDeploymentLock,
     now: context.now,
     // The plan itself says what is not honoured.
-    ...remoteParts(visitsBy(sshConnector(context, () => {}))),
-    findContainer: findSourceContainer,
+    ...visitsBy(sshConnector(context, () => {})),
+    lookAtVersions,
     resolveSecret,
     sourceOf,
     describeCompression: (host, probe) => {
@@ -122,12 +116,6 @@ export function wirePlanning(context: CommandContext, vault: PlanDependencies['v
       return wire === store ? `${store} on the server` : `${store} on this machine`
     },
   }
-}
-
-function remoteParts(
-  visits: VisitDependencies,
-): VisitDependencies & Pick<PullDependencies, 'findVolume' | 'checkQuiesce' | 'lookAtVersions'> {
-  return { ...visits, checkQuiesce, findVolume, lookAtVersions }
 }
 
 /** How servers are reached. A live list of the reporter ends before somebody at the terminal is asked. */

@@ -7,9 +7,6 @@ import type { Config } from '../model/config.ts'
 import type { RestorePlan } from '../model/restore-report.ts'
 import type { RestoreDependencies } from '../restore/dependencies.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
-import { findContainerServices } from '../services/container-services.ts'
-import { waitHealthy } from '../services/health.ts'
-import { findImages } from '../services/versions.ts'
 import { restorableOf } from '../sources/registry.ts'
 import type { CommandContext } from './context.ts'
 import { askSecret } from './secret-prompt.ts'
@@ -44,9 +41,6 @@ export async function wireRestore(
       openArchive,
       passTree,
       restorableOf,
-      waitHealthy,
-      findContainerServices,
-      findImages,
       confirm,
     },
     [Symbol.asyncDispose]: () => pull[Symbol.asyncDispose](),

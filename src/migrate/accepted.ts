@@ -1,9 +1,9 @@
 import { printable } from '../model/path-bytes.ts'
-import { decodeField, fieldLines } from '../model/talk.ts'
+import { decodeText, fieldLines } from '../model/talk.ts'
 import type { RemoteHost } from '../remote/contract.ts'
 import type { WorkPlace } from '../runs/visit.ts'
 import { scriptFailure } from '../restore/server/failure.ts'
-import { allKinds } from '../sources/registry.ts'
+import { allKinds, logSuffixes } from '../sources/registry.ts'
 
 interface Place extends WorkPlace {
   readonly id: string
@@ -20,22 +20,27 @@ export async function tellAccepted(remote: RemoteHost, from: string, place: Plac
   const { deployment, id, privilege, signal } = place
   const title = 'looking for what it had accepted'
   const result = await remote.run(
-    { script: 'migrate/accepted', patience: 'work', args: [deployment, id], privilege, title },
+    {
+      script: 'migrate/accepted',
+      patience: 'work',
+      args: [deployment, id, 'list', ...logSuffixes()],
+      privilege,
+      title,
+    },
     { signal },
   )
   const lines = fieldLines(result.stdout)
   if (result.status !== 0 || !lines.some(([verb]) => verb === 'end'))
     throw scriptFailure(remote, title, result)
-  const path = (field: string | undefined): string => decodeField(field ?? '').toString('utf8')
   const told: string[] = []
   for (const [, number, tree] of lines.filter(([verb]) => verb === 'unit')) {
     const of = (verb: string) => lines.filter((line) => line[0] === verb && line[1] === number)
-    const aofs = of('aof').map((line) => ({ offset: line[2] ?? '-', file: path(line[3]) }))
-    for (const { offset, file } of aofs.filter((one) => one.file.startsWith(`${path(tree)}/`))) {
+    const logs = of('log').map((line) => ({ offset: decodeText(line[2]), file: decodeText(line[3]) }))
+    for (const { offset, file } of logs.filter((one) => one.file.startsWith(`${decodeText(tree)}/`))) {
       const written = logOf(file)
       if (written === undefined) continue
       const { title, log } = written
-      if (offset === '-') {
+      if (offset === '') {
         told.push(
           `${title} has rewritten its ${log.title} there, so how many writes it accepted is not known: ${printable(file)}`,
         )
@@ -56,8 +61,8 @@ export async function tellAccepted(remote: RemoteHost, from: string, place: Plac
       )
     }
     const changed = Number(of('changed')[0]?.[2] ?? 0)
-    const names = of('name').map((line) => printable(path(line[2])))
-    if (changed > 0 && aofs.length === 0) {
+    const names = of('name').map((line) => printable(decodeText(line[2])))
+    if (changed > 0 && logs.length === 0) {
       told.push(
         `${changed} ${changed === 1 ? 'file was' : 'files were'} written there after the last pull of ${from}: ${names.join(', ')}${changed > names.length ? ', …' : ''}`,
         `Copy from there to ${from} what it lacks.`,

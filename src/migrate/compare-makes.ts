@@ -3,9 +3,9 @@ import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { RemoteHost } from '../remote/contract.ts'
 import type { ContainerMake } from '../services/contract.ts'
-import type { MigrateDependencies } from './dependencies.ts'
 import type { MigrationRun } from './migration-run.ts'
 import { configuredPrivilege } from '../runs/visit.ts'
+import { lookAtMakes } from '../services/container-make.ts'
 
 /**
  * Compares the containers that were started on TO with those that ran on FROM. Returns what is worth knowing; throws
@@ -15,7 +15,6 @@ import { configuredPrivilege } from '../runs/visit.ts'
 export async function compareMakes(
   { plan, to, services, makes, images, acceptMissing }: MigrationRun,
   remote: RemoteHost,
-  { lookAtMakes }: MigrateDependencies,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   if (makes.length === 0 || (services.to.manager !== 'compose' && services.to.manager !== 'docker')) return []

@@ -75,7 +75,7 @@ export async function cutOver(
       accept: (remote: RemoteHost) => {
         lap(`starting on ${plan.to}`)
         log.step(plan.to, `comparing its containers with those of ${plan.from}`)
-        return compareMakes(run, remote, dependencies, signal)
+        return compareMakes(run, remote, signal)
       },
       ready: async () => {
         lap(`bringing it to ${plan.to}, with its data services`)

@@ -1,13 +1,9 @@
 import type { MigrationPlan } from '../model/migration-report.ts'
 import type { RestoreDependencies } from '../restore/dependencies.ts'
-import type { FindDeploymentServices, LookAtMakes, ReadComposeNeeds } from '../services/contract.ts'
 
 /** The parts a migration is wired from: it pulls and restores. */
 export interface MigrateDependencies {
   readonly restore: Omit<RestoreDependencies, 'confirm'>
-  readonly findDeploymentServices: FindDeploymentServices
-  readonly readComposeNeeds: ReadComposeNeeds
-  readonly lookAtMakes: LookAtMakes
   /** Shows the plan and asks; resolves with whether to go on. */
   readonly confirm: (plan: MigrationPlan) => Promise<boolean>
 }

@@ -13,6 +13,9 @@ import type { MissingVolume, MovedSource } from './plan.ts'
 import { volumesToMake, type VolumesToMake } from './volumes.ts'
 import { lookAtEngines, type EngineVersions } from './engine-versions.ts'
 import { kindOf } from '../sources/registry.ts'
+import { lookAtMakes } from '../services/container-make.ts'
+import { findDeploymentServices } from '../services/deployment-services.ts'
+import { findImages } from '../services/versions.ts'
 
 /** Both servers as they are. */
 export interface BothLooks {
@@ -43,8 +46,7 @@ export async function lookAtBoth(
   step: (text: string) => void,
 ): Promise<BothLooks> {
   const { host: from, signal } = fromVisit
-  const { restore, findDeploymentServices } = dependencies
-  const { pull } = restore
+  const { pull } = dependencies.restore
   await using toVisit = await visit(to, { shellFor: 'migrate', step }, pull, signal)
   const { sources } = selectSources(from, undefined, fromVisit.probe.existing)
   const missingVolumes: MissingVolume[] = []
@@ -67,7 +69,7 @@ export async function lookAtBoth(
   }))
   const toLook = await lookAtSide(toSide, targets.flat(), pull)
 
-  const fromContainers = await containersOfSource(fromSide, fromPaths, sources, dependencies)
+  const fromContainers = await containersOfSource(fromSide, fromPaths, sources)
   let toContainers: DeploymentServices | undefined
   if (
     fromContainers !== undefined &&
@@ -88,15 +90,13 @@ export async function lookAtBoth(
   const images =
     toContainers === undefined
       ? new Map<string, string | undefined>()
-      : await findDeploymentServices.images(toVisit.remote, names, {
+      : await findImages(toVisit.remote, names, {
           privilege: configuredPrivilege(to),
           signal,
         })
   const needs =
-    fromContainers === undefined
-      ? undefined
-      : await lookAtNeeds(fromSide, toSide, fromContainers, dependencies.readComposeNeeds, signal)
-  const makes = await dependencies.lookAtMakes(
+    fromContainers === undefined ? undefined : await lookAtNeeds(fromSide, toSide, fromContainers, signal)
+  const makes = await lookAtMakes(
     fromVisit.remote,
     { containers: moved.map(({ id }) => id) },
     { privilege: configuredPrivilege(from), signal },
@@ -152,7 +152,7 @@ async function placeSide(
   pull: MigrateDependencies['restore']['pull'],
   missing: ((volume: string, error: RelayError) => void) | undefined,
 ): Promise<{ readonly side: Side; readonly paths: readonly (readonly string[])[] }> {
-  const paths = await sourcePaths(sources, place, pull, missing)
+  const paths = await sourcePaths(sources, place, missing)
   const replacement = { services: place.host.services, ...replaced(paths.flat()) }
   const chosen = await privilegeToReplace(place, pull, replacement)
   return { side: { ...place, privilege: chosen.privilege, chosen }, paths }
@@ -168,7 +168,6 @@ async function containersOfSource(
   { host, remote, deployment, signal }: Side,
   paths: readonly string[],
   sources: readonly SourceConfig[],
-  { findDeploymentServices }: MigrateDependencies,
 ): Promise<DeploymentServices | undefined> {
   if (!isContainers(host.services)) return undefined
   // What a source names as its server is what the last pull is taken from.

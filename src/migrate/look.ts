@@ -10,7 +10,7 @@ import { choosePrivilege, lookAtAccess, type ChosenPrivilege } from '../runs/pri
 import type { Visit } from '../runs/visit.ts'
 import { kindOf } from '../sources/registry.ts'
 import { enginePrograms } from './engine-versions.ts'
-import type { DeploymentServices, FindHelper, FindVolume } from '../services/contract.ts'
+import type { DeploymentServices, FindHelper } from '../services/contract.ts'
 
 /** What migrate-look.sh found. */
 export interface MachineLook {
@@ -104,12 +104,11 @@ export function parseMachine(stdout: Buffer): MachineLook | undefined {
 
 /**
  * Where FROM's sources lie on a host: as it has them configured, else as FROM has. Absolute, in the config's order. A
- * volume that is not there is handed to `missing` and lies nowhere; else throws as FindVolume does.
+ * volume that is not there is handed to `missing` and lies nowhere; else throws as locateSource does.
  */
 export async function sourcePaths(
   sources: readonly SourceConfig[],
   place: Visit,
-  dependencies: { readonly findVolume: FindVolume },
   missing?: (volume: string, error: SourceError) => void,
 ): Promise<readonly (readonly string[])[]> {
   const { host, deployment } = place
@@ -117,7 +116,7 @@ export async function sourcePaths(
   for (const source of sources) {
     const there = host.sources.find((one) => one.name === source.name && one.kind === source.kind) ?? source
     const kind = kindOf(there.kind)
-    const located = await locateSource(place, there, dependencies).catch((error: unknown) => {
+    const located = await locateSource(place, there).catch((error: unknown) => {
       const volume = kind.volume?.(there)
       if (missing === undefined || volume === undefined) throw error
       if (!(error instanceof SourceError) || error.code !== 'volume-missing') throw error

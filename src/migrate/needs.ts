@@ -1,9 +1,10 @@
 import { posix } from 'node:path'
 import { decodeField, fieldLines } from '../model/talk.ts'
 import { scriptFailure } from '../restore/server/failure.ts'
-import type { ContainerLook, DeploymentServices, ReadComposeNeeds } from '../services/contract.ts'
+import type { ContainerLook, DeploymentServices } from '../services/contract.ts'
 import type { Side } from './look.ts'
 import { movedContainers } from './moved-containers.ts'
+import { readComposeNeeds } from '../services/compose-needs.ts'
 
 /** Something that FROM's containers were made from, on both servers. */
 export interface Need {
@@ -48,7 +49,6 @@ export async function lookAtNeeds(
   from: Side,
   to: Side,
   containers: DeploymentServices,
-  readComposeNeeds: ReadComposeNeeds,
   signal: AbortSignal,
 ): Promise<Needs> {
   const moved = movedContainers(containers)
@@ -117,8 +117,8 @@ function mounted(moved: readonly ContainerLook[]): Candidate[] {
 }
 
 /** The files that the containers were made from, each set of them once. */
-function composeMakes(moved: readonly ContainerLook[]): readonly Parameters<ReadComposeNeeds>[1][] {
-  const found = new Map<string, Parameters<ReadComposeNeeds>[1]>()
+function composeMakes(moved: readonly ContainerLook[]): readonly Parameters<typeof readComposeNeeds>[1][] {
+  const found = new Map<string, Parameters<typeof readComposeNeeds>[1]>()
   for (const { compose } of moved) {
     if (compose?.directory === undefined || compose.files.length === 0) continue
     const { directory, files, envFiles } = compose

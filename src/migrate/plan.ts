@@ -7,6 +7,7 @@ import type { Starts } from '../restore/launch.ts'
 import type { SideLook } from './look.ts'
 import type { Needs } from './needs.ts'
 import { needFindings } from './plan-needs.ts'
+import { kindOf } from '../sources/registry.ts'
 import { engineFindings, type EngineVersions } from './engine-versions.ts'
 import { containerFindings } from './plan-containers.ts'
 import { serverFindings } from './plan-servers.ts'
@@ -73,6 +74,7 @@ export function planMigration(input: MigrationInput): MigrationPlan {
       ...serverFindings(input),
       ...privilegeFindings(input),
       ...serviceFindings(input),
+      ...loadFindings(input),
       ...engineFindings(input.engines, { from: from.host.name, to: to.host.name }),
       ...containerFindings(input),
       ...needFindings(input),
@@ -84,6 +86,19 @@ export function planMigration(input: MigrationInput): MigrationPlan {
 function projects({ from, to }: MigrationInput): MigrationPlan['compose'] {
   const [source, target] = [from.containers?.named, to.containers?.named]
   return source === undefined || target === undefined ? undefined : { from: source, to: target }
+}
+
+/** A cutover moves files: what is loaded into a server that runs would come from a FROM that is stopped. */
+function loadFindings({ cutover, from, to, sources }: MigrationInput): Finding[] {
+  if (!cutover) return []
+  return sources
+    .filter(({ source }) => kindOf(source.kind).restore.by === 'load')
+    .map(({ source }) => ({
+      check: 'loaded-source',
+      outcome: 'failed',
+      message: `${source.name} (${kindOf(source.kind).title}) is loaded into a server that runs, which a cutover can't do: it moves files while both sides are stopped`,
+      next: `Bring it by itself once nothing writes to it any more: relay-backup pull ${from.host.name} --source ${source.name}, then relay-backup restore --host ${to.host.name} --from ${from.host.name} --source ${source.name}. Leave it out of the config for the cutover.`,
+    }))
 }
 
 function volumeFindings({ to, missingVolumes, volumesMade }: MigrationInput): Finding[] {

@@ -8,12 +8,10 @@ import { listJournals, type RestoreJournal } from '../restore/server/journals.ts
 import { supersededBy } from '../restore/choose-journal.ts'
 import { visit, type Visit, type VisitDependencies } from '../runs/visit.ts'
 import { finishRestore, rollbackRestore } from '../restore/server/settle.ts'
-import type { FindPlacedServices } from '../services/contract.ts'
 import { tellAccepted } from './accepted.ts'
 import { verdict, type SideJournal } from './verdict.ts'
 
 export interface SettleDependencies extends VisitDependencies {
-  readonly findPlacedServices: FindPlacedServices
   /** Asks whether to go on; throws when not. */
   readonly confirm: (what: string) => Promise<void>
 }

@@ -21,6 +21,7 @@ import type { PendingFile, PendingSnapshot } from '../vault/contract.ts'
 import { archiveFileName } from './archive-name.ts'
 import type { PullDependencies } from './dependencies.ts'
 import { nextWithRefusal } from './privilege.ts'
+import { findSourceContainer } from '../services/source-container.ts'
 
 /** Where a source is captured from, with the privilege by which it is read, and where to. */
 export interface PullSourceContext extends Visit {
@@ -272,7 +273,7 @@ function pathsInArchive(config: SourceConfig, deployment: string | undefined): s
 export function captureContext(
   context: PullSourceContext,
   config: SourceConfig,
-  { reporter, resolveSecret, findContainer, createSorter }: PullDependencies,
+  { reporter, resolveSecret, createSorter }: PullDependencies,
 ): PullContext {
   const { host, remote, probe, privilege, signal } = context
   const names = { host: host.name, source: config.name }
@@ -285,7 +286,7 @@ export function captureContext(
     packTar,
     createSorter: <T>() => createSorter<T>(context.pending.scratchPath(`${config.name}.sorting`)),
     findContainer: (reference) =>
-      findContainer(remote, host.services, reference, {
+      findSourceContainer(remote, host.services, reference, {
         deployment: probe.deployment,
         privilege: host.sudo ? 'sudo' : undefined,
         signal,

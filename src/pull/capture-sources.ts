@@ -51,7 +51,7 @@ export async function captureSources(
       if (quiesce === undefined) await capture()
       else {
         const step = (text: string) => reporter.event({ type: 'host-step', host: host.name, step: text })
-        const found = await whileQuiesced(context, quiesce, dependencies, step, capture)
+        const found = await whileQuiesced(context, quiesce, step, capture)
         captured.findings.push(...found)
       }
     } catch (thrown) {

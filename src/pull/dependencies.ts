@@ -5,14 +5,7 @@ import type { RemoteHost } from '../remote/contract.ts'
 import type { Reporter } from '../report/contract.ts'
 import type { VisitDependencies } from '../runs/visit.ts'
 import type { ResolveSecret } from '../secrets/contract.ts'
-import type {
-  CheckQuiesce,
-  FindContainer,
-  FindVolume,
-  QuiesceServices,
-  LookAtVersions,
-  SettleQuiesced,
-} from '../services/contract.ts'
+import type { LookAtVersions } from '../services/contract.ts'
 import type { CapturableSource } from '../sources/contract.ts'
 import type { ListingStore } from '../state/contract.ts'
 import type { Vault } from '../vault/contract.ts'
@@ -27,7 +20,6 @@ export interface PullDependencies extends VisitDependencies {
   readonly listings: ListingStore
   readonly throttle: Throttle
   readonly resolveSecret: ResolveSecret
-  readonly findContainer: FindContainer
   readonly sourceOf: (kind: string) => Promise<CapturableSource>
   /** The same for two hosts that are one server behind several names. */
   readonly serverOf: (ssh: SshConfig) => Promise<string>
@@ -37,10 +29,6 @@ export interface PullDependencies extends VisitDependencies {
     deployment: string,
     options: { readonly sudo: boolean; readonly signal: AbortSignal },
   ) => Promise<AsyncDisposable>
-  readonly findVolume: FindVolume
-  readonly quiesceServices: QuiesceServices
-  readonly checkQuiesce: CheckQuiesce
-  readonly settleQuiesced: SettleQuiesced
   readonly lookAtVersions: LookAtVersions
   readonly reporter: Reporter
   readonly now: () => Date

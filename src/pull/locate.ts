@@ -1,15 +1,11 @@
 import type { SourceConfig } from '../model/config.ts'
-import type { FindVolume } from '../services/contract.ts'
+import { findVolume } from '../services/volume.ts'
 import { kindOf } from '../sources/registry.ts'
 import { requireShell } from '../runs/access.ts'
 import { configuredPrivilege, type Visit } from '../runs/visit.ts'
 
-/** A source with its paths. Only the server knows where a volume lies. Throws as {@link FindVolume} does. */
-export async function locateSource(
-  visit: Visit,
-  source: SourceConfig,
-  { findVolume }: { readonly findVolume: FindVolume },
-): Promise<SourceConfig> {
+/** A source with its paths. Only the server knows where a volume lies. Throws as {@link findVolume} does. */
+export async function locateSource(visit: Visit, source: SourceConfig): Promise<SourceConfig> {
   const kind = kindOf(source.kind)
   const volume = kind.volume?.(source)
   if (volume === undefined) return source

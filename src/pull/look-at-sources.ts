@@ -10,12 +10,11 @@ import type { ChosenPrivilege } from '../runs/privilege.ts'
 import type { Visit } from '../runs/visit.ts'
 import { privilegeToRead, withRefusal } from './privilege.ts'
 import { groupByQuiesce, quiesceRequest } from './quiesce.ts'
+import { checkQuiesce } from '../services/quiesce.ts'
+import { findSourceContainer } from '../services/source-container.ts'
 
 /** The parts it takes to look at sources without changing anything. */
-export type LookDependencies = Pick<
-  PullDependencies,
-  'findHelper' | 'findVolume' | 'findContainer' | 'checkQuiesce' | 'resolveSecret' | 'sourceOf'
->
+export type LookDependencies = Pick<PullDependencies, 'findHelper' | 'resolveSecret' | 'sourceOf'>
 
 /** A source as a pull would find it. */
 export interface SourceLook {
@@ -48,9 +47,7 @@ export async function lookAtSources(
     const held =
       quiesce === undefined
         ? undefined
-        : await refusalOf(place, () =>
-            dependencies.checkQuiesce(remote, quiesceRequest(place, quiesce), signal),
-          )
+        : await refusalOf(place, () => checkQuiesce(remote, quiesceRequest(place, quiesce), signal))
     for (const source of group) {
       looks.push(
         held === undefined
@@ -69,14 +66,14 @@ async function lookAtSource(
   listsExcluded: boolean,
 ): Promise<SourceLook> {
   const { host, remote, probe, signal } = place
-  const { findContainer, resolveSecret, sourceOf } = dependencies
+  const { resolveSecret, sourceOf } = dependencies
   const notices: string[] = []
   let source = config
   let chosen: ChosenPrivilege | undefined
   let lacks = false
   let excludes: readonly ExcludedNames[] | undefined
   const error = await refusalOf(place, async () => {
-    source = await locateSource(place, config, dependencies)
+    source = await locateSource(place, config)
     chosen = await privilegeToRead(place, source, dependencies)
     const kind = await sourceOf(source.kind)
     if (probe.access === 'sftp' && kind.captureOverSftp === undefined) throw needsShell(source)
@@ -87,7 +84,7 @@ async function lookAtSource(
       compression: host.compression,
       secret: resolveSecret,
       findContainer: (reference) =>
-        findContainer(remote, host.services, reference, {
+        findSourceContainer(remote, host.services, reference, {
           deployment: probe.deployment,
           privilege: host.sudo ? 'sudo' : undefined,
           signal,

@@ -164,7 +164,7 @@ async function captureHost(
     probe.access === 'sftp'
       ? undefined
       : await dependencies.lockDeployment(remote, deployment, { sudo: host.sudo, signal })
-  const left = await resumeLeftServices(place, dependencies)
+  const left = await resumeLeftServices(place)
   tellFindings(host, left, dependencies)
   const request = { lock, selection, purpose: 'pull', full: options.full } as const
   const captured = await takeSnapshot(place, request, dependencies)

@@ -51,7 +51,7 @@ export async function pullSource(
   const files: PendingFile[] = []
   let chosen: ChosenPrivilege | undefined
   try {
-    const source = await locateSource(where, config, dependencies)
+    const source = await locateSource(where, config)
     chosen = await privilegeToRead(where, source, dependencies)
     const context: PullSourceContext = { ...where, ...chosen, files }
     const kind = await dependencies.sourceOf(source.kind)

@@ -5,7 +5,8 @@ import { printable } from '../model/path-bytes.ts'
 import type { QuiesceRequest } from '../services/contract.ts'
 import { requireShell } from '../runs/access.ts'
 import type { Visit } from '../runs/visit.ts'
-import type { PullDependencies } from './dependencies.ts'
+import { quiesceServices } from '../services/quiesce.ts'
+import { settleQuiesced } from '../services/settle-quiesced.ts'
 
 /** Neighbouring sources that have the same quiesce. One stop of its services is enough for all of them. */
 export interface QuiescedSources {
@@ -48,7 +49,6 @@ export function quiesceRequest({ host, probe, deployment }: Visit, quiesce: Quie
 export async function whileQuiesced(
   place: Visit,
   quiesce: QuiesceConfig,
-  { quiesceServices }: Pick<PullDependencies, 'quiesceServices'>,
   step: (text: string) => void,
   capture: () => Promise<void>,
 ): Promise<readonly Finding[]> {
@@ -76,10 +76,7 @@ export async function whileQuiesced(
  * source of the host has a quiesce: when the deployment can't be written to, the sign lies elsewhere. The caller has
  * the deployment's lock.
  */
-export async function resumeLeftServices(
-  place: Visit,
-  { settleQuiesced }: Pick<PullDependencies, 'settleQuiesced'>,
-): Promise<readonly Finding[]> {
+export async function resumeLeftServices(place: Visit): Promise<readonly Finding[]> {
   const { host, remote, probe, signal } = place
   const { deployment } = probe
   if (probe.access === 'sftp') return []

@@ -3,15 +3,10 @@ import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { ServerServices } from '../model/server-services.ts'
 import { configuredPrivilege, type Visit } from '../runs/visit.ts'
-import type { ContainerServices, FindPlacedServices } from '../services/contract.ts'
+import { findPlacedServices } from '../services/container-services.ts'
+import type { ContainerServices } from '../services/contract.ts'
 import { changedServices, checkCompose } from './compose-check.ts'
 import type { RestoreJournal } from './server/journals.ts'
-
-/** How an undo is looked into; see {@link checkUndo}. */
-export interface UndoCheck {
-  readonly findPlacedServices: FindPlacedServices
-  readonly acceptChanges: boolean
-}
 
 /**
  * Looks at who uses the targets of a restore before a person undoes it, as the restore itself did: undoing moves the
@@ -22,7 +17,7 @@ export interface UndoCheck {
 export async function checkUndo(
   { host, remote, privilege, signal }: Visit,
   journal: RestoreJournal,
-  { findPlacedServices, acceptChanges }: UndoCheck,
+  { acceptChanges }: { readonly acceptChanges: boolean },
 ): Promise<readonly Finding[]> {
   const { manages, state, how } = journal
   const units = journal.units ?? []

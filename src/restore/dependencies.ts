@@ -3,7 +3,6 @@ import type { Decryptor } from '../crypto/contract.ts'
 import type { RelayError } from '../errors.ts'
 import type { RestorePlan } from '../model/restore-report.ts'
 import type { PullDependencies } from '../pull/dependencies.ts'
-import type { FindContainerServices, FindImages, WaitHealthy } from '../services/contract.ts'
 import type { RestorableSource } from '../sources/contract.ts'
 
 /** The parts that a restore is wired from. It also pulls, to get a safety snapshot. */
@@ -15,9 +14,6 @@ export interface RestoreDependencies {
   readonly openArchive: OpenArchive
   readonly passTree: PassTree
   readonly restorableOf: (kind: string) => Promise<RestorableSource>
-  readonly waitHealthy: WaitHealthy
-  readonly findContainerServices: FindContainerServices
-  readonly findImages: FindImages
   /** Shows the plan and asks; resolves with whether to go on. */
   readonly confirm: (plan: RestorePlan) => Promise<boolean>
 }

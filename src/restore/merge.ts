@@ -46,7 +46,7 @@ export async function mergeIn(run: RestoreRun, dependencies: RestoreDependencies
     { deployment, id: plan.id, units, services: { manager: 'none' }, privilege },
     signal,
   )
-  const left = await insistOnResumed(run, dependencies)
+  const left = await insistOnResumed(run)
   const restore = restoreContext(place, dependencies, log.step)
   const added: { source: string; entries: number; bytes: number }[] = []
   for (const group of groups) {

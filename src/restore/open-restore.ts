@@ -61,7 +61,7 @@ export async function openRestore(
     await sweepUnpacked(before.place, before.plan)
     held.use({ [Symbol.asyncDispose]: sweep })
     const driver = held.use(await lockTarget(run))
-    const left = await insistOnResumed(run, dependencies)
+    const left = await insistOnResumed(run)
     const safetySnapshot = await safetyCopy(run, dependencies)
     const ahead = await groupsAhead(run, dependencies)
     const staged = await stageGroups(run, ahead, dependencies)

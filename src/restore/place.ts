@@ -7,7 +7,7 @@ import { printable } from '../model/path-bytes.ts'
 import type { RemoteHost } from '../remote/contract.ts'
 import type { RestorableSource, RestoreContext } from '../sources/contract.ts'
 import { kindOf } from '../sources/registry.ts'
-import type { WaitHealthy } from '../services/contract.ts'
+import { waitHealthy } from '../services/health.ts'
 import type { HandOver, Starts } from './launch.ts'
 import type { RestoreDriver, StepResult } from './server/driver.ts'
 
@@ -31,7 +31,6 @@ export interface PlaceContext {
   /** There are trees to be swapped; else the data services are never stopped. */
   readonly places?: boolean
   readonly health: HealthConfig | undefined
-  readonly waitHealthy: WaitHealthy
   readonly start: Starts
   readonly handOver?: HandOver | undefined
   /** Services were started, so they may die again. */
@@ -171,7 +170,7 @@ function passesItsCheck(note: string): boolean {
 
 async function insistOnHealth(context: PlaceContext, health: HealthConfig): Promise<void> {
   context.step(`waiting for ${health.url}`)
-  const problem = await context.waitHealthy(context.remote, health, context.signal)
+  const problem = await waitHealthy(context.remote, health, context.signal)
   if (problem === undefined) return
   throw new RelayError('unhealthy', `the health check failed: ${printable(problem)}`, {
     next: "Look at the services' logs; the data that failed lies in .relay-backup/failed-… on the server.",

@@ -31,6 +31,8 @@ import {
   type PathSelection,
   type WantedPath,
 } from './wanted.ts'
+import { findSourceContainer } from '../services/source-container.ts'
+import { findImages } from '../services/versions.ts'
 
 /** What is restored where. */
 export interface RestoreRequest {
@@ -205,7 +207,7 @@ async function askServer(
   for (const { source, paths } of read) {
     const { name } = source
     const configured = targetConfig(source, request.target ?? name, paths, host, hasOwnPaths(snapshot, host))
-    const config = await locateSource(visited, configured, dependencies.pull)
+    const config = await locateSource(visited, configured)
     configs.set(name, config)
     const wanted = wantedPaths(source, config, paths, selectedOf(request, name), deployment)
     targets.push(...wanted.map(({ target }) => target))
@@ -220,9 +222,7 @@ async function askServer(
   const none: FoundServices = { services: { manager: 'none' }, usersLeft: [] }
   const paths = look.targets.map((target) => target.path)
   const where = { deployment: look.deployment.path, paths, signal }
-  const found = stops
-    ? (launch?.found ?? (await findServices(remote, host, where, dependencies.findContainerServices)))
-    : none
+  const found = stops ? (launch?.found ?? (await findServices(remote, host, where))) : none
   const changed = await changedServices(remote, found.services, found.made, { privilege, signal })
   const restore = {
     ...restoreContext({ ...visited, privilege }, dependencies, step),
@@ -289,7 +289,7 @@ async function targetVersions(
   { host, snapshot }: RestoreRequest,
   { remote, probe, signal }: Visit,
   deployment: string,
-  { pull, findImages }: RestoreDependencies,
+  { pull }: RestoreDependencies,
 ): Promise<readonly Finding[]> {
   const { server } = snapshot.manifest
   const privilege = configuredPrivilege(host)
@@ -348,7 +348,7 @@ export function restoreContext(
     privilege,
     secret: pull.resolveSecret,
     findContainer: (reference) =>
-      pull.findContainer(remote, host.services, reference, {
+      findSourceContainer(remote, host.services, reference, {
         deployment,
         privilege: configuredPrivilege(host),
         signal,

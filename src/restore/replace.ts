@@ -22,7 +22,7 @@ import { recordedCompose } from './versions.ts'
 export async function replace(run: RestoreRun, dependencies: RestoreDependencies): Promise<RestoreResult> {
   const toLoad = await sourcesToLoad(run.sources, contextOf(run, dependencies))
   await using driver = await lockTarget(run, toLoad)
-  const left = await insistOnResumed(run, dependencies)
+  const left = await insistOnResumed(run)
   const safetySnapshot = await safetyCopy(run, dependencies)
   const groups = groupUnits(run.plan, run.sources)
   // What is loaded is in a server before it is switched: only the journal knows of it then.
@@ -159,7 +159,6 @@ export async function swapIn(
       })),
       places: plan.units.length > 0,
       health: host.services.health,
-      waitHealthy: dependencies.waitHealthy,
       start: request.launch?.start ?? (request.start ? 'all' : 'none'),
       handOver: request.launch?.handOver,
       settles: host.services.manager !== 'none',

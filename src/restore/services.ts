@@ -2,7 +2,8 @@ import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { MadeServices, NamedProject, ServerServices } from '../model/server-services.ts'
 import type { RemoteHost } from '../remote/contract.ts'
-import type { ContainerLook, FindContainerServices } from '../services/contract.ts'
+import { findContainerServices } from '../services/container-services.ts'
+import type { ContainerLook } from '../services/contract.ts'
 
 /** The services that stop and start around the swap. */
 export interface FoundServices {
@@ -19,13 +20,12 @@ export interface FoundServices {
 
 /**
  * What the server's script stops and starts, from the config; which containers these are is asked of Docker there.
- * Throws as {@link FindContainerServices}.
+ * Throws as {@link findContainerServices}.
  */
 export async function findServices(
   remote: RemoteHost,
   host: HostConfig,
   options: { readonly deployment: string; readonly paths: readonly string[]; readonly signal: AbortSignal },
-  findContainerServices: FindContainerServices,
 ): Promise<FoundServices> {
   const { services } = host
   switch (services.manager) {

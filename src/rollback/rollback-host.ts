@@ -27,6 +27,7 @@ import { configuredPrivilege, visit, type Visit } from '../runs/visit.ts'
 import type { RestoreContext } from '../sources/contract.ts'
 import { kindOf } from '../sources/registry.ts'
 import type { Vault } from '../vault/contract.ts'
+import { findSourceContainer } from '../services/source-container.ts'
 
 /** What is undone, or removed for good. */
 export interface RollbackRequest {
@@ -43,9 +44,7 @@ export interface RollbackRequest {
 }
 
 export interface RollbackDependencies
-  extends
-    Omit<SettleDependencies, 'confirm'>,
-    Pick<PullDependencies, 'settleQuiesced' | 'lockDeployment' | 'resolveSecret' | 'findContainer'> {
+  extends Omit<SettleDependencies, 'confirm'>, Pick<PullDependencies, 'lockDeployment' | 'resolveSecret'> {
   /** Undefined where there is none: a rollback needs none, and is in no history then. */
   readonly vault: Vault | undefined
   readonly reporter: Reporter
@@ -173,7 +172,7 @@ async function resumeLeft({ place, dependencies }: Rollback): Promise<readonly F
   const { host, remote, probe, deployment, signal } = place
   if (probe.deployment === undefined || probe.quiesced.length === 0) return []
   await using _lock = await dependencies.lockDeployment(remote, deployment, { sudo: host.sudo, signal })
-  return await resumeLeftServices(place, dependencies)
+  return await resumeLeftServices(place)
 }
 
 /** Either side of a migration settles both: one of the two servers serves, and only one. The other has its own line. */
@@ -223,7 +222,7 @@ async function unmergeSources(
       privilege,
       secret: dependencies.resolveSecret,
       findContainer: (reference) =>
-        dependencies.findContainer(remote, host.services, reference, {
+        findSourceContainer(remote, host.services, reference, {
           deployment,
           privilege: configuredPrivilege(host),
           signal,

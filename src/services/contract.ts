@@ -270,7 +270,6 @@ export interface FindDeploymentServices {
       readonly fromDeployment: string
     },
   ): Promise<DeploymentServices>
-  readonly images: FindImages
 }
 
 /** A reference to one container: a service of the deployment's Compose project, or a name. */

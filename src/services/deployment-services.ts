@@ -12,7 +12,6 @@ import { lookAtDocker } from './docker-look.ts'
 import { isUp, isWithin } from './docker-paths.ts'
 import { findComposeProject, type FindProjectOptions } from './find-project.ts'
 import type { RemoteHost } from '../remote/contract.ts'
-import { findImages } from './versions.ts'
 import { dockerServices, usersLeft, type ServiceOrder } from './docker-services.ts'
 import { startingOrder } from './starting-order.ts'
 
@@ -47,7 +46,6 @@ export const findDeploymentServices: FindDeploymentServices = {
     const order = { data: ours, rest: [...data, ...rest].filter((name) => !ours.includes(name)) }
     return ofProject(look, project, order, true, options.paths)
   },
-  images: findImages,
 }
 
 /** The data services, and all others that run: those that are stopped first come last, the rest as they depend on each other. */

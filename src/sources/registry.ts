@@ -41,6 +41,11 @@ export function kindOf(name: string): Kind {
   })
 }
 
+/** How the files end to which servers of data append what they are told. */
+export function logSuffixes(): readonly string[] {
+  return allKinds().flatMap(({ engine }) => engine?.log?.suffix ?? [])
+}
+
 /** How a kind is captured, loaded when it is first asked for. */
 export async function sourceOf(kind: string): Promise<CapturableSource> {
   return await kindOf(kind).capture()

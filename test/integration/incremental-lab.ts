@@ -177,11 +177,6 @@ export class IncrementalLab implements AsyncDisposable {
       resolveSecret: never('a secret'),
       sourceOf: () => Promise.resolve((this.listsTooMany ? withEndlessList() : filesSource) as never),
       findHelper: never('a helper'),
-      findVolume: never('a volume'),
-      findContainer: never('a container'),
-      quiesceServices: never('a hold'),
-      checkQuiesce: never('a hold'),
-      settleQuiesced: never('a hold'),
       lookAtVersions: () => Promise.resolve({ versions: {}, project: undefined }),
       connect: () => Promise.resolve(this.remote()),
       probe: () => Promise.resolve(localProbe({ deployment: this.app })),
@@ -203,9 +198,6 @@ export class IncrementalLab implements AsyncDisposable {
         return tree
       },
       restorableOf: never('a kind'),
-      waitHealthy: never('health'),
-      findImages: never('images'),
-      findContainerServices: never('containers'),
       confirm: never('a confirmation'),
     }
   }

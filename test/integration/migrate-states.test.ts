@@ -19,18 +19,12 @@ beforeAll(async () => {
 })
 afterAll(() => lab[Symbol.asyncDispose]())
 
-const refused = () => Promise.reject(new Error('no containers here'))
-const none = () => Promise.resolve([])
-
 const rehearse = (to: HostConfig, replace: boolean) => {
   lab.lab.passDays(1)
   return migrateHosts(
     { from: lab.lab.host, to, cutover: false, start: false, replace, dryRun: false, acceptMissing: false },
     {
       restore: lab.dependencies(),
-      findDeploymentServices: { ofSource: refused, ofTarget: refused, images: refused },
-      readComposeNeeds: () => Promise.resolve({ needs: [], unclear: [] }),
-      lookAtMakes: none,
       confirm: () => Promise.resolve(true),
     },
     signal,

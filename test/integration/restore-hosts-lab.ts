@@ -9,7 +9,6 @@ import { sourceIndex } from '../../src/restore/contents.ts'
 import type { RestoreDependencies } from '../../src/restore/dependencies.ts'
 import type { RestoreRequest } from '../../src/restore/preflight.ts'
 import { restoreHost } from '../../src/restore/restore-host.ts'
-import { waitHealthy } from '../../src/services/health.ts'
 import { restorableOf, sourceOf } from '../../src/sources/registry.ts'
 import type { Snapshot } from '../../src/vault/contract.ts'
 import { LocalHost, type LocalHostOptions } from '../lab/local-host.ts'
@@ -75,7 +74,6 @@ export class RestoreHostsLab implements AsyncDisposable {
     return {
       ...restoring,
       restorableOf,
-      waitHealthy,
       confirm: () => Promise.resolve(true),
       pull: {
         ...restoring.pull,

@@ -9,7 +9,6 @@ import type { RestoreDependencies } from '../../src/restore/dependencies.ts'
 import { restoreHost } from '../../src/restore/restore-host.ts'
 import { rollbackHost } from '../../src/rollback/rollback-host.ts'
 import { restoresThatStand } from '../../src/runs/restores-that-stand.ts'
-import { settleQuiesced } from '../../src/services/settle-quiesced.ts'
 import type { Snapshot } from '../../src/vault/contract.ts'
 import { verifyVault } from '../../src/verify/verify-vault.ts'
 import { rekeyHost } from '../../src/rekey/rekey-host.ts'
@@ -37,8 +36,6 @@ const doneAlready: Rewrapper = {
   rewrap: () => Promise.reject(new Error('there is nothing to do')),
 }
 
-const refused = () => Promise.reject(new Error('no containers here'))
-
 /** Each operation, begun on `target` with these parts; `migrate` is of `prod`, too. */
 const begin: Record<Operation, (parts: RestoreDependencies, stop: AbortSignal) => Promise<unknown>> = {
   pull: (parts, stop) => pullHost(target, { rotate: true }, parts.pull, stop),
@@ -63,8 +60,6 @@ const begin: Record<Operation, (parts: RestoreDependencies, stop: AbortSignal) =
       {
         ...parts.pull,
         ...parts,
-        settleQuiesced,
-        findPlacedServices: refused,
         confirm: () => Promise.resolve(true),
       },
       stop,
@@ -82,9 +77,6 @@ const begin: Record<Operation, (parts: RestoreDependencies, stop: AbortSignal) =
       },
       {
         restore: parts,
-        findDeploymentServices: { ofSource: refused, ofTarget: refused, images: refused },
-        readComposeNeeds: () => Promise.resolve({ needs: [], unclear: [] }),
-        lookAtMakes: () => Promise.resolve([]),
         confirm: () => Promise.resolve(true),
       },
       stop,

@@ -50,7 +50,6 @@ version find --version
 version sha256sum --version
 version nice --version
 version ionice --version
-version redis-cli --version
 version docker --version
 if [ -n "$(find / -prune -printf x 2>/dev/null)" ] && find / -prune -print0 >/dev/null 2>&1; then
   tell find-printf yes

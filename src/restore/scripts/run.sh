@@ -201,21 +201,23 @@ run_swap() {
     return 1
   }
   # shellcheck disable=SC2086
-  run_check_stopped $service_before && swap_units && run_note_aofs
+  run_check_stopped $service_before && swap_units && run_note_logs
 }
 
-# run_note_aofs: how long append-only files are that a migration puts in place: what comes behind that in them was
-# accepted here.
-run_note_aofs() {
+# run_note_logs: how long the logs are that a migration puts in place (files whose names end as the client says): what
+# comes behind that in them was accepted here.
+run_note_logs() {
   [ "$migration" = to ] || return 0
-  aofs_n=0
-  while [ "$aofs_n" -lt "$units" ]; do
-    aofs_n=$((aofs_n + 1))
-    unit_load "$aofs_n"
-    find "$target" -type f -name '*.aof' 2>/dev/null | while IFS= read -r aofs_one; do
-      printf '%s\t%s\t%s\n' "$aofs_n" "$(stat -c %s -- "$aofs_one")" "$(encode "${aofs_one#"$target"/}")"
+  logs_n=0
+  while [ "$logs_n" -lt "$units" ]; do
+    logs_n=$((logs_n + 1))
+    unit_load "$logs_n"
+    for logs_suffix in $run_logs; do
+      find "$target" -type f -name "*$logs_suffix" 2>/dev/null | while IFS= read -r logs_one; do
+        tell "$logs_n" "$(stat -c %s -- "$logs_one")" "${logs_one#"$target"/}"
+      done
     done
-  done >"${journal%/*}/aof-sizes" 2>/dev/null
+  done >"${journal%/*}/log-sizes" 2>/dev/null
   # Whatever it could not note, nothing depends on it.
   return 0
 }
@@ -349,6 +351,7 @@ work() {
         run_undo_kept=yes
         return 0
         ;;
+      log"$tab"*) run_logs="$run_logs ${line#*"$tab"}" ;;
       *) declared=$declared$line$tab.$newline ;;
     esac
   done
@@ -377,6 +380,6 @@ remove_staging_of_nothing() {
   exists "$run_journal" || remove_tree "${run_journal%/*}"
 }
 
-lock='' declared='' run_started='' run_stuck=no run_undo_kept=no run_id='' deployment='' why=''
+lock='' declared='' run_logs='' run_started='' run_stuck=no run_undo_kept=no run_id='' deployment='' why=''
 journal_reset
 lease_run work undo "$@"

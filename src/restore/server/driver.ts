@@ -4,6 +4,7 @@ import { shellRules } from '../../model/path-filter.ts'
 import { encodeField, fieldLine } from '../../model/talk.ts'
 import { serviceLines, type ServerServices } from '../../model/server-services.ts'
 import type { Lease, Privilege, RemoteHost } from '../../remote/contract.ts'
+import { logSuffixes } from '../../sources/registry.ts'
 import type { RestoreUnit } from './layout.ts'
 import type { PathUser } from './look.ts'
 import { nextReply } from './replies.ts'
@@ -281,6 +282,7 @@ export function placementLines(
   const { migration } = placement
   return [
     ...(migration === undefined ? [] : [fieldLine('migration', migration.role, encodeField(migration.host))]),
+    ...(migration?.role === 'to' ? logSuffixes().map((suffix) => fieldLine('log', suffix)) : []),
     ...units,
     ...loads,
     ...serviceLines(placement.services),

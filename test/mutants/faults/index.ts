@@ -4,6 +4,7 @@ import { config } from './config.ts'
 import { crypto } from './crypto.ts'
 import { files } from './files.ts'
 import { incremental } from './incremental.ts'
+import { look } from './look.ts'
 import { migrate } from './migrate.ts'
 import { model } from './model.ts'
 import { pull } from './pull.ts'
@@ -30,6 +31,7 @@ export const TABLE: FaultTable = {
   files,
   restore,
   redis,
+  look,
   migrate,
   services,
 }

@@ -4,6 +4,8 @@ import { planMigration, type MigrationInput } from '../../../src/migrate/plan.ts
 import { isOlder } from '../../../src/model/version-order.ts'
 import type { HostConfig } from '../../../src/model/config.ts'
 import type { RestoreJournal } from '../../../src/restore/server/journals.ts'
+import { registerKind } from '../../../src/sources/registry.ts'
+import { toyKind } from '../../lab/toy/kind.ts'
 import type { ContainerLook, DeploymentServices } from '../../../src/services/contract.ts'
 
 const machine: MachineLook = {
@@ -319,4 +321,15 @@ it('names what is replaced on the new server, and not what is not there', () => 
   ]
   const to = side('new', { server: { ...server, targets } as unknown as SideLook['server'] })
   expect(planMigration(input({ to })).replaced).toEqual(['/srv/app/data'])
+})
+
+it('a source that is loaded into a server that runs is not cut over', () => {
+  registerKind(toyKind)
+  const source = { kind: 'toy', name: 'app_db', home: 'toy', table: 'app' }
+  const sources = [{ source, paths: [], targets: [] }]
+  expect(planMigration(input({ sources })).findings).toContainEqual(
+    expect.objectContaining({ check: 'loaded-source', outcome: 'failed' }),
+  )
+  const rehearsal = planMigration(input({ sources, cutover: false }))
+  expect(rehearsal.findings.map(({ check }) => check)).not.toContain('loaded-source')
 })

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { InterruptedError, RemoteError } from '../../../src/errors.ts'
-import type { HostConfig, QuiesceConfig, SourceConfig } from '../../../src/model/config.ts'
+import { InterruptedError } from '../../../src/errors.ts'
+import type { QuiesceConfig, SourceConfig } from '../../../src/model/config.ts'
 import { groupByQuiesce, whileQuiesced } from '../../../src/pull/quiesce.ts'
 import type { Visit } from '../../../src/runs/visit.ts'
-import type { QuiescedServices } from '../../../src/services/contract.ts'
+import type { Lease, RemoteHost } from '../../../src/remote/contract.ts'
 
 const STOP: QuiesceConfig = { how: 'stop', services: ['app'] }
 const PAUSE: QuiesceConfig = { how: 'pause', services: ['app'] }
@@ -32,35 +32,32 @@ test('sources beside each other that need the same quiesce, or none, go together
   ])
 })
 
-/** Holds, with what the capture does and what the services do behind it. */
+/** A capture while a unit is stopped, by a script whose answers are these lines. */
 async function quiesced(parts: {
-  readonly resume?: QuiescedServices['resume']
+  readonly resume?: readonly string[]
   readonly capture?: () => Promise<void>
 }) {
   const log: string[] = []
-  const controller = new AbortController()
+  const answers: string[] = []
+  const lease: Lease = {
+    send: (command) => {
+      log.push(command)
+      answers.push(...(command === 'stop' ? ['ok\tstop\tapp'] : (parts.resume ?? ['ok\tresume'])))
+    },
+    nextLine: () => Promise.resolve(answers.shift()),
+    release: () => Promise.resolve({ status: 0, signal: undefined, stderr: '' }),
+    [Symbol.asyncDispose]: async () => void log.push('disposed'),
+  }
   const place = {
-    host: { name: 'prod' } as HostConfig,
-    remote: {},
+    host: { name: 'prod', services: { manager: 'systemd', data: [], stop: [] }, sudo: false } as never,
+    remote: { name: 'prod', lease: () => Promise.resolve(lease) } as unknown as RemoteHost,
     probe: { access: 'shell', deployment: '/d' },
     deployment: '/d',
-    signal: controller.signal,
-  } as Visit
-  const quiesceServices = async (): Promise<QuiescedServices> => {
-    log.push('quiesced')
-    return {
-      names: ['app'],
-      resume: async (signal) => {
-        log.push('resume')
-        return (await parts.resume?.(signal)) ?? { unwell: undefined }
-      },
-      [Symbol.asyncDispose]: async () => void log.push('disposed'),
-    }
-  }
+    signal: new AbortController().signal,
+  } as unknown as Visit
   const result = await whileQuiesced(
     place,
     STOP,
-    { quiesceServices },
     () => undefined,
     async () => {
       log.push('captured')
@@ -74,17 +71,17 @@ test('services run again behind a capture that failed', async () => {
   const failure = new InterruptedError()
   const { log, result } = await quiesced({ capture: () => Promise.reject(failure) })
   expect(result).toBe(failure)
-  expect(log).toEqual(['quiesced', 'captured', 'disposed'])
+  expect(log).toEqual(['stop', 'captured', 'disposed'])
 })
 
 test('what was captured stays good when a service is ill, or does not run, behind it', async () => {
-  const ill = await quiesced({ resume: async () => ({ unwell: 'app is unhealthy' }) })
+  const ill = await quiesced({ resume: ['ill\tapp is unhealthy', 'ok\tresume'] })
   expect(ill.result).toMatchObject([
     { outcome: 'warning', message: expect.stringContaining('app is unhealthy') },
   ])
-  const down = await quiesced({
-    resume: () => Promise.reject(new RemoteError('hold-resume', 'app did not start')),
-  })
-  expect(down.result).toMatchObject([{ outcome: 'failed', message: 'app did not start' }])
-  expect(down.log).toEqual(['quiesced', 'captured', 'resume', 'disposed'])
+  const down = await quiesced({ resume: ['failed\tresume\tapp did not start'] })
+  expect(down.result).toMatchObject([
+    { outcome: 'failed', message: expect.stringContaining('app did not start') },
+  ])
+  expect(down.log).toEqual(['stop', 'captured', 'resume', 'disposed'])
 })

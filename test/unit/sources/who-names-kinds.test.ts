@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { allKinds } from '../../../src/sources/registry.ts'
+import { allKinds, logSuffixes } from '../../../src/sources/registry.ts'
 
 /** The only places outside of a kind's folder that may name it. */
 const EXCEPTIONS = [
@@ -23,8 +23,17 @@ function namesOf(kind: string): RegExp {
 test.each(allKinds().map(({ name }) => name))('nothing but its folder and the registry names %s', (kind) => {
   // A volume is a tree of files, once it is found.
   const own = [`src/sources/${kind}/`, ...(kind === 'files' ? ['src/sources/volume/'] : [])]
-  const naming = globSync('src/**/*.ts')
+  const naming = globSync('src/**/*.{ts,sh}')
     .filter((file) => ![...EXCEPTIONS, ...own].some((place) => file.startsWith(place)))
     .filter((file) => namesOf(kind).test(readFileSync(file, 'utf8')))
   expect(naming).toEqual([])
+})
+
+const programs = allKinds().flatMap(({ engine }) => engine?.programs ?? [])
+
+test.each([...programs, ...logSuffixes()])('no script outside of the kinds knows %s', (word) => {
+  const knowing = globSync('src/**/*.sh')
+    .filter((file) => !file.startsWith('src/sources/'))
+    .filter((file) => readFileSync(file, 'utf8').includes(word))
+  expect(knowing).toEqual([])
 })

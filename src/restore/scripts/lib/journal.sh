@@ -301,7 +301,7 @@ homes() {
 remove_staging() {
   for leftover in "${journal%/*}"/* "${journal%/*}"/.[!.]* "${journal%/*}"/..?*; do
     case ${leftover##*/} in
-      journal | carried-* | parent-* | merge-* | swapped-* | undone-* | aof-sizes) ;;
+      journal | carried-* | parent-* | merge-* | swapped-* | undone-* | log-sizes) ;;
       *) ! exists "$leftover" || remove_tree "$leftover" ;;
     esac
   done

@@ -50,9 +50,9 @@ undo_note_written() {
 # undo_tell_written PLACE: where that is now.
 undo_tell_written() {
   [ "$written" != 0 ] || return 0
-  late_count="$written files"
-  [ "$written" != 1 ] || late_count='1 file'
-  note "written to $target after the restore, and kept in $1: $late_count${late_names:+ ($late_names)}"
+  undo_files="$written files"
+  [ "$written" != 1 ] || undo_files='1 file'
+  note "written to $target after the restore, and kept in $1: $undo_files${late_names:+ ($late_names)}"
 }
 
 # undo_users: who still uses the targets, in $undo_using, as users has it.
