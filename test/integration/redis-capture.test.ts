@@ -491,14 +491,39 @@ describe('capture: aof, whatever happens', () => {
         host.cut()
       },
     })
-    // Whether tar still saw that the links went is chance.
+    // Whether tar's own end comes first is chance.
     await expect(cut).rejects.toMatchObject({
-      code: expect.stringMatching(/^(?:ERR_STREAM_PREMATURE_CLOSE|source-vanished)$/) as string,
+      code: expect.stringMatching(/^(?:ERR_STREAM_PREMATURE_CLOSE|redis-aof-hold)$/) as string,
     })
     expect(seen).toMatch(/\n0$/)
     await until('the setting is back', async () => /\n100$/.test(await percentage(redis)))
     await until('nothing is left', async () => !(await exists(join(deployment.data, '.relay-backup'))))
   })
+
+  test.each(['sources/tree/scan', 'sources/tree/tar'])(
+    'a connection that was lost before %s was told as a source that vanished',
+    async (script) => {
+      await using deployment = await makeDeployment()
+      const aside = join(deployment.data, '.relay-backup')
+      await using redis = await startRedis({ dir: deployment.data, args: ['--appendonly', 'yes'] })
+      /** The server gives us up right before the pinned files are read, and puts everything back. */
+      class GivenUp extends LocalHost {
+        override async spawn(...asked: Parameters<LocalHost['spawn']>): ReturnType<LocalHost['spawn']> {
+          if (asked[0].script === script && (await exists(aside))) {
+            this.cut()
+            await until('the links are gone', async () => !(await exists(aside)))
+          }
+          return await super.spawn(...asked)
+        }
+      }
+      await using host = new GivenUp()
+      const lost = capture(redisConfig(redis.port, { capture: 'aof' }), { host, deployment: deployment.path })
+      await expect(lost).rejects.toMatchObject({
+        code: 'redis-aof-hold',
+        message: 'Pinning the AOF on the server was cut off',
+      })
+    },
+  )
 
   test('the script is killed, as by a reboot, and the next pull puts the setting back', async () => {
     await using deployment = await makeDeployment()

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { SourceError } from '../../../errors.ts'
 import { decodeText, fieldsOf } from '../../../model/talk.ts'
-import type { Lease } from '../../../remote/contract.ts'
+import type { ExitResult, Lease } from '../../../remote/contract.ts'
 import type { Session } from '../talk/session.ts'
 import { nameOf, refusal } from '../failures.ts'
 import { connectRedis } from '../talk/connect.ts'
@@ -19,12 +19,22 @@ export interface PinnedAof extends AsyncDisposable {
   /** Absolute; the files are in `<tree>/<member>/<name>`. */
   readonly tree: string
   readonly bytes: number
-  /** Puts everything back and says what could not be. Idempotent. */
+  /**
+   * Why reading the files failed. When the server had lost us before, its script put everything back, and that the
+   * links are gone is only what follows of it. Releases.
+   */
+  why(error: unknown): Promise<unknown>
+  /**
+   * Puts everything back and says what could not be. Idempotent. Throws SourceError when the server had lost us
+   * before: nobody held the files then.
+   */
   release(): Promise<void>
 }
 
 /** Somebody may ask for rewrites by hand, over and over. */
 const MOST_ATTEMPTS = 10
+/** The exit status of a script that lost its lease (`remote/scripts/lib/lease.sh`). */
+const LEASE_LOST = 91
 
 /**
  * Keeps Redis from rewriting its AOF and links its files aside, under a lease. `name` is the directory of a
@@ -90,11 +100,7 @@ async function answer(session: Session, lease: Lease, word: string): Promise<rea
   if (said === word) return fields
   if (said === 'failed') throw failure(session, fields[0] ?? '', fields[1] ?? '')
   const exit = await lease.release()
-  throw new SourceError('redis-aof-hold', 'Pinning the AOF on the server was cut off', {
-    exitStatus: exit.status,
-    stderr: exit.stderr,
-    next: 'Pull again.',
-  })
+  throw cutOff(exit)
 }
 
 class Pinned implements PinnedAof {
@@ -109,6 +115,15 @@ class Pinned implements PinnedAof {
     this.#lease = lease
     this.tree = tree
     this.bytes = bytes
+  }
+
+  async why(error: unknown): Promise<unknown> {
+    try {
+      await this.release()
+      return error
+    } catch (lost) {
+      return lost
+    }
   }
 
   release(): Promise<void> {
@@ -133,12 +148,21 @@ class Pinned implements PinnedAof {
         next: 'The next pull puts it back; at once it is done by redis-cli CONFIG SET auto-aof-rewrite-percentage 100.',
       })
     }
+    if (exit.status === LEASE_LOST) throw cutOff(exit)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release().catch(() => {})
     await this.#lease[Symbol.asyncDispose]()
   }
+}
+
+function cutOff({ status, stderr }: ExitResult): SourceError {
+  return new SourceError('redis-aof-hold', 'Pinning the AOF on the server was cut off', {
+    exitStatus: status,
+    stderr,
+    next: 'Pull again.',
+  })
 }
 
 function failure(session: Session, code: string, text: string): SourceError {

@@ -112,18 +112,24 @@ export class RedisCapture implements Capture {
     if (this.#form === 'rdb' || this.#way === 'stopped') return
     const { aof } = ownFiles(this.#inspection)
     this.#session.context.step('keeping Redis from rewriting its AOF')
-    this.#pinned = await pinAof(this.#session, directory.real, aof.name)
+    const pinned = await pinAof(this.#session, directory.real, aof.name)
+    this.#pinned = pinned
+    const why = async (error: unknown): Promise<never> => {
+      throw await pinned.why(error)
+    }
     const pinnedFiles = await listDirectory(this.#session, {
-      base: this.#pinned.tree,
+      base: pinned.tree,
       root: {
         name: `${location.member}/${aof.name}`,
         base: 'deployment',
         type: aof.layout === 'single-file' ? 'file' : 'directory',
       },
       exclude: [],
-    })
-    yield* this.#packed(AOF_PART, pinnedFiles, this.#pinned.bytes)
-    await this.#pinned.release()
+    }).catch(why)
+    for await (const archive of this.#packed(AOF_PART, pinnedFiles, pinned.bytes)) {
+      yield { ...archive, finish: () => archive.finish().catch(why) }
+    }
+    await pinned.release()
   }
 
   async *#packed(part: string, listed: ListedDirectory, bytes?: number): AsyncGenerator<CaptureArchive> {
