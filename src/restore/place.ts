@@ -101,6 +101,9 @@ async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
   const { loaded = [], places = true } = context
   let isStarted = false
   if (places) {
+    // All at once: what makes them may take a second to begin, whatever it makes.
+    if (context.handOver !== undefined && context.start === 'all')
+      insist('making containers', await driver.make(signal), step)
     step('starting data services')
     const data = await driver.startData(signal)
     insist('starting data services', data, step)
@@ -135,13 +138,17 @@ async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
   }
   const isHealthy = context.start === 'all' && context.health !== undefined
   if (isHealthy && context.health !== undefined) await insistOnHealth(context, context.health)
-  const started = performance.now()
-  if (context.start === 'all' && context.handOver !== undefined)
-    findings.push(...(await context.handOver.accept(context.remote)))
-  if (!isHealthy && !isProven && context.settles)
-    await sleep(Math.max(0, SETTLE - (performance.now() - started)), undefined, { signal })
-  insist('checking that services run', await driver.checkRunning(signal), step)
-  return findings
+  const watch = async (): Promise<void> => {
+    if (!isHealthy && !isProven && context.settles) await sleep(SETTLE, undefined, { signal })
+    insist('checking that services run', await driver.checkRunning(signal), step)
+  }
+  const accept = async (): Promise<readonly Finding[]> =>
+    context.start === 'all' ? ((await context.handOver?.accept(context.remote)) ?? []) : []
+  // Both are waited for: what is undone must not find the script at another command.
+  const [watched, accepted] = await Promise.allSettled([watch(), accept()])
+  if (accepted.status === 'rejected') throw accepted.reason
+  if (watched.status === 'rejected') throw watched.reason
+  return [...findings, ...accepted.value]
 }
 
 /** Throws RelayError `facts-differ`. */

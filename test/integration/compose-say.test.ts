@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { changedServices } from '../../src/restore/compose-check.ts'
 import { askCompose } from '../../src/services/compose-say.ts'
 import { startDocker, type LabDocker } from '../lab/docker.ts'
 import { LocalHost } from '../lab/local-host.ts'
@@ -40,4 +42,33 @@ it('Compose names the project of a directory, and takes none of the directory ab
   await writeFile(file, 'services: [')
   expect(await ask(app)).toBe('unreadable')
   expect(await ask('')).toBeUndefined()
+})
+
+it('a Compose file that names PWD is read as by a person in its directory; any other value is a change', async () => {
+  await using temp = await tempDir('relay-pwd-')
+  await using host = new LocalHost()
+  const file = join(temp.path, 'docker-compose.yml')
+  await writeFile(
+    file,
+    'version: "3"\nservices:\n  app:\n    image: x\n    environment:\n      WHERE: ${PWD}\n      WHO: ${HOME}\n',
+  )
+  const args = ['--project-name', 'app', '--project-directory', temp.path, '--file', file]
+  const hashOf = (env: Record<string, string>): string =>
+    execFileSync('docker-compose', [...args, 'config', '--hash', 'app'], {
+      cwd: temp.path,
+      env: { ...process.env, PWD: temp.path, ...env },
+      encoding: 'utf8',
+    })
+      .trim()
+      .split(' ')[1] ?? ''
+  const changed = (hash: string): Promise<readonly string[]> =>
+    changedServices(
+      host,
+      { manager: 'compose', project: 'app', args, renew: false, data: [], rest: ['app'] },
+      { services: [{ name: 'app', image: 'x', hashes: [hash] }], unseen: [] },
+      { privilege: undefined, signal: new AbortController().signal },
+    )
+  expect(await changed(hashOf({}))).toEqual([])
+  expect(await changed(hashOf({ PWD: '/elsewhere' }))).toEqual(['app'])
+  expect(await changed(hashOf({ HOME: '/root/of/sudo' }))).toEqual(['app'])
 })

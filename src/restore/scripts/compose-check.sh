@@ -44,13 +44,14 @@ done
 # Services of a profile are told when they are named.
 check_hash() {
   # shellcheck disable=SC2086
-  check_answer=$( (svc_job 60 sh -c "$as_login" relay-backup $compose_tool "$@" config --hash "$check_asked") 2>/dev/null) || return 1
+  check_answer=$( (svc_job 60 sh -c "$as_login" relay-backup sh -c "$compose_there" "$compose_stand" $compose_tool "$@" config --hash "$check_asked") 2>/dev/null) || return 1
   printf '%s\n' "$check_answer" | sed -n "s/^\([^ ]*\) \([0-9a-f]\{16,\}\)\$/hash$(printf '\t')\1$(printf '\t')\2/p"
 }
 
+compose_stand "$@"
 check_asked=$check_names
 [ -z "$check_asked" ] || ! check_hash "$@" || exit 0
 # shellcheck disable=SC2086
-(svc_job 60 sh -c "$as_login" relay-backup $compose_tool "$@" config --quiet) 2>&1 || exit 3
+(svc_job 60 sh -c "$as_login" relay-backup sh -c "$compose_there" "$compose_stand" $compose_tool "$@" config --quiet) 2>&1 || exit 3
 for check_asked in $(printf '%s' "$check_names" | tr , ' '); do check_hash "$@"; done
 exit 0

@@ -11,6 +11,7 @@
 #   swap            the old aside, the new in its place
 #   switch          in a server that runs: the old aside, the new in its place; with its data services started again, or
 #                   never stopped
+#   make            of a migration: makes the containers of all that starts, where there is none yet, and starts none
 #   start-data, start-rest
 #                   starts those that ran before; in a migration all of them
 #   check-running   fails when one that was started does not run, or has died in between
@@ -221,6 +222,18 @@ run_note_logs() {
   return 0
 }
 
+run_make() {
+  case $migration:$state in
+    to:swapped) ;;
+    *)
+      why='this is not the time to make them'
+      return 1
+      ;;
+  esac
+  # shellcheck disable=SC2086
+  svc_make $service_data $service_rest
+}
+
 # run_start data|rest
 run_start() {
   case $state:$1 in
@@ -324,6 +337,7 @@ work() {
       stop) run_reply stop run_stop ;;
       swap) run_reply swap run_swap ;;
       switch) run_reply switch run_switch ;;
+      make) run_reply make run_make ;;
       start-data) run_reply start-data run_start data ;;
       start-rest) run_reply start-rest run_start rest ;;
       check-running) run_reply check-running run_check ;;

@@ -162,6 +162,11 @@ export class RestoreDriver implements AsyncDisposable {
     return this.#step('switch', signal)
   }
 
+  /** Of a migration's TO, after `swap`: makes the containers of all that starts, where there is none yet; starts none. */
+  async make(signal: AbortSignal): Promise<StepResult> {
+    return this.#step('make', signal)
+  }
+
   /** Starts those of the data services that ran before. */
   async startData(signal: AbortSignal): Promise<StepResult> {
     return this.#step('start-data', signal)

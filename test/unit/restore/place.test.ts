@@ -13,7 +13,17 @@ async function placed(
   more: Partial<PlaceContext> & { readonly rest?: readonly string[] } = {},
 ): Promise<{ readonly asked: string[]; readonly result: PromiseSettledResult<Finding[]> }> {
   const asked: string[] = []
-  const steps = ['begin', 'stop', 'swap', 'startData', 'startRest', 'checkRunning', 'commit', 'keep'] as const
+  const steps = [
+    'begin',
+    'stop',
+    'swap',
+    'make',
+    'startData',
+    'startRest',
+    'checkRunning',
+    'commit',
+    'keep',
+  ] as const
   const driver = Object.fromEntries(
     steps.map((name) => [
       name,
@@ -71,6 +81,34 @@ test.each(['begin', 'stop', 'swap', 'startData', 'startRest', 'checkRunning', 'c
     expect(asked.at(-1)).toBe(step)
   },
 )
+
+test('where another server gives way, containers are made at once, and two questions are asked side by side', async () => {
+  const answers: string[] = []
+  const handOver = {
+    ready: () => Promise.resolve(),
+    accept: () => {
+      answers.push('accept')
+      return Promise.resolve([finding('warning')])
+    },
+    decide: (keep: () => Promise<void>) => keep(),
+  }
+  const { asked, result } = await placed(() => Promise.resolve([]), undefined, [], { handOver })
+  expect(result).toEqual({ status: 'fulfilled', value: [finding('warning')] })
+  const steps = ['begin', 'stop', 'swap', 'make', 'startData', 'startRest', 'checkRunning', 'keep', 'commit']
+  expect(asked).toEqual(steps)
+  expect(answers).toEqual(['accept'])
+})
+
+test('containers that are not what they should be end it, once the check beside it has ended', async () => {
+  const handOver = {
+    ready: () => Promise.resolve(),
+    accept: () => Promise.reject(new Error('other ports')),
+    decide: (keep: () => Promise<void>) => keep(),
+  }
+  const { asked, result } = await placed(() => Promise.resolve([]), undefined, [], { handOver })
+  expect(result).toMatchObject({ status: 'rejected', reason: { message: 'other ports' } })
+  expect(asked.at(-1)).toBe('checkRunning')
+})
 
 test('what still uses the data after the stop is named, and nothing is swapped', async () => {
   const users = [

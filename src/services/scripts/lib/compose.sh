@@ -65,19 +65,52 @@ compose_tool() {
 
 svc_compose_renew() {
   compose_tool || return 1
-  compose_service=$1 compose_count=$2
+  compose_anew='' compose_forced=
+  for compose_one; do
+    if compose_left_over "${compose_one%=*}"; then
+      compose_forced="$compose_forced $compose_one"
+    else
+      compose_anew="$compose_anew $compose_one"
+    fi
+  done
+  # shellcheck disable=SC2086
+  { [ -z "$compose_anew" ] || compose_up '' $compose_anew; } &&
+    { [ -z "$compose_forced" ] || compose_up --force-recreate $compose_forced; }
+}
+
+# compose_up FLAG NAME=N...: makes N containers of each.
+compose_up() {
+  compose_flag=$1
+  shift
+  compose_services=$*
   set -f
   IFS=$newline
   # shellcheck disable=SC2086
   set -- $manager_2
   unset IFS
   set +f
-  set -- "$@" up --detach --no-build --no-deps
+  set -- "$@" up --no-start --no-build --no-deps $compose_flag
   # Compose makes as many as the file says; what was scaled by hand keeps its number.
-  [ "$compose_count" -le 1 ] || set -- "$@" --scale "$compose_service=$compose_count"
-  ! compose_left_over "$compose_service" || set -- "$@" --force-recreate
+  for compose_one in $compose_services; do
+    [ "${compose_one#*=}" -le 1 ] || set -- "$@" --scale "$compose_one"
+  done
+  for compose_one in $compose_services; do set -- "$@" "${compose_one%=*}"; done
+  compose_stand "$@"
   # shellcheck disable=SC2086
-  svc_do sh -c "$as_login" relay-backup $compose_tool "$@" "$compose_service"
+  svc_do sh -c "$as_login" relay-backup sh -c "$compose_there" "$compose_stand" $compose_tool "$@"
+}
+
+# A person types Compose's commands in the deployment's directory, and its files may name ${PWD}.
+# shellcheck disable=SC2016
+compose_there='cd -- "$0" 2>/dev/null && export PWD="$0"; exec "$@"'
+
+# compose_stand ARGUMENT...: that directory, of Compose's arguments, in $compose_stand.
+compose_stand() {
+  compose_stand=/ compose_flag=
+  for compose_one; do
+    [ "$compose_flag" != --project-directory ] || compose_stand=$compose_one
+    compose_flag=$compose_one
+  done
 }
 
 # compose_left_over NAME: a migration finds it stopped and without a restart policy, which is how one that was undone
@@ -85,6 +118,7 @@ svc_compose_renew() {
 compose_left_over() {
   [ -n "$migration" ] || return 1
   case " $service_before " in *" $1 "*) return 1 ;; esac
+  containers_list "$1" || return 1
   for compose_id in $containers_ids; do
     case $(containers_get "$compose_id" '{{.State.Status}} {{.HostConfig.RestartPolicy.Name}}') in
       'exited no' | 'created no') return 0 ;;

@@ -1,7 +1,7 @@
 # What the managers compose and docker share: their services are containers. A manager says by
 #     svc_MANAGER_ids NAME         the ids of a service's containers, in whatever state, one a line
 #     svc_MANAGER_pairs NAME...    lines `NAME ID`, the same of several services
-#     svc_MANAGER_renew NAME N     makes and starts N containers of a service anew; fails with $why
+#     svc_MANAGER_renew NAME=N...  makes N containers of each service anew, and starts none; fails with $why
 # Stopped means stopped, after a reboot or a restart of the engine too: the restart policy is `no` until
 # containers_settle. The journal knows the containers that ran and their policies, so that just those start again.
 
@@ -110,15 +110,25 @@ containers_stop() {
   for containers_name in $containers_order; do
     containers_rows "$containers_name" containers_may_stop || return 1
   done
-  containers_stopped=
+  containers_going='' containers_policed='' containers_stopped=
   for containers_name in $containers_order; do
     containers_first=no
     containers_known "$containers_name" || containers_first=yes
-    containers_ups='' containers_policed='' containers_patience=0
     containers_rows "$containers_name" containers_suspend || return 1
+  done
+  [ -n "$containers_going" ] || return 0
+  # shellcheck disable=SC2086
+  [ -z "$containers_policed" ] || svc_do docker update --restart=no -- $containers_policed || return 1
+  containers_graces
+  for containers_name in $containers_order; do
+    containers_ups='' containers_patience=0
+    for containers_one in $containers_going; do
+      case $containers_one in "$containers_name="*) ;; *) continue ;; esac
+      containers_ups="$containers_ups ${containers_one#*=}"
+      containers_grace "$containers_name" "${containers_one#*=}"
+      [ "$containers_grace" -le "$containers_patience" ] || containers_patience=$containers_grace
+    done
     [ -n "$containers_ups" ] || continue
-    # shellcheck disable=SC2086
-    [ -z "$containers_policed" ] || svc_do docker update --restart=no -- $containers_policed || return 1
     # shellcheck disable=SC2086
     svc_do docker stop -t "$containers_patience" -- $containers_ups || return 1
     containers_stopped="$containers_stopped$containers_name $containers_patience$containers_ups$newline"
@@ -142,9 +152,7 @@ containers_may_stop() {
 # containers_suspend ID STATUS ...: one that runs is recorded before its restart policy goes.
 containers_suspend() {
   case $2 in running | restarting) ;; *) return 0 ;; esac
-  containers_ups="$containers_ups $1"
-  containers_grace "$containers_name" "$1"
-  [ "$containers_grace" -le "$containers_patience" ] || containers_patience=$containers_grace
+  containers_going="$containers_going $containers_name=$1"
   [ "$containers_first" = yes ] || return 0
   case $4 in
     on-failure:0 | always:* | unless-stopped:*) containers_policy=${4%:*} ;;
@@ -155,10 +163,18 @@ containers_suspend() {
   [ "$containers_policy" = no ] || containers_policed="$containers_policed $1"
 }
 
-# containers_grace NAME ID: how many seconds it may take to end, in $containers_grace. An answer that has it only where it
-# is set is no part of the table.
+# containers_graces: the times to end that those in $containers_going have of their own, by one question. An answer that
+# has it only where it is set is no part of the table.
+containers_graces() {
+  # shellcheck disable=SC2046
+  containers_grace_table=$(svc_ask docker inspect --type container --format '{{.Id}} {{json .Config.StopTimeout}}' -- \
+    $(printf '%s\n' $containers_going | sed 's/.*=//'))
+}
+containers_grace_table=
+
+# containers_grace NAME ID: how many seconds it may take to end, in $containers_grace.
 containers_grace() {
-  containers_grace=$(containers_get "$2" '{{json .Config.StopTimeout}}')
+  containers_grace=$(printf '%s\n' "$containers_grace_table" | sed -n "s/^$2 //p")
   case $containers_grace in
     '' | *[!0-9]*) containers_grace=10 ;;
   esac
@@ -186,6 +202,8 @@ containers_see_killed() {
 
 # containers_stop_one NAME ID
 containers_stop_one() {
+  containers_going=$1=$2
+  containers_graces
   containers_grace "$1" "$2"
   svc_do docker stop -t "$containers_grace" -- "$2" || return 1
   if [ "$(containers_get "$2" '{{.State.ExitCode}}')" = 137 ]; then
@@ -287,35 +305,69 @@ containers_health() {
 
 # containers_start NAME...: in this order, and waits until they run and are healthy.
 containers_start() {
+  containers_make "$@" || return 1
   for containers_name; do containers_start_one "$containers_name" || return 1; done
   for containers_name; do containers_wait "$containers_name" || return 1; done
 }
 
+# containers_make NAME...: makes anew those that must be, all by one call of what makes them: its start alone may take
+# longer than all else. Nothing starts.
+containers_make() {
+  containers_new=
+  for containers_name; do
+    case " $containers_made " in *" $containers_name "*) continue ;; esac
+    containers_list "$containers_name" || return 1
+    containers_renew=no
+    # What runs by a Compose file or .env that has changed since must be made anew. Undoing what has not been
+    # finished starts the containers of before, if they are still there: they are just what was running.
+    if [ "$manager_3" = up ] && { [ "$state" != undoing ] || [ "$service_reopened" = yes ]; }; then
+      containers_renew=yes
+    fi
+    containers_known "$containers_name" || containers_recorded=$containers_ids
+    containers_count=0
+    for containers_id in $containers_recorded; do
+      containers_count=$((containers_count + 1))
+      case $newline$containers_ids$newline in
+        *"$newline$containers_id$newline"*) ;;
+        *) containers_renew=yes ;;
+      esac
+    done
+    if [ "$containers_renew" = yes ] || [ "$containers_count" = 0 ]; then
+      [ "$containers_count" -gt 0 ] || containers_count=1
+      containers_new="$containers_new $containers_name=$containers_count"
+    fi
+  done
+  [ -n "$containers_new" ] || return 0
+  # shellcheck disable=SC2086
+  "svc_${manager}_renew" $containers_new || return 1
+  for containers_one in $containers_new; do containers_made="$containers_made ${containers_one%=*}"; done
+}
+# Services that were made anew by this script, and need it no more.
+containers_made=
+
+# containers_make_missing NAME...: makes those that have no container at all, so that nothing of theirs goes.
+containers_make_missing() {
+  containers_bare=
+  for containers_name; do
+    containers_list "$containers_name" || return 1
+    [ -n "$containers_ids" ] || containers_bare="$containers_bare $containers_name"
+  done
+  # shellcheck disable=SC2086
+  [ -z "$containers_bare" ] || containers_make $containers_bare
+}
+
+# containers_start_one NAME: starts what runs of it, and makes that before where it must.
 containers_start_one() {
-  containers_list "$1" || return 1
-  containers_renew=no
-  # What runs by a Compose file or .env that has changed since must be made anew. Undoing what has not been
-  # finished starts the containers of before, if they are still there: they are just what was running.
-  if [ "$manager_3" = up ] && { [ "$state" != undoing ] || [ "$service_reopened" = yes ]; }; then
-    containers_renew=yes
-  fi
-  containers_known "$1" || containers_recorded=$containers_ids
-  containers_count=0
-  for containers_id in $containers_recorded; do
-    containers_count=$((containers_count + 1))
-    case $newline$containers_ids$newline in
-      *"$newline$containers_id$newline"*) ;;
-      *) containers_renew=yes ;;
-    esac
-  done
-  if [ "$containers_renew" = yes ] || [ "$containers_count" = 0 ]; then
-    [ "$containers_count" -gt 0 ] || containers_count=1
-    "svc_${manager}_renew" "$1" "$containers_count"
-    return
-  fi
-  for containers_id in $containers_recorded; do
-    svc_do docker start -- "$containers_id" || return 1
-  done
+  containers_make "$1" || return 1
+  case " $containers_made " in
+    *" $1 "*)
+      containers_list "$1" || return 1
+      containers_recorded=$containers_ids
+      ;;
+    *) containers_known "$1" || { containers_list "$1" && containers_recorded=$containers_ids; } || return 1 ;;
+  esac
+  # shellcheck disable=SC2086
+  svc_do docker start -- $containers_recorded
 }
 
 # containers_wait NAME: until its containers have started, and the healthchecks they have are green. Docker itself

@@ -17,7 +17,7 @@ svc_docker_pairs() {
 }
 
 svc_docker_renew() {
-  why="container $1 is gone, and only who made it knows how to make it again"
+  why="container ${1%=*} is gone, and only who made it knows how to make it again"
   return 1
 }
 

@@ -31,6 +31,13 @@ svc_ready() {
   [ "$manager" != compose ] || { compose_sweep "$1" && compose_tool; }
 }
 
+# svc_make NAME...: makes ahead what a start would have to make, of those that there is nothing of yet; starts nothing.
+svc_make() {
+  case $manager in
+    docker | compose) [ $# -eq 0 ] || containers_make_missing "$@" ;;
+  esac
+}
+
 # svc_look NAME...: those of them that run, in $svc_up; fails with $why when that can't be found out.
 svc_look() {
   svc_up=$(svc_running "$@") && return 0
@@ -115,9 +122,11 @@ svc_do() {
   svc_polls=0
   while [ "$svc_leased" = yes ] && ! [ -e "$svc_log.status" ] && kill -0 "$svc_pid" 2>/dev/null; do
     svc_polls=$((svc_polls + 1))
-    if [ "$svc_polls" -gt 20 ] || ! sleep 0.1 2>/dev/null; then lease_sleep 1; fi
+    # Most take a moment, and nobody serves meanwhile.
+    if [ "$svc_polls" -le 5 ] && sleep 0.02 2>/dev/null; then continue; fi
+    if [ "$svc_polls" -gt 25 ] || ! sleep 0.1 2>/dev/null; then lease_sleep 1; fi
     # Ended by its time limit: nobody writes the status.
-    [ "$svc_polls" -le 930 ] || break
+    [ "$svc_polls" -le 935 ] || break
   done
   wait "$svc_pid"
   svc_status=$?

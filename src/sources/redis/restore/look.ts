@@ -3,6 +3,7 @@ import type { RedisSourceConfig } from '../config.ts'
 import type { RedisFacts } from '../facts.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { RestoreContext } from '../../contract.ts'
+import type { RemoteHost } from '../../../remote/contract.ts'
 import { connectRedis } from '../talk/connect.ts'
 import { isRunningContainer, openSession } from '../talk/session.ts'
 import type { Session } from '../talk/session.ts'
@@ -92,8 +93,14 @@ async function containerStart(
   }
 }
 
+/** By an image's id, which never means another: asking one starts a container, which takes a second. */
+const imagesSeen = new WeakMap<RemoteHost, Map<string, StartEvidence['binary']>>()
+
 /** The redis-server of an image, run in containers of its own. */
 async function readImage(context: RestoreContext, image: string): Promise<StartEvidence['binary']> {
+  const seen = imagesSeen.get(context.host) ?? new Map<string, StartEvidence['binary']>()
+  const before = seen.get(image)
+  if (before !== undefined) return before
   const title = 'asking the image of Redis for its version'
   const result = await context.host.run(
     {
@@ -106,7 +113,9 @@ async function readImage(context: RestoreContext, image: string): Promise<StartE
     { signal: context.signal },
   )
   const version = versionOfBinary(result.stdout.toString('utf8'))
-  return version && { path: `image:${image}`, version }
+  const found = version && { path: `image:${image}`, version }
+  imagesSeen.set(context.host, seen.set(image, found))
+  return found
 }
 
 /** A Redis that still loads does run, and answers everything that is asked here. */
