@@ -1,13 +1,14 @@
+import { allKinds } from '../sources/registry.ts'
+
 /** A variable or option that names a secret; not the file or the variable that it is in. */
 const NAME =
-  '(?:[a-z0-9_-]*[_-])?(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?|pgpassword|mysql_pwd|redis(?:cli)?_auth)'
+  '(?:[a-z0-9_-]*[_-])?(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?|pgpassword|mysql_pwd|[a-z]+_auth)'
 /** The beginning of a value that is written there, and not taken from a variable, a file or a command. */
 const LITERAL = `(?!["']?(?:\\$|\`|<)|["']{2}|\\s|$)\\S`
 
 const LOOKS: readonly (readonly [RegExp, string])[] = [
   [new RegExp(`(?:^|[\\s;&|("'])(?:--?)?${NAME}=${LITERAL}`, 'i'), 'a value for what is called a secret'],
   [new RegExp(`(?:^|\\s)--${NAME}\\s+(?!-)${LITERAL}`, 'i'), 'an option with a secret'],
-  [new RegExp(`\\bredis-cli\\b.*\\s-a\\s+${LITERAL}`), 'a Redis password'],
   [new RegExp(`\\bsshpass\\b.*\\s-p\\s*${LITERAL}`), 'a password for sshpass'],
   [new RegExp(`\\b(?:mysql|mariadb)[a-z-]*\\b.*\\s-p${LITERAL}`), 'a MySQL password'],
   [new RegExp(`\\bcurl\\b.*\\s(?:-u|--user)\\s*["']?[^\\s:$]+:${LITERAL}`), 'a user and password for curl'],
@@ -20,7 +21,16 @@ const LOOKS: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----/, 'a private key'],
 ]
 
+/** The same of the programs of the kinds: what stands before the secret. */
+function looksOfKinds(): readonly (readonly [RegExp, string])[] {
+  return allKinds().flatMap(({ engine }) =>
+    (engine?.passwordOptions ?? []).map(
+      (before) => [new RegExp(`${before}${LITERAL}`), 'a password'] as const,
+    ),
+  )
+}
+
 /** What in a line of shell looks like a secret that is written there, in words that do not repeat it; undefined: nothing. */
 export function literalSecret(line: string): string | undefined {
-  return LOOKS.find(([pattern]) => pattern.test(line))?.[1]
+  return [...LOOKS, ...looksOfKinds()].find(([pattern]) => pattern.test(line))?.[1]
 }

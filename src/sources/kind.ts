@@ -97,6 +97,8 @@ export interface KindEngine<C extends SourceConfig = SourceConfig, F extends Fac
   place(config: C): EnginePlace
   /** Its programs; the first that is there is asked for its `--version`. */
   readonly programs: readonly string[]
+  /** What stands right before a password in a command line of its clients; pieces of regular expressions. */
+  readonly passwordOptions?: readonly string[]
   parseVersion(said: string): EngineVersion | undefined
   /** The code of what is found of versions: `db-version`. */
   readonly versionCheck: string

@@ -8,6 +8,7 @@ import { versionOfBinary } from './version.ts'
 export const redisEngine: KindEngine<RedisSourceConfig, RedisFacts> = {
   place: ({ at }) => at,
   programs: ['redis-server', 'valkey-server'],
+  passwordOptions: ['\\b(?:redis|valkey)-cli\\b.*\\s-a\\s+'],
   parseVersion: (said) => {
     const version = versionOfBinary(said)
     return version && { name: version.name, version: version.redis }
