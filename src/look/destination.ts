@@ -40,6 +40,8 @@ export class Destination implements AsyncDisposable {
   readonly #overwrite: boolean
   /** Directories that were made, or seen to be no links; in latin1. */
   readonly #directories = new Set<string>([''])
+  /** Names that were given to files and links; in latin1. */
+  readonly #placed = new Set<string>()
   #staged = 0
 
   private constructor(path: string, staging: string, rules: NameRules, overwrite: boolean) {
@@ -106,9 +108,12 @@ export class Destination implements AsyncDisposable {
     await this.#place(path, relative)
   }
 
-  /** Gives a directory its attributes, once everything is in it. Its owner may always look into it. */
+  /**
+   * Gives a directory its attributes, once everything is in it. Its owner may always look into it. Does nothing for one
+   * that {@link directory} did not make or see: the way to it may lead through a link.
+   */
   async finishDirectory(relative: Buffer, { mode, mtime }: Attributes): Promise<void> {
-    if (!(await lstat(this.#at(relative))).isDirectory()) return
+    if (!this.#directories.has(relative.toString('latin1'))) return
     await chmod(this.#at(relative), (mode & 0o777) | 0o700)
     await utimes(this.#at(relative), mtime, mtime)
   }
@@ -122,14 +127,20 @@ export class Destination implements AsyncDisposable {
     if (slash !== -1) await this.directory(relative.subarray(0, slash))
   }
 
-  /** Takes the place of what is there only when that was asked for. */
+  /** Takes the place of what was there before only when that was asked for, and never that of what it placed itself. */
   async #place(staged: string, relative: Buffer): Promise<void> {
+    const name = relative.toString('latin1')
+    if (this.#placed.has(name)) throw inTheWay(relative, 'another file of this snapshot')
     await this.#around(relative)
     const path = this.#at(relative)
     const there = await lstat(path).catch(() => undefined)
-    if (there?.isDirectory() === true) throw inTheWay(relative)
-    if (this.#overwrite) return await rename(staged, path)
-    if (there !== undefined) throw inTheWay(relative)
+    if (there?.isDirectory() === true || (there !== undefined && !this.#overwrite)) throw inTheWay(relative)
+    if (this.#overwrite) await rename(staged, path)
+    else await this.#placeNew(staged, path, relative)
+    this.#placed.add(name)
+  }
+
+  async #placeNew(staged: string, path: Buffer | string, relative: Buffer): Promise<void> {
     try {
       // Unlike a rename, a link takes nobody's place.
       await link(staged, path)
@@ -205,8 +216,8 @@ export async function isEmptyDirectory(path: string): Promise<boolean> {
   return names.length === 0
 }
 
-function inTheWay(relative: Buffer): RelayError {
-  return new RelayError('in-the-way', `something else lies at ${printable(relative)}`)
+function inTheWay(relative: Buffer, what = 'something else'): RelayError {
+  return new RelayError('in-the-way', `${what} lies at ${printable(relative)}`)
 }
 
 export function asDestinationError(error: unknown, path: string): RelayError {

@@ -165,7 +165,7 @@ class Extraction {
       })
     }
     for (const one of plan.directories.toReversed()) {
-      await destination.finishDirectory(names.of(one.member), one).catch(() => undefined)
+      await this.#attempt(source, one.member, () => destination.finishDirectory(names.of(one.member), one))
     }
   }
 

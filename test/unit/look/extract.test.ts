@@ -106,6 +106,48 @@ test('nothing is written through a link of another source, or one that lies ther
   expect(await readdir(join(root.path, 'outside'))).toEqual([])
 })
 
+test('a directory behind a link of another source, or one that lies there, keeps its mode and time', async () => {
+  await using root = await temporaryDirectory()
+  await mkdir(join(root.path, 'outside/in'), { recursive: true, mode: 0o755 })
+  await mkdir(join(root.path, 'to'))
+  await symlink('../outside', join(root.path, 'to/there'))
+  const before = await stat(join(root.path, 'outside/in'))
+  const open = { type: 'directory', mode: 0o777, mtimeNs: 1_000_000_000n } as const
+  const { report } = await extracted(root.path, {
+    a: [made('out', { type: 'symlink', linkPath: Buffer.from('../outside') })],
+    b: [made('out/in', open), made('there/in', open), good],
+  })
+  expect(report.failed.map(({ member, error }) => [member, error.code])).toEqual([
+    ['out/in', 'in-the-way'],
+    ['there/in', 'in-the-way'],
+  ])
+  const after = await stat(join(root.path, 'outside/in'))
+  expect([after.mode, after.mtimeMs]).toEqual([before.mode, before.mtimeMs])
+})
+
+test('a directory whose time can not be set has failed', async () => {
+  await using root = await temporaryDirectory()
+  const { report } = await extracted(root.path, {
+    data: [made('data', { type: 'directory', mtimeNs: 10n ** 30n }), good],
+  })
+  expect(report.failed.map(({ member }) => member)).toEqual(['data'])
+  expect(report.files).toBe(1)
+})
+
+test('two sources that hold the same name: the first one stays, and the second has failed', async () => {
+  await using root = await temporaryDirectory()
+  const { report, to } = await extracted(
+    root.path,
+    { a: [made('same', { content: 'first' })], b: [made('same', { content: 'second' }), good] },
+    { overwrite: true },
+  )
+  expect(report.failed.map(({ source, error }) => [source, error.message])).toEqual([
+    ['b', 'another file of this snapshot lies at same'],
+  ])
+  expect(await readFile(join(to, 'same'), 'utf8')).toBe('first')
+  expect(report.files).toBe(2)
+})
+
 test.each([
   ['../outside', 'up'],
   ['/etc/hostname', 'to an absolute name'],
