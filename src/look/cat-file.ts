@@ -5,7 +5,7 @@ import { isStream } from '../model/snapshot.ts'
 import { sourceIndex } from '../restore/contents.ts'
 import { dumpName, indexParts, type LookDependencies, type LookedAt } from './dependencies.ts'
 import { locateDump, openNeeded, readFiles } from './read-files.ts'
-import { rememberDamage } from './remember-damage.ts'
+import { rememberDamage } from '../restore/remember-damage.ts'
 import { shownAddress, type FoundPath } from './resolve-path.ts'
 
 /**
@@ -90,8 +90,7 @@ async function catDump(
     }
     if (bytes !== archive.plainBytes) throw differs(at, dumpName(archive))
   } catch (error) {
-    await rememberDamage([{ snapshot, file: archive.file }], error, dependencies, signal)
-    throw error
+    throw await rememberDamage([{ snapshot, file: archive.file }], error, dependencies, signal)
   }
 }
 

@@ -10,7 +10,7 @@ import { asDestinationError, Destination, isEmptyDirectory, type StagedFile } fr
 import { LocalNames } from './local-names.ts'
 import { planExtract, type ExtractPlan, type LeftOut } from './plan-extract.ts'
 import { locateDump, openNeeded, readFiles } from './read-files.ts'
-import { rememberDamage } from './remember-damage.ts'
+import { rememberDamage } from '../restore/remember-damage.ts'
 import { resolvePath, shownAddress, type FoundPath } from './resolve-path.ts'
 
 /** What is extracted from where to where. */
@@ -129,9 +129,10 @@ class Extraction {
         chosen.push({ snapshot, source, found, ...(plan === undefined ? {} : { plan }) })
       } catch (error) {
         if (!(error instanceof DamageError) || source.index === undefined) throw error
-        await rememberDamage([{ snapshot, file: source.index.file }], error, this.#dependencies, this.#signal)
-        if (wanted.length === 1) throw error
-        this.#failed.push({ source: source.name, error })
+        const files = [{ snapshot, file: source.index.file }]
+        const told = await rememberDamage(files, error, this.#dependencies, this.#signal)
+        if (wanted.length === 1) throw told
+        this.#failed.push({ source: source.name, error: told as DamageError })
       }
     }
     return chosen
@@ -245,8 +246,8 @@ class Extraction {
           }
           if (bytes !== archive.plainBytes) throw differs(at, name)
         } catch (error) {
-          await rememberDamage([{ snapshot, file: archive.file }], error, this.#dependencies, this.#signal)
-          throw error
+          const files = [{ snapshot, file: archive.file }]
+          throw await rememberDamage(files, error, this.#dependencies, this.#signal)
         }
         await file.place(this.#local(source.name, name, names), {
           mode: 0o600,

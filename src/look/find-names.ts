@@ -6,7 +6,7 @@ import { sourceIndex } from '../restore/contents.ts'
 import { dumpName, indexParts, type LookDependencies, type LookedAt } from './dependencies.ts'
 import { globMatcher } from './glob.ts'
 import { listEntries, lookEntry, type LookEntry } from './list-entries.ts'
-import { rememberDamage } from './remember-damage.ts'
+import { rememberDamage } from '../restore/remember-damage.ts'
 
 /** One version of something that a name stands for, and the snapshots that have it. */
 export interface FoundVersion {
@@ -60,8 +60,8 @@ export async function findNames(
           }
         } catch (error) {
           if (!isUnreadable(error)) throw error
-          await rememberDamage([{ snapshot, file: index.file }], error, dependencies, signal)
-          failed.push({ host, snapshot: snapshot.id, source: source.name, error })
+          const told = await rememberDamage([{ snapshot, file: index.file }], error, dependencies, signal)
+          failed.push({ host, snapshot: snapshot.id, source: source.name, error: told as RelayError })
         }
       }
     }

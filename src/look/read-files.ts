@@ -11,7 +11,7 @@ import { pathFromJson } from '../model/path-bytes.ts'
 import { locateArchives, type NeededArchive } from '../restore/archives.ts'
 import { sourceIndex } from '../restore/contents.ts'
 import { indexParts, type LookDependencies, type LookedAt } from './dependencies.ts'
-import { rememberDamage } from './remember-damage.ts'
+import { rememberDamage } from '../restore/remember-damage.ts'
 
 /** A piece of a file's content, in order: its beginning, its bytes, its end. */
 export type FilePiece =
@@ -100,8 +100,7 @@ export async function* readFiles(
     })
   } catch (error) {
     const files = opened.map(({ snapshot: holder, archive }) => ({ snapshot: holder, file: archive.file }))
-    await rememberDamage(files, error, dependencies, signal)
-    throw error
+    throw await rememberDamage(files, error, dependencies, signal)
   } finally {
     tree.stream.destroy()
   }

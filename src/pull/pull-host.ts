@@ -18,7 +18,7 @@ import { captureSources } from './capture-sources.ts'
 import type { NextListing } from './incremental/next-listing.ts'
 import { resumeLeftServices } from './quiesce.ts'
 import { pausedFinding, rotateHost } from '../prune/rotate.ts'
-import { serverVersions, toolVersions, type ServerVersions } from './server-versions.ts'
+import { serverVersions, versionsUnknown } from './server-versions.ts'
 import { namesToProbe, selectSources, type SourceSelection } from './select-sources.ts'
 import { setBackFinding } from './set-back.ts'
 import { heldBytes } from '../sources/held-bytes.ts'
@@ -212,10 +212,7 @@ export async function takeSnapshot(
   if (setBack !== undefined) tellFindings(host, [setBack], dependencies)
   await using pending = await vault.begin(lock, now, signal)
   // Beside the captures: what ends it ends them, too, and they say so.
-  const asked: Promise<ServerVersions> = serverVersions(place, dependencies).catch(() => ({
-    versions: toolVersions(probe),
-    findings: [],
-  }))
+  const asked = serverVersions(place, dependencies).catch((thrown: unknown) => versionsUnknown(place, thrown))
   await using stack = new Disposables()
   const listings: NextListing[] = []
 

@@ -14,7 +14,7 @@ export interface ServerVersions {
 }
 
 /** What the probe says of a server's tools. */
-export function toolVersions({
+function toolVersions({
   kernel,
   versions,
 }: Pick<HostProbe, 'kernel' | 'versions'>): ServerVersions['versions'] {
@@ -41,13 +41,21 @@ export async function serverVersions(
     return { versions: { ...ofTools, ...asked.versions }, compose, findings }
   } catch (thrown) {
     if (signal.aborted || thrown instanceof ConnectionError) throw thrown
-    const error = thrown instanceof RelayError ? thrown : undefined
-    const finding: Finding = {
-      check: 'versions-unknown',
-      outcome: 'warning',
-      message: `the snapshot does not say which engines and images ${host.name} has: ${error?.message ?? String(thrown)}`,
-      next: error?.details.next ?? 'Pull again.',
-    }
-    return { versions: ofTools, findings: [finding] }
+    return versionsUnknown({ host, probe }, thrown)
   }
+}
+
+/** What is known of a server's software when this kept the rest from being asked. */
+export function versionsUnknown(
+  { host, probe }: Pick<Visit, 'host' | 'probe'>,
+  thrown: unknown,
+): ServerVersions {
+  const error = thrown instanceof RelayError ? thrown : undefined
+  const finding: Finding = {
+    check: 'versions-unknown',
+    outcome: 'warning',
+    message: `the snapshot does not say which engines and images ${host.name} has: ${error?.message ?? String(thrown)}`,
+    next: error?.details.next ?? 'Pull again.',
+  }
+  return { versions: toolVersions(probe), findings: [finding] }
 }

@@ -3,6 +3,7 @@ import { DamageError, UsageError } from '../errors.ts'
 import type { ManifestArchive, ManifestSource } from '../model/snapshot.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import type { RestoreDependencies } from './dependencies.ts'
+import { asForgotten, bySnapshot, type VaultFile } from './remember-damage.ts'
 
 /** An archive that a restore reads: of the snapshot itself, or of one that its incremental builds on. */
 export interface NeededArchive {
@@ -54,23 +55,21 @@ export function refuseRemoved(snapshot: Snapshot, archives: readonly { readonly 
  * bit is found before anything is stopped, and damage elsewhere keeps nobody from these. Throws DamageError.
  */
 export async function checkFiles(
-  needed: readonly { readonly snapshot: Snapshot; readonly file: string }[],
+  needed: readonly VaultFile[],
   { pull, hashes, signal }: Pick<RestoreDependencies, 'pull'> & { hashes: boolean; signal: AbortSignal },
 ): Promise<void> {
-  for (const id of new Set(needed.map(({ snapshot }) => snapshot.id))) {
-    const here = needed.filter(({ snapshot }) => snapshot.id === id)
-    const snapshot = here[0]?.snapshot
-    if (snapshot === undefined) continue
-    const files = new Set(here.map(({ file }) => file))
-    const problems = await pull.vault.check(snapshot.host, { snapshots: [id], files, hashes, signal })
+  for (const [snapshot, files] of bySnapshot(needed)) {
+    const { host, id } = snapshot
+    const problems = await pull.vault.check(host, { snapshots: [id], files, hashes, signal })
     // What has its old keys is as good as it ever was.
     const first = problems.find(({ snapshot: of, code }) => of === id && code !== 'not-rekeyed')
     if (first === undefined) continue
-    throw new DamageError(
+    const error = new DamageError(
       'archive-damaged',
-      `${snapshot.host}/${id}: ${first.file === undefined ? '' : `${first.file}: `}${first.message}`,
+      `${host}/${id}: ${first.file === undefined ? '' : `${first.file}: `}${first.message}`,
       { next: nextOf(snapshot) },
     )
+    throw asForgotten(error, host, problems)
   }
 }
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { DamageError, RelayError } from '../errors.ts'
+import { RelayError } from '../errors.ts'
 import { Disposables } from '../model/disposables.ts'
 import type { Finding } from '../model/finding.ts'
 import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
@@ -12,7 +12,8 @@ import type { RestoreDependencies } from './dependencies.ts'
 import { groupUnits, placedUnits } from './groups.ts'
 import { insistOnResumed } from './left-services.ts'
 import type { HandOver, Launch } from './launch.ts'
-import { checkArchives, preflight, refuseFailed, type RestoreRequest } from './preflight.ts'
+import { archiveFiles, checkArchives, preflight, refuseFailed, type RestoreRequest } from './preflight.ts'
+import { rememberDamage } from './remember-damage.ts'
 import { checkStaged, lockTarget, replace, stageGroups, swapIn } from './replace.ts'
 import { safetyCopy } from './safety.ts'
 import type { RestoreDriver } from './server/driver.ts'
@@ -79,10 +80,9 @@ export async function openRestore(
         const isAsPlanned = isDeepStrictEqual(unitsOf(last), unitsOf(run))
         const place = isAsPlanned ? bringChanges(open, last, dependencies) : bringAfresh()
         const out = await place.catch(async (error: unknown) => {
-          // What came to be damaged is found, and remembered, by a second look; that says so itself.
-          if (error instanceof DamageError)
-            await checkArchives(last.sources, { pull, hashes: true, signal }).catch(() => undefined)
-          throw error instanceof RelayError ? error.withDetails({ host: host.name }) : error
+          // A second look finds files that were damaged since they were checked.
+          const told = await rememberDamage(archiveFiles(last.sources), error, pull, signal)
+          throw told instanceof RelayError ? told.withDetails({ host: host.name }) : told
         })
         return {
           plan: last.plan,

@@ -17,6 +17,7 @@ import { changedServices, renewsServices } from './compose-check.ts'
 import { readContents } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { planRestore, type SourceToRestore } from './plan.ts'
+import type { VaultFile } from './remember-damage.ts'
 import { privilegeToReplace, type ChosenPrivilege } from '../runs/privilege.ts'
 import { lookAtTargets } from './server/look.ts'
 import type { Launch } from './launch.ts'
@@ -328,10 +329,12 @@ export async function checkArchives(
   sources: readonly Pick<SourceToRestore, 'archives'>[],
   options: Parameters<typeof checkFiles>[1],
 ): Promise<void> {
-  const archives = sources.flatMap((source) => source.archives)
-  await checkFiles(
+  await checkFiles(archiveFiles(sources), options)
+}
+
+export function archiveFiles(sources: readonly Pick<SourceToRestore, 'archives'>[]): VaultFile[] {
+  return sources.flatMap(({ archives }) =>
     archives.map(({ snapshot, archive }) => ({ snapshot, file: archive.file })),
-    options,
   )
 }
 

@@ -1,12 +1,20 @@
-import { DamageError, InterruptedError } from '../errors.ts'
+import { InterruptedError } from '../errors.ts'
 import type { RestoreReport } from '../model/restore-report.ts'
 import { outcomeOf, withRun, type Ended, type Run } from '../runs/run.ts'
 import { visit } from '../runs/visit.ts'
 import { openLog, type RestoreResult } from './restore-run.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { mergeIn } from './merge.ts'
-import { checkArchives, preflight, refusalOf, refuseFailed, type RestoreRequest } from './preflight.ts'
+import {
+  archiveFiles,
+  checkArchives,
+  preflight,
+  refusalOf,
+  refuseFailed,
+  type RestoreRequest,
+} from './preflight.ts'
 import { replace } from './replace.ts'
+import { rememberDamage } from './remember-damage.ts'
 import { sweepUnpacked } from './sweep.ts'
 
 /** Restores a snapshot to a host, as a run of its own; see {@link restoreInRun}. */
@@ -68,13 +76,11 @@ export async function restoreInRun(
   try {
     return report(await apply({ request, ...looked, lock, log }, dependencies))
   } catch (error) {
-    // A second look finds files that were damaged since they were checked, and remembers that. It reports this by
-    // itself.
-    if (error instanceof DamageError)
-      await checkArchives(sources, { pull, hashes: true, signal }).catch(() => undefined)
+    // A second look finds files that were damaged since they were checked.
+    const told = await rememberDamage(archiveFiles(sources), error, pull, signal)
     // An error of this says less than the reason of the failure, and the next restore sweeps again.
     await sweepUnpacked({ ...place, signal: new AbortController().signal }, plan).catch(() => undefined)
-    throw error
+    throw told
   }
 }
 

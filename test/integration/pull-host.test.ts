@@ -147,6 +147,45 @@ describe('what a pull comes to', () => {
   })
 })
 
+test('what the server runs could not be asked: the snapshot is good, and the report says what it lacks', async () => {
+  await using lab = await start()
+  const lost = new ConnectionError('session-refused', 'the server opens no more sessions')
+  const report = await pullWith(lab, { lookAtVersions: () => Promise.reject(lost) })
+  expect(report).toMatchObject({
+    outcome: 'done',
+    complete: true,
+    findings: [{ check: 'versions-unknown', message: expect.stringContaining('no more sessions') as string }],
+  })
+  expect(lab.events).toContainEqual(expect.objectContaining({ type: 'warning', code: 'versions-unknown' }))
+})
+
+test('the change of a source is since the last complete snapshot, in what it held', async () => {
+  await using lab = await start()
+  const changes = async (options: Partial<PullOptions> = {}) =>
+    (await lab.pull(options)).sources.map(({ source, size, change }) => [source, size, change])
+  expect(await changes()).toEqual([
+    ['data', 12, undefined],
+    ['logs', 12, undefined],
+  ])
+  await writeFile(join(lab.app, 'data/c'), 'five.')
+  // An incremental holds all of the source, and what is pulled in part is nothing to compare with.
+  expect(await changes({ sources: ['data'] })).toEqual([['data', 17, 5]])
+  await rm(join(lab.app, 'logs/a'))
+  expect(await changes()).toEqual([
+    ['data', 17, 5],
+    ['logs', 6, -6],
+  ])
+  expect(await changes()).toEqual([
+    ['data', 17, 0],
+    ['logs', 6, 0],
+  ])
+  await rm(join(lab.app, 'logs'), { recursive: true })
+  expect(await changes()).toEqual([
+    ['data', 17, 0],
+    ['logs', 0, undefined],
+  ])
+})
+
 describe('a pull that is not begun', () => {
   test('another run holds the vault: locked, and that is no history of this host', async () => {
     await using lab = await start()

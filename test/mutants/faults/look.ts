@@ -28,6 +28,14 @@ export const look: readonly Fault[] = [
     tests: EXTRACT,
   },
   {
+    name: 'extract-finish-through-link',
+    what: 'a directory behind a link that lies there gets a mode and a time',
+    file: 'src/look/destination.ts',
+    find: `if (!this.#directories.has(relative.toString('latin1'))) return`,
+    replace: ``,
+    tests: EXTRACT,
+  },
+  {
     name: 'extract-unproven',
     what: 'a file gets its name whatever its hash is',
     file: 'src/look/extract.ts',
