@@ -7,6 +7,7 @@ import { pullHosts } from '../pull/pull-hosts.ts'
 import {
   pullPlansToJson,
   pullPlanTroubles,
+  pullTroubles,
   pullReportToJson,
   renderPullPlans,
   renderPullReport,
@@ -69,8 +70,8 @@ export async function pull(
   return {
     exitCode: pullExitCode(report.hosts),
     text: renderPullReport(report, context),
-    // Its events have said what is not well.
-    quiet: '',
+    // Its events have said the rest of what is not well.
+    quiet: pullTroubles(report).join('\n'),
     json: pullReportToJson(report),
   }
 }

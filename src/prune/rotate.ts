@@ -231,8 +231,9 @@ function keptBy(
   return [...counts].map(([why, count]) => ({ why, count }))
 }
 
-function whyKept({ manifest, unrecorded }: Snapshot, rules: string): string {
+function whyKept({ manifest, unrecorded, lossAccepted }: Snapshot, rules: string): string {
   if (unrecorded === true) return 'not in the ledger'
+  if (lossAccepted === true) return 'given up as damaged'
   if (manifest.purpose !== 'pull') return manifest.purpose
   if (!manifest.complete) return 'not complete'
   return rules === '' ? 'by a policy without a rule' : `by ${rules}`

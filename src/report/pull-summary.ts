@@ -46,6 +46,22 @@ export function renderPullPlans(
   ].join('\n')
 }
 
+/** What a person should know of pulls that no event has said, a line each. */
+export function pullTroubles({ hosts }: PullReport): readonly string[] {
+  return hosts.flatMap(({ host, rotation }) =>
+    rotation?.paused === undefined
+      ? []
+      : [
+          troubleLine({
+            label: 'warning',
+            where: host,
+            message: `rotation paused: ${rotation.paused}; nothing was removed`,
+            next: rotation.next,
+          }),
+        ],
+  )
+}
+
 /** What speaks against the planned pulls, a line each. */
 export function pullPlanTroubles(
   plans: readonly PullPlanReport[],

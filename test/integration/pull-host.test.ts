@@ -149,7 +149,7 @@ describe('what a pull comes to', () => {
 
 test('what the server runs could not be asked: the snapshot is good, and the report says what it lacks', async () => {
   await using lab = await start()
-  const lost = new ConnectionError('session-refused', 'the server opens no more sessions')
+  const lost = new ConnectionError('lost', 'the server opens no more sessions')
   const report = await pullWith(lab, { lookAtVersions: () => Promise.reject(lost) })
   expect(report).toMatchObject({
     outcome: 'done',

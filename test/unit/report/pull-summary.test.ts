@@ -1,7 +1,12 @@
 import { expect, test } from 'vitest'
 import { LockedError, SourceError } from '../../../src/errors.ts'
 import type { HostPullReport } from '../../../src/model/pull-report.ts'
-import { pullReportToJson, renderPullPlans, renderPullReport } from '../../../src/report/pull-summary.ts'
+import {
+  pullReportToJson,
+  pullTroubles,
+  renderPullPlans,
+  renderPullReport,
+} from '../../../src/report/pull-summary.ts'
 
 const done: HostPullReport = {
   host: 'prod',
@@ -111,6 +116,14 @@ e: failed after 2s
 f: interrupted
 g/20251120T020002Z: done in 1s (not complete: only some sources were asked for)
 6 hosts in 13s: 1 done, 1 skipped, 1 in part, 1 failed, 1 locked, 1 interrupted`)
+})
+
+test('a rotation that waits is told with --quiet, too', () => {
+  const [paused] = others
+  const waits = { ...paused!, rotation: { ...paused!.rotation!, next: 'run: relay-backup prune b --accept' } }
+  expect(pullTroubles({ hosts: [done, waits, others[1]!], duration: 1 })).toEqual([
+    'warning: b: rotation paused: logs shrank by 95 %; nothing was removed. Next: run: relay-backup prune b --accept',
+  ])
 })
 
 test('for programs, with errors as data', () => {

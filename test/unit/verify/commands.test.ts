@@ -10,7 +10,15 @@ import { UsageError } from '../../../src/errors.ts'
 import type { Snapshot, Vault } from '../../../src/vault/contract.ts'
 import { openVault } from '../../../src/vault/open-vault.ts'
 import { resolveSnapshot } from '../../../src/vault/resolve-snapshot.ts'
-import { makeDays, makeSnapshot, temporaryDirectory } from '../vault/fixtures.ts'
+import {
+  fakeManifest,
+  fakeSource,
+  makeDays,
+  makeSnapshot,
+  never,
+  temporaryDirectory,
+  writeArchive,
+} from '../vault/fixtures.ts'
 import { commandContext } from '../../lab/command-context.ts'
 
 const monday = new Date('2025-11-17T02:00:00Z')
@@ -77,6 +85,65 @@ describe('list', () => {
     const [host] = (outcome.json as { hosts: ListedHost[] }).hosts
     expect(host?.snapshots.map(({ latest }) => latest)).toEqual([false, true, false])
     expect(host?.bytes).toBe(4000)
+  })
+
+  test('--all shows what retention dropped and who builds on it; each number counts what it says', async () => {
+    await using made = await labWithDays(1)
+    const { vault, context } = made
+    const parent = made.made[0]?.id ?? ''
+    for (const day of ['18', '19']) {
+      await using lock = await vault.lock('prod')
+      await using pending = await vault.begin(lock, () => new Date(`2025-11-${day}T02:00:00Z`), never)
+      const source = fakeSource('logs', [await writeArchive(pending, 'logs.tar.zst.gpg', Buffer.alloc(100))])
+      const facts = { ...source.facts, bytes: 9000 } as typeof source.facts
+      await pending.commit(
+        fakeManifest(pending, [{ ...source, facts, mode: 'incremental', parents: [parent] }]),
+      )
+    }
+    await makeDays(vault, 'stage', monday, 1)
+    expect((await prune(context, ['prod'], {})).text).toContain('2 snapshots stay')
+    const shown = [
+      'prod/20251118T020000Z  4d ago  pull  complete  8.8 KiB  100 B  logs',
+      'prod/20251119T020000Z  3d ago  pull  complete  8.8 KiB  100 B  logs  latest',
+      'stage/20251117T020000Z  5d ago  pull  complete  3.9 KiB  1000 B  logs  latest',
+    ]
+    const narrow = (line: string) => line.replaceAll(/ {2,}/g, '  ')
+    const lines = async (args: string[], flags = {}) =>
+      (await list(context, args, flags)).text.split('\n').map(narrow)
+    const dropped =
+      '1000 B of that are in 1 retired snapshot: retention dropped it, and newer ones build on it'
+    expect((await lines([])).slice(1)).toEqual([
+      ...shown,
+      '',
+      '3 snapshots of 2 hosts, 2.1 KiB in the vault',
+      `${dropped} (see: relay-backup list --all)`,
+    ])
+    expect((await lines([], { all: true })).slice(1)).toEqual([
+      `prod/${parent}  5d ago  pull  complete, retired, needed by 20251119T020000Z and 1 more  3.9 KiB  1000 B  logs`,
+      ...shown,
+      '',
+      '4 snapshots of 2 hosts, 2.1 KiB in the vault',
+      dropped,
+    ])
+    expect((await list(context, ['prod'], { all: true })).json).toMatchObject({
+      hosts: [
+        {
+          bytes: 1200,
+          retired: { snapshots: 1, bytes: 1000 },
+          snapshots: [
+            {
+              size: 4000,
+              bytes: 1000,
+              retired: true,
+              latest: false,
+              neededBy: ['20251118T020000Z', '20251119T020000Z'],
+            },
+            { size: 9000, bytes: 100, retired: false, neededBy: [] },
+            { size: 9000, bytes: 100, latest: true },
+          ],
+        },
+      ],
+    })
   })
 
   test('damage that was found is told by list and show until it is mended', async () => {
