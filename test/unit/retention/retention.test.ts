@@ -356,6 +356,36 @@ describe('properties', () => {
     })
   })
 
+  test('applied again to what is left, in which whole retired ones count again, it decides the same', () => {
+    check((all, one) => {
+      const decided = new Map(applyRetention(all, one, now).map(({ id, action }) => [id, action]))
+      const left = all.filter(({ id }) => decided.get(id) !== 'remove')
+      for (const { id, action } of applyRetention(left, one, now)) expect(action).toBe(decided.get(id))
+    })
+  })
+
+  test('damaged ones take no place of good ones, and none goes before a later good one is there', () => {
+    fc.assert(
+      fc.property(inputs, rules, fc.array(fc.boolean(), { minLength: 60 }), (drawn, one, marks) => {
+        const all = drawn.map((input, at) => ({ ...input, parents: [], damaged: marks[at] === true }))
+        const good = all.filter(({ damaged }) => !damaged)
+        const goodIds = new Set(good.map(({ id }) => id))
+        const left = staying(all, one)
+        expect(left.filter(({ id }) => goodIds.has(id))).toEqual(staying(good, one))
+        const leftIds = new Set(left.map(({ id }) => id))
+        const lastGood = good.findLast(
+          ({ id, purpose, complete, time }) =>
+            leftIds.has(id) && purpose === 'pull' && complete && time <= now,
+        )
+        for (const { id, time, purpose } of all) {
+          if (purpose !== 'pull' || leftIds.has(id)) continue
+          expect(lastGood!.time.getTime()).toBeGreaterThan(time.getTime())
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
   test('keeping more of the last ones never removes more', () => {
     check((all, one) => {
       const few = staying(all, one).map(({ id }) => id)
