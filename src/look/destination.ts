@@ -11,13 +11,14 @@ import {
   readdir,
   rename,
   rm,
+  stat,
   symlink,
   unlink,
   utimes,
   chmod,
 } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import { join, sep } from 'node:path'
+import { dirname, join, sep } from 'node:path'
 import { RelayError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { NameRules } from './local-names.ts'
@@ -54,7 +55,7 @@ export class Destination implements AsyncDisposable {
   /** Makes the directory where it is not there. Throws RelayError `destination`. */
   static async open(path: string, { overwrite }: { readonly overwrite: boolean }): Promise<Destination> {
     try {
-      await mkdir(path, { recursive: true, mode: 0o700 })
+      await makeDirectory(path)
       const staging = await mkdtemp(join(path, '.relay-backup-'))
       return new Destination(path, staging, await rulesOf(staging), overwrite)
     } catch (error) {
@@ -130,7 +131,11 @@ export class Destination implements AsyncDisposable {
   /** Takes the place of what was there before only when that was asked for, and never that of what it placed itself. */
   async #place(staged: string, relative: Buffer): Promise<void> {
     const name = relative.toString('latin1')
-    if (this.#placed.has(name)) throw inTheWay(relative, 'another file of this snapshot')
+    if (this.#placed.has(name)) {
+      throw new RelayError('in-the-way', `another source has put its own ${printable(relative)} there`, {
+        next: 'Extract one source at a time, each to a directory of its own',
+      })
+    }
     await this.#around(relative)
     const path = this.#at(relative)
     const there = await lstat(path).catch(() => undefined)
@@ -194,6 +199,20 @@ export class StagedFile implements AsyncDisposable {
   }
 }
 
+/**
+ * Makes a directory and those around it. Node's `recursive` never ends where a directory that is there can't hold a new
+ * one (`/proc/x`).
+ */
+async function makeDirectory(path: string): Promise<void> {
+  const make = () => mkdir(path, { mode: 0o700 })
+  await make().catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST' && (await stat(path)).isDirectory()) return
+    if (error.code !== 'ENOENT' || dirname(path) === path) throw error
+    await makeDirectory(dirname(path))
+    await make()
+  })
+}
+
 /** What names the file system around a new directory can hold, by trying. */
 async function rulesOf(staging: string): Promise<NameRules> {
   const probe = join(staging, 'case')
@@ -216,8 +235,8 @@ export async function isEmptyDirectory(path: string): Promise<boolean> {
   return names.length === 0
 }
 
-function inTheWay(relative: Buffer, what = 'something else'): RelayError {
-  return new RelayError('in-the-way', `${what} lies at ${printable(relative)}`)
+function inTheWay(relative: Buffer): RelayError {
+  return new RelayError('in-the-way', `something else lies at ${printable(relative)}`)
 }
 
 export function asDestinationError(error: unknown, path: string): RelayError {
@@ -231,6 +250,7 @@ export function asDestinationError(error: unknown, path: string): RelayError {
     EROFS: 'it is read-only',
     ENOTDIR: 'it is no directory',
     EEXIST: 'it is no directory',
+    ENOENT: 'it can not be made',
     ENAMETOOLONG: 'the name is too long here',
     EILSEQ: 'the name can not be had here',
     EINVAL: 'the name can not be had here',

@@ -142,7 +142,7 @@ test('two sources that hold the same name: the first one stays, and the second h
     { overwrite: true },
   )
   expect(report.failed.map(({ source, error }) => [source, error.message])).toEqual([
-    ['b', 'another file of this snapshot lies at same'],
+    ['b', 'another source has put its own same there'],
   ])
   expect(await readFile(join(to, 'same'), 'utf8')).toBe('first')
   expect(report.files).toBe(2)
@@ -285,6 +285,28 @@ test('only the archives of what is asked for are opened', async () => {
   }
   expect(await extractSnapshot(request, dependencies, signal)).toMatchObject({ files: 1 })
   expect(new Set(opened)).toEqual(new Set(['logs.index.jsonl.zst.gpg', 'logs.tar.gpg']))
+})
+
+test('directories that lack are made, and one that can not be made is told', async () => {
+  await using root = await temporaryDirectory()
+  const { snapshot, dependencies } = fakeSnapshot({ data: [good] })
+  const to = (path: string) =>
+    extractSnapshot({ snapshot, to: path, overwrite: false, addresses: [] }, dependencies, signal)
+  expect(await to(join(root.path, 'a/b/c'))).toMatchObject({ files: 1, failed: [] })
+  await symlink('a', join(root.path, 'link'))
+  expect(await to(join(root.path, 'link/d'))).toMatchObject({ files: 1, failed: [] })
+  await writeFile(join(root.path, 'file'), '')
+  for (const path of ['file', 'file/x'])
+    await expect(to(join(root.path, path))).rejects.toMatchObject({
+      code: 'destination',
+      message: `${join(root.path, path)}: it is no directory`,
+    })
+})
+
+test.runIf(process.platform === 'linux').each(['/proc/x', '/proc/x/y'])('%s is no place', async (to) => {
+  const { snapshot, dependencies } = fakeSnapshot({ data: [good] })
+  const request = { snapshot, to, overwrite: false, addresses: [] }
+  await expect(extractSnapshot(request, dependencies, signal)).rejects.toMatchObject({ code: 'destination' })
 })
 
 test('a path that is not there is told before anything is written', async () => {
