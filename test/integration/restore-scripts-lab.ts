@@ -256,7 +256,7 @@ export function processesOf(host: LocalHost): readonly Running[] {
 export async function crash(host: LocalHost, known: readonly Running[] = []): Promise<void> {
   const ended = [...host.running].map((child) => new Promise((resolve) => child.once('exit', resolve)))
   const halted = new Map<string, Running>()
-  for (let before = -1; before < halted.size; ) {
+  for (let before = -1; before < halted.size;) {
     before = halted.size
     for (const running of [...known, ...processesOf(host)]) {
       halted.set(`${running.pid} ${running.started}`, running)
