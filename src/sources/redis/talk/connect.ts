@@ -13,6 +13,9 @@ import type { Session } from './session.ts'
 import { TcpConnection } from './tcp-connection.ts'
 import { whyUnreached } from './unreached.ts'
 
+/** The exit statuses of what SIGKILL and SIGTERM ended. */
+const KILLED: ReadonlySet<number> = new Set([137, 143])
+
 /**
  * Opens a conversation with the Redis of a source: by TCP from the server's side; by redis-cli there for one that speaks
  * TLS (its files may be the server's), at a unix socket, or in a container (whose port may be nowhere else), and where the
@@ -74,10 +77,13 @@ async function connectByCli(session: Session): Promise<RedisConnection> {
     {
       input: stdinOf(session),
       unreached: (said) => unreached(session, said),
-      ended: ({ status, stderr }, said) =>
-        status === 127 || said.includes('executable file not found')
-          ? noCli(session)
-          : unreached(session, said || stderr),
+      ended: ({ status, stderr }, said) => {
+        if (status === 127 || said.includes('executable file not found')) return noCli(session)
+        // A container that ends kills what runs in it.
+        if (container !== undefined && said === '' && KILLED.has(status))
+          return unsettled(session, 'restarting')
+        return unreached(session, said || stderr)
+      },
     },
     boundsOf(context, nameOf(config)),
   )
