@@ -19,7 +19,7 @@ import type { CommandContext, CommandOutcome } from './context.ts'
 import { wirePlanning } from './wire-pull.ts'
 
 /** ms that one check may take; a person may have to answer a question in it. */
-const LIMIT = 60_000
+const LIMIT = 90_000
 
 /** `check [host…]`: whether everything that backups need is in order. Exit 4 when something failed; warnings are 0. */
 export async function check(context: CommandContext, names: readonly string[]): Promise<CommandOutcome> {

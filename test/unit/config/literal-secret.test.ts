@@ -17,6 +17,10 @@ test.each([
   'curl http://admin:hunter2@127.0.0.1/stop',
   'app --key ghp_abcdefghijklmnopqrstuvwx',
   'PGPASSWORD=x pg_ctl stop',
+  'REDISCLI_AUTH=x redis-cli shutdown',
+  'http://127.0.0.1/health?token=abc',
+  'curl --user=admin:hunter2 http://127.0.0.1/stop',
+  'docker exec db mysqladmin -phunter2 shutdown',
 ])('%s has a secret in it', (line) => {
   expect(literalSecret(line)).toBeDefined()
 })
@@ -34,6 +38,17 @@ test.each([
   'pkill -f my-app -p 12',
   'PASSWORD= ./start',
   'curl http://user:$PASS@127.0.0.1/',
+  'systemctl stop mysql && ssh -p22 web ./stop',
+  'docker run --name mysql -p3306:3306 mysql',
+  'docker compose -p project up -d',
+  'sshpass -e ssh -p 22 web ./stop',
+  'sshpass -f /etc/web ssh -p 22 web ./stop',
+  'curl -f http://127.0.0.1/ready && docker exec -u 1000:1000 app ./stop',
+  './stop --private-key /etc/app/key',
+  'SMTP_AUTH=login ./start',
+  'NO_AUTH=1 ./start',
+  'mysqladmin ping -p"$PW"',
+  'PGPASSFILE=/etc/pgpass pg_dump app',
 ])('%s has none', (line) => {
   expect(literalSecret(line)).toBeUndefined()
 })
