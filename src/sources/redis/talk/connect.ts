@@ -80,7 +80,7 @@ async function connectByCli(session: Session): Promise<RedisConnection> {
       ended: ({ status, stderr }, said) => {
         if (status === 127 || said.includes('executable file not found')) return noCli(session)
         // A container that ends kills what runs in it.
-        if (container !== undefined && said === '' && KILLED.has(status))
+        if (container !== undefined && said.trim() === '' && KILLED.has(status))
           return unsettled(session, 'restarting')
         return unreached(session, said || stderr)
       },
@@ -111,7 +111,12 @@ export function boundsOf(
 function unreached(session: Session, said: string): SourceError {
   const { config, context, container } = session
   // The container went since it was looked at. This error is Docker's, not Redis's.
-  if (container !== undefined && /^(?:Error response from daemon|OCI runtime exec failed):/m.test(said)) {
+  if (
+    container !== undefined &&
+    /^(?:Error response from daemon|OCI runtime exec failed):|\bcontainer \S+ is (?:not running|restarting)/im.test(
+      said,
+    )
+  ) {
     return unsettled(session, 'restarting')
   }
   return whyUnreached(said, config, context.probe.uid) ?? isDown(session, said)
