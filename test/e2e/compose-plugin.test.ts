@@ -65,7 +65,9 @@ test('`docker compose` alone is found, recorded, and starts services anew after 
   expect(await redis('get', 'key')).toBe('then')
   const ups = (await plugin.calls()).filter((line) => / up /.test(line))
   expect(ups.map((line) => line.split(' ').at(-1))).toEqual(['redis', 'app'])
-  expect(ups[0]).toMatch(/^--project-name plugged --project-directory \S+ --file \S+ up --no-start --no-build/)
+  expect(ups[0]).toMatch(
+    /^--project-name plugged --project-directory \S+ --file \S+ up --no-start --no-build/,
+  )
 })
 
 test('what docker-compose has made stays with it where both are there', async () => {

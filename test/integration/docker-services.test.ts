@@ -196,6 +196,24 @@ describe('services of a Compose project', () => {
     expect(await project.states()).toEqual(RUNNING)
   })
 
+  it.concurrent('are made anew by the old files when the start is undone before the commit', async () => {
+    await using project = await Project.up('dash with GNU tools')
+    await using host = project.lab.host()
+    const greeting = () => engine.docker('exec', `${project.name}_app_1`, 'cat', '/tmp/greeting')
+    const env = join(project.lab.deployment, '.env')
+    const placement = await project.stage(host, project.services({ renew: true }))
+    await using driver = await RestoreDriver.start(host, placement, quiet())
+    await steps(driver, 'begin', 'stop', 'swap')
+    const old = await readFile(env, 'utf8')
+    await writeFile(env, old.replace('hello', 'restored'))
+    await steps(driver, 'startData', 'startRest')
+    expect(await greeting()).toBe('restored')
+    await writeFile(env, old)
+    expect((await driver.rollback()).outcome).toBe('rolled-back')
+    expect(await greeting()).toBe('hello')
+    expect(await project.states()).toEqual(RUNNING)
+  })
+
   it.concurrent('fail the start when a healthcheck stays red, and are put back', async () => {
     await using project = await Project.up('dash with GNU tools')
     await using host = project.lab.host()

@@ -274,6 +274,8 @@ undo_restore() {
   # Frees the space that was kept for the journal on a full disk.
   rm -f -- "${journal%/*}/reserve"
   [ "$state" = undoing ] || journal_add undoing
+  # Containers that the start made are of the files that go.
+  containers_made=
   if any_switched; then
     undo_serve && undo_loads || {
       undo_stuck
