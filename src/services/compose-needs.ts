@@ -2,13 +2,27 @@ import { posix } from 'node:path'
 import { parseDocument } from 'yaml'
 import { RemoteError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
-import type { ComposeNeed, ReadComposeNeeds } from './contract.ts'
+import type { Privilege, RemoteHost } from '../remote/contract.ts'
+import type { ComposeNeed } from './contract.ts'
 
 /** Compose files that name each other: more than anybody has. */
 const MOST_FILES = 50
 
-/** See {@link ReadComposeNeeds}. */
-export const readComposeNeeds: ReadComposeNeeds = async (host, project, { privilege, signal }) => {
+/**
+ * What a project's Compose files name beside themselves: env files, build contexts, files of secrets and configs, other
+ * Compose files. `unclear` are values that only Compose could resolve, or files that can't be read, for people. Throws
+ * RemoteError.
+ */
+export async function readComposeNeeds(
+  host: RemoteHost,
+  project: {
+    /** Absolute, as are the files. */
+    readonly directory: string
+    readonly files: readonly string[]
+    readonly envFiles: readonly string[]
+  },
+  { privilege, signal }: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
+): Promise<{ readonly needs: readonly ComposeNeed[]; readonly unclear: readonly string[] }> {
   const read = async (path: string): Promise<string | undefined> => {
     const title = `reading ${path}`
     const result = await host.run(
@@ -37,7 +51,7 @@ interface Found {
 
 /** The same, with `read` as the source of the files. It returns undefined for a file that can't be read. */
 export async function findNeeds(
-  { directory, files, envFiles }: Parameters<ReadComposeNeeds>[1],
+  { directory, files, envFiles }: Parameters<typeof readComposeNeeds>[1],
   read: (path: string) => Promise<string | undefined>,
 ): Promise<{ readonly needs: readonly ComposeNeed[]; readonly unclear: readonly string[] }> {
   const variables = new Map<string, string>()

@@ -1,4 +1,5 @@
-import type { ContainerMake, LookAtMakes } from './contract.ts'
+import type { Privilege, RemoteHost } from '../remote/contract.ts'
+import type { ContainerMake } from './contract.ts'
 import { wholeAnswer } from './docker-answer.ts'
 
 /** A line of `services/make-look`. */
@@ -13,8 +14,15 @@ interface Inspected {
     readonly { readonly Type: string; readonly Destination: string; readonly RW: boolean }[] | null
 }
 
-/** See {@link LookAtMakes}. */
-export const lookAtMakes: LookAtMakes = async (host, which, { privilege, signal }) => {
+/**
+ * What containers were made with: these, by their ids or names, or those of a Compose project that run. One that is gone
+ * is left out. Throws RemoteError.
+ */
+export async function lookAtMakes(
+  host: RemoteHost,
+  which: { readonly containers: readonly string[] } | { readonly project: string },
+  { privilege, signal }: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
+): Promise<readonly ContainerMake[]> {
   const args = 'project' in which ? ['project', which.project] : ['containers', ...which.containers]
   if (args.length === 1) return []
   const title = 'looking at what containers were made with'
@@ -25,7 +33,7 @@ export const lookAtMakes: LookAtMakes = async (host, which, { privilege, signal 
   return parseMakes(host.name, result.stdout)
 }
 
-/** Reads what `services/make-look` prints. Throws as {@link LookAtMakes} does. */
+/** Reads what `services/make-look` prints. Throws as {@link lookAtMakes} does. */
 export function parseMakes(host: string, stdout: Buffer): readonly ContainerMake[] {
   const lines = wholeAnswer(host, stdout)
   const makes: (Omit<ContainerMake, 'environment'> & { environment: string[] })[] = []

@@ -1,15 +1,41 @@
 import { RemoteError } from '../errors.ts'
+import type { ServicesConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
-import type { MadeServices } from '../model/server-services.ts'
+import type { MadeServices, NamedProject } from '../model/server-services.ts'
+import type { Privilege, RemoteHost } from '../remote/contract.ts'
 import { leadTo, nameProject, projectOf, takenElsewhere } from './compose-project.ts'
-import type { ComposeProject, DockerLook, FindContainerServices, FindPlacedServices } from './contract.ts'
+import type { ComposeProject, ContainerLook, ContainerServices, DockerLook } from './contract.ts'
 import { lookAtDocker } from './docker-look.ts'
 import { findComposeProject } from './find-project.ts'
 import { containersUsing, isUp, isWithin } from './docker-paths.ts'
 import { composeServices, dockerServices, usersLeft } from './docker-services.ts'
 
-/** See {@link FindContainerServices}. */
-export const findContainerServices: FindContainerServices = async (host, config, options) => {
+/**
+ * Looks at Docker to find out which services stop for these paths (absolute, symlinks resolved), and which running
+ * containers would still see them. Services are undefined where no Compose project is known, because then none of them
+ * runs. Throws RemoteError (no Docker, not allowed, down) and SourceError (unknown service, several projects, no
+ * Compose where it is needed).
+ */
+export async function findContainerServices(
+  host: RemoteHost,
+  config: Extract<ServicesConfig, { readonly manager: 'docker' | 'compose' }>,
+  options: {
+    /** Absolute, symlinks resolved. */
+    readonly deployment: string
+    readonly paths: readonly string[]
+    readonly privilege: Privilege | undefined
+    readonly signal: AbortSignal
+  },
+): Promise<{
+  readonly services: ContainerServices | undefined
+  /** Undefined with the manager docker. */
+  readonly project: NamedProject | 'unknown' | undefined
+  readonly usersLeft: readonly ContainerLook[]
+  /** Services that would be made anew; empty when there are none. */
+  readonly made: MadeServices
+  /** `failed` ones say why these services must not be stopped and started. */
+  readonly findings: readonly Finding[]
+}> {
   const { deployment, paths, privilege, signal } = options
   const look = await lookAtDocker(host, { privilege, signal })
   if (config.manager === 'docker') {
@@ -46,12 +72,23 @@ export const findContainerServices: FindContainerServices = async (host, config,
   }
 }
 
-/** See {@link FindPlacedServices}. */
-export const findPlacedServices: FindPlacedServices = async (
-  host,
-  services,
-  { paths, privilege, signal },
-) => {
+/**
+ * The same look for services that a restore's journal names: which containers that run use these paths and would not be
+ * stopped with them, and what would be made anew. Throws RemoteError.
+ */
+export async function findPlacedServices(
+  host: RemoteHost,
+  services: ContainerServices,
+  {
+    paths,
+    privilege,
+    signal,
+  }: {
+    readonly paths: readonly string[]
+    readonly privilege: Privilege | undefined
+    readonly signal: AbortSignal
+  },
+): Promise<{ readonly usersLeft: readonly ContainerLook[]; readonly made: MadeServices }> {
   const look = await lookAtDocker(host, { privilege, signal })
   if (services.manager === 'docker')
     return { usersLeft: usersLeft(look, undefined, services, paths), made: NOTHING }

@@ -1,17 +1,7 @@
 import type { Finding } from '../model/finding.ts'
-import type { HealthConfig, QuiesceConfig, ServicesConfig } from '../model/config.ts'
-import type { MadeServices, NamedProject } from '../model/server-services.ts'
+import type { QuiesceConfig, ServicesConfig } from '../model/config.ts'
+import type { NamedProject } from '../model/server-services.ts'
 import type { HelperContainer, Privilege, RemoteHost } from '../remote/contract.ts'
-
-/**
- * Asks a health URL from the server's side until it answers with a 2xx status or its timeout has passed. Resolves with
- * undefined when it is healthy, else with the problem of the last try.
- */
-export type WaitHealthy = (
-  host: RemoteHost,
-  health: HealthConfig,
-  signal: AbortSignal,
-) => Promise<string | undefined>
 
 /** How a container gets at a path of the server. */
 export interface ContainerMount {
@@ -148,69 +138,6 @@ export type ContainerServices =
       readonly rest: readonly string[]
     }
 
-/**
- * Looks at Docker to find out which services stop for these paths (absolute, symlinks resolved), and which running
- * containers would still see them. Services are undefined where no Compose project is known, because then none of them
- * runs. Throws RemoteError (no Docker, not allowed, down) and SourceError (unknown service, several projects, no
- * Compose where it is needed).
- */
-export type FindContainerServices = (
-  host: RemoteHost,
-  services: Extract<ServicesConfig, { readonly manager: 'docker' | 'compose' }>,
-  options: {
-    /** Absolute, symlinks resolved. */
-    readonly deployment: string
-    readonly paths: readonly string[]
-    readonly privilege: Privilege | undefined
-    readonly signal: AbortSignal
-  },
-) => Promise<{
-  readonly services: ContainerServices | undefined
-  /** Undefined with the manager docker. */
-  readonly project: NamedProject | 'unknown' | undefined
-  readonly usersLeft: readonly ContainerLook[]
-  /** Services that would be made anew; empty when there are none. */
-  readonly made: MadeServices
-  /** `failed` ones say why these services must not be stopped and started. */
-  readonly findings: readonly Finding[]
-}>
-
-/**
- * The same look for services that a restore's journal names: which containers that run use these paths and would not be
- * stopped with them, and what would be made anew. Throws RemoteError.
- */
-export type FindPlacedServices = (
-  host: RemoteHost,
-  services: ContainerServices,
-  options: {
-    readonly paths: readonly string[]
-    readonly privilege: Privilege | undefined
-    readonly signal: AbortSignal
-  },
-) => Promise<{ readonly usersLeft: readonly ContainerLook[]; readonly made: MadeServices }>
-
-/**
- * Finds a named volume: the one that the deployment's own Compose project knows by this name, also by its real one
- * (`name:`, `external:`); where no project is known, the one of this name. A volume of another project is never taken.
- * Throws RemoteError (no Docker, not allowed, down) and SourceError `volume-missing`, `volume-ambiguous`,
- * `volume-driver` and `volume-options` for a volume that does not lie in a directory of this server's Docker.
- */
-export type FindVolume = (
-  host: RemoteHost,
-  volume: string,
-  options: {
-    /** Absolute, symlinks resolved. */
-    readonly deployment: string
-    readonly services: ServicesConfig
-    readonly privilege: Privilege | undefined
-    readonly signal: AbortSignal
-  },
-) => Promise<{
-  readonly name: string
-  /** Where it lies on the server: absolute, symlinks resolved. */
-  readonly mountpoint: string
-}>
-
 /** Root by Docker, proven; or why there is none, and what to do. */
 export type FoundHelper =
   | { readonly privilege: HelperContainer }
@@ -250,8 +177,8 @@ interface DeploymentOptions {
 }
 
 /**
- * Finds the services of a deployment that run, and the place where they are to run next. Throws as {@link
- * FindContainerServices}; `ofTarget` accepts a Compose project that has no containers yet.
+ * Finds the services of a deployment that run, and the place where they are to run next. Throws as
+ * findContainerServices; `ofTarget` accepts a Compose project that has no containers yet.
  */
 export interface FindDeploymentServices {
   /** The data services are those of the config and `data`; all others that run are the rest. */
@@ -310,7 +237,7 @@ export interface QuiescedServices extends AsyncDisposable {
   readonly names: readonly string[]
   /**
    * Lets just those run again that ran before. Resolves when they are well, or with the problem of one that is not.
-   * Throws RemoteError `hold-resume` when one does not run; the next {@link SettleQuiesced} tries again.
+   * Throws RemoteError `hold-resume` when one does not run; the next settleQuiesced tries again.
    */
   resume(signal: AbortSignal): Promise<{ readonly unwell: string | undefined }>
 }
@@ -324,19 +251,6 @@ export interface QuiesceRequest {
   readonly sudo: boolean
 }
 
-/**
- * Stops or pauses those of the services that run, by a script on the server under a lease: however that ends, they
- * run again. Throws as {@link FindContainerServices}, and RemoteError `hold-refused`; all run as before then.
- */
-export type QuiesceServices = (
-  host: RemoteHost,
-  request: QuiesceRequest,
-  signal: AbortSignal,
-) => Promise<QuiescedServices>
-
-/** Throws what {@link QuiesceServices} would throw about services that are not there. Changes nothing. */
-export type CheckQuiesce = (host: RemoteHost, request: QuiesceRequest, signal: AbortSignal) => Promise<void>
-
 /** What became of services whose script was killed, or ended by a reboot. */
 export interface SettledServices {
   /** Services that this has let run again. */
@@ -348,19 +262,10 @@ export interface SettledServices {
 }
 
 /**
- * Starts again what an earlier run has left stopped or paused. The caller has the deployment's
- * lock. Throws RemoteError `hold-settle` when that can't be asked.
- */
-export type SettleQuiesced = (
-  host: RemoteHost,
-  options: { readonly deployment: string; readonly sudo: boolean; readonly signal: AbortSignal },
-) => Promise<SettledServices>
-
-/**
  * The engines and images for a manifest's `server.versions`: `docker-engine`, `docker-compose`,
  * `compose-plugin`, and `image NAME` with the image's id for every container of the deployment. They are empty for
  * managers without containers. Also says which Compose project the deployment is; undefined for other managers. Throws
- * as {@link FindContainerServices}.
+ * as findContainerServices.
  */
 export type LookAtVersions = (
   host: RemoteHost,
@@ -373,35 +278,12 @@ export type LookAtVersions = (
   readonly problem?: Finding | undefined
 }>
 
-/** The ids of these images on a server; undefined for one that is not there. Throws RemoteError. */
-export type FindImages = (
-  host: RemoteHost,
-  names: readonly string[],
-  options: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
-) => Promise<ReadonlyMap<string, string | undefined>>
-
 /** A path that a deployment's containers are made from: absolute. */
 export interface ComposeNeed {
   readonly path: string
   /** For people: `env file of app`. */
   readonly what: string
 }
-
-/**
- * What a project's Compose files name beside themselves: env files, build contexts, files of secrets and configs, other
- * Compose files. `unclear` are values that only Compose could resolve, or files that can't be read, for people. Throws
- * RemoteError.
- */
-export type ReadComposeNeeds = (
-  host: RemoteHost,
-  project: {
-    /** Absolute, as are the files. */
-    readonly directory: string
-    readonly files: readonly string[]
-    readonly envFiles: readonly string[]
-  },
-  options: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
-) => Promise<{ readonly needs: readonly ComposeNeed[]; readonly unclear: readonly string[] }>
 
 /** What a container was made with, to be compared with its like on another server. */
 export interface ContainerMake {
@@ -415,13 +297,3 @@ export interface ContainerMake {
   /** `/data (volume)`, `/etc/app (bind, read-only)`. */
   readonly mounts: readonly string[]
 }
-
-/**
- * What containers were made with: these, by their ids or names, or those of a Compose project that run. One that is gone
- * is left out. Throws RemoteError.
- */
-export type LookAtMakes = (
-  host: RemoteHost,
-  which: { readonly containers: readonly string[] } | { readonly project: string },
-  options: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
-) => Promise<readonly ContainerMake[]>

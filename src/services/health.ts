@@ -1,15 +1,23 @@
 import { request as requestHttp } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
+import type { HealthConfig } from '../model/config.ts'
 import type { RemoteHost } from '../remote/contract.ts'
-import type { WaitHealthy } from './contract.ts'
 
 /** ms between two tries, and ms that one try may take. */
 const PAUSE = 1000
 const TRY_TIMEOUT = 10_000
 
-/** See {@link WaitHealthy}: plain HTTP over a connection that the server makes, so nothing is needed there. */
-export const waitHealthy: WaitHealthy = async (host, health, signal) => {
+/**
+ * Asks a health URL from the server's side until it answers with a 2xx status or its timeout has passed. Resolves with
+ * undefined when it is healthy, else with the problem of the last try. It is plain HTTP over a connection that the server
+ * makes, so nothing is needed there.
+ */
+export async function waitHealthy(
+  host: RemoteHost,
+  health: HealthConfig,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const deadline = performance.now() + health.timeout
   for (;;) {
     const remaining = Math.ceil(Math.max(1, Math.min(TRY_TIMEOUT, deadline - performance.now())))

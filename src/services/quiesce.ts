@@ -5,13 +5,20 @@ import { printable } from '../model/path-bytes.ts'
 import { serviceLines, type ServerServices } from '../model/server-services.ts'
 import type { Lease, Privilege, RemoteHost } from '../remote/contract.ts'
 import { unknownProject } from './compose-project.ts'
-import type { CheckQuiesce, QuiesceRequest, QuiesceServices, QuiescedServices } from './contract.ts'
+import type { QuiesceRequest, QuiescedServices } from './contract.ts'
 import { lookAtDocker } from './docker-look.ts'
 import { findComposeProject } from './find-project.ts'
 import { quiesceOrder } from './docker-services.ts'
 
-/** See {@link QuiesceServices}. */
-export const quiesceServices: QuiesceServices = async (host, request, signal) => {
+/**
+ * Stops or pauses those of the services that run, by a script on the server under a lease: however that ends, they
+ * run again. Throws as findContainerServices, and RemoteError `hold-refused`; all run as before then.
+ */
+export async function quiesceServices(
+  host: RemoteHost,
+  request: QuiesceRequest,
+  signal: AbortSignal,
+): Promise<QuiescedServices> {
   const services = await servicesOf(host, request, signal)
   const { how } = request.quiesce
   const lease = await host.lease(
@@ -38,8 +45,12 @@ export const quiesceServices: QuiesceServices = async (host, request, signal) =>
   }
 }
 
-/** See {@link CheckQuiesce}. */
-export const checkQuiesce: CheckQuiesce = async (host, request, signal) => {
+/** Throws what {@link quiesceServices} would throw about services that are not there. Changes nothing. */
+export async function checkQuiesce(
+  host: RemoteHost,
+  request: QuiesceRequest,
+  signal: AbortSignal,
+): Promise<void> {
   await servicesOf(host, request, signal)
 }
 

@@ -1,7 +1,8 @@
 import { RemoteError } from '../errors.ts'
-import { fieldsOf } from '../model/talk.ts'
 import { printable } from '../model/path-bytes.ts'
-import type { SettleQuiesced } from './contract.ts'
+import { fieldsOf } from '../model/talk.ts'
+import type { RemoteHost } from '../remote/contract.ts'
+import type { SettledServices } from './contract.ts'
 
 /**
  * Seconds that a script whose client is gone may take to end by itself: until its lease has been silent for too long,
@@ -9,8 +10,18 @@ import type { SettleQuiesced } from './contract.ts'
  */
 const PATIENCE = 150
 
-/** See {@link SettleQuiesced}. */
-export const settleQuiesced: SettleQuiesced = async (host, { deployment, sudo, signal }) => {
+/**
+ * Starts again what an earlier run has left stopped or paused. The caller has the deployment's
+ * lock. Throws RemoteError `hold-settle` when that can't be asked.
+ */
+export async function settleQuiesced(
+  host: RemoteHost,
+  {
+    deployment,
+    sudo,
+    signal,
+  }: { readonly deployment: string; readonly sudo: boolean; readonly signal: AbortSignal },
+): Promise<SettledServices> {
   await using lease = await host.lease(
     {
       script: 'services/quiesce-settle',

@@ -1,8 +1,8 @@
 import { RemoteError } from '../errors.ts'
 import { fieldLines } from '../model/talk.ts'
 import { nameProject } from './compose-project.ts'
-import type { Privilege } from '../remote/contract.ts'
-import type { ContainerLook, DockerLook, FindImages, LookAtVersions } from './contract.ts'
+import type { Privilege, RemoteHost } from '../remote/contract.ts'
+import type { ContainerLook, DockerLook, LookAtVersions } from './contract.ts'
 import { lookAtDocker } from './docker-look.ts'
 import { findComposeProject } from './find-project.ts'
 
@@ -38,8 +38,12 @@ function imagesOf(containers: readonly ContainerLook[]): Record<string, string> 
   return Object.fromEntries(containers.map(({ image, imageId }) => [`image ${image}`, imageId]))
 }
 
-/** See {@link FindImages}. */
-export const findImages: FindImages = async (host, names, { privilege, signal }) => {
+/** The ids of these images on a server; undefined for one that is not there. Throws RemoteError. */
+export async function findImages(
+  host: RemoteHost,
+  names: readonly string[],
+  { privilege, signal }: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
+): Promise<ReadonlyMap<string, string | undefined>> {
   const title = 'looking for images'
   const result = await host.run(
     { script: 'services/images', patience: 'list', args: names, privilege, title },

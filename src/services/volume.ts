@@ -1,8 +1,10 @@
 import { SourceError } from '../errors.ts'
+import type { ServicesConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
 import { describeProject } from '../model/server-services.ts'
+import type { Privilege, RemoteHost } from '../remote/contract.ts'
 import { askCompose } from './compose-say.ts'
-import type { ComposeProject, ComposeSays, DockerLook, FindVolume } from './contract.ts'
+import type { ComposeProject, ComposeSays, DockerLook } from './contract.ts'
 import { wholeAnswer } from './docker-answer.ts'
 import { lookAtDocker } from './docker-look.ts'
 import { findComposeProject } from './find-project.ts'
@@ -19,8 +21,27 @@ export interface InspectedVolume {
   readonly Options: Readonly<Record<string, string>> | null
 }
 
-/** See {@link FindVolume}. */
-export const findVolume: FindVolume = async (host, volume, options) => {
+/**
+ * Finds a named volume: the one that the deployment's own Compose project knows by this name, also by its real one
+ * (`name:`, `external:`); where no project is known, the one of this name. A volume of another project is never taken.
+ * Throws RemoteError (no Docker, not allowed, down) and SourceError `volume-missing`, `volume-ambiguous`,
+ * `volume-driver` and `volume-options` for a volume that does not lie in a directory of this server's Docker.
+ */
+export async function findVolume(
+  host: RemoteHost,
+  volume: string,
+  options: {
+    /** Absolute, symlinks resolved. */
+    readonly deployment: string
+    readonly services: ServicesConfig
+    readonly privilege: Privilege | undefined
+    readonly signal: AbortSignal
+  },
+): Promise<{
+  readonly name: string
+  /** Where it lies on the server: absolute, symlinks resolved. */
+  readonly mountpoint: string
+}> {
   const { deployment, services, privilege, signal } = options
   const isCompose = services.manager === 'compose'
   const look = await lookAtDocker(host, { privilege, signal })
