@@ -21,7 +21,7 @@ import type { PendingFile, PendingSnapshot } from '../vault/contract.ts'
 import { archiveFileName } from './archive-name.ts'
 import type { PullDependencies } from './dependencies.ts'
 import { nextWithRefusal } from './privilege.ts'
-import { findSourceContainer } from '../services/source-container.ts'
+import { containerFinder } from '../runs/container-finder.ts'
 
 /** Where a source is captured from, with the privilege by which it is read, and where to. */
 export interface PullSourceContext extends Visit {
@@ -285,12 +285,7 @@ export function captureContext(
     secret: resolveSecret,
     packTar,
     createSorter: <T>() => createSorter<T>(context.pending.scratchPath(`${config.name}.sorting`)),
-    findContainer: (reference) =>
-      findSourceContainer(remote, host.services, reference, {
-        deployment: probe.deployment,
-        privilege: host.sudo ? 'sudo' : undefined,
-        signal,
-      }),
+    findContainer: containerFinder(context, probe.deployment),
     step: (step) => reporter.event({ type: 'source-step', ...names, step: printable(step) }),
     notice: (notice) => {
       const next = notice.code === UNREADABLE ? nextWithRefusal(notice.next, context.refused) : notice.next

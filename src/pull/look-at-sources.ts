@@ -11,7 +11,7 @@ import type { Visit } from '../runs/visit.ts'
 import { privilegeToRead, withRefusal } from './privilege.ts'
 import { groupByQuiesce, quiesceRequest } from './quiesce.ts'
 import { checkQuiesce } from '../services/quiesce.ts'
-import { findSourceContainer } from '../services/source-container.ts'
+import { containerFinder } from '../runs/container-finder.ts'
 
 /** The parts it takes to look at sources without changing anything. */
 export type LookDependencies = Pick<PullDependencies, 'findHelper' | 'resolveSecret' | 'sourceOf'>
@@ -83,12 +83,7 @@ async function lookAtSource(
       privilege: chosen.privilege,
       compression: host.compression,
       secret: resolveSecret,
-      findContainer: (reference) =>
-        findSourceContainer(remote, host.services, reference, {
-          deployment: probe.deployment,
-          privilege: host.sudo ? 'sudo' : undefined,
-          signal,
-        }),
+      findContainer: containerFinder(place, probe.deployment),
       step: () => {},
       notice: ({ code, message }) => {
         lacks ||= !isWhole({ warnings: [{ code, count: 1 }] })

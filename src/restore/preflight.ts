@@ -32,7 +32,7 @@ import {
   type PathSelection,
   type WantedPath,
 } from './wanted.ts'
-import { findSourceContainer } from '../services/source-container.ts'
+import { containerFinder } from '../runs/container-finder.ts'
 import { findImages } from '../services/versions.ts'
 
 /** What is restored where. */
@@ -340,22 +340,18 @@ export function archiveFiles(sources: readonly Pick<SourceToRestore, 'archives'>
 
 /** What the kinds of sources need on the target. */
 export function restoreContext(
-  { remote, probe, deployment, privilege, host, signal }: Visit,
-  { pull }: RestoreDependencies,
+  place: Visit,
+  { pull }: { readonly pull: Pick<RestoreDependencies['pull'], 'resolveSecret'> },
   step: (text: string) => void,
 ): RestoreContext {
+  const { remote, probe, deployment, privilege, host, signal } = place
   // On an empty server the deployment is made by the restore itself.
   return {
     host: remote,
     probe: { ...probe, deployment },
     privilege,
     secret: pull.resolveSecret,
-    findContainer: (reference) =>
-      findSourceContainer(remote, host.services, reference, {
-        deployment,
-        privilege: configuredPrivilege(host),
-        signal,
-      }),
+    findContainer: containerFinder(place, deployment),
     starter: starterOf(host.services),
     step,
     signal,

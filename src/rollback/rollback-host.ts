@@ -23,11 +23,10 @@ import {
 import type { MigrationRole } from '../restore/server/driver.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
 import { withRun, type Ended } from '../runs/run.ts'
-import { configuredPrivilege, visit, type Visit } from '../runs/visit.ts'
-import type { RestoreContext } from '../sources/contract.ts'
+import { visit, type Visit } from '../runs/visit.ts'
+import { restoreContext } from '../restore/preflight.ts'
 import { kindOf } from '../sources/registry.ts'
 import type { Vault } from '../vault/contract.ts'
-import { findSourceContainer } from '../services/source-container.ts'
 
 /** What is undone, or removed for good. */
 export interface RollbackRequest {
@@ -211,25 +210,12 @@ async function unmergeSources(
   { request: { host }, place, dependencies }: Rollback,
   id: string,
 ): Promise<{ source: string; removed: number; changed: number }[]> {
-  const { remote, probe, deployment, privilege, signal } = place
+  const { deployment } = place
+  const context = restoreContext(place, { pull: dependencies }, () => undefined)
   const unmerged = []
   for (const config of host.sources) {
     const merging = await kindOf(config.kind).merge?.()
     if (merging === undefined) continue
-    const context: RestoreContext = {
-      host: remote,
-      probe,
-      privilege,
-      secret: dependencies.resolveSecret,
-      findContainer: (reference) =>
-        findSourceContainer(remote, host.services, reference, {
-          deployment,
-          privilege: configuredPrivilege(host),
-          signal,
-        }),
-      step: () => undefined,
-      signal,
-    }
     const journal = mergeJournal(deployment, id, config.name)
     const { removed, changed } = await merging.unmerge(context, config, journal)
     if (removed + changed > 0) unmerged.push({ source: config.name, removed, changed })

@@ -214,23 +214,6 @@ export interface ContainerSearch {
   readonly usersOf: (path: string) => readonly ContainerLook[]
 }
 
-/**
- * Finds the container that is meant by one look at Docker. Throws RemoteError (no Docker, not allowed, down) and
- * SourceError `container-unknown` (with the candidates), `container-ambiguous` or `project-ambiguous`.
- */
-export type FindContainer = (
-  host: RemoteHost,
-  services: ServicesConfig,
-  reference: ContainerReference,
-  options: {
-    /** Absolute, symlinks resolved; undefined when it is not there. */
-    readonly deployment: string | undefined
-    /** Only the part of the host that speaking to Docker takes. */
-    readonly privilege: Privilege | undefined
-    readonly signal: AbortSignal
-  },
-) => Promise<ContainerSearch>
-
 /** Services that are stopped or paused. Disposing it lets them run again, and waits for that, but not until they are well. */
 export interface QuiescedServices extends AsyncDisposable {
   /** Those that ran before. */

@@ -1,12 +1,28 @@
+import type { ServicesConfig } from '../model/config.ts'
+import type { Privilege, RemoteHost } from '../remote/contract.ts'
 import { nameProject } from './compose-project.ts'
-import type { FindContainer } from './contract.ts'
+import type { ContainerReference, ContainerSearch } from './contract.ts'
 import { findContainer } from './docker-find.ts'
 import { lookAtDocker } from './docker-look.ts'
 import { findComposeProject } from './find-project.ts'
 import { containersUsing, isUp, pathOnServer } from './docker-paths.ts'
 
-/** See {@link FindContainer}. */
-export const findSourceContainer: FindContainer = async (host, services, reference, options) => {
+/**
+ * Finds the container that is meant by one look at Docker. Throws RemoteError (no Docker, not allowed, down) and
+ * SourceError `container-unknown` (with the candidates), `container-ambiguous` or `project-ambiguous`.
+ */
+export async function findSourceContainer(
+  host: RemoteHost,
+  services: ServicesConfig,
+  reference: ContainerReference,
+  options: {
+    /** Absolute, symlinks resolved; undefined when it is not there. */
+    readonly deployment: string | undefined
+    /** Only the part of the host that speaking to Docker takes. */
+    readonly privilege: Privilege | undefined
+    readonly signal: AbortSignal
+  },
+): Promise<ContainerSearch> {
   const look = await lookAtDocker(host, options)
   const project =
     'service' in reference

@@ -18,7 +18,7 @@ import type { ResolveSecret } from '../secrets/contract.ts'
 import type { ContainerReference, ContainerSearch } from '../services/contract.ts'
 import type { Notice } from '../report/contract.ts'
 
-/** `FindContainer` on the source's host, with what its config says of services. */
+/** findSourceContainer (services/source-container.ts) on the source's host, with what its config says of services. */
 export type SearchContainer = (reference: ContainerReference) => Promise<ContainerSearch>
 
 /** The context of a capture. The source owns nothing in it. */

@@ -46,7 +46,7 @@ export function toSpeak(privilege: Privilege | undefined): Privilege | undefined
   return privilege === 'sudo' ? privilege : undefined
 }
 
-/** Finds it and reads how it starts. Throws as `FindContainer` does, and SourceError for one that is paused. */
+/** Finds it and reads how it starts. Throws as findSourceContainer does, and SourceError for one that is paused. */
 export async function findRedisContainer(
   context: SearchContext,
   config: RedisSourceConfig,
