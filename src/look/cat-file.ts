@@ -1,11 +1,10 @@
 import { once } from 'node:events'
-import { DamageError, UsageError } from '../errors.ts'
+import { UsageError } from '../errors.ts'
 import { pathFromJson, printable } from '../model/path-bytes.ts'
 import { isStream } from '../model/snapshot.ts'
 import { sourceIndex } from '../restore/contents.ts'
 import { dumpName, indexParts, type LookDependencies, type LookedAt } from './dependencies.ts'
-import { locateDump, openNeeded, readFiles } from './read-files.ts'
-import { rememberDamage } from '../restore/remember-damage.ts'
+import { differs, readDump, readFiles } from './read-files.ts'
 import { shownAddress, type FoundPath } from './resolve-path.ts'
 
 /**
@@ -69,7 +68,7 @@ async function catDump(
   dependencies: LookDependencies,
   signal: AbortSignal,
 ): Promise<void> {
-  const { source, snapshot } = at
+  const { source } = at
   const [only] = source.archives
   const archive =
     member === '' && source.archives.length === 1
@@ -81,29 +80,7 @@ async function catDump(
       next: `Name one of them: ${source.archives.map((one) => `${source.name}:${dumpName(one)}`).join(', ')}`,
     })
   }
-  let bytes = 0
-  try {
-    for await (const chunk of await openNeeded(locateDump(at, archive.file), dependencies)) {
-      signal.throwIfAborted()
-      bytes += (chunk as Buffer).length
-      await write(output, chunk as Buffer)
-    }
-    if (bytes !== archive.plainBytes) throw differs(at, dumpName(archive))
-  } catch (error) {
-    throw await rememberDamage([{ snapshot, file: archive.file }], error, dependencies, signal)
-  }
-}
-
-/** The error for content that the index does not have. */
-export function differs({ snapshot, source }: LookedAt, member: string): DamageError {
-  return new DamageError(
-    'file-differs',
-    `${shownAddress(source.name, member)} is not as it was captured: its hash differs`,
-    {
-      source: source.name,
-      next: `Take it from another snapshot, and run: relay-backup verify ${snapshot.host}`,
-    },
-  )
+  for await (const chunk of readDump(at, archive, dependencies, signal)) await write(output, chunk)
 }
 
 async function write(output: NodeJS.WritableStream, bytes: Buffer): Promise<void> {

@@ -1,16 +1,15 @@
 import { RelayError, UsageError, abortedBy, DamageError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import { isStream } from '../model/snapshot.ts'
+import { rememberDamage } from '../restore/remember-damage.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import type { LookAddress } from './address.ts'
 import { sourceNamed } from './address.ts'
-import { differs } from './cat-file.ts'
 import { dumpName, type LookDependencies, type LookedAt } from './dependencies.ts'
 import { asDestinationError, Destination, isEmptyDirectory, type StagedFile } from './destination.ts'
 import { LocalNames } from './local-names.ts'
 import { planExtract, type ExtractPlan, type LeftOut } from './plan-extract.ts'
-import { locateDump, openNeeded, readFiles } from './read-files.ts'
-import { rememberDamage } from '../restore/remember-damage.ts'
+import { differs, readDump, readFiles } from './read-files.ts'
 import { resolvePath, shownAddress, type FoundPath } from './resolve-path.ts'
 
 /** What is extracted from where to where. */
@@ -237,17 +236,8 @@ class Extraction {
       if (!found.some(({ member }) => member === '' || member === name)) continue
       await this.#attempt(source.name, name, async () => {
         await using file = await destination.file()
-        try {
-          let bytes = 0
-          for await (const chunk of await openNeeded(locateDump(at, archive.file), this.#dependencies)) {
-            this.#signal.throwIfAborted()
-            bytes += (chunk as Buffer).length
-            await file.write(chunk as Buffer)
-          }
-          if (bytes !== archive.plainBytes) throw differs(at, name)
-        } catch (error) {
-          const files = [{ snapshot, file: archive.file }]
-          throw await rememberDamage(files, error, this.#dependencies, this.#signal)
+        for await (const chunk of readDump(at, archive, this.#dependencies, this.#signal)) {
+          await file.write(chunk)
         }
         await file.place(this.#local(source.name, name, names), {
           mode: 0o600,

@@ -3,15 +3,17 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { assembleTree } from '../archive/assemble-tree.ts'
-import type { ArchiveName, TarEntry } from '../archive/contract.ts'
+import type { TarEntry } from '../archive/contract.ts'
 import { walkTar } from '../archive/walk-tar.ts'
 import { DamageError } from '../errors.ts'
 import { Disposables } from '../model/disposables.ts'
 import { pathFromJson } from '../model/path-bytes.ts'
+import type { ManifestArchive } from '../model/snapshot.ts'
 import { locateArchives, type NeededArchive } from '../restore/archives.ts'
 import { sourceIndex } from '../restore/contents.ts'
-import { indexParts, type LookDependencies, type LookedAt } from './dependencies.ts'
 import { rememberDamage } from '../restore/remember-damage.ts'
+import { dumpName, indexParts, type LookDependencies, type LookedAt } from './dependencies.ts'
+import { shownAddress } from './resolve-path.ts'
 
 /** A piece of a file's content, in order: its beginning, its bytes, its end. */
 export type FilePiece =
@@ -107,7 +109,7 @@ export async function* readFiles(
 }
 
 /** An archive's plain bytes. A file that is gone is damage. */
-export async function openNeeded(
+async function openNeeded(
   { snapshot, archive }: NeededArchive,
   { vault, openArchive, decryptor }: LookDependencies,
 ) {
@@ -120,11 +122,43 @@ export async function openNeeded(
   return await openArchive({ path, compression: archive.compression, decryptor })
 }
 
-/** The archive that holds a dump. Throws as locateArchives does. */
-export function locateDump({ snapshot, source }: LookedAt, archive: ArchiveName['archive']): NeededArchive {
-  const [needed] = locateArchives([{ snapshot: snapshot.id, archive }], snapshot, source, [snapshot])
-  if (needed === undefined) throw new RangeError('an archive that was not looked for')
-  return needed
+/**
+ * The bytes of a dump, from the archive that holds it. They are proven when it ended: throws DamageError before, also
+ * when they are more or fewer than were captured. Not copies: use each before you ask for the next.
+ */
+export async function* readDump(
+  at: LookedAt,
+  archive: ManifestArchive,
+  dependencies: LookDependencies,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  const { snapshot, source } = at
+  const { file } = archive
+  try {
+    const [needed] = locateArchives([{ snapshot: snapshot.id, archive: file }], snapshot, source, [snapshot])
+    if (needed === undefined) throw new RangeError('an archive that was not looked for')
+    let bytes = 0
+    for await (const chunk of await openNeeded(needed, dependencies)) {
+      signal.throwIfAborted()
+      bytes += (chunk as Buffer).length
+      yield chunk as Buffer
+    }
+    if (bytes !== archive.plainBytes) throw differs(at, dumpName(archive))
+  } catch (error) {
+    throw await rememberDamage([{ snapshot, file }], error, dependencies, signal)
+  }
+}
+
+/** The error for content that the index does not have. */
+export function differs({ snapshot, source }: LookedAt, member: string): DamageError {
+  return new DamageError(
+    'file-differs',
+    `${shownAddress(source.name, member)} is not as it was captured: its hash differs`,
+    {
+      source: source.name,
+      next: `Take it from another snapshot, and run: relay-backup verify ${snapshot.host}`,
+    },
+  )
 }
 
 /** For scratch data, which is encrypted with a key of this process only. */
