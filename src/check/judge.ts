@@ -70,11 +70,6 @@ export function judgeSpace(
   return [{ outcome: 'ok', message: has }]
 }
 
-/** Bytes that a snapshot's archives hold, before compression. */
-export function plainBytes({ manifest }: Snapshot): number {
-  return manifest.sources.flatMap(({ archives }) => archives).reduce((sum, one) => sum + one.plainBytes, 0)
-}
-
 /**
  * The server's clock.
  *

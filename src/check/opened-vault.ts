@@ -1,7 +1,7 @@
 import { RelayError } from '../errors.ts'
+import { heldBytes } from '../sources/held-bytes.ts'
 import { completePulls, type Vault } from '../vault/contract.ts'
 import type { CheckDependencies } from './dependencies.ts'
-import { plainBytes } from './judge.ts'
 
 /** The vault, or why it can't be opened: several checks ask for it. */
 export type OpenedVault = Promise<Vault | RelayError | undefined>
@@ -14,7 +14,10 @@ export function openVault(dependencies: CheckDependencies): OpenedVault {
   })
 }
 
-/** Bytes that the largest complete pull of a host holds: incremental ones are smaller than what they describe. */
+/** Bytes that the largest complete pull of a host holds. */
 export async function largest(vault: Vault, host: string): Promise<number> {
-  return completePulls(await vault.snapshots(host)).reduce((most, one) => Math.max(most, plainBytes(one)), 0)
+  const held = completePulls(await vault.snapshots(host)).map(({ manifest }) =>
+    manifest.sources.reduce((sum, source) => sum + heldBytes(source), 0),
+  )
+  return Math.max(0, ...held)
 }

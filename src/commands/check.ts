@@ -10,6 +10,7 @@ import type { CheckReport } from '../model/check-report.ts'
 import type { Config } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { renderCheckReport, renderTroubles } from '../report/check-report.ts'
+import { problemPlace, problemText } from '../report/config-problem.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
 import { openLedgerMarks } from '../state/ledger-marks.ts'
 import { accessFindings } from '../vault/access.ts'
@@ -90,11 +91,11 @@ async function keyFindings(
 }
 
 function brokenConfig({ problems }: ConfigError): CheckReport {
-  const checks = problems.map(({ file, line, column, path, message, suggestion }) => ({
+  const checks = problems.map((problem) => ({
     check: 'config' as const,
     outcome: 'failed' as const,
-    message: `${[file, line, column].filter((part) => part !== undefined).join(':')}: ${path === '' ? '' : `${path}: `}${message}`,
-    next: suggestion,
+    message: `${problemPlace(problem)}: ${problemText(problem)}`,
+    next: problem.suggestion,
   }))
   return { checks, hosts: [] }
 }

@@ -1,8 +1,10 @@
 import { UsageError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { findNames, type FoundNames, type FoundVersion } from '../look/find-names.ts'
+import { shownEntry, shownTime } from '../look/list-entries.ts'
 import { pathFromJson, printable } from '../model/path-bytes.ts'
 import { formatCount, formatSize, parseDuration } from '../model/units.ts'
+import { codeWords } from '../report/format.ts'
 import { errorToJson } from '../report/render-error.ts'
 import { resolveHost } from '../vault/resolve-snapshot.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
@@ -64,7 +66,7 @@ function render(pattern: string, { versions, looked, failed }: FoundNames): stri
   let last = ''
   for (const version of versions) {
     const { host, entry } = version
-    const name = `${host} ${entry.source}:${printable(pathFromJson(entry.path))}${entry.type === 'directory' ? '/' : ''}`
+    const name = `${host} ${shownEntry(entry)}`
     if (name !== last) lines.push(name)
     last = name
     lines.push(`  ${describe(version)}`)
@@ -74,14 +76,14 @@ function render(pattern: string, { versions, looked, failed }: FoundNames): stri
 }
 
 function describe({ entry, snapshots }: FoundVersion): string {
-  const { type, size, mtime, link } = entry
+  const { type, size, link } = entry
   const what =
     type === 'file' || type === 'dump'
       ? formatSize(size)
-      : `${type.replace('-', ' ')}${link === undefined ? '' : ` to ${printable(pathFromJson(link))}`}`
+      : `${codeWords(type)}${link === undefined ? '' : ` to ${printable(pathFromJson(link))}`}`
   const [newest = ''] = snapshots
   const oldest = snapshots.at(-1) ?? ''
   const range =
     snapshots.length === 1 ? newest : `${formatCount(snapshots.length, 'snapshot')}, ${oldest} to ${newest}`
-  return `${what}, of ${mtime.slice(0, 10)} ${mtime.slice(11, 19)}: ${range}`
+  return `${what}, of ${shownTime(entry)}: ${range}`
 }

@@ -1,6 +1,6 @@
 import { ExitCode } from '../exit-codes.ts'
 import { parseAddress, sourceNamed } from '../look/address.ts'
-import { listEntries, type LookEntry } from '../look/list-entries.ts'
+import { listEntries, shownEntry, shownTime, type LookEntry } from '../look/list-entries.ts'
 import { resolvePath } from '../look/resolve-path.ts'
 import { pathFromJson, printable } from '../model/path-bytes.ts'
 import { formatCount, formatSize } from '../model/units.ts'
@@ -39,7 +39,7 @@ export async function ls(
   }
   return {
     exitCode: ExitCode.done,
-    text: flags.long === true ? renderLong(entries) : entries.map((entry) => address(entry)).join('\n'),
+    text: flags.long === true ? renderLong(entries) : entries.map(shownEntry).join('\n'),
     json: { snapshot: name, entries },
   }
 }
@@ -66,13 +66,9 @@ function listSources(snapshot: Snapshot, { color }: CommandContext): CommandOutc
   }
 }
 
-/** As it can be given to `cat`, `extract` and `ls` again; a directory ends with a slash. */
-function address({ source, path, type, link }: LookEntry, withLink = false): string {
-  const shown = `${source}:${printable(pathFromJson(path))}${type === 'directory' ? '/' : ''}`
+function shownLink({ type, link }: LookEntry): string {
   const arrow = { symlink: ' -> ', hardlink: ' link to ' }[type as string]
-  return withLink && arrow !== undefined && link !== undefined
-    ? `${shown}${arrow}${printable(pathFromJson(link))}`
-    : shown
+  return arrow === undefined || link === undefined ? '' : `${arrow}${printable(pathFromJson(link))}`
 }
 
 /** Mode, owner, size, time and name of each entry, one a line. */
@@ -82,8 +78,8 @@ export function renderLong(entries: readonly LookEntry[]): string {
       modeText(entry),
       printable(entry.owner === undefined ? '' : `${entry.owner || entry.uid}:${entry.group || entry.gid}`),
       entry.type === 'file' || entry.type === 'dump' ? formatSize(entry.size) : '-',
-      `${entry.mtime.slice(0, 10)} ${entry.mtime.slice(11, 19)}`,
-      `${address(entry, true)}${describeObjects(entry)}`,
+      shownTime(entry),
+      `${shownEntry(entry)}${shownLink(entry)}${describeObjects(entry)}`,
     ]),
     { align: ['left', 'left', 'right', 'left', 'left'] },
   )

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { UsageError } from '../errors.ts'
 import { pathFromJson, printable } from '../model/path-bytes.ts'
 import { isStream } from '../model/snapshot.ts'
+import { codeWords } from '../report/format.ts'
 import { sourceIndex } from '../restore/contents.ts'
 import { dumpName, indexParts, type LookDependencies, type LookedAt } from './dependencies.ts'
 import { differs, readDump, readFiles } from './read-files.ts'
@@ -44,7 +45,7 @@ async function fileNamed(
     })
   }
   if (type !== 'hardlink' && type !== 'symlink') {
-    throw new UsageError(`${shown} is a ${(type ?? 'thing').replace('-', ' ')} and has no content`, {
+    throw new UsageError(`${shown} is a ${codeWords(type ?? 'thing')} and has no content`, {
       source: source.name,
     })
   }

@@ -1,5 +1,5 @@
 import type { EntryType, IndexEntry, IndexFlag, StreamEntry } from '../archive/contract.ts'
-import { pathFromJson, pathToJson, type PathJson } from '../model/path-bytes.ts'
+import { pathFromJson, pathToJson, printable, type PathJson } from '../model/path-bytes.ts'
 import { isStream } from '../model/snapshot.ts'
 import { isInside, sourceIndex, sourceObjects } from '../restore/contents.ts'
 import { dumpName, indexParts, type LookDependencies, type LookedAt } from './dependencies.ts'
@@ -95,6 +95,16 @@ export function lookEntry(source: string, entry: IndexEntry): LookEntry {
     sha256,
     flags,
   }
+}
+
+/** As it can be given to `ls`, `cat` and `extract` again; a directory ends with a slash. */
+export function shownEntry({ source, path, type }: Pick<LookEntry, 'source' | 'path' | 'type'>): string {
+  return `${source}:${printable(pathFromJson(path))}${type === 'directory' ? '/' : ''}`
+}
+
+/** When an entry was changed, for a person: `2026-11-28 12:00:00`, UTC. */
+export function shownTime({ mtime }: Pick<LookEntry, 'mtime'>): string {
+  return `${mtime.slice(0, 10)} ${mtime.slice(11, 19)}`
 }
 
 /** Nanoseconds since the epoch as a time; one that no clock shows is as near as there is. */

@@ -1,5 +1,6 @@
 import type { IndexEntry } from '../archive/contract.ts'
 import { pathFromJson } from '../model/path-bytes.ts'
+import { codeWords } from '../report/format.ts'
 import { isInside, sourceIndex } from '../restore/contents.ts'
 import { indexParts, type LookDependencies, type LookedAt } from './dependencies.ts'
 import type { FoundPath } from './resolve-path.ts'
@@ -63,7 +64,7 @@ export async function planExtract(
     else if (entry.type === 'directory') directories.push(planned)
     else if (entry.type === 'symlink') symlinks.push({ ...planned, link })
     else if (entry.type === 'hardlink') linked.push({ member, target: link })
-    else leftOut.push({ member, why: `it is a ${entry.type.replace('-', ' ')}`, hostile: false })
+    else leftOut.push({ member, why: `it is a ${codeWords(entry.type)}`, hostile: false })
   }
   const outside = linked.filter(({ target }) => !files.has(target))
   const targets = new Set(

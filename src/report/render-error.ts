@@ -1,5 +1,6 @@
 import { ConfigError, InternalError, RelayError } from '../errors.ts'
 import { printable, printableLines } from '../model/path-bytes.ts'
+import { problemPlace, problemText } from './config-problem.ts'
 import { createPaint } from './paint.ts'
 import type { Paint } from './paint.ts'
 
@@ -38,9 +39,7 @@ function expectedLines(error: RelayError, paint: Paint): string[] {
   const lines = [`${paint.red(kind)} ${where === '' ? '' : `${where}: `}${printableLines(error.message)}`]
   if (error instanceof ConfigError) {
     for (const problem of error.problems) {
-      const at = [problem.file, problem.line, problem.column].filter((part) => part !== undefined).join(':')
-      const path = problem.path === '' ? '' : `${printable(problem.path)}: `
-      lines.push(`  ${printable(at)}: ${path}${printable(problem.message)}`)
+      lines.push(`  ${printable(problemPlace(problem))}: ${printable(problemText(problem))}`)
       if (problem.suggestion !== undefined) lines.push(`    ${printable(problem.suggestion)}`)
     }
   }

@@ -2,6 +2,7 @@ import type { RelayError } from '../errors.ts'
 import { ConfigError } from '../errors.ts'
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
+import { problemPlace, problemText } from './config-problem.ts'
 
 /** Something that a person should know of, for `--quiet`. */
 export interface Trouble {
@@ -29,15 +30,14 @@ export function findingTroubles(findings: readonly Finding[], where?: string): s
 /** An error as one line, or as one for each problem of a config. */
 export function errorTroubles(error: RelayError, label: Trouble['label'] = 'error'): string[] {
   if (error instanceof ConfigError)
-    return error.problems.map(({ file, line, column, path, message, suggestion }) => {
-      const where = [file, line, column].filter((part) => part !== undefined).join(':')
-      return troubleLine({
+    return error.problems.map((problem) =>
+      troubleLine({
         label,
-        where,
-        message: path === '' ? message : `${path}: ${message}`,
-        next: suggestion,
-      })
-    })
+        where: problemPlace(problem),
+        message: problemText(problem),
+        next: problem.suggestion,
+      }),
+    )
   const { host, source, next } = error.details
   const where = [host, source].filter((part) => part !== undefined).join('/')
   return [troubleLine({ label, where, message: error.message, next })]

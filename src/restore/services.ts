@@ -3,6 +3,7 @@ import type { Finding } from '../model/finding.ts'
 import type { MadeServices, NamedProject, ServerServices } from '../model/server-services.ts'
 import type { RemoteHost } from '../remote/contract.ts'
 import { findContainerServices } from '../services/container-services.ts'
+import { configuredPrivilege } from '../runs/visit.ts'
 import type { ContainerLook } from '../services/contract.ts'
 
 /** The services that stop and start around the swap. */
@@ -41,7 +42,7 @@ export async function findServices(
     }
     case 'compose':
     case 'docker': {
-      const privilege = host.sudo ? 'sudo' : undefined
+      const privilege = configuredPrivilege(host)
       const found = await findContainerServices(remote, services, { ...options, privilege })
       return { ...found, services: found.services ?? { manager: 'none' } }
     }
