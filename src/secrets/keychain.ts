@@ -53,24 +53,19 @@ async function ask(question: readonly string[], signal?: AbortSignal, timeout = 
   const library = pathToFileURL(createRequire(import.meta.url).resolve('@napi-rs/keyring')).href
   const child = spawn(process.execPath, ['--input-type=module', '--eval', CHILD], {
     stdio: ['pipe', 'pipe', 'ignore'],
+    timeout,
+    killSignal: 'SIGKILL',
+    ...(signal === undefined ? {} : { signal }),
   })
-  const stop = () => void child.kill('SIGKILL')
-  const timer = setTimeout(stop, timeout)
-  signal?.addEventListener('abort', stop)
-  try {
-    // A child that died says so by its empty answer.
-    child.on('error', () => {}).stdin.on('error', () => {})
-    child.stdin.end(JSON.stringify([library, ...question]))
-    const said = await text(child.stdout)
-    signal?.throwIfAborted()
-    if (said === '') throw new Error('the keychain did not answer')
-    const { answer, error } = JSON.parse(said) as { readonly answer?: unknown; readonly error?: string }
-    if (error !== undefined) throw new Error(error)
-    return answer
-  } finally {
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', stop)
-  }
+  // A child that died, or was ended, says so by its empty answer.
+  child.on('error', () => {}).stdin.on('error', () => {})
+  child.stdin.end(JSON.stringify([library, ...question]))
+  const said = await text(child.stdout)
+  signal?.throwIfAborted()
+  if (said === '') throw new Error('the keychain did not answer')
+  const { answer, error } = JSON.parse(said) as { readonly answer?: unknown; readonly error?: string }
+  if (error !== undefined) throw new Error(error)
+  return answer
 }
 
 /** Reads `service/account`. Throws SecretError that names the other forms when there is no keychain. */

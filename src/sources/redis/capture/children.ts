@@ -12,32 +12,32 @@ const STALL = 600_000
 export type Fields = ReadonlyMap<string, string>
 
 /** What Redis says of its children. Throws SourceError when it does not. */
-export async function persistence({ config }: Session, connection: RedisConnection): Promise<Fields> {
+async function persistence({ config }: Session, connection: RedisConnection): Promise<Fields> {
   return parseInfo(String(accepted(await connection.ask('INFO', 'persistence'), config, 'save')))
 }
 
 /**
- * Waits as long as something runs, which `running` names. Throws what `stalled` makes of the reason when nothing has
- * moved for too long.
+ * Waits as long as something runs, which `running` tells in words for a person, and says what Redis tells then. Throws
+ * what `stalled` makes of the reason when nothing has moved for too long.
  */
 export async function waitWhile(
   session: Session,
   connection: RedisConnection,
   running: (fields: Fields) => string | undefined,
   stalled: (text: string) => SourceError,
-): Promise<void> {
+): Promise<Fields> {
   const pause = new Pause(session, stalled)
   for (;;) {
     const fields = await persistence(session, connection)
     const what = running(fields)
-    if (what === undefined) return
-    session.context.step(`waiting for ${what}`)
+    if (what === undefined) return fields
+    session.context.step(what)
     await pause.after(fields)
   }
 }
 
 /** Waits between two looks: shortly at first, for a small data set is saved at once. */
-export class Pause {
+class Pause {
   readonly #session: Session
   readonly #stalled: (text: string) => SourceError
   #looks = 0

@@ -85,12 +85,12 @@ async function rewritePercentage({ config }: Session, connection: RedisConnectio
   return Array.isArray(reply) && reply.length === 2 ? String(reply[1]) : ''
 }
 
-function waitForRewrites(session: Session, connection: RedisConnection): Promise<void> {
+async function waitForRewrites(session: Session, connection: RedisConnection): Promise<void> {
   const isOne = (fields: Fields): string | undefined =>
     fields.get('aof_rewrite_in_progress') === '1' || fields.get('aof_rewrite_scheduled') === '1'
-      ? 'an AOF rewrite'
+      ? 'waiting for an AOF rewrite'
       : undefined
-  return waitWhile(session, connection, isOne, (text) => rewritesGoOn(session, text))
+  await waitWhile(session, connection, isOne, (text) => rewritesGoOn(session, text))
 }
 
 /** The fields of the record that the script says next. Throws SourceError when it says another one. */
@@ -144,8 +144,8 @@ class Pinned implements PinnedAof {
     if (kept !== undefined || exit.status !== 0) {
       context.notice({
         code: 'redis-setting-kept',
-        message: `${nameOf(config)} may still have auto-aof-rewrite-percentage 0: ${kept?.[1] ?? 'the script on the server was cut off'}`,
-        next: 'The next pull puts it back; at once it is done by redis-cli CONFIG SET auto-aof-rewrite-percentage 100.',
+        message: `${nameOf(config)} may still have ${REWRITES} 0: ${kept?.[1] ?? 'the script on the server was cut off'}`,
+        next: `The next pull puts it back; at once it is done by redis-cli CONFIG SET ${REWRITES} 100.`,
       })
     }
     if (exit.status === LEASE_LOST) throw cutOff(exit)

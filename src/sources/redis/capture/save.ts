@@ -5,7 +5,7 @@ import { ReplyError } from '../talk/connection.ts'
 import type { RedisConnection } from '../talk/connection.ts'
 import { sameFile } from '../talk/file-states.ts'
 import type { FileStates } from '../talk/file-states.ts'
-import { Pause, persistence, waitWhile } from './children.ts'
+import { waitWhile } from './children.ts'
 import type { Fields } from './children.ts'
 import { nap } from '../talk/nap.ts'
 import type { Inspection } from '../talk/inspection.ts'
@@ -25,16 +25,7 @@ export async function save(
   name: string,
 ): Promise<number | undefined> {
   await begin(session, connection, directory, name)
-  const pause = new Pause(session, (text) => stalled(session, text))
-  let fields = await persistence(session, connection)
-  while (fields.get('rdb_bgsave_in_progress') === '1') {
-    const keys = fields.get('current_save_keys_processed')
-    const all = fields.get('current_save_keys_total')
-    const isTold = keys !== undefined && all !== undefined && all !== '0'
-    session.context.step(isTold ? `Redis is saving: ${keys} of ${all} keys` : 'Redis is saving')
-    await pause.after(fields)
-    fields = await persistence(session, connection)
-  }
+  const fields = await waitWhile(session, connection, saving, (text) => stalled(session, text))
   if (fields.get('rdb_last_bgsave_status') !== 'ok') throw saveFailed(session, directory)
   const time = fields.get('rdb_last_save_time')
   return time === undefined ? undefined : Number(time)
@@ -71,11 +62,20 @@ async function begin(
   }
 }
 
+/** How far the save is. */
+function saving(fields: Fields): string | undefined {
+  if (fields.get('rdb_bgsave_in_progress') !== '1') return undefined
+  const keys = fields.get('current_save_keys_processed')
+  const all = fields.get('current_save_keys_total')
+  const isTold = keys !== undefined && all !== undefined && all !== '0'
+  return isTold ? `Redis is saving: ${keys} of ${all} keys` : 'Redis is saving'
+}
+
 /** Whatever Redis forks for. */
 function anyChild(fields: Fields): string | undefined {
-  if (fields.get('rdb_bgsave_in_progress') === '1') return 'a save that is running'
-  if (fields.get('aof_rewrite_in_progress') === '1') return 'an AOF rewrite that is running'
-  return fields.get('module_fork_in_progress') === '1' ? 'a child of a module' : undefined
+  if (fields.get('rdb_bgsave_in_progress') === '1') return 'waiting for a save that is running'
+  if (fields.get('aof_rewrite_in_progress') === '1') return 'waiting for an AOF rewrite that is running'
+  return fields.get('module_fork_in_progress') === '1' ? 'waiting for a child of a module' : undefined
 }
 
 /**
