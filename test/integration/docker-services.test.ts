@@ -1,22 +1,19 @@
-import type { ComposeServices, ServerServices } from '../../src/model/server-services.ts'
-import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { ComposeServices, ServerServices } from '../../src/model/server-services.ts'
 import { RestoreDriver } from '../../src/restore/server/driver.ts'
 import { rollbackRestore } from '../../src/restore/server/settle.ts'
-import { writeDockerDeployment } from '../lab/docker-deployment.ts'
 import type { DockerDeploymentOptions } from '../lab/docker-deployment.ts'
 import { startDocker } from '../lab/docker.ts'
 import type { LabDocker } from '../lab/docker.ts'
 import { compareTrees } from '../lab/hostile-tree.ts'
 import type { LocalHost } from '../lab/local-host.ts'
-import { crash, MACHINES, quiet, RestoreLab, treeOf } from './restore-scripts-lab.ts'
+import { DockerProject } from './docker-project.ts'
+import { crash, MACHINES, quiet, treeOf } from './restore-scripts-lab.ts'
 import type { Machine } from './restore-scripts-lab.ts'
 
-const run = promisify(execFile)
 let engine: LabDocker
 let number = 0
 
@@ -30,31 +27,11 @@ afterAll(async () => {
   await engine[Symbol.asyncDispose]()
 })
 
-/** A running project whose `data` a restore replaces. */
-class Project implements AsyncDisposable {
-  readonly lab: RestoreLab
-  readonly name: string
-
-  private constructor(lab: RestoreLab, name: string) {
-    this.lab = lab
-    this.name = name
-  }
-
+/** One whose `data` a restore replaces. */
+class Project extends DockerProject {
   static async up(machine: Machine, options: DockerDeploymentOptions = {}): Promise<Project> {
-    const its = (number += 1)
-    const lab = await RestoreLab.make(machine)
-    if (machine === 'busybox alone') {
-      for (const tool of ['docker', 'docker-compose']) {
-        await run('ln', ['-s', `/usr/bin/${tool}`, join(lab.root, 'tools', tool)])
-      }
-    }
-    // The containers' user must get to the bind mounts.
-    await run('chmod', ['755', lab.root])
-    const project = new Project(lab, `project${its}`)
-    await writeDockerDeployment(lab.deployment, { project: project.name, ...options })
-    await engine.compose(lab.deployment, 'up', '-d', 'redis', 'app')
-    await engine.compose(lab.deployment, 'up', '--no-start', 'idle')
-    return project
+    const name = `project${(number += 1)}`
+    return new Project(engine, await Project.start(engine, machine, name, options), name)
   }
 
   services(options: Partial<ComposeServices> = {}): ComposeServices {
@@ -80,35 +57,27 @@ class Project implements AsyncDisposable {
     return placement
   }
 
-  async get(service: string, format: string): Promise<string> {
-    return engine.docker('inspect', '--format', format, `${this.name}_${service}_1`)
+  states(): Promise<Record<string, string>> {
+    return this.each(['redis', 'app', 'idle'], '{{.State.Status}}')
   }
 
-  /** Docker says so with its own next check, which may come a second later than ours. */
-  async becomes(service: string, health: string): Promise<void> {
-    await vi.waitFor(async () => expect(await this.get(service, '{{.State.Health.Status}}')).toBe(health), {
-      timeout: 30_000,
-      interval: 100,
-    })
+  policies(): Promise<Record<string, string>> {
+    return this.each(['redis', 'app'], '{{.HostConfig.RestartPolicy.Name}}')
   }
 
-  async states(): Promise<Record<string, string>> {
-    const entries = ['redis', 'app', 'idle'].map(
-      async (name) => [name, await this.get(name, '{{.State.Status}}')] as const,
-    )
-    return Object.fromEntries(await Promise.all(entries))
+  greeting(): Promise<string> {
+    return engine.docker('exec', `${this.name}_app_1`, 'cat', '/tmp/greeting')
   }
 
-  async policies(): Promise<Record<string, string>> {
-    const entries = ['redis', 'app'].map(
-      async (name) => [name, await this.get(name, '{{.HostConfig.RestartPolicy.Name}}')] as const,
-    )
-    return Object.fromEntries(await Promise.all(entries))
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await engine.compose(this.lab.deployment, 'down', '-v', '-t', '0')
-    await this.lab[Symbol.asyncDispose]()
+  /** A restore that has put another `.env` in place. Nothing runs yet. */
+  async withAnotherGreeting(host: LocalHost) {
+    const env = join(this.lab.deployment, '.env')
+    const placement = await this.stage(host, this.services({ renew: true }))
+    const driver = await RestoreDriver.start(host, placement, quiet())
+    await steps(driver, 'begin', 'stop', 'swap')
+    const old = await readFile(env, 'utf8')
+    await writeFile(env, old.replace('hello', 'restored'))
+    return { driver, placement, putBack: () => writeFile(env, old) }
   }
 }
 
@@ -179,38 +148,28 @@ describe('services of a Compose project', () => {
   it.concurrent('are made anew after .env was restored, and again when that is undone', async () => {
     await using project = await Project.up('dash with GNU tools')
     await using host = project.lab.host()
-    const greeting = () => engine.docker('exec', `${project.name}_app_1`, 'cat', '/tmp/greeting')
-    const env = join(project.lab.deployment, '.env')
-    const placement = await project.stage(host, project.services({ renew: true }))
-    await using driver = await RestoreDriver.start(host, placement, quiet())
-    await steps(driver, 'begin', 'stop', 'swap')
-    const old = await readFile(env, 'utf8')
-    await writeFile(env, old.replace('hello', 'restored'))
+    const { driver: started, placement, putBack } = await project.withAnotherGreeting(host)
+    await using driver = started
     await steps(driver, 'startData', 'startRest', 'checkRunning', 'commit')
-    expect(await greeting()).toBe('restored')
+    expect(await project.greeting()).toBe('restored')
     expect(await project.policies()).toEqual(POLICIES)
-    await writeFile(env, old)
+    await putBack()
     const undone = await rollbackRestore(host, { ...placement, signal: quiet() })
     expect(undone).toMatchObject({ outcome: 'rolled-back' })
-    expect(await greeting()).toBe('hello')
+    expect(await project.greeting()).toBe('hello')
     expect(await project.states()).toEqual(RUNNING)
   })
 
   it.concurrent('are made anew by the old files when the start is undone before the commit', async () => {
     await using project = await Project.up('dash with GNU tools')
     await using host = project.lab.host()
-    const greeting = () => engine.docker('exec', `${project.name}_app_1`, 'cat', '/tmp/greeting')
-    const env = join(project.lab.deployment, '.env')
-    const placement = await project.stage(host, project.services({ renew: true }))
-    await using driver = await RestoreDriver.start(host, placement, quiet())
-    await steps(driver, 'begin', 'stop', 'swap')
-    const old = await readFile(env, 'utf8')
-    await writeFile(env, old.replace('hello', 'restored'))
+    const { driver: started, putBack } = await project.withAnotherGreeting(host)
+    await using driver = started
     await steps(driver, 'startData', 'startRest')
-    expect(await greeting()).toBe('restored')
-    await writeFile(env, old)
+    expect(await project.greeting()).toBe('restored')
+    await putBack()
     expect((await driver.rollback()).outcome).toBe('rolled-back')
-    expect(await greeting()).toBe('hello')
+    expect(await project.greeting()).toBe('hello')
     expect(await project.states()).toEqual(RUNNING)
   })
 

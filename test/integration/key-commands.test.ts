@@ -18,6 +18,7 @@ import { exportWarning } from '../../src/crypto/export-record.ts'
 import { KeyError, SecretError, UsageError } from '../../src/errors.ts'
 import type { EncryptionConfig } from '../../src/model/config.ts'
 import { Secret } from '../../src/model/secret.ts'
+import { commandContext } from '../lab/command-context.ts'
 import { Gpg } from './crypto-gpg.ts'
 
 const PASSPHRASE = 'tr0ub4dor and 3'
@@ -27,18 +28,10 @@ let context: CommandContext
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'keys-'))
   vi.stubEnv('TEST_PASSPHRASE', PASSPHRASE)
-  context = {
+  context = commandContext('', dir, {
     globals: { json: false, quiet: false, verbose: false, color: false },
-    signal: new AbortController().signal,
-    interactive: false,
-    output: process.stdout,
-    columns: undefined,
-    progress: { mode: 'quiet', stream: process.stderr, verbose: false, color: false },
-    color: false,
     env: { HOME: dir, XDG_STATE_HOME: join(dir, 'state') },
-    cwd: dir,
-    now: () => new Date(),
-  }
+  })
 })
 afterEach(async () => {
   vi.unstubAllEnvs()

@@ -7,12 +7,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { QuiesceConfig } from '../../src/model/config.ts'
 import { quiesceServices } from '../../src/services/quiesce.ts'
 import { settleQuiesced } from '../../src/services/settle-quiesced.ts'
-import { writeDockerDeployment } from '../lab/docker-deployment.ts'
 import type { DockerDeploymentOptions } from '../lab/docker-deployment.ts'
 import { startDocker } from '../lab/docker.ts'
 import type { LabDocker } from '../lab/docker.ts'
 import type { LocalHost } from '../lab/local-host.ts'
-import { crash, MACHINES, processesOf, quiet, RestoreLab } from './restore-scripts-lab.ts'
+import { DockerProject } from './docker-project.ts'
+import { crash, MACHINES, processesOf, quiet } from './restore-scripts-lab.ts'
 import type { Machine } from './restore-scripts-lab.ts'
 
 const run = promisify(execFile)
@@ -29,30 +29,10 @@ afterAll(async () => {
   await engine[Symbol.asyncDispose]()
 })
 
-/** A running project: redis (`unless-stopped`) and app (`always`), and `idle`, which does not run. */
-class Project implements AsyncDisposable {
-  readonly lab: RestoreLab
-  readonly name: string
-
-  private constructor(lab: RestoreLab, name: string) {
-    this.lab = lab
-    this.name = name
-  }
-
+class Project extends DockerProject {
   static async up(machine: Machine = 'dash with GNU tools', options: DockerDeploymentOptions = {}) {
-    const its = (number += 1)
-    const lab = await RestoreLab.make(machine)
-    if (machine === 'busybox alone') {
-      for (const tool of ['docker', 'docker-compose']) {
-        await run('ln', ['-s', `/usr/bin/${tool}`, join(lab.root, 'tools', tool)])
-      }
-    }
-    // The containers' user must get to the bind mounts.
-    await run('chmod', ['755', lab.root])
-    const project = new Project(lab, `hold${its}`)
-    await writeDockerDeployment(lab.deployment, { project: project.name, ...options })
-    await engine.compose(lab.deployment, 'up', '-d', 'redis', 'app')
-    await engine.compose(lab.deployment, 'up', '--no-start', 'idle')
+    const name = `hold${(number += 1)}`
+    const project = new Project(engine, await Project.start(engine, machine, name, options), name)
     await project.becomes('app', 'healthy')
     return project
   }
@@ -71,29 +51,8 @@ class Project implements AsyncDisposable {
     return (await readdir(this.lab.deployment)).filter((name) => name === '.relay-backup')
   }
 
-  get(service: string, format: string): Promise<string> {
-    return engine.docker('inspect', '--format', format, `${this.name}_${service}_1`)
-  }
-
-  async states(): Promise<Record<string, string>> {
-    const entries = ['redis', 'app', 'idle'].map(
-      async (name) =>
-        [name, await this.get(name, '{{.State.Status}} {{.HostConfig.RestartPolicy.Name}}')] as const,
-    )
-    return Object.fromEntries(await Promise.all(entries))
-  }
-
-  async becomes(service: string, health: string): Promise<void> {
-    for (let attempt = 0; attempt < 300; attempt += 1) {
-      if ((await this.get(service, '{{.State.Health.Status}}')) === health) return
-      await sleep(100)
-    }
-    throw new Error(`${service} does not become ${health}`)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await engine.compose(this.lab.deployment, 'down', '-v', '-t', '0')
-    await this.lab[Symbol.asyncDispose]()
+  states(): Promise<Record<string, string>> {
+    return this.each(['redis', 'app', 'idle'], '{{.State.Status}} {{.HostConfig.RestartPolicy.Name}}')
   }
 }
 

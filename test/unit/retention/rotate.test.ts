@@ -1,6 +1,7 @@
 import { cp, readFile, writeFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { rotateHost, type RotatedHost } from '../../../src/prune/rotate.ts'
+import type { HostLock, Snapshot, Vault } from '../../../src/vault/contract.ts'
 import {
   fakeManifest,
   fakeSource,
@@ -20,18 +21,19 @@ const host = (last: number, sources: RotatedHost['sources'] = []): RotatedHost =
   sources,
 })
 
+/** The day after, one that builds on a full one. */
+async function makeIncremental(vault: Vault, lock: HostLock, full: Snapshot | undefined): Promise<void> {
+  await using pending = await vault.begin(lock, () => new Date(monday.getTime() + DAY), never)
+  const source = fakeSource('logs', [await writeArchive(pending, 'logs.tar.zst.gpg')])
+  await pending.commit(fakeManifest(pending, [{ ...source, mode: 'incremental', parents: [full?.id ?? ''] }]))
+}
+
 test('what an incremental needs is retired, stays whole, and goes together with it', async () => {
   await using made = await temporaryVault()
   const { vault } = made
   const [full] = await makeDays(vault, 'prod', monday, 1)
   await using lock = await vault.lock('prod')
-  {
-    await using pending = await vault.begin(lock, () => new Date(monday.getTime() + DAY), never)
-    const source = fakeSource('logs', [await writeArchive(pending, 'logs.tar.zst.gpg')])
-    await pending.commit(
-      fakeManifest(pending, [{ ...source, mode: 'incremental', parents: [full?.id ?? ''] }]),
-    )
-  }
+  await makeIncremental(vault, lock, full)
   const first = await rotateHost(vault, lock, host(1), now, { dryRun: false })
   expect(first).toMatchObject({ kept: 1, removed: [], retired: [{ snapshot: full?.id }] })
   expect(await vault.snapshots('prod')).toHaveLength(1)
@@ -52,13 +54,7 @@ test('a retired snapshot comes back when the policy keeps it again, unless a par
   const { vault } = made
   const [full] = await makeDays(vault, 'prod', monday, 1)
   await using lock = await vault.lock('prod')
-  {
-    await using pending = await vault.begin(lock, () => new Date(monday.getTime() + DAY), never)
-    const source = fakeSource('logs', [await writeArchive(pending, 'logs.tar.zst.gpg')])
-    await pending.commit(
-      fakeManifest(pending, [{ ...source, mode: 'incremental', parents: [full?.id ?? ''] }]),
-    )
-  }
+  await makeIncremental(vault, lock, full)
   const rotated = (last: number) => rotateHost(vault, lock, host(last), now, { dryRun: false })
   expect(await rotated(1)).toMatchObject({ kept: 1, retired: [{ snapshot: full?.id }], needed: 1 })
   expect(await rotated(1)).toMatchObject({ keptBy: [{ why: 'by last 1', count: 1 }], retired: [], needed: 1 })
