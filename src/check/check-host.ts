@@ -6,6 +6,7 @@ import { printable } from '../model/path-bytes.ts'
 import { describeProject } from '../model/server-services.ts'
 import { decodeText, wholeRecords } from '../model/talk.ts'
 import { formatCount } from '../model/units.ts'
+import { acceptPause } from '../prune/rotate.ts'
 import { lookAtSources } from '../pull/look-at-sources.ts'
 import { describePrivilege } from '../pull/privilege.ts'
 import { namesToProbe, selectSources } from '../pull/select-sources.ts'
@@ -52,7 +53,7 @@ export async function checkHost(
               {
                 outcome: 'warning' as const,
                 message: `rotation is paused: ${paused}`,
-                next: `If that is right, run: relay-backup prune ${host.name} --accept`,
+                next: acceptPause(host.name),
               },
             ]),
       ]
@@ -79,8 +80,8 @@ async function checkServer(
         if (place !== undefined) await closed
       },
     })
-    const { probe, remote, deployment } = await reached
     place = await reached
+    const { probe, remote, deployment } = place
     const who = probe.uid < 0 ? [] : [`as ${probe.user} (uid ${probe.uid})${host.sudo ? ', with sudo' : ''}`]
     const { notHonoured = [] } = remote
     return [
@@ -245,12 +246,12 @@ async function checkLeft(
   bound: Bound,
 ): Promise<readonly Checked[]> {
   const { host, remote, probe, deployment } = place
-  let clock: Judged | undefined
+  const told: { clock?: Judged } = {}
   const leftovers = await look(host, 'leftovers', bound, async (signal) => {
     const before = now().getTime()
     const { time, kept } = await lookThere({ host, remote, deployment, signal }, [])
     // The answer tells whole seconds.
-    if (time !== undefined) clock = judgeClock(time, before - 1000, now().getTime())
+    if (time !== undefined) told.clock = judgeClock(time, before - 1000, now().getTime())
     const { openJournals, quiesced } = probe
     const locked = await lookAtDeploymentLock(remote, deployment, { sudo: host.sudo, signal }).then(
       () => undefined,
@@ -267,11 +268,8 @@ async function checkLeft(
           { ...failed(locked), outcome: 'warning' as const },
         ]
   })
-  const { clock: told } = { clock } as { readonly clock: Judged | undefined }
-  return [
-    ...leftovers,
-    ...(told === undefined ? [] : [{ check: 'clock' as const, host: host.name, ...told }]),
-  ]
+  if (told.clock === undefined) return leftovers
+  return [...leftovers, { check: 'clock', host: host.name, ...told.clock }]
 }
 
 /** Asks check/look. Throws RemoteError when the answer is not whole. */

@@ -179,13 +179,18 @@ export function pausedFinding(rotation: RotationReport | undefined): Finding[] {
   return [{ check: 'rotation-paused', outcome: 'warning', message: rotation.paused }]
 }
 
+/** The next step where rotation waits for a person to look. */
+export function acceptPause(host: string): string {
+  return `If that is right, run: relay-backup prune ${host} --accept`
+}
+
 /** While rotation is paused nothing is removed, whatever is decided. */
 function waiting(
   plan: RotationPlan,
   snapshots: readonly Snapshot[],
   host: RotatedHost,
   paused: string,
-  next = `If that is right, run: relay-backup prune ${host.name} --accept`,
+  next = acceptPause(host.name),
 ): RotationOutcome {
   return { ...report(plan, snapshots, host), removed: [], retired: [], reinstated: [], paused, next }
 }

@@ -17,7 +17,7 @@ import { visit, type Visit } from '../runs/visit.ts'
 import { captureSources } from './capture-sources.ts'
 import type { NextListing } from './incremental/next-listing.ts'
 import { resumeLeftServices } from './quiesce.ts'
-import { pausedFinding, rotateHost } from '../prune/rotate.ts'
+import { acceptPause, pausedFinding, rotateHost } from '../prune/rotate.ts'
 import { serverVersions, versionsUnknown } from './server-versions.ts'
 import { namesToProbe, selectSources, type SourceSelection } from './select-sources.ts'
 import { setBackFinding } from './set-back.ts'
@@ -247,7 +247,7 @@ export async function takeSnapshot(
       source: shrinkage.source,
       code: shrinkage.code,
       message: `${shrinkage.message}; rotation pauses until a person looked`,
-      next: `If that is right, run: relay-backup prune ${host.name} --accept`,
+      next: acceptPause(host.name),
     })
   }
   if (shrunk.length > 0) {

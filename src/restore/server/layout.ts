@@ -63,20 +63,3 @@ export function homeOf(look: TargetLook, deployment: string): TargetHome {
 export function stagingOf(home: TargetHome, id: string, name: string): string {
   return `${home.home}/restore-${id}/${name}`
 }
-
-/**
- * One unit. `number` is the unit's place among all of this restore, from 1; `staged` a path below
- * {@link stagingOf}.
- */
-export function unitOf(
-  look: TargetLook,
-  home: TargetHome,
-  options: { readonly id: string; readonly number: number; readonly staged: string | undefined },
-): RestoreUnit {
-  return {
-    kind: home.kind,
-    target: look.path,
-    staged: options.staged,
-    aside: `${home.home}/rollback-${options.id}/${options.number}`,
-  }
-}
