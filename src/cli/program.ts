@@ -4,6 +4,7 @@ import { EXIT_CODE_HELP } from '../exit-codes.ts'
 import { declareCheckCommand } from './check.ts'
 import { declareConfigCommands } from './config.ts'
 import { declareHostsCommands } from './hosts.ts'
+import { declareInitCommand } from './init.ts'
 import { declareKeyCommands } from './key.ts'
 import { declareLookCommands } from './look.ts'
 import { declareMigrateCommands } from './migrate.ts'
@@ -48,6 +49,7 @@ export function createProgram(version: string, run: Run): Command {
       })
     })
   }
+  declareInitCommand(program, declare)
   declarePullCommands(program, declare)
   declareRestoreCommands(program, declare)
   declareMigrateCommands(program, declare)

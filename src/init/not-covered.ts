@@ -1,0 +1,100 @@
+import { isWithin, type Discovery, type FilePattern } from '../model/discovery.ts'
+
+/** A database that this version can't back up. */
+export interface NotCovered {
+  readonly title: string
+  /** Where it is: `service db`, `/srv/app/data/app.db`. */
+  readonly where: string
+  /** What it keeps on the server; a copy of it while it runs would be torn. */
+  readonly paths: readonly string[]
+  /** Its files are captured as files; a database that changes meanwhile is read again. */
+  readonly asFiles: boolean
+}
+
+interface Engine {
+  readonly title: string
+  /** Names of images. */
+  readonly image?: RegExp
+  /** Where the image keeps its data. */
+  readonly data?: RegExp
+  readonly programs?: readonly string[]
+  readonly files?: readonly FilePattern[]
+}
+
+const SQLITE_BEGINS = 'SQLite format 3'
+
+const ENGINES: readonly Engine[] = [
+  {
+    title: 'PostgreSQL',
+    image: /^(postgres(ql)?|postgis|pgvector|timescaledb(-ha)?|pgvecto-rs|postgresql-repmgr)$/,
+    data: /postgres|pgdata/i,
+    programs: ['postgres'],
+  },
+  {
+    title: 'MySQL',
+    image: /^(mysql|mysql-server|percona|percona-server)$/,
+    data: /mysql/,
+    programs: ['mysqld'],
+  },
+  { title: 'MariaDB', image: /^mariadb(-galera)?$/, data: /mysql|mariadb/, programs: ['mariadbd'] },
+  {
+    title: 'MongoDB',
+    image: /^(mongo|mongodb|mongodb-community-server|ferretdb)$/,
+    data: /\/db$|mongo/,
+    programs: ['mongod'],
+  },
+  { title: 'ClickHouse', image: /^clickhouse(-server)?$/, data: /clickhouse/, programs: ['clickhouse-serv'] },
+  { title: 'InfluxDB', image: /^influxdb\d?$/, data: /influx/, programs: ['influxd'] },
+  { title: 'Elasticsearch', image: /^elasticsearch$/, data: /\/data$/ },
+  { title: 'OpenSearch', image: /^opensearch$/, data: /\/data$/ },
+  { title: 'Cassandra', image: /^cassandra$/, data: /cassandra/ },
+  { title: 'CouchDB', image: /^couchdb$/, data: /couchdb/ },
+  { title: 'Neo4j', image: /^neo4j$/, data: /\/data$/ },
+  { title: 'Qdrant', image: /^qdrant$/, data: /storage/ },
+  { title: 'Meilisearch', image: /^meilisearch$/, data: /data/ },
+  { title: 'Microsoft SQL Server', image: /^(mssql-server|server)$/, data: /mssql/ },
+  {
+    title: 'SQLite',
+    files: ['*.db', '*.sqlite', '*.sqlite3', '*.db3'].map((name) => ({ name, begins: SQLITE_BEGINS })),
+  },
+]
+
+/** What has to be looked for on a server, so that {@link notCovered} can tell. */
+export const NOT_COVERED_WANTED = {
+  programs: ENGINES.flatMap(({ programs = [] }) => programs),
+  files: ENGINES.flatMap(({ files = [] }) => files),
+}
+
+/** The databases among what was found that no kind of source knows. */
+export function notCovered(found: Discovery): readonly NotCovered[] {
+  return ENGINES.flatMap((engine) => [
+    ...found.containers
+      .filter(({ image }) => engine.image?.test(image) ?? false)
+      // A name that says little has to keep its data where this engine does.
+      .filter(
+        ({ image, mounts }) => image !== 'server' || mounts.some((one) => engine.data?.test(one.destination)),
+      )
+      .map(({ service, name, mounts }) => ({
+        title: engine.title,
+        where: service === undefined ? `container ${name}` : `service ${service}`,
+        paths: mounts.filter((one) => engine.data?.test(one.destination)).map(({ source }) => source),
+        asFiles: false,
+      })),
+    ...found.programs
+      .filter(({ name }) => engine.programs?.includes(name) ?? false)
+      // It has many processes of one name.
+      .filter(({ name }, at, all) => all.findIndex((one) => one.name === name) === at)
+      .map(({ directory }) => ({
+        title: engine.title,
+        where: 'on the server itself',
+        paths:
+          directory !== undefined && isWithin(directory, found.deployment) && directory !== found.deployment
+            ? [directory]
+            : [],
+        asFiles: false,
+      })),
+    ...found.files
+      .filter(({ begins }) => engine.files?.some((one) => one.begins === begins) ?? false)
+      .map(({ path }) => ({ title: engine.title, where: path, paths: [], asFiles: true })),
+  ])
+}
