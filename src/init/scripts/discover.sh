@@ -47,7 +47,7 @@ within() {
 kib() {
   kib=
   [ "$(date +%s)" -lt "$deadline" ] || return 0
-  kib=$(within du -skx -- "$1" | tail -n 1)
+  kib=$(within du -skx -- "$1" | head -n 1)
   kib=${kib%%[!0-9]*}
 }
 
