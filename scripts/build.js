@@ -20,7 +20,7 @@ const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'ut
 rmSync(dist, { recursive: true, force: true })
 const bundle = await rolldown({
   cwd: root,
-  input: { main: 'src/main.ts' },
+  input: { start: 'src/start.ts', 'keychain-child': 'src/secrets/keychain-child.ts' },
   platform: 'node',
   // The oldest Node that bin/ lets in: it knows no `using`.
   transform: { target: 'node22.15' },
