@@ -36,7 +36,7 @@ test('--version loads no command and no library but the command line', async () 
   expect(stderr).toContain('commander')
   for (const library of ['ssh2', 'openpgp']) expect(stderr.includes(library), library).toBe(false)
   const chunks = new Set([...stderr.matchAll(/dist\/([\w-]+)\.js/g)].map(([, name = '']) => name))
-  expect(chunks).toContain('main')
+  expect(chunks).toContain('start')
   const sizes = await Promise.all(
     [...chunks].map(async (name) => (await stat(join(DIST, `${name}.js`))).size),
   )
