@@ -38,6 +38,8 @@ export const PROGRAMS: Readonly<Record<string, string>> = {
   getfattr: 'attr',
   ip: 'iproute2',
   git: 'git',
+  // What a server has for SQLite databases.
+  sqlite3: 'sqlite3',
   // The bench and its peers.
   python3: 'python3',
   time: 'time',
