@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
+import { writeManPages } from './man.ts'
 
 /** Libraries of many small files: loading these takes longer than running what is used of them. */
 const BUNDLED = ['yaml', 'zod']
@@ -19,7 +20,7 @@ const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'ut
 rmSync(dist, { recursive: true, force: true })
 const bundle = await rolldown({
   cwd: root,
-  input: { main: 'src/main.ts' },
+  input: { start: 'src/start.ts', 'keychain-child': 'src/secrets/keychain-child.ts' },
   platform: 'node',
   // The oldest Node that bin/ lets in: it knows no `using`.
   transform: { target: 'node22.15' },
@@ -41,3 +42,4 @@ for (const name of BUNDLED) {
   const license = join(dirname(require.resolve(`${name}/package.json`)), 'LICENSE')
   cpSync(license, join(dist, 'licenses', name))
 }
+writeManPages(join(dist, 'man'))

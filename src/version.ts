@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs'
-import { asset } from './assets.ts'
+import { readAsset } from './assets.ts'
 
 /** The tool's name and version as manifests record them; package.json is the only place that knows. */
 export const TOOL: { readonly name: string; readonly version: string } = {
@@ -8,5 +7,5 @@ export const TOOL: { readonly name: string; readonly version: string } = {
 }
 
 function readVersion(): string {
-  return (JSON.parse(readFileSync(asset('../package.json'), 'utf8')) as { version: string }).version
+  return (JSON.parse(readAsset('../package.json').toString()) as { version: string }).version
 }

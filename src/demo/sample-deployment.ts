@@ -1,6 +1,6 @@
-import { copyFile, mkdir, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { asset } from '../assets.ts'
+import { readAsset } from '../assets.ts'
 
 /** The sample's directory under the demo server's home, as in the config's `deployment`. */
 export const SAMPLE_DEPLOYMENT = 'claude-relay-deployment'
@@ -35,7 +35,7 @@ export async function createSampleDeployment(home: string): Promise<string> {
 
 /** Puts the shipped RDB where Redis would have left it: for machines without a redis-server. */
 export async function placeSampleRdb(root: string): Promise<void> {
-  await copyFile(asset('demo/sample.rdb'), join(root, 'redis_data', 'dump.rdb'))
+  await writeFile(join(root, 'redis_data', 'dump.rdb'), readAsset('demo/sample.rdb'))
 }
 
 function pad(value: number): string {

@@ -1,16 +1,15 @@
-import { readFile } from 'node:fs/promises'
-import { asset } from '../assets.ts'
+import { readAsset } from '../assets.ts'
 import type { Privilege } from './contract.ts'
 import { quote } from './quote.ts'
 
-const loaded = new Map<string, Promise<string>>()
+const loaded = new Map<string, string>()
 
 /**
  * The text of a script, without comment lines, its lines `# include FOLDER/lib/NAME.sh` replaced by those files (each
  * once). `name` is `FOLDER/NAME` for `FOLDER/scripts/NAME.sh`: scripts lie in the folder of their owner. Read once a
  * process.
  */
-export function loadScript(name: string): Promise<string> {
+export async function loadScript(name: string): Promise<string> {
   let script = loaded.get(name)
   if (script === undefined) {
     script = expand(name, new Set())
@@ -19,17 +18,17 @@ export function loadScript(name: string): Promise<string> {
   return script
 }
 
-async function expand(name: string, included: Set<string>): Promise<string> {
-  const file = asset(name.replace(/\/((?:lib\/)?[^/]+)$/, '/scripts/$1.sh'))
+function expand(name: string, included: Set<string>): string {
+  const text = readAsset(name.replace(/\/((?:lib\/)?[^/]+)$/, '/scripts/$1.sh')).toString()
   const expanded: string[] = []
-  for (const line of (await readFile(file, 'utf8')).split('\n')) {
+  for (const line of text.split('\n')) {
     const library = /^# include ([a-z/]+\/lib\/[a-z0-9-]+)\.sh$/.exec(line)?.[1]
     if (library === undefined) {
       // Comments are for people, so a server need not parse them; they are a third of the scripts.
       if (!/^\s*#/.test(line)) expanded.push(line)
     } else if (!included.has(library)) {
       included.add(library)
-      expanded.push(await expand(library, included))
+      expanded.push(expand(library, included))
     }
   }
   return expanded.join('\n')

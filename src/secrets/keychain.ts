@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
-import { createRequire } from 'node:module'
+import { isSea } from 'node:sea'
 import { text } from 'node:stream/consumers'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { RelayError, SecretError } from '../errors.ts'
 import { Secret } from '../model/secret.ts'
 
@@ -31,18 +31,8 @@ export const systemKeychain: KeychainStore = {
   delete: async (service, account) => (await ask(['deleteCredential', service, account])) === true,
 }
 
-/** Reads its question as JSON from stdin, so that no secret is in argv, and answers on stdout. */
-const CHILD = `
-const { text } = await import('node:stream/consumers')
-const [library, method, service, account, ...values] = JSON.parse(await text(process.stdin))
-const { Entry } = await import(library).then((loaded) => loaded.default ?? loaded)
-try {
-  const answer = new Entry(service, account, { linux: { store: 'secret-service' } })[method](...values)
-  process.stdout.write(JSON.stringify({ answer }))
-} catch (error) {
-  process.stdout.write(JSON.stringify({ error: String(error.message) }))
-}
-`
+/** The argument by which the single executable, started by itself, is the process that asks. */
+export const KEYCHAIN_CHILD = '__keychain'
 
 /**
  * Asks in a process of its own: the library blocks its whole process while a Secret Service does not answer (seen), and
@@ -50,8 +40,7 @@ try {
  */
 async function ask(question: readonly string[], signal?: AbortSignal, timeout = TIMEOUT): Promise<unknown> {
   signal?.throwIfAborted()
-  const library = pathToFileURL(createRequire(import.meta.url).resolve('@napi-rs/keyring')).href
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', CHILD], {
+  const child = spawn(process.execPath, [isSea() ? KEYCHAIN_CHILD : childFile()], {
     stdio: ['pipe', 'pipe', 'ignore'],
     timeout,
     killSignal: 'SIGKILL',
@@ -59,13 +48,19 @@ async function ask(question: readonly string[], signal?: AbortSignal, timeout = 
   })
   // A child that died, or was ended, says so by its empty answer.
   child.on('error', () => {}).stdin.on('error', () => {})
-  child.stdin.end(JSON.stringify([library, ...question]))
+  child.stdin.end(JSON.stringify(question))
   const said = await text(child.stdout)
   signal?.throwIfAborted()
   if (said === '') throw new Error('the keychain did not answer')
   const { answer, error } = JSON.parse(said) as { readonly answer?: unknown; readonly error?: string }
   if (error !== undefined) throw new Error(error)
   return answer
+}
+
+/** In src/ beside this file, in dist/ beside the bundle. */
+function childFile(): string {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  return fileURLToPath(new URL(`keychain-child.${extension}`, import.meta.url))
 }
 
 /** Reads `service/account`. Throws SecretError that names the other forms when there is no keychain. */

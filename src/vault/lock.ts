@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { LockedError, VaultError } from '../errors.ts'
+import { LockedError, RelayError, VaultError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { HostLock } from './contract.ts'
 import { isVaultFull } from './disk-error.ts'
@@ -104,6 +104,7 @@ export async function loadTryLock(): Promise<
     const { tryLock } = await import('fs-native-extensions')
     return tryLock
   } catch (cause) {
+    if (cause instanceof RelayError) throw cause
     throw new VaultError('no-file-lock', 'File locks are not available on this system', {
       next: 'Install again with: npm ci (the package fs-native-extensions brings the locks).',
       cause,

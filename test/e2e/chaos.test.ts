@@ -156,7 +156,7 @@ async function cutPulls(
 describe('a pull that is cut off leaves everything as it was', () => {
   test('when the client is killed', async () => {
     const kill = ({ child }: RunningCli) => child.kill('SIGKILL')
-    await cutPulls(share(phases, 4), rounds(2, 60), kill, (_, before, after) =>
+    await cutPulls(share(phases, 2), rounds(2, 60), kill, (_, before, after) =>
       expectNothingLost(before, after),
     )
     const before = await vaultSays()
@@ -169,7 +169,7 @@ describe('a pull that is cut off leaves everything as it was', () => {
 
   test("when the session's sshd is killed", async () => {
     await cutPulls(
-      share(phases, 3),
+      share(phases, 2),
       rounds(1, 30),
       () => world.sshd.killSessions(),
       (result, before, after) => {

@@ -9,6 +9,7 @@ import { type CliResult, runCli, startCli } from '../lab/cli.ts'
 import { LAB_IMAGE, type LabDocker, startDocker } from '../lab/docker.ts'
 import { writeDockerDeployment } from '../lab/docker-deployment.ts'
 import { startGpg } from '../lab/gpg.ts'
+import { share } from '../lab/soak.ts'
 import { createUser, startSshd, type Sshd, type TestUser } from '../lab/sshd.ts'
 import { letEveryoneIn, tempDir } from '../lab/temp.ts'
 
@@ -28,7 +29,7 @@ let fresh: Server
 
 /** The app increments a counter in Redis over and over and writes down, a line each, what Redis has acknowledged. */
 const WRITER =
-  '{ while sleep 0.05; do n=$$(redis-cli -e -h redis incr counter) && echo $$n >>/app/logs/acknowledged; done & }'
+  '{ while sleep 0.2; do n=$$(redis-cli -e -h redis incr counter) && echo $$n >>/app/logs/acknowledged; done & }'
 
 beforeAll(async () => {
   const temp = stack.use(await tempDir('relay-compose-migrate-'))
@@ -113,7 +114,7 @@ const counter = async (server: Server): Promise<number> => Number(await redis(se
 
 /** Somebody who is none of the services writes until Redis stops; resolves with what was acknowledged last. */
 async function writeFromOutside(server: Server): Promise<number> {
-  const loop = 'while redis-cli -e incr outside; do sleep 0.05; done'
+  const loop = 'while redis-cli -e incr outside; do sleep 0.2; done'
   const said = await inService(server, 'redis', 'sh', '-c', loop).catch(
     (error: unknown) => (error as { stdout: string }).stdout,
   )
@@ -167,8 +168,7 @@ test('a rehearsal starts only Redis on the new server, and is undone', async () 
   expect(undone.code, undone.stderr + undone.stdout).toBe(0)
   expect(await running(fresh)).toEqual({})
   const now = await acknowledged(old)
-  await sleep(500)
-  expect(await acknowledged(old)).toBeGreaterThan(now)
+  while ((await acknowledged(old)) === now) await sleep(50)
 })
 
 test('a cutover moves the app with the last write that was acknowledged, and back again', async () => {
@@ -184,9 +184,9 @@ test('a cutover moves the app with the last write that was acknowledged, and bac
   })
   expect(await running(old)).toEqual({})
   expect(await running(fresh)).toEqual(BOTH)
-  expect(await acknowledged(old)).toBeGreaterThan(20)
+  expect(await acknowledged(old)).toBeGreaterThan(5)
   expect(await counter(fresh)).toBeGreaterThanOrEqual(await acknowledged(old))
-  expect(outside).toBeGreaterThan(20)
+  expect(outside).toBeGreaterThan(5)
   expect(Number(await redis(fresh, 'get', 'outside'))).toBeGreaterThanOrEqual(outside)
   expect(await inApp(fresh, 'cat', '/tmp/greeting')).toBe('hello')
   expect(await inApp(fresh, 'cat', '/app/cache/kept')).toBe('kept')
@@ -207,7 +207,7 @@ test('a cutover moves the app with the last write that was acknowledged, and bac
 })
 
 test('the client is killed in the middle: one of the two serves, and the writes are there', async () => {
-  for (const words of ['stopping all services', 'starting data services', 'starting services']) {
+  for (const words of share(['stopping all services', 'starting data services', 'starting services'], 1)) {
     const cutover = startCli(['migrate', 'old', 'new', '--cutover', '--yes'], { cwd: home })
     while (!cutover.stderr().includes(words) && cutover.child.exitCode === null) await sleep(20)
     cutover.child.kill('SIGKILL')

@@ -21,7 +21,7 @@ afterAll(() => stack.disposeAsync(), 120_000)
 /** A service that does nothing, and ends when it is told to. */
 const service = (more = ''): string => `
     image: ${LAB_IMAGE}
-    command: ["sh", "-c", "trap exit TERM; while :; do sleep 0.1; done"]
+    command: ["sh", "-c", "trap exit TERM; sleep 86400 & wait"]
     volumes: ["./data:/data"]
     ${more}`
 
@@ -356,7 +356,7 @@ test('a rollback does not take data away from a container that was started on it
       LAB_IMAGE,
       'sh',
       '-c',
-      'trap exit TERM; echo new >/in/acknowledged; while :; do sleep 0.1; done',
+      'trap exit TERM; echo new >/in/acknowledged; sleep 86400 & wait',
     )
     const before = await containers()
     const refused = await world.cli('rollback', '--host', 'prod', '--yes')

@@ -151,7 +151,7 @@ describe('a chain of pulls', () => {
     await pulled()
     await live(1)
     const phases = await phasesOfWhole(world.start('pull', 'prod', '--json'))
-    const all = share(phases, 4)
+    const all = share(phases, 2)
     let cut = 0
     for (const [round, place] of all.entries()) {
       await live(round + 2)

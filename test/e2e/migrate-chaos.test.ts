@@ -72,7 +72,7 @@ test('the client is killed at any moment: one of the two servers serves, before 
   const seen = { old: 0, new: 0 }
   const next = random('migrate')
   const moments = Array.from({ length: rounds(0, 40) }, () => next() * whole)
-  const all = [...share(phases, 5), ...moments]
+  const all = [...share(phases, 3), ...moments]
   for (const [round, place] of all.entries()) {
     await using writer = new Writer(lab.old.redisPort, 'counter')
     const { code, at } = await cutCutover(place, ({ child }) => child.kill('SIGKILL'))

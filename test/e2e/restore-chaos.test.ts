@@ -169,7 +169,7 @@ describe('a restore that is cut off leaves the old or the new, whole and running
     const whole = await measure()
     const seen: string[] = []
     let old = await damage(100)
-    const all = places(share(whole.phases, 6), rounds(1, 30), whole)
+    const all = places(share(whole.phases, 3), rounds(1, 30), whole)
     for (const [round, place] of all.entries()) {
       const running = startRestore()
       const { code, at } = await cutRestore(place, () => running.child.kill('SIGKILL'), running)
@@ -187,7 +187,7 @@ describe('a restore that is cut off leaves the old or the new, whole and running
     const whole = await measure('--no-safety')
     let cut = 0
     let old = await damage(200)
-    const all = places(share(whole.phases, 4), rounds(1, 20), whole)
+    const all = places(share(whole.phases, 2), rounds(1, 20), whole)
     for (const [round, place] of all.entries()) {
       const running = startRestore('--no-safety')
       const { code, at } = await cutRestore(place, () => world.sshd.killSessions(), running)
@@ -210,7 +210,7 @@ describe('a restore that is cut off leaves the old or the new, whole and running
 test('a server that goes down in the middle of a restore is settled by rollback', async () => {
   const whole = await measure('--no-safety')
   // All of them behind the stop, where nothing but the journal knows what is where.
-  const all = share(whole.stopped, 3)
+  const all = share(whole.stopped, 2)
   for (const [round, place] of all.entries()) {
     await discardAll(world.cli)
     const old = await damage(300 + round)

@@ -36,7 +36,7 @@ test('--version loads no command and no library but the command line', async () 
   expect(stderr).toContain('commander')
   for (const library of ['ssh2', 'openpgp']) expect(stderr.includes(library), library).toBe(false)
   const chunks = new Set([...stderr.matchAll(/dist\/([\w-]+)\.js/g)].map(([, name = '']) => name))
-  expect(chunks).toContain('main')
+  expect(chunks).toContain('start')
   const sizes = await Promise.all(
     [...chunks].map(async (name) => (await stat(join(DIST, `${name}.js`))).size),
   )
@@ -75,4 +75,15 @@ test('the outcome is that of the command when nobody reads its report', async ()
     join(temp.path, 'none.yaml'),
   ])
   expect(stdout).toBe('2\n')
+})
+
+test('on a Node that is too old it says the command that helps, with what was asked for', async () => {
+  const old = `data:text/javascript,${encodeURIComponent("Object.defineProperty(process, 'versions', { value: { node: '20.20.2' } })")}`
+  const told = await run(process.execPath, ['--import', old, BIN, 'list', "it's"]).catch(
+    (error: unknown) => error,
+  )
+  expect(told).toMatchObject({ code: 2 })
+  expect((told as { stderr: string }).stderr).toContain(
+    `Node 20.20.2.\nNext: npx --yes --package node@24 -- node ${BIN} list 'it'\\''s'\n`,
+  )
 })

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -10,7 +10,7 @@ import { settleQuiesced } from '../../src/services/settle-quiesced.ts'
 import type { DockerDeploymentOptions } from '../lab/docker-deployment.ts'
 import { startDocker } from '../lab/docker.ts'
 import type { LabDocker } from '../lab/docker.ts'
-import type { LocalHost } from '../lab/local-host.ts'
+import { LocalHost } from '../lab/local-host.ts'
 import { DockerProject } from './docker-project.ts'
 import { crash, MACHINES, processesOf, quiet } from './restore-scripts-lab.ts'
 import type { Machine } from './restore-scripts-lab.ts'
@@ -244,6 +244,43 @@ describe('quiescing services', () => {
       await engine.docker('unpause', `${project.name}_redis_1`)
     },
   )
+
+  /** Before Docker's own client: a pause of that service says that its cgroup does not freeze, so many times. */
+  const stubborn = async (project: Project, service: string, times: number): Promise<LocalHost> => {
+    const tools = join(project.lab.root, 'stubborn')
+    await mkdir(tools)
+    const id = await project.get(service, '{{.Id}}')
+    const script = `#!/bin/sh
+if [ "$1" = pause ] && [ "$3" = ${id} ] && [ "$(wc -l 2>/dev/null <'${tools}/tries' || echo 0)" -lt ${times} ]; then
+  echo try >>'${tools}/tries'
+  echo "Error response from daemon: Cannot pause container $3: OCI runtime pause failed: unable to freeze: unknown" >&2
+  exit 1
+fi
+exec /usr/bin/docker "$@"
+`
+    await writeFile(join(tools, 'docker'), script, { mode: 0o755 })
+    return new LocalHost({ path: `${tools}:${process.env['PATH'] ?? ''}` })
+  }
+
+  it.concurrent('tries again when a cgroup does not freeze at once', async () => {
+    await using project = await Project.up()
+    await using host = await stubborn(project, 'app', 2)
+    await using quiesced = await project.quiesce(host, PAUSE)
+    expect(await project.states()).toEqual(PAUSED)
+    expect(await quiesced.resume(quiet())).toEqual({ unwell: undefined })
+    expect(await project.states()).toEqual(AS_BEFORE)
+  })
+
+  it.concurrent('is refused when a cgroup never freezes, and all runs on', async () => {
+    await using project = await Project.up()
+    await using host = await stubborn(project, 'redis', 100)
+    await expect(project.quiesce(host, PAUSE)).rejects.toMatchObject({
+      message: expect.stringContaining('unable to freeze'),
+    })
+    expect(await project.states()).toEqual(AS_BEFORE)
+    expect(await project.left()).toEqual([])
+    expect(await readFile(join(project.lab.root, 'stubborn/tries'), 'utf8')).toBe('try\n'.repeat(5))
+  })
 
   it.concurrent('is refused in words when nothing can be noted, before anything is stopped', async () => {
     await using project = await Project.up()

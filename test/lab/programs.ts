@@ -40,6 +40,10 @@ export const PROGRAMS: Readonly<Record<string, string>> = {
   git: 'git',
   // What a server has for SQLite databases.
   sqlite3: 'sqlite3',
+  // Readers of what the program prints for shells and for man.
+  zsh: 'zsh',
+  fish: 'fish',
+  mandoc: 'mandoc',
   // The bench and its peers.
   python3: 'python3',
   time: 'time',

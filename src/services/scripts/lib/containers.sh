@@ -239,8 +239,20 @@ containers_pause() {
         *) continue ;;
       esac
       journal_add paused "$containers_name" "$containers_id" || return 1
-      svc_do docker pause -- "$containers_id" || return 1
+      containers_freeze "$containers_id" || return 1
     done
+  done
+}
+
+# containers_freeze ID: pauses it. A cgroup whose processes come and go may not freeze at the first try; runc lets it go
+# on then, and leaves it to its callers to try again (github.com/opencontainers/runc/pull/4388).
+containers_freeze() {
+  containers_tries=1
+  until svc_do docker pause -- "$1"; do
+    case $why in *'unable to freeze'*) ;; *) return 1 ;; esac
+    [ "$containers_tries" -lt 5 ] && [ "$(containers_get "$1" '{{.State.Status}}')" = running ] || return 1
+    containers_tries=$((containers_tries + 1))
+    lease_sleep 1
   done
 }
 
