@@ -218,7 +218,10 @@ describe('sources', () => {
     )
   test.each([
     ['{}', ['…: names no source (Remove the key to get the default sources, or name one)']],
-    ['{ a: { kind: fils } }', ['….a.kind: unknown kind (Did you mean "files"? Known: files, redis, sqlite, volume)']],
+    [
+      '{ a: { kind: fils } }',
+      ['….a.kind: unknown kind (Did you mean "files"? Known: files, redis, sqlite, volume)'],
+    ],
     ['{ a: { kind: mysql } }', ['….a.kind: unknown kind (Known: files, redis, sqlite, volume)']],
     [
       '{ a: { knid: files, path: x } }',
