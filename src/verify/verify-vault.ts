@@ -3,6 +3,7 @@ import { storedBytes } from '../model/snapshot.ts'
 import { formatCount, formatSize } from '../model/units.ts'
 import type { Reporter } from '../report/contract.ts'
 import { withRun, type Ended, type Run } from '../runs/run.ts'
+import type { Vault, VaultProblem } from '../vault/contract.ts'
 import { dependentProblems } from './dependents.ts'
 import { nextStep } from './next-step.ts'
 

@@ -21,4 +21,6 @@ export interface CaptureParts {
   readonly changes?: Changes
   /** The same, where it has yet to be listed. */
   readonly names?: ListedNames
+  /** Nobody else writes to it. */
+  readonly isPrivate?: boolean
 }

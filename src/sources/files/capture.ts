@@ -16,11 +16,13 @@ import { sftpPacker } from './sftp-packer.ts'
  * followed.
  *
  * What is captured is listed first, and what comes is compared with that: whatever keeps a file out of an archive
- * fails the source, and so does a root that goes away meanwhile.
+ * fails the source, and so does a root that goes away meanwhile. `isPrivate`: nobody else writes to these files, so their
+ * times tell nothing.
  */
 export async function captureFiles(
   context: CaptureContext & Pick<PullContext, 'createSorter'>,
   config: FilesSourceConfig,
+  { isPrivate = false }: { readonly isPrivate?: boolean } = {},
 ): Promise<Capture> {
   if (context.probe.tar === undefined) throw noTar()
   const { roots, missing, unreadable } = await resolveRoots(context, config.paths)
@@ -41,6 +43,7 @@ export async function captureFiles(
     filter,
     packer,
     leftOut,
+    isPrivate,
     ...(names === undefined ? {} : { names }),
   })
 }

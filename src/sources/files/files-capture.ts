@@ -149,6 +149,7 @@ export class FilesCapture implements Capture {
   }
 
   #moved(names: readonly string[], { changed }: PassReport): Promise<MovedDatabases> {
+    if (this.#parts.isPrivate === true) return Promise.resolve({ names: [], files: [], gone: [] })
     return movedDatabases(this.#context, this.#roots, { databases: this.#databases, names, changed })
   }
 
