@@ -12,7 +12,10 @@ export function declareInitCommand(program: Command, declare: Declare): void {
       .option('--fingerprint <SHA256:…>', "the fingerprint of the server's SSH key, if that is not known yet")
       .option('--deployment <dir>', 'the directory of the app on the server (default: the one that is found)')
       .option('--source <name...>', 'only these of the proposed sources')
-      .option('--quiesce <how>', 'pause, stop or none: what writes to database files while they are captured')
+      .option(
+        '--quiesce <how>',
+        'pause, stop or none: what writes to a store of files (LevelDB, LMDB) while it is captured',
+      )
       .option(
         '--health <url>',
         'the address that answers when the app is well (default: the one that is found)',

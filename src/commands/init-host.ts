@@ -42,14 +42,16 @@ export async function describeHost(
   if (app.isCut)
     tell(context, '  There is more than could be looked at: compare the sources with what you know.')
   const sources = await chooseSources(proposal, flags, talk)
+  const quiesced = await withQuiesce(sources, proposal, flags, talk)
+  const health = await chooseHealth(context, place, proposal, flags, talk)
   const host: ChosenHost = {
     name: await chooseName(reached.target, flags, talk, existing),
     ssh: reached.target,
     deployment: app.deployment,
     sudo: privilege !== undefined,
     services: proposal.services,
-    sources: await withQuiesce(sources, proposal, flags, talk),
-    health: await chooseHealth(context, place, proposal, flags, talk),
+    sources: quiesced,
+    health,
     notCovered: proposal.notCovered,
   }
   const kept = stack.move()
@@ -142,7 +144,7 @@ async function chooseSources(
   return sources.filter(({ name }) => names.includes(name))
 }
 
-/** Files of a database are a better copy when what writes to them holds still. */
+/** Files of a store are a better copy when what writes to them holds still. */
 async function withQuiesce(
   sources: readonly HostSource[],
   { services }: HostProposal,
@@ -158,7 +160,7 @@ async function withQuiesce(
     (talk === undefined
       ? 'none'
       : await talk.choose(
-          `${restless.map(({ name }) => name).join(', ')} holds database files that ${names} writes to.`,
+          `${restless.map(({ name }) => name).join(', ')} holds the files of a store that ${names} writes to.`,
           [
             { value: 'none', name: 'let it run: what changes meanwhile is read again' },
             { value: 'pause', name: `freeze ${names} for the seconds of the capture` },

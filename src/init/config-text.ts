@@ -90,15 +90,11 @@ function sourceLines({ name, config, bytes, note, quiesce }: ChosenHost['sources
 }
 
 /** What is said of a database that is not covered, in the file and in the talk. */
-export function notCoveredLines({ title, where, asFiles }: NotCovered): string[] {
-  return asFiles
-    ? [
-        `NOT COVERED as a database: ${title} ${printable(where)}. It is copied as a file, and again if it changed meanwhile.`,
-      ]
-    : [
-        `NOT COVERED: ${title}, ${printable(where)}. This version can't back it up.`,
-        'Until it can, let the server dump it into a directory that a source here captures.',
-      ]
+export function notCoveredLines({ title, where }: NotCovered): string[] {
+  return [
+    `NOT COVERED: ${title}, ${printable(where)}. This version can't back it up.`,
+    'Until it can, let the server dump it into a directory that a source here captures.',
+  ]
 }
 
 /**

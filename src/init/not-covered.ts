@@ -1,14 +1,12 @@
-import { isWithin, type Discovery, type FilePattern } from '../model/discovery.ts'
+import { isWithin, type Discovery } from '../model/discovery.ts'
 
 /** A database that this version can't back up. */
 export interface NotCovered {
   readonly title: string
-  /** Where it is: `service db`, `/srv/app/data/app.db`. */
+  /** Where it is: `service db`, `on the server itself`. */
   readonly where: string
   /** What it keeps on the server; a copy of it while it runs would be torn. */
   readonly paths: readonly string[]
-  /** Its files are captured as files; a database that changes meanwhile is read again. */
-  readonly asFiles: boolean
 }
 
 interface Engine {
@@ -18,10 +16,7 @@ interface Engine {
   /** Where the image keeps its data. */
   readonly data?: RegExp
   readonly programs?: readonly string[]
-  readonly files?: readonly FilePattern[]
 }
-
-const SQLITE_BEGINS = 'SQLite format 3'
 
 const ENGINES: readonly Engine[] = [
   {
@@ -53,17 +48,10 @@ const ENGINES: readonly Engine[] = [
   { title: 'Qdrant', image: /^qdrant$/, data: /storage/ },
   { title: 'Meilisearch', image: /^meilisearch$/, data: /data/ },
   { title: 'Microsoft SQL Server', image: /^(mssql-server|server)$/, data: /mssql/ },
-  {
-    title: 'SQLite',
-    files: ['*.db', '*.sqlite', '*.sqlite3', '*.db3'].map((name) => ({ name, begins: SQLITE_BEGINS })),
-  },
 ]
 
 /** What has to be looked for on a server, so that {@link notCovered} can tell. */
-export const NOT_COVERED_WANTED = {
-  programs: ENGINES.flatMap(({ programs = [] }) => programs),
-  files: ENGINES.flatMap(({ files = [] }) => files),
-}
+export const NOT_COVERED_PROGRAMS: readonly string[] = ENGINES.flatMap(({ programs = [] }) => programs)
 
 /** The databases among what was found that no kind of source knows. */
 export function notCovered(found: Discovery): readonly NotCovered[] {
@@ -78,7 +66,6 @@ export function notCovered(found: Discovery): readonly NotCovered[] {
         title: engine.title,
         where: service === undefined ? `container ${name}` : `service ${service}`,
         paths: mounts.filter((one) => engine.data?.test(one.destination)).map(({ source }) => source),
-        asFiles: false,
       })),
     ...found.programs
       .filter(({ name }) => engine.programs?.includes(name) ?? false)
@@ -91,10 +78,6 @@ export function notCovered(found: Discovery): readonly NotCovered[] {
           directory !== undefined && isWithin(directory, found.deployment) && directory !== found.deployment
             ? [directory]
             : [],
-        asFiles: false,
       })),
-    ...found.files
-      .filter(({ begins }) => engine.files?.some((one) => one.begins === begins) ?? false)
-      .map(({ path }) => ({ title: engine.title, where: path, paths: [], asFiles: true })),
   ])
 }

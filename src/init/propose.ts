@@ -6,7 +6,7 @@ import {
   type ProposedSource,
 } from '../model/discovery.ts'
 import type { Kind } from '../sources/kind.ts'
-import { notCovered, NOT_COVERED_WANTED, type NotCovered } from './not-covered.ts'
+import { notCovered, NOT_COVERED_PROGRAMS, type NotCovered } from './not-covered.ts'
 import type { Wanted } from './discover.ts'
 
 /** A source that is proposed for a host, with a name that no other has. */
@@ -29,8 +29,8 @@ export interface HostProposal {
 export function wantedOf(kinds: readonly Kind[]): Wanted {
   const all = kinds.flatMap(({ discovery }) => discovery ?? [])
   return {
-    programs: [...new Set([...all.flatMap(({ programs = [] }) => programs), ...NOT_COVERED_WANTED.programs])],
-    files: [...all.flatMap(({ files = [] }) => files), ...NOT_COVERED_WANTED.files],
+    programs: [...new Set([...all.flatMap(({ programs = [] }) => programs), ...NOT_COVERED_PROGRAMS])],
+    files: all.flatMap(({ files = [] }) => files),
   }
 }
 

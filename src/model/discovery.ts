@@ -72,7 +72,7 @@ export interface ProposedSource {
   readonly name: string
   /** As it is written in the config; its kind comes first. */
   readonly config: Readonly<Record<string, unknown>>
-  /** What it takes: no other kind proposes that, too. */
+  /** What it takes: no other kind proposes that, too. A `*` at the end stands for the rest of a name. */
   readonly paths: readonly string[]
   readonly bytes: number | undefined
   /** What a person may like to know, as a comment. */

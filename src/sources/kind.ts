@@ -36,6 +36,11 @@ export interface Kind<C extends SourceConfig = SourceConfig, F extends Facts = F
   readonly facts?: KindFacts<F>
   /** How sources of it are found on a server that nobody has described yet; absent where they are not proposed. */
   readonly discovery?: KindDiscovery
+  /**
+   * What its program keeps beside a file of it, as endings of the file's name. It is of no use, or does harm, beside
+   * another content: a restore sets it aside with the file.
+   */
+  readonly besides?: readonly string[]
   /** Of a kind whose data a server of its own holds. */
   readonly engine?: KindEngine<C, F>
   capture(): Promise<CapturableSource<C>>

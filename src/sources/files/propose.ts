@@ -1,5 +1,12 @@
 import { posix } from 'node:path'
-import { asWritten, isWithin, type Discovery, type ProposedSource } from '../../model/discovery.ts'
+import {
+  asWritten,
+  isWithin,
+  type Discovery,
+  type FilePattern,
+  type FoundFile,
+  type ProposedSource,
+} from '../../model/discovery.ts'
 import type { KindDiscovery } from '../kind.ts'
 
 /** Names by which people call directories of such content; a look at the content itself would take a person. */
@@ -19,9 +26,16 @@ const MADE_AGAIN =
 const SYSTEM =
   /^\/(etc\/(localtime|timezone|passwd|group|hosts|resolv\.conf|ssl)|proc|sys|dev|run|var\/run|usr|bin|lib|tmp)(\/|$)/
 
+/** What tells of a store that an app keeps in files, and that is torn when it is copied meanwhile: LevelDB and RocksDB, LMDB. */
+const STORES: readonly FilePattern[] = [
+  { name: 'CURRENT', begins: 'MANIFEST-' },
+  { name: 'data.mdb', begins: undefined },
+]
+
 /** Directories and files of the deployment by their names, and what containers mount. */
 export const filesDiscovery: KindDiscovery = {
   takesTheRest: true,
+  files: STORES,
   propose: (found, taken) => {
     const free = (path: string): boolean => !taken.some((one) => isWithin(path, one))
     const directories = [...named(found, LOGS), ...named(found, DATA)].filter(free)
@@ -79,9 +93,7 @@ function tree(found: Discovery, path: string, taken: readonly string[]): Propose
   const isLogs = LOGS.test(posix.basename(path))
   const inside = taken.filter((one) => one !== path && isWithin(one, path))
   const exclude = inside.map((one) => `/${escaped(posix.relative(path, one))}`)
-  const holds = found.files.some(
-    (file) => file.begins !== undefined && isWithin(file.path, path) && !inside.includes(file.path),
-  )
+  const holds = found.files.some((file) => isStore(file) && isWithin(file.path, path))
   return {
     name: posix.basename(path),
     config: {
@@ -93,6 +105,10 @@ function tree(found: Discovery, path: string, taken: readonly string[]): Propose
     bytes: bytesAt(found, path),
     ...(holds && !isLogs ? { isRestless: true } : {}),
   }
+}
+
+function isStore({ path }: FoundFile): boolean {
+  return STORES.some(({ name }) => posix.basename(path) === name)
 }
 
 function settingsSource(found: Discovery, paths: readonly string[]): ProposedSource {
@@ -118,5 +134,6 @@ function outermost(paths: readonly string[]): string[] {
 
 /** As a pattern that means just this name. */
 function escaped(path: string): string {
-  return path.replaceAll(/[\\*?[\]!#]/g, '\\$&')
+  const rest = path.endsWith('-*') ? '*' : ''
+  return path.slice(0, path.length - rest.length).replaceAll(/[\\*?[\]!#]/g, '\\$&') + rest
 }

@@ -71,7 +71,7 @@ describe('a new file', () => {
   })
 
   test('a name from the server ends no comment', () => {
-    const notCovered = [{ title: 'SQLite', where: '/srv/a\nhosts: {}', paths: [], asFiles: true }]
+    const notCovered = [{ title: 'SQLite', where: '/srv/a\nhosts: {}', paths: [] }]
     const odd = newConfigText(REST, chosen({ notCovered }))
     expect(parseConfig(odd, '/home/me/hosts.yaml', ENV).hosts).toHaveLength(1)
   })

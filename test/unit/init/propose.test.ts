@@ -94,7 +94,7 @@ describe('what is not covered', () => {
     const app = container('app', { ports: [3000], mounts: [mount(`${APP}/data/files`, '/files')] })
     const what = found(['data/'], { containers: [db, app] })
     expect(propose(what).notCovered).toEqual([
-      { title: 'PostgreSQL', where: 'service db', paths: [`${APP}/data/pg`], asFiles: false },
+      { title: 'PostgreSQL', where: 'service db', paths: [`${APP}/data/pg`] },
     ])
     expect(written(what)).toEqual({ data: { kind: 'files', path: 'data', exclude: ['/pg'] } })
     // Nobody asks a database over HTTP.
@@ -117,8 +117,24 @@ describe('what is not covered', () => {
     ])
   })
 
-  test('what writes to database files may be paused', () => {
-    const file = { path: `${APP}/data/app.db`, bytes: 4096, begins: 'SQLite format 3' }
+  test('an SQLite database is a source of its own, and no file of another', () => {
+    const files = ['app', 'jobs'].map((name) => ({
+      path: `${APP}/data/${name}.db`,
+      bytes: 4096,
+      begins: 'SQLite format 3',
+    }))
+    expect(written(found(['data/'], { files: files.slice(0, 1) }))).toEqual({
+      app: { kind: 'sqlite', path: 'data/app.db' },
+      data: { kind: 'files', path: 'data', exclude: ['/app.db', '/app.db-*'] },
+    })
+    expect(written(found(['data/'], { files }))['databases']).toEqual({
+      kind: 'sqlite',
+      paths: ['data/app.db', 'data/jobs.db'],
+    })
+  })
+
+  test('what writes to the files of a store may be paused', () => {
+    const file = { path: `${APP}/data/level/CURRENT`, bytes: 4096, begins: 'MANIFEST-' }
     const app = container('app', { mounts: [mount(`${APP}/data`, '/data')] })
     const { sources } = propose(found(['data/'], { files: [file], containers: [app] }))
     expect(sources.find(({ name }) => name === 'data')?.pausable).toEqual(['app'])
