@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
+import { writeManPages } from './man.ts'
 
 /** Libraries of many small files: loading these takes longer than running what is used of them. */
 const BUNDLED = ['yaml', 'zod']
@@ -41,3 +42,4 @@ for (const name of BUNDLED) {
   const license = join(dirname(require.resolve(`${name}/package.json`)), 'LICENSE')
   cpSync(license, join(dist, 'licenses', name))
 }
+writeManPages(join(dist, 'man'))

@@ -17,9 +17,16 @@ export const ExitCode = {
 } as const
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]
 
-/** Shown in `--help`. */
-export const EXIT_CODE_HELP = `Exit codes: 0 done; 1 nothing that was asked for was done; 2 wrong usage or config;
-3 done in part; 4 damage or a difference was found, or a check failed; 5 another run holds the lock; 130 interrupted`
+/** What each exit code means, in the words of help and manual. */
+export const EXIT_CODES: readonly (readonly [ExitCode, string])[] = [
+  [ExitCode.done, 'done'],
+  [ExitCode.failed, 'nothing that was asked for was done'],
+  [ExitCode.usage, 'wrong usage or config'],
+  [ExitCode.partial, 'done in part'],
+  [ExitCode.damage, 'damage or a difference was found, or a check failed'],
+  [ExitCode.locked, 'another run holds the lock'],
+  [ExitCode.interrupted, 'interrupted'],
+]
 
 /** The exit code of a command that threw. */
 export function exitCodeOf(error: unknown): ExitCode {

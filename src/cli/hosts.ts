@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { Declare } from './program.ts'
 
 export function declareHostsCommands(program: Command, declare: Declare): void {
-  const hosts = program.command('hosts').description('the servers and their SSH keys').helpCommand(false)
+  const hosts = program.command('hosts').description('the servers and their SSH keys')
   declare(
     hosts.command('list').description('the configured hosts and the keys they are known by'),
     async () => (await import('../commands/hosts-list.ts')).hostsList,

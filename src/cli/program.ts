@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { CommandContext, CommandOutcome, GlobalOptions } from '../commands/context.ts'
-import { EXIT_CODE_HELP } from '../exit-codes.ts'
+import { EXIT_CODES } from '../exit-codes.ts'
 import { declareCheckCommand } from './check.ts'
 import { declareConfigCommands } from './config.ts'
 import { declareHostsCommands } from './hosts.ts'
@@ -23,7 +23,7 @@ export function createProgram(version: string, run: Run): Command {
   const program = new Command('relay-backup')
   program
     .description('Encrypted, verified backups of deployment servers over SSH, with nothing installed there')
-    .version(version, '--version', 'print the version')
+    .version(version, '-V, --version', 'print the version')
     .option(
       '--config <file>',
       'the config file (default: $RELAY_BACKUP_CONFIG, ./hosts.yaml, then the XDG config directory)',
@@ -32,9 +32,11 @@ export function createProgram(version: string, run: Run): Command {
     .option('--quiet', 'no progress', false)
     .option('--verbose', 'more detail', false)
     .option('--no-color', 'no colours (also: NO_COLOR)')
-    .helpOption('--help', 'print this help')
+    .helpOption('-h, --help', 'print help')
     .helpCommand(false)
-    .addHelpText('after', `\n${EXIT_CODE_HELP}`)
+    // A description wraps beside its command, however narrow the command leaves it.
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 20 })
+    .addHelpText('after', `\nExit codes:\n${exitCodeLines()}`)
     .showSuggestionAfterError(true)
     // Wrong usage is rendered as every other error is, by main.
     .configureOutput({ outputError: () => {} })
@@ -58,6 +60,7 @@ export function createProgram(version: string, run: Run): Command {
   declareKeyCommands(program, declare)
   declareSecretCommands(program, declare)
   declareConfigCommands(program, declare)
+  declareHelpCommand(program)
   return program
 }
 
@@ -72,3 +75,28 @@ export type Declare = (
     (context: CommandContext, args: readonly string[], options: never) => Promise<CommandOutcome>
   >,
 ) => void
+
+/** `help key generate`: what `key generate --help` prints. */
+function declareHelpCommand(program: Command): void {
+  program
+    .command('help')
+    .description('print the help of a command')
+    .argument('[command...]', 'its name, like pull or key generate (default: all commands)')
+    .action(async (words: readonly string[]) => {
+      let command = program
+      for (const word of words) {
+        const next = command.commands.find((one) => one.name() === word)
+        if (next === undefined) {
+          const { nearest } = await import('../model/nearest.ts')
+          const names = command.commands.map((one) => one.name())
+          const near = nearest(word, names)
+          program.error(`unknown command '${word}'${near === undefined ? '' : `\n(Did you mean ${near}?)`}`)
+        }
+        command = next
+      }
+      command.help()
+    })
+}
+
+const exitCodeLines = (): string =>
+  EXIT_CODES.map(([code, meaning]) => `  ${String(code).padEnd(3)}  ${meaning}`).join('\n')

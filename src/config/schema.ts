@@ -225,9 +225,15 @@ const encryption = z
       .optional()
       .describe('Files of the OpenPGP public keys that archives are encrypted to. Pulling needs no secret.'),
     identity: z
-      .union([localPath(), z.strictObject({ gpg: text('the key') })], {
-        error: 'write the path of the private key, or { gpg: KEYID }',
-      })
+      .union(
+        [
+          localPath(),
+          z.strictObject({ gpg: text('the key').describe('The id or fingerprint of a key that gpg has.') }),
+        ],
+        {
+          error: 'write the path of the private key, or { gpg: KEYID }',
+        },
+      )
       .optional()
       .describe('The private key that opens the archives, or { gpg: KEYID } to let gpg use its own.'),
     identityPassphrase: secret.optional().describe("The private key's passphrase."),

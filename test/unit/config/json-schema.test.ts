@@ -38,7 +38,7 @@ test('hosts.schema.json is the schema (if this fails: npm run schema)', () => {
 test('every key has a description', () => {
   // A key with one fixed value, and the four forms of a secret, are described by what holds them.
   const bare = keys.filter(([, node]) => node.description === undefined && node.const === undefined)
-  expect([...new Set(bare.map(([key]) => key))].sort()).toEqual(['command', 'env', 'file', 'gpg', 'keychain'])
+  expect([...new Set(bare.map(([key]) => key))].sort()).toEqual(['command', 'env', 'file', 'keychain'])
 })
 
 describe('hosts.example.yaml', () => {
