@@ -86,7 +86,9 @@ const RUNNING = { redis: 'running', app: 'running', idle: 'created' }
 
 async function steps(
   driver: RestoreDriver,
-  ...names: readonly ('begin' | 'stop' | 'swap' | 'make' | 'startData' | 'startRest' | 'checkRunning' | 'commit')[]
+  ...names: readonly (
+    'begin' | 'stop' | 'swap' | 'make' | 'startData' | 'startRest' | 'checkRunning' | 'commit'
+  )[]
 ) {
   for (const name of names) expect(await driver[name](quiet()), name).toMatchObject({ ok: true })
 }
@@ -194,7 +196,10 @@ describe('services of a Compose project', () => {
     await engine.compose(deployment, 'rm', '--stop', '--force', 'redis')
     await using host = project.lab.host()
     const services = project.services({ renew: true, rest: ['side', 'app'] })
-    const placement = { ...(await project.stage(host, services)), migration: { role: 'to', host: 'old' } } as const
+    const placement = {
+      ...(await project.stage(host, services)),
+      migration: { role: 'to', host: 'old' },
+    } as const
     await using driver = await RestoreDriver.start(host, placement, quiet())
     await steps(driver, 'begin', 'stop', 'swap', 'make', 'startData', 'startRest', 'checkRunning', 'commit')
     expect(await project.get('side', '{{.State.Status}} {{.HostConfig.NetworkMode}}')).toBe(
@@ -213,7 +218,10 @@ describe('services of a Compose project', () => {
     ]
     await using host = project.lab.host()
     const services = project.services({ renew: true })
-    const placement = { ...(await project.stage(host, services)), migration: { role: 'to', host: 'old' } } as const
+    const placement = {
+      ...(await project.stage(host, services)),
+      migration: { role: 'to', host: 'old' },
+    } as const
     const driver = await RestoreDriver.start(host, placement, quiet())
     await steps(driver, 'begin', 'stop', 'swap', 'make')
     expect((await there())[0]?.split('\n').sort()).toEqual(
