@@ -13,6 +13,7 @@ const SOAKS: Readonly<Record<string, readonly string[]>> = {
   vault: ['test/integration/vault-crash.test.ts'],
   rekey: ['test/integration/key-rotate.test.ts'],
   large: ['test/e2e/large.test.ts'],
+  package: ['test/e2e/package.test.ts'],
 }
 
 /** The other soaks: programs of their own. */

@@ -89,7 +89,9 @@ const nativeParts: Plugin = {
   },
 }
 
-/** Tools that speak without need are heard when they fail. */
+/** Node takes what the same version of Node prepared. Tools that speak without need are heard when they fail. */
 function run(parameters: readonly string[]): void {
-  execFileSync(process.execPath, parameters, { stdio: ['ignore', 'ignore', 'pipe'] })
+  execFileSync(nodeBinary(process.arch === 'arm64' ? 'arm64' : 'x64'), parameters, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
 }

@@ -2,6 +2,7 @@ import type { SourceConfig } from '../model/config.ts'
 import type { LoadableSource, LoadTarget, RestoreContext } from '../sources/contract.ts'
 import { kindOf } from '../sources/registry.ts'
 import type { RestoreDependencies } from './dependencies.ts'
+import { loaderSecret } from './loader-secrets.ts'
 import type { SourceToRestore } from './plan.ts'
 import type { RestoreLoad } from './server/driver.ts'
 import { openPlain } from './stage.ts'
@@ -26,7 +27,9 @@ export async function sourcesToLoad(
     const { config } = source
     const loadable = await restore.open()
     const loader = await loadable.loader(context, config)
-    found.push({ source, config, loadable, loads: source.loads.map((load) => ({ ...load, loader })) })
+    const secret = await loaderSecret(config, loadable, context.secret, context.signal)
+    const loads = source.loads.map((load) => ({ ...load, loader, secret }))
+    found.push({ source, config, loadable, loads })
   }
   return found
 }

@@ -12,6 +12,7 @@ import { formatAge } from '../report/format.ts'
 import { describeLate } from '../report/rollback-summary.ts'
 import { checkUndo } from '../restore/before-undo.ts'
 import { chooseJournal, isCutover, lastCutover } from '../restore/choose-journal.ts'
+import { loaderSecrets } from '../restore/loader-secrets.ts'
 import { mergeJournal } from '../restore/merge.ts'
 import {
   discardRestores,
@@ -130,10 +131,11 @@ async function undo(rollback: Rollback): Promise<RollbackReport> {
     return { host: host.name, did: 'no-restore', journals, held }
   }
   const last = undone === undefined ? '' : ` – the last one, ${undone.id}, is undone already`
+  const secrets = await loaderSecrets(host, [journal], dependencies.resolveSecret, place.signal)
   const accepted = await checkUndo(place, journal, { ...dependencies, acceptChanges: request.acceptChanges })
   await confirm(rollback, `Undo ${describe(rollback, journal)}${last}`)
   const unmerged = await unmergeSources(rollback, journal.id)
-  const result = await rollbackRestore(place.remote, { ...place, id: journal.id })
+  const result = await rollbackRestore(place.remote, { ...place, id: journal.id, secrets })
   if (result.outcome === 'stuck') {
     throw new RelayError(
       'rollback-stuck',
@@ -224,7 +226,7 @@ async function unmergeSources(
 }
 
 async function discard(rollback: Rollback): Promise<RollbackReport> {
-  const { request, place, journals } = rollback
+  const { request, place, journals, dependencies } = rollback
   const { host, restore, unseen } = request
   const closed = journals.filter((journal) => journal.state === 'closed')
   const chosen = restore === undefined ? closed : closed.filter((journal) => journal.id === restore)
@@ -243,6 +245,7 @@ async function discard(rollback: Rollback): Promise<RollbackReport> {
   const spares = unseen && restore === undefined
   const late = found.map((one) => ({ ...one, kept: spares }))
   const removed = chosen.filter(({ id }) => !late.some((one) => one.kept && one.id === id))
+  const secrets = await loaderSecrets(host, removed, dependencies.resolveSecret, place.signal)
   const bytes = removed.flatMap((journal) => journal.kept).reduce((sum, one) => sum + one.bytes, 0)
   const warning = late.length === 0 || spares ? '' : ` – ${late.map(describeLate).join('; ')}`
   await confirm(
@@ -253,7 +256,7 @@ async function discard(rollback: Rollback): Promise<RollbackReport> {
   const removal =
     restores.length === 0
       ? { removed: [], left: [] }
-      : await discardRestores(place.remote, { ...place, ids: restores })
+      : await discardRestores(place.remote, { ...place, ids: restores, secrets })
   return { ...nothing, bytes, restores, ...removal, late }
 }
 

@@ -14,7 +14,7 @@ import { readAsset } from '../assets.ts'
 export function loadNative(name: string): unknown {
   try {
     const bytes = readAsset(`native/${name}`)
-    const file = place(name, bytes)
+    const file = placeNative(name, bytes)
     const loaded = { exports: {} }
     dlopen(loaded, file)
     return loaded.exports
@@ -26,7 +26,11 @@ export function loadNative(name: string): unknown {
   }
 }
 
-function place(name: string, bytes: Buffer): string {
+/**
+ * The path of a file with these bytes, in a directory of the user's cache that is named by them. What lies there already is
+ * read before it is trusted. Throws where others may write to that directory, and what the file system says.
+ */
+export function placeNative(name: string, bytes: Buffer): string {
   const hash = createHash('sha256').update(bytes).digest('hex')
   const folder = privateCache(`native-${hash.slice(0, 16)}`)
   if (folder === undefined) throw new Error("others than you can write to this program's cache")

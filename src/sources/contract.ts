@@ -13,6 +13,7 @@ import type { Finding } from '../model/finding.ts'
 import type { ListedEntry } from '../model/listing.ts'
 import type { ArchiveContent, ArchiveFormat, ManifestArchive, SnapshotWarning } from '../model/snapshot.ts'
 import type { CompressionChoice } from '../model/config.ts'
+import type { SecretReference } from '../model/secret.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../remote/contract.ts'
 import type { ResolveSecret } from '../secrets/contract.ts'
 import type { ContainerReference, ContainerSearch } from '../services/contract.ts'
@@ -84,6 +85,8 @@ export interface CaptureOutcome {
   readonly absolutePrefixes: readonly string[]
   /** Source paths that were symlinks on the server: followed once and recorded in the index. */
   readonly roots: readonly { readonly path: Buffer; readonly link: Buffer }[]
+  /** The paths that were captured, where others than the config's own; relative to the deployment, or absolute. */
+  readonly paths?: readonly string[]
 }
 
 export interface Amendment {
@@ -257,12 +260,17 @@ export interface LoadableSource<C extends SourceConfig = SourceConfig, F extends
   ): Promise<readonly LoadTarget[]>
   /**
    * The script that renames, removes and looks in the server, as restore/scripts/lib/load.sh asks it. It stays in the
-   * journal, so that it undoes the restore when we are gone: it must hold no secret.
+   * journal, so that it undoes the restore when we are gone: it must hold no secret, see {@link secret}.
    */
   loader(
     context: RestoreContext,
     config: C,
   ): Promise<{ readonly script: string; readonly args: readonly string[] }>
+  /**
+   * The secret that the loader reads on its stdin, as one line; absent or undefined where it takes none. The journal names
+   * the source: whoever undoes or discards the restore later asks for the secret again.
+   */
+  secret?(config: C): SecretReference | undefined
   /** Loads a dump into `target.staged`, to its end. Throws what keeps it from being whole; the driver removes it then. */
   load(context: RestoreContext, config: C, target: LoadTarget, dump: Readable): Promise<void>
   /** Compares what is at the targets with the facts; a `failed` finding rolls the restore back. */

@@ -76,3 +76,14 @@ test('the outcome is that of the command when nobody reads its report', async ()
   ])
   expect(stdout).toBe('2\n')
 })
+
+test('on a Node that is too old it says the command that helps, with what was asked for', async () => {
+  const old = `data:text/javascript,${encodeURIComponent("Object.defineProperty(process, 'versions', { value: { node: '20.20.2' } })")}`
+  const told = await run(process.execPath, ['--import', old, BIN, 'list', "it's"]).catch(
+    (error: unknown) => error,
+  )
+  expect(told).toMatchObject({ code: 2 })
+  expect((told as { stderr: string }).stderr).toContain(
+    `Node 20.20.2.\nNext: npx --yes --package node@24 -- node ${BIN} list 'it'\\''s'\n`,
+  )
+})

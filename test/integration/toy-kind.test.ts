@@ -5,11 +5,13 @@ import { renderSnapshot } from '../../src/commands/show.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import type { ConfigError } from '../../src/errors.ts'
 import type { HostConfig, SourceConfig } from '../../src/model/config.ts'
+import { Secret } from '../../src/model/secret.ts'
 import { pullHost } from '../../src/pull/pull-host.ts'
 import { renderRestorePlan } from '../../src/report/restore-summary.ts'
-import { RestoreDriver } from '../../src/restore/server/driver.ts'
+import { RestoreDriver, type LoaderSecret } from '../../src/restore/server/driver.ts'
 import { discardRestores, listJournals } from '../../src/restore/server/journals.ts'
 import { rollbackRestore } from '../../src/restore/server/settle.ts'
+import { rollbackHost } from '../../src/rollback/rollback-host.ts'
 import { showSnapshot } from '../../src/show/show-snapshot.ts'
 import { registerKind } from '../../src/sources/registry.ts'
 import type { Snapshot } from '../../src/vault/contract.ts'
@@ -165,13 +167,18 @@ test('what can not be loaded whole, or not be switched, leaves all as it was', a
 })
 
 /** A restore of the table that was switched and not committed. */
-async function switched(host: HostConfig, remote: LocalHost, id: string): Promise<RestoreDriver> {
+async function switched(
+  host: HostConfig,
+  remote: LocalHost,
+  id: string,
+  secret?: LoaderSecret,
+): Promise<RestoreDriver> {
   const home = join(host.deployment, 'toy')
   const loader = await loadableToy.loader(
     { probe: { deployment: host.deployment } } as never,
     source as never,
   )
-  const load = { target: 'app', staged: 'app_new', aside: 'app_old', failed: 'app_failed', loader }
+  const load = { target: 'app', staged: 'app_new', aside: 'app_old', failed: 'app_failed', loader, secret }
   const driver = await RestoreDriver.start(
     remote,
     {
@@ -214,6 +221,94 @@ test('a server of data that is down keeps the undoing open, and it goes on when 
   expect(await rollbackRestore(remote, { ...place(host), id: 'down1' })).toMatchObject({
     outcome: 'rolled-back',
   })
+  expect(await tables(host)).toEqual({ app: 'old\n', app_failed: 'new\n' })
+})
+
+/** A toy that asks for a password, and the dependencies of somebody who says this one. */
+async function locked(name: string): Promise<{ host: HostConfig; home: string }> {
+  const { deployment } = await server(name, { app: 'old\n' })
+  const home = join(deployment, 'toy')
+  await writeFile(join(home, '.password'), 's3cret \\ word')
+  const sources: SourceConfig[] = [{ ...source, password: { env: 'TOY' } } as SourceConfig]
+  return { host: lab.host(name, { sources }), home }
+}
+
+function saying(password: string) {
+  const { pull, ...rest } = lab.dependencies()
+  return { ...rest, pull: { ...pull, resolveSecret: () => Promise.resolve(new Secret(password)) } }
+}
+
+function rollBack(host: HostConfig, password: string, rest: { discard?: boolean; restore?: string } = {}) {
+  const { pull } = saying(password)
+  return rollbackHost(
+    { host, hosts: [host], discard: false, acceptChanges: false, unseen: true, ...rest },
+    { ...pull, confirm: () => Promise.resolve(true) },
+    signal,
+  )
+}
+
+test('a loader gets the secret of its source when it is switched, undone and discarded; a wrong one changes nothing', async () => {
+  const { host, home } = await locked('locked')
+  const right = 's3cret \\ word'
+  const report = await lab.restore(snapshot, host, {}, saying(right))
+  expect(report).toMatchObject({ outcome: 'done' })
+  const { id } = report.plan
+  const restored = { app: '1\n2\n3\n', app_old: 'old\n' }
+  expect(await tables(host)).toEqual(restored)
+  const journal = await readFile(join(host.deployment, `.relay-backup/restore-${id}/journal`), 'utf8')
+  expect(journal).toContain('\tapp_db\t')
+  expect(journal).not.toContain('s3cret')
+
+  await expect(rollBack(host, 'wrong')).rejects.toMatchObject({
+    code: 'restore-settle',
+    message: expect.stringContaining('the toy does not know this password') as string,
+  })
+  await expect(rollBack({ ...host, sources: [] }, right)).rejects.toMatchObject({
+    code: 'secret-unknown',
+    message: expect.stringContaining('app_db') as string,
+  })
+  expect(await tables(host)).toEqual(restored)
+  await using remote = new LocalHost()
+  expect((await listJournals(remote, place(host))).journals).toMatchObject([
+    { how: 'done', secretsOf: ['app_db'] },
+  ])
+
+  // It may be another one by then.
+  await writeFile(join(home, '.password'), 'changed')
+  expect(await rollBack(host, 'changed')).toMatchObject({ did: 'undo', outcome: 'rolled-back' })
+  const undone = { app: 'old\n', app_failed: '1\n2\n3\n' }
+  expect(await tables(host)).toEqual(undone)
+  expect(await rollBack(host, right, { discard: true, restore: id })).toMatchObject({
+    did: 'discard',
+    removed: [],
+    left: [expect.stringContaining('the toy does not know this password') as string],
+  })
+  expect(await tables(host)).toEqual(undone)
+  expect(await rollBack(host, 'changed', { discard: true, restore: id })).toMatchObject({ left: [] })
+  expect(await tables(host)).toEqual({ app: 'old\n' })
+})
+
+test('a restore that dies undoes itself with the secret it was given, and where that is wrong by then another is asked for', async () => {
+  const { host, home } = await locked('locked-lost')
+  const secret = { source: 'app_db', secret: new Secret('s3cret \\ word') }
+  await using remote = new LocalHost()
+  const lost = await switched(host, remote, 'lost2', secret)
+  await lost[Symbol.asyncDispose]()
+  expect(await tables(host)).toEqual({ app: 'old\n', app_failed: 'new\n' })
+  expect(await rollBack(host, 's3cret \\ word', { discard: true, restore: 'lost2' })).toMatchObject({
+    left: [],
+  })
+
+  const driver = await switched(host, remote, 'lost3', secret)
+  await writeFile(join(home, '.password'), 'changed')
+  await driver[Symbol.asyncDispose]()
+  expect(await tables(host)).toEqual({ app: 'new\n', app_old: 'old\n' })
+  await expect(rollBack(host, 'wrong')).rejects.toMatchObject({
+    code: 'rollback-stuck',
+    message: expect.stringContaining('the toy does not know this password') as string,
+  })
+  expect(await tables(host)).toEqual({ app: 'new\n', app_old: 'old\n' })
+  expect(await rollBack(host, 'changed')).toMatchObject({ outcome: 'rolled-back' })
   expect(await tables(host)).toEqual({ app: 'old\n', app_failed: 'new\n' })
 })
 

@@ -4,7 +4,8 @@
 #            DEPLOYMENT late [ID...]         what was written to it since it was set aside, or to what is set aside now
 #                                            while that was in its place
 #            DEPLOYMENT discard [ID...]      what was set aside by closed restores: these, or all; the journal of a
-#                                            migration stays while no later one follows it
+#                                            migration stays while no later one follows it. stdin: lines `secret`
+#                                            (restore/scripts/lib/load.sh)
 #            DEPLOYMENT sweep [HOME...]      what was unpacked for restores that have no open journal, here and in
 #                                            these other .relay-backup directories
 # stdout, status: `lock PID` (- when nobody holds it); a restore's `journal ID SECONDS STATE HOW` (HOW - while it is
@@ -220,7 +221,10 @@ fi
 trap lock_drop EXIT
 trap 'exit 1' HUP INT TERM PIPE
 case $verb_asked in
-  discard) journals_discard "$@" ;;
+  discard)
+    while IFS= read -r journals_secret; do take_secret "$journals_secret"; done
+    journals_discard "$@"
+    ;;
   sweep) journals_sweep "$own_home" "$@" ;;
 esac
 lock_drop

@@ -2,7 +2,7 @@
 # migration are such restores: FROM's has no units and only stops services (docs/decisions/0007-migration-protocol.md).
 # Arguments: DEPLOYMENT ID
 # stdin: first the lines `unit`, `load`, `carry`, `carry-name`, `services`, `service` and `migration` of
-# restore/scripts/lib/journal.sh, without an answer; then commands. Each is answered by `ok COMMAND ...` or `failed COMMAND REASON`, with lines
+# restore/scripts/lib/journal.sh and `secret` of restore/scripts/lib/load.sh, without an answer; then commands. Each is answered by `ok COMMAND ...` or `failed COMMAND REASON`, with lines
 # `note TEXT` and `user N PID NAME` before it:
 #   ready           finds out what the start of the services will need, which takes seconds; changes nothing of theirs
 #   begin           opens the journal
@@ -352,6 +352,7 @@ work() {
         return 0
         ;;
       log"$tab"*) run_logs="$run_logs ${line#*"$tab"}" ;;
+      secret"$tab"*) take_secret "$line" ;;
       *) declared=$declared$line$tab.$newline ;;
     esac
   done

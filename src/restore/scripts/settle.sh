@@ -1,7 +1,8 @@
 # Settles a restore whose script is gone, by its journal, under a lease.
-# Arguments: DEPLOYMENT ID rollback|finish
+# Arguments: DEPLOYMENT ID rollback|finish [COUNT]
 #   rollback  undoes it, or goes on with undoing it, whatever becomes of the lease; one that was done is undone too
 #   finish    the new data is in place: starts what ran before, and keeps it
+# stdin: COUNT lines `secret` (restore/scripts/lib/load.sh).
 # stdout: lines `note TEXT`, then `ok rollback HOW`, `ok finish`, or `failed COMMAND REASON`.
 # Exit status: 0; 1 when nothing was changed; 3 when undoing is stuck; 5 when the lock is another's.
 # include remote/lib/prelude.sh
@@ -59,6 +60,11 @@ settle_reopen() {
     return 1
   fi
   journal_load "$journal_of"
+  # A secret that is wrong by now must be told before anything changes.
+  look_loads || {
+    settle_fail "$why"
+    return 1
+  }
   # shellcheck disable=SC2086
   svc_look $service_data $service_rest || {
     settle_fail "$why"
@@ -122,7 +128,11 @@ settle_finish() {
 
 work() {
   cd /
-  deployment=$1 command=$3
+  deployment=$1 command=$3 settle_secrets=${4-0}
+  while [ "$settle_secrets" -gt 0 ] && lease_next; do
+    take_secret "$line"
+    settle_secrets=$((settle_secrets - 1))
+  done
   journal_of=$deployment/.relay-backup/restore-$2/journal
   why=
   if ! valid_id "$2" || ! journal_load "$journal_of" || [ -n "$refused" ] || ! svc_known; then

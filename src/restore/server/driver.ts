@@ -2,6 +2,7 @@ import { ConnectionError, LockedError, RemoteError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
 import { shellRules } from '../../model/path-filter.ts'
 import { encodeField, fieldLine } from '../../model/talk.ts'
+import type { Secret } from '../../model/secret.ts'
 import { serviceLines, type ServerServices } from '../../model/server-services.ts'
 import type { Lease, Privilege, RemoteHost } from '../../remote/contract.ts'
 import { logSuffixes } from '../../sources/registry.ts'
@@ -41,6 +42,22 @@ export interface RestoreLoad {
   /** Where the new goes when the restore is undone. */
   readonly failed: string
   readonly loader: { readonly script: string; readonly args: readonly string[] }
+  /** What the loader reads on its stdin; absent where it takes no secret. */
+  readonly secret?: LoaderSecret | undefined
+}
+
+/** The secret of a source that was loaded. The journal names the source; only the running script knows the secret. */
+export interface LoaderSecret {
+  readonly source: string
+  readonly secret: Secret
+}
+
+/** As restore/scripts/lib/load.sh takes them. */
+export function secretLines(secrets: readonly LoaderSecret[]): readonly string[] {
+  const lines = secrets.map(({ source, secret }) =>
+    fieldLine('secret', encodeField(source), encodeField(secret.reveal())),
+  )
+  return [...new Set(lines)]
 }
 
 export interface RestorePlacement {
@@ -275,15 +292,18 @@ export function placementLines(
       ...(carry === undefined ? [] : carryLines(number, carry)),
     ]
   })
-  const loads = (placement.loads ?? []).map(({ target, staged, aside, failed, loader }, at) => {
-    const fields = [target, staged, aside, failed, loader.script, ...loader.args].map(encodeField)
-    return fieldLine('load', String(at + 1), ...fields)
+  const loads = (placement.loads ?? []).map(({ target, staged, aside, failed, loader, secret }, at) => {
+    const names = [target, staged, aside, failed].map(encodeField)
+    const source = secret === undefined ? '-' : encodeField(secret.source)
+    const script = [loader.script, ...loader.args].map(encodeField)
+    return fieldLine('load', String(at + 1), ...names, source, ...script)
   })
   const { migration } = placement
   return [
     ...(migration === undefined ? [] : [fieldLine('migration', migration.role, encodeField(migration.host))]),
     ...(migration?.role === 'to' ? logSuffixes().map((suffix) => fieldLine('log', suffix)) : []),
     ...units,
+    ...secretLines((placement.loads ?? []).flatMap(({ secret }) => secret ?? [])),
     ...loads,
     ...serviceLines(placement.services),
   ]

@@ -1,7 +1,7 @@
 import { LockedError } from '../../errors.ts'
 import type { RemoteHost } from '../../remote/contract.ts'
 import type { WorkPlace } from '../../runs/visit.ts'
-import type { MigrationRole } from './driver.ts'
+import { secretLines, type LoaderSecret, type MigrationRole } from './driver.ts'
 import { scriptFailure } from './failure.ts'
 import { decodeField, fieldLines } from '../../model/talk.ts'
 import { parseServiceLines, type ServerServices } from '../../model/server-services.ts'
@@ -39,6 +39,8 @@ export interface RestoreJournal {
   readonly targets: readonly string[]
   /** What is put in place of what: the old lies at `aside` while the new is at `target`. */
   readonly units?: readonly { readonly target: string; readonly aside: string }[] | undefined
+  /** The sources whose secrets it takes to undo it, and to remove what it has set aside in a server that runs. */
+  readonly secretsOf: readonly string[]
   /** What its script stops and starts. */
   readonly manages?: ServerServices | undefined
   /** The services that ran before. */
@@ -109,6 +111,15 @@ export function parseJournals(stdout: Buffer): JournalList {
               ]
             : [],
         ),
+        secretsOf: [
+          ...new Set(
+            lines.flatMap((line) =>
+              line[0] === 'load' && line[1] === id && line[7] !== '-'
+                ? [decodeField(line[7] ?? '').toString('utf8')]
+                : [],
+            ),
+          ),
+        ],
         manages: parseServiceLines(
           lines.flatMap((line) =>
             (line[0] === 'services' || line[0] === 'service') && line[1] === id
@@ -185,9 +196,14 @@ export interface Removal {
  */
 export async function discardRestores(
   host: RemoteHost,
-  options: WorkPlace & { readonly ids?: readonly string[] },
+  options: WorkPlace & {
+    readonly ids?: readonly string[]
+    /** Of the sources that {@link RestoreJournal.secretsOf} names. */
+    readonly secrets?: readonly LoaderSecret[]
+  },
 ): Promise<Removal> {
-  return remove(host, options, ['discard', ...(options.ids ?? [])])
+  const stdin = secretLines(options.secrets ?? []).map((line) => `${line}\n`)
+  return remove(host, options, ['discard', ...(options.ids ?? [])], Buffer.from(stdin.join('')))
 }
 
 /**
@@ -201,7 +217,12 @@ export async function sweepStaging(
   return remove(host, options, ['sweep', ...(options.homes ?? [])])
 }
 
-async function remove(host: RemoteHost, options: WorkPlace, args: readonly string[]): Promise<Removal> {
+async function remove(
+  host: RemoteHost,
+  options: WorkPlace,
+  args: readonly string[],
+  stdin = Buffer.alloc(0),
+): Promise<Removal> {
   const result = await host.run(
     {
       script: 'restore/journals',
@@ -210,7 +231,7 @@ async function remove(host: RemoteHost, options: WorkPlace, args: readonly strin
       privilege: options.privilege,
       title: 'removing what restores left',
     },
-    { signal: options.signal },
+    { stdin, signal: options.signal },
   )
   const lines = fieldLines(result.stdout)
   const left = lines.flatMap(([verb, reason]) => (verb === 'left' ? [reason ?? ''] : []))

@@ -2,11 +2,13 @@ import { ConnectionError, LockedError, RemoteError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
 import type { RemoteHost } from '../../remote/contract.ts'
 import type { WorkPlace } from '../../runs/visit.ts'
-import type { UndoResult } from './driver.ts'
+import { secretLines, type LoaderSecret, type UndoResult } from './driver.ts'
 import { nextReply } from './replies.ts'
 
 export interface SettleOptions extends WorkPlace {
   readonly id: string
+  /** Of the sources that {@link RestoreJournal.secretsOf} names. */
+  readonly secrets?: readonly LoaderSecret[] | undefined
 }
 
 /**
@@ -35,15 +37,16 @@ async function settle(
   command: 'rollback' | 'finish',
   options: SettleOptions,
 ): Promise<{ outcome: 'ok' | 'failed'; text: string; notes: readonly string[]; status: number }> {
+  const firstLines = secretLines(options.secrets ?? [])
   await using lease = await host.lease(
     {
       script: 'restore/settle',
       patience: 'services',
-      args: [options.deployment, options.id, command],
+      args: [options.deployment, options.id, command, String(firstLines.length)],
       privilege: options.privilege,
       title: 'settling the restore',
     },
-    { signal: options.signal },
+    { firstLines, signal: options.signal },
   )
   const reply = await nextReply(lease, command, options.signal)
   const { status, stderr } = await lease.release()

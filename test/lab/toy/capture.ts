@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { access } from 'node:fs/promises'
+import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SourceError } from '../../../src/errors.ts'
 import { chooseCompression } from '../../../src/sources/compression-choice.ts'
@@ -15,12 +15,25 @@ export function tablePath(
   return join(probe.deployment ?? '/', home, table)
 }
 
+/** Throws where the toy asks for another password than the config's. */
+export async function unlock(
+  context: Pick<CaptureContext, 'probe' | 'secret' | 'signal'>,
+  config: ToyConfig,
+): Promise<void> {
+  const asked = await readFile(tablePath(context, config, '.password'), 'utf8').catch(() => undefined)
+  const { password } = config
+  const sent = password && (await context.secret(password, context.signal)).reveal()
+  if (asked !== undefined && asked !== sent)
+    throw new SourceError('toy-password', 'the toy does not know this password', { next: 'Correct it.' })
+}
+
 async function look(context: CaptureContext, config: ToyConfig): Promise<void> {
   for (const name of ['.up', config.table]) {
     await access(tablePath(context, config, name)).catch(() => {
       throw new SourceError('toy-down', `the toy has no ${name}`, { next: 'Start it.' })
     })
   }
+  await unlock(context, config)
 }
 
 export const toySource: CapturableSource<ToyConfig> = {

@@ -3,13 +3,20 @@ import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { LoadableSource } from '../../../src/sources/contract.ts'
-import { tablePath } from './capture.ts'
+import { tablePath, unlock } from './capture.ts'
 import type { ToyConfig, ToyFacts } from './kind.ts'
 
 const LOADER = `verb=$1 name=$2 to=$3 home=$4
 [ -e "$home/.up" ] || {
   echo 'the toy does not run'
   exit 2
+}
+[ ! -e "$home/.password" ] || {
+  IFS= read -r password
+  [ "$password" = "$(cat "$home/.password")" ] || {
+    echo 'the toy does not know this password'
+    exit 2
+  }
 }
 case $verb in
   exists) [ -e "$home/$name" ] ;;
@@ -36,10 +43,13 @@ export const loadableToy: LoadableSource<ToyConfig, ToyFacts> = {
   },
   loader: ({ probe }, { home }) =>
     Promise.resolve({ script: LOADER, args: [join(probe.deployment ?? '/', home)] }),
+  secret: ({ password }) => password,
   load: async (context, config, { staged }, dump) => {
+    await unlock(context, config)
     await pipeline(dump, createWriteStream(tablePath(context, config, staged)), { signal: context.signal })
   },
   check: async (context, config, { lines }) => {
+    await unlock(context, config)
     const text = await readFile(tablePath(context, config, config.table), 'utf8')
     const found = text.split('\n').length - 1
     const check = 'toy-lines'

@@ -26,6 +26,22 @@ export const restore: readonly Fault[] = [
     tests: ['test/unit/restore/place.test.ts'],
   },
   {
+    name: 'secret-in-journal',
+    what: 'the secret of a loader is written into the journal',
+    file: 'src/restore/scripts/run.sh',
+    find: `      secret"$tab"*) take_secret "$line" ;;`,
+    replace: `      secret"$tab"*) take_secret "$line"; declared=$declared$line$tab.$newline ;;`,
+    tests: ['test/integration/toy-kind.test.ts'],
+  },
+  {
+    name: 'reopens-locked',
+    what: 'a restore is reopened with a secret that its loader does not take',
+    file: 'src/restore/scripts/settle.sh',
+    find: `  look_loads || {`,
+    replace: `  true || {`,
+    tests: ['test/integration/toy-kind.test.ts'],
+  },
+  {
     name: 'switch-stays',
     what: 'a switch of what was loaded is not undone',
     file: 'src/restore/scripts/lib/undo.sh',

@@ -11,6 +11,7 @@ function journal(state: JournalState, how?: RestoreJournal['how']): RestoreJourn
     migration: undefined,
     stuck: undefined,
     targets: [],
+    secretsOf: [],
     services: [],
     notes: [],
     discarded: false,

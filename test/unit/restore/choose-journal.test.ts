@@ -11,6 +11,7 @@ function journal(id: string, rest: Partial<RestoreJournal>): RestoreJournal {
     stuck: undefined,
     migration: undefined,
     targets: [],
+    secretsOf: [],
     services: [],
     notes: [],
     discarded: false,

@@ -9,8 +9,9 @@
 #   carry N MEMBER RULE          carry-name N NAME
 #                                MEMBER is where the unit lies below its source's path, or -; for RULE see
 #                                restore/scripts/lib/carry.sh
-#   load N TARGET NEW OLD FAILED SCRIPT ARGUMENT...
-#                                data in a server that runs (restore/scripts/lib/load.sh): names in it
+#   load N TARGET NEW OLD FAILED SOURCE SCRIPT ARGUMENT...
+#                                data in a server that runs (restore/scripts/lib/load.sh): names in it. SOURCE is whose
+#                                secret the script reads, or -
 #   services MANAGER VALUE...    service data|rest NAME
 #   migration ROLE HOST          from: only services are stopped, there are no units; to, rehearsal: services start
 #                                whether they ran before or not. HOST is the other side
@@ -140,15 +141,17 @@ journal_take() {
       eval "unit_${units}_aside=\$decoded unit_${units}_home=\${decoded%%/.relay-backup/rollback-*}/.relay-backup"
       ;;
     load)
-      if [ $# -lt 8 ] || [ "$2" != $((loads + 1)) ]; then
+      if [ $# -lt 9 ] || [ "$2" != $((loads + 1)) ]; then
         refused="a load out of order"
         return 0
       fi
       loads=$2
       eval "load_${loads}_phase= load_${loads}_had=no load_${loads}_placed=no"
       shift 2
-      for load_field in target new old failed script; do
+      for load_field in target new old failed source script; do
         decode "$1"
+        # Secrets are found by the field as it is.
+        [ "$load_field" != source ] || decoded=$1
         eval "load_${loads}_$load_field=\$decoded"
         shift
       done

@@ -5,8 +5,35 @@
 #   exists NAME -     exit status 0: it is there, 1: it is not
 #   rename NAME TO    at once, or not at all; whoever is connected to it is parted from it. Nothing is at TO.
 #   drop NAME -       removes it for good
-# Any other status is a failure, with its reason on stdout or stderr.
+# Any other status is a failure, with its reason on stdout or stderr. The secret of its source, where it takes one, is a
+# line on its stdin. The journal only names that source: whoever undoes the restore sends the secret again.
 # include restore/lib/journal.sh
+
+load_secrets=$newline
+
+# take_secret LINE: a record `secret SOURCE VALUE` of the client, kept in memory only.
+take_secret() {
+  load_secrets=$load_secrets${1#*"$tab"}$newline
+}
+
+# load_unlock N: the secret of its loader is in $load_secret, empty where it takes none; fails with $why when nobody has
+# sent it.
+load_unlock() {
+  eval "load_source=\$load_${1}_source"
+  load_secret=
+  [ "$load_source" != - ] || return 0
+  case $load_secrets in
+    *"$newline$load_source$tab"*) ;;
+    *)
+      decode "$load_source"
+      why="the secret of $decoded was not sent"
+      return 1
+      ;;
+  esac
+  load_secret=${load_secrets#*"$newline$load_source$tab"}
+  decode "${load_secret%%"$newline"*}"
+  load_secret=$decoded
+}
 
 # load_load N: $load_target, $load_new, $load_old, $load_failed, $load_phase, $load_had (yes: something was at the target)
 # and $load_placed (yes: the new was on its way to it).
@@ -18,6 +45,7 @@ load_load() {
 
 # load_call N VERB NAME [TO]: what the loader says is in $why.
 load_call() {
+  load_unlock "$1" || return 2
   eval "load_script=\$load_${1}_script load_args=\$load_${1}_args"
   shift
   set -- "$1" "$2" "${3--}"
@@ -29,7 +57,9 @@ load_call() {
   set +f
   load_limit=
   if timeout 9 true 2>/dev/null; then load_limit='timeout 600'; fi
-  why=$($load_limit sh -c "$load_script" loader "$@" 2>&1 </dev/null 3>&- 4>&-)
+  # printf is a builtin: no list of processes shows the secret.
+  why=$({ [ -z "$load_secret" ] || printf '%s\n' "$load_secret"; } 2>/dev/null |
+    $load_limit sh -c "$load_script" loader "$@" 2>&1 3>&- 4>&-)
 }
 
 # load_look N NAME: whether it is there, in $load_there; fails with $why when nobody can tell.
@@ -49,6 +79,16 @@ load_look() {
 load_drop() {
   load_look "$1" "$2" || return 1
   [ "$load_there" = no ] || load_call "$1" drop "$2"
+}
+
+# look_loads: every loader can tell what is there; fails with $why otherwise.
+look_loads() {
+  look_n=0
+  while [ "$look_n" -lt "$loads" ]; do
+    look_n=$((look_n + 1))
+    load_load "$look_n"
+    load_look "$look_n" "$load_old" || return 1
+  done
 }
 
 check_loads() {
