@@ -19,6 +19,8 @@ import type {
 import { count, noTar, someNames, tellUnreadable, vanishedSource } from '../tree/failures.ts'
 import { Databases } from './databases.ts'
 import { fileStates } from './file-states.ts'
+import { copyAmongFiles } from '../sqlite/among-files.ts'
+import { batchPacker } from '../tree/batch-packer.ts'
 import { gnuPacker } from '../tree/gnu-packer.ts'
 import { LeftOut } from '../tree/left-out.ts'
 import type { ListedNames } from '../tree/listed-names.ts'
@@ -33,6 +35,9 @@ import { Tally } from './tally.ts'
 
 /** The part that holds the files which changed while they were read, read once more. */
 export const REREAD = 'reread'
+
+/** The part that holds databases as SQLite itself has copied them. */
+const COPIES = 'copies'
 
 /** How often a database that does not hold still is read again. */
 const MOST_READINGS = 3
@@ -178,6 +183,8 @@ class FilesCapture implements Capture {
   /** The part that holds a member which was read more than twice. */
   readonly #readLast = new Map<string, string>()
   readonly #databases: Databases
+  /** Members that came as SQLite copied them; latin1. */
+  readonly #copied = new Set<string>()
   readonly #leftOut: LeftOut
   readonly #filter: PathFilter
   readonly #missing: readonly string[]
@@ -217,12 +224,14 @@ class FilesCapture implements Capture {
         main.report = report
       },
     )
-    const first = this.#finished(main.report)
-    await this.#checkRoots(first)
-    const lost = this.#lostTails(first)
+    const read = this.#finished(main.report)
+    await this.#checkRoots(read)
+    const tails = this.#lostTails(read)
     for (const { path } of this.#changes?.tails ?? []) this.#databases.addTail(path.toString('latin1'))
     const known = new Set(this.#databases.names)
-    const moved = await this.#movedDatabases([...known], first)
+    const moved = yield* this.#copyMoved(await this.#movedDatabases([...known], read))
+    const first = { ...read, changed: read.changed.filter((name) => !this.#copied.has(name)) }
+    const lost = tails.filter((name) => !this.#copied.has(name))
     if (first.changed.length + lost.length + moved.files.length === 0) {
       await this.#tell(first, [])
       return
@@ -262,7 +271,7 @@ class FilesCapture implements Capture {
     second: PassReport,
   ): AsyncGenerator<CaptureArchive, MovedDatabases> {
     let before = REREAD
-    let moved = await this.#movedDatabases(names, second)
+    let moved = yield* this.#copyMoved(await this.#movedDatabases(names, second))
     for (let round = 2; round <= MOST_READINGS && moved.names.length > 0; round += 1) {
       const part = `${REREAD}-${round}`
       this.#context.step(`reading ${count(moved.names.length, 'database')} again that did not hold still`)
@@ -288,6 +297,76 @@ class FilesCapture implements Capture {
       moved = await this.#movedDatabases(moved.names, this.#finished(done.report))
     }
     return moved
+  }
+
+  /** Sends databases that do not hold still as SQLite itself copies them; gives those that it can't copy. */
+  async *#copyMoved(moved: MovedDatabases): AsyncGenerator<CaptureArchive, MovedDatabases> {
+    if (this.#config.sqlite !== undefined || this.#context.probe.access === 'sftp') return moved
+    const names = moved.names.filter((name) => this.#tally.withLinks([name])?.length === 1)
+    const there = new Set([...moved.files, ...moved.gone])
+    if (names.length === 0) return moved
+    this.#context.step(`copying ${count(names.length, 'database')} that did not hold still`)
+    const logsOf = (name: string) =>
+      this.#databases.partsOf(name).filter((part) => part !== name && there.has(part))
+    const made = await copyAmongFiles(
+      this.#context,
+      names.flatMap((name) => rootOf(name, this.#roots) ?? []),
+      ({ name }) =>
+        logsOf(Buffer.from(name).toString('latin1')).flatMap((log) => rootOf(log, this.#roots) ?? []),
+    )
+    if (made === undefined) return moved
+    await using copies = made.copies
+    const copied = made.databases.map(({ name }) => Buffer.from(name).toString('latin1'))
+    const members = copied.flatMap((name) => [name, ...logsOf(name)])
+    const part = this.#copied.size === 0 ? COPIES : `${COPIES}-2`
+    const packer = this.#packerOf(copies.tree, members)
+    const done: { report?: PassReport } = {}
+    const archive = this.#archive(
+      part,
+      await packer.again(members),
+      (entry) => this.#tally.replace(entry),
+      (report) => {
+        done.report = report
+      },
+      packer,
+    )
+    yield {
+      ...archive,
+      finish: async () => {
+        await archive.finish().catch(async (error: unknown) => {
+          // When the server has lost us, that the copies are gone is only what follows of it.
+          await copies.release()
+          throw error
+        })
+        await copies.release()
+      },
+    }
+    const { vanished, unreadable } = this.#finished(done.report)
+    if (vanished.length + unreadable.length > 0) throw copiesGone()
+    for (const name of members) {
+      for (const earlier of ['', REREAD]) this.#amendments.set(`${earlier}\0${name}`, { replacedBy: part })
+      this.#readLast.set(name, part)
+      this.#copied.add(name)
+    }
+    this.#context.note?.({
+      code: 'databases-copied',
+      message: `${count(copied.length, 'SQLite database')} copied as of one moment, since it is written to: ${someNames(copied)}`,
+    })
+    const left = moved.names.filter((name) => !copied.includes(name))
+    const isLeft = (file: string) => left.some((name) => this.#databases.partsOf(name).includes(file))
+    return { names: left, files: moved.files.filter(isLeft), gone: moved.gone.filter(isLeft) }
+  }
+
+  /** Packs copies that lie in a tree of their own, and that nobody writes to. */
+  #packerOf(tree: string, members: readonly string[]): Packer {
+    const context = { ...this.#context, probe: { ...this.#context.probe, deployment: tree } }
+    const roots = members.map((name): Root => ({
+      name: Buffer.from(name, 'latin1').toString('utf8'),
+      base: 'deployment',
+      type: 'file',
+    }))
+    if (context.probe.tar === 'gnu') return gnuPacker(context, roots)
+    return batchPacker(context, roots, new PathFilter([], roots, tree), new LeftOut())
   }
 
   /** Databases that were written to since they were read, and the files they are made of now. */
@@ -320,6 +399,7 @@ class FilesCapture implements Capture {
       facts: this.#tally.facts(),
       warnings: this.#warnings,
       amendments: this.#amendments,
+      unsettled: this.#copied,
       absolutePrefixes: this.#roots
         .filter((root) => root.base === 'root')
         .map((root) => Buffer.from(root.name).toString('latin1')),
@@ -339,10 +419,11 @@ class FilesCapture implements Capture {
     pass: Pass,
     entry: (entry: ReadEntry) => void,
     done: (report: PassReport) => void,
+    packer = this.#packer,
   ): CaptureArchive {
     this.#pass = pass
-    const { concatenated } = this.#packer
-    const { compression = this.#packer.compression } = pass
+    const { concatenated } = packer
+    const { compression = packer.compression } = pass
     return {
       part,
       format: 'tar',
@@ -480,6 +561,13 @@ class FilesCapture implements Capture {
       `${count(databases.length, 'database')} was written to each time it was read, and may not open`,
       `Have what writes there hold still while it is read: quiesce: { pause: [SERVICE] } for the source ${this.#config.name}.`,
     )
+    if (this.#config.sqlite === 'asFiles' && this.#databases.names.length > 0) {
+      this.#context.notice({
+        code: 'databases-as-files',
+        message: `${count(this.#databases.names.length, 'SQLite database')} read as any file: one that is written to meanwhile is torn`,
+        next: `Take \`sqlite: asFiles\` out of ${this.#config.name}, so that SQLite copies it.`,
+      })
+    }
     warn('file-vanished', vanished, `${count(vanished.length, 'file')} vanished before being read`)
     const skipped = [...new Set([...sockets, ...report.sockets])]
     warn(
@@ -516,6 +604,24 @@ class FilesCapture implements Capture {
     for (const remark of report.remarks)
       this.#context.notice({ code: 'tar-says', message: someRemark(remark) })
   }
+}
+
+/** A member (latin1) as a path of its own; undefined for one that is no text. */
+function rootOf(member: string, roots: readonly Root[]): Root | undefined {
+  const name = Buffer.from(member, 'latin1').toString('utf8')
+  if (Buffer.from(name).toString('latin1') !== member) return undefined
+  const root = roots.find((one) => one.name === '' || name === one.name || name.startsWith(`${one.name}/`))
+  return { name, base: root?.base ?? 'deployment', type: 'file' }
+}
+
+function copiesGone(): SourceError {
+  return new SourceError(
+    'database-copy',
+    'Copies of databases on the server are gone before they were read',
+    {
+      next: 'Find out what removes things from .relay-backup there, then pull again.',
+    },
+  )
 }
 
 function someRemark(remark: string): string {

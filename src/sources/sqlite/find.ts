@@ -59,6 +59,18 @@ function realOf({ link }: Root): string {
   return link!.real.toString('utf8')
 }
 
+/** Those of some files that are databases, and what can copy them. */
+export async function databasesAmong(
+  context: CaptureContext,
+  files: readonly Root[],
+): Promise<Pick<FoundDatabases, 'tool'> & { readonly databases: readonly Root[] }> {
+  const { tool, records } = await ask(
+    context,
+    files.flatMap((file) => ['file', pathOf(file), '-']),
+  )
+  return { tool, databases: files.filter((_file, at) => records[at]?.startsWith('file database ')) }
+}
+
 /** Where a database really lies, absolute. */
 export function realPath(root: Root, deployment: string | undefined): string {
   if (root.link !== undefined) return realOf(root)
