@@ -1,8 +1,6 @@
 import { SourceError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
-import { PATH_MISSING } from '../../model/snapshot.ts'
 import type { CaptureContext } from '../contract.ts'
-import { count, someNames } from '../tree/failures.ts'
 import { commandFailed, pathOf, readAccess, resolveRoots } from '../tree/resolve.ts'
 import type { Root } from '../tree/roots.ts'
 import type { SqliteSourceConfig } from './config.ts'
@@ -75,18 +73,6 @@ export async function databasesAmong(
 export function realPath(root: Root, deployment: string | undefined): string {
   if (root.link !== undefined) return realOf(root)
   return root.base === 'root' ? `/${root.name}` : `${deployment ?? ''}/${root.name}`
-}
-
-/** Tells that configured paths are not there. */
-export function missingNotice(
-  missing: readonly string[],
-  { name }: SqliteSourceConfig,
-): { readonly code: string; readonly message: string; readonly next: string } {
-  return {
-    code: PATH_MISSING,
-    message: `${count(missing.length, 'path')} of the source not there: ${someNames(missing)}`,
-    next: `Correct the paths of ${name} in the config, or make what is missing on the server.`,
-  }
 }
 
 async function search(context: CaptureContext, { patterns }: SqliteSourceConfig): Promise<string[]> {
