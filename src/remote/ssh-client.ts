@@ -7,8 +7,8 @@ import { ConnectionError, RelayError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import { ACCEPTED, createAuthentication } from './authentication.ts'
 import type { Authentication, SecretLookup } from './authentication.ts'
-import { allowCertificates } from './certified-login.ts'
 import { deferred } from './deferred.ts'
+import { allowForeignKeys } from './foreign-login.ts'
 import { hostKeyError } from './host-key-error.ts'
 import { checkHostKey, knownKeyTypes } from './known-hosts.ts'
 import type { KnownHostsEntry } from './known-hosts.ts'
@@ -230,7 +230,10 @@ async function handshake(
         }, reject)
       },
     })
-    allowCertificates(client)
+    allowForeignKeys(client, () => {
+      clearTimeout(timer)
+      return () => (timer = silence())
+    })
     await promise
     return client
   } catch (error) {

@@ -1,8 +1,9 @@
-import { execFile } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connectSsh } from '../../src/remote/ssh.ts'
 import { generateKey, startSshd } from '../lab/sshd.ts'
 import type { HostKeyType, Sshd } from '../lab/sshd.ts'
@@ -89,4 +90,45 @@ it("another key's certificate does not keep the key from being tried alone", asy
   await writeFile(`${sshd.identityFile}-cert.pub`, '')
   await run('cp', [`${other}-cert.pub`, `${sshd.identityFile}-cert.pub`])
   expect(await getsIn(sshd.identityFile)).toBe(true)
+})
+
+describe('a key that only the agent has', () => {
+  let socket: string
+  let agent: ReturnType<typeof spawn>
+  beforeAll(async () => {
+    socket = join(temp.path, 'agent')
+    agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: ['ignore', 'pipe', 'ignore'] })
+    await once(agent.stdout as NodeJS.ReadableStream, 'data')
+  })
+  afterAll(async () => {
+    agent.kill()
+    await once(agent, 'exit')
+  })
+  const env = () => ({ ...process.env, SSH_AUTH_SOCK: socket })
+  const logsIn = async (identityFile?: string) => {
+    const { identityFile: _key, agent: _agent, ...ssh } = sshd.sshConfig()
+    await using _host = await connectSsh(
+      { name: 'lab', ssh: { ...ssh, ...(identityFile === undefined ? {} : { identityFile }) } },
+      { resolveSecret, signal: signal(), env: env() },
+    )
+  }
+
+  it.each<HostKeyType>(['ed25519', 'ecdsa', 'rsa'])(
+    'gets in by a certificate of the agent: %s',
+    async (type) => {
+      const file = join(temp.path, `agent-${type}`)
+      await generateKey(file, type)
+      await run('ssh-add', ['-q', '-D'], { env: env() })
+      await run('ssh-add', ['-q', file], { env: env() })
+      await expect(logsIn()).rejects.toMatchObject({ problem: 'auth' })
+      await certifyKey(file, 'root')
+      // The agent has the key, and the file beside it the certificate.
+      await rm(file)
+      await logsIn(file)
+      await generateKey(`${file}2`, type)
+      await certifyKey(`${file}2`, 'root')
+      await run('ssh-add', ['-q', `${file}2`], { env: env() })
+      await logsIn()
+    },
+  )
 })
