@@ -58,7 +58,7 @@ export async function writeSingleFile(file: string, architecture: Architecture):
 /** What `npm run build` put beside the code. */
 function assets(): Record<string, string> {
   const dist = join(ROOT, 'dist')
-  const files = globSync('**/*.{sh,rdb}', { cwd: dist })
+  const files = globSync('**/*.{sh,rdb,bash,zsh,fish}', { cwd: dist })
   return Object.fromEntries(files.map((path) => [path, join(dist, path)]))
 }
 
