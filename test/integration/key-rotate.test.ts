@@ -214,6 +214,7 @@ test('a run holds the lock: exit 5; a vault that can not be written to stays as 
   {
     await using _lock = await lab.vault.lock('prod')
     expect((await keyRotate(lab.context, [], { yes: true })).exitCode).toBe(5)
+    expect((await keyRotate(lab.context, [], { dryRun: true })).exitCode).toBe(5)
   }
   await expect(keyRotate(lab.context, [], {})).rejects.toMatchObject({ code: 'usage' })
   await lab.writeConfig('{ passphrase: { env: NOTHING } }')
