@@ -91,8 +91,8 @@ async function planPassphrase(
   const entry = await freeKeychainEntry(context.signal)
   const place = await talk.choose(
     entry === undefined
-      ? 'The private key gets a passphrase. There is no keychain here that answers; where shall it be?'
-      : 'The private key gets a passphrase. Where shall it be?',
+      ? 'No keychain answers here. Where shall the passphrase of the key be?'
+      : 'Where shall the passphrase of the private key be?',
     [
       ...(entry === undefined
         ? []
