@@ -59,6 +59,11 @@ export function writeDebianPackage(folder: string, input: DebianInput): void {
         `relay-backup (${input.version}-1) unstable; urgency=medium\n\n  * See changelog.gz.\n\n -- ${who}  ${date}\n`,
       ),
     )
+    for (const page of globSync('*.[15]', { cwd: join(ROOT, 'dist/man') }))
+      put(
+        `usr/share/man/man${page.at(-1)}/${page}.gz`,
+        compressed(readFileSync(join(ROOT, 'dist/man', page), 'utf8')),
+      )
     for (const name of ['relay-backup.service', 'relay-backup.timer'])
       copy(`${DOCUMENTS}/examples/${name}`, `packaging/systemd/${name}`)
     copy(`${DOCUMENTS}/examples/hosts.yaml`, 'hosts.example.yaml')
