@@ -1,5 +1,5 @@
 /**
- * What was counted in what was captured; compared after a restore. Counts and versions only: facts are public. What they
+ * What was counted in what was captured; compared after a restore. Counts, versions and the names of what is counted only: facts are public. What they
  * are belongs to the kind that `kind` names (sources/<kind>/facts.ts).
  */
 export interface Facts {

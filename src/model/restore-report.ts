@@ -21,6 +21,8 @@ export interface RestoreUnit {
   readonly existingBytes: number
   /** Under which `.relay-backup/` directory it is staged and the old is kept: on the target's file system. */
   readonly base: string
+  /** Nothing comes in its place. It lies beside a file that is replaced, and would be of no use beside another one. */
+  readonly onlyAside?: true
   /** Patterns of what the capture excluded. It is carried over from what lies at the target now. */
   readonly carry: readonly string[]
   /** What the patterns count from: the unit as the target's config names it, and all paths of its source there. */

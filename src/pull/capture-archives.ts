@@ -250,21 +250,20 @@ async function finishFile(file: PendingFile, written: number): Promise<void> {
 export function indexHeader(
   context: PullSourceContext,
   config: SourceConfig,
-  { roots }: CaptureOutcome,
+  { roots, paths }: CaptureOutcome,
 ): IndexHeader {
   const links = roots.map(({ path, link }) => ({ path: pathToJson(path), link: pathToJson(link) }))
   return {
     format: 1,
     source: config.name,
     snapshot: context.pending.id,
-    paths: pathsInArchive(config, context.probe.deployment),
+    paths: pathsInArchive(paths ?? kindOf(config.kind).paths(config), context.probe.deployment),
     ...(links.length === 0 ? {} : { roots: links }),
   }
 }
 
 /** The source's paths as its members are named: a path inside the deployment is relative to it. */
-function pathsInArchive(config: SourceConfig, deployment: string | undefined): string[] {
-  const paths = kindOf(config.kind).paths(config)
+function pathsInArchive(paths: readonly string[], deployment: string | undefined): string[] {
   return paths.map((path) =>
     deployment !== undefined && path.startsWith(`${deployment}/`) ? path.slice(deployment.length + 1) : path,
   )

@@ -29,6 +29,7 @@ export function renderRestorePlan(plan: RestorePlan, style: Style): string {
       `  ${source.source} (${source.kind}): ${formatCount(source.entries, 'entry', 'entries')}, ${formatSize(source.bytes)}`,
     )
     for (const unit of plan.units.filter((one) => one.source === source.source)) {
+      if (unit.onlyAside && !unit.exists) continue
       const now = unit.exists ? whatHappens(plan, unit) : 'new'
       lines.push(
         `    ${printable(unit.target)}: ${now}${unit.kind === 'children' ? ', a mount point: its children move' : ''}`,
@@ -54,6 +55,8 @@ export function renderRestorePlan(plan: RestorePlan, style: Style): string {
 
 function whatHappens(plan: RestorePlan, unit: RestoreUnit): string {
   if (plan.strategy === 'merge') return 'only what is missing is added'
+  if (unit.onlyAside)
+    return `set aside, ${formatSize(unit.existingBytes)}, kept under ${printable(unit.base)}`
   return `replaces ${formatSize(unit.existingBytes)}, kept under ${printable(unit.base)}`
 }
 

@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import { RelayError, RemoteError } from '../errors.ts'
-import { fieldsOf } from '../model/talk.ts'
+import { decodeText, fieldLines } from '../model/talk.ts'
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { ComposeServices, MadeServices, ServerServices } from '../model/server-services.ts'
@@ -121,8 +121,10 @@ async function readCompose(
     { script: 'restore/compose-check', patience: 'work', args, privilege, title },
     { signal },
   )
-  const [tool = '', ...said] = result.stdout.toString('utf8').split('\n')
-  if ((result.status !== 0 && result.status !== 3) || !tool.startsWith('tool\t')) {
+  const records = fieldLines(result.stdout)
+  const valueOf = (word: string) => records.find(([verb]) => verb === word)?.[1]
+  const tool = valueOf('tool')
+  if ((result.status !== 0 && result.status !== 3) || tool === undefined) {
     throw new RemoteError('compose-unknown', `Compose on ${remote.name} can't be asked to read its files`, {
       host: remote.name,
       command: title,
@@ -131,15 +133,14 @@ async function readCompose(
       next: 'Nothing was replaced. Try there: docker compose version',
     })
   }
-  const lines = said.map(fieldsOf)
-  const hashes = lines.flatMap(([verb, name, hash]) =>
+  const hashes = records.flatMap(([verb, name, hash]) =>
     verb === 'hash' ? [[name ?? '', hash ?? ''] as const] : [],
   )
   return {
-    tool: tool.slice('tool\t'.length),
+    tool,
     hashes: result.status === 0 ? new Map(hashes) : undefined,
-    said: said.filter((line) => line !== 'other').join(' '),
-    other: said.includes('other'),
+    said: decodeText(valueOf('said')).replaceAll('\n', ' '),
+    other: records.some(([verb]) => verb === 'other'),
   }
 }
 

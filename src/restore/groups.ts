@@ -13,6 +13,7 @@ export function groupUnits(plan: RestorePlan, sources: readonly SourceToRestore[
     }
   >()
   for (const [index, unit] of plan.units.entries()) {
+    if (unit.onlyAside) continue
     const found = sources.find((one) => one.source.name === unit.source)
     if (found === undefined) continue
     const { source, archives } = found
@@ -34,7 +35,7 @@ export function placedUnits(plan: RestorePlan, groups: readonly StagedGroup[]): 
     return {
       kind: unit.kind,
       target: unit.target,
-      staged: `${group?.directory ?? ''}/${name}`,
+      staged: unit.onlyAside ? undefined : `${group?.directory ?? ''}/${name}`,
       aside: `${unit.base}/rollback-${plan.id}/${name}`,
       ...(unit.carry.length === 0
         ? {}

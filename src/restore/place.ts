@@ -41,7 +41,8 @@ export interface PlaceContext {
 }
 
 /**
- * From the stop on: stop → swap → start the data services → compare facts → start the rest → health → commit.
+ * From the stop on: stop → swap → start the data services → compare facts → start the rest → health → commit. Facts that
+ * no server is needed for are compared right after the swap.
  * Throws when a step failed. The caller must then undo, except after an UndecidedError. Returns the findings of a
  * restore that went well.
  */
@@ -49,19 +50,21 @@ export async function putInPlace(context: PlaceContext): Promise<Finding[]> {
   const { driver, step, signal } = context
   const { loaded = [], places = true } = context
   if (loaded.length === 0) insist('checking the places', await driver.begin(signal), step)
-  if (places) await stopAndSwap(context)
+  const findings: Finding[] = []
+  if (places) findings.push(...(await stopAndSwap(context)))
   else {
     step('stopping what writes')
     insist('stopping services', await driver.stopWriters(signal), step)
   }
-  const findings = context.start === 'none' && loaded.length === 0 ? [] : await startAndCheck(context)
+  if (context.start !== 'none' || loaded.length > 0) findings.push(...(await startAndCheck(context)))
   if (context.handOver !== undefined) return [...findings, ...(await takeOver(context, context.handOver))]
   insist('committing', await driver.commit(signal), step)
   return findings
 }
 
-/** The old aside, the new in its place, while all is stopped. */
-async function stopAndSwap({ driver, step, signal }: PlaceContext): Promise<void> {
+/** The old aside, the new in its place and compared, while all is stopped. */
+async function stopAndSwap(context: PlaceContext): Promise<Finding[]> {
+  const { driver, step, signal } = context
   step('stopping services')
   const stopped = await driver.stop(signal)
   insist('stopping services', stopped, step)
@@ -73,6 +76,11 @@ async function stopAndSwap({ driver, step, signal }: PlaceContext): Promise<void
   }
   step('swapping')
   insist('swapping', await driver.swap(signal), step)
+  // What no server has to load is compared while nobody writes to it.
+  const findings: Finding[] = []
+  for (const one of context.checks.filter(({ config }) => kindOf(config.kind).engine === undefined))
+    findings.push(...(await compare(context, one)))
+  return findings
 }
 
 /** In a migration nothing interrupts from here on, and once the other side is given up nothing is undone. */
@@ -116,7 +124,8 @@ async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
   }
   for (const one of context.checks) {
     const { config } = one
-    if (kindOf(config.kind).engine !== undefined && !isStarted) {
+    if (kindOf(config.kind).engine === undefined) continue
+    if (!isStarted) {
       findings.push({
         check: 'facts',
         outcome: 'warning',

@@ -59,6 +59,23 @@ export interface PlanInput {
   readonly now: Date
 }
 
+/** What lies, or may lie until its program has stopped, beside the files that are replaced. */
+export function besidesOf(
+  { kind }: SourceConfig,
+  wanted: readonly WantedPath[],
+): readonly (Pick<WantedPath, 'member' | 'target'> & { readonly onlyAside: true })[] {
+  const { besides = [] } = kindOf(kind)
+  return wanted
+    .flatMap(({ member, target }) =>
+      besides.map((ending) => ({
+        member: member + ending,
+        target: target + ending,
+        onlyAside: true as const,
+      })),
+    )
+    .filter(({ target }) => !wanted.some((path) => path.target === target))
+}
+
 /** How fast a server reads data back when its services start: bytes per ms, low on purpose. */
 const START_RATE = 50_000
 const SWAP_MS = 2000
@@ -68,8 +85,10 @@ export function planRestore(input: PlanInput): RestorePlan {
   const { id, host, snapshot, sources, look } = input
   const units: RestoreUnit[] = []
   const findings: Finding[] = sources.flatMap((source) => source.findings)
-  for (const { wanted } of sources) {
-    for (const path of wanted) {
+  for (const { source, config, wanted } of sources) {
+    const besides = input.strategy === 'replace' ? besidesOf(config, wanted) : []
+    // A swap sets the file aside before what lies beside it, and an undo puts it back behind that.
+    for (const path of [...wanted, ...besides]) {
       const target = look.targets.find((one) => one.asked === path.target)
       if (target === undefined) throw new Error(`${path.target} was not looked at`)
       const problem = targetProblem(target, input)
@@ -79,7 +98,7 @@ export function planRestore(input: PlanInput): RestorePlan {
       }
       const home = homeOf(target, look.deployment.path)
       units.push({
-        source: path.source.name,
+        source: source.name,
         member: path.member,
         target: target.path,
         kind: home.kind,
@@ -87,7 +106,9 @@ export function planRestore(input: PlanInput): RestorePlan {
         empty: target.empty,
         existingBytes: target.bytes,
         base: home.home,
-        ...carryOf(path, look.deployment.path),
+        ...('onlyAside' in path
+          ? { onlyAside: true as const, carry: [] }
+          : carryOf(path, look.deployment.path)),
       })
     }
   }

@@ -16,7 +16,7 @@ import { checkFiles, locateArchives, refuseRemoved } from './archives.ts'
 import { changedServices, renewsServices } from './compose-check.ts'
 import { readContents } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
-import { planRestore, type SourceToRestore } from './plan.ts'
+import { besidesOf, planRestore, type SourceToRestore } from './plan.ts'
 import type { VaultFile } from './remember-damage.ts'
 import { privilegeToReplace, type ChosenPrivilege } from '../runs/privilege.ts'
 import { lookAtTargets } from './server/look.ts'
@@ -211,7 +211,7 @@ async function askServer(
     const config = await locateSource(visited, configured)
     configs.set(name, config)
     const wanted = wantedPaths(source, config, paths, selectedOf(request, name), deployment)
-    targets.push(...wanted.map(({ target }) => target))
+    targets.push(...[...wanted, ...besidesOf(config, wanted)].map(({ target }) => target))
   }
   const { privilege, refused } = await privilegeToReplace(visited, dependencies.pull, {
     targets,

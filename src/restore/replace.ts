@@ -11,6 +11,7 @@ import { insist, putInPlace } from './place.ts'
 import { restoreContext } from './preflight.ts'
 import { safetyCopy } from './safety.ts'
 import { explainFullDisk } from './server/disk-full.ts'
+import { kindOf } from '../sources/registry.ts'
 import { RestoreDriver } from './server/driver.ts'
 import { prepareStaging } from './server/staging.ts'
 import { stageGroup, type StagedGroup } from './stage.ts'
@@ -140,6 +141,7 @@ export async function swapIn(
   const checks = await Promise.all(
     sources
       .filter(({ loads }) => loads.length === 0)
+      .filter(({ source }) => host.services.manager !== 'none' || kindOf(source.kind).engine === undefined)
       .map(async ({ source, config }) => ({
         restorable: await dependencies.restorableOf(source.kind),
         config,
@@ -151,7 +153,7 @@ export async function swapIn(
       driver,
       remote: place.remote,
       restore: contextOf(run, dependencies),
-      checks: host.services.manager === 'none' ? [] : checks,
+      checks,
       loaded: toLoad.map(({ loadable, config, source }) => ({
         restorable: loadable,
         config,

@@ -85,6 +85,8 @@ export interface CaptureOutcome {
   readonly absolutePrefixes: readonly string[]
   /** Source paths that were symlinks on the server: followed once and recorded in the index. */
   readonly roots: readonly { readonly path: Buffer; readonly link: Buffer }[]
+  /** The paths that were captured, where others than the config's own; relative to the deployment, or absolute. */
+  readonly paths?: readonly string[]
 }
 
 export interface Amendment {

@@ -33,6 +33,11 @@ export interface Kind<C extends SourceConfig = SourceConfig, F extends Facts = F
   readonly isWhole?: boolean
   /** What facts of this name (`facts.kind`) say; absent where its facts are another kind's. */
   readonly facts?: KindFacts<F>
+  /**
+   * What its program keeps beside a file of it, as endings of the file's name. It is of no use, or does harm, beside
+   * another content: a restore sets it aside with the file.
+   */
+  readonly besides?: readonly string[]
   /** Of a kind whose data a server of its own holds. */
   readonly engine?: KindEngine<C, F>
   capture(): Promise<CapturableSource<C>>

@@ -4,6 +4,7 @@ import type { CapturableSource, RestorableSource } from './contract.ts'
 import { defaultFiles, filesKind } from './files/kind.ts'
 import type { Kind } from './kind.ts'
 import { defaultRedis, redisKind } from './redis/kind.ts'
+import { sqliteKind } from './sqlite/kind.ts'
 import { volumeKind } from './volume/kind.ts'
 
 // The only place outside of their folders that names kinds.
@@ -12,6 +13,7 @@ const kinds = new Map<string, Kind>()
 
 registerKind(filesKind)
 registerKind(redisKind)
+registerKind(sqliteKind)
 registerKind(volumeKind)
 
 /** The sources of a host that names none; those that exist on the server are meant. */

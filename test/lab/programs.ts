@@ -38,6 +38,8 @@ export const PROGRAMS: Readonly<Record<string, string>> = {
   getfattr: 'attr',
   ip: 'iproute2',
   git: 'git',
+  // What a server has for SQLite databases.
+  sqlite3: 'sqlite3',
   // Readers of what the program prints for shells and for man.
   zsh: 'zsh',
   fish: 'fish',

@@ -6,18 +6,18 @@
 #             one of its files mentions by name
 #   ARGUMENT  of Compose itself, that leads to the files, where they are staged
 # stdout: `tool NAME`; `other` when what is staged of a pair is not what is at its target; `hash NAME HASH` of all that
-#   Compose would make a service from; then what Compose says where it can't read the files.
+#   Compose would make a service from; `said TEXT` (encoded), what Compose says where it can't read the files.
 # Exit status: 0; 3 when it can't read them; 4 when there is no Compose.
 # include remote/lib/prelude.sh
+# include remote/lib/talk.sh
 # include services/lib/manager.sh
 
-manager=compose manager_1=$1 newline='
-'
+manager=compose manager_1=$1
 check_names=$2 check_pairs=$3
 shift 3
 svc_prepare
 compose_tool || exit 4
-printf 'tool\t%s\n' "$compose_tool"
+say tool "$compose_tool"
 
 # check_mentioned PATH ARGUMENT...: one of the files that the arguments name has the path's last name in it.
 check_mentioned() {
@@ -36,7 +36,7 @@ check_mentioned() {
 
 while [ "$check_pairs" -gt 0 ]; do
   check_pairs=$((check_pairs - 1))
-  (svc_job 60 diff -r -q -- "$1" "$2") >/dev/null 2>&1 || ! check_mentioned "$1" "$@" || echo other
+  (svc_job 60 diff -r -q -- "$1" "$2") >/dev/null 2>&1 || ! check_mentioned "$1" "$@" || say other
   shift 2
 done
 
@@ -45,13 +45,16 @@ done
 check_hash() {
   # shellcheck disable=SC2086
   check_answer=$( (svc_job 60 sh -c "$as_login" relay-backup sh -c "$compose_there" "$compose_stand" $compose_tool "$@" config --hash "$check_asked") 2>/dev/null) || return 1
-  printf '%s\n' "$check_answer" | sed -n "s/^\([^ ]*\) \([0-9a-f]\{16,\}\)\$/hash$(printf '\t')\1$(printf '\t')\2/p"
+  printf '%s\n' "$check_answer" | sed -n "s/^\([^ ]*\) \([0-9a-f]\{16,\}\)\$/hash$tab\1$tab\2/p"
 }
 
 compose_stand "$@"
 check_asked=$check_names
 [ -z "$check_asked" ] || ! check_hash "$@" || exit 0
 # shellcheck disable=SC2086
-(svc_job 60 sh -c "$as_login" relay-backup sh -c "$compose_there" "$compose_stand" $compose_tool "$@" config --quiet) 2>&1 || exit 3
+check_said=$( (svc_job 60 sh -c "$as_login" relay-backup sh -c "$compose_there" "$compose_stand" $compose_tool "$@" config --quiet) 2>&1) || {
+  tell said "$check_said"
+  exit 3
+}
 for check_asked in $(printf '%s' "$check_names" | tr , ' '); do check_hash "$@"; done
 exit 0

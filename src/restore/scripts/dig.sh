@@ -3,6 +3,7 @@
 # stdin: names relative to it, each ended by NUL. stdout: `dug N`, how many files were treated. A file that can't be
 # is left as it is: it is the same, only larger on the disk.
 # include remote/lib/prelude.sh
+# include remote/lib/talk.sh
 
 dig_script='
 reference=$1
@@ -22,4 +23,4 @@ cd -P -- "$1" || exit 1
 reference=$(mktemp) || exit 1
 trap 'rm -f -- "$reference"' EXIT
 dug=$(xargs -0 -n 64 sh -c "$dig_script" sh "$reference")
-echo "dug ${#dug}"
+say dug "${#dug}"

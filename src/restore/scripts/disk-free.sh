@@ -1,7 +1,8 @@
-# How much room there is, and how much of it something takes. Changes nothing.
+# How much room there is, and how much of it each path takes. Changes nothing.
 # Arguments: PATH...; one that is not there counts as its nearest ancestor, and takes nothing.
-# stdout: a line a PATH: FREE USED, in KiB; FREE for us on its file system, - where that is not known.
+# stdout: a record a PATH: `room FREE USED`, in KiB; FREE for us on its file system, - where that is not known.
 # include remote/lib/prelude.sh
+# include remote/lib/talk.sh
 
 for path; do
   used=0
@@ -16,5 +17,5 @@ for path; do
   # A device's name may have spaces: count from the percentage.
   free=$(df -P -k -- "$near" 2>/dev/null |
     awk 'NR == 2 { for (n = NF; n > 1; n--) if ($n ~ /^[0-9]+%$/) { print $(n - 1); exit } }')
-  printf '%s %s\n' "${free:--}" "${used:-0}"
+  say room "${free:--}" "${used:-0}"
 done

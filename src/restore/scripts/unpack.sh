@@ -11,6 +11,7 @@
 # stderr: their messages.
 # include remote/lib/prelude.sh
 # include remote/lib/pipeline.sh
+# include remote/lib/talk.sh
 
 directory=$1 tool=$2 owner=$3 extras=$4 state=$5 member=${6-} name=${7-}
 
@@ -72,9 +73,9 @@ count_members() {
     mawk*) set -- -W interactive ;;
     *) set -- ;;
   esac
-  awk "$@" 'NR <= 100 || NR % 100 == 0 { print "members", NR - 1; fflush() }'
+  awk "$@" 'NR <= 100 || NR % 100 == 0 { print "members\t" NR - 1; fflush() }'
 }
 
 { statuses=$({ stage decompress decompress | stage tar unpack | count_members >&4; } 3>&1); } 4>&1
 # shellcheck disable=SC2086
-echo status $statuses
+say status $statuses

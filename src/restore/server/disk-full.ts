@@ -1,6 +1,7 @@
 import { RelayError, RemoteError } from '../../errors.ts'
 import { diskFullMessage, saysDiskFull } from '../../model/disk-full.ts'
 import { printable } from '../../model/path-bytes.ts'
+import { fieldLines } from '../../model/talk.ts'
 import type { Privilege, RemoteHost } from '../../remote/contract.ts'
 
 /**
@@ -61,14 +62,13 @@ async function lookAtRoom(
       { script: 'restore/disk-free', patience: 'work', args, privilege, title: 'looking for room' },
       { signal },
     )
-    const lines = stdout.toString().split('\n')
+    const rooms = fieldLines(stdout)
     return places.flatMap(({ directory, bytes }, at) => {
-      const [, free, used] = /^(\d+) (\d+)$/.exec(lines[at] ?? '') ?? []
-      return free === undefined
-        ? []
-        : [{ directory, bytes, free: Number(free) * 1024, used: Number(used) * 1024 }]
+      const [, free = '-', used] = rooms[at] ?? []
+      return free === '-' ? [] : [{ directory, bytes, free: Number(free) * 1024, used: Number(used) * 1024 }]
     })
   } catch {
+    // The error of the step is told without the room then.
     return []
   }
 }

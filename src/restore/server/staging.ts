@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Compression } from '../../model/snapshot.ts'
+import { fieldLines, fieldsOf } from '../../model/talk.ts'
 import type { Privilege, RemoteHost } from '../../remote/contract.ts'
 import { RemoteError } from '../../errors.ts'
 import { linesOf } from '../../model/lines.ts'
@@ -98,7 +99,10 @@ export async function spawnUnpack(host: RemoteHost, options: UnpackOptions): Pro
   const finish = async (): Promise<void> => {
     const [status, exit] = await Promise.all([follow(process.stdout, options.onMembers), process.exit])
     const statuses = new Map(
-      [...status.matchAll(/([a-z]+)=(\d+)/g)].map(([, stage = '', code]) => [stage, Number(code)]),
+      status.map((one) => {
+        const [stage = '', code] = one.split('=')
+        return [stage, Number(code)]
+      }),
     )
     // A decompressor that was cut off only followed tar.
     const bad = ['tar', 'decompress'].find((stage) => statuses.get(stage) !== 0)
@@ -116,11 +120,11 @@ export async function spawnUnpack(host: RemoteHost, options: UnpackOptions): Pro
 }
 
 /** Reads what the script says, tells how far it is, and resolves with its last word, the statuses. */
-async function follow(stdout: Readable, onMembers: UnpackOptions['onMembers']): Promise<string> {
-  let status = ''
+async function follow(stdout: Readable, onMembers: UnpackOptions['onMembers']): Promise<readonly string[]> {
+  let status: readonly string[] = []
   for await (const line of createInterface({ input: stdout })) {
-    const [, word, rest = ''] = /^(members|status) (.*)$/.exec(line) ?? []
-    if (word === 'members') onMembers?.(Number(rest))
+    const [word, ...rest] = fieldsOf(line)
+    if (word === 'members') onMembers?.(Number(rest[0]))
     if (word === 'status') status = rest
   }
   return status
@@ -219,7 +223,7 @@ export async function digHoles(
       signal: options.signal,
     },
   )
-  const dug = /^dug (\d+)$/m.exec(result.stdout.toString())?.[1]
+  const dug = fieldLines(result.stdout).find(([word]) => word === 'dug')?.[1]
   if (dug === undefined) throw scriptFailure(host, 'digging holes', result)
   return Number(dug)
 }

@@ -43,11 +43,13 @@ const MOST_READINGS = 3
  * followed.
  *
  * What is captured is listed first, and what comes is compared with that: whatever keeps a file out of an archive
- * fails the source, and so does a root that goes away meanwhile.
+ * fails the source, and so does a root that goes away meanwhile. `isPrivate`: nobody else writes to these files, so their
+ * times tell nothing.
  */
 export async function captureFiles(
   context: CaptureContext & Pick<PullContext, 'createSorter'>,
   config: FilesSourceConfig,
+  { isPrivate = false }: { readonly isPrivate?: boolean } = {},
 ): Promise<Capture> {
   if (context.probe.tar === undefined) throw noTar()
   const { roots, missing, unreadable } = await resolveRoots(context, config.paths)
@@ -68,6 +70,7 @@ export async function captureFiles(
     filter,
     packer,
     leftOut,
+    isPrivate,
     ...(names === undefined ? {} : { names }),
   })
 }
@@ -151,6 +154,8 @@ interface CaptureParts {
   readonly changes?: Changes
   /** The same, where it has yet to be listed. */
   readonly names?: ListedNames
+  /** Nobody else writes to it. */
+  readonly isPrivate?: boolean
 }
 
 /** Databases that did not hold still. Names are members', in latin1. */
@@ -180,6 +185,7 @@ class FilesCapture implements Capture {
   /** Members, in latin1. */
   readonly #unreadable: Set<string>
   readonly #names: ListedNames | undefined
+  readonly #isPrivate: boolean
   #changes: Changes | undefined
   #pass: Pass | undefined
 
@@ -198,6 +204,7 @@ class FilesCapture implements Capture {
     this.#databases = new Databases((name) => filter.excludes(name, false))
     this.#changes = parts.changes
     this.#names = parts.names
+    this.#isPrivate = parts.isPrivate === true
   }
 
   async *archives(): AsyncGenerator<CaptureArchive> {
@@ -285,7 +292,7 @@ class FilesCapture implements Capture {
 
   /** Databases that were written to since they were read, and the files they are made of now. */
   async #movedDatabases(names: readonly string[], { changed }: PassReport): Promise<MovedDatabases> {
-    if (names.length === 0) return { names: [], files: [], gone: [] }
+    if (names.length === 0 || this.#isPrivate) return { names: [], files: [], gone: [] }
     const parts = names.flatMap((name) => this.#databases.partsOf(name))
     const states = await fileStates(this.#context, this.#roots, parts)
     const during = new Set(changed)

@@ -1,5 +1,6 @@
 import { RemoteFileError } from '../../errors.ts'
 import type { CaptureContext } from '../contract.ts'
+import { wholeRecords } from '../../model/talk.ts'
 import { commandFailed } from '../tree/resolve.ts'
 import type { Root } from '../tree/roots.ts'
 
@@ -57,13 +58,12 @@ async function askShell(
     },
     { stdin: Buffer.from(names.map((name) => `${name}\0`).join(''), 'latin1'), signal },
   )
-  const [clock = '', ...lines] = result.stdout.toString('latin1').split('\n')
-  if (result.status !== 0 || lines[names.length] !== 'end' || !/^\d+$/.test(clock))
-    throw commandFailed(result)
+  const [[, clock] = [], ...found] = wholeRecords(result.stdout) ?? []
+  if (result.status !== 0 || found.length !== names.length || clock === undefined) throw commandFailed(result)
   for (const [at, name] of names.entries()) {
-    const [, size, seconds, fraction = ''] =
-      /^(\d+) (-?\d+) [^.]*(?:\.(\d{1,9}))?/.exec(lines[at] ?? '') ?? []
+    const [, size, seconds, time = ''] = found[at] ?? []
     if (size === undefined || seconds === undefined) continue
+    const [, fraction = ''] = /\.(\d{1,9})/.exec(time) ?? []
     const mtimeNs = BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'))
     states.set(name, { size: Number(size), mtimeNs })
   }

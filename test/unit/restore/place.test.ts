@@ -39,7 +39,7 @@ async function placed(
   ) as unknown as RestoreDriver
   const context = {
     driver,
-    checks: [{ restorable: { check }, config: { kind: 'files', name: 'data' }, facts: FACTS }],
+    checks: [{ restorable: { check }, config: { kind: 'redis', name: 'data' }, facts: FACTS }],
     health: undefined,
     start: 'all',
     settles: false,
@@ -65,6 +65,16 @@ test('facts that differ end it before anything else starts, and nothing is commi
     reason: { code: 'facts-differ', message: 'Keys differ from the snapshot', details: { source: 'data' } },
   })
   expect(asked).toEqual(['begin', 'stop', 'swap', 'startData'])
+})
+
+test('what no server loads is compared before anything starts, and where nothing is to be started', async () => {
+  const check = () => Promise.resolve([finding('failed')])
+  const checks = [{ restorable: { check }, config: { kind: 'files', name: 'data' }, facts: FACTS }] as never
+  for (const start of ['all', 'none'] as const) {
+    const { asked, result } = await placed(check, undefined, [], { checks, start })
+    expect(result).toMatchObject({ status: 'rejected', reason: { code: 'facts-differ' } })
+    expect(asked).toEqual(['begin', 'stop', 'swap'])
+  }
 })
 
 test('facts that can only be compared approximately are told, and it goes on', async () => {

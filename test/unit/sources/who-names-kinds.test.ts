@@ -21,8 +21,9 @@ function namesOf(kind: string): RegExp {
 }
 
 test.each(allKinds().map(({ name }) => name))('nothing but its folder and the registry names %s', (kind) => {
-  // A volume is a tree of files, once it is found.
-  const own = [`src/sources/${kind}/`, ...(kind === 'files' ? ['src/sources/volume/'] : [])]
+  // A volume is a tree of files, once it is found, and so are copies of databases. Among files there may be databases.
+  const also: Readonly<Record<string, readonly string[]>> = { files: ['volume', 'sqlite'], sqlite: ['files'] }
+  const own = [kind, ...(also[kind] ?? [])].map((folder) => `src/sources/${folder}/`)
   const naming = globSync('src/**/*.{ts,sh}')
     .filter((file) => ![...EXCEPTIONS, ...own].some((place) => file.startsWith(place)))
     .filter((file) => namesOf(kind).test(readFileSync(file, 'utf8')))

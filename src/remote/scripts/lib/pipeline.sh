@@ -15,12 +15,16 @@ stage() {
   echo "$stage_name=$stage_status" >&3
 }
 
+# report NONCE WORD TEXT: a line of ours among messages of tools, on stdout. As a text, too: a script that xargs runs has
+# no other way to it. The line break in front separates it from a message that ended without one.
+report_definition='report() { printf "\nrelay-backup:%s:%s %s\n" "$1" "$2" "$3"; }'
+eval "$report_definition"
+
 # report_status NONCE NAME=STATUS...: the last line on stderr.
 report_status() {
   report_nonce=$1
   shift
-  # The line break in front separates it from a message that ended without one.
-  printf '\nrelay-backup:%s:status %s\n' "$report_nonce" "$*" >&2
+  report "$report_nonce" status "$*" >&2
 }
 
 # messages_up_to BYTES NONCE: passes the beginning of stdin on, counts the rest and says so in a line of its own:
@@ -30,7 +34,7 @@ messages_up_to() {
   messages_rest=$(wc -c)
   if [ "$messages_rest" -gt 0 ]; then
     # $((...)) because some wc pad the number.
-    printf '\nrelay-backup:%s:cut %s\n' "$2" "$((messages_rest))"
+    report "$2" cut "$((messages_rest))"
   fi
 }
 

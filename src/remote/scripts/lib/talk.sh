@@ -2,7 +2,10 @@
 # first field says what the record is. Text of our own (reasons, notes) has no control characters and stands as it is. A
 # value (a name, an answer, whatever somebody else made) is encoded: a byte that is not plain as \0ooo, as printf's %b
 # takes it, and an empty one as `-`.
-# Names in bulk are no records: each ended by NUL they come from find and go to tar as they are.
+# An answer to many questions is a line each, in their order: its word is all there is (`yes`, `missing`, a hash).
+# Three things are no records. Names in bulk, each ended by NUL, come from find and go to tar as they are. On a stderr that
+# tools write to, too, our lines bear a mark (remote/scripts/lib/pipeline.sh). The journal of a merge belongs
+# to its kind, which writes and reads it: scripts append to it and print it.
 
 tab=$(printf '\t')
 newline='

@@ -70,8 +70,9 @@ undo_users() {
 undo_rename() {
   parent "$target"
   if [ "$old_inode" = - ]; then
-    # Nothing was there. While the staged is still in its place, what is at the target is not ours.
-    if [ "$placed" = yes ] && ! exists "$staged" && exists "$target"; then
+    # Nothing was there. While the staged is still in its place, what is at the target is not ours. Where nothing is
+    # staged, what is there now belongs to the new that lies beside it.
+    if { [ "$staged" = - ] || { [ "$placed" = yes ] && ! exists "$staged"; }; } && exists "$target"; then
       journal_add undo-out "$1"
       set_failed || return 1
       sync_path "$parent"

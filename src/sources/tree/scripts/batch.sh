@@ -21,7 +21,8 @@ program='
 nonce=$1 follow=$2
 shift 2
 
-say() { [ -z "$2" ] || printf "\nrelay-backup:%s:%s%s\n" "$nonce" "$1" "$2" >&6; }
+# report_names WORD INDEXES: nothing when there are none.
+report_names() { [ -z "$2" ] || report "$nonce" "$1" "${2# }" >&6; }
 
 # One line a name: time and size and inode. busybox tar tells nobody that a file changed under it.
 states() {
@@ -39,7 +40,7 @@ flags=
 tar c $flags --no-recursion -f - -- "$@"
 status=$?
 # xargs makes 123 of it.
-say exit " $status"
+report "$nonce" exit "$status" >&6
 after=$(states "$@")
 
 if [ "$before" != "$after" ]; then
@@ -50,7 +51,7 @@ if [ "$before" != "$after" ]; then
       if [ "$was" != "$is" ] && [ "$was" != gone ] && [ "$is" != gone ]; then changed="$changed $index"; fi
       index=$((index + 1))
     done
-    say changed "$changed"
+    report_names changed "$changed"
   } 5<<END
 $after
 END
@@ -69,16 +70,17 @@ for name do
   fi
   index=$((index + 1))
 done
-say socket "$sockets"
-say gone "$gone"
-say unreadable "$unreadable"
+report_names socket "$sockets"
+report_names gone "$gone"
+report_names unreadable "$unreadable"
 exit "$status"
 '
 
 batch() {
   cd -- "$directory" || return
   # Big enough for one run: hard links are only seen within one.
-  gently xargs -0 -s 120000 sh -c "$program" relay-backup "$nonce" "$follow"
+  gently xargs -0 -s 120000 sh -c "$report_definition
+$program" relay-backup "$nonce" "$follow"
 }
 
 {

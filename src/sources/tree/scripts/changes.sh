@@ -16,8 +16,6 @@
 nonce=$1 tool=$2 level=$3 threads=$4 hash=
 shift 4
 
-say() { printf '\nrelay-backup:%s:%s %s\n' "$nonce" "$1" "$2" >&6; }
-
 # A head that takes more of its input than it was asked for can't share a descriptor.
 shares=$(printf 'abcd' | { head -c 2 >/dev/null; cat; })
 
@@ -44,7 +42,7 @@ tail_of() {
   number=$1 length=$2 header=$3
   shift 3
   if ! prove "$@" <&5 2>/dev/null; then
-    say unproven "$number"
+    report "$nonce" unproven "$number" >&6
     return 0
   fi
   end=$length
@@ -52,7 +50,7 @@ tail_of() {
   printf %b "$header"
   { head -c "$length" <&5; cat /dev/zero; } 2>/dev/null | head -c $(((length + 511) / 512 * 512))
   now=$(find -L /dev/fd/5 -prune -printf %s 2>/dev/null) || now=0
-  [ "${now:-0}" -ge "$end" ] || say short "$number"
+  [ "${now:-0}" -ge "$end" ] || report "$nonce" short "$number" >&6
 }
 
 tails() {
@@ -65,9 +63,9 @@ tails() {
     # Not a FIFO that came in its place: opening it would wait for ever.
     if [ -f "$file" ] && [ ! -L "$file" ] && [ -r "$file" ]; then
       # shellcheck disable=SC2086
-      { tail_of "$number" "$length" "$header" $pieces; } 5<"$file" || say unproven "$number"
+      { tail_of "$number" "$length" "$header" $pieces; } 5<"$file" || report "$nonce" unproven "$number" >&6
     else
-      say unproven "$number"
+      report "$nonce" unproven "$number" >&6
     fi
   done
   # The list broke off.

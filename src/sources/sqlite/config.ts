@@ -1,0 +1,10 @@
+import type { SourceConfig } from '../../model/config.ts'
+
+/** SQLite databases, as the config has them. */
+export interface SqliteSourceConfig extends SourceConfig {
+  readonly kind: 'sqlite'
+  /** Database files, relative to the deployment, or absolute. No `..`. */
+  readonly paths: readonly string[]
+  /** Paths with `*`, `**` or `?`: the databases among the files that match. */
+  readonly patterns: readonly string[]
+}

@@ -1,0 +1,223 @@
+import { chmod, chown, open, readdir, stat, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { left, makeDatabase, opened, sql, SqliteLab, state, WHOLE, writer } from './sqlite-lab.ts'
+
+let lab: SqliteLab
+beforeAll(async () => {
+  lab = await SqliteLab.start()
+})
+afterAll(() => lab[Symbol.asyncDispose]())
+
+test.each([
+  ['sqlite3', 'wal', 5],
+  ['sqlite3', 'delete', 1],
+  ['python3', 'wal', 1],
+  ['python3', 'delete', 1],
+  ['busybox', 'wal', 1],
+] as const)(
+  'a database that is written to all the time comes whole, as of one moment (regression: 4 of 5 were malformed) (%s, %s)',
+  async (server, journal, pulls) => {
+    await lab.use(server)
+    const host = await lab.host(`busy-${server}-${journal}`)
+    const database = join(host.deployment, 'prisma/dev.db')
+    await makeDatabase(database, journal)
+    await using _busy = await writer(database)
+    for (let count = 1; count <= pulls; count += 1) {
+      const { snapshot, facts } = await lab.pulled(host)
+      expect(lab.told()).toEqual([])
+      expect(facts).toMatchObject({
+        form: 'copy',
+        databases: [{ path: 'prisma/dev.db', integrity: 'ok', foreignKeys: 0 }],
+      })
+      expect(facts.databases[0]?.tables).toMatchObject({ account: 100, 'odd \' " name': 2 })
+      expect(facts.databases[0]?.settings).toMatchObject({ journal_mode: journal, user_version: '9' })
+      expect(await left(host)).toEqual([])
+      const other = await lab.host(`${host.name}-${count}`)
+      const report = await lab.hosts.restore(snapshot, other, { safety: false })
+      expect(report.error).toBeUndefined()
+      expect(report.findings).toContainEqual(
+        expect.objectContaining({ check: 'database-facts', outcome: 'ok' }),
+      )
+      expect(await readdir(join(other.deployment, 'prisma'))).toEqual(['dev.db'])
+      expect(state(join(other.deployment, 'prisma/dev.db'))).toBe(WHOLE)
+      expect(sql(join(other.deployment, 'prisma/dev.db'), 'PRAGMA journal_mode;')).toBe(journal)
+    }
+  },
+)
+
+test('a database and what lies beside it come as files where nothing can open them, and are torn when they move', async () => {
+  await lab.use('nothing')
+  const host = await lab.host('nothing')
+  const database = join(host.deployment, 'prisma/dev.db')
+  await makeDatabase(database)
+  // One connection stays open, so that the log stays.
+  await using held = await opened(database)
+  await held.write('INSERT INTO account VALUES (100, 0), (101, 5), (102, -5);')
+  lab.told()
+  const still = await lab.pulled(host)
+  expect(lab.told()).toEqual([expect.stringContaining('has neither sqlite3 nor a python3')])
+  expect(still.facts).toEqual({
+    kind: 'sqlite',
+    form: 'files',
+    databases: [{ path: 'prisma/dev.db', bytes: (await stat(database)).size }],
+  })
+  const other = await lab.host('nothing-back')
+  const report = await lab.hosts.restore(still.snapshot, other, { safety: false })
+  expect(report.error).toBeUndefined()
+  expect((await readdir(join(other.deployment, 'prisma'))).sort()).toEqual(['dev.db', 'dev.db-wal'])
+  expect(sql(join(other.deployment, 'prisma/dev.db'), 'SELECT count(*), sum(n) FROM account;')).toBe(
+    '103|100000',
+  )
+
+  await using _busy = await writer(database)
+  expect(await lab.pull(host)).toMatchObject({ sources: [{ outcome: 'torn' }] })
+})
+
+test('what is no sound database is never called one', async () => {
+  await lab.use('sqlite3')
+  const host = await lab.host('bad')
+  const database = join(host.deployment, 'prisma/dev.db')
+  await makeDatabase(database)
+  await truncate(database, 0)
+  expect(await lab.pull(host)).toMatchObject({
+    sources: [{ outcome: 'failed', error: { code: 'database-empty' } }],
+  })
+  await writeFile(database, 'plain text')
+  expect(await lab.pull(host)).toMatchObject({
+    sources: [{ outcome: 'failed', error: { code: 'no-database' } }],
+  })
+  const absent = await lab.host('bad', { paths: ['prisma/other.db'] })
+  expect(await lab.pull(absent)).toMatchObject({
+    sources: [{ outcome: 'failed', error: { code: 'no-such-path' } }],
+  })
+
+  await makeDatabase(`${database}2`, 'delete')
+  const file = await open(`${database}2`, 'r+')
+  await file.write(Buffer.alloc(8192, 1), 0, 8192, 8192 * 2)
+  await file.close()
+  const damaged = await lab.host('bad', { paths: ['prisma/dev.db2'] })
+  lab.told()
+  expect(await lab.pull(damaged)).toMatchObject({ sources: [{ outcome: 'torn' }] })
+  expect(lab.told()).toEqual([expect.stringMatching(/^prisma\/dev\.db2 is damaged on the server: /)])
+  expect(await left(host)).toEqual([])
+})
+
+test('a log that was left behind is read, and stays where it is', async () => {
+  await lab.use('sqlite3')
+  const host = await lab.host('crashed')
+  const database = join(host.deployment, 'prisma/dev.db')
+  await makeDatabase(database)
+  const held = await opened(database)
+  await held.write('INSERT INTO account VALUES (100, 0);')
+  await held.kill()
+  const before = await stat(`${database}-wal`)
+  const { facts } = await lab.pulled(host)
+  expect(facts.databases[0]?.tables).toMatchObject({ account: 101 })
+  expect(await stat(`${database}-wal`)).toMatchObject({ size: before.size, mtimeMs: before.mtimeMs })
+})
+
+test('databases are found by their header, whatever they are called, in and outside of the deployment', async () => {
+  await lab.use('sqlite3')
+  const elsewhere = join(lab.hosts.lab.path, 'elsewhere')
+  const host = await lab.host('found', {
+    paths: [],
+    patterns: ['**/*.db', 'one level/?.sqlite', `${elsewhere}/*.db`],
+  })
+  for (const name of ['a.db', "b/c/it's.db", 'one level/x.sqlite', 'one level/deep/y.sqlite'])
+    await makeDatabase(join(host.deployment, name))
+  await makeDatabase(join(elsewhere, 'z.db'))
+  await writeFile(join(host.deployment, 'b/thumbs.db'), 'no database')
+  const { snapshot, facts } = await lab.pulled(host)
+  const paths = facts.databases.map(({ path }) => path)
+  expect(paths.sort()).toEqual([`${elsewhere}/z.db`, 'a.db', "b/c/it's.db", 'one level/x.sqlite'])
+
+  sql(join(host.deployment, 'a.db'), 'DELETE FROM account')
+  sql(join(elsewhere, 'z.db'), 'DELETE FROM account')
+  const report = await lab.hosts.restore(snapshot, host)
+  expect(report.error).toBeUndefined()
+  for (const path of ['a.db', "b/c/it's.db", 'one level/x.sqlite'])
+    expect(state(join(host.deployment, path))).toBe(WHOLE)
+  expect(state(join(elsewhere, 'z.db'))).toBe(WHOLE)
+  const none = await lab.host('none', { paths: [], patterns: ['**/*.db'] })
+  expect(await lab.pull(none)).toMatchObject({ sources: [{ error: { code: 'no-database' } }] })
+})
+
+test.each(['sqlite3', 'busybox'] as const)(
+  'a restore sets aside what lies beside the old database, and an undo brings it all back (%s)',
+  async (server) => {
+    await lab.use(server)
+    const host = await lab.host(`stale-${server}`)
+    const database = join(host.deployment, 'prisma/dev.db')
+    await makeDatabase(database)
+    await chown(database, 1234, 1235)
+    await chmod(database, 0o640)
+    const { snapshot } = await lab.pulled(host)
+    const held = await opened(database)
+    await held.write('DELETE FROM account; INSERT INTO account VALUES (7, 7);')
+    await held.kill()
+    await writeFile(`${database}-journal`, '')
+    const beside = ['dev.db', 'dev.db-journal', 'dev.db-shm', 'dev.db-wal']
+    expect(await readdir(join(host.deployment, 'prisma'))).toEqual(beside)
+
+    const report = await lab.hosts.restore(snapshot, host)
+    expect(report.error).toBeUndefined()
+    expect(await readdir(join(host.deployment, 'prisma'))).toEqual(['dev.db'])
+    expect(await stat(database)).toMatchObject({ uid: 1234, gid: 1235, mode: 0o100640 })
+    expect(state(database)).toBe(WHOLE)
+    const safety = (await lab.hosts.lab.vault.snapshots(host.name)).find(
+      ({ id }) => id === report.safetySnapshot,
+    )
+    expect(safety?.manifest.sources[0]?.facts).toMatchObject({ databases: [{ tables: { account: 1 } }] })
+
+    // The app goes on with the new one, and has a log of its own.
+    const app = await opened(database)
+    await app.write('INSERT INTO account VALUES (500, 0);')
+    await app.kill()
+    await lab.rollback(host, report.plan.id)
+    expect(await readdir(join(host.deployment, 'prisma'))).toEqual(beside)
+    expect(sql(database, 'SELECT * FROM account;')).toBe('7|7')
+  },
+)
+
+test('a restored database that is not what was captured is undone; one that is in use is not replaced', async () => {
+  await lab.use('sqlite3')
+  const host = await lab.host('differs')
+  const database = join(host.deployment, 'prisma/dev.db')
+  await makeDatabase(database)
+  const { snapshot } = await lab.pulled(host)
+  const [source] = snapshot.manifest.sources
+  const databases = (source?.facts['databases'] as object[]).map((one) => ({
+    ...one,
+    tables: { account: 101, log: 1 },
+  }))
+  const sources = [{ ...source!, facts: { ...source!.facts, databases } }]
+  sql(database, 'DELETE FROM account WHERE id > 0;')
+  const wrong = { ...snapshot, manifest: { ...snapshot.manifest, sources } }
+  expect(await lab.hosts.restore(wrong, host)).toMatchObject({
+    outcome: 'rolled-back',
+    error: {
+      code: 'facts-differ',
+      message: expect.stringContaining('account has 100 rows, and not 101') as string,
+    },
+  })
+  expect(sql(database, 'SELECT count(*) FROM account;')).toBe('1')
+  await using _app = await opened(database)
+  await expect(lab.hosts.restore(snapshot, host)).rejects.toMatchObject({ code: 'preflight-in-use' })
+})
+
+test('a client that dies leaves no copy behind, whether one is made or read; what a dead server left goes next time', async () => {
+  await lab.use('sqlite3')
+  const host = await lab.host('cut')
+  const database = join(host.deployment, 'prisma/dev.db')
+  await makeDatabase(database, 'delete')
+  for (const when of ['copying', 'reading'] as const) {
+    await using cut = await lab.capturing(host, when)
+    expect(await left(host)).toEqual([expect.stringMatching(/^copies-/)])
+    await cut.cut()
+    expect(await left(host)).toEqual([])
+  }
+  await makeDatabase(join(host.deployment, '.relay-backup/copies-0a-1.1.x/tree/prisma/dev.db'))
+  await lab.pulled(host)
+  expect(await left(host)).toEqual([])
+})
