@@ -8,6 +8,7 @@ import type { ServerServices } from '../model/server-services.ts'
 import { allKinds } from '../sources/registry.ts'
 import { restoreInRun } from '../restore/restore-host.ts'
 import type { Run } from '../runs/run.ts'
+import { tellStep } from '../runs/tell-step.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import type { Side } from './look.ts'
@@ -39,10 +40,7 @@ export function openLog({ restore: { pull } }: MigrateDependencies): MigrationLo
   const steps: { at: string; host: string; text: string }[] = []
   return {
     steps,
-    step: (host, text) => {
-      steps.push({ at: pull.now().toISOString(), host, text })
-      pull.reporter.event({ type: 'host-step', host, step: text })
-    },
+    step: (host, text) => steps.push({ at: tellStep(pull, host, text), host, text }),
   }
 }
 

@@ -91,6 +91,20 @@ export function sourceFiles({ archives, index, replay }: ManifestSource): Manife
   return [...archives, ...(index === undefined ? [] : [index]), ...(replay === undefined ? [] : [replay])]
 }
 
+/** Bytes of a snapshot's archives, indexes and scripts that are still there. */
+export function storedBytes({
+  manifest,
+  removedFiles,
+}: {
+  readonly manifest: Pick<Manifest, 'sources'>
+  readonly removedFiles: { has(file: string): boolean }
+}): number {
+  return manifest.sources
+    .flatMap(sourceFiles)
+    .filter(({ file }) => !removedFiles.has(file))
+    .reduce((sum, { bytes }) => sum + bytes, 0)
+}
+
 /** Whether a source is a dump, of databases for example, and no tree of files. */
 export function isStream({ archives }: Pick<ManifestSource, 'archives'>): boolean {
   return archives.some(({ format }) => format === 'stream')

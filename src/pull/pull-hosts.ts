@@ -17,6 +17,7 @@ export async function pullHosts(
   const limit = pLimit(options.jobs)
   const servers = new Map<string, LimitFunction>()
   const ofServer = async ({ ssh }: HostConfig): Promise<LimitFunction> => {
+    // Its route is resolved anew when its turn comes: on a laptop that may be another one by then.
     const server = await dependencies.serverOf(ssh)
     const known = servers.get(server) ?? pLimit(1)
     servers.set(server, known)

@@ -2,6 +2,7 @@ import type { RestorePlan, RestoreReport } from '../model/restore-report.ts'
 import type { HostLock } from '../vault/contract.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import type { SourceToRestore } from './plan.ts'
+import { tellStep } from '../runs/tell-step.ts'
 import type { Visit } from '../runs/visit.ts'
 import type { RestoreRequest } from './preflight.ts'
 import type { FoundServices } from './services.ts'
@@ -19,10 +20,7 @@ export function openLog(
   const steps: { at: string; text: string }[] = []
   return {
     steps,
-    step: (text) => {
-      steps.push({ at: pull.now().toISOString(), text })
-      pull.reporter.event({ type: 'host-step', host: host.name, step: text })
-    },
+    step: (text) => steps.push({ at: tellStep(pull, host.name, text), text }),
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Damage, Snapshot, Vault } from '../vault/contract.ts'
 import { resolveSnapshot } from '../vault/resolve-snapshot.ts'
-import { storedBytes } from '../verify/verify-vault.ts'
+import { storedBytes } from '../model/snapshot.ts'
 
 /** All that the vault knows of one snapshot. */
 export interface ShownSnapshot {

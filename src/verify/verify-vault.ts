@@ -1,9 +1,9 @@
 import { VaultError } from '../errors.ts'
-import { sourceFiles } from '../model/snapshot.ts'
+import { storedBytes } from '../model/snapshot.ts'
 import { formatCount, formatSize } from '../model/units.ts'
 import type { Reporter } from '../report/contract.ts'
 import { withRun, type Ended, type Run } from '../runs/run.ts'
-import type { Snapshot, Vault, VaultProblem } from '../vault/contract.ts'
+import type { Vault, VaultProblem } from '../vault/contract.ts'
 import { dependentProblems } from './dependents.ts'
 import { nextStep } from './next-step.ts'
 
@@ -117,12 +117,4 @@ async function verifyHost(
     bytes,
     problems: problems.map((problem) => ({ ...problem, next: nextStep(problem) })),
   }
-}
-
-/** Bytes of a snapshot's archives, indexes and scripts that are still there. */
-export function storedBytes({ manifest, removedFiles }: Snapshot): number {
-  return manifest.sources
-    .flatMap(sourceFiles)
-    .filter(({ file }) => !removedFiles.has(file))
-    .reduce((sum, { bytes }) => sum + bytes, 0)
 }

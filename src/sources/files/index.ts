@@ -1,6 +1,7 @@
 import type { FilesSourceConfig } from './config.ts'
 import type { CapturableSource } from '../contract.ts'
-import { captureFiles, captureFilesOverSftp, findExcluded, lookAtFiles, openFiles } from './capture.ts'
+import { captureFiles, captureFilesOverSftp, openFiles } from './capture.ts'
+import { findExcluded, lookAtFiles } from './look.ts'
 import type { FilesFacts } from './facts.ts'
 import { canScan } from '../tree/scan.ts'
 

@@ -4,7 +4,7 @@ export const files: readonly Fault[] = [
   {
     name: 'vanished-root',
     what: 'a source that vanished while it was read is a good backup of nothing',
-    file: 'src/sources/files/capture.ts',
+    file: 'src/sources/files/files-capture.ts',
     find: `if (lost !== undefined) throw vanishedSource(lost)`,
     replace: `if (lost?.name === '') throw vanishedSource(lost)`,
     tests: ['test/unit/sources/files/vanished-root.test.ts'],

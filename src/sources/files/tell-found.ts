@@ -1,0 +1,109 @@
+import { PATH_MISSING, TORN, UNREADABLE } from '../../model/snapshot.ts'
+import type { SnapshotWarning } from '../../model/snapshot.ts'
+import type { CaptureContext } from '../contract.ts'
+import { count, someNames, tellUnreadable } from '../tree/failures.ts'
+import type { PassReport } from '../tree/pass.ts'
+import type { FilesSourceConfig } from './config.ts'
+import type { CaptureParts } from './capture-parts.ts'
+
+/** What a capture found of its files. Names are members', in latin1. */
+export interface Found {
+  readonly report: PassReport
+  readonly torn: readonly string[]
+  /** Databases that never held still. */
+  readonly databases: readonly string[]
+  readonly unreadable: readonly string[]
+}
+
+/** Tells a person what a capture found, and resolves with what the manifest says of it. */
+export async function tellFound(
+  context: CaptureContext,
+  config: FilesSourceConfig,
+  parts: CaptureParts,
+  { report, torn, databases, unreadable }: Found,
+): Promise<readonly SnapshotWarning[]> {
+  const warnings: SnapshotWarning[] = []
+  const warn = (code: string, names: readonly string[], message: string, next?: string): void => {
+    if (names.length === 0) return
+    warnings.push({ code, count: names.length })
+    context.notice({
+      code,
+      message: `${message}: ${someNames(names)}`,
+      ...(next === undefined ? {} : { next }),
+    })
+  }
+  if (parts.missing.length > 0) {
+    warnings.push({ code: PATH_MISSING, count: parts.missing.length })
+    context.notice(missingNotice(parts.missing, config))
+  }
+  if (unreadable.length > 0) {
+    const told = await tellUnreadable(context, [...parts.roots, ...parts.unreadable], unreadable)
+    warnings.push({ code: UNREADABLE, count: unreadable.length })
+    context.notice({ code: UNREADABLE, ...told, message: `not in this snapshot: ${told.message}` })
+  }
+  const unmatched = parts.filter.unmatched
+  if (unmatched.length > 0) {
+    context.note?.({
+      code: 'exclude-unmatched',
+      message: `nothing matches ${unmatched.join(' ')} of exclude`,
+    })
+  }
+  const { changed, vanished } = report
+  const { sockets, devices, others } = parts.leftOut
+  warn('file-changed', changed, `${count(changed.length, 'file')} changed while read, and read again`)
+  warn(
+    'file-torn',
+    torn,
+    `${count(torn.length, 'file')} changed again, and may be of no single moment`,
+    `Stop or pause what writes there during the pull, or exclude these files of ${config.name}.`,
+  )
+  warn(
+    TORN,
+    databases,
+    `${count(databases.length, 'database')} was written to each time it was read, and may not open`,
+    `Have what writes there hold still while it is read: quiesce: { pause: [SERVICE] } for the source ${config.name}.`,
+  )
+  warn('file-vanished', vanished, `${count(vanished.length, 'file')} vanished before being read`)
+  const skipped = [...new Set([...sockets, ...report.sockets])]
+  warn('socket-skipped', skipped, `${count(skipped.length, 'socket')} left out: nothing of them can be kept`)
+  warn('device-skipped', devices, `${count(devices.length, 'device node')} left out: no app makes them`)
+  warn(
+    'special-skipped',
+    others,
+    `${count(others.length, 'entry', 'entries')} of an unknown type left out: no tar holds them`,
+  )
+  const { lacks } = parts.packer
+  if (lacks !== undefined) {
+    warnings.push({ code: lacks.code, count: 1 })
+    context.notice(lacks)
+  }
+  if (report.changedUnlisted) {
+    warnings.push({ code: 'changes-unlisted', count: 1 })
+    context.notice({
+      code: 'changes-unlisted',
+      message: 'More files changed while read than the server could list; not all were read again',
+      next: 'Stop or pause what writes there during the pull, or exclude those files.',
+    })
+  }
+  if (report.attributes > 0) {
+    warnings.push({ code: 'attributes-unread', count: report.attributes })
+    context.notice({
+      code: 'attributes-unread',
+      message: `Extended attributes of ${count(report.attributes, 'file')} could not be read`,
+    })
+  }
+  for (const remark of report.remarks) context.notice({ code: 'tar-says', message: remark.slice(0, 300) })
+  return warnings
+}
+
+/** Paths of the source that are not there. */
+export function missingNotice(
+  missing: readonly string[],
+  { name }: FilesSourceConfig,
+): { readonly code: string; readonly message: string; readonly next: string } {
+  return {
+    code: PATH_MISSING,
+    message: `${count(missing.length, 'path')} of the source not there: ${someNames(missing)}`,
+    next: `Correct the paths of ${name} in the config, or make what is missing on the server.`,
+  }
+}
