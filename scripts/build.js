@@ -12,7 +12,7 @@ const BUNDLED = ['yaml', 'zod']
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 
 /** What src/assets.ts is asked for, relative to src/. */
-const ASSETS = [...globSync('**/scripts', { cwd: join(root, 'src') }), 'demo/sample.rdb']
+const ASSETS = [...globSync('**/scripts', { cwd: join(root, 'src') }), 'commands/shells', 'demo/sample.rdb']
 
 const dist = join(root, 'dist')
 const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))

@@ -8,7 +8,7 @@ import { bold, entry, italic, marked, page, plain, section } from './roff.ts'
  */
 export function commandPages(program: Command, version: string): Map<string, string> {
   const pages = new Map([[`${program.name()}.1`, programPage(program, version)]])
-  for (const command of program.commands) {
+  for (const command of visible(program)) {
     pages.set(`${program.name()}-${command.name()}.1`, commandPage(program, command, version))
   }
   return pages
@@ -21,7 +21,7 @@ function programPage(program: Command, version: string): string {
     ...section('Synopsis', [`${bold(name)} [${italic('options')}] ${italic('command')} ...`]),
     ...section(
       'Commands',
-      program.commands.flatMap((command) =>
+      visible(program).flatMap((command) =>
         entry(reference(`${name}-${command.name()}`, 1), sentence(command.description())),
       ),
     ),
@@ -42,7 +42,7 @@ function programPage(program: Command, version: string): string {
     ]),
     ...section('See also', [
       [
-        ...program.commands.map((command) => reference(`${name}-${command.name()}`, 1)),
+        ...visible(program).map((command) => reference(`${name}-${command.name()}`, 1)),
         reference(`${name}-hosts.yaml`, 5),
       ].join(',\n'),
     ]),
@@ -127,3 +127,5 @@ function sentence(text: string): string {
   const first = text.charAt(0).toUpperCase() + text.slice(1)
   return marked(/[.:]$/.test(first) ? first : `${first}.`)
 }
+
+const visible = (command: Command): Command[] => command.createHelp().visibleCommands(command)

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import type { CommandContext, CommandOutcome, GlobalOptions } from '../commands/context.ts'
 import { EXIT_CODES } from '../exit-codes.ts'
 import { declareCheckCommand } from './check.ts'
+import { declareCompletionCommands } from './completion.ts'
 import { declareConfigCommands } from './config.ts'
 import { declareHostsCommands } from './hosts.ts'
 import { declareKeyCommands } from './key.ts'
@@ -60,6 +61,7 @@ export function createProgram(version: string, run: Run): Command {
   declareKeyCommands(program, declare)
   declareSecretCommands(program, declare)
   declareConfigCommands(program, declare)
+  declareCompletionCommands(program, declare)
   declareHelpCommand(program)
   return program
 }

@@ -25,7 +25,7 @@ export function declareVaultCommands(program: Command, declare: Declare): void {
     program
       .command('verify')
       .description('compare snapshots with their checksums and the ledger; needs no secret')
-      .argument('[what...]', `hosts, or snapshots: ${SNAPSHOT_HELP}`)
+      .argument('[host|snapshot...]', `hosts, or snapshots: ${SNAPSHOT_HELP}`)
       .option('--all', 'everything in the vault'),
     async () => {
       keepMemorySmall()

@@ -6,9 +6,11 @@ export const program = createProgram('0', () => Promise.resolve())
 export const flagsOf = (command: Command): string[] =>
   command.options.flatMap(({ long }) => (!long ? [] : [long]))
 
+const visible = (command: Command) => command.createHelp().visibleCommands(command)
+
 /** The commands that people can type, by their whole name: `pull`, `key generate`. */
 export const commands: ReadonlyMap<string, Command> = new Map(
-  program.commands.flatMap((command) =>
+  visible(program).flatMap((command) =>
     command.commands.length === 0
       ? [[command.name(), command] as const]
       : command.commands.map((inner) => [`${command.name()} ${inner.name()}`, inner] as const),

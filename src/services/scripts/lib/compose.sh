@@ -113,8 +113,9 @@ compose_stand() {
   done
 }
 
-# compose_left_over NAME: a migration finds it stopped and without a restart policy, which is how one that was undone
-# or moved away leaves it. Only the Compose file knows the policy, and `up` alone does not compare it.
+# compose_left_over NAME: in a migration, whether the service's container is stopped and has no restart policy. An earlier
+# migration leaves it like that when it is undone, or when it moves the app away. Only the Compose file knows the policy
+# then, and `up` alone does not compare policies.
 compose_left_over() {
   [ -n "$migration" ] || return 1
   case " $service_before " in *" $1 "*) return 1 ;; esac

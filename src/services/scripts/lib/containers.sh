@@ -41,7 +41,7 @@ containers_survey() {
   # shellcheck disable=SC2046
   containers_facts=$( (svc_job 60 docker inspect --type container --format "$containers_format" -- \
     $(printf '%s\n' "$containers_pairs" | sed 's/.* //')) 2>&1) ||
-    # What went in between is none any more.
+    # A container that was removed since the list was made is no failure.
     case $(printf '%s\n' "$containers_facts" | grep -v -e '^[0-9a-f]\{64\} ' -e '^$' | grep -v -i 'no such container') in
       ?*)
         plain "$containers_facts"
@@ -149,7 +149,7 @@ containers_may_stop() {
   esac
 }
 
-# containers_suspend ID STATUS ...: one that runs is recorded before its restart policy goes.
+# containers_suspend ID STATUS ...: writes a container that runs into the journal before its restart policy is taken away.
 containers_suspend() {
   case $2 in running | restarting) ;; *) return 0 ;; esac
   containers_going="$containers_going $containers_name=$1"

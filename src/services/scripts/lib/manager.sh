@@ -1,4 +1,4 @@
-# Services, whatever manages them. A manager is a file lib/services-MANAGER.sh with
+# Services, whatever manages them. A manager is a file services/scripts/lib/MANAGER.sh with
 #     svc_MANAGER_running NAME...   prints those that run, or would come up by themselves; one a line. Fails when that
 #                                   can't be found out, and prints the reason instead
 #     svc_MANAGER_stop NAME...      stops them; does not fail for one that is stopped already
@@ -89,9 +89,9 @@ containers_asks=no
 # Those whose own checks were seen to pass since they were started.
 svc_healthy=
 
-# svc_prepare: finds out what a command can be wrapped in. setsid: it can be ended with all that it started.
-# timeout: one that hangs does not keep the old data away for ever. env: a daemon that it starts ignores no signal
-# that this shell ignores.
+# svc_prepare: finds out which of three tools the server has. svc_do and its kin run every command through them.
+# setsid: the command can be ended together with all that it has started. timeout: a command that hangs does not keep the
+# old data away for ever. env: this shell ignores signals, and a daemon that the command starts must not ignore them, too.
 svc_prepare() {
   if setsid true 2>/dev/null; then svc_session=setsid; fi
   if timeout -k 10 5 true 2>/dev/null; then svc_timeout='timeout -k 10'; fi
