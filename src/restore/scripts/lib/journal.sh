@@ -18,6 +18,8 @@
 #   container-settled ID         its restart policy is back
 #   hold KIND MARK               services are quiesced, by stop or pause; by which process (remote/scripts/lib/lock.sh)
 #   paused NAME ID               a container of the service NAME, that ran; it is paused from here on
+#   making NAME                  of a service that has no container: some are made ahead of its start
+#   making-networks              the Compose project has no network either; what makes the containers makes them
 #   begun                        stopping, running NAME (one a service that ran), writers-stopped, stopped, swapping
 #   made N COUNT                 that many missing ancestors of the target are made
 #   out N INODE OWNER MODE       the old is moved aside; - when there was none
@@ -39,7 +41,8 @@
 # _inode, _owner, _mode, _phase, _emptied (the old was all moved out), _placed; _written;
 # carry_N_member, _patterns, _names;
 # $manager, manager_1 ..., $service_data, $service_rest, $service_before (names parted by spaces),
-# $service_containers (NAME=ID=POLICY each), $service_settled (ids), $service_reopened, $service_paused (NAME=ID each);
+# $service_containers (NAME=ID=POLICY each), $service_settled (ids), $service_reopened, $service_paused (NAME=ID each),
+# $service_making (names), $service_making_networks (yes or no);
 # $loads (their number), load_N_target, _new, _old, _failed, _script, _args, _phase, _had, _placed;
 # $quiesce_kind, $quiesce_mark; $discarded (yes or no); $migration, $migration_host, $service_launched (the services that a
 # migration starts, whether they ran before or not).
@@ -50,6 +53,7 @@ journal_reset() {
   manager=none manager_1=- manager_2=- manager_3=-
   service_data='' service_rest='' service_before=''
   service_containers='' service_settled='' service_reopened=no service_paused=''
+  service_making='' service_making_networks=no
   quiesce_kind='' quiesce_mark=''
   migration='' migration_host='' service_launched='' discarded=no
   stuck='' refused='' journal_cut=no
@@ -210,6 +214,8 @@ journal_take() {
       safe_name "${2-}" && safe_name "${3-}" && safe_name "${4-}" &&
         service_containers="$service_containers $2=$3=$4"
       ;;
+    making) safe_name "${2-}" && service_making="$service_making $2" ;;
+    making-networks) service_making_networks=yes ;;
     hold) quiesce_kind=${2-} quiesce_mark=${3-} ;;
     paused) safe_name "${2-}" && safe_name "${3-}" && service_paused="$service_paused $2=$3" ;;
     container-settled) safe_name "${2-}" && service_settled="$service_settled $2" ;;

@@ -302,6 +302,7 @@ undo_restore() {
     undo_stuck
     return 1
   }
+  svc_unmake
   if ! journal_add closed rolled-back; then
     undo_stuck
     return 1

@@ -38,6 +38,13 @@ svc_make() {
   esac
 }
 
+# svc_unmake: what svc_make has made and nothing has started goes again.
+svc_unmake() {
+  case $manager in
+    docker | compose) containers_unmake ;;
+  esac
+}
+
 # svc_look NAME...: those of them that run, in $svc_up; fails with $why when that can't be found out.
 svc_look() {
   svc_up=$(svc_running "$@") && return 0
@@ -65,7 +72,7 @@ svc_stop_begun() {
 # svc_begin NAME: starts all of it that was stopped, and does not wait until it is well.
 svc_begin() {
   case $manager in
-    docker | compose) ! containers_known "$1" || containers_start_one "$1" ;;
+    docker | compose) ! containers_known "$1" || containers_begin "$1" ;;
     *) svc_start "$1" ;;
   esac
 }
