@@ -1,11 +1,13 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runCli } from '../lab/cli.ts'
 import { tempDir, type TempDir } from '../lab/temp.ts'
 import { startWorld, type World } from '../lab/world.ts'
 
+const BIN = join(import.meta.dirname, '../../bin/relay-backup.js')
 let world: World
 let temp: TempDir
 let fingerprint: string
@@ -94,4 +96,82 @@ test('what fails at the end leaves nothing behind', async () => {
   expect(result.stderr).toContain('never overwritten')
   expect((await readdir(home)).sort()).toEqual(['.ssh', 'passphrase', 'taken.html'])
   expect(await readFile(join(home, 'taken.html'), 'utf8')).toBe('mine')
+})
+
+/** `init` at a pseudo-terminal: types an answer when its question is there. */
+function talk(
+  home: string,
+  env: Record<string, string>,
+  answers: readonly (readonly [RegExp, string])[],
+): Promise<{ readonly code: number | null; readonly screen: string }> {
+  const command = `stty cols 80; exec ${process.execPath} ${BIN} init`
+  const { CI: _, ...inherited } = process.env
+  const child = spawn('script', ['-qec', command, '/dev/null'], {
+    cwd: home,
+    env: { ...inherited, TERM: 'xterm', DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nowhere', ...env },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  let screen = ''
+  let seen = 0
+  const left = [...answers]
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    screen += text
+    for (;;) {
+      const [question, answer] = left[0] ?? []
+      const at = question === undefined ? null : question.exec(stripVTControlCharacters(screen).slice(seen))
+      if (at === null || answer === undefined) return
+      seen = stripVTControlCharacters(screen).length
+      left.shift()
+      child.stdin.write(answer)
+    }
+  })
+  // A question that never comes would be waited for without end.
+  const patience = setTimeout(() => child.kill(), 40_000)
+  return new Promise((resolve) => {
+    child.once('close', (code) => {
+      clearTimeout(patience)
+      resolve({ code: left.length === 0 ? code : null, screen: stripVTControlCharacters(screen) })
+    })
+  })
+}
+
+const ENTER = '\r'
+
+test('from an empty home to the first good pull, at a terminal', async () => {
+  const { home, env } = await newUser('at-a-terminal')
+  const { code, screen } = await talk(home, env, [
+    [/Which server\?/, `nowhere.invalid${ENTER}`],
+    [/Next: [\s\S]*Which server\?/, `\x15shop${ENTER}`],
+    [/Is this the fingerprint/, `y${ENTER}`],
+    [/(Which app\?|Its directory on the server)/, `${world.deployment}${ENTER}`],
+    [/What to back up\?/, ENTER],
+    [/answers when the app is well/, ENTER],
+    [/Its name in the config/, ENTER],
+    [/Which snapshots stay\?/, ENTER],
+    [/Where shall the snapshots be/, `\x15${join(home, 'vault')}${ENTER}`],
+    [/No keychain answers/, ENTER],
+    [/Passphrase for the new identity/, `one${ENTER}`],
+    [/again/, `two${ENTER}`],
+    [/differ[\s\S]*Passphrase for the new identity/, `horse${ENTER}`],
+    [/again/, `horse${ENTER}`],
+    [/kept besides here\?/, ENTER],
+    [/Which file\?/, ENTER],
+    [/Write .*hosts\.yaml/, ENTER],
+    [/Take the first snapshot\?/, ENTER],
+  ])
+  expect(code, screen).toBe(0)
+  expect(screen).toContain('When this machine burns down')
+  expect(screen).not.toContain('horse')
+  expect((await readdir(join(home, 'vault/shop'))).filter((name) => name.startsWith('2'))).toHaveLength(1)
+  expect((await stat(join(home, 'relay-backup-identity.html'))).mode & 0o777).toBe(0o600)
+})
+
+test('Ctrl-C in the middle leaves nothing', async () => {
+  const { home, env } = await newUser('gives-up')
+  const { code, screen } = await talk(home, env, [
+    [/Which server\?/, `shop${ENTER}`],
+    [/Is this the fingerprint/, '\x03'],
+  ])
+  expect(code, screen).toBe(130)
+  expect((await readdir(home)).sort()).toEqual(['.ssh', 'passphrase'])
 })
