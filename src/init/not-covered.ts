@@ -20,12 +20,6 @@ interface Engine {
 
 const ENGINES: readonly Engine[] = [
   {
-    title: 'PostgreSQL',
-    image: /^(postgres(ql)?|postgis|pgvector|timescaledb(-ha)?|pgvecto-rs|postgresql-repmgr)$/,
-    data: /postgres|pgdata/i,
-    programs: ['postgres'],
-  },
-  {
     title: 'MySQL',
     image: /^(mysql|mysql-server|percona|percona-server)$/,
     data: /mysql/,

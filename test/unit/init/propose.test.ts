@@ -87,14 +87,14 @@ describe('sources', () => {
 describe('what is not covered', () => {
   test('a database in a container is named, and its data left out of other sources', () => {
     const db = container('db', {
-      image: 'postgres',
+      image: 'mariadb',
       ports: [5432],
-      mounts: [mount(`${APP}/data/pg`, '/var/lib/postgresql/data')],
+      mounts: [mount(`${APP}/data/pg`, '/var/lib/mysql')],
     })
     const app = container('app', { ports: [3000], mounts: [mount(`${APP}/data/files`, '/files')] })
     const what = found(['data/'], { containers: [db, app] })
     expect(propose(what).notCovered).toEqual([
-      { title: 'PostgreSQL', where: 'service db', paths: [`${APP}/data/pg`] },
+      { title: 'MariaDB', where: 'service db', paths: [`${APP}/data/pg`] },
     ])
     expect(written(what)).toEqual({ data: { kind: 'files', path: 'data', exclude: ['/pg'] } })
     // Nobody asks a database over HTTP.
@@ -110,10 +110,10 @@ describe('what is not covered', () => {
   })
 
   test('a database of the server itself is named once', () => {
-    const program = { name: 'postgres', directory: undefined, address: undefined }
+    const program = { name: 'mariadbd', directory: undefined, address: undefined }
     const { notCovered } = propose(found(['data/'], { programs: [program, program] }))
     expect(notCovered.map(({ title, where }) => [title, where])).toEqual([
-      ['PostgreSQL', 'on the server itself'],
+      ['MariaDB', 'on the server itself'],
     ])
   })
 
@@ -151,6 +151,6 @@ test('services of systemd, and none', () => {
 
 test('what is looked for is what the kinds and the list of the others want', () => {
   const { programs, files } = wantedOf(allKinds())
-  expect(programs).toEqual(expect.arrayContaining(['redis-server', 'postgres']))
+  expect(programs).toEqual(expect.arrayContaining(['redis-server', 'mariadbd']))
   expect(files).toContainEqual({ name: 'dump.rdb', begins: 'REDIS' })
 })
