@@ -35,7 +35,9 @@ const throughHost = [
   'source-container',
   'versions',
   'volume',
-].map((name) => `services/${name}`)
+]
+  .map((name) => `services/${name}`)
+  .concat('remote/deployment-lock')
 const operationUses = [...contracts, ...pure, ...throughHost, ...kinds, 'retention']
 const allowed = {
   model: [],

@@ -13,6 +13,8 @@ import { namesToProbe, selectSources } from '../pull/select-sources.ts'
 import { configuredPrivilege, visit, type Visit } from '../runs/visit.ts'
 import { kindOf } from '../sources/registry.ts'
 import { bounded, failed } from './bounded.ts'
+import { lookAtDeploymentLock } from '../remote/deployment-lock.ts'
+import { lookAtVersions } from '../services/versions.ts'
 import type { CheckDependencies } from './dependencies.ts'
 import { judgeBackup, judgeClock, judgeLeftovers, judgeSpace, judgeTools, type Judged } from './judge.ts'
 import { largest, type OpenedVault } from './opened-vault.ts'
@@ -113,7 +115,7 @@ async function checkServer(
   })
   const sources = await checkSources(visited, dependencies, bound)
   const services = isShell
-    ? await look(host, 'services', bound, (signal) => checkServices({ ...visited, signal }, dependencies))
+    ? await look(host, 'services', bound, (signal) => checkServices({ ...visited, signal }))
     : []
   const left = isShell ? await checkLeft(visited, dependencies, bound) : []
   return [...connection, ...tools, ...space, ...sources, ...services, ...left]
@@ -180,10 +182,7 @@ async function checkSource(
 }
 
 /** The services that a restore stops and starts, as far as they can be found without that, and their health. */
-async function checkServices(
-  { host, remote, deployment, signal }: Visit,
-  { lookAtVersions }: CheckDependencies,
-): Promise<readonly Judged[]> {
+async function checkServices({ host, remote, deployment, signal }: Visit): Promise<readonly Judged[]> {
   const { services, sudo } = host
   const found: Judged[] = []
   if (services.manager === 'compose' || services.manager === 'docker') {
@@ -242,7 +241,7 @@ async function checkServices(
 /** What is ours there, and the clock: one question. */
 async function checkLeft(
   place: Visit,
-  { lookAtDeploymentLock, now }: CheckDependencies,
+  { now }: CheckDependencies,
   bound: Bound,
 ): Promise<readonly Checked[]> {
   const { host, remote, probe, deployment } = place

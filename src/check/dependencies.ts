@@ -1,9 +1,7 @@
 import type { Config, HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { LookDependencies } from '../pull/look-at-sources.ts'
-import type { RemoteHost } from '../remote/contract.ts'
 import type { VisitDependencies } from '../runs/visit.ts'
-import type { LookAtVersions } from '../services/contract.ts'
 import type { Vault } from '../vault/contract.ts'
 
 /** The parts that `check` is wired from. None of them changes anything. */
@@ -16,12 +14,6 @@ export interface CheckDependencies extends VisitDependencies, LookDependencies {
   readonly vaultFindings: () => Promise<readonly Finding[]>
   /** Bytes free for the vault. */
   readonly vaultSpace: () => Promise<number>
-  readonly lookAtDeploymentLock: (
-    remote: RemoteHost,
-    deployment: string,
-    options: { readonly sudo: boolean; readonly signal: AbortSignal },
-  ) => Promise<void>
-  readonly lookAtVersions: LookAtVersions
   readonly now: () => Date
 }
 

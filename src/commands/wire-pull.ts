@@ -7,7 +7,7 @@ import { exportWarning } from '../crypto/export-record.ts'
 import type { Config } from '../model/config.ts'
 import type { PlanDependencies } from '../pull/plan.ts'
 import type { PullDependencies } from '../pull/dependencies.ts'
-import { lockDeployment, lookAtDeploymentLock } from '../remote/deployment-lock.ts'
+import { lockDeployment } from '../remote/deployment-lock.ts'
 import { probeHost } from '../remote/probe.ts'
 import { serverOf } from '../remote/server-of.ts'
 import type { Reporter } from '../report/contract.ts'
@@ -103,7 +103,6 @@ export async function wirePull(
 export function wirePlanning(context: CommandContext, vault: PlanDependencies['vault']): PlanDependencies {
   return {
     vault,
-    lookAtDeploymentLock,
     now: context.now,
     // The plan itself says what is not honoured.
     ...visitsBy(sshConnector(context, () => {})),

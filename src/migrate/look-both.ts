@@ -14,7 +14,7 @@ import { volumesToMake, type VolumesToMake } from './volumes.ts'
 import { lookAtEngines, type EngineVersions } from './engine-versions.ts'
 import { kindOf } from '../sources/registry.ts'
 import { lookAtMakes } from '../services/container-make.ts'
-import { findDeploymentServices } from '../services/deployment-services.ts'
+import { findSourceServices, findTargetServices } from '../services/deployment-services.ts'
 import { findImages } from '../services/versions.ts'
 
 /** Both servers as they are. */
@@ -76,7 +76,7 @@ export async function lookAtBoth(
     isContainers(to.services) &&
     to.services.manager === from.services.manager
   ) {
-    toContainers = await findDeploymentServices.ofTarget(toVisit.remote, to.services, {
+    toContainers = await findTargetServices(toVisit.remote, to.services, {
       deployment: toLook.server.deployment.path,
       paths: toLook.server.targets.map(({ path }) => path),
       privilege: configuredPrivilege(to),
@@ -175,7 +175,7 @@ async function containersOfSource(
     const place = kindOf(source.kind).engine?.place(source)
     return place !== undefined && 'service' in place ? [place.service] : []
   })
-  return findDeploymentServices.ofSource(remote, host.services, {
+  return findSourceServices(remote, host.services, {
     deployment,
     paths,
     privilege: configuredPrivilege(host),

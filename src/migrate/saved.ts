@@ -16,8 +16,8 @@ export function savesAtStop({ manifest }: Pick<Snapshot, 'manifest'>): boolean {
 }
 
 /**
- * What was captured of a server that was stopped with everything else must have been written by its stop: one that is
- * stopped without saving loses what came since its last save. Throws SourceError.
+ * Makes sure that every server of data wrote its data down when it was stopped: a server that stops without saving loses
+ * what it was told since its last save. Throws SourceError.
  */
 export async function insistOnSaved(
   { from, plan }: MigrationRun,
@@ -39,9 +39,9 @@ export async function insistOnSaved(
 }
 
 /**
- * What lies on FROM's disk after its stop holds what was written between the last pull and the stop, too, by whoever
- * is none of its services: the snapshot to go on with. A server that did not save at its stop has less there than was
- * pulled while it ran; then that is it, and a finding says what may be missing.
+ * Chooses the snapshot to go on with. The one that was taken after FROM's stop has more: also what others than FROM's
+ * services wrote between the pull of the running server and the stop. Where a server of data did not save at its stop, that
+ * one has less than the pull of the running server; then the pull is chosen, and a finding says what may be missing.
  */
 export function withLateWrites(
   { plan }: Pick<MigrationRun, 'plan'>,

@@ -4,8 +4,8 @@ import type { MigrateDependencies } from './dependencies.ts'
 import type { MigrationRun } from './migration-run.ts'
 
 /**
- * Undoes TO over a new connection after the one that did it was lost. Resolves with why that could not be done, or
- * nothing. Not interruptible: FROM serves again, and TO must not.
+ * Undoes TO over a new connection, when the connection that was to undo it is lost. Resolves with the reason why it could
+ * not be undone, or with undefined when it was. Not interruptible: FROM serves again, and TO must not.
  */
 export async function settleTarget(
   { to, plan }: MigrationRun,

@@ -3,7 +3,7 @@ import type { HostConfig, SourceConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { PullPlanReport } from '../model/pull-report.ts'
 import { kindOf } from '../sources/registry.ts'
-import type { HostProbe, RemoteHost } from '../remote/contract.ts'
+import type { HostProbe } from '../remote/contract.ts'
 import type { Vault } from '../vault/contract.ts'
 import type { PullDependencies, PullOptions } from './dependencies.ts'
 import { freshEnough } from './freshness.ts'
@@ -12,6 +12,7 @@ import { visit } from '../runs/visit.ts'
 import { lookAtSources, type LookDependencies } from './look-at-sources.ts'
 import { describePrivilege } from './privilege.ts'
 import { describeQuiesce } from './quiesce.ts'
+import { lookAtDeploymentLock } from '../remote/deployment-lock.ts'
 import { namesToProbe, selectSources } from './select-sources.ts'
 import { serverVersions } from './server-versions.ts'
 
@@ -20,12 +21,6 @@ export type PlanDependencies = Pick<PullDependencies, 'connect' | 'probe' | 'loo
   LookDependencies & {
     /** Undefined where there is none yet. */
     readonly vault: Pick<Vault, 'lookAtLock' | 'snapshots'> | undefined
-    /** Throws LockedError when another run holds the lock there. */
-    readonly lookAtDeploymentLock: (
-      remote: RemoteHost,
-      deployment: string,
-      options: { readonly sudo: boolean; readonly signal: AbortSignal },
-    ) => Promise<void>
     readonly now: () => Date
     /** How a source would be compressed, for a person. */
     readonly describeCompression: (host: HostConfig, probe: HostProbe) => string
@@ -87,7 +82,7 @@ async function planHost(
   const selection = selectSources(host, asked, probe.existing)
   const open = openJournalsOf(host, probe)
   if (open === undefined && probe.access === 'shell')
-    await dependencies.lookAtDeploymentLock(place.remote, deployment, { sudo: host.sudo, signal })
+    await lookAtDeploymentLock(place.remote, deployment, { sudo: host.sudo, signal })
   const looks = await lookAtSources(place, selection.sources, dependencies, { excludes: true })
   const { compose, findings } = await serverVersions(place, dependencies)
   const failed = looks.filter(({ error }) => error !== undefined).length

@@ -14,8 +14,8 @@ export interface ChosenJournal {
 }
 
 /**
- * Chooses the restore that was asked for; else one that is open; else the last that was done. Of a migration the other
- * side may be the open one. Throws UsageError when the one asked for is not there.
+ * Chooses the restore with this id; without an id one that is still open, else the last one that was done. A cutover that
+ * is done here may still be open on the other server. Throws UsageError when no restore has the id.
  */
 export function chooseJournal(
   host: string,

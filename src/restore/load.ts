@@ -35,8 +35,8 @@ export async function sourcesToLoad(
 }
 
 /**
- * Loads a source beside what is there. Until the driver switches it, nothing of it counts, and whatever keeps the driver
- * from that removes it again. Throws as the kind does, and DamageError.
+ * Loads a source beside what is there. Until the driver switches it, it replaces nothing; when the driver fails or is lost
+ * before that, the server's script removes it again. Throws as the kind does, and DamageError.
  */
 export async function loadBeside(
   { source, config, loadable }: SourceToLoad,
@@ -59,7 +59,7 @@ export async function loadBeside(
 
 type Dump = Parameters<LoadableSource['load']>[3]
 
-/** Only at its end a dump is proven to be the one that was captured. */
+/** A dump is proven to be the captured one only when its end was read. */
 async function loadWhole(dump: Dump, load: (dump: Dump) => Promise<void>): Promise<void> {
   try {
     await load(dump)

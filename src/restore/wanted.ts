@@ -62,8 +62,8 @@ export function wantedSources(
 
 /**
  * The configuration of a source on the target. A source that the target's config does not have is taken as the snapshot
- * has it. With `ownPaths` the paths are the snapshot's in any case. Throws SourceError for a source that is of another
- * kind there, and for one that files alone do not describe.
+ * has it. With `ownPaths` the paths are the snapshot's in any case. Throws SourceError when the target's config gives the
+ * source another kind, and when it lacks a source whose kind needs more than paths.
  */
 export function targetConfig(
   source: ManifestSource,

@@ -167,36 +167,13 @@ export interface DeploymentServices {
   readonly usersLeft: readonly ContainerLook[]
 }
 
-type ContainerConfig = Extract<ServicesConfig, { readonly manager: 'docker' | 'compose' }>
-interface DeploymentOptions {
+export type ContainerConfig = Extract<ServicesConfig, { readonly manager: 'docker' | 'compose' }>
+export interface DeploymentOptions {
   /** Absolute, symlinks resolved. */
   readonly deployment: string
   readonly paths: readonly string[]
   readonly privilege: Privilege | undefined
   readonly signal: AbortSignal
-}
-
-/**
- * Finds the services of a deployment that run, and the place where they are to run next. Throws as
- * findContainerServices; `ofTarget` accepts a Compose project that has no containers yet.
- */
-export interface FindDeploymentServices {
-  /** The data services are those of the config and `data`; all others that run are the rest. */
-  ofSource(
-    host: RemoteHost,
-    config: ContainerConfig,
-    options: DeploymentOptions & { readonly data: readonly string[] },
-  ): Promise<DeploymentServices>
-  /** The same services where they are moved to. */
-  ofTarget(
-    host: RemoteHost,
-    config: ContainerConfig,
-    options: DeploymentOptions & {
-      readonly from: DeploymentServices
-      /** Absolute, on the server it is moved from. */
-      readonly fromDeployment: string
-    },
-  ): Promise<DeploymentServices>
 }
 
 /** A reference to one container: a service of the deployment's Compose project, or a name. */

@@ -3,10 +3,11 @@ import { RemoteError } from '../errors.ts'
 import { defaultName, leadTo, nameProject, projectOf, unknownProject } from './compose-project.ts'
 import type {
   ComposeProject,
+  ContainerConfig,
   ContainerLook,
+  DeploymentOptions,
   DeploymentServices,
   DockerLook,
-  FindDeploymentServices,
 } from './contract.ts'
 import { lookAtDocker } from './docker-look.ts'
 import { isUp, isWithin } from './docker-paths.ts'
@@ -15,37 +16,51 @@ import type { RemoteHost } from '../remote/contract.ts'
 import { dockerServices, usersLeft, type ServiceOrder } from './docker-services.ts'
 import { startingOrder } from './starting-order.ts'
 
-/** See {@link FindDeploymentServices}. */
-export const findDeploymentServices: FindDeploymentServices = {
-  async ofSource(host, config, options) {
-    const look = await lookAtDocker(host, options)
-    if (config.manager === 'docker')
-      return ofContainers(look, dockerServices(host.name, look, config), options.paths)
-    const project = await findComposeProject(host, look, { ...options, config })
-    if (project === undefined) throw unknownProject(host.name, options.deployment)
-    const order = runningServices(project, [...config.data, ...options.data], config.stop ?? [])
-    return ofProject(look, project, order, false, options.paths)
+/**
+ * Finds the services of a deployment that run. The data services are those of the config and `data`; all others that run
+ * are the rest. Throws as findContainerServices.
+ */
+export async function findSourceServices(
+  host: RemoteHost,
+  config: ContainerConfig,
+  options: DeploymentOptions & { readonly data: readonly string[] },
+): Promise<DeploymentServices> {
+  const look = await lookAtDocker(host, options)
+  if (config.manager === 'docker')
+    return ofContainers(look, dockerServices(host.name, look, config), options.paths)
+  const project = await findComposeProject(host, look, { ...options, config })
+  if (project === undefined) throw unknownProject(host.name, options.deployment)
+  const order = runningServices(project, [...config.data, ...options.data], config.stop ?? [])
+  return ofProject(look, project, order, false, options.paths)
+}
+
+/**
+ * Finds the same services where they are moved to; a Compose project may have no containers there yet. Throws as
+ * findContainerServices.
+ */
+export async function findTargetServices(
+  host: RemoteHost,
+  config: ContainerConfig,
+  options: DeploymentOptions & {
+    readonly from: DeploymentServices
+    /** Absolute, on the server it is moved from. */
+    readonly fromDeployment: string
   },
-  async ofTarget(host, config, options) {
-    const look = await lookAtDocker(host, options)
-    if (config.manager === 'docker')
-      return ofContainers(look, dockerServices(host.name, look, config), options.paths)
-    const project = await targetProject(host, look, config, options)
-    if (look.compose.v1 === undefined && look.compose.v2 === undefined) {
-      throw new RemoteError(
-        'compose-missing',
-        `Neither docker compose nor docker-compose is on ${host.name}`,
-        {
-          host: host.name,
-          next: 'Install the Compose plugin there',
-        },
-      )
-    }
-    const { data, rest } = options.from.services
-    const ours = config.data.length === 0 ? data : config.data
-    const order = { data: ours, rest: [...data, ...rest].filter((name) => !ours.includes(name)) }
-    return ofProject(look, project, order, true, options.paths)
-  },
+): Promise<DeploymentServices> {
+  const look = await lookAtDocker(host, options)
+  if (config.manager === 'docker')
+    return ofContainers(look, dockerServices(host.name, look, config), options.paths)
+  const project = await targetProject(host, look, config, options)
+  if (look.compose.v1 === undefined && look.compose.v2 === undefined) {
+    throw new RemoteError('compose-missing', `Neither docker compose nor docker-compose is on ${host.name}`, {
+      host: host.name,
+      next: 'Install the Compose plugin there',
+    })
+  }
+  const { data, rest } = options.from.services
+  const ours = config.data.length === 0 ? data : config.data
+  const order = { data: ours, rest: [...data, ...rest].filter((name) => !ours.includes(name)) }
+  return ofProject(look, project, order, true, options.paths)
 }
 
 /** The data services, and all others that run: those that are stopped first come last, the rest as they depend on each other. */

@@ -81,6 +81,8 @@ export interface CaptureOutcome {
    * that a later part holds this member again, so the earlier one is not indexed.
    */
   readonly amendments: ReadonlyMap<string, Amendment>
+  /** Members (latin1) that are not what the server's stat of them says. They are sent again the next time. */
+  readonly unsettled?: ReadonlySet<string>
   /** Members outside the deployment: their names lost the leading slash. Prefixes, latin1. */
   readonly absolutePrefixes: readonly string[]
   /** Source paths that were symlinks on the server: followed once and recorded in the index. */

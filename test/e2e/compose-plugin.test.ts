@@ -64,10 +64,16 @@ test('`docker compose` alone is found, recorded, and starts services anew after 
   expect(await greeting()).toBe('hello')
   expect(await redis('get', 'key')).toBe('then')
   const ups = (await plugin.calls()).filter((line) => / up /.test(line))
-  expect(ups.map((line) => line.split(' ').at(-1))).toEqual(['redis', 'app'])
-  expect(ups[0]).toMatch(
-    /^--project-name plugged --project-directory \S+ --file \S+ up --no-start --no-build/,
-  )
+  // Compose itself starts what it has made.
+  const made = 'up --no-start --no-build --no-deps'
+  const started = 'up --detach --no-recreate --no-build --no-deps'
+  expect(ups.map((line) => line.slice(line.indexOf('up ')))).toEqual([
+    `${made} redis`,
+    `${started} redis`,
+    `${made} app`,
+    `${started} app`,
+  ])
+  expect(ups[0]).toMatch(/^--project-name plugged --project-directory \S+ --file \S+ up /)
 })
 
 test('what docker-compose has made stays with it where both are there', async () => {

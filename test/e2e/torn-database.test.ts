@@ -27,7 +27,7 @@ let writer: ChildProcess | undefined
 beforeAll(async () => {
   world = stack.use(await startWorld())
   world.config.hosts['prod']!.sources = {
-    data: { kind: 'files', path: 'data' },
+    data: { kind: 'files', path: 'data', sqlite: 'asFiles' },
     logs: { kind: 'files', path: 'logs' },
   }
   await world.writeConfig()

@@ -6,7 +6,7 @@ import type { ComposeServices, ServerServices } from '../../src/model/server-ser
 import { RestoreDriver } from '../../src/restore/server/driver.ts'
 import { rollbackRestore } from '../../src/restore/server/settle.ts'
 import type { DockerDeploymentOptions } from '../lab/docker-deployment.ts'
-import { startDocker } from '../lab/docker.ts'
+import { LAB_IMAGE, startDocker } from '../lab/docker.ts'
 import type { LabDocker } from '../lab/docker.ts'
 import { compareTrees } from '../lab/hostile-tree.ts'
 import type { LocalHost } from '../lab/local-host.ts'
@@ -86,7 +86,9 @@ const RUNNING = { redis: 'running', app: 'running', idle: 'created' }
 
 async function steps(
   driver: RestoreDriver,
-  ...names: readonly ('begin' | 'stop' | 'swap' | 'startData' | 'startRest' | 'checkRunning' | 'commit')[]
+  ...names: readonly (
+    'begin' | 'stop' | 'swap' | 'make' | 'startData' | 'startRest' | 'checkRunning' | 'commit'
+  )[]
 ) {
   for (const name of names) expect(await driver[name](quiet()), name).toMatchObject({ ok: true })
 }
@@ -171,6 +173,62 @@ describe('services of a Compose project', () => {
     expect((await driver.rollback()).outcome).toBe('rolled-back')
     expect(await project.greeting()).toBe('hello')
     expect(await project.states()).toEqual(RUNNING)
+  })
+
+  it.concurrent.each([
+    ['as they were', false],
+    ['made anew', true],
+  ])('start once those are healthy that they wait for (%s)', async (_how, renew) => {
+    await using project = await Project.up('dash with GNU tools', { appWaits: true })
+    await using host = project.lab.host()
+    const services = project.services({ renew, data: [], rest: ['redis', 'idle', 'app'] })
+    const placement = await project.stage(host, services)
+    await using driver = await RestoreDriver.start(host, placement, quiet())
+    await steps(driver, 'begin', 'stop', 'swap', 'startData', 'startRest', 'checkRunning', 'commit')
+    expect(await project.states()).toEqual(RUNNING)
+  })
+
+  it.concurrent('are made anew with the container whose network they share', async () => {
+    const side = `  side:\n    image: ${LAB_IMAGE}\n    command: sleep 1000\n    network_mode: service:redis`
+    await using project = await Project.up('dash with GNU tools', { more: side })
+    const { deployment } = project.lab
+    await engine.compose(deployment, 'up', '--no-start', 'side')
+    await engine.compose(deployment, 'rm', '--stop', '--force', 'redis')
+    await using host = project.lab.host()
+    const services = project.services({ renew: true, rest: ['side', 'app'] })
+    const placement = {
+      ...(await project.stage(host, services)),
+      migration: { role: 'to', host: 'old' },
+    } as const
+    await using driver = await RestoreDriver.start(host, placement, quiet())
+    await steps(driver, 'begin', 'stop', 'swap', 'make', 'startData', 'startRest', 'checkRunning', 'commit')
+    expect(await project.get('side', '{{.State.Status}} {{.HostConfig.NetworkMode}}')).toBe(
+      `running container:${await project.get('redis', '{{.Id}}')}`,
+    )
+  })
+
+  it.concurrent('are removed again that a migration made ahead and never started', async () => {
+    await using project = await Project.up('dash with GNU tools')
+    const { deployment } = project.lab
+    await engine.compose(deployment, 'down', '-v', '-t', '0')
+    const ofProject = ['--filter', `label=com.docker.compose.project=${project.name}`]
+    const there = async () => [
+      await engine.docker('ps', '--all', '--format', '{{.Names}} {{.Status}}', ...ofProject),
+      await engine.docker('network', 'ls', '--quiet', ...ofProject),
+    ]
+    await using host = project.lab.host()
+    const services = project.services({ renew: true })
+    const placement = {
+      ...(await project.stage(host, services)),
+      migration: { role: 'to', host: 'old' },
+    } as const
+    const driver = await RestoreDriver.start(host, placement, quiet())
+    await steps(driver, 'begin', 'stop', 'swap', 'make')
+    expect((await there())[0]?.split('\n').sort()).toEqual(
+      ['app', 'idle', 'redis'].map((name) => `${project.name}_${name}_1 Created`),
+    )
+    await driver[Symbol.asyncDispose]()
+    expect(await there()).toEqual(['', ''])
   })
 
   it.concurrent('fail the start when a healthcheck stays red, and are put back', async () => {

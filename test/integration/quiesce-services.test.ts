@@ -69,7 +69,7 @@ describe.each(MACHINES)('quiescing services (%s)', (machine) => {
   ] as const)(
     'by %s: just those that run, and they are well again behind it',
     async (_how, quiesce, held) => {
-      await using project = await Project.up(machine)
+      await using project = await Project.up(machine, { appWaits: true })
       await using host = project.lab.host()
       {
         await using quiesced = await project.quiesce(host, quiesce)

@@ -138,10 +138,11 @@ export class SqliteLab implements AsyncDisposable {
     return new SqliteLab(await RestoreHostsLab.start())
   }
 
-  /** From now on servers have this. */
-  async use(server: Server): Promise<void> {
-    const path = this.#paths.get(server) ?? (await this.#tools(server))
-    this.#paths.set(server, path)
+  /** From now on servers have this. `ahead`: their clock is, so that what was just written counts as settled. */
+  async use(server: Server, { ahead = false } = {}): Promise<void> {
+    const tools = this.#paths.get(server) ?? (await this.#tools(server))
+    this.#paths.set(server, tools)
+    const path = ahead ? `${join(this.hosts.lab.path, 'bin')}:${tools}` : tools
     this.hosts.server = { path, ...(server === 'busybox' ? { shell: ['/bin/busybox', 'sh'] } : {}) }
   }
 

@@ -1,6 +1,8 @@
-import { chmod, chown, open, readdir, stat, truncate, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, open, readdir, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { FilesSourceConfig } from '../../src/sources/files/config.ts'
+import type { Snapshot } from '../../src/vault/contract.ts'
 import { left, makeDatabase, opened, sql, SqliteLab, state, WHOLE, writer } from './sqlite-lab.ts'
 
 let lab: SqliteLab
@@ -220,4 +222,69 @@ test('a client that dies leaves no copy behind, whether one is made or read; wha
   await makeDatabase(join(host.deployment, '.relay-backup/copies-0a-1.1.x/tree/prisma/dev.db'))
   await lab.pulled(host)
   expect(await left(host)).toEqual([])
+})
+
+test.each(['sqlite3', 'python3', 'busybox'] as const)(
+  'a database among files that does not hold still is copied, and stays whole in a chain of incrementals (%s)',
+  async (server) => {
+    await lab.use(server, { ahead: server !== 'busybox' })
+    const files = { kind: 'files', name: 'data', paths: ['data'], exclude: [] } as FilesSourceConfig
+    const host = lab.hosts.host(`among-${server}`, { sources: [files] })
+    const database = join(host.deployment, 'data/app.db')
+    await makeDatabase(database)
+    await writeFile(join(host.deployment, 'data/large'), Buffer.alloc(10_000_000))
+    const snapshots: Snapshot[] = []
+    {
+      await using _busy = await writer(database)
+      for (let count = 1; count <= 2; count += 1) {
+        lab.told()
+        snapshots.push((await lab.pulled(host)).snapshot)
+        expect(lab.told()).toEqual([
+          '1 SQLite database copied as of one moment, since it is written to: data/app.db',
+        ])
+      }
+    }
+    // It holds still, with a log that nobody has taken in.
+    snapshots.push((await lab.pulled(host)).snapshot)
+    await using app = await opened(database)
+    await app.write('INSERT INTO account VALUES (100, 0);')
+    snapshots.push((await lab.pulled(host)).snapshot)
+    expect(await left(host)).toEqual([])
+    for (const [at, snapshot] of snapshots.entries()) {
+      expect(snapshot.manifest.sources[0]?.warnings).toEqual([])
+      if (server !== 'sqlite3' && at !== 1) continue
+      const other = lab.hosts.host(`among-${server}-${at}`, { sources: [files] })
+      await mkdir(other.deployment, { recursive: true })
+      const report = await lab.hosts.restore(snapshot, other, { safety: false })
+      expect(report.error).toBeUndefined()
+      expect(state(join(other.deployment, 'data/app.db'))).toBe(WHOLE)
+    }
+    expect(snapshots.map(({ manifest }) => manifest.sources[0]?.mode)).toEqual(
+      server === 'busybox'
+        ? ['full', 'full', 'full', 'full']
+        : ['full', 'incremental', 'incremental', 'incremental'],
+    )
+  },
+)
+
+test('a database among files that nothing there can copy is torn, and so is one that is to be read as a file', async () => {
+  for (const [server, sqlite] of [
+    ['nothing', undefined],
+    ['sqlite3', 'asFiles'],
+  ] as const) {
+    await lab.use(server)
+    const files = {
+      kind: 'files',
+      name: 'data',
+      paths: ['data'],
+      exclude: [],
+      ...(sqlite && { sqlite }),
+    } as FilesSourceConfig
+    const host = lab.hosts.host(`torn-${server}`, { sources: [files] })
+    await makeDatabase(join(host.deployment, 'data/app.db'))
+    await using _busy = await writer(join(host.deployment, 'data/app.db'))
+    lab.told()
+    expect(await lab.pull(host)).toMatchObject({ sources: [{ outcome: 'torn' }] })
+    expect(lab.told().some((text) => text.includes('read as any file'))).toBe(sqlite !== undefined)
+  }
 })

@@ -19,6 +19,13 @@ export interface DockerDeploymentOptions {
   readonly redisMore?: string
   /** How long the app takes to stop; it never ends by itself. Default 1s. */
   readonly appGrace?: string
+  /**
+   * Redis takes a second to begin, and the app ends when it does not answer: it starts once Redis is healthy, and is
+   * labelled so as Compose 2 does it.
+   */
+  readonly appWaits?: boolean
+  /** Further services, indented by two. */
+  readonly more?: string
 }
 
 /**
@@ -34,7 +41,15 @@ export async function writeDockerDeployment(
   await writeFile(join(folder, 'data/health'), 'ok\n')
   const project = options.project === undefined ? '' : `COMPOSE_PROJECT_NAME=${options.project}\n`
   await writeFile(join(folder, '.env'), `${project}GREETING=${options.greeting ?? 'hello'}\n`)
-  const begins = options.appBegins === undefined ? '' : `${options.appBegins}; `
+  const waits = options.appWaits === true
+  const begins = waits
+    ? 'redis-cli -h redis ping | grep -q PONG || exit 1; '
+    : options.appBegins === undefined
+      ? ''
+      : `${options.appBegins}; `
+  const redisCommand = waits
+    ? 'sh -c "sleep 1; exec redis-server --appendonly yes --protected-mode no --dir /data"'
+    : (options.redisCommand ?? 'redis-server --appendonly yes --dir /data')
   await writeFile(
     join(folder, 'docker-compose.yml'),
     `version: "3.8"
@@ -42,7 +57,7 @@ services:
   redis:
     image: ${LAB_IMAGE}
     user: "${options.redisVolume === undefined ? 999 : 0}"
-    command: ${options.redisCommand ?? 'redis-server --appendonly yes --dir /data'} ${options.redisArguments ?? ''}
+    command: ${redisCommand} ${options.redisArguments ?? ''}
     restart: unless-stopped
     volumes: ["${options.redisVolume ?? './redis_data'}:/data"]
     healthcheck: { test: [CMD, redis-cli, ping], interval: 1s, timeout: 5s, retries: 10 }
@@ -53,7 +68,8 @@ services:
     environment: { GREETING: "\${GREETING}" }
     restart: always
     stop_grace_period: ${options.appGrace ?? '1s'}
-    depends_on: [redis]
+    depends_on: ${waits ? '{ redis: { condition: service_healthy } }' : '[redis]'}
+    ${waits ? 'labels: { com.docker.compose.depends_on: "redis:service_healthy:false" }' : ''}
     volumes: ["./data:/app/data", "./logs:/app/logs", "cache:/app/cache"]
     healthcheck:
       test: [CMD-SHELL, ${JSON.stringify(options.appHealth ?? 'wget -q -O - http://127.0.0.1:3000/health')}]
@@ -65,6 +81,7 @@ services:
     command: sleep 1000
     stop_grace_period: 1s
     volumes: ["./data:/data:ro"]
+${options.more ?? ''}
 volumes:
   cache:
 ${options.redisVolume === undefined ? '' : `  ${options.redisVolume}:\n`}`,

@@ -52,6 +52,7 @@ export class IndexBook {
  *
  * @param own the snapshot that is being made
  * @param tails the tails that came and are whole, by the file's path in latin1
+ * @param unsettled members (latin1) whose stat on the server says nothing of what came
  */
 export async function* composeListing(
   own: string,
@@ -59,9 +60,10 @@ export async function* composeListing(
   members: AsyncIterable<SortedRecord<OwnMember>>,
   tails: TailSegments,
   book: IndexBook,
+  unsettled: ReadonlySet<string> = new Set(),
 ): AsyncGenerator<ListingRecord> {
   for await (const { path, decision, member } of byPath(decisions, members)) {
-    const record = settle(own, path, decision, member, tails)
+    const record = settle(own, path, decision, member, tails, unsettled)
     if (record === undefined) continue
     if ('entry' in record) book.add(record)
     if (member !== undefined && isReplaced(decision, member)) book.replacedDirectories += 1
@@ -75,11 +77,12 @@ function settle(
   decision: Decision | undefined,
   member: OwnMember | undefined,
   tails: TailSegments,
+  unsettled: ReadonlySet<string>,
 ): ListingRecord | undefined {
   if (member !== undefined) {
-    // The file was written to while it was read, so the listing's stat says nothing about what was captured.
-    const torn = member.flags?.includes('torn') === true
-    const stat = decision === undefined || decision.action === 'gone' || torn ? undefined : decision.stat
+    // Where the file was written to while it was read, the listing's stat says nothing about what was captured.
+    const moved = member.flags?.includes('torn') === true || unsettled.has(path.toString('latin1'))
+    const stat = decision === undefined || decision.action === 'gone' || moved ? undefined : decision.stat
     const holder = (member.segments?.length ?? 0) === 0 ? { holder: own } : {}
     return { entry: member, ...(stat === undefined ? {} : { stat }), ...holder }
   }

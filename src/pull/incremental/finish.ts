@@ -13,6 +13,8 @@ export interface CapturedChanges {
   /** This snapshot's own members, sorted and amended. */
   readonly members: () => AsyncIterable<SortedRecord<IndexEntry>>
   readonly tails: TailSegments
+  /** Of the capture's outcome. */
+  readonly unsettled?: ReadonlySet<string> | undefined
 }
 
 /** As many lines of the index are made at a time. */
@@ -29,11 +31,12 @@ export interface Takers {
 
 /** The snapshot's index, in batches. */
 export async function* indexBatches(
-  { snapshot, prepared, members, tails }: CapturedChanges,
+  { snapshot, prepared, members, tails, unsettled }: CapturedChanges,
   { listing, book, replay }: Takers,
 ): AsyncGenerator<IndexEntry[]> {
   let batch: IndexEntry[] = []
-  for await (const record of composeListing(snapshot, prepared.decisions(), members(), tails, book)) {
+  const records = composeListing(snapshot, prepared.decisions(), members(), tails, book, unsettled)
+  for await (const record of records) {
     const added = listing.add(record)
     if (added !== undefined) await added
     replay?.add(record)

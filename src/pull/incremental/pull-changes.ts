@@ -103,6 +103,7 @@ async function compareAndCapture(
       prepared,
       members: () => members.amended(outcome),
       tails: members.tails(outcome, prepared.changes.tails),
+      unsettled: outcome.unsettled,
     }
     const book = new IndexBook()
     const script = isFull ? undefined : new ReplayScript()

@@ -1,6 +1,6 @@
-# Whether this user gets along with some paths by himself. Changes nothing.
+# Whether this user may do what is asked with some paths, without root. Changes nothing.
 # Arguments: read|replace|settle DEPLOYMENT PATH...; a PATH that is not absolute is under DEPLOYMENT
-# stdout: one line a PATH, `yes` or `no`; `yes` for one that is not there, which is for others to tell.
+# stdout: a line a PATH, `yes` or `no`. A PATH that is not there is a `yes`: that it is missing is told elsewhere.
 #   read     all that is in it can be read; a PATH that is a symlink is followed
 #   replace  all that is in it is his, and so is the .relay-backup beside it; he may write to its directory, or make it.
 #            For DEPLOYMENT itself, first: he may write to it, and what restores have left in it is his

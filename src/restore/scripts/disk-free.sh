@@ -1,5 +1,5 @@
 # How much room there is, and how much of it each path takes. Changes nothing.
-# Arguments: PATH...; one that is not there counts as its nearest ancestor, and takes nothing.
+# Arguments: PATH... A PATH that is not there takes nothing; its room is that of its nearest ancestor.
 # stdout: a record a PATH: `room FREE USED`, in KiB; FREE for us on its file system, - where that is not known.
 # include remote/lib/prelude.sh
 # include remote/lib/talk.sh

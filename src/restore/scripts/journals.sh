@@ -83,7 +83,7 @@ journals_status() {
   done
 }
 
-# journals_asked [ID...]: the journal that is loaded is one of these, or any where there is none.
+# journals_asked [ID...]: whether the loaded journal is one of these. Without an ID every journal is.
 journals_asked() {
   [ $# -gt 0 ] || return 0
   for journals_id; do
@@ -167,7 +167,7 @@ journals_discard() {
     journal_load "$journals_one" && [ "$state" = closed ] || continue
     journals_asked "$@" || continue
     if journal_is_cutover && [ "${epoch:-0}" -ge "$journals_last" ]; then
-      # It says which of two servers serves, and on the one that was moved away what ran: nothing else does.
+      # Its journal stays. Nothing else says which of the two servers serves, and which services ran on the other one.
       [ "$migration" = to ] && journals_has_aside || continue
       journal_add discarded && journals_remove_aside
       continue

@@ -9,14 +9,14 @@
 #   stop-writers    stops those that run and are not data services
 #   stop            stops the services that run; `user` lines name processes that still use unit N
 #   swap            the old aside, the new in its place
-#   switch          in a server that runs: the old aside, the new in its place; with its data services started again, or
-#                   never stopped
-#   make            of a migration: makes the containers of all that starts, where there is none yet, and starts none
+#   switch          what was loaded into a server that runs: renames the old aside, and the new into its place. Its data
+#                   services run: they were started again, or never stopped
+#   make            in a migration: makes the missing containers of all services that will start, and starts none
 #   start-data, start-rest
-#                   starts those that ran before; in a migration all of them
-#   check-running   fails when one that was started does not run, or has died in between
-#   check-stopped   fails when one that was stopped runs again
-#   keep            of a migration: the script's end does not undo it any more
+#                   starts the data services, or the others, that ran before; a migration starts all of them
+#   check-running   fails when a service that was started does not run, or has died in between
+#   check-stopped   fails when a service that was stopped runs again
+#   keep            in a migration: from here on the script's end does not undo it
 #   commit          the new data stays, FROM stays stopped; ends the script
 #   rollback        ends the script like any other end before the commit: a restore that has not stopped anything
 #                   leaves nothing, any other is undone by restore/scripts/lib/undo.sh

@@ -1,6 +1,7 @@
 # Settles a restore whose script is gone, by its journal, under a lease.
 # Arguments: DEPLOYMENT ID rollback|finish [COUNT]
-#   rollback  undoes it, or goes on with undoing it, whatever becomes of the lease; one that was done is undone too
+#   rollback  undoes the restore, or goes on with undoing it, also when the lease is lost. A restore that was done is
+#             undone, too
 #   finish    the new data is in place: starts what ran before, and keeps it
 # stdin: COUNT lines `secret` (restore/scripts/lib/load.sh).
 # stdout: lines `note TEXT`, then `ok rollback HOW`, `ok finish`, or `failed COMMAND REASON`.

@@ -12,8 +12,8 @@ export interface SettleOptions extends WorkPlace {
 }
 
 /**
- * Undoes a restore from its journal, or goes on with undoing it; one that was done is undone too, unless a later one
- * has replaced the same data. May be repeated. Throws LockedError while the restore's own script still runs, and
+ * Undoes a restore from its journal, or goes on with undoing it. A restore that was done is undone, too, unless a later
+ * restore has replaced the same data. May be repeated. Throws LockedError while the restore's own script still runs, and
  * RemoteError when it was refused.
  */
 export async function rollbackRestore(host: RemoteHost, options: SettleOptions): Promise<UndoResult> {

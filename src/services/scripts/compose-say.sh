@@ -25,7 +25,7 @@ shift
 # See compose_tool in services/scripts/lib/compose.sh.
 export SETUPTOOLS_USE_DISTUTILS=stdlib
 
-# say_find_tool: in $say_tool; without one that is all there is to be said.
+# say_find_tool: puts into $say_tool what Compose is called here. Without Compose the script says so, and ends.
 say_find_tool() {
   [ -z "$say_tool" ] || return 0
   if $docker_time docker compose version >/dev/null 2>&1; then

@@ -7,4 +7,6 @@ export interface FilesSourceConfig extends SourceConfig {
   readonly paths: readonly string[]
   /** Patterns in the syntax of `.gitignore` (path-filter.ts). */
   readonly exclude: readonly string[]
+  /** SQLite databases are read as any file, also those that do not hold still. */
+  readonly sqlite?: 'asFiles'
 }

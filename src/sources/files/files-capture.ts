@@ -11,7 +11,8 @@ import type {
   CaptureOutcome,
   Changes,
 } from '../contract.ts'
-import { count, vanishedSource } from '../tree/failures.ts'
+import { count, someNames, vanishedSource } from '../tree/failures.ts'
+import { copiedDatabases, copiesGone } from './copied-databases.ts'
 import { Databases } from './databases.ts'
 import { movedDatabases, type MovedDatabases } from './moved-databases.ts'
 import type { CaptureParts } from './capture-parts.ts'
@@ -26,6 +27,9 @@ import { tellFound } from './tell-found.ts'
 
 /** The part that holds the files which changed while they were read, read once more. */
 export const REREAD = 'reread'
+
+/** The part that holds databases as SQLite itself has copied them. */
+const COPIES = 'copies'
 
 /** How often a database that does not hold still is read again. */
 const MOST_READINGS = 3
@@ -43,6 +47,8 @@ export class FilesCapture implements Capture {
   /** The part that holds a member which was read more than twice. */
   readonly #readLast = new Map<string, string>()
   readonly #databases: Databases
+  /** Members that came as SQLite copied them; latin1. */
+  readonly #copied = new Set<string>()
   readonly #leftOut: LeftOut
   /** Members, in latin1. */
   readonly #unreadable: Set<string>
@@ -75,12 +81,14 @@ export class FilesCapture implements Capture {
         main.report = report
       },
     )
-    const first = this.#finished(main.report)
-    await this.#checkRoots(first)
-    const lost = this.#lostTails(first)
+    const read = this.#finished(main.report)
+    await this.#checkRoots(read)
+    const tails = this.#lostTails(read)
     for (const { path } of this.#changes?.tails ?? []) this.#databases.addTail(path.toString('latin1'))
     const known = new Set(this.#databases.names)
-    const moved = await this.#moved([...known], first)
+    const moved = yield* this.#copyMoved(await this.#moved([...known], read))
+    const first = { ...read, changed: read.changed.filter((name) => !this.#copied.has(name)) }
+    const lost = tails.filter((name) => !this.#copied.has(name))
     if (first.changed.length + lost.length + moved.files.length === 0) {
       await this.#tell(first, [])
       return
@@ -120,7 +128,7 @@ export class FilesCapture implements Capture {
     second: PassReport,
   ): AsyncGenerator<CaptureArchive, MovedDatabases> {
     let before = REREAD
-    let moved = await this.#moved(names, second)
+    let moved = yield* this.#copyMoved(await this.#moved(names, second))
     for (let round = 2; round <= MOST_READINGS && moved.names.length > 0; round += 1) {
       const part = `${REREAD}-${round}`
       this.#context.step(`reading ${count(moved.names.length, 'database')} again that did not hold still`)
@@ -148,6 +156,56 @@ export class FilesCapture implements Capture {
     return moved
   }
 
+  /** Sends databases that do not hold still as SQLite itself copies them; gives those that it can't copy. */
+  async *#copyMoved(moved: MovedDatabases): AsyncGenerator<CaptureArchive, MovedDatabases> {
+    if (this.#config.sqlite !== undefined || this.#context.probe.access === 'sftp') return moved
+    const names = moved.names.filter((name) => this.#tally.withLinks([name])?.length === 1)
+    if (names.length === 0) return moved
+    this.#context.step(`copying ${count(names.length, 'database')} that did not hold still`)
+    const parts = new Set([...moved.files, ...moved.gone])
+    const logsOf = (name: string) =>
+      this.#databases.partsOf(name).filter((part) => part !== name && parts.has(part))
+    await using copied = await copiedDatabases(this.#context, this.#roots, names, logsOf)
+    if (copied === undefined) return moved
+    const { copies, packer, members } = copied
+    const part = this.#copied.size === 0 ? COPIES : `${COPIES}-2`
+    const done: { report?: PassReport } = {}
+    const archive = this.#archive(
+      part,
+      await packer.again(members),
+      (entry) => this.#tally.replace(entry),
+      (report) => {
+        done.report = report
+      },
+      packer,
+    )
+    yield {
+      ...archive,
+      finish: async () => {
+        await archive.finish().catch(async (error: unknown) => {
+          // When the server has lost us, that the copies are gone is only what follows of it.
+          await copies.release()
+          throw error
+        })
+        await copies.release()
+      },
+    }
+    const { vanished, unreadable } = this.#finished(done.report)
+    if (vanished.length + unreadable.length > 0) throw copiesGone()
+    for (const name of members) {
+      for (const earlier of ['', REREAD]) this.#amendments.set(`${earlier}\0${name}`, { replacedBy: part })
+      this.#readLast.set(name, part)
+      this.#copied.add(name)
+    }
+    this.#context.note?.({
+      code: 'databases-copied',
+      message: `${count(copied.names.length, 'SQLite database')} copied as of one moment, since it is written to: ${someNames(copied.names)}`,
+    })
+    const left = moved.names.filter((name) => !copied.names.includes(name))
+    const isLeft = (file: string) => left.some((name) => this.#databases.partsOf(name).includes(file))
+    return { names: left, files: moved.files.filter(isLeft), gone: moved.gone.filter(isLeft) }
+  }
+
   #moved(names: readonly string[], { changed }: PassReport): Promise<MovedDatabases> {
     if (this.#parts.isPrivate === true) return Promise.resolve({ names: [], files: [], gone: [] })
     return movedDatabases(this.#context, this.#roots, { databases: this.#databases, names, changed })
@@ -166,6 +224,7 @@ export class FilesCapture implements Capture {
       facts: this.#tally.facts(),
       warnings: this.#warnings,
       amendments: this.#amendments,
+      unsettled: this.#copied,
       absolutePrefixes: this.#roots
         .filter((root) => root.base === 'root')
         .map((root) => Buffer.from(root.name).toString('latin1')),
@@ -185,10 +244,11 @@ export class FilesCapture implements Capture {
     pass: Pass,
     entry: (entry: ReadEntry) => void,
     done: (report: PassReport) => void,
+    packer = this.#packer,
   ): CaptureArchive {
     this.#pass = pass
-    const { concatenated } = this.#packer
-    const { compression = this.#packer.compression } = pass
+    const { concatenated } = packer
+    const { compression = packer.compression } = pass
     return {
       part,
       format: 'tar',
@@ -286,7 +346,7 @@ export class FilesCapture implements Capture {
 
   async #tell(report: PassReport, torn: readonly string[], databases: readonly string[] = []): Promise<void> {
     const unreadable = [...new Set([...this.#unreadable, ...this.#leftOut.unreadable])]
-    const found = { report, torn, databases, unreadable }
+    const found = { report, torn, databases, unreadable, known: this.#databases.names.length }
     this.#warnings.push(...(await tellFound(this.#context, this.#config, this.#parts, found)))
   }
 }

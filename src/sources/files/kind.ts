@@ -40,6 +40,10 @@ function config(): KindConfig<FilesSourceConfig> {
       .optional()
       .describe('Several directories or files, instead of `path`.'),
     exclude: excludePatterns(),
+    sqlite: z
+      .literal('asFiles')
+      .optional()
+      .describe('SQLite databases that are written to are not copied by SQLite, but read as any file.'),
   }
   return {
     description: 'Files and directories.',
@@ -63,11 +67,12 @@ function config(): KindConfig<FilesSourceConfig> {
         typeof text === 'string' ? [{ path: ['paths', index], text }] : [],
       ),
     ],
-    normalise: ({ path = '', paths, exclude }: z.output<z.ZodObject<typeof shape>>, common) => ({
+    normalise: ({ path = '', paths, exclude, sqlite }: z.output<z.ZodObject<typeof shape>>, common) => ({
       ...common,
       kind: 'files',
       paths: (paths ?? [path]).map(normaliseRemotePath),
       exclude: exclude ?? [],
+      ...(sqlite === undefined ? {} : { sqlite }),
     }),
   }
 }

@@ -12,6 +12,8 @@ export interface Found {
   readonly torn: readonly string[]
   /** Databases that never held still. */
   readonly databases: readonly string[]
+  /** How many databases there are. */
+  readonly known: number
   readonly unreadable: readonly string[]
 }
 
@@ -20,7 +22,7 @@ export async function tellFound(
   context: CaptureContext,
   config: FilesSourceConfig,
   parts: CaptureParts,
-  { report, torn, databases, unreadable }: Found,
+  { report, torn, databases, known, unreadable }: Found,
 ): Promise<readonly SnapshotWarning[]> {
   const warnings: SnapshotWarning[] = []
   const warn = (code: string, names: readonly string[], message: string, next?: string): void => {
@@ -63,6 +65,13 @@ export async function tellFound(
     `${count(databases.length, 'database')} was written to each time it was read, and may not open`,
     `Have what writes there hold still while it is read: quiesce: { pause: [SERVICE] } for the source ${config.name}.`,
   )
+  if (config.sqlite === 'asFiles' && known > 0) {
+    context.notice({
+      code: 'databases-as-files',
+      message: `${count(known, 'SQLite database')} read as any file: one that is written to meanwhile is torn`,
+      next: `Take \`sqlite: asFiles\` out of ${config.name}, so that SQLite copies it.`,
+    })
+  }
   warn('file-vanished', vanished, `${count(vanished.length, 'file')} vanished before being read`)
   const skipped = [...new Set([...sockets, ...report.sockets])]
   warn('socket-skipped', skipped, `${count(skipped.length, 'socket')} left out: nothing of them can be kept`)
@@ -99,7 +108,7 @@ export async function tellFound(
 /** Paths of the source that are not there. */
 export function missingNotice(
   missing: readonly string[],
-  { name }: FilesSourceConfig,
+  { name }: Pick<FilesSourceConfig, 'name'>,
 ): { readonly code: string; readonly message: string; readonly next: string } {
   return {
     code: PATH_MISSING,

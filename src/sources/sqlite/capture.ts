@@ -1,5 +1,6 @@
 import type { FilesSourceConfig } from '../files/config.ts'
 import { captureFiles } from '../files/capture.ts'
+import { missingNotice } from '../files/tell-found.ts'
 import { TORN, type SnapshotWarning } from '../../model/snapshot.ts'
 import { printable } from '../../model/path-bytes.ts'
 import type { Capture, CaptureArchive, CaptureContext, CaptureOutcome, PullContext } from '../contract.ts'
@@ -8,7 +9,7 @@ import { inspectPaths, pathOf } from '../tree/resolve.ts'
 import type { SqliteSourceConfig } from './config.ts'
 import { copyDatabases, type Copies } from './copies.ts'
 import type { SqliteDatabaseFacts, SqliteFacts } from './facts.ts'
-import { findDatabases, missingNotice, type FoundDatabase, type FoundDatabases } from './find.ts'
+import { findDatabases, type FoundDatabase, type FoundDatabases } from './find.ts'
 import { readFacts, type ReadFacts } from './read-facts.ts'
 
 /** What SQLite needs together with a database. */

@@ -6,7 +6,8 @@ import { decodeText, encodeField, fieldLine, fieldsOf } from '../../model/talk.t
 import type { Lease } from '../../remote/contract.ts'
 import type { CaptureContext } from '../contract.ts'
 import { pathOf, readAccess } from '../tree/resolve.ts'
-import { realPath, type FoundDatabase } from './find.ts'
+import type { Root } from '../tree/roots.ts'
+import { realPath } from './find.ts'
 
 /** The exit status of a script that lost its lease (`remote/scripts/lib/lease.sh`). */
 const LEASE_LOST = 91
@@ -32,7 +33,9 @@ export interface NoCopies {
  */
 export async function copyDatabases(
   context: CaptureContext,
-  databases: readonly FoundDatabase[],
+  databases: readonly Root[],
+  /** What the archive holds empty, since it is in the copies. */
+  logs: readonly Root[] = [],
 ): Promise<Copies | NoCopies> {
   const { host, probe, privilege, signal } = context
   const lease = await host.lease(
@@ -52,16 +55,23 @@ export async function copyDatabases(
   const bytes: number[] = []
   for (const database of databases) {
     context.step(`copying ${printable(pathOf(database))}`)
-    lease.send(
-      fieldLine('copy', encodeField(database.name), encodeField(realPath(database, probe.deployment))),
-    )
+    lease.send(recordOf('copy', database, probe.deployment))
     const said = await answer(lease, signal)
     if (said[0] === 'copied') bytes.push(Number(said[1]))
     else if (said[1] === 'space' || said[1] === 'home') return { reason: noCopy(said) }
     else throw failure(context, database, said[1], said[2] ?? '')
   }
+  for (const log of logs) {
+    lease.send(recordOf('empty', log, probe.deployment))
+    const said = await answer(lease, signal)
+    if (said[0] !== 'copied') return { reason: noCopy(said) }
+  }
   started.move()
   return new LeasedCopies(lease, decodeText(placed[1]), bytes)
+}
+
+function recordOf(word: string, root: Root, deployment: string | undefined): string {
+  return fieldLine(word, encodeField(root.name), encodeField(realPath(root, deployment)))
 }
 
 class LeasedCopies implements Copies {
@@ -109,7 +119,7 @@ function noCopy([, code, text]: readonly string[]): string {
 
 function failure(
   context: CaptureContext,
-  database: FoundDatabase,
+  database: Root,
   code: string | undefined,
   text: string,
 ): RelayError {

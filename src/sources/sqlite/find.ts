@@ -1,8 +1,6 @@
 import { SourceError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
-import { PATH_MISSING } from '../../model/snapshot.ts'
 import type { CaptureContext } from '../contract.ts'
-import { count, someNames } from '../tree/failures.ts'
 import { commandFailed, pathOf, readAccess, resolveRoots } from '../tree/resolve.ts'
 import type { Root } from '../tree/roots.ts'
 import type { SqliteSourceConfig } from './config.ts'
@@ -59,22 +57,22 @@ function realOf({ link }: Root): string {
   return link!.real.toString('utf8')
 }
 
+/** Those of some files that are databases, and what can copy them. */
+export async function databasesAmong(
+  context: CaptureContext,
+  files: readonly Root[],
+): Promise<Pick<FoundDatabases, 'tool'> & { readonly databases: readonly Root[] }> {
+  const { tool, records } = await ask(
+    context,
+    files.flatMap((file) => ['file', pathOf(file), '-']),
+  )
+  return { tool, databases: files.filter((_file, at) => records[at]?.startsWith('file database ')) }
+}
+
 /** Where a database really lies, absolute. */
 export function realPath(root: Root, deployment: string | undefined): string {
   if (root.link !== undefined) return realOf(root)
   return root.base === 'root' ? `/${root.name}` : `${deployment ?? ''}/${root.name}`
-}
-
-/** Tells that configured paths are not there. */
-export function missingNotice(
-  missing: readonly string[],
-  { name }: SqliteSourceConfig,
-): { readonly code: string; readonly message: string; readonly next: string } {
-  return {
-    code: PATH_MISSING,
-    message: `${count(missing.length, 'path')} of the source not there: ${someNames(missing)}`,
-    next: `Correct the paths of ${name} in the config, or make what is missing on the server.`,
-  }
 }
 
 async function search(context: CaptureContext, { patterns }: SqliteSourceConfig): Promise<string[]> {

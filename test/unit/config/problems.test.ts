@@ -252,7 +252,7 @@ describe('sources', () => {
     ],
     [
       '{ a: { kind: files, path: x, hush: { pause: [y] } } }',
-      ['….a.hush: unknown key (Known keys here: kind, path, paths, exclude, quiesce, retention)'],
+      ['….a.hush: unknown key (Known keys here: kind, path, paths, exclude, sqlite, quiesce, retention)'],
     ],
     [
       '{ A: { kind: files, path: x } }',

@@ -23,7 +23,7 @@ boot_id() {
 
 # mark_own: what names the shell that calls it, in $mark; fails when that can't be told.
 mark_own() {
-  # $$ is the script's first shell, which is not the one that works.
+  # $$ would be the script's first shell. The work is done by a subshell of it, and its pid is what PPID says here.
   mark=$(exec sh -c 'echo $PPID')
   process_start "$mark" || return 1
   mark=$mark.$started.$(boot_id)

@@ -1,7 +1,6 @@
-# The journal of a restore: what is to be put in place, and how far it has come; also that
-# of quiesced services (services/scripts/lib/quiesce.sh),
-# which has no units. Every line is on the disk before
-# the step it names is taken, and ends with a field `.`: one that was cut off by a crash is none.
+# The journal of a restore says what is to be put in place, and how far the restore has come. Quiesced services
+# (services/scripts/lib/quiesce.sh) have a journal of the same form, without units. Every line is on the disk before the
+# step that it names is taken. A line ends with a field `.`; a line without it was cut off by a crash, and does not count.
 #
 #   journal 1 ID SECONDS         the first line; seconds since the epoch
 #   unit N KIND TARGET STAGED ASIDE
@@ -19,6 +18,8 @@
 #   container-settled ID         its restart policy is back
 #   hold KIND MARK               services are quiesced, by stop or pause; by which process (remote/scripts/lib/lock.sh)
 #   paused NAME ID               a container of the service NAME, that ran; it is paused from here on
+#   making NAME                  of a service that has no container: some are made ahead of its start
+#   making-networks              the Compose project has no network either; what makes the containers makes them
 #   begun                        stopping, running NAME (one a service that ran), writers-stopped, stopped, swapping
 #   made N COUNT                 that many missing ancestors of the target are made
 #   out N INODE OWNER MODE       the old is moved aside; - when there was none
@@ -40,10 +41,11 @@
 # _inode, _owner, _mode, _phase, _emptied (the old was all moved out), _placed; _written;
 # carry_N_member, _patterns, _names;
 # $manager, manager_1 ..., $service_data, $service_rest, $service_before (names parted by spaces),
-# $service_containers (NAME=ID=POLICY each), $service_settled (ids), $service_reopened, $service_paused (NAME=ID each);
+# $service_containers (NAME=ID=POLICY each), $service_settled (ids), $service_reopened, $service_paused (NAME=ID each),
+# $service_making (names), $service_making_networks (yes or no);
 # $loads (their number), load_N_target, _new, _old, _failed, _script, _args, _phase, _had, _placed;
-# $quiesce_kind, $quiesce_mark; $discarded (yes or no); $migration, $migration_host, $service_launched (those that a migration starts, whatever
-# ran before).
+# $quiesce_kind, $quiesce_mark; $discarded (yes or no); $migration, $migration_host, $service_launched (the services that a
+# migration starts, whether they ran before or not).
 # include restore/lib/base.sh
 
 journal_reset() {
@@ -51,6 +53,7 @@ journal_reset() {
   manager=none manager_1=- manager_2=- manager_3=-
   service_data='' service_rest='' service_before=''
   service_containers='' service_settled='' service_reopened=no service_paused=''
+  service_making='' service_making_networks=no
   quiesce_kind='' quiesce_mark=''
   migration='' migration_host='' service_launched='' discarded=no
   stuck='' refused='' journal_cut=no
@@ -87,7 +90,7 @@ journal_load() {
   valid_id "$id"
 }
 
-# take_unit N: N is a number of a unit that is known.
+# known_unit N: N is the number of a unit that the journal has.
 known_unit() {
   case $1 in
     '' | *[!0-9]* | ??????*) return 1 ;;
@@ -95,7 +98,7 @@ known_unit() {
   [ "$1" -ge 1 ] && [ "$1" -le "$units" ]
 }
 
-# known_load N: N is a number of a load that is known.
+# known_load N: N is the number of a load that the journal has.
 known_load() {
   case $1 in
     '' | *[!0-9]* | ??????*) return 1 ;;
@@ -110,8 +113,8 @@ safe_name() {
   esac
 }
 
-# journal_take LINE: keeps in memory what a line says, those of the client too. What can't be is remembered in
-# $refused.
+# journal_take LINE: keeps in memory what a line says, whether it comes from the journal or from the client. A line that
+# can't be understood goes to $refused.
 journal_take() {
   taken=${1#"$newline"}
   set -f
@@ -211,6 +214,8 @@ journal_take() {
       safe_name "${2-}" && safe_name "${3-}" && safe_name "${4-}" &&
         service_containers="$service_containers $2=$3=$4"
       ;;
+    making) safe_name "${2-}" && service_making="$service_making $2" ;;
+    making-networks) service_making_networks=yes ;;
     hold) quiesce_kind=${2-} quiesce_mark=${3-} ;;
     paused) safe_name "${2-}" && safe_name "${3-}" && service_paused="$service_paused $2=$3" ;;
     container-settled) safe_name "${2-}" && service_settled="$service_settled $2" ;;
@@ -250,8 +255,8 @@ journal_take() {
   return 0
 }
 
-# journal_is_cutover: the loaded one is a side of a migration that hands over, and was done or is not settled: what
-# such a migration followed on this server is history.
+# journal_is_cutover: whether the loaded journal is a side of a migration that hands over, and that was done or is not
+# settled yet. What happened on this server before such a migration is history.
 journal_is_cutover() {
   case $migration in
     from | to) [ "$state" != closed ] || [ "$how" = 'done' ] ;;
@@ -260,9 +265,9 @@ journal_is_cutover() {
 }
 
 # unit_load N: $kind, $target, $staged, $aside, $home, $old_inode, $old_owner,
-# $old_mode, $phase, $emptied, $placed, $made of a unit, and
-# $marks, where its carried names are marked, $parent_time, which has the time of its target's parent, and $swap_time and
-# $undo_time, which have those when the new was in its place and when the old was back; $written.
+# $old_mode, $phase, $emptied, $placed, $made and $written of a unit, and the paths of four files beside the journal: $marks
+# has its carried names; the time of $parent_time is that of the target's parent, $swap_time was written when the new was in
+# its place, and $undo_time when the old was back.
 unit_load() {
   eval "kind=\$unit_${1}_kind target=\$unit_${1}_target staged=\$unit_${1}_staged aside=\$unit_${1}_aside \
     home=\$unit_${1}_home old_inode=\$unit_${1}_inode phase=\$unit_${1}_phase emptied=\$unit_${1}_emptied \
@@ -300,7 +305,7 @@ homes() {
   done | sort -u
 }
 
-# remove_staging: what was unpacked and not put in place. The journal, the marks and what was noted for later stay.
+# remove_staging: removes what was unpacked and not put in place. The journal, the marks and the notes for later stay.
 remove_staging() {
   for leftover in "${journal%/*}"/* "${journal%/*}"/.[!.]* "${journal%/*}"/..?*; do
     case ${leftover##*/} in

@@ -24,7 +24,7 @@ any_moved() { any_unit phase ''; }
 # any_replaced: something was there before, of any unit.
 any_replaced() { any_unit inode -; }
 
-# Puts what a unit has at its target out of the way.
+# set_failed: moves what lies at the unit's target out of the way.
 set_failed() {
   parent "$target"
   unused "$failed"
@@ -126,8 +126,8 @@ undo_children() {
   case $phase in
     out | undo-in) ;;
     *)
-      # Once all of the old is out, whatever is there is new. Without a line in the journal the next attempt
-      # could take the old that is back for the new.
+      # All of the old is out, so whatever is at the target now is new. The journal must say that it leaves: a later
+      # attempt could otherwise take the old data, when that is back, for the new.
       journal_add undo-out "$1" || return 1
       unused "$failed"
       undo_failed=$unused
@@ -165,7 +165,7 @@ undo_unit() {
       journal_add undone "$1"
       ;;
   esac
-  # Directories that were made for it; one that somebody uses stays.
+  # The directories that the restore has made above the target go. rmdir leaves one that has something in it.
   parent "$target"
   while [ "$made" -gt 0 ]; do
     rmdir -- "$parent" 2>/dev/null || break
@@ -285,7 +285,7 @@ undo_restore() {
   fi
   if any_moved; then
     undo_stop
-    # There is nobody to ask, and the old data must come back.
+    # Nobody could be asked here what to do about those who use it, and the old data must come back.
     undo_users
     [ -z "$undo_using" ] ||
       note "still used, so what is written there goes on in what is set aside: $(printf '%s\n' "$undo_using" | users_names)"
@@ -302,6 +302,7 @@ undo_restore() {
     undo_stuck
     return 1
   }
+  svc_unmake
   if ! journal_add closed rolled-back; then
     undo_stuck
     return 1

@@ -2,8 +2,8 @@
 # see it through a mount of their own (containers). Without root, only one's own processes can be looked into.
 # include restore/lib/base.sh
 
-# The first reads what `ls` says of the links of all processes: lines `N PID` for target N, and `space PID` for a process
-# with mounts of its own. ls must write a line break in a name as `?`, or names could pass for lines of its own: with -q it
+# users_links, an awk program, reads what `ls` says of the links of all processes. It prints `N PID` for a process that uses
+# target N, and `space PID` for a process with mounts of its own. ls must write a line break in a name as `?`, or names could pass for lines of its own: with -q it
 # does, where it knows -q, and busybox does by itself. So whatever is not printable ASCII is compared as `?`, however many
 # there are in a row, and users_sure looks at what is found for a target that has one.
 users_links='
@@ -114,8 +114,8 @@ users() {
   done
 }
 
-# users_settled TRIES PATH...: as users, but for what is just ending, and containers that start elsewhere and have our mounts
-# in sight until they have their own: those are gone when looked at again.
+# users_settled TRIES PATH...: as users, without those who are gone a moment later: processes that are just ending, and
+# containers that start elsewhere and see our mounts until they have their own.
 users_settled() {
   users_tries=$1
   shift

@@ -67,20 +67,36 @@ svc_compose_renew() {
   compose_tool || return 1
   compose_anew='' compose_forced=
   for compose_one; do
-    if compose_left_over "${compose_one%=*}"; then
+    if compose_must_force "$compose_one"; then
       compose_forced="$compose_forced $compose_one"
     else
       compose_anew="$compose_anew $compose_one"
     fi
   done
   # shellcheck disable=SC2086
-  { [ -z "$compose_anew" ] || compose_up '' $compose_anew; } &&
-    { [ -z "$compose_forced" ] || compose_up --force-recreate $compose_forced; }
+  { [ -z "$compose_anew" ] || compose_up --no-start $compose_anew; } &&
+    { [ -z "$compose_forced" ] || compose_up '--no-start --force-recreate' $compose_forced; }
 }
 
-# compose_up FLAG NAME=N...: makes N containers of each.
+svc_compose_launch() {
+  compose_tool && compose_up '--detach --no-recreate' "$@"
+}
+
+# Version 2 labels a container with `db:service_healthy:true,queue:service_started:false`. Version 1 does not, and
+# knows what it waits for when it starts containers itself.
+svc_compose_needs() {
+  svc_ask docker ps --all --filter "label=com.docker.compose.project=$manager_1" \
+    --filter label=com.docker.compose.oneoff=False \
+    --format '{{.Label "com.docker.compose.service"}} {{.Label "com.docker.compose.depends_on"}}' |
+    awk 'NF == 2 && !seen[$1]++ {
+      n = split($2, all, ",")
+      for (i = 1; i <= n; i++) if (split(all[i], one, ":") > 1 && one[2] == "service_healthy") print $1, one[1]
+    }'
+}
+
+# compose_up FLAGS NAME=N...: N containers of each, by one call.
 compose_up() {
-  compose_flag=$1
+  compose_flags=$1
   shift
   compose_services=$*
   set -f
@@ -89,7 +105,8 @@ compose_up() {
   set -- $manager_2
   unset IFS
   set +f
-  set -- "$@" up --no-start --no-build --no-deps $compose_flag
+  # shellcheck disable=SC2086
+  set -- "$@" up $compose_flags --no-build --no-deps
   # Compose makes as many as the file says; what was scaled by hand keeps its number.
   for compose_one in $compose_services; do
     [ "${compose_one#*=}" -le 1 ] || set -- "$@" --scale "$compose_one"
@@ -113,8 +130,15 @@ compose_stand() {
   done
 }
 
-# compose_left_over NAME: a migration finds it stopped and without a restart policy, which is how one that was undone
-# or moved away leaves it. Only the Compose file knows the policy, and `up` alone does not compare it.
+# compose_must_force NAME=N: `up` alone would keep its containers, and they are not what is to start.
+compose_must_force() {
+  case " $(printf '%s' "$containers_lost" | tr '\n' ' ') " in *" $1 "*) return 0 ;; esac
+  compose_left_over "${1%=*}"
+}
+
+# compose_left_over NAME: in a migration, whether the service's container is stopped and has no restart policy. An earlier
+# migration leaves it like that when it is undone, or when it moves the app away. Only the Compose file knows the policy
+# then, and `up` alone does not compare policies.
 compose_left_over() {
   [ -n "$migration" ] || return 1
   case " $service_before " in *" $1 "*) return 1 ;; esac

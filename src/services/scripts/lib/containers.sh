@@ -2,6 +2,8 @@
 #     svc_MANAGER_ids NAME         the ids of a service's containers, in whatever state, one a line
 #     svc_MANAGER_pairs NAME...    lines `NAME ID`, the same of several services
 #     svc_MANAGER_renew NAME=N...  makes N containers of each service anew, and starts none; fails with $why
+#     svc_MANAGER_launch NAME=N... starts those that were made anew, in the order of their dependence; fails with $why
+#     svc_MANAGER_needs            lines `NAME DEPENDENCY`: NAME starts once DEPENDENCY is healthy
 # Stopped means stopped, after a reboot or a restart of the engine too: the restart policy is `no` until
 # containers_settle. The journal knows the containers that ran and their policies, so that just those start again.
 
@@ -41,7 +43,7 @@ containers_survey() {
   # shellcheck disable=SC2046
   containers_facts=$( (svc_job 60 docker inspect --type container --format "$containers_format" -- \
     $(printf '%s\n' "$containers_pairs" | sed 's/.* //')) 2>&1) ||
-    # What went in between is none any more.
+    # A container that was removed since the list was made is no failure.
     case $(printf '%s\n' "$containers_facts" | grep -v -e '^[0-9a-f]\{64\} ' -e '^$' | grep -v -i 'no such container') in
       ?*)
         plain "$containers_facts"
@@ -149,7 +151,7 @@ containers_may_stop() {
   esac
 }
 
-# containers_suspend ID STATUS ...: one that runs is recorded before its restart policy goes.
+# containers_suspend ID STATUS ...: writes a container that runs into the journal before its restart policy is taken away.
 containers_suspend() {
   case $2 in running | restarting) ;; *) return 0 ;; esac
   containers_going="$containers_going $containers_name=$1"
@@ -317,8 +319,17 @@ containers_health() {
 
 # containers_start NAME...: in this order, and waits until they run and are healthy.
 containers_start() {
-  containers_make "$@" || return 1
-  for containers_name; do containers_start_one "$containers_name" || return 1; done
+  containers_make "$@" && containers_rejoin "$@" || return 1
+  containers_ahead=
+  for containers_name; do
+    containers_need "$containers_name"
+    for containers_before in $containers_needs; do
+      containers_launch && containers_wait "$containers_before" || return 1
+    done
+    containers_is_made "$containers_name" || containers_launch || return 1
+    containers_start_one "$containers_name" || return 1
+  done
+  containers_launch || return 1
   for containers_name; do containers_wait "$containers_name" || return 1; done
 }
 
@@ -327,7 +338,7 @@ containers_start() {
 containers_make() {
   containers_new=
   for containers_name; do
-    case " $containers_made " in *" $containers_name "*) continue ;; esac
+    ! containers_is_made "$containers_name" || continue
     containers_list "$containers_name" || return 1
     containers_renew=no
     # What runs by a Compose file or .env that has changed since must be made anew. Undoing what has not been
@@ -351,36 +362,165 @@ containers_make() {
   done
   [ -n "$containers_new" ] || return 0
   # shellcheck disable=SC2086
-  "svc_${manager}_renew" $containers_new || return 1
-  for containers_one in $containers_new; do containers_made="$containers_made ${containers_one%=*}"; done
+  containers_renew $containers_new
 }
-# Services that were made anew by this script, and need it no more.
+
+# containers_renew NAME=N...: makes them, and remembers so.
+containers_renew() {
+  "svc_${manager}_renew" "$@" || return 1
+  for containers_each; do
+    containers_is_made "${containers_each%=*}" || containers_made="$containers_made $containers_each"
+  done
+  containers_asked_needs=no
+}
+# Services that were made anew by this script, and need it no more: NAME=N each.
 containers_made=
 
-# containers_make_missing NAME...: makes those that have no container at all, so that nothing of theirs goes.
+# containers_is_made NAME: by this script, in $containers_one.
+containers_is_made() {
+  for containers_one in $containers_made; do
+    [ "${containers_one%=*}" != "$1" ] || return 0
+  done
+  return 1
+}
+
+# containers_rejoin NAME...: makes those anew that share a namespace or the volumes of a container that is gone, mostly
+# because it was made anew. They may be shared in their turn.
+containers_rejoin() {
+  [ -n "$containers_made" ] || return 0
+  for containers_round; do
+    containers_find_lost "$@" || return 1
+    [ -n "$containers_lost" ] || return 0
+    # shellcheck disable=SC2086
+    containers_renew $containers_lost || return 1
+  done
+}
+
+# containers_find_lost NAME...: those of them, as NAME=N, in $containers_lost; fails with $why.
+containers_find_lost() {
+  containers_lost='' containers_all=
+  containers_pairs=$("svc_${manager}_pairs" "$@") && containers_all=$(containers_asked docker ps --all --quiet --no-trunc) || {
+    why="Docker can't be asked about $*: $containers_pairs $containers_all"
+    return 1
+  }
+  [ -n "$containers_pairs" ] || return 0
+  # shellcheck disable=SC2046
+  containers_facts=$(svc_ask docker inspect --type container --format "$containers_shared" -- \
+    $(printf '%s\n' "$containers_pairs" | sed 's/.* //'))
+  containers_lost=$(printf '%s\n' "$containers_all" '' "$containers_pairs" '' "$containers_facts" | awk '
+    NF == 0 { part++; next }
+    !part { there[$1] = 1; next }
+    part == 1 { name[$2] = $1; count[$1]++; next }
+    {
+      for (i = 2; i <= NF; i++) {
+        sub(/^container:/, "", $i)
+        sub(/:[a-zA-Z,]*$/, "", $i)
+        if (length($i) == 64 && $i !~ /[^0-9a-f]/ && !($i in there)) lost[name[$1]] = 1
+      }
+    }
+    END { for (one in lost) print one "=" count[one] }')
+}
+containers_lost=
+containers_shared='{{.Id}} {{.HostConfig.NetworkMode}} {{.HostConfig.IpcMode}} {{.HostConfig.PidMode}}'\
+'{{range .HostConfig.VolumesFrom}} {{.}}{{end}}'
+
+# containers_make_missing NAME...: makes those that have no container at all, so that nothing of theirs goes. The journal
+# knows them before, and whether what makes them has made no network yet, for containers_unmake.
 containers_make_missing() {
   containers_bare=
   for containers_name; do
     containers_list "$containers_name" || return 1
     [ -n "$containers_ids" ] || containers_bare="$containers_bare $containers_name"
   done
+  [ -n "$containers_bare" ] || return 0
+  if [ "$manager" = compose ] && containers_nets=$(containers_networks) && [ -z "$containers_nets" ]; then
+    journal_add making-networks || return 1
+  fi
+  for containers_name in $containers_bare; do journal_add making "$containers_name" || return 1; done
   # shellcheck disable=SC2086
-  [ -z "$containers_bare" ] || containers_make $containers_bare
+  containers_make $containers_bare
 }
 
-# containers_start_one NAME: starts what runs of it, and makes that before where it must.
+# containers_networks: the ids of those of the Compose project.
+containers_networks() {
+  containers_asked docker network ls --quiet --no-trunc --filter "label=com.docker.compose.project=$manager_1"
+}
+
+# containers_unmake: removes what containers_make_missing has made and never ran, with the volumes that have no name, and
+# the networks when no container of the project is left. Notes what stays.
+containers_unmake() {
+  [ -n "$service_making" ] || return 0
+  containers_unmade=
+  # shellcheck disable=SC2086
+  if containers_survey $service_making; then
+    for containers_name in $service_making; do containers_rows "$containers_name" containers_see_unmade; done
+    # shellcheck disable=SC2086
+    [ -z "$containers_unmade" ] || svc_do docker rm --volumes -- $containers_unmade || note "containers that were made ahead stay: $why"
+  else
+    note "containers that were made ahead may stay: $why"
+  fi
+  [ "$service_making_networks" = yes ] &&
+    [ -z "$(containers_asked docker ps --all --quiet --filter "label=com.docker.compose.project=$manager_1")" ] || return 0
+  containers_nets=$(containers_networks) || containers_nets=
+  for containers_one in $containers_nets; do
+    svc_do docker network rm "$containers_one" || note "a network that was made ahead stays: $why"
+  done
+}
+
+# One whose start failed is `created` again, or still.
+containers_see_unmade() {
+  [ "$2" != created ] || containers_unmade="$containers_unmade $1"
+}
+
+# containers_start_one NAME: starts what runs of it, and makes that before where it must. What was made anew is started
+# by containers_launch, all at once.
 containers_start_one() {
   containers_make "$1" || return 1
-  case " $containers_made " in
-    *" $1 "*)
-      containers_list "$1" || return 1
-      containers_recorded=$containers_ids
-      ;;
-    *) containers_known "$1" || { containers_list "$1" && containers_recorded=$containers_ids; } || return 1 ;;
-  esac
+  containers_begun="$containers_begun $1"
+  if containers_is_made "$1"; then
+    containers_ahead="$containers_ahead $containers_one"
+    return 0
+  fi
+  containers_known "$1" || { containers_list "$1" && containers_recorded=$containers_ids; } || return 1
   # shellcheck disable=SC2086
   svc_do docker start -- $containers_recorded
 }
+# Services that this script has started.
+containers_begun=
+
+# containers_launch: what is made, and is to start. Only what has made a container knows all that belongs to its first
+# start: secrets that are copied into it, hooks behind it.
+containers_launch() {
+  [ -n "$containers_ahead" ] || return 0
+  containers_batch=$containers_ahead
+  containers_ahead=
+  # shellcheck disable=SC2086
+  "svc_${manager}_launch" $containers_batch
+}
+containers_ahead=
+
+# containers_begin NAME: starts it, when those are healthy that must be, or have turned out not to be: what ran runs again.
+containers_begin() {
+  containers_need "$1"
+  for containers_before in $containers_needs; do containers_wait "$containers_before" || :; done
+  containers_make "$1" && containers_rejoin "$1" && containers_start_one "$1" && containers_launch
+}
+
+# containers_need NAME: the services that this script has started and that must be healthy before it starts, in
+# $containers_needs.
+containers_need() {
+  containers_needs=
+  [ "$svc_leased" = yes ] || return 0
+  if [ "$containers_asked_needs" = no ]; then
+    containers_need_table=$("svc_${manager}_needs")
+    containers_asked_needs=yes
+  fi
+  for containers_before in $(printf '%s\n' "$containers_need_table" | awk -v name="$1" '$1 == name { print $2 }'); do
+    case " $svc_healthy " in *" $containers_before "*) continue ;; esac
+    case " $containers_begun " in *" $containers_before "*) containers_needs="$containers_needs $containers_before" ;; esac
+  done
+}
+containers_asked_needs=no
 
 # containers_wait NAME: until its containers have started, and the healthchecks they have are green. Docker itself
 # sets the time: a container is `starting` until so many checks have failed. While undoing nobody waits.

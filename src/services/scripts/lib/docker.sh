@@ -21,6 +21,10 @@ svc_docker_renew() {
   return 1
 }
 
+# Nothing is ever made, and no label names a dependence.
+svc_docker_launch() { :; }
+svc_docker_needs() { :; }
+
 svc_docker_running() { containers_running "$@"; }
 svc_docker_stop() { containers_stop "$@"; }
 svc_docker_start() { containers_start "$@"; }

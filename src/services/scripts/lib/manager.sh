@@ -1,4 +1,4 @@
-# Services, whatever manages them. A manager is a file lib/services-MANAGER.sh with
+# Services, whatever manages them. A manager is a file services/scripts/lib/MANAGER.sh with
 #     svc_MANAGER_running NAME...   prints those that run, or would come up by themselves; one a line. Fails when that
 #                                   can't be found out, and prints the reason instead
 #     svc_MANAGER_stop NAME...      stops them; does not fail for one that is stopped already
@@ -38,6 +38,13 @@ svc_make() {
   esac
 }
 
+# svc_unmake: what svc_make has made and nothing has started goes again.
+svc_unmake() {
+  case $manager in
+    docker | compose) containers_unmake ;;
+  esac
+}
+
 # svc_look NAME...: those of them that run, in $svc_up; fails with $why when that can't be found out.
 svc_look() {
   svc_up=$(svc_running "$@") && return 0
@@ -65,7 +72,7 @@ svc_stop_begun() {
 # svc_begin NAME: starts all of it that was stopped, and does not wait until it is well.
 svc_begin() {
   case $manager in
-    docker | compose) ! containers_known "$1" || containers_start_one "$1" ;;
+    docker | compose) ! containers_known "$1" || containers_begin "$1" ;;
     *) svc_start "$1" ;;
   esac
 }
@@ -89,9 +96,9 @@ containers_asks=no
 # Those whose own checks were seen to pass since they were started.
 svc_healthy=
 
-# svc_prepare: finds out what a command can be wrapped in. setsid: it can be ended with all that it started.
-# timeout: one that hangs does not keep the old data away for ever. env: a daemon that it starts ignores no signal
-# that this shell ignores.
+# svc_prepare: finds out which of three tools the server has. svc_do and its kin run every command through them.
+# setsid: the command can be ended together with all that it has started. timeout: a command that hangs does not keep the
+# old data away for ever. env: this shell ignores signals, and a daemon that the command starts must not ignore them, too.
 svc_prepare() {
   if setsid true 2>/dev/null; then svc_session=setsid; fi
   if timeout -k 10 5 true 2>/dev/null; then svc_timeout='timeout -k 10'; fi

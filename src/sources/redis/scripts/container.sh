@@ -5,7 +5,7 @@
 # told: it may hold passwords.
 #   start JSON               path and arguments of its command line, and the directory where it starts
 #   file NAME, text LINES    a config file
-#   unreadable NAME          one that is not there, or no file
+#   unreadable NAME          a config file that is not there, or is no file
 # include remote/lib/prelude.sh
 # include remote/lib/talk.sh
 
@@ -17,7 +17,7 @@ told=$(docker inspect --type container --format \
 tell start "$told"
 
 for file; do
-  # Of a container in whatever state, whatever is or is not in its image; a link is followed there.
+  # docker cp reads from a container in any state, needs no program of its image, and -L follows a link in there.
   if docker cp -L "$container:$file" - 2>/dev/null >/dev/null; then
     tell file "$file"
     tell text "$(docker cp -L "$container:$file" - 2>/dev/null | tar -x -O -f - 2>/dev/null |

@@ -4,9 +4,10 @@
 #   ID is made by the client
 # stdin: records
 #   copy MEMBER PATH     MEMBER is what the copy is to be called; PATH is absolute. Both are encoded
+#   empty MEMBER PATH    an empty file instead of a log: what is in it is in the copy
 # stdout: records
 #   tree PATH            once; the copies will be there, by their members
-#   copied BYTES         the answer to each copy
+#   copied BYTES         the answer to each
 #   failed CODE TEXT     instead; CODE: home, tool, space, absent, locked, copy. Nothing more is copied
 # include remote/lib/prelude.sh
 # include remote/lib/lease.sh
@@ -104,14 +105,19 @@ copy_one() {
       *) failed copy "${said:-the copy is empty}" ;;
     esac
   fi
+  place_copy "$1" "$2"
+}
+
+# place_copy MEMBER ORIGINAL: what lies in work/copy gets its place.
+place_copy() {
   copy=$copies/tree/$1
   why=$(mkdir -p -- "${copy%/*}" 2>&1) && why=$(mv -- "$copies/work/copy" "$copy" 2>&1) || failed home "$why"
   # As the original, as far as we may.
   cp --attributes-only --preserve=mode,ownership,timestamps,xattr -- "$2" "$copy" 2>/dev/null || {
-    chown -- "$(stat -L -c %u:%g -- "$2")" "$copy" 2>/dev/null
-    chmod -- "$(stat -L -c %a -- "$2")" "$copy"
+    chown -- "$(stat -L -c %u:%g -- "$2" 2>/dev/null)" "$copy"
+    chmod -- "$(stat -L -c %a -- "$2" 2>/dev/null)" "$copy"
     touch -r "$2" -- "$copy"
-  }
+  } 2>/dev/null
   say copied "$(stat -c %s -- "$copy")"
 }
 
@@ -128,11 +134,18 @@ work() {
     set -- $line
     unset IFS
     set +f
-    [ "$1" = copy ] || continue
+    what=$1
     decode "$2"
     member=$decoded
     decode "$3"
-    copy_one "$member" "$decoded"
+    case $what in
+      copy) copy_one "$member" "$decoded" ;;
+      empty)
+        rm -f -- "$copies"/work/*
+        : >"$copies/work/copy"
+        place_copy "$member" "$decoded"
+        ;;
+    esac
   done
 }
 

@@ -1,8 +1,8 @@
 # Redis's password for the one command that needs it. Whatever else a script starts does not have it in its environment,
 # and nobody has it in the arguments.
 
-# auth_run PASSWORD LIMIT COMMAND [ARG...]: runs COMMAND with PASSWORD in REDISCLI_AUTH; an empty one is none. LIMIT is
-# what runs it in turn (`timeout 30`), or empty. The password goes through a pipe to a shell that becomes COMMAND, so
+# auth_run PASSWORD LIMIT COMMAND [ARG...]: runs COMMAND with PASSWORD in REDISCLI_AUTH. An empty PASSWORD means that there
+# is none. LIMIT is a command that runs COMMAND (`timeout 30`), or empty. The password goes through a pipe to a shell that becomes COMMAND, so
 # that LIMIT does not have it either.
 auth_run() {
   auth_password=$1 auth_limit=$2

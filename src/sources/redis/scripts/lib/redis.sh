@@ -9,9 +9,10 @@ unset REDISCLI_AUTH
 # redis_line: the next line of what the client says, in $line. A leased script has one of its own.
 redis_line() { IFS= read -r line || line=; }
 
-# redis_open HOST PORT USER TLS CONTAINER: which server is meant. HOST is `unix:PATH` for a socket, whose PORT does not
-# matter. An empty USER is the default one. CONTAINER is the id of one that runs, and HOST is as seen from inside; empty
-# for the server itself; `none` when there is nothing to be asked.
+# redis_open HOST PORT USER TLS CONTAINER: says which Redis the other functions speak to. HOST is `unix:PATH` for a socket, whose PORT does not
+# matter. An empty USER is the default one. CONTAINER is the id of the container
+# that Redis runs in, and HOST is then as seen from inside it; CONTAINER is empty for a Redis on the server itself, and `none`
+# when no Redis is to be asked.
 # TLS is `no`, or lines: `yes`, then those that apply of `ca FILE`, `cert FILE`, `key FILE`, `sni NAME`, `insecure`.
 # What the client says, first: the password, a line, empty for none; then for each FILE that is `-` its lines and an
 # empty one, in the order ca, cert, key.
@@ -48,7 +49,8 @@ redis_pem() {
   while redis_line && [ -n "$line" ]; do redis_text=$redis_text$line$newline; done
 }
 
-# redis_cli ARG...: redis-cli where Redis is. Without a password of ours, one that the container has for it stays.
+# redis_cli ARG...: runs redis-cli where Redis is. Where the config names no password, a REDISCLI_AUTH that the container
+# has in its environment counts.
 redis_cli() {
   if [ -n "$redis_container" ]; then
     [ -z "$redis_password" ] || set -- -e REDISCLI_AUTH "$redis_container" redis-cli "$@"
