@@ -49,7 +49,7 @@ export async function prune(
         )
   const warnings = await accessFindings(config.vault, process.getuid?.())
   return {
-    exitCode: pruneExitCode(hosts, dryRun),
+    exitCode: pruneExitCode(hosts),
     text: [
       ...warnings.map(
         ({ message, next }) => `warning: ${message}${next === undefined ? '' : `\nNext: ${next}`}\n`,
@@ -97,13 +97,11 @@ async function namesOf(vault: Vault, args: readonly string[]): Promise<string[]>
   return names
 }
 
-function pruneExitCode(hosts: readonly PrunedHost[], dryRun: boolean): ExitCode {
+function pruneExitCode(hosts: readonly PrunedHost[]): ExitCode {
   if (hosts.length > 0 && hosts.every((one) => 'error' in one && one.error instanceof LockedError)) {
     return ExitCode.locked
   }
-  const good = hosts.filter(
-    (one) => 'rotation' in one && (dryRun || one.rotation.paused === undefined),
-  ).length
+  const good = hosts.filter((one) => 'rotation' in one && one.rotation.paused === undefined).length
   if (good === hosts.length) return ExitCode.done
   return good === 0 ? ExitCode.failed : ExitCode.partial
 }

@@ -20,6 +20,7 @@ export interface KeyDescription {
 }
 
 export async function describeKey(key: Key, file: string, now: Date): Promise<KeyDescription> {
+  // OpenPGP.js throws for a key that can't encrypt, and for one that is revoked: `usable` tells that.
   const encryptionKey = await key.getEncryptionKey(undefined, now).catch(() => undefined)
   const expires = await key.getExpirationTime().catch(() => null)
   return {

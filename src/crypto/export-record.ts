@@ -37,6 +37,7 @@ export async function exportWarning(
   const records = await read(env)
   const due = fingerprints.filter((each) => records[each] === undefined)
   if (due.length === 0) return undefined
+  // It is told once more the next time.
   await update(env, due, { warned: new Date().toISOString() }).catch(() => {})
   return `No copy of the identity ${due.join(', ')} was exported yet: without it these backups can't be opened`
 }

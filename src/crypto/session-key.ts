@@ -54,6 +54,7 @@ export async function openSessionKeys(
     const keys = await decryptSessionKeys({ message, ...openers })
     return keys.map(({ data, algorithm }) => ({ data, algorithm: algorithm ?? '' }))
   } catch {
+    // OpenPGP.js says the same of a key that is not asked for and of packets that do not open with it.
     throw wrongKey(
       notOurs,
       message.getEncryptionKeyIDs().map((id) => id.toHex().toUpperCase()),

@@ -65,6 +65,7 @@ export class Destination implements AsyncDisposable {
 
   /** Whether something that is no directory lies at a path, or a directory where none is meant. */
   async isTaken(relative: Buffer, type: 'directory' | 'other'): Promise<boolean> {
+    // What can't be looked at fails when something is put there.
     const found = await lstat(this.#at(relative)).catch(() => undefined)
     return found !== undefined && !(type === 'directory' && found.isDirectory())
   }
@@ -105,6 +106,7 @@ export class Destination implements AsyncDisposable {
     this.#staged += 1
     const path = join(this.#staging, String(this.#staged))
     await symlink(target, path)
+    // Not every file system has times of links.
     await lutimes(path, mtime, mtime).catch(() => undefined)
     await this.#place(path, relative)
   }
@@ -138,6 +140,7 @@ export class Destination implements AsyncDisposable {
     }
     await this.#around(relative)
     const path = this.#at(relative)
+    // Where this fails the rename fails, too.
     const there = await lstat(path).catch(() => undefined)
     if (there?.isDirectory() === true || (there !== undefined && !this.#overwrite)) throw inTheWay(relative)
     if (this.#overwrite) await rename(staged, path)

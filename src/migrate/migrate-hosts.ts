@@ -6,6 +6,7 @@ import type { MigrationPlan, MigrationReport } from '../model/migration-report.t
 import { lookAtSources } from '../pull/look-at-sources.ts'
 import { namesToProbe } from '../pull/select-sources.ts'
 import { outcomeOf, withRun, type Ended } from '../runs/run.ts'
+import { tellHosts, type HostEnd } from '../runs/tell-hosts.ts'
 import { visit, type Visit } from '../runs/visit.ts'
 import type { ServerServices } from '../model/server-services.ts'
 import { cutOver } from './cutover.ts'
@@ -40,12 +41,23 @@ export async function migrateHosts(
   dependencies: MigrateDependencies,
   signal: AbortSignal,
 ): Promise<MigrationReport> {
-  const { from, to, dryRun } = request
+  const { from, to } = request
   const { pull } = dependencies.restore
   if (from.name === to.name) {
     throw new UsageError(`${to.name} can't be moved to itself`, { next: 'Name two hosts of the config.' })
   }
-  for (const { name } of [from, to]) pull.reporter.event({ type: 'host-started', host: name })
+  const told = { reporter: pull.reporter, ends: true }
+  const tellEnd = ({ outcome, error }: MigrationReport): HostEnd => error ?? outcome
+  return await tellHosts([from.name, to.name], told, tellEnd, () => inBothRuns(request, dependencies, signal))
+}
+
+async function inBothRuns(
+  request: MigrationRequest,
+  dependencies: MigrateDependencies,
+  signal: AbortSignal,
+): Promise<MigrationReport> {
+  const { from, to, dryRun } = request
+  const { pull } = dependencies.restore
   const common = { operation: 'migrate', locks: true, dryRun } as const
   return await withRun({ ...common, host: from }, pull, signal, (fromRun) => {
     const told = { ...pull, reporter: fromRun.reporter }

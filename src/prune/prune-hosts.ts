@@ -56,8 +56,7 @@ async function pruneHost(
       else dependencies.reporter.event(event)
     },
   }
-  // What is planned is no secret while another run holds the lock.
-  const request = { operation: 'prune', host: { name }, locks: !dryRun, dryRun } as const
+  const request = { operation: 'prune', host: { name }, locks: true, dryRun } as const
   try {
     const rotation = await withRun(request, { ...dependencies, reporter }, signal, async (run) => {
       const result = await rotate(host, options, dependencies, run)
@@ -90,5 +89,5 @@ async function rotate(
       await vault.acceptRotation(lock, 'prune --accept', started)
     await vault.acceptLoss(lock, 'prune --accept', started)
   }
-  return await rotateHost(vault, lock, host, started, { dryRun })
+  return await rotateHost(vault, lock, host, started, { dryRun, accept })
 }

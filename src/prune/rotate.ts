@@ -44,13 +44,15 @@ export async function rotateHost(
   lock: HostLock | undefined,
   host: RotatedHost,
   now: Date,
-  { dryRun }: { readonly dryRun: boolean },
+  { dryRun, accept = false }: { readonly dryRun: boolean; readonly accept?: boolean },
 ): Promise<RotationOutcome> {
   const snapshots = await vault.snapshots(host.name, { retired: true })
   const plan = await planRotation(vault, host, snapshots, now)
-  const paused = await vault.rotationPaused(host.name)
+  // A dry run writes no acceptance down, and goes on as the run that has done so.
+  const accepted = dryRun && accept
+  const paused = accepted ? undefined : await vault.rotationPaused(host.name)
   if (paused !== undefined) return waiting(plan, snapshots, host, paused)
-  const [contradiction] = await vault.contradictions(host.name)
+  const [contradiction] = accepted ? [] : await vault.contradictions(host.name)
   if (contradiction !== undefined) {
     const why = `the vault was set back, or something was taken away from it: ${contradiction.message}`
     return waiting(plan, snapshots, host, why)

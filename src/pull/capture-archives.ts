@@ -198,6 +198,7 @@ async function withMissing(
   { vault }: PullDependencies,
 ): Promise<unknown> {
   if (!(error instanceof VaultError) || error.code !== 'disk-full') return error
+  // The full disk is told without an estimate, then.
   const snapshots = await vault.snapshots(context.host.name).catch(() => [])
   const last = snapshots
     .flatMap(({ manifest }) => manifest.sources)

@@ -22,6 +22,7 @@ import { serverVersions, versionsUnknown } from './server-versions.ts'
 import { namesToProbe, selectSources, type SourceSelection } from './select-sources.ts'
 import { setBackFinding } from './set-back.ts'
 import { heldBytes } from '../sources/held-bytes.ts'
+import { tellHosts, type HostEnd } from '../runs/tell-hosts.ts'
 import { findShrinkage, type Shrinkage } from './shrinkage.ts'
 
 type Ended = Omit<HostPullReport, 'host' | 'duration'>
@@ -38,16 +39,14 @@ export async function pullHost(
 ): Promise<HostPullReport> {
   const { reporter, now } = dependencies
   const started = now()
-  reporter.event({ type: 'host-started', host: host.name })
-  const ended = await withRun({ operation: 'pull', host, locks: true }, dependencies, stop, async (run) => {
-    const result = await pullUnderLock(host, options, { ...dependencies, reporter: run.reporter }, run)
-    return { result, end: endOf(result) }
-  }).catch((error: RelayError): Ended => ({ outcome: outcomeOf(error), sources: [], error }))
-  const report = { host: host.name, ...ended, duration: now().getTime() - started.getTime() }
-  if (report.error !== undefined)
-    reporter.event({ type: 'host-failed', host: host.name, error: report.error })
-  else reporter.event({ type: 'host-finished', host: host.name, message: report.snapshot ?? report.outcome })
-  return report
+  const tellEnd = ({ error, snapshot, outcome }: Ended): HostEnd => error ?? snapshot ?? outcome
+  const ended = await tellHosts([host.name], { reporter }, tellEnd, () =>
+    withRun({ operation: 'pull', host, locks: true }, dependencies, stop, async (run) => {
+      const result = await pullUnderLock(host, options, { ...dependencies, reporter: run.reporter }, run)
+      return { result, end: endOf(result) }
+    }).catch((error: RelayError): Ended => ({ outcome: outcomeOf(error), sources: [], error })),
+  )
+  return { host: host.name, ...ended, duration: now().getTime() - started.getTime() }
 }
 
 async function pullUnderLock(

@@ -41,13 +41,21 @@ export interface RekeyDependencies {
 }
 
 /**
- * Looks at what a change of keys would do: opens each session key, and changes nothing. Needs no lock.
+ * Looks at what a change of keys would do: opens each session key, and changes nothing. Takes no lock, and ends where
+ * another run holds it.
  */
 export async function planRekeying(host: string, dependencies: RekeyDependencies): Promise<RekeyedHost> {
-  return await eachSnapshot(host, dependencies, async (snapshot, files) => {
-    const { heads, left } = await newHeads(snapshot, files, dependencies)
-    return { done: new Set(heads.map(({ file }) => file)), left }
-  })
+  const request = { operation: 'rekey', host: { name: host }, locks: true, dryRun: true } as const
+  return await orError(host, () =>
+    withRun(request, dependencies, dependencies.signal, async ({ signal, reporter }) => {
+      const told = { ...dependencies, signal, reporter }
+      const result = await eachSnapshot(host, told, async (snapshot, files) => {
+        const { heads, left } = await newHeads(snapshot, files, told)
+        return { done: new Set(heads.map(({ file }) => file)), left }
+      })
+      return { result, end: { outcome: outcomeOf(result), error: result.error } }
+    }),
+  )
 }
 
 /**
@@ -57,12 +65,18 @@ export async function planRekeying(host: string, dependencies: RekeyDependencies
  */
 export async function rekeyHost(host: string, dependencies: RekeyDependencies): Promise<RekeyedHost> {
   const request = { operation: 'rekey', host: { name: host }, locks: true } as const
-  try {
-    return await withRun(request, dependencies, dependencies.signal, async ({ lock, signal, reporter }) => {
+  return await orError(host, () =>
+    withRun(request, dependencies, dependencies.signal, async ({ lock, signal, reporter }) => {
       if (lock === undefined) throw new Error('the lock is not held')
       const result = await rekeyLocked(lock, { ...dependencies, signal, reporter })
       return { result, end: { outcome: outcomeOf(result), error: result.error } }
-    })
+    }),
+  )
+}
+
+async function orError(host: string, work: () => Promise<RekeyedHost>): Promise<RekeyedHost> {
+  try {
+    return await work()
   } catch (error) {
     if (!(error instanceof RelayError)) throw error
     return { host, files: 0, bytes: 0, snapshots: 0, current: 0, left: [], error }

@@ -66,7 +66,13 @@ export type ProgressEvent =
       readonly error: RelayError
     }
   | { readonly type: 'host-finished'; readonly host: string; readonly message: string }
-  | { readonly type: 'host-failed'; readonly host: string; readonly error: RelayError }
+  | {
+      readonly type: 'host-failed'
+      readonly host: string
+      readonly error: RelayError
+      /** The command ends with this, and tells it itself. */
+      readonly ends?: true
+    }
   | ({ readonly type: 'warning' } & Notice)
   | ({ readonly type: 'note' } & Notice)
 

@@ -69,7 +69,7 @@ function quietLines(event: ProgressEvent): readonly string[] {
     case 'source-failed':
       return [failedLine(place(event), event.error)]
     case 'host-failed':
-      return [failedLine(place(event), event.error)]
+      return event.ends ? [] : [failedLine(place(event), event.error)]
     default:
       return []
   }

@@ -1,6 +1,7 @@
 import { InterruptedError } from '../errors.ts'
 import type { RestoreReport } from '../model/restore-report.ts'
 import { outcomeOf, withRun, type Ended, type Run } from '../runs/run.ts'
+import { tellHosts, type HostEnd } from '../runs/tell-hosts.ts'
 import { visit } from '../runs/visit.ts'
 import { openLog, type RestoreResult } from './restore-run.ts'
 import type { RestoreDependencies } from './dependencies.ts'
@@ -25,11 +26,14 @@ export async function restoreHost(
 ): Promise<RestoreReport> {
   const { host, dryRun } = request
   const { pull } = dependencies
-  pull.reporter.event({ type: 'host-started', host: host.name })
-  return await withRun({ operation: 'restore', host, locks: true, dryRun }, pull, signal, async (run) => {
-    const result = await restoreInRun(request, dependencies, run)
-    return { result, end: endOf(result) }
-  })
+  const told = { reporter: pull.reporter, ends: true }
+  const tellEnd = ({ outcome, error }: RestoreReport): HostEnd => error ?? outcome
+  return await tellHosts([host.name], told, tellEnd, () =>
+    withRun({ operation: 'restore', host, locks: true, dryRun }, pull, signal, async (run) => {
+      const result = await restoreInRun(request, dependencies, run)
+      return { result, end: endOf(result) }
+    }),
+  )
 }
 
 /**

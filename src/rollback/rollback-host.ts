@@ -24,6 +24,7 @@ import {
 import type { MigrationRole } from '../restore/server/driver.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
 import { withRun, type Ended } from '../runs/run.ts'
+import { tellHosts, type HostEnd } from '../runs/tell-hosts.ts'
 import { visit, type Visit } from '../runs/visit.ts'
 import { restoreContext } from '../restore/preflight.ts'
 import { kindOf } from '../sources/registry.ts'
@@ -72,12 +73,16 @@ export async function rollbackHost(
 ): Promise<RollbackReport> {
   const { host } = request
   // The server's own lock keeps it and a restore apart.
-  return await withRun({ operation: 'rollback', host, locks: false }, dependencies, signal, async (run) => {
-    const looksFor = { shellFor: 'rollback', settles: true }
-    await using place = await visit(host, looksFor, dependencies, run.signal)
-    const result = await settle(request, place, { ...dependencies, reporter: run.reporter })
-    return { result, end: endOf(result) }
-  })
+  const told = { reporter: dependencies.reporter, ends: true }
+  const tellEnd = (result: RollbackReport): HostEnd => endOf(result).outcome
+  return await tellHosts([host.name], told, tellEnd, () =>
+    withRun({ operation: 'rollback', host, locks: false }, dependencies, signal, async (run) => {
+      const looksFor = { shellFor: 'rollback', settles: true }
+      await using place = await visit(host, looksFor, dependencies, run.signal)
+      const result = await settle(request, place, { ...dependencies, reporter: run.reporter })
+      return { result, end: endOf(result) }
+    }),
+  )
 }
 
 async function settle(

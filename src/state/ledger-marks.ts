@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { VaultError } from '../errors.ts'
 import { stateDirectory } from './directory.ts'
 
 /** How far a ledger had come: the hash of its last line, and how many there were. */
@@ -18,7 +19,8 @@ interface Place {
 
 /**
  * Marks of ledgers, kept outside of their vaults, so that a vault that was set back as a whole is noticed: files of
- * mode 0600 under `$XDG_STATE_HOME/relay-backup/ledgers`. A file that can't be read counts as no mark.
+ * mode 0600 under `$XDG_STATE_HOME/relay-backup/ledgers`. A file that is not there or makes no sense is no mark. Throws
+ * VaultError `marks-unreadable` for one that can't be read: without it nobody would notice.
  */
 export function openLedgerMarks(env: NodeJS.ProcessEnv): {
   recall(place: Place): Promise<Mark | undefined>
@@ -32,12 +34,16 @@ export function openLedgerMarks(env: NodeJS.ProcessEnv): {
   const fileOf = (place: Place): string => join(directoryOf(place), `${encodeURIComponent(place.host)}.json`)
   return {
     hosts: async (place) => {
-      const names = await readdir(directoryOf(place)).catch(() => [])
+      const directory = directoryOf(place)
+      const names = (await unlessMissing(directory, readdir(directory))) ?? []
       return names.flatMap((name) => (name.endsWith('.json') ? decodeURIComponent(name.slice(0, -5)) : []))
     },
     recall: async (place) => {
+      const file = fileOf(place)
+      const text = await unlessMissing(file, readFile(file, 'utf8'))
+      if (text === undefined) return undefined
       try {
-        const mark = JSON.parse(await readFile(fileOf(place), 'utf8')) as Partial<Mark> | null
+        const mark = JSON.parse(text) as Partial<Mark> | null
         const isMark = typeof mark?.lines === 'number' && typeof mark.hash === 'string'
         return isMark ? (mark as Mark) : undefined
       } catch {
@@ -56,5 +62,20 @@ export function openLedgerMarks(env: NodeJS.ProcessEnv): {
         throw error
       }
     },
+  }
+}
+
+/** What was read; undefined where there is nothing. */
+async function unlessMissing<T>(path: string, reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT') return undefined
+    const message = `What this computer remembers of the vault can't be read (${code ?? 'unknown error'}: ${path}), so nobody knows whether the vault was set back`
+    throw new VaultError('marks-unreadable', message, {
+      next: `Make it readable for you: ls -ld ${path}`,
+      cause,
+    })
   }
 }

@@ -133,6 +133,7 @@ async function readHead(path: string): Promise<Head | undefined> {
 async function sweep(path: string, keep: string | undefined): Promise<void> {
   const directory = dirname(path)
   const prefix = `${basename(path)}.`
+  // What is left over does no harm.
   const names = await readdir(directory).catch(() => [])
   for (const name of names) {
     if (name.startsWith(prefix) && name !== keep) await rm(join(directory, name), { force: true })

@@ -58,6 +58,7 @@ export async function endLostRuns(hostDir: string, at: Date): Promise<void> {
   const tryLock = await loadTryLock()
   for (const name of names) {
     const file = join(hostDir, name)
+    // It has ended meanwhile, or belongs to a user whose next run says so.
     const handle = await openRegular(file, 'append').catch(() => undefined)
     if (handle === undefined) continue
     try {

@@ -138,6 +138,7 @@ async function append(file: string, entry: LedgerEntry): Promise<void> {
     await handle.sync()
     if (end === 0) await syncDirectory(dirname(file))
   } catch (error) {
+    // A piece of a line that stays is marked as torn by the next line.
     await handle.truncate(end).catch(() => undefined)
     throw error
   }

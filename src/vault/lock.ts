@@ -89,8 +89,10 @@ export class HeldLock implements HostLock {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#held) return
+    // The mark of the ledger stays where it was then: an older one is right as well. The lock must be given back.
     await this.beforeRelease?.().catch(() => undefined)
     this.#held = false
+    // Who reads the note of a lock that nobody holds takes no notice of it.
     await this.#handle.truncate(0).catch(() => undefined)
     await this.#handle.close()
   }

@@ -53,6 +53,7 @@ export async function syncedBy(
  */
 export async function placeFindings(vault: string): Promise<Finding[]> {
   const there = await nearest(vault)
+  // A directory that can't be listed shows no sign of a service; what uses the vault says that it can't be read.
   const service = await syncedBy(there, (directory) => readdir(directory).catch(() => []))
   const found: Finding[] = []
   if (service !== undefined)

@@ -28,6 +28,9 @@ test('a lost archive holds rotation up; given up by its id it takes no place of 
   expect(paused.stdout).toContain(step)
   expect(await world.snapshots()).toHaveLength(3)
 
+  expect((await world.cli('prune', 'prod', '--dry-run')).code).toBe(1)
+  expect((await world.cli('prune', 'prod')).code).toBe(1)
+
   // A slip of the keyboard gives up nothing.
   const slip = await world.cli('prune', 'prod', '--accept-loss', good)
   expect(slip.code).toBe(1)

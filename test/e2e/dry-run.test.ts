@@ -39,7 +39,7 @@ async function expectSameEnd(
   const dry = await world.cli(...args, '--dry-run')
   expectClearFailure(dry, expected)
   expect(await everything()).toEqual(before)
-  const run = await world.cli(...args, ...(args[0] === 'pull' ? [] : ['--yes']))
+  const run = await world.cli(...args, ...(['pull', 'prune'].includes(args[0] ?? '') ? [] : ['--yes']))
   expectClearFailure(run, expected)
 }
 
@@ -78,6 +78,7 @@ describe('a dry run ends as the run would, when', () => {
       ['pull', 'prod'],
       ['restore', '--host', 'prod'],
       ['migrate', 'prod', 'new'],
+      ['prune', 'prod'],
     ])
       await expectSameEnd(args, locked)
   })
@@ -142,6 +143,11 @@ describe('a dry run ends as the run would, when', () => {
     await world.writeConfig()
     const args = ['restore', '--host', 'new', '--from', 'prod', '--source', 'data']
     await expectSameEnd(args, { code: 1, says: /can't be replaced/, next: /./ })
+    const told = await world.cli(...args, '--dry-run', '--json')
+    const events = told.stderr.split('\n').filter((line) => line.includes('"host-failed"'))
+    expect(events.map((line) => JSON.parse(line) as unknown)).toMatchObject([{ host: 'new', ends: true }])
+    const quiet = await world.cli(...args, '--yes', '--quiet')
+    expect(`${quiet.stdout}${quiet.stderr}`.match(/can't be replaced/g)).toHaveLength(1)
   })
 
   test('an archive is damaged', async () => {

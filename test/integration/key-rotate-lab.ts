@@ -14,6 +14,7 @@ import type { HostLock, PendingSnapshot, Snapshot, Vault } from '../../src/vault
 import { openVault } from '../../src/vault/open-vault.ts'
 import { fakeManifest, fakeSource, never } from '../unit/vault/fixtures.ts'
 import { Gpg } from './crypto-gpg.ts'
+import { mountTmpfs } from '../lab/tmpfs.ts'
 import { commandContext } from '../lab/command-context.ts'
 
 export const MONDAY = new Date('2025-11-17T02:00:00Z')
@@ -31,10 +32,13 @@ export interface KeyLab extends AsyncDisposable {
   writeConfig(encryption: string): Promise<void>
 }
 
-export async function keyLab(): Promise<KeyLab> {
+/** With a size the vault lies on a disk of its own, `disk` in the lab's directory; that needs root. */
+export async function keyLab(disk?: string): Promise<KeyLab> {
   const stack = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'rotate-'))
   stack.defer(() => rm(directory, { recursive: true, force: true }))
+  if (disk !== undefined) stack.use(await mountTmpfs(join(directory, 'disk'), disk))
+  const vault = disk === undefined ? 'vault' : 'disk/vault'
   const person = async (name: string) => {
     const gpg = stack.use(await Gpg.create())
     const fingerprint = await gpg.makeKey(name)
@@ -52,12 +56,12 @@ export async function keyLab(): Promise<KeyLab> {
     new: after.gpg,
     oldFingerprint: before.fingerprint,
     newFingerprint: after.fingerprint,
-    vault: await openVault(join(directory, 'vault')),
+    vault: await openVault(join(directory, vault)),
     context: commandContext(config, directory),
     writeConfig: (encryption) =>
       writeFile(
         config,
-        `version: 1\nvault: vault\nencryption: ${encryption}\nhosts:\n  prod: { ssh: u@127.0.0.1:1, deployment: ~/app }\n`,
+        `version: 1\nvault: ${vault}\nencryption: ${encryption}\nhosts:\n  prod: { ssh: u@127.0.0.1:1, deployment: ~/app }\n`,
       ),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -214,6 +214,7 @@ test('a run holds the lock: exit 5; a vault that can not be written to stays as 
   {
     await using _lock = await lab.vault.lock('prod')
     expect((await keyRotate(lab.context, [], { yes: true })).exitCode).toBe(5)
+    expect((await keyRotate(lab.context, [], { dryRun: true })).exitCode).toBe(5)
   }
   await expect(keyRotate(lab.context, [], {})).rejects.toMatchObject({ code: 'usage' })
   await lab.writeConfig('{ passphrase: { env: NOTHING } }')
@@ -221,6 +222,35 @@ test('a run holds the lock: exit 5; a vault that can not be written to stays as 
     message: 'The config encrypts with a passphrase, which has no recipients to change',
   })
 })
+
+// Only root may mount.
+test.skipIf(process.getuid?.() !== 0)(
+  'on a disk that fills up every file is as before or as after, nothing half made stays, and with room the next run finishes',
+  async () => {
+    await using lab = await keyLab('1m')
+    await make(lab, 2, toOld(lab))
+    const ballast = join(lab.directory, 'disk/ballast')
+    await writeFile(ballast, Buffer.alloc(2 * 1024 * 1024)).catch((error: unknown) => {
+      expect(error).toMatchObject({ code: 'ENOSPC' })
+    })
+    const { size } = await stat(ballast)
+    // Each file takes a page of 4 KiB, so do the directory and the ledger's next line at times.
+    for (const room of [0, 1, 2, 3, 4]) {
+      await truncate(ballast, size - room * 4096)
+      const { exitCode, json } = await keyRotate(lab.context, [], { yes: true })
+      const where = `with ${room} pages`
+      expect(exitCode, where).not.toBe(0)
+      expect(json, where).toMatchObject({ hosts: [{ error: { code: 'disk-full' } }] })
+      for (const file of await filesOf(lab.vault))
+        expect((await opens(lab.old, file)) || (await opens(lab.new, file)), where).toBe(true)
+      const names = await readdir(join(lab.vault.path, 'prod'))
+      expect(names, where).not.toContainEqual(expect.stringMatching(/^\.rekeying-/))
+    }
+    await rm(ballast)
+    expect((await keyRotate(lab.context, [], { yes: true })).exitCode).toBe(0)
+    await expectRotated(lab)
+  },
+)
 
 test(
   'killed at any step, every file is as before or as after, verify is content, and the next run finishes',

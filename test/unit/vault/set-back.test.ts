@@ -1,8 +1,9 @@
-import { cp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { endedRun } from '../../lab/ended-run.ts'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { rotateHost } from '../../../src/prune/rotate.ts'
+import { setBackFinding } from '../../../src/pull/set-back.ts'
 import { openLedgerMarks } from '../../../src/state/ledger-marks.ts'
 import type { Vault } from '../../../src/vault/contract.ts'
 import { openVault } from '../../../src/vault/open-vault.ts'
@@ -82,6 +83,22 @@ test('a vault set back to an older copy as a whole is noticed by what this compu
     await vault.acceptLoss(lock, 'test', monday)
   }
   expect(await told(await lab.open())).toEqual([])
+})
+
+test('what this computer remembers and can not read keeps nobody in the belief that all is well; a pull warns and goes on', async () => {
+  await using lab = await labWithDays(1)
+  const marks = join(lab.directory, 'state/relay-backup/ledgers')
+  const names = await readdir(marks, { recursive: true })
+  const mark = join(marks, names.find((name) => name.endsWith('prod.json')) ?? '')
+  await rm(mark)
+  // Even root can't read a directory as a file.
+  await mkdir(mark)
+  await expect(told(lab.vault)).rejects.toMatchObject({ code: 'marks-unreadable' })
+  expect(await setBackFinding(lab.vault, 'prod')).toMatchObject({
+    outcome: 'warning',
+    message: expect.stringContaining('nobody knows whether the vault was set back') as string,
+    next: `Make it readable for you: ls -ld ${mark}`,
+  })
 })
 
 test('a snapshot taken away together with its line is noticed by the history, and when that was cut, too, by the mark', async () => {

@@ -139,6 +139,7 @@ class Pinned implements PinnedAof {
     const exit = await this.#lease.release()
     const lines: string[] = []
     for (;;) {
+      // Lines that do not come any more are missed in the exit status.
       const line = await this.#lease.nextLine(AbortSignal.timeout(5000)).catch(() => undefined)
       if (line === undefined) break
       lines.push(line)
