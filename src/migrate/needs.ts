@@ -34,6 +34,8 @@ export interface PathFacts {
 export interface Needs {
   readonly needs: readonly Need[]
   readonly unclear: readonly string[]
+  /** Names that FROM's Compose files interpolate, and whose value in the environment is another one on TO. */
+  readonly otherVariables: readonly string[]
 }
 
 interface Candidate extends Pick<Need, 'path' | 'what' | 'volume' | 'writable'> {
@@ -54,15 +56,19 @@ export async function lookAtNeeds(
   const moved = movedContainers(containers)
   const candidates = [...labelled(moved), ...mounted(moved)]
   const unclear: string[] = []
+  const variables = new Set<string>()
   for (const project of composeMakes(moved)) {
     const found = await readComposeNeeds(from.remote, project, { privilege: from.privilege, signal })
     unclear.push(...found.unclear)
+    // It is the deployment's directory, which may be another one on TO.
+    for (const name of found.variables) if (name !== 'PWD') variables.add(name)
     candidates.push(
       ...found.needs.map((need) => ({ ...need, volume: undefined, writable: false, isThere: false })),
     )
   }
   const unique = [...new Map(candidates.map((one) => [one.path, one])).values()]
-  if (unique.length === 0) return { needs: [], unclear }
+  const otherVariables = await compareVariables(from, to, [...variables], signal)
+  if (unique.length === 0) return { needs: [], unclear, otherVariables }
   const here = await lookAtPaths(
     from,
     unique.map(({ path }) => path),
@@ -79,7 +85,7 @@ export async function lookAtNeeds(
     // The default `.env` need not be there.
     return isThere ? [{ ...need, from: { ...facts, type: 'directory' } }] : []
   })
-  return { needs, unclear: [...new Set(unclear)] }
+  return { needs, unclear: [...new Set(unclear)], otherVariables }
 }
 
 function labelled(moved: readonly ContainerLook[]): Candidate[] {
@@ -125,6 +131,30 @@ function composeMakes(moved: readonly ContainerLook[]): readonly Parameters<type
     found.set(JSON.stringify([directory, files, envFiles]), { directory, files, envFiles })
   }
   return [...found.values()]
+}
+
+async function compareVariables(
+  from: Side,
+  to: Side,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (names.length === 0) return []
+  const title = 'comparing the variables that Compose reads'
+  const ask = async ({ remote, privilege }: Side): Promise<ReadonlyMap<string, string>> => {
+    const result = await remote.run(
+      { script: 'migrate/variables', args: names, privilege, title },
+      { signal },
+    )
+    const lines = fieldLines(result.stdout)
+    if (result.status !== 0 || !lines.some(([verb]) => verb === 'end'))
+      throw scriptFailure(remote, title, result)
+    return new Map(
+      lines.flatMap(([verb, name, sum]) => (verb === 'variable' ? [[name ?? '', sum ?? '']] : [])),
+    )
+  }
+  const [here, there] = [await ask(from), await ask(to)]
+  return names.filter((name) => here.get(name) !== there.get(name))
 }
 
 /** Where FROM's path lies on TO: what is in the deployment goes with it. */

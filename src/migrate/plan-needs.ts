@@ -35,6 +35,15 @@ export function needFindings(input: MigrationInput): Finding[] {
       next: `See that what ${to.host.name} has there is right, or add it to hosts.${from.host.name}.sources.`,
     })
   }
+  if (needs.otherVariables.length > 0) {
+    const refused = cutover && !acceptMissing
+    findings.push({
+      check: 'other-variables',
+      outcome: refused ? 'failed' : 'warning',
+      message: `the Compose files name variables whose value in the environment is not the same on ${from.host.name} and ${to.host.name}: ${needs.otherVariables.join(', ')}`,
+      next: `Write their values in the Compose files, or see that those of ${to.host.name} are right${refused ? ' and move with --accept-missing' : ''}.`,
+    })
+  }
   if (needs.unclear.length > 0) {
     findings.push({
       check: 'compose-files',

@@ -1,11 +1,12 @@
 import type { AnyAuthMethod, ParsedKey, Prompt } from 'ssh2'
 import { printable } from '../model/path-bytes.ts'
 import type { Secret, SecretReference } from '../model/secret.ts'
-import { AgentKey, answers } from './agent-key.ts'
-import { certify, readCertificate } from './certified-key.ts'
+import { AgentKey, agentIdentities, signByAgent } from './agent-key.ts'
+import { certifies, certify, readCertificate } from './certified-key.ts'
+import { foreignKey } from './foreign-key.ts'
 import { readIdentity } from './identity-file.ts'
 import type { LockedKey, UnusableIdentity } from './identity-file.ts'
-import { fingerprint } from './known-hosts.ts'
+import { fingerprint, keyType } from './known-hosts.ts'
 import type { Endpoint, LoginMethod } from './openssh/endpoint.ts'
 import type { Person } from './person.ts'
 
@@ -38,6 +39,11 @@ export interface Authentication {
 
 /** Stands in `tried` behind what the server accepted as one part of a login. */
 export const ACCEPTED = '(accepted, the server wants another method)'
+
+/** The types of an agent's keys that ssh2 knows. */
+const PLAIN = /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521))$/
+/** Keys of security tokens, and certificates. */
+const FOREIGN = /^(sk-.+@openssh\.com|.+-cert-v01@openssh\.com)$/
 
 /** As OpenSSH's NumberOfPasswordPrompts. */
 const ATTEMPTS = 3
@@ -73,34 +79,60 @@ export function createAuthentication(
       const identity = await readIdentity(file)
       if ('key' in identity) return withCertificates(file, identity.key)
       if ('publicKey' in identity)
-        return (await ofAgent(identity.publicKey)) ?? skipPublic(file, identity.publicKey)
+        return (await ofAgent(file, identity.publicKey)) ?? skipPublic(file, identity.publicKey)
       if ('locked' in identity) return unlocked(file, identity.locked)
       if (identities.named || identity.unusable.problem !== 'absent') skipped.push(identity.unusable)
       return undefined
     },
   })
 
-  /** A key's certificates come before the key alone, as OpenSSH has it. */
-  const withCertificates = async (file: string, key: ParsedKey): Promise<AnyAuthMethod | undefined> => {
-    const certificates = await Promise.all(
-      [`${file}-cert.pub`, ...identities.certificates].map(readCertificate),
-    )
-    const certified = certificates.flatMap((certificate) =>
-      certificate === undefined ? [] : (certify(key, certificate) ?? []),
-    )
-    const [first, ...rest] = [...certified, key].map((one): AnyAuthMethod => ({
-      type: 'publickey',
-      username: user,
-      key: one,
-    }))
+  const certificatesFor = async (file: string): Promise<Buffer[]> => {
+    const read = await Promise.all([`${file}-cert.pub`, ...identities.certificates].map(readCertificate))
+    return read.filter((certificate) => certificate !== undefined)
+  }
+  /** The first of them is tried at once, the others after it. */
+  const inTurn = ([first, ...rest]: readonly AnyAuthMethod[]): AnyAuthMethod | undefined => {
     pending.push(...rest)
     return first
   }
+  /** A key's certificates come before the key alone, as OpenSSH has it. */
+  const withCertificates = async (file: string, key: ParsedKey): Promise<AnyAuthMethod | undefined> => {
+    const certified = (await certificatesFor(file)).flatMap((certificate) => certify(key, certificate) ?? [])
+    return inTurn([...certified, key].map((one) => ({ type: 'publickey', username: user, key: one })))
+  }
 
-  const ofAgent = async (publicKey: Buffer | undefined): Promise<AnyAuthMethod | undefined> => {
+  /** A key of the agent; `shown` is what the server sees of it, a certificate perhaps. */
+  const held = (path: string, publicKey: Buffer, shown = publicKey): AnyAuthMethod[] => {
+    const type = keyType(shown)
+    if (PLAIN.test(type)) return [{ type: 'agent', username: user, agent: new AgentKey(path, publicKey) }]
+    if (!FOREIGN.test(type)) return []
+    const key = foreignKey(shown, async (data) => {
+      try {
+        return await signByAgent(path, publicKey, data, signal)
+      } catch (error) {
+        skipped.push({
+          problem: 'unreadable',
+          message: `the agent at ${path} does not sign with ${printable(type)} ${fingerprint(publicKey)}`,
+          next: 'Touch the security token when it blinks, and look at what the agent says; try it with: ssh-add -T FILE.pub',
+        })
+        throw error
+      }
+    })
+    return [{ type: 'publickey', username: user, key }]
+  }
+  /** A key that the agent has, with the certificates for it: those of files, and the agent's own. */
+  const ofAgent = async (file: string, publicKey: Buffer | undefined): Promise<AnyAuthMethod | undefined> => {
     if (socket === undefined || publicKey === undefined) return undefined
-    const agent = new AgentKey(socket, publicKey)
-    return (await agent.has()) ? { type: 'agent', username: user, agent } : undefined
+    const all = (await agentIdentities(socket)) ?? []
+    const same = all.filter((identity) => identity.equals(publicKey))
+    const certified = all.filter((identity) => certifies(identity, publicKey))
+    const [own] = [...same, ...certified]
+    if (own === undefined) return undefined
+    const files = (await certificatesFor(file)).filter((certificate) => certifies(certificate, publicKey))
+    return inTurn([
+      ...files.flatMap((certificate) => held(socket, own, certificate)),
+      ...[...certified, ...same].flatMap((identity) => held(socket, identity)),
+    ])
   }
   const skipPublic = (file: string, publicKey: Buffer): undefined => {
     const name = `${file} (${fingerprint(publicKey)})`
@@ -112,7 +144,7 @@ export function createAuthentication(
   }
   /** A key behind a passphrase: the agent may have it open; then the config's secret counts, then a person. */
   const unlocked = async (file: string, locked: LockedKey): Promise<AnyAuthMethod | undefined> => {
-    const open = await ofAgent(locked.publicKey)
+    const open = await ofAgent(file, locked.publicKey)
     if (open !== undefined) return open
     const reference = identities.named ? identities.passphrase : undefined
     const key =
@@ -140,7 +172,8 @@ export function createAuthentication(
     method: 'publickey',
     name: `agent ${path}`,
     async attempt() {
-      if (await answers(path)) return { type: 'agent', username: user, agent: path }
+      const all = await agentIdentities(path)
+      if (all !== undefined) return inTurn(all.flatMap((identity) => held(path, identity)))
       skipped.push({
         problem: 'unreadable',
         message: `no agent answers at ${path}`,

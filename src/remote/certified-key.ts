@@ -1,16 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import type { ParsedKey } from 'ssh2'
+import { foreignKey } from './foreign-key.ts'
+import type { ForeignKey } from './foreign-key.ts'
 import { publicBlob } from './identity-file.ts'
+import { sshString } from './ssh-string.ts'
 
 const CERTIFICATE = /-cert-v01@openssh\.com$/
-
-/** A key of a login whose type ssh2 does not know: with a certificate. */
-export type CertifiedKey = ParsedKey & {
-  /** The algorithm as it is named to the server. */
-  readonly algorithm: string
-  /** The signature as it goes over the wire (RFC 4253 section 6.6). */
-  signatureBlob(data: Buffer): Buffer
-}
 
 /** The certificate in a file: a line `TYPE BASE64 COMMENT`. Undefined where there is none. */
 export async function readCertificate(file: string): Promise<Buffer | undefined> {
@@ -21,37 +16,25 @@ export async function readCertificate(file: string): Promise<Buffer | undefined>
 /**
  * The key with a certificate for it (PROTOCOL.certkeys of OpenSSH). Undefined where the certificate is another key's.
  */
-export function certify(key: ParsedKey, certificate: Buffer): CertifiedKey | undefined {
-  const type = firstString(certificate)
-  if (type.replace(CERTIFICATE, '') !== key.type || !certifies(certificate, key.getPublicSSH()))
-    return undefined
+export function certify(key: ParsedKey, certificate: Buffer): ForeignKey | undefined {
+  if (!certifies(certificate, key.getPublicSSH())) return undefined
   const isRsa = key.type === 'ssh-rsa'
-  // SHA-1 is not taken any more: RSA keys sign as RFC 8332 has it.
   const signing = isRsa ? 'rsa-sha2-512' : key.type
-  return Object.create(key, {
-    type: { value: type },
-    getPublicSSH: { value: () => certificate },
-    algorithm: { value: isRsa ? type.replace('ssh-rsa', signing) : type },
-    signatureBlob: {
-      value: (data: Buffer) => {
-        const signature: Buffer | Error = key.sign(data, isRsa ? 'sha512' : undefined)
-        if (signature instanceof Error) throw signature
-        return Buffer.concat([
-          sshString(Buffer.from(signing)),
-          sshString(signing.startsWith('ecdsa-') ? ecdsaFields(signature) : signature),
-        ])
-      },
-    },
-  }) as CertifiedKey
+  return foreignKey(certificate, (data) => {
+    const signature: Buffer | Error = key.sign(data, isRsa ? 'sha512' : undefined)
+    if (signature instanceof Error) return Promise.reject(signature)
+    return Promise.resolve(
+      Buffer.concat([
+        sshString(Buffer.from(signing)),
+        sshString(signing.startsWith('ecdsa-') ? ecdsaFields(signature) : signature),
+      ]),
+    )
+  })
 }
 
-/** Is it one of {@link certify}? */
-export function isCertified(key: unknown): key is CertifiedKey {
-  return typeof key === 'object' && key !== null && 'signatureBlob' in key
-}
-
-/** A certificate holds its type, a nonce, and then what a public key holds after its type. */
-function certifies(certificate: Buffer, publicKey: Buffer): boolean {
+/** Is it a certificate for this key? It holds its type, a nonce, and then what the public key holds after its type. */
+export function certifies(certificate: Buffer, publicKey: Buffer): boolean {
+  if (firstString(certificate).replace(CERTIFICATE, '') !== firstString(publicKey)) return false
   const afterType = 4 + certificate.readUInt32BE(0)
   const afterNonce = afterType + 4 + certificate.readUInt32BE(afterType)
   const fields = publicKey.subarray(4 + publicKey.readUInt32BE(0))
@@ -60,13 +43,6 @@ function certifies(certificate: Buffer, publicKey: Buffer): boolean {
 
 function firstString(blob: Buffer): string {
   return blob.toString('latin1', 4, 4 + blob.readUInt32BE(0))
-}
-
-/** A string of SSH (RFC 4251 section 5). */
-export function sshString(bytes: Buffer): Buffer {
-  const length = Buffer.alloc(4)
-  length.writeUInt32BE(bytes.length)
-  return Buffer.concat([length, bytes])
 }
 
 /** The two numbers of an ECDSA signature in DER, as SSH has them (RFC 5656 section 3.1.2). */

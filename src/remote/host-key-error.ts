@@ -1,4 +1,5 @@
 import { ConnectionError } from '../errors.ts'
+import { printable } from '../model/path-bytes.ts'
 import { fingerprint, keyType } from './known-hosts.ts'
 import type { HostKeyCheck } from './known-hosts.ts'
 import type { Endpoint } from './openssh/endpoint.ts'
@@ -20,7 +21,7 @@ export function hostKeyError(
         `The key of ${at(host.ssh)} is not known: ${shown}` +
           (check.authority === undefined
             ? ''
-            : ` (${check.authority.file}:${check.authority.line} trusts an authority for it; certificates are not supported)`),
+            : ` (${check.authority.file}:${check.authority.line} trusts an authority for it, but ${check.problem === undefined ? 'the server shows no certificate' : `the server's certificate ${printable(check.problem)}`})`),
         { ...details, next: `Compare the fingerprint with the server's own, then: ${trust}` },
       )
     case 'changed': {

@@ -1,8 +1,10 @@
 import { createPrivateKey } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { open, readFile } from 'node:fs/promises'
 import ssh2 from 'ssh2'
 import type { ParsedKey } from 'ssh2'
 import type { Secret } from '../model/secret.ts'
+import { sshString } from './ssh-string.ts'
 
 /** Why a key file can't be used; `next` is what to do about it. */
 export interface UnusableIdentity {
@@ -155,10 +157,30 @@ function parsePkcs8(
     const key = createPrivateKey({ key: data, passphrase })
     if (key.asymmetricKeyType === 'rsa') return parse(pem(key.export({ type: 'pkcs1', format: 'pem' })))
     if (key.asymmetricKeyType === 'ec') return parse(pem(key.export({ type: 'sec1', format: 'pem' })))
-    return 'malformed'
+    return key.asymmetricKeyType === 'ed25519' ? parse(openSshForm(key)) : 'malformed'
   } catch {
     return encrypted ? 'wrong-passphrase' : 'malformed'
   }
+}
+
+/** The form of PROTOCOL.key of OpenSSH, the only one of an ed25519 key that ssh2 reads. */
+function openSshForm(key: KeyObject): Buffer {
+  const { d = '', x = '' } = key.export({ format: 'jwk' })
+  const [secret, point] = [Buffer.from(d, 'base64url'), Buffer.from(x, 'base64url')]
+  const type = sshString(Buffer.from('ssh-ed25519'))
+  const fields = Buffer.concat([
+    // Two equal numbers, by which a wrong passphrase is noticed.
+    Buffer.alloc(8),
+    ...[type, sshString(point), sshString(Buffer.concat([secret, point])), sshString(Buffer.alloc(0))],
+  ])
+  const padding = Buffer.from([1, 2, 3, 4, 5, 6, 7]).subarray(0, (8 - (fields.length % 8)) % 8)
+  const none = sshString(Buffer.from('none'))
+  const body = Buffer.concat([
+    ...[Buffer.from('openssh-key-v1\0'), none, none, sshString(Buffer.alloc(0)), Buffer.from([0, 0, 0, 1])],
+    ...[sshString(Buffer.concat([type, sshString(point)])), sshString(Buffer.concat([fields, padding]))],
+  ])
+  const lines = body.toString('base64').replaceAll(/.{1,70}/g, '$&\n')
+  return pem(`-----BEGIN OPENSSH PRIVATE KEY-----\n${lines}-----END OPENSSH PRIVATE KEY-----\n`)
 }
 
 function pem(text: string | Buffer): Buffer {

@@ -1,4 +1,5 @@
 import { createHash, createHmac } from 'node:crypto'
+import type { HostCertificate } from './host-certificate.ts'
 import { matchesPatternList } from './openssh/patterns.ts'
 
 const DEFAULT_PORT = 22
@@ -20,8 +21,15 @@ export interface KnownHostsEntry {
 /** What the known_hosts files say of a key that a server has shown. */
 export type HostKeyCheck =
   | { readonly status: 'ok' }
-  /** `authority`: only a certificate authority is known for the host, which is not supported. */
-  | { readonly status: 'unknown'; readonly authority: KnownHostsEntry | undefined }
+  /**
+   * `authority`: a certificate authority is known for the host. `problem`: why the certificate that the server shows does
+   * not count; absent when it shows none.
+   */
+  | {
+      readonly status: 'unknown'
+      readonly authority: KnownHostsEntry | undefined
+      readonly problem?: string | undefined
+    }
   /** The host is known by other keys; the first is of the same type where there is one. */
   | { readonly status: 'changed'; readonly entry: KnownHostsEntry }
   | { readonly status: 'revoked'; readonly entry: KnownHostsEntry }
@@ -50,27 +58,51 @@ export function matchesHost(entry: KnownHostsEntry, host: string, port: number):
 
 /**
  * Compares the key a server has shown with what is known of it. `key` is the key as it goes over the wire. Where nothing
- * is known of the host at its port, a key that is known for its bare name is good, as for OpenSSH.
+ * is known of the host at its port, a key that is known for its bare name is good, as for OpenSSH. A certificate of a
+ * known authority makes its key good; with any other certificate the key counts alone.
  */
 export function checkHostKey(
   entries: readonly KnownHostsEntry[],
   host: string,
   port: number,
   key: Buffer,
+  certificate?: HostCertificate,
 ): HostKeyCheck {
   const ours = entries.filter((entry) => matchesHost(entry, host, port))
   const shown = key.toString('base64')
-  const revoked = ours.find((entry) => entry.marker === 'revoked' && sameKey(entry, shown))
+  const signer = certificate?.authority.toString('base64')
+  const revoked = ours.find(
+    (entry) =>
+      entry.marker === 'revoked' &&
+      (sameKey(entry, shown) || (signer !== undefined && sameKey(entry, signer))),
+  )
   if (revoked !== undefined) return { status: 'revoked', entry: revoked }
+  const authorities = ours.filter((entry) => entry.marker === 'cert-authority')
+  const problem =
+    certificate === undefined
+      ? undefined
+      : authorities.some((entry) => sameKey(entry, signer ?? ''))
+        ? certificate.problem(host)
+        : 'is signed by another authority'
+  if (certificate !== undefined && problem === undefined) return { status: 'ok' }
   const plain = ours.filter((entry) => entry.marker === undefined)
   if (plain.some((entry) => sameKey(entry, shown))) return { status: 'ok' }
   const entry = plain.find((known) => known.keyType === keyType(key)) ?? plain[0]
   if (entry !== undefined) return { status: 'changed', entry }
   if (port !== DEFAULT_PORT) {
-    const bare = checkHostKey(entries, host, DEFAULT_PORT, key)
+    const bare = checkHostKey(entries, host, DEFAULT_PORT, key, certificate)
     if (bare.status === 'ok' || bare.status === 'revoked') return bare
   }
-  return { status: 'unknown', authority: ours.find((known) => known.marker === 'cert-authority') }
+  return { status: 'unknown', authority: authorities[0], problem }
+}
+
+/** Is an authority known that may have signed a certificate of the host? */
+export function hasAuthority(entries: readonly KnownHostsEntry[], host: string, port: number): boolean {
+  return entries.some(
+    (entry) =>
+      entry.marker === 'cert-authority' &&
+      (matchesHost(entry, host, port) || matchesHost(entry, host, DEFAULT_PORT)),
+  )
 }
 
 /** The types of the keys that the host is known by, in the files' order. A server is asked for these first. */

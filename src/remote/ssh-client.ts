@@ -7,10 +7,12 @@ import { ConnectionError, RelayError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import { ACCEPTED, createAuthentication } from './authentication.ts'
 import type { Authentication, SecretLookup } from './authentication.ts'
-import { allowCertificates } from './certified-login.ts'
+import { askForHostCertificate } from './certified-host.ts'
 import { deferred } from './deferred.ts'
+import { allowForeignKeys } from './foreign-login.ts'
 import { hostKeyError } from './host-key-error.ts'
-import { checkHostKey, knownKeyTypes } from './known-hosts.ts'
+import { parseHostCertificate } from './host-certificate.ts'
+import { checkHostKey, hasAuthority, knownKeyTypes } from './known-hosts.ts'
 import type { KnownHostsEntry } from './known-hosts.ts'
 import { readKnownHosts } from './known-hosts-file.ts'
 import type { Endpoint } from './openssh/endpoint.ts'
@@ -89,8 +91,10 @@ async function connectHop(
   const known = await readKnownHosts(ssh)
   const authentication = createAuthentication(ssh, { ...options, person: options.person })
   let refusal: ConnectionError | undefined
-  const verify = (key: Buffer) => {
-    const check = checkHostKey(known, ssh.known.host, ssh.known.port, key)
+  const verify = (key: Buffer, certificate: Buffer | undefined) => {
+    const parsed = certificate === undefined ? undefined : parseHostCertificate(certificate)
+    const itsOwn = parsed?.key.equals(key) === true ? parsed : undefined
+    const check = checkHostKey(known, ssh.known.host, ssh.known.port, key, itsOwn)
     if (check.status !== 'ok') refusal = hostKeyError({ name, ssh }, key, check)
     return check.status === 'ok'
   }
@@ -185,7 +189,7 @@ async function handshake(
   stream: Duplex,
   options: {
     readonly known: readonly KnownHostsEntry[]
-    readonly verify: (key: Buffer) => boolean
+    readonly verify: (key: Buffer, certificate: Buffer | undefined) => boolean
     readonly authentication: Authentication | undefined
     readonly signal: AbortSignal
   },
@@ -206,6 +210,7 @@ async function handshake(
   })
   client.once('close', () => reject(new Error('the server closed the connection')))
   const interval = Math.max(ssh.keepAlive, 1000)
+  let certificate: Buffer | undefined
   try {
     signal.throwIfAborted()
     client.connect({
@@ -214,7 +219,7 @@ async function handshake(
       readyTimeout: 0,
       keepaliveInterval: interval,
       keepaliveCountMax: Math.max(1, Math.floor(ssh.deadAfter / interval) - 1),
-      hostVerifier: (key: Buffer) => verify(key),
+      hostVerifier: (key: Buffer) => verify(key, certificate),
       algorithms: {
         cipher: { prepend: ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com'], append: [], remove: [] },
         compress: ['none'],
@@ -230,7 +235,12 @@ async function handshake(
         }, reject)
       },
     })
-    allowCertificates(client)
+    if (hasAuthority(known, ssh.known.host, ssh.known.port))
+      askForHostCertificate(client, (shown) => (certificate = shown))
+    allowForeignKeys(client, () => {
+      clearTimeout(timer)
+      return () => (timer = silence())
+    })
     await promise
     return client
   } catch (error) {

@@ -22,7 +22,7 @@ export async function readComposeNeeds(
     readonly envFiles: readonly string[]
   },
   { privilege, signal }: { readonly privilege: Privilege | undefined; readonly signal: AbortSignal },
-): Promise<{ readonly needs: readonly ComposeNeed[]; readonly unclear: readonly string[] }> {
+): Promise<FoundNeeds> {
   const read = async (path: string): Promise<string | undefined> => {
     const title = `reading ${path}`
     const result = await host.run(
@@ -42,6 +42,13 @@ export async function readComposeNeeds(
   return findNeeds(project, read)
 }
 
+export interface FoundNeeds {
+  readonly needs: readonly ComposeNeed[]
+  readonly unclear: readonly string[]
+  /** Names that the files interpolate. The environment of whoever starts Compose comes before its env files. */
+  readonly variables: readonly string[]
+}
+
 interface Found {
   readonly needs: ComposeNeed[]
   readonly unclear: string[]
@@ -53,13 +60,14 @@ interface Found {
 export async function findNeeds(
   { directory, files, envFiles }: Parameters<typeof readComposeNeeds>[1],
   read: (path: string) => Promise<string | undefined>,
-): Promise<{ readonly needs: readonly ComposeNeed[]; readonly unclear: readonly string[] }> {
+): Promise<FoundNeeds> {
   const variables = new Map<string, string>()
   for (const path of envFiles.length > 0 ? envFiles : [posix.join(directory, '.env')]) {
     for (const [name, value] of envLines((await read(path)) ?? '')) variables.set(name, value)
   }
   const found: Found = { needs: [], unclear: [], queue: files.map((path) => ({ path, directory })) }
   const done = new Set<string>()
+  const names = new Set<string>()
   for (let next = found.queue.shift(); next !== undefined; next = found.queue.shift()) {
     const { path } = next
     if (done.has(path) || done.size >= MOST_FILES) continue
@@ -69,9 +77,10 @@ export async function findNeeds(
       found.unclear.push(`${printable(path)} can't be read`)
       continue
     }
+    for (const name of interpolated(text)) names.add(name)
     needsOfFile(text, next, variables, found)
   }
-  return found
+  return { ...found, variables: [...names].sort() }
 }
 
 function needsOfFile(
@@ -153,6 +162,11 @@ export function interpolate(text: string, variables: ReadonlyMap<string, string>
     },
   )
   return isKnown ? plain : undefined
+}
+
+function interpolated(text: string): readonly string[] {
+  const code = text.replaceAll(/^\s*#.*$/gm, '')
+  return [...code.matchAll(/\$(?:\$|\{?([A-Za-z_]\w*))/g)].flatMap(([, name]) => name ?? [])
 }
 
 /** `NAME=value` lines of an env file, quotes taken off. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -246,3 +247,16 @@ async function setJournalBack(deployment: string, id: string): Promise<void> {
     ),
   )
 }
+
+it('variables that Compose reads are told by their sums, and never by their values', async () => {
+  await using host = new LocalHost()
+  const args = ['HOME', 'RELAY_NOT_SET']
+  const said = await host.run(
+    { script: 'migrate/variables', args, privilege: undefined, title: 'comparing' },
+    { signal: quiet() },
+  )
+  const sum = createHash('sha256')
+    .update(process.env['HOME'] ?? '')
+    .digest('hex')
+  expect(said.stdout.toString()).toBe(`variable\tHOME\t${sum}\nvariable\tRELAY_NOT_SET\t-\nend\n`)
+})

@@ -1,10 +1,12 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { connectSsh } from '../../src/remote/ssh.ts'
 import { generateSshKeyPair } from '../../src/remote/ssh-key-pair.ts'
+import { startSecurityKeyAgent } from '../lab/security-key-agent.ts'
 import { startSshd } from '../lab/sshd.ts'
 import { tempDir } from '../lab/temp.ts'
 
@@ -50,4 +52,34 @@ it('identityFile: id.pub was refused, or the agent offered six wrong keys first'
     agent.kill()
     await once(agent, 'exit')
   }
+})
+
+it('a key of a security token lets in by the agent, as with ssh, and a refusal to sign is told', async () => {
+  await using temp = await tempDir()
+  await using agent = await startSecurityKeyAgent(join(temp.path, 'agent'))
+  await using sshd = await startSshd({ authorizedKeys: [agent.publicKey] })
+  const { identityFile: _key, agent: _agent, ...ssh } = sshd.sshConfig()
+  const env = { ...process.env, SSH_AUTH_SOCK: agent.socket }
+  const options = { resolveSecret, signal, env }
+  await promisify(execFile)(
+    'ssh',
+    [
+      ...['-F', 'none', '-p', String(sshd.port), '-o', `UserKnownHostsFile=${sshd.knownHosts}`],
+      ...['-o', 'BatchMode=yes', 'root@127.0.0.1', 'true'],
+    ],
+    { env },
+  )
+  {
+    await using _whole = await connectSsh({ name: 'lab', ssh }, options)
+  }
+  const identityFile = join(temp.path, 'token.pub')
+  await writeFile(identityFile, `${agent.publicKey}\n`)
+  {
+    await using _named = await connectSsh({ name: 'lab', ssh: { ...ssh, identityFile } }, options)
+  }
+  agent.refuse()
+  await expect(connectSsh({ name: 'lab', ssh }, options)).rejects.toMatchObject({
+    problem: 'auth',
+    message: expect.stringMatching(/does not sign with sk-ssh-ed25519@openssh\.com SHA256:/) as unknown,
+  })
 })

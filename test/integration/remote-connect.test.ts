@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { appendFile, chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -11,6 +12,7 @@ import { Secret } from '../../src/model/secret.ts'
 import type { SecretReference } from '../../src/model/secret.ts'
 import { connectSsh } from '../../src/remote/ssh.ts'
 import { resolveRoute } from '../../src/remote/openssh/resolve.ts'
+import { readIdentity } from '../../src/remote/identity-file.ts'
 import { fetchHostKey } from '../../src/remote/ssh-client.ts'
 import { fingerprint, keyType } from '../../src/remote/known-hosts.ts'
 import { freePort } from '../lab/ports.ts'
@@ -90,6 +92,29 @@ describe('logging in', () => {
       ...(options.passphrase === undefined ? {} : { identityPassphrase: { env: 'PASSPHRASE' } }),
     }
     expect(await whoami(ssh)).toBe(user.name)
+  })
+
+  it.each(['ed25519', 'ec', 'rsa'])('by a key file in PKCS#8, locked and open: %s', async (type) => {
+    await using temp = await tempDir()
+    const identityFile = join(temp.path, 'id')
+    const { privateKey } =
+      type === 'ed25519'
+        ? generateKeyPairSync('ed25519')
+        : type === 'ec'
+          ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
+          : generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const form = { type: 'pkcs8', format: 'pem' } as const
+    await writeFile(identityFile, privateKey.export(form), { mode: 0o600 })
+    const identity = await readIdentity(identityFile)
+    if (!('key' in identity)) throw new Error(`no key: ${JSON.stringify(identity)}`)
+    const { key } = identity
+    await appendFile(sshd.authorizedKeysFile, `${key.type} ${key.getPublicSSH().toString('base64')}\n`)
+    const ssh: SshConfig = { ...sshd.sshConfig(user.name), identityFile }
+    expect(await whoami(ssh)).toBe(user.name)
+    await writeFile(identityFile, privateKey.export({ ...form, cipher: 'aes-256-cbc', passphrase: 'sesame' }))
+    expect(await whoami({ ...ssh, identityPassphrase: { env: 'PASSPHRASE' } })).toBe(user.name)
+    const { message } = await failure({ ...ssh, identityPassphrase: { env: 'WRONG' } })
+    expect(message).toContain('the passphrase does not open')
   })
 
   it('by a password, which is fetched only when it is needed', async () => {

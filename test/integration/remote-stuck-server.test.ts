@@ -1,4 +1,4 @@
-import type { ServerChannel } from 'ssh2'
+import type { ServerChannel, Session } from 'ssh2'
 import { describe, expect, it } from 'vitest'
 import type { RemoteHost } from '../../src/remote/contract.ts'
 import { lockDeployment } from '../../src/remote/deployment-lock.ts'
@@ -151,6 +151,56 @@ describe('a server that lives and is stuck', () => {
     await expect(opened.host.connectTcp('127.0.0.1', 1, signal)).rejects.toMatchObject({ code: 'silent' })
   })
 })
+
+describe('an SFTP server that falls silent', () => {
+  it.each(['realpath', 'lstat', 'open', 'readdir', 'read'] as const)('at %s', async (request) => {
+    await using server = await startOddServer(silent, {
+      onSession: (session) => serveSftpUntil(session, request),
+    })
+    await using host = await connectSsh(
+      { name: 'odd', ssh: server.ssh },
+      {
+        resolveSecret: () => Promise.reject(new Error('no secret is needed')),
+        signal,
+        limits: { ...SOON, accept: 30_000 },
+      },
+    )
+    await using files = await host.openFiles(signal)
+    const work = async () => {
+      await files.realpath('.')
+      await files.lstat('/a')
+      const file = await files.open('/a')
+      for await (const _ of files.list('/')) continue
+      await file.read(0, 10)
+    }
+    await expect(work()).rejects.toMatchObject({
+      code: 'silent',
+      message: expect.stringContaining('a request over SFTP') as unknown,
+    })
+    // What is asked after that fails at once, and for the same reason.
+    await expect(files.lstat('/b')).rejects.toMatchObject({ code: 'silent' })
+  })
+})
+
+/** Answers each request over SFTP but one kind, which gets no answer. */
+function serveSftpUntil(session: Session, silentAt: string): void {
+  session.on('sftp', (accept) => {
+    const sftp = accept()
+    const handle = Buffer.from('h')
+    const on = (name: string, answer: (id: number) => void) =>
+      sftp.on(name.toUpperCase() as 'LSTAT', (id: number) => {
+        if (name !== silentAt) answer(id)
+      })
+    const file = { mode: 0o100644, uid: 0, gid: 0, size: 10, atime: 0, mtime: 0 }
+    on('realpath', (id) => sftp.name(id, [{ filename: '/', longname: '/', attrs: file }]))
+    on('lstat', (id) => sftp.attrs(id, file))
+    on('open', (id) => sftp.handle(id, handle))
+    on('opendir', (id) => sftp.handle(id, handle))
+    on('readdir', (id) => sftp.status(id, 1))
+    on('close', (id) => sftp.status(id, 0))
+    on('read', (id) => sftp.data(id, Buffer.alloc(10)))
+  })
+}
 
 describe('the lock on a stuck server', () => {
   it('is not waited for without a bound', async () => {

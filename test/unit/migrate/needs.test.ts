@@ -20,6 +20,7 @@ function findings(
   needs: readonly Need[],
   more: Partial<MigrationInput> = {},
   unclear: readonly string[] = [],
+  otherVariables: readonly string[] = [],
 ) {
   const input = {
     from: {
@@ -32,7 +33,7 @@ function findings(
     to: { host: { name: 'new' } },
     cutover: true,
     acceptMissing: false,
-    needs: { needs, unclear },
+    needs: { needs, unclear, otherVariables },
     ...more,
   } as unknown as MigrationInput
   return needFindings(input)
@@ -66,6 +67,15 @@ describe('what containers were made from and no source holds', () => {
       expect(found?.outcome).toBe('warning')
       expect(found?.next).not.toContain('--accept-missing')
     }
+  })
+
+  it('names the variables that are others there: a file with ${HOME} means another place', () => {
+    const [found, ...others] = findings([], {}, [], ['HOME', 'USER'])
+    expect(others).toEqual([])
+    expect(found).toMatchObject({ check: 'other-variables', outcome: 'failed' })
+    expect(found?.message).toContain('HOME, USER')
+    expect(found?.next).toContain('--accept-missing')
+    expect(findings([], { acceptMissing: true }, [], ['HOME'])[0]?.outcome).toBe('warning')
   })
 
   it('is no gap where the new server has it, unless the containers write to it', () => {

@@ -47,6 +47,7 @@ secrets:
     ])
     expect(found.needs[0]?.what).toBe('env file of app')
     expect(found.unclear).toEqual([])
+    expect(found.variables).toEqual(['CONF', 'NAME'])
   })
 
   it('is told to be unclear where only Compose knows, and never guessed', async () => {

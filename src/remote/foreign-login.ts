@@ -1,5 +1,6 @@
 import type { Client, ParsedKey } from 'ssh2'
-import { isCertified, sshString } from './certified-key.ts'
+import { isForeign } from './foreign-key.ts'
+import { sshString } from './ssh-string.ts'
 
 /** What ssh2 has inside and does not declare. */
 interface Protocol {
@@ -25,15 +26,18 @@ interface Protocol {
 const USERAUTH_REQUEST = 50
 
 /**
- * Teaches a client to log in with certificates. ssh2 writes the key's own type as that of the signature, too, while a
- * signature by a certified key has the type of the plain key (PROTOCOL.certkeys of OpenSSH). To be called after
- * `connect`.
+ * Teaches a client to log in with certificates and keys of security tokens. ssh2 knows neither, and writes the key's own
+ * type as that of the signature, too, while a signature by a certified key has the type of the plain key
+ * (PROTOCOL.certkeys of OpenSSH). To be called after `connect`.
+ *
+ * @param signing called when a signature is asked for; what it returns, when the signature is there: a person may have
+ *   to touch a token for it.
  */
-export function allowCertificates(client: Client): void {
+export function allowForeignKeys(client: Client, signing: () => () => void): void {
   const protocol = (client as unknown as { readonly _protocol: Protocol })._protocol
   const plain = protocol.authPK.bind(protocol)
   protocol.authPK = (user, key, algorithm, sign) => {
-    if (!isCertified(key)) return plain(user, key, algorithm, sign)
+    if (!isForeign(key)) return plain(user, key, algorithm, sign)
     if (sign === undefined) return plain(user, key, key.algorithm)
     const request = Buffer.concat([
       Buffer.from([USERAUTH_REQUEST]),
@@ -43,8 +47,20 @@ export function allowCertificates(client: Client): void {
       sshString(key.getPublicSSH()),
     ])
     const signed = Buffer.concat([sshString(protocol._kex.sessionID), request])
-    send(protocol, Buffer.concat([request, sshString(key.signatureBlob(signed))]))
+    const done = signing()
+    // A server answers an empty signature by a refusal, and the next way is tried. What ended meanwhile takes nothing.
+    void key
+      .signatureBlob(signed)
+      .catch(() => Buffer.alloc(0))
+      .then((signature) => {
+        done()
+        if (isOpen(client)) send(protocol, Buffer.concat([request, sshString(signature)]))
+      })
   }
+}
+
+function isOpen(client: Client): boolean {
+  return (client as unknown as { readonly _sock?: { readonly writable: boolean } })._sock?.writable === true
 }
 
 function send(protocol: Protocol, payload: Buffer): void {
