@@ -55,6 +55,7 @@ const allowed = {
     'sources',
     'config/contract',
     'remote/contract',
+    'remote/scripts',
     'archive/contract',
     'services/contract',
     'secrets/contract',

@@ -18,6 +18,12 @@ import { gzipSync } from 'node:zlib'
 import type { Architecture } from './from-npm.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
+/** Where each shell looks for completions that a package brings. */
+const COMPLETIONS = {
+  bash: 'usr/share/bash-completion/completions/relay-backup',
+  zsh: 'usr/share/zsh/vendor-completions/_relay-backup',
+  fish: 'usr/share/fish/vendor_completions.d/relay-backup.fish',
+}
 const DOCUMENTS = 'usr/share/doc/relay-backup'
 
 /** What a Debian package is made of. */
@@ -59,6 +65,16 @@ export function writeDebianPackage(folder: string, input: DebianInput): void {
         `relay-backup (${input.version}-1) unstable; urgency=medium\n\n  * See changelog.gz.\n\n -- ${who}  ${date}\n`,
       ),
     )
+    for (const page of globSync('*.[15]', { cwd: join(ROOT, 'dist/man') }))
+      put(
+        `usr/share/man/man${page.at(-1)}/${page}.gz`,
+        compressed(readFileSync(join(ROOT, 'dist/man', page), 'utf8')),
+      )
+    for (const script of globSync('completion.*', { cwd: join(ROOT, 'dist/commands/shells') }))
+      copy(
+        COMPLETIONS[script.split('.').at(-1) as keyof typeof COMPLETIONS],
+        `dist/commands/shells/${script}`,
+      )
     for (const name of ['relay-backup.service', 'relay-backup.timer'])
       copy(`${DOCUMENTS}/examples/${name}`, `packaging/systemd/${name}`)
     copy(`${DOCUMENTS}/examples/hosts.yaml`, 'hosts.example.yaml')

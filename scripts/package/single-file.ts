@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, copyFileSync, globSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { type Plugin, rolldown } from 'rolldown'
 import { type Architecture, keyringPackage, nodeBinary } from './from-npm.ts'
 
@@ -25,8 +25,9 @@ export async function writeSingleFile(file: string, architecture: Architecture):
   try {
     await bundle(join(work, 'program.cjs'))
     const configuration = {
-      main: join(work, 'program.cjs'),
-      output: join(work, 'blob'),
+      // Relative, because Node writes the path into the file.
+      main: 'program.cjs',
+      output: 'blob',
       disableExperimentalSEAWarning: true,
       // Code that V8 compiled is good for one architecture.
       useCodeCache: architecture === process.arch,
@@ -43,12 +44,12 @@ export async function writeSingleFile(file: string, architecture: Architecture):
       },
     }
     writeFileSync(join(work, 'configuration.json'), JSON.stringify(configuration))
-    run([`--experimental-sea-config`, join(work, 'configuration.json')])
+    run(work, ['--experimental-sea-config', 'configuration.json'])
     const made = `${file}.making`
     copyFileSync(nodeBinary(architecture), made)
     chmodSync(made, 0o755)
     const postject = join(dirname(require.resolve('postject')), 'cli.js')
-    run([postject, made, 'NODE_SEA_BLOB', configuration.output, '--sentinel-fuse', FUSE])
+    run(work, [postject, resolve(made), 'NODE_SEA_BLOB', configuration.output, '--sentinel-fuse', FUSE])
     renameSync(made, file)
   } finally {
     rmSync(work, { recursive: true, force: true })
@@ -58,7 +59,7 @@ export async function writeSingleFile(file: string, architecture: Architecture):
 /** What `npm run build` put beside the code. */
 function assets(): Record<string, string> {
   const dist = join(ROOT, 'dist')
-  const files = globSync('**/*.{sh,rdb,bash,zsh,fish}', { cwd: dist })
+  const files = globSync('**/*.*', { cwd: dist, exclude: ['**/*.js', '**/*.map', 'licenses/**', 'man/**'] })
   return Object.fromEntries(files.map((path) => [path, join(dist, path)]))
 }
 
@@ -90,8 +91,9 @@ const nativeParts: Plugin = {
 }
 
 /** Node takes what the same version of Node prepared. Tools that speak without need are heard when they fail. */
-function run(parameters: readonly string[]): void {
+function run(folder: string, parameters: readonly string[]): void {
   execFileSync(nodeBinary(process.arch === 'arm64' ? 'arm64' : 'x64'), parameters, {
+    cwd: folder,
     stdio: ['ignore', 'ignore', 'pipe'],
   })
 }

@@ -177,7 +177,11 @@ async function checkSource(
       message: notice.replace(`${source.name}: `, ''),
       next: `See what a pull would take: relay-backup pull ${place.host.name} --source ${source.name} --dry-run`,
     }))
-  const how = [printable(kindOf(source.kind).describe(source)), describePrivilege(chosen?.privilege)]
+  const how = [
+    printable(kindOf(source.kind).describe(source)),
+    describePrivilege(chosen?.privilege),
+    ...(found.found ?? []),
+  ]
   return [{ outcome: 'ok', message: how.filter((part) => part !== undefined).join(', ') }]
 }
 

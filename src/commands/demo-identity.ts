@@ -1,10 +1,15 @@
 import { join } from 'node:path'
+import { recordExport } from '../crypto/export-record.ts'
 import { generateIdentity } from '../crypto/generate-identity.ts'
 import { writeKeyFiles } from '../crypto/key-store.ts'
 
-/** Makes the demo's key pair; the identity has no passphrase because it is gone when the demo ends. */
+/**
+ * Makes the demo's key pair. The identity is gone when the demo ends: it has no passphrase, and nobody is asked to keep
+ * a copy of it. `env` has the demo's own state directory.
+ */
 export async function generateDemoIdentity(
   keys: string,
+  env: NodeJS.ProcessEnv,
   now: Date,
 ): Promise<{ readonly recipient: string; readonly identity: string }> {
   const pair = await generateIdentity({ name: 'relay-backup demo', now })
@@ -14,5 +19,6 @@ export async function generateDemoIdentity(
     { path: identity, content: pair.privateKey, private: true },
     { path: recipient, content: pair.publicKey, private: false },
   ])
+  await recordExport(env, [pair.fingerprint], now)
   return { recipient, identity }
 }

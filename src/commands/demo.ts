@@ -34,7 +34,7 @@ export async function demo(
         const { mode, stream } = context.progress
         if (mode === 'tty' || mode === 'plain') stream.write(`${text}\n`)
       },
-      generateIdentity: (keys) => generateDemoIdentity(keys, context.now()),
+      generateIdentity: (keys) => generateDemoIdentity(keys, inDemo.env, context.now()),
       pull: (config) => pull(withConfig(config), ['sample'], { rotate: true }),
       list: (config) => list(withConfig(config), []),
       verify: (config) => verify(withConfig(config), [], { all: true }),

@@ -47,38 +47,51 @@ export async function readIdentityFile(file: string): Promise<PrivateKey[]> {
   return privateKeys
 }
 
-/** The keys of the identity file, unlocked in memory. Throws KeyError. */
-export async function unlockIdentity(
-  file: string,
-  passphrase: SecretReference | undefined,
-  sources: PassphraseSources,
-): Promise<PrivateKey[]> {
-  const keys = await readIdentityFile(file)
-  if (keys.every((key) => key.isDecrypted())) return keys
-  const secret = await findPassphrase(file, passphrase, sources)
-  return await Promise.all(keys.map((key) => unlock(key, secret, file)))
-}
+/** How often a person may type a passphrase. */
+const ATTEMPTS = 3
 
-async function findPassphrase(
+/**
+ * The keys of the identity file, unlocked in memory. A person who types a wrong passphrase is asked again, three times
+ * in all; a secret that the config names is taken once. Throws KeyError.
+ */
+export async function unlockIdentity(
   file: string,
   reference: SecretReference | undefined,
   { resolveSecret, askPassphrase, signal }: PassphraseSources,
-): Promise<Secret> {
-  if (reference !== undefined) return await resolveSecret(reference, signal)
-  if (askPassphrase !== undefined) return await askPassphrase(`Passphrase of ${file}`)
-  throw new KeyError(`The identity ${file} is locked by a passphrase and nobody can be asked for it`, {
-    next: 'Set encryption.identityPassphrase in the config, for example to { keychain: relay-backup/identity }',
-  })
+): Promise<PrivateKey[]> {
+  const keys = await readIdentityFile(file)
+  if (keys.every((key) => key.isDecrypted())) return keys
+  const unlockAll = (passphrase: Secret) => Promise.all(keys.map((key) => unlock(key, passphrase)))
+  if (reference !== undefined) {
+    const opened = await unlockAll(await resolveSecret(reference, signal))
+    if (opened.every((key) => key !== undefined)) return opened
+    throw wrongPassphrase(keys, file, 'Check encryption.identityPassphrase, then run: relay-backup key check')
+  }
+  if (askPassphrase === undefined) {
+    throw new KeyError(`The identity ${file} is locked by a passphrase and nobody can be asked for it`, {
+      next: 'Set encryption.identityPassphrase in the config, for example to { keychain: relay-backup/identity }',
+    })
+  }
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const again = attempt === 1 ? '' : 'That one does not unlock it. '
+    const opened = await unlockAll(await askPassphrase(`${again}Passphrase of ${file}`))
+    if (opened.every((key) => key !== undefined)) return opened
+  }
+  throw wrongPassphrase(keys, file, 'Run the command again with the passphrase that the key was made with')
 }
 
-async function unlock(key: PrivateKey, passphrase: Secret, file: string): Promise<PrivateKey> {
+/** Undefined when the passphrase is another one. */
+async function unlock(key: PrivateKey, passphrase: Secret): Promise<PrivateKey | undefined> {
   if (key.isDecrypted()) return key
   try {
     return await decryptKey({ privateKey: key, passphrase: passphrase.reveal() })
   } catch {
-    // The cause is left out: it says nothing more, and no error may carry the passphrase along.
-    throw new KeyError(`The passphrase does not unlock the identity ${fingerprintOf(key)} (${file})`, {
-      next: 'Check encryption.identityPassphrase, then run: relay-backup key check',
-    })
+    return undefined
   }
+}
+
+/** Without a cause: it says nothing more, and no error may carry the passphrase along. */
+function wrongPassphrase(keys: readonly PrivateKey[], file: string, next: string): KeyError {
+  const locked = keys.filter((key) => !key.isDecrypted()).map((key) => fingerprintOf(key))
+  return new KeyError(`The passphrase does not unlock the identity ${locked.join(', ')} (${file})`, { next })
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { readAsset } from '../assets.ts'
 
 /** The sample's directory under the demo server's home, as in the config's `deployment`. */
-export const SAMPLE_DEPLOYMENT = 'claude-relay-deployment'
+export const SAMPLE_DEPLOYMENT = 'app'
 
 /** Makes the sample deployment under `home`: an app with data files, logs, `.env` and a Compose file. */
 export async function createSampleDeployment(home: string): Promise<string> {

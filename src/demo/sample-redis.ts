@@ -5,23 +5,49 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** A real redis-server on a free port of loopback, with some keys of the sample app. */
+/** A real redis-server on a free port of loopback. */
 export interface SampleRedis extends AsyncDisposable {
   readonly port: number
-  /** The number of keys. */
-  keys(): Promise<number>
+  /** The names of all keys, sorted. */
+  keys(): Promise<string[]>
   /** The disaster: removes every key. */
   flush(): Promise<void>
 }
 
-/**
- * Starts redis-server in `directory`, with the sample's keys or with what lies there; undefined when this machine has
- * no redis-server or redis-cli.
- */
+/** An empty Redis that a restore stops and starts by lines of sh. Disposing it ends it where it runs. */
+export interface SecondRedis extends AsyncDisposable {
+  readonly port: number
+  /** Lines of sh, as the manager `command` has them in the config. */
+  readonly services: { readonly stop: string; readonly start: string; readonly status: string }
+  /** The names of all keys, sorted. */
+  keys(): Promise<string[]>
+}
+
+/** Starts an empty redis-server in `directory`, as its line of sh does. */
+export async function startSecondRedis(directory: string, signal: AbortSignal): Promise<SecondRedis> {
+  const port = await freePort()
+  const ask = (...words: string[]) => askRedis(port, ...words)
+  const cli = `redis-cli -p ${port}`
+  const start = `redis-server --bind 127.0.0.1 --port ${port} --dir ${directory} --save "" --daemonize yes`
+  const redis: SecondRedis = {
+    port,
+    services: {
+      stop: `${cli} shutdown`,
+      // A daemon answers a moment after its start.
+      start: `${start} && for i in 1 2 3 4 5 6 7 8 9; do ${cli} ping && break; sleep 0.2; done`,
+      status: `${cli} ping | grep -q PONG`,
+    },
+    keys: () => keysOf(ask),
+    [Symbol.asyncDispose]: async () => void (await ask('SHUTDOWN', 'NOSAVE').catch(() => undefined)),
+  }
+  await run('sh', ['-c', redis.services.start], { signal })
+  return redis
+}
+
+/** Starts redis-server in `directory`, with the sample's keys; undefined without a redis-server or redis-cli here. */
 export async function startSampleRedis(
   directory: string,
   signal: AbortSignal,
-  options: { readonly fill: boolean } = { fill: true },
 ): Promise<SampleRedis | undefined> {
   if (!(await has('redis-server')) || !(await has('redis-cli'))) return undefined
   const port = await freePort()
@@ -30,21 +56,29 @@ export async function startSampleRedis(
     ['--bind', '127.0.0.1', '--port', String(port), '--dir', directory, '--save', '', '--daemonize', 'no'],
     { stdio: 'ignore' },
   )
-  const ask = async (command: string) => (await run('redis-cli', ['-p', String(port), command])).stdout.trim()
+  const ask = (...words: string[]) => askRedis(port, ...words)
   const redis: SampleRedis = {
     port,
-    keys: async () => Number(await ask('DBSIZE')),
+    keys: () => keysOf(ask),
     flush: async () => void (await ask('FLUSHALL')),
     [Symbol.asyncDispose]: () => stop(server),
   }
   try {
     await answered(port, signal)
-    if (options.fill) await fill(port)
+    await fill(port)
     return redis
   } catch (error) {
     await stop(server)
     throw error
   }
+}
+
+async function askRedis(port: number, ...words: string[]): Promise<string> {
+  return (await run('redis-cli', ['-p', String(port), ...words])).stdout.trim()
+}
+
+async function keysOf(ask: (...words: string[]) => Promise<string>): Promise<string[]> {
+  return (await ask('KEYS', '*')).split('\n').filter(Boolean).toSorted()
 }
 
 async function has(command: string): Promise<boolean> {

@@ -1,10 +1,11 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { ExitCode } from '../exit-codes.ts'
 import { startEmbeddedServer } from '../remote/embedded-server.ts'
 import { generateSshKeyPair } from '../remote/ssh-key-pair.ts'
 import { createSampleDeployment, placeSampleRdb, SAMPLE_DEPLOYMENT } from './sample-deployment.ts'
-import { startSampleRedis, type SampleRedis } from './sample-redis.ts'
+import { startSecondRedis, startSampleRedis, type SecondRedis } from './sample-redis.ts'
 import { digestTree } from './tree-digest.ts'
 
 /** A command's outcome, as far as the tour shows it. */
@@ -47,16 +48,18 @@ export async function runTour(parts: TourParts): Promise<TourStep[]> {
   const root = await createSampleDeployment(home)
   await using redis = await startSampleRedis(join(root, 'redis_data'), signal)
   if (redis === undefined) await placeSampleRdb(root)
+  const secondRoot = join(directory, 'second', SAMPLE_DEPLOYMENT)
+  await mkdir(join(secondRoot, 'redis_data'), { recursive: true })
+  await using secondRedis = redis && (await startSecondRedis(join(secondRoot, 'redis_data'), signal))
   const client = generateSshKeyPair()
   const secondHome = join(directory, 'second')
-  await mkdir(secondHome)
   await using server = await startEmbeddedServer({ home, authorizedKey: client.publicKey })
   await using second = await startEmbeddedServer({ home: secondHome, authorizedKey: client.publicKey })
 
   tell(`A sample server is up: SSH on 127.0.0.1:${server.port}, with an app in ~/${SAMPLE_DEPLOYMENT}`)
   tell(
     redis === undefined
-      ? '(no redis-server on this machine: a Redis that is stopped, with a shipped dump.rdb)'
+      ? 'No redis-server is here: its Redis is stopped (a warning says so), with a shipped dump.rdb.'
       : `Its Redis is a real one, on port ${redis.port}, with a thousand keys.`,
   )
   const keys = join(directory, 'keys')
@@ -69,7 +72,13 @@ export async function runTour(parts: TourParts): Promise<TourStep[]> {
   const config = join(directory, 'hosts.yaml')
   await writeFile(
     config,
-    configText({ port: server.port, secondPort: second.port, redisPort: redis?.port, ...identity }),
+    configText({
+      port: server.port,
+      secondPort: second.port,
+      redisPort: redis?.port,
+      secondRedis,
+      ...identity,
+    }),
   )
 
   const steps: TourStep[] = []
@@ -94,47 +103,56 @@ export async function runTour(parts: TourParts): Promise<TourStep[]> {
   for (const name of COMPARED) await rm(join(root, name), { recursive: true })
   await redis?.flush()
   const restored = await station(
-    '5. Restore onto a second, empty server.',
+    '5. Restore onto a second server, whose Redis runs and is empty.',
     'restore --from sample --host second --yes',
     parts.restore,
   )
   if (!restored) return steps
-  const secondRoot = join(secondHome, SAMPLE_DEPLOYMENT)
   const after = await digestTree(secondRoot, COMPARED)
-  const keysAfter = redis === undefined ? undefined : await keysIn(join(secondRoot, 'redis_data'), signal)
-  const same = before.sha256 === after.sha256 && keysBefore === keysAfter
+  const keysAfter = await secondRedis?.keys()
+  const sameKeys = isDeepStrictEqual(keysBefore, keysAfter)
+  const same = before.sha256 === after.sha256 && sameKeys
   tell('\n6. Compared with what was there before the disaster:')
   tell(
     `  files:      ${after.entries} of ${before.entries}, ${before.sha256 === after.sha256 ? 'identical' : 'DIFFERENT'}`,
   )
   if (keysBefore !== undefined)
-    tell(`  Redis keys: ${keysAfter} of ${keysBefore}, booted from the restored files`)
+    tell(
+      `  Redis keys: ${keysAfter?.length} of ${keysBefore.length}, ${sameKeys ? 'the same' : 'DIFFERENT'}, in the Redis that runs there`,
+    )
   steps.push({
     command: 'compare',
     exitCode: same ? ExitCode.done : ExitCode.damage,
-    result: { before: { ...before, keys: keysBefore }, after: { ...after, keys: keysAfter } },
+    result: {
+      before: { ...before, keys: keysBefore?.length },
+      after: { ...after, keys: keysAfter?.length },
+    },
   })
+  if (same) tell(NEXT)
   return steps
 }
 
 /** What the tour loses and brings back, besides Redis. */
 const COMPARED = ['logs', 'data', '.env', 'docker-compose.yml']
 
-/** Boots a real Redis on restored files and counts. */
-async function keysIn(directory: string, signal: AbortSignal): Promise<number | undefined> {
-  await using redis: SampleRedis | undefined = await startSampleRedis(directory, signal, { fill: false })
-  return await redis?.keys()
-}
+const NEXT = `
+Your own servers, in three commands:
+  relay-backup key generate   # the key pair; then describe a server in hosts.yaml
+  relay-backup check          # says what is missing, and what to do
+  relay-backup pull`
 
 function configText(values: {
   readonly port: number
   readonly secondPort: number
   readonly redisPort: number | undefined
+  readonly secondRedis: SecondRedis | undefined
   readonly recipient: string
   readonly identity: string
 }): string {
   // A stopped Redis: nothing may answer at this address. Port 1 is tcpmux, which nobody runs.
   const redisAddress = `127.0.0.1:${values.redisPort ?? 1}`
+  const { secondRedis } = values
+  const services = { manager: 'command', ...secondRedis?.services }
   return `version: 1
 vault: vault
 encryption:
@@ -147,14 +165,15 @@ hosts:
     deployment: ~/${SAMPLE_DEPLOYMENT}
     sources:
       redis_data: { kind: redis, path: redis_data, address: ${JSON.stringify(redisAddress)} }
-      logs:       { kind: files, path: logs, exclude: ["*.tmp"] }
+      logs:       { kind: files, path: logs }
       data:       { kind: files, path: data }
       config:     { kind: files, paths: [.env, docker-compose.yml] }
   second:
     ssh: { host: 127.0.0.1, port: ${values.secondPort}, user: demo, identityFile: keys/ssh.key, knownHosts: keys/known_hosts, agent: false }
     deployment: ~/${SAMPLE_DEPLOYMENT}
+    services: ${secondRedis === undefined ? '{ manager: none }' : JSON.stringify(services)}
     sources:
-      redis_data: { kind: redis, path: redis_data, address: "127.0.0.1:1" }
+      redis_data: { kind: redis, path: redis_data, address: "127.0.0.1:${secondRedis?.port ?? 1}" }
       logs:       { kind: files, path: logs }
       data:       { kind: files, path: data }
       config:     { kind: files, paths: [.env, docker-compose.yml] }

@@ -82,11 +82,12 @@ async function rotate(
   { vault }: PruneDependencies,
   { lock, started }: Run,
 ): Promise<RotationOutcome> {
+  // First what may refuse: a refusal leaves nothing written.
+  if (lock !== undefined && lost.length > 0) await acceptDamage(vault, lock, lost, started)
   if (lock !== undefined && accept) {
     if ((await vault.rotationPaused(host.name)) !== undefined)
       await vault.acceptRotation(lock, 'prune --accept', started)
     await vault.acceptLoss(lock, 'prune --accept', started)
   }
-  if (lock !== undefined && lost.length > 0) await acceptDamage(vault, lock, lost, started)
   return await rotateHost(vault, lock, host, started, { dryRun, accept })
 }

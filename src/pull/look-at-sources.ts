@@ -23,6 +23,8 @@ export interface SourceLook {
   readonly chosen: ChosenPrivilege | undefined
   /** What a person should know of it, a sentence each. */
   readonly notices: readonly string[]
+  /** What was found of it, for a plan. */
+  readonly found?: readonly string[]
   /** What each pattern of its `exclude` leaves out there; undefined where that can't be told. */
   readonly excludes?: readonly ExcludedNames[] | undefined
   /** Some of it can't be captured. */
@@ -68,6 +70,7 @@ async function lookAtSource(
   const { host, remote, probe, signal } = place
   const { resolveSecret, sourceOf } = dependencies
   const notices: string[] = []
+  const found: string[] = []
   let source = config
   let chosen: ChosenPrivilege | undefined
   let lacks = false
@@ -89,6 +92,7 @@ async function lookAtSource(
         lacks ||= !isWhole({ warnings: [{ code, count: 1 }] })
         notices.push(`${config.name}: ${printable(message)}`)
       },
+      note: ({ message }) => found.push(printable(message)),
       signal,
     }
     await kind.look(context, source)
@@ -96,7 +100,15 @@ async function lookAtSource(
       excludes = await kind.findExcluded?.(context, source)
   })
   const told = withRefusal(error, chosen)
-  return { source, chosen, notices, excludes, lacks, ...(told instanceof RelayError ? { error: told } : {}) }
+  return {
+    source,
+    chosen,
+    notices,
+    found,
+    excludes,
+    lacks,
+    ...(told instanceof RelayError ? { error: told } : {}),
+  }
 }
 
 /** The error for a source that has to run something on a server without a shell. */

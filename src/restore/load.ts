@@ -50,14 +50,14 @@ export async function loadBeside(
     const needed = source.archives.find(({ archive }) => archive.file === target.archive)
     if (needed === undefined) throw new Error(`${target.archive} was not looked for`)
     await loadWhole(await openPlain(needed, dependencies), (dump) =>
-      loadable.load(context, config, target, dump),
+      loadable.load(context, config, source.source.facts, target, dump),
     )
     bytes += needed.archive.plainBytes
   }
   return { entries: source.loads.length, bytes }
 }
 
-type Dump = Parameters<LoadableSource['load']>[3]
+type Dump = Parameters<LoadableSource['load']>[4]
 
 /** A dump is proven to be the captured one only when its end was read. */
 async function loadWhole(dump: Dump, load: (dump: Dump) => Promise<void>): Promise<void> {

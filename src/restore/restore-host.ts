@@ -27,7 +27,8 @@ export async function restoreHost(
   const { host, dryRun } = request
   const { pull } = dependencies
   const told = { reporter: pull.reporter, ends: true }
-  const tellEnd = ({ outcome, error }: RestoreReport): HostEnd => error ?? outcome
+  const tellEnd = ({ outcome, error }: RestoreReport): HostEnd =>
+    error ?? (outcome === 'done' ? 'restored' : outcome)
   return await tellHosts([host.name], told, tellEnd, () =>
     withRun({ operation: 'restore', host, locks: true, dryRun }, pull, signal, async (run) => {
       const result = await restoreInRun(request, dependencies, run)

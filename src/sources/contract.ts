@@ -274,7 +274,7 @@ export interface LoadableSource<C extends SourceConfig = SourceConfig, F extends
    */
   secret?(config: C): SecretReference | undefined
   /** Loads a dump into `target.staged`, to its end. Throws what keeps it from being whole; the driver removes it then. */
-  load(context: RestoreContext, config: C, target: LoadTarget, dump: Readable): Promise<void>
+  load(context: RestoreContext, config: C, facts: F, target: LoadTarget, dump: Readable): Promise<void>
   /** Compares what is at the targets with the facts; a `failed` finding rolls the restore back. */
   check(context: RestoreContext, config: C, facts: F): Promise<readonly Finding[]>
 }

@@ -3,6 +3,7 @@ import type { SourceConfig } from '../model/config.ts'
 import type { CapturableSource, RestorableSource } from './contract.ts'
 import { defaultFiles, filesKind } from './files/kind.ts'
 import type { Kind } from './kind.ts'
+import { postgresKind } from './postgres/kind.ts'
 import { defaultRedis, redisKind } from './redis/kind.ts'
 import { sqliteKind } from './sqlite/kind.ts'
 import { volumeKind } from './volume/kind.ts'
@@ -12,6 +13,7 @@ import { volumeKind } from './volume/kind.ts'
 const kinds = new Map<string, Kind>()
 
 registerKind(filesKind)
+registerKind(postgresKind)
 registerKind(redisKind)
 registerKind(sqliteKind)
 registerKind(volumeKind)

@@ -12,7 +12,10 @@ test('the demo tells the whole story and leaves nothing behind', async () => {
   const result = await runCli(['demo'], { cwd, env: { TMPDIR: scratch } })
   expect(result.code, result.stderr).toBe(0)
   expect(result.stderr).toContain('identical')
-  expect(result.stderr).toMatch(/Redis keys: (\d+) of \1,/)
+  expect(result.stderr).toMatch(/Redis keys: (\d+) of \1, the same, in the Redis that runs there/)
+  expect(result.stderr).not.toMatch(/^ *(warning|note):/m)
+  expect(result.stderr).toContain('starting data services')
+  expect(result.stderr).toMatch(/in three commands:\n( {2}relay-backup .*\n){3}/)
   for (const folder of [cwd, scratch]) expect(await readdir(folder)).toEqual([])
   // Without a shell in between: its own command line would hold the name, too.
   expect(spawnSync('pgrep', ['-fa', scratch]).stdout.toString()).toBe('')

@@ -88,8 +88,10 @@ test("npm's tarball holds all that runs, and names all that it needs", async () 
   expect(files.filter((file) => /\.(map|ts)$|^(src|test|node_modules)\//.test(file))).toEqual([])
   const manifest = JSON.parse(await readFile(join(unpacked, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>
+    man: string[]
     scripts: Record<string, string>
   }
+  expect(manifest.man.filter((page) => !files.includes(page))).toEqual([])
   // npm warns of these on each global installation of a tarball.
   for (const name of ['preinstall', 'install', 'postinstall', 'prepare'])
     expect(manifest.scripts).not.toHaveProperty(name)

@@ -115,3 +115,34 @@ test('a deployment that only root can enter is found, locked, and its open resto
     await chmod(world.deployment, 0o755)
   }
 })
+
+test("with sudo another user's database is copied, listed, extracted, and comes back as his", async () => {
+  const database = join(world.deployment, 'prisma/dev.db')
+  await mkdir(dirname(database))
+  const sql = (path: string, text: string) => execFileSync('sqlite3', [path, text]).toString().trim()
+  sql(database, 'PRAGMA journal_mode=WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1), (2);')
+  execFileSync('chown', ['-R', '999:998', dirname(database)])
+  await chmod(database, 0o600)
+  await chmod(dirname(database), 0o700)
+  world.config.hosts['prod']!.sources = { db: { kind: 'sqlite', paths: ['prisma/*.db'] } }
+  await world.writeConfig()
+  const check = await world.cli('check', 'prod', '--verbose')
+  expect(check.stdout).toMatch(
+    /source db +SQLite prisma\/\*\.db, as root by sudo, 1 database: prisma\/dev\.db/,
+  )
+  const pulled = await world.cli('pull', '--json')
+  expect(pulled.code, pulled.stderr + pulled.stdout).toBe(0)
+  const listed = await world.cli('ls', 'prod/latest', 'db:')
+  expect(listed.stdout + listed.stderr).toContain('dev.db')
+  const out = join(world.home, 'extracted')
+  const extracted = await world.cli('extract', 'prod/latest', 'db', '--to', out)
+  expect(extracted.code, extracted.stderr + extracted.stdout).toBe(0)
+  expect(sql(execFileSync('find', [out, '-name', 'dev.db']).toString().trim(), 'SELECT sum(x) FROM t')).toBe(
+    '3',
+  )
+  sql(database, 'DELETE FROM t')
+  const restored = await world.cli('restore', '--host', 'prod', '--source', 'db', '--yes')
+  expect(restored.code, restored.stderr + restored.stdout).toBe(0)
+  expect(execFileSync('stat', ['-c', '%u:%g %a', database]).toString().trim()).toBe('999:998 600')
+  expect(sql(database, 'SELECT sum(x) FROM t; PRAGMA journal_mode')).toBe('3\nwal')
+})

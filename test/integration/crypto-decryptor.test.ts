@@ -272,6 +272,36 @@ describe('the identity file', () => {
     const asking = { ...sources(), askPassphrase: async () => new Secret('swordfish') }
     const asked = await createDecryptor(config, asking)
     expect((await buffer(await asked.decrypt(pieces(message)))).toString()).toBe('secret')
+    // A slip of the finger is mended by typing it again, three times in all.
+    const typing = (...answers: string[]) => {
+      const prompts: string[] = []
+      const askPassphrase = (prompt: string) => {
+        prompts.push(prompt)
+        return Promise.resolve(new Secret(answers[prompts.length - 1] ?? ''))
+      }
+      return { prompts, ready: createDecryptor(config, { ...sources(), askPassphrase }) }
+    }
+    const slip = typing('sw0rdfish', 'swordfish')
+    expect((await buffer(await (await slip.ready).decrypt(pieces(message)))).toString()).toBe('secret')
+    expect(slip.prompts).toEqual([
+      `Passphrase of ${file}`,
+      `That one does not unlock it. Passphrase of ${file}`,
+    ])
+    const unknown = typing('a', 'b', 'c', 'swordfish')
+    expect(await failure(unknown.ready)).toBeInstanceOf(KeyError)
+    expect(unknown.prompts).toHaveLength(3)
+    // What the config names is taken as it is: nobody is asked for it.
+    let isAsked = false
+    const named = createDecryptor(configured, {
+      ...sources('sw0rdfish'),
+      askPassphrase: () => {
+        isAsked = true
+        return Promise.resolve(new Secret('swordfish'))
+      },
+    })
+    expect(await failure(named)).toBeInstanceOf(KeyError)
+    expect(isAsked).toBe(false)
+
     const wrong = await failure(decryptAll(configured, message, 100, 'sw0rdfish'))
     expect(wrong).toBeInstanceOf(KeyError)
     expect((wrong as KeyError).message).toContain('does not unlock')

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -201,6 +202,7 @@ describe('a pull that is not begun', () => {
     const report = await pullWith(lab, { lockDeployment: () => Promise.reject(held) })
     expect(report).toMatchObject({ outcome: 'locked' })
     expect(await lab.vault.runs('prod')).toEqual([])
+    expect(existsSync(join(lab.path, 'vault/prod/runs.jsonl'))).toBe(false)
     await using _free = await lab.vault.lock('prod')
   })
 

@@ -757,7 +757,10 @@ describe('servers that are not as they should be', () => {
       args: ['--key-load-delay', '20000', '--loading-process-events-interval-bytes', '1024'],
     })
     await using host = new LocalHost()
-    const error = await failure(capture(redisConfig(redis.port), { host, deployment: deployment.path }))
+    const options = { host, deployment: deployment.path }
+    const seen = await failure(look(redisConfig(redis.port), options))
+    expect(seen.code).toBe('redis-loading')
+    const error = await failure(capture(redisConfig(redis.port), options))
     expect(error.code).toBe('redis-loading')
   })
 

@@ -150,8 +150,8 @@ test('a comparison of facts that fails undoes the switch', async () => {
 test('what can not be loaded whole, or not be switched, leaves all as it was', async () => {
   const host = await server('refused', { app: 'old\n' })
   const { load } = loadableToy
-  loadableToy.load = async (context, config, target, dump) => {
-    await load(context, config, target, dump)
+  loadableToy.load = async (context, config, facts, target, dump) => {
+    await load(context, config, facts, target, dump)
     throw new Error('the toy is full')
   }
   await expect(lab.restore(snapshot, host)).rejects.toThrow('the toy is full')

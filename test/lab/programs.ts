@@ -14,6 +14,8 @@ export const PROGRAMS: Readonly<Record<string, string>> = {
   'redis-cli': 'redis-tools',
   'redis-check-rdb': 'redis-tools',
   'redis-check-aof': 'redis-tools',
+  psql: 'postgresql-client',
+  pg_ctlcluster: 'postgresql',
   dockerd: 'docker.io',
   'docker-proxy': 'docker.io',
   'docker-init': 'docker.io',

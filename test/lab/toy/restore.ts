@@ -44,7 +44,7 @@ export const loadableToy: LoadableSource<ToyConfig, ToyFacts> = {
   loader: ({ probe }, { home }) =>
     Promise.resolve({ script: LOADER, args: [join(probe.deployment ?? '/', home)] }),
   secret: ({ password }) => password,
-  load: async (context, config, { staged }, dump) => {
+  load: async (context, config, _facts, { staged }, dump) => {
     await unlock(context, config)
     await pipeline(dump, createWriteStream(tablePath(context, config, staged)), { signal: context.signal })
   },

@@ -368,6 +368,10 @@ describe('prune', () => {
     expect(paused.exitCode).toBe(1)
     expect(paused.text).toContain('prune prod --accept')
     expect(await made.vault.snapshots('prod')).toHaveLength(3)
+    // What refuses one flag leaves the other unwritten, too.
+    const slip = { accept: true, acceptLoss: [made.made[2]?.id ?? ''] }
+    expect((await prune(made.context, ['prod'], slip)).text).toContain('No damage is known')
+    expect(await made.vault.rotationPaused('prod')).toBe('logs is gone')
     expect((await prune(made.context, [], { accept: true })).exitCode).toBe(0)
     expect(await made.vault.snapshots('prod')).toHaveLength(2)
   })

@@ -58,7 +58,7 @@ export async function pinAof(session: Session, directory: string, name: string):
     { firstLines: session.lines, signal: context.signal },
   )
   try {
-    await answer(session, lease, 'pinned')
+    const [changed = ''] = await answer(session, lease, 'pinned')
     for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt += 1) {
       await waitForRewrites(session, connection)
       lease.send('link')
@@ -66,7 +66,7 @@ export async function pinAof(session: Session, directory: string, name: string):
       await waitForRewrites(session, connection)
       lease.send('look')
       const [now] = await answer(session, lease, 'generation')
-      if (now === linked) return new Pinned(session, lease, decodeText(tree), Number(kib) * 1024)
+      if (now === linked) return new Pinned(session, lease, changed, decodeText(tree), Number(kib) * 1024)
     }
     throw rewritesGoOn(session, 'one always came in between')
   } catch (error) {
@@ -106,13 +106,16 @@ async function answer(session: Session, lease: Lease, word: string): Promise<rea
 class Pinned implements PinnedAof {
   readonly #session: Session
   readonly #lease: Lease
+  /** What the setting was before it was changed; empty where it was not. */
+  readonly #changed: string
   readonly tree: string
   readonly bytes: number
   #released: Promise<void> | undefined
 
-  constructor(session: Session, lease: Lease, tree: string, bytes: number) {
+  constructor(session: Session, lease: Lease, changed: string, tree: string, bytes: number) {
     this.#session = session
     this.#lease = lease
+    this.#changed = changed
     this.tree = tree
     this.bytes = bytes
   }
@@ -142,19 +145,30 @@ class Pinned implements PinnedAof {
       lines.push(line)
     }
     const kept = lines.map(fieldsOf).find(([word]) => word === 'kept')
-    if (kept !== undefined || exit.status !== 0) {
-      context.notice({
-        code: 'redis-setting-kept',
-        message: `${nameOf(config)} may still have ${REWRITES} 0: ${kept?.[1] ?? 'the script on the server was cut off'}`,
-        next: `The next pull puts it back; at once it is done by redis-cli CONFIG SET ${REWRITES} 100.`,
-      })
-    }
+    const cut = exit.status === 0 ? undefined : 'the script on the server was cut off'
+    const notice = keptNotice(nameOf(config), this.#changed, kept?.[1] ?? cut)
+    if (notice !== undefined) context.notice(notice)
     if (exit.status === LEASE_LOST) throw cutOff(exit)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release().catch(() => {})
     await this.#lease[Symbol.asyncDispose]()
+  }
+}
+
+/**
+ * That a Redis may still have the setting as it was for the time of the capture.
+ *
+ * @param before what it was before; empty where it was not changed
+ * @param why it may not have been put back; undefined where it was
+ */
+export function keptNotice(redis: string, before: string, why: string | undefined) {
+  if (before === '' || why === undefined) return undefined
+  return {
+    code: 'redis-setting-kept',
+    message: `${redis} may still have ${REWRITES} 0: ${why}`,
+    next: `The next pull puts it back; at once it is done by redis-cli CONFIG SET ${REWRITES} ${before}.`,
   }
 }
 

@@ -11,7 +11,7 @@
 #   link   makes the links, anew where there are some
 #   look   tells the files that are there
 # stdout: records
-#   pinned                       once, when the setting is changed, or the server has refused that
+#   pinned CHANGED               once; the PERCENTAGE when it is changed, else empty: the server has refused that
 #   linked KIB TREE GENERATION   hard links of the files are in TREE/MEMBER/NAME; they stay until the release
 #   generation GENERATION        a rewrite makes another one of it
 #   failed CODE TEXT             CODE: cli, answer, link, absent
@@ -139,7 +139,7 @@ work() {
     [ -z "$percentage" ] || echo "auto-aof-rewrite-percentage $percentage"
   } >"$aside/marker.new" && mv "$aside/marker.new" "$aside/marker" || failed link "$aside/marker"
   [ -z "$percentage" ] || stop_rewrites
-  say pinned
+  say pinned "$changed"
   while lease_next; do
     case $line in
       link)

@@ -1,0 +1,227 @@
+import type { CaptureArchive, CapturableSource, CaptureContext, CaptureOutcome } from '../contract.ts'
+import type { StreamObject } from '../../archive/contract.ts'
+import { SourceError } from '../../errors.ts'
+import { printable } from '../../model/path-bytes.ts'
+import type { SnapshotWarning } from '../../model/snapshot.ts'
+import { chooseCompression, compressorArgs } from '../compression-choice.ts'
+import { watchExit } from '../cut-exit.ts'
+import { parseStreamStatus, streamNonce } from '../stream-status.ts'
+import { lookAtDatabase, lookAtServer, type Database, type ServerLook } from './catalogue.ts'
+import type { PostgresSourceConfig } from './config.ts'
+import type { DatabaseFacts, PostgresFacts } from './facts.ts'
+import { databaseNamed, failure, findServer, type Server } from './server.ts'
+import { MAINTENANCE, Session } from './session.ts'
+
+/** What is captured, and of what server. */
+interface Prepared {
+  readonly server: Server
+  readonly look: ServerLook
+  readonly databases: readonly Database[]
+}
+
+/**
+ * Captures each database as its server's own `pg_dump` writes it, and roles and tablespaces as `pg_dumpall` does. What is
+ * counted is counted in the moment that the dump shows: the dump reads the snapshot that our session has exported.
+ */
+export const postgresSource: CapturableSource<PostgresSourceConfig> = {
+  look: async (context, config) => {
+    await prepare(context, config)
+  },
+  capture: async (context, config) => {
+    const prepared = await prepare(context, config)
+    const facts: Record<string, DatabaseFacts> = {}
+    const warnings: SnapshotWarning[] = []
+    const open = new Set<AsyncDisposable>()
+    return {
+      archives: async function* () {
+        for (const database of prepared.databases) {
+          context.step(`dumping ${printable(database.name)}`)
+          const session = await Session.open(prepared.server, database.name, context.signal)
+          open.add(session)
+          yield await dumpDatabase(context, prepared, database, session, (counted) => {
+            facts[database.name] = counted
+          })
+          open.delete(session)
+          await session[Symbol.asyncDispose]()
+        }
+        context.step('dumping roles')
+        yield await dumpGlobals(context, prepared)
+        if (!prepared.look.superuser) {
+          const message =
+            'passwords of roles are not in the dump: only a superuser of PostgreSQL may read them'
+          warnings.push({ code: 'postgres-role-passwords', count: 1 })
+          context.notice({ code: 'postgres-role-passwords', message })
+        }
+      },
+      finish: () =>
+        Promise.resolve({
+          facts: {
+            kind: 'postgres',
+            version: prepared.look.version,
+            databases: facts,
+          } satisfies PostgresFacts,
+          warnings,
+          amendments: new Map(),
+          absolutePrefixes: [],
+          roots: [],
+        } satisfies CaptureOutcome),
+      [Symbol.asyncDispose]: async () => {
+        for (const session of open) await session[Symbol.asyncDispose]()
+      },
+    }
+  },
+}
+
+async function prepare(context: CaptureContext, config: PostgresSourceConfig): Promise<Prepared> {
+  const server = await findServer(context, config)
+  // Some have no database `postgres`: those that are named are there.
+  const first = config.databases === 'all' ? MAINTENANCE : (config.databases[0] ?? MAINTENANCE)
+  await using session = await Session.open(server, first, context.signal)
+  const look = await lookAtServer(session)
+  const databases =
+    config.databases === 'all'
+      ? look.databases.filter(({ name, connectable }) => name !== MAINTENANCE && connectable)
+      : config.databases.map((name) => named(name, server, look))
+  if (databases.length === 0) {
+    throw new SourceError('postgres-database-missing', `${server.title} has no database of yours`, {
+      next: `Name those to be captured: databases: [${MAINTENANCE}]`,
+    })
+  }
+  const locked = databases.find(({ allowed }) => !allowed)
+  if (locked !== undefined) {
+    throw new SourceError(
+      'postgres-privilege',
+      `${server.title} lets us not into ${printable(locked.name)}`,
+      {
+        next: `Let the user of the backup in: grant connect on database, and pg_read_all_data; or leave it out of \`databases\`.`,
+      },
+    )
+  }
+  return { server, look, databases }
+}
+
+function named(name: string, { title }: Server, { databases }: ServerLook): Database {
+  const found = databases.find((each) => each.name === name)
+  if (found !== undefined) return found
+  const there = databases.map((each) => printable(each.name)).join(', ')
+  throw new SourceError('postgres-database-missing', `${title} has no database ${printable(name)}`, {
+    next: `Correct \`databases\` of this source; there are: ${there}`,
+  })
+}
+
+async function dumpDatabase(
+  context: CaptureContext,
+  { server }: Prepared,
+  { name, encoding, collate, ctype, icuLocale, bytes }: Database,
+  session: Session,
+  onCounted: (facts: DatabaseFacts) => void,
+): Promise<CaptureArchive> {
+  await session.run('begin isolation level repeatable read read only;')
+  const [exported] = await session.rows<{ id: string }>('select pg_export_snapshot() as id')
+  const program = ['pg_dump', '-w', '-Fc', '-Z0', '--create', `--snapshot=${exported?.id ?? ''}`]
+  let objects: readonly StreamObject[] = []
+  const archive = await dump(context, server, [...program, '-d', databaseNamed(name)], {
+    what: `dump ${printable(name)}`,
+    // The header of its custom format (WriteHead in src/bin/pg_dump/pg_backup_archiver.c).
+    begins: 'PGDMP',
+  })
+  return {
+    ...archive,
+    part: name,
+    extension: 'dump',
+    objects: () => objects,
+    ...(bytes === null ? {} : { expectedPlainBytes: bytes }),
+    finish: async () => {
+      await archive.finish()
+      context.step(`counting ${printable(name)}`)
+      const looked = await lookAtDatabase(session)
+      objects = looked.objects
+      onCounted({
+        ...looked.facts,
+        encoding,
+        collate,
+        ctype,
+        ...(icuLocale === null ? {} : { icuLocale }),
+      })
+    },
+  }
+}
+
+async function dumpGlobals(context: CaptureContext, { server, look }: Prepared): Promise<CaptureArchive> {
+  const passwords = look.superuser ? [] : ['--no-role-passwords']
+  const archive = await dump(context, server, ['pg_dumpall', '-w', '--globals-only', ...passwords], {
+    what: 'dump its roles',
+    begins: '--\n-- PostgreSQL database cluster dump',
+  })
+  return { ...archive, part: 'globals', extension: 'sql', objects: () => [] }
+}
+
+/** Streams what a program of PostgreSQL writes. What does not begin as it must is no dump, whatever the exit status says. */
+async function dump(
+  context: CaptureContext,
+  server: Server,
+  program: readonly string[],
+  { what, begins }: { readonly what: string; readonly begins: string },
+): Promise<Omit<CaptureArchive, 'part' | 'extension' | 'objects'>> {
+  const nonce = streamNonce()
+  const compression = chooseCompression(context.compression, context.probe)
+  const process = await context.host.spawn(
+    {
+      script: 'sources/postgres/dump',
+      patience: 'work',
+      args: [nonce, ...compressorArgs(compression, context.probe), ...server.place, ...program],
+      privilege: server.privilege,
+      title: `${program[0] ?? ''} on the server`,
+    },
+    { signal: context.signal },
+  )
+  process.stdin.on('error', () => {})
+  process.stdin.end(server.line)
+  let aborted = false
+  const exited = watchExit(process, () => aborted)
+  const abort = (): void => {
+    aborted = true
+    process.kill()
+  }
+  let head = Buffer.alloc(0)
+  return {
+    format: 'stream',
+    input: { stream: process.stdout, format: 'stream', ...compression },
+    observer: {
+      content: {
+        write: (chunk) => {
+          if (head.length < begins.length) head = Buffer.concat([head, chunk.subarray(0, begins.length)])
+        },
+        end: () => undefined,
+      },
+    },
+    abort,
+    finish: async () => {
+      if (!process.stdout.readableEnded && !aborted) abort()
+      const exit = await exited()
+      if (exit === undefined) return
+      const status = parseStreamStatus(exit.stderr, nonce)
+      const dumped = status?.statuses.get('dump')
+      const command = program[0] ?? ''
+      if (dumped !== 0 && !(aborted && status === undefined)) {
+        throw failure(server, what, {
+          status: dumped ?? exit.status,
+          stderr: status?.messages ?? exit.stderr,
+          command,
+        })
+      }
+      if (aborted) return
+      if (
+        status?.statuses.get('compress') !== 0 ||
+        !head.subarray(0, begins.length).equals(Buffer.from(begins))
+      ) {
+        throw new SourceError('postgres-dump-broken', `${server.title} sent no whole dump`, {
+          command,
+          exitStatus: dumped,
+          stderr: status?.messages.trim() ?? '',
+          next: `Try ${command} on the server by hand: what it wrote is not what ${command} writes.`,
+        })
+      }
+    },
+  }
+}

@@ -1,0 +1,210 @@
+import { createHash } from 'node:crypto'
+import type { StreamObject } from '../../archive/contract.ts'
+import type { DatabaseFacts } from './facts.ts'
+import { identifier, literal } from './server.ts'
+import type { Session } from './session.ts'
+
+/** A database of a server. */
+export interface Database {
+  readonly name: string
+  readonly owner: string
+  readonly encoding: string
+  readonly collate: string
+  readonly ctype: string
+  readonly icuLocale: string | null
+  readonly connectable: boolean
+  /** We may log in to it. */
+  readonly allowed: boolean
+  /** On its disk. */
+  readonly bytes: number | null
+}
+
+/** What a server says of itself. */
+export interface ServerLook {
+  /** `15.8`. */
+  readonly version: string
+  /** 15; 9.6 is 9. */
+  readonly major: number
+  readonly superuser: boolean
+  readonly createdb: boolean
+  /** It follows another server, and takes no writes. */
+  readonly replica: boolean
+  /** All but templates. */
+  readonly databases: readonly Database[]
+}
+
+/** Asks a server what it is and has. */
+export async function lookAtServer(session: Session): Promise<ServerLook> {
+  const [self] = await session.rows<Omit<ServerLook, 'databases' | 'major'> & { number: number }>(
+    `select split_part(current_setting('server_version'), ' ', 1) as version,
+       current_setting('server_version_num')::int as number, rolsuper as superuser,
+       rolcreatedb or rolsuper as createdb, pg_is_in_recovery() as replica
+     from pg_roles where rolname = current_user`,
+  )
+  if (self === undefined) throw new Error('PostgreSQL knows no current user')
+  const { number, ...rest } = self
+  // Columns of later versions are asked for as JSON: where they are not there, they are null.
+  const databases = await session.rows<Database>(
+    `select datname as name, pg_get_userbyid(datdba) as owner, pg_encoding_to_char(encoding) as encoding,
+       datcollate as collate, datctype as ctype, datallowconn as connectable,
+       has_database_privilege(oid, 'connect') as allowed,
+       case when to_jsonb(d) ->> 'datlocprovider' = 'i'
+         then coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') end as "icuLocale",
+       case when has_database_privilege(oid, 'connect') then pg_database_size(oid) end as bytes
+     from pg_database d where not datistemplate order by datname`,
+  )
+  return { ...rest, major: Math.floor(number / 10_000), databases }
+}
+
+/** A database looked at in one snapshot of it: what goes to the manifest, and what goes to the index. */
+export interface DatabaseLook {
+  readonly facts: Omit<DatabaseFacts, 'encoding' | 'collate' | 'ctype' | 'icuLocale'>
+  readonly objects: readonly StreamObject[]
+}
+
+const OWN = `n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`
+/** What an extension made comes back with the extension. */
+const notOfExtension = (catalogue: string, oid: string) =>
+  `not exists (select 1 from pg_depend e where e.classid = '${catalogue}'::regclass and e.objid = ${oid} and e.deptype = 'e')`
+
+interface Relation {
+  readonly oid: number
+  readonly schema: string
+  readonly name: string
+  readonly type: string
+  readonly bytes: number
+  readonly definition: string
+}
+
+/** What can be looked at row by row. */
+const COUNTED: ReadonlySet<string> = new Set(['table', 'materialised view'])
+
+/** Counts the rows of every table exactly, and hashes what there is. Takes as long as reading all tables does. */
+export async function lookAtDatabase(session: Session): Promise<DatabaseLook> {
+  const relations = await session.rows<Relation>(
+    `select c.oid::bigint as oid, n.nspname as schema, c.relname as name,
+       case c.relkind when 'r' then 'table' when 'p' then 'partitioned table' when 'm' then 'materialised view'
+         when 'v' then 'view' when 'S' then 'sequence' when 'f' then 'foreign table' when 'i' then 'index'
+         when 'I' then 'index' else 'type' end as type,
+       pg_relation_size(c.oid) as bytes,
+       coalesce((select string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod) ||
+           case when a.attnotnull then ' not null' else '' end || a.attidentity::text, ', ' order by a.attnum)
+         from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '') as definition
+     from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where ${OWN} and ${notOfExtension('pg_class', 'c.oid')} and c.relkind <> 't'
+     order by n.nspname, c.relname`,
+  )
+  const others = await session.rows<Pick<Relation, 'schema' | 'name' | 'type' | 'definition'>>(
+    `select n.nspname as schema, p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')' as name,
+       'function' as type, p.prosrc as definition
+     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+     where ${OWN} and ${notOfExtension('pg_proc', 'p.oid')}
+     union all
+     select n.nspname, c.relname || '.' || t.tgname, 'trigger', t.tgenabled::text || t.tgtype::text
+     from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
+     where ${OWN} and not t.tgisinternal
+     union all
+     select n.nspname, c.relname || '.' || o.conname, 'constraint', o.contype::text || o.convalidated::text
+     from pg_constraint o join pg_class c on c.oid = o.conrelid join pg_namespace n on n.oid = c.relnamespace
+     where ${OWN} and o.contype in ('c', 'f', 'p', 'u', 'x')
+     union all
+     select n.nspname, c.relname || '.' || p.polname, 'policy', p.polcmd::text
+     from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace
+     where ${OWN}
+     union all
+     select n.nspname, t.typname, 'enum', string_agg(e.enumlabel, ',' order by e.enumsortorder)
+     from pg_enum e join pg_type t on t.oid = e.enumtypid join pg_namespace n on n.oid = t.typnamespace
+     where ${OWN} group by n.nspname, t.typname`,
+  )
+  const extensions = await session.rows<{ name: string; version: string }>(
+    `select extname as name, extversion as version from pg_extension where extname <> 'plpgsql' order by extname`,
+  )
+  const [large] = await session.rows<{ count: number }>(
+    'select count(*) as count from pg_largeobject_metadata',
+  )
+  const objects: StreamObject[] = []
+  for (const relation of relations) {
+    const { schema, name, type, bytes } = relation
+    const counted = COUNTED.has(type) ? await countRows(session, relation) : undefined
+    objects.push({
+      name: `${schema}.${name}`,
+      type,
+      ...(counted === undefined ? {} : { rows: counted, bytes }),
+      definition: sha256(relation.definition),
+    })
+  }
+  for (const { schema, name, type, definition } of others)
+    objects.push({ name: `${schema}.${name}`, type, definition: sha256(definition) })
+  if ((large?.count ?? 0) > 0)
+    objects.push({ name: 'large objects', type: 'large objects', rows: large!.count })
+  return { facts: { ...countsOf(objects), extensions: versionsOf(extensions) }, objects }
+}
+
+async function countRows(session: Session, { schema, name }: Relation): Promise<number> {
+  const [counted] = await session.rows<{ rows: number }>(
+    `select count(*) as rows from only ${identifier(schema)}.${identifier(name)}`,
+  )
+  return counted?.rows ?? 0
+}
+
+function countsOf(objects: readonly StreamObject[]): Omit<DatabaseLook['facts'], 'extensions'> {
+  // A restore makes materialised views anew, from what is there by then.
+  const counted = objects.filter(({ rows, type }) => rows !== undefined && type !== 'materialised view')
+  const hashed = (lines: readonly string[]): string => sha256([...lines].sort().join('\n'))
+  return {
+    tables: counted.filter(({ type }) => type === 'table').length,
+    rows: counted.reduce((sum, { rows = 0 }) => sum + rows, 0),
+    counts: hashed(counted.map(({ type, name, rows }) => JSON.stringify([type, name, rows]))),
+    definitions: hashed(
+      objects.map(({ type, name, definition }) => JSON.stringify([type, name, definition])),
+    ),
+  }
+}
+
+function versionsOf(extensions: readonly { name: string; version: string }[]): Record<string, string> {
+  return Object.fromEntries(extensions.map(({ name, version }) => [name, version]))
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+/** Settings of a database: `alter database … set`, for all roles or one. */
+export async function copySettings(session: Session, from: string, to: string): Promise<void> {
+  const settings = await session.rows<{ role: string | null; name: string; value: string }>(
+    `select case when s.setrole = 0 then null else pg_get_userbyid(s.setrole) end as role,
+       split_part(one, '=', 1) as name, substr(one, strpos(one, '=') + 1) as value
+     from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase, unnest(s.setconfig) one
+     where d.datname = ${literal(from)}`,
+  )
+  for (const { role, name, value } of settings) {
+    const whose = role === null ? '' : `role ${identifier(role)} in `
+    const written = LISTS.has(name) ? value : literal(value)
+    await session.run(`alter ${whose}database ${identifier(to)} set ${identifier(name)} = ${written};`)
+  }
+  const granted = await session.rows<{ role: string | null; privilege: string; grantable: boolean }>(
+    `select case when a.grantee = 0 then null else pg_get_userbyid(a.grantee) end as role,
+       a.privilege_type as privilege, a.is_grantable as grantable
+     from pg_database d, aclexplode(d.datacl) a where d.datname = ${literal(from)} and a.grantee <> d.datdba`,
+  )
+  const [own] = await session.rows<{ set: boolean }>(
+    `select datacl is not null as set from pg_database where datname = ${literal(from)}`,
+  )
+  if (own?.set !== true) return
+  await session.run(`revoke all on database ${identifier(to)} from public;`)
+  for (const { role, privilege, grantable } of granted) {
+    const whom = role === null ? 'public' : identifier(role)
+    const more = grantable ? ' with grant option' : ''
+    await session.run(`grant ${privilege} on database ${identifier(to)} to ${whom}${more};`)
+  }
+}
+
+/** Their values are lists that are quoted already (variable_is_guc_list_quote in src/bin/pg_dump/dumputils.c). */
+const LISTS: ReadonlySet<string> = new Set([
+  'local_preload_libraries',
+  'search_path',
+  'session_preload_libraries',
+  'shared_preload_libraries',
+  'temp_tablespaces',
+  'unix_socket_directories',
+])

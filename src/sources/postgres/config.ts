@@ -1,0 +1,17 @@
+import type { SourceConfig } from '../../model/config.ts'
+import type { SecretReference } from '../../model/secret.ts'
+import type { EnginePlace } from '../kind.ts'
+
+/** A PostgreSQL server, and which of its databases are meant. */
+export interface PostgresSourceConfig extends SourceConfig {
+  readonly kind: 'postgres'
+  /** How the server is found. A socket is the directory that it lies in, absolute. */
+  readonly at: EnginePlace
+  /** `all`: each but PostgreSQL's own. */
+  readonly databases: readonly string[] | 'all'
+  /** User and password are what the container's environment says. */
+  readonly byContainer: boolean
+  /** Absent: the user of libpq's own choice. */
+  readonly user?: string | undefined
+  readonly password?: SecretReference | undefined
+}

@@ -1,0 +1,44 @@
+import type { Facts } from '../../model/facts.ts'
+import { printable } from '../../model/path-bytes.ts'
+import { formatCount } from '../../model/units.ts'
+import type { KindFacts } from '../kind.ts'
+
+/** What was counted in a database, all at the moment that its dump shows. */
+export interface DatabaseFacts {
+  /** Tables and partitions. */
+  readonly tables: number
+  readonly rows: number
+  /** Hex SHA-256 of the name and number of rows of each of them. */
+  readonly counts: string
+  /** Hex SHA-256 of what there is: columns and their types, indexes, constraints, views, functions, triggers… */
+  readonly definitions: string
+  readonly encoding: string
+  readonly collate: string
+  readonly ctype: string
+  /** `icu` with its locale, where that is not libc. */
+  readonly icuLocale?: string | undefined
+  /** Names and versions. */
+  readonly extensions: Readonly<Record<string, string>>
+}
+
+export interface PostgresFacts extends Facts {
+  readonly kind: 'postgres'
+  /** `15.8`. */
+  readonly version: string
+  readonly databases: Readonly<Record<string, DatabaseFacts>>
+}
+
+/** What others are told of the facts. */
+export const postgresFacts: KindFacts<PostgresFacts> = {
+  describe: ({ version, databases }) =>
+    `PostgreSQL ${printable(version)}, ${formatCount(Object.keys(databases).length, 'database')}, ${formatCount(rowsOf(databases), 'row')}`,
+  counts: ({ databases }) =>
+    Object.entries(databases)
+      .map(([name, { rows }]) => `${printable(name)} ${formatCount(rows, 'row')}`)
+      .join(', '),
+  amount: ({ databases }) => ({ amount: rowsOf(databases), unit: 'rows' }),
+}
+
+function rowsOf(databases: PostgresFacts['databases']): number {
+  return Object.values(databases).reduce((sum, { rows }) => sum + rows, 0)
+}

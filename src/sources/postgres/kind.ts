@@ -1,0 +1,28 @@
+import type { EnginePlace, Kind } from '../kind.ts'
+import { postgresConfig } from './config-schema.ts'
+import type { PostgresSourceConfig } from './config.ts'
+import { postgresEngine } from './engine.ts'
+import { postgresFacts, type PostgresFacts } from './facts.ts'
+
+/** Databases of PostgreSQL, as others know them. */
+export const postgresKind: Kind<PostgresSourceConfig, PostgresFacts> = {
+  name: 'postgres',
+  title: 'PostgreSQL',
+  config: postgresConfig,
+  paths: () => [],
+  movedTo: (source) => source,
+  describe: ({ databases, at }) =>
+    `${databases === 'all' ? 'all databases' : databases.join(', ')} of PostgreSQL at ${placeOf(at)}`,
+  secrets: ({ password }) => ({ password }),
+  isWhole: true,
+  facts: postgresFacts,
+  engine: postgresEngine,
+  capture: async () => (await import('./capture.ts')).postgresSource,
+  restore: { by: 'load', open: async () => (await import('./restore.ts')).loadablePostgres },
+}
+
+function placeOf(at: EnginePlace): string {
+  if ('service' in at) return `service ${at.service}`
+  if ('container' in at) return `container ${at.container}`
+  return 'socket' in at ? `unix:${at.socket}` : `${at.address}:${at.port}`
+}

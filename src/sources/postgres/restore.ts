@@ -1,0 +1,249 @@
+import { createHash } from 'node:crypto'
+import { pipeline } from 'node:stream/promises'
+import type { Readable } from 'node:stream'
+import { ConnectionError, SourceError } from '../../errors.ts'
+import type { Finding } from '../../model/finding.ts'
+import { printable } from '../../model/path-bytes.ts'
+import { formatCount } from '../../model/units.ts'
+import { isOlder } from '../../model/version-order.ts'
+import { loadScript } from '../../remote/scripts.ts'
+import type { LoadableSource, RestoreContext, RestorePreflight } from '../contract.ts'
+import { copySettings, lookAtDatabase, lookAtServer, type ServerLook } from './catalogue.ts'
+import type { PostgresSourceConfig } from './config.ts'
+import type { DatabaseFacts, PostgresFacts } from './facts.ts'
+import { databaseNamed, failure, findServer, identifier, literal, titleOf, type Server } from './server.ts'
+import { MAINTENANCE, Session } from './session.ts'
+
+/** The longest name of a database, in bytes (NAMEDATALEN). */
+const NAME_BYTES = 63
+/** What the name of a database's archive ends with, before its compression. */
+const DUMP = /\.dump(?:\.zst|\.gz)?\.gpg$/
+
+/**
+ * Each dump is loaded into a new database, and switched with the old one by two renames. The old one stays until the restore
+ * is discarded.
+ */
+export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFacts> = {
+  preflight: async (context, config, facts) => {
+    const server = await findServer(context, config)
+    await using session = await Session.open(server, MAINTENANCE, context.signal)
+    const look = await lookAtServer(session)
+    return await judge(session, server, look, facts)
+  },
+  targets: async (context, config, facts, { id, archives }) => {
+    const server = await findServer(context, config)
+    await using session = await Session.open(server, MAINTENANCE, context.signal)
+    const there = new Set((await lookAtServer(session)).databases.map(({ name }) => name))
+    return archives
+      .filter(({ file, part }) => DUMP.test(file) && facts.databases[part] !== undefined)
+      .map(({ file, part }) => ({
+        archive: file,
+        target: part,
+        staged: beside(part, `new_${id}`),
+        aside: beside(part, `old_${id}`),
+        failed: beside(part, `failed_${id}`),
+        exists: there.has(part),
+      }))
+  },
+  loader: async (context, config) => {
+    const server = await findServer(context, config)
+    return {
+      script: await loadScript('sources/postgres/loader'),
+      args: [...server.place, databaseNamed(MAINTENANCE)],
+    }
+  },
+  secret: ({ password }) => password,
+  load: async (context, config, facts, target, dump) => {
+    const server = await findServer(context, config)
+    await using session = await Session.open(server, MAINTENANCE, context.signal)
+    const { version, databases } = await lookAtServer(session)
+    const expected = facts.databases[target.target]
+    if (expected === undefined) throw new Error(`${target.target} is not in the facts`)
+    const owner = databases.find(({ name }) => name === target.target)?.owner
+    await session.run(createDatabase(target.staged, expected, owner))
+    await restoreInto(context, server, target.staged, dump)
+    if (target.exists) await copySettings(session, target.target, target.staged)
+    await using inside = await Session.open(server, target.staged, context.signal)
+    // Without statistics its first hours would be slow.
+    await inside.run('analyze;')
+    const { facts: found } = await lookAtDatabase(inside)
+    const finding = compare(
+      config,
+      target.target,
+      expected,
+      found,
+      majorOf(version) === majorOf(facts.version),
+    )
+    if (finding.outcome === 'failed')
+      throw new SourceError('postgres-facts', finding.message, { next: finding.next ?? '' })
+  },
+  check: async (context, config, facts) => {
+    const server = await findServer(context, config)
+    await using session = await Session.open(server, MAINTENANCE, context.signal)
+    const { version, databases } = await lookAtServer(session)
+    const sameMajor = majorOf(version) === majorOf(facts.version)
+    const findings: Finding[] = []
+    for (const [name, expected] of Object.entries(facts.databases)) {
+      if (!databases.some((each) => each.name === name)) {
+        findings.push(different(config, name, 'it is not there'))
+        continue
+      }
+      context.step(`counting ${printable(name)}`)
+      await using inside = await Session.open(server, name, context.signal)
+      const { facts: found } = await lookAtDatabase(inside)
+      findings.push(compare(config, name, expected, found, sameMajor))
+    }
+    return findings
+  },
+}
+
+/** A name of its own for each database and restore, however long the database's is. */
+function beside(database: string, suffix: string): string {
+  const name = `${database}_${suffix}`
+  if (Buffer.byteLength(name) <= NAME_BYTES) return name
+  const short = createHash('sha256').update(database).digest('hex').slice(0, 12)
+  return `${short}_${suffix}`
+}
+
+function createDatabase(name: string, facts: DatabaseFacts, owner: string | undefined): string {
+  const { encoding, collate, ctype, icuLocale } = facts
+  const icu = icuLocale === undefined ? '' : ` locale_provider icu icu_locale ${literal(icuLocale)}`
+  const owned = owner === undefined ? '' : ` owner ${identifier(owner)}`
+  return `create database ${identifier(name)} template template0 encoding ${literal(encoding)} lc_collate ${literal(collate)} lc_ctype ${literal(ctype)}${icu}${owned};`
+}
+
+async function restoreInto(
+  context: RestoreContext,
+  server: Server,
+  database: string,
+  dump: Readable,
+): Promise<void> {
+  const process = await context.host.spawn(
+    {
+      script: 'sources/postgres/load',
+      patience: 'work',
+      args: [...server.place, databaseNamed(database)],
+      privilege: server.privilege,
+      title: 'pg_restore on the server',
+    },
+    { signal: context.signal },
+  )
+  process.stdout.resume()
+  process.stdin.write(server.line)
+  let broken: unknown
+  await pipeline(dump, process.stdin, { signal: context.signal }).catch((error: unknown) => {
+    broken = error
+    // A dump that turned out to be damaged must not end as if it were whole.
+    process.kill()
+  })
+  const exit = await process.exit.catch((error: unknown) => {
+    if (error instanceof ConnectionError || broken === undefined) throw error
+    return undefined
+  })
+  if (exit !== undefined && exit.status !== 0 && exit.stderr.trim() !== '') {
+    throw failure(server, `load ${printable(database)}`, { ...exit, command: 'pg_restore' })
+  }
+  if (broken !== undefined) throw broken as Error
+  if (exit?.status !== 0) {
+    throw failure(server, `load ${printable(database)}`, {
+      status: exit?.status ?? 0,
+      stderr: exit?.stderr ?? '',
+      command: 'pg_restore',
+    })
+  }
+}
+
+async function judge(
+  session: Session,
+  { title }: Server,
+  look: ServerLook,
+  facts: PostgresFacts,
+): Promise<RestorePreflight> {
+  const findings: Finding[] = []
+  const fail = (check: string, message: string, next: string): void => {
+    findings.push({ check, outcome: 'failed', message, next })
+  }
+  if (majorOf(look.version) < majorOf(facts.version) || isOlder(look.version, facts.version)) {
+    const older = majorOf(look.version) < majorOf(facts.version)
+    const message = `${title} is ${look.version}, and the dump is of ${facts.version}`
+    if (older) {
+      fail('postgres-version', message, `Restore to PostgreSQL ${majorOf(facts.version)} or newer.`)
+    } else {
+      const next = 'Look into the release notes between the two.'
+      findings.push({ check: 'postgres-version', outcome: 'warning', message, next })
+    }
+  }
+  if (look.replica)
+    fail('postgres-replica', `${title} follows another server and takes no writes`, 'Restore to its primary.')
+  if (!look.createdb) {
+    fail(
+      'postgres-privilege',
+      `${title} lets us make no database`,
+      'Let the user of this source do so: alter role … createdb, or make it a superuser.',
+    )
+  }
+  const available = new Set(
+    (await session.rows<{ name: string }>('select name from pg_available_extensions')).map(
+      ({ name }) => name,
+    ),
+  )
+  for (const [name, { extensions }] of Object.entries(facts.databases)) {
+    const missing = Object.keys(extensions).filter((extension) => !available.has(extension))
+    if (missing.length > 0) {
+      fail(
+        'postgres-extension',
+        `${printable(name)} needs ${missing.map(printable).join(', ')}, which ${title} does not have`,
+        'Install what brings it on the server (Debian: postgresql-VERSION-NAME, or postgresql-contrib), then restore again.',
+      )
+    }
+  }
+  const there = new Set(look.databases.map(({ name }) => name))
+  const notes = Object.keys(facts.databases).map((name) =>
+    there.has(name)
+      ? `${printable(name)} is loaded beside the one that is there and then switched with it by its name; who is connected is parted from it`
+      : `${printable(name)} is made new`,
+  )
+  return {
+    findings,
+    notes: [...notes, 'roles are not changed; those of the snapshot are in its globals archive'],
+  }
+}
+
+function compare(
+  config: PostgresSourceConfig,
+  name: string,
+  expected: DatabaseFacts,
+  found: Pick<DatabaseFacts, 'tables' | 'rows' | 'counts' | 'definitions'>,
+  sameMajor: boolean,
+): Finding {
+  const amount = ({ tables, rows }: Pick<DatabaseFacts, 'tables' | 'rows'>): string =>
+    `${formatCount(rows, 'row')} in ${formatCount(tables, 'table')}`
+  if (found.counts !== expected.counts) {
+    const difference =
+      amount(found) === amount(expected)
+        ? `it has ${amount(found)}, but not the same in each`
+        : `it has ${amount(found)}, and not ${amount(expected)}`
+    return different(config, name, difference)
+  }
+  // How a definition is told may change from one major version to the next.
+  if (sameMajor && found.definitions !== expected.definitions)
+    return different(config, name, 'its tables, functions or constraints are others')
+  return {
+    check: 'postgres-facts',
+    outcome: 'ok',
+    message: `${printable(name)} has ${amount(found)}, as when it was captured`,
+  }
+}
+
+function different(config: PostgresSourceConfig, name: string, what: string): Finding {
+  return {
+    check: 'postgres-facts',
+    outcome: 'failed',
+    message: `${printable(name)} of ${titleOf(config)} is not what was captured: ${what}`,
+    next: 'Somebody may have written to it since it was switched: stop who does (services), and restore again.',
+  }
+}
+
+function majorOf(version: string): number {
+  return Number.parseInt(version, 10)
+}

@@ -1,0 +1,157 @@
+import { SourceError } from '../../errors.ts'
+import type { RemoteHost, Privilege } from '../../remote/contract.ts'
+import type { ResolveSecret } from '../../secrets/contract.ts'
+import type { SearchContainer } from '../contract.ts'
+import type { PostgresSourceConfig } from './config.ts'
+
+/** What it takes of a context to get to a server. */
+export interface ServerContext {
+  readonly host: RemoteHost
+  readonly privilege: Privilege | undefined
+  readonly secret: ResolveSecret
+  readonly findContainer: SearchContainer
+  readonly signal: AbortSignal
+}
+
+/** A PostgreSQL that can be asked. */
+export interface Server {
+  readonly context: ServerContext
+  /** In a sentence: `PostgreSQL of service db`. */
+  readonly title: string
+  /** CONTAINER HOST PORT USER CREDENTIALS, `-` for none: see pg_run in sources/postgres/scripts/lib/postgres.sh. */
+  readonly place: readonly [container: string, host: string, port: string, user: string, credentials: string]
+  /** The line that its programs read first: the password, empty for none. */
+  readonly line: Buffer
+  /** Speaking to Docker may take root; PostgreSQL is always asked as its own user. */
+  readonly privilege: Privilege | undefined
+}
+
+/**
+ * Finds it. Throws SourceError for a container that is missing or does not run, and for a password that is none, and as
+ * the search for a container does.
+ */
+export async function findServer(context: ServerContext, config: PostgresSourceConfig): Promise<Server> {
+  const { at } = config
+  const password =
+    config.password === undefined ? '' : (await context.secret(config.password, context.signal)).reveal()
+  if (/[\n\0]/.test(password)) {
+    throw new SourceError('postgres-password-line', 'The password of PostgreSQL has a line break in it', {
+      next: 'Check where `password` of this source points to: it must be the password alone.',
+    })
+  }
+  const title = titleOf(config)
+  const common = { context, title, line: Buffer.from(`${password}\n`) }
+  const user = config.user ?? '-'
+  if ('socket' in at) return { ...common, privilege: undefined, place: ['-', at.socket, '-', user, '-'] }
+  if ('address' in at) {
+    return { ...common, privilege: undefined, place: ['-', at.address, String(at.port), user, '-'] }
+  }
+  const { container } = await context.findContainer(at)
+  if (container?.status !== 'running') {
+    const name = container?.name ?? ('service' in at ? at.service : at.container)
+    throw new SourceError('postgres-down', `${title} does not run`, {
+      next: `Start it: a dump is made by a server that runs. Look at it by: docker logs ${name}`,
+    })
+  }
+  return {
+    ...common,
+    privilege: context.privilege === 'sudo' ? 'sudo' : undefined,
+    place: [container.name, '-', '-', user, config.byContainer ? 'container' : '-'],
+  }
+}
+
+/** In a sentence: `PostgreSQL of service db`. */
+export function titleOf({ at }: PostgresSourceConfig): string {
+  if ('service' in at) return `PostgreSQL of service ${at.service}`
+  if ('container' in at) return `PostgreSQL in container ${at.container}`
+  return `PostgreSQL at ${'socket' in at ? `unix:${at.socket}` : `${at.address}:${at.port}`}`
+}
+
+/** A connection string of libpq for a database of this name, whatever it is called. */
+export function databaseNamed(name: string): string {
+  return `dbname='${name.replace(/[\\']/g, '\\$&')}'`
+}
+
+/** A name in SQL. */
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+/** A string in SQL. The sessions have `standard_conforming_strings` on. */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
+
+/** Turns what its programs said when they failed into an error with a next step. `doing`: `dump app`. */
+export function failure(
+  { title }: Pick<Server, 'title'>,
+  doing: string,
+  exit: { readonly status: number; readonly stderr: string; readonly command: string },
+): SourceError {
+  const said = exit.stderr.trim()
+  const options = { command: exit.command, exitStatus: exit.status, stderr: said.slice(0, 4000) }
+  const known = FAILURES.find(({ says }) => says.test(said))
+  if (exit.status === 127) {
+    return new SourceError(
+      'postgres-client-missing',
+      `${title} can't be asked: there is no ${exit.command}`,
+      {
+        ...options,
+        next: 'Install the client of PostgreSQL there, of the server’s version or newer (Debian: postgresql-client), or name the container that has it.',
+      },
+    )
+  }
+  return new SourceError(known?.code ?? 'postgres-failed', `${title} did not ${doing}: ${firstLine(said)}`, {
+    ...options,
+    next: known?.next ?? 'Look into the message above on the server, then run it again.',
+  })
+}
+
+const FAILURES = [
+  {
+    says: /FATAL: {2}role ".*" does not exist|password authentication failed|no password supplied|fe_sendauth|Peer authentication failed|Ident authentication failed/,
+    code: 'postgres-login',
+    next: 'Correct `user` and `password` of this source; for a container, `credentials: container` takes what its environment says.',
+  },
+  {
+    says: /no pg_hba\.conf entry/,
+    code: 'postgres-login',
+    next: 'Let the user in from this address in pg_hba.conf of the server, then reload it.',
+  },
+  {
+    says: /server version mismatch/,
+    code: 'postgres-client-old',
+    next: 'Install a client of PostgreSQL of the server’s version there, or newer.',
+  },
+  {
+    says: /permission denied/,
+    code: 'postgres-privilege',
+    next: 'Let the user of the backup read all of it: grant pg_read_all_data to it (PostgreSQL 14 and newer), or make it a superuser.',
+  },
+  {
+    says: /role ".*" does not exist/,
+    code: 'postgres-role-missing',
+    next: 'Make the role on the server: create role … – the snapshot has all of them in its globals archive (relay-backup cat SNAPSHOT SOURCE:globals). Then restore again.',
+  },
+  {
+    says: /database ".*" does not exist/,
+    code: 'postgres-database-missing',
+    next: 'Correct `databases` of this source.',
+  },
+  {
+    says: /No space left on device/,
+    code: 'disk-full',
+    next: 'Make room on the disk of PostgreSQL, then run it again.',
+  },
+  {
+    says: /Connection refused|could not connect|connection to server .* failed|No such file or directory/,
+    code: 'postgres-down',
+    next: 'Start it, or correct where this source says that it is.',
+  },
+] as const
+
+function firstLine(said: string): string {
+  const line =
+    said.split('\n').find((each) => /error|fatal|failed|mismatch/i.test(each)) ?? said.split('\n')[0]
+  return (line ?? '').replace(/^psql: |^pg_\w+: /, '').slice(0, 500) || 'it said nothing'
+}

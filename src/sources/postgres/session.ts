@@ -1,0 +1,87 @@
+import { randomBytes } from 'node:crypto'
+import { createInterface } from 'node:readline'
+import type { SourceError } from '../../errors.ts'
+import type { RemoteProcess } from '../../remote/contract.ts'
+import { databaseNamed, failure, type Server } from './server.ts'
+
+/** Where questions are asked that are none of a single database's. */
+export const MAINTENANCE = 'postgres'
+
+/** A session with a database, through psql. Disposing it ends the session, and rolls back what it has begun. */
+export class Session implements AsyncDisposable {
+  readonly #server: Server
+  readonly #process: RemoteProcess
+  readonly #lines: AsyncIterator<string>
+  /** Nobody else knows it, so no row looks like the end of an answer. */
+  readonly #mark = `end-${randomBytes(16).toString('hex')}`
+
+  private constructor(server: Server, process: RemoteProcess) {
+    this.#server = server
+    this.#process = process
+    // Its exit tells why.
+    process.stdin.on('error', () => {})
+    process.exit.catch(() => {})
+    const lines = createInterface({ input: process.stdout, crlfDelay: Infinity })
+    process.stdout.on('error', () => lines.close())
+    this.#lines = lines[Symbol.asyncIterator]()
+  }
+
+  /** Throws SourceError when there is no such database, or nobody is let in. */
+  static async open(server: Server, database: string, signal: AbortSignal): Promise<Session> {
+    const process = await server.context.host.spawn(
+      {
+        script: 'sources/postgres/session',
+        patience: 'work',
+        args: [...server.place, databaseNamed(database)],
+        privilege: server.privilege,
+        title: 'psql on the server',
+      },
+      { signal },
+    )
+    process.stdin.write(server.line)
+    const session = new Session(server, process)
+    try {
+      await session.run(
+        'set standard_conforming_strings = on; set statement_timeout = 0; set idle_in_transaction_session_timeout = 0;' +
+          // With no path every name of a definition comes with its schema.
+          " set search_path = ''; set lock_timeout = '60s';",
+      )
+      return session
+    } catch (error) {
+      await session[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  /** Runs statements without an answer. */
+  async run(sql: string): Promise<void> {
+    await this.#ask(sql)
+  }
+
+  /** The rows of a query, each an object. */
+  async rows<T>(query: string): Promise<T[]> {
+    const lines = await this.#ask(`select row_to_json(asked) from (${query}) asked;`)
+    return lines.map((line) => JSON.parse(line) as T)
+  }
+
+  async #ask(sql: string): Promise<string[]> {
+    this.#process.stdin.write(`${sql}\n\\echo ${this.#mark}\n`)
+    const answer: string[] = []
+    for (;;) {
+      const next = await this.#lines.next()
+      if (next.done === true) throw await this.#ended()
+      if (next.value === this.#mark) return answer
+      answer.push(next.value)
+    }
+  }
+
+  async #ended(): Promise<SourceError> {
+    const exit = await this.#process.exit
+    return failure(this.#server, 'answer', { ...exit, command: 'psql on the server' })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.stdin.end()
+    await this.#process.exit.catch(() => {})
+  }
+}

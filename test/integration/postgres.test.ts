@@ -1,0 +1,288 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { HostConfig, SourceConfig } from '../../src/model/config.ts'
+import type { HostPullReport } from '../../src/model/pull-report.ts'
+import { Secret } from '../../src/model/secret.ts'
+import { pullHost } from '../../src/pull/pull-host.ts'
+import type { RestoreDependencies } from '../../src/restore/dependencies.ts'
+import { rollbackHost } from '../../src/rollback/rollback-host.ts'
+import type { Snapshot } from '../../src/vault/contract.ts'
+import { LAB_IMAGE, startDocker } from '../lab/docker.ts'
+import { makePostgresData, PASSWORD, programs, startPostgres, type LabPostgres } from '../lab/postgres.ts'
+import { signal } from './incremental-lab.ts'
+import { RestoreHostsLab } from './restore-hosts-lab.ts'
+
+const NAME = `the "app's" data`
+
+const SCHEMA = `
+create extension hstore;
+create extension pgcrypto schema public;
+create schema "a schema";
+create type mood as enum ('fine', 'so so', 'it''s bad');
+create domain positive as int check (value > 0);
+create role app_owner;
+create table people (
+  id bigint generated always as identity primary key, name varchar(80) not null unique, mood mood default 'fine',
+  age positive, tags hstore, payload bytea, doubled int generated always as (length(name) * 2) stored,
+  kind text check (kind in ('a', 'b')), friend bigint references people deferrable initially deferred);
+create table "a schema"."odd ""table" ("a column" text collate "C", at timestamptz default now());
+create table parted (day date not null, n numeric(12, 3)) partition by range (day);
+create table parted_2025 partition of parted for values from ('2025-01-01') to ('2026-01-01');
+create table parted_rest partition of parted default;
+create view grown as select id, name from people where age > 18;
+create view grown_names as select upper(name) as name from grown;
+create materialized view moods as select mood, count(*) from people group by mood;
+create function twice(n int) returns int language sql immutable as 'select n * 2';
+create function touched() returns trigger language plpgsql as 'begin new.name := new.name || ''''; return new; end';
+create trigger touch before update on people for each row execute function touched();
+create index on people using gin (tags);
+alter table people enable row level security;
+create policy own on people for select to app_owner using (name <> 'x');
+grant select on people to app_owner;
+alter table parted owner to app_owner;
+insert into people (name, age, tags, payload, kind)
+  select 'name ' || n, n, hstore('k', n::text), decode(md5(n::text), 'hex'), 'a' from generate_series(1, 500) n;
+update people set friend = id;
+insert into "a schema"."odd ""table" values (E'tab\\t, new\\nline, \\\\ and ü');
+insert into parted select '2025-06-01'::date + n * 10, n from generate_series(1, 60) n;
+refresh materialized view moods;
+select lo_from_bytea(0, 'a large object');
+create publication changes for table people;
+select setval('people_id_seq', 4711);
+`
+
+let lab: RestoreHostsLab
+let postgres: LabPostgres
+beforeAll(async () => {
+  lab = await RestoreHostsLab.start()
+  postgres = await startPostgres()
+  await postgres.sql('postgres', `create database ${identifier(NAME)}`)
+  await postgres.sql('postgres', `alter database ${identifier(NAME)} set work_mem = '7MB'`)
+  await postgres.sql('postgres', `revoke connect on database ${identifier(NAME)} from public`)
+  await postgres.sql(NAME, SCHEMA)
+})
+afterAll(async () => {
+  await postgres[Symbol.asyncDispose]()
+  await lab[Symbol.asyncDispose]()
+})
+
+const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
+
+async function server(name: string, rest: object = {}): Promise<HostConfig> {
+  const source = {
+    kind: 'postgres',
+    name: 'app_db',
+    at: { address: '127.0.0.1', port: postgres.port },
+    databases: [NAME],
+    byContainer: false,
+    user: 'postgres',
+    password: { env: 'POSTGRES' },
+    ...rest,
+  } as SourceConfig
+  const host = lab.host(name, { sources: [source] })
+  await mkdir(host.deployment, { recursive: true })
+  return host
+}
+
+/** The dependencies of somebody who has this password. */
+function saying(password: string): RestoreDependencies {
+  const { pull, ...rest } = lab.dependencies()
+  return { ...rest, pull: { ...pull, resolveSecret: () => Promise.resolve(new Secret(password)) } }
+}
+
+async function pull(host: HostConfig, password = PASSWORD): Promise<HostPullReport> {
+  lab.lab.passDays(1)
+  return await pullHost(host, { rotate: false }, saying(password).pull, signal)
+}
+
+async function pulled(host: HostConfig): Promise<Snapshot> {
+  const report = await pull(host)
+  expect(report.sources, JSON.stringify(report.sources)).toMatchObject([{ outcome: 'done' }])
+  const all = await lab.lab.vault.snapshots(host.name)
+  return all.find(({ id }) => id === report.snapshot)!
+}
+
+const restore = (snapshot: Snapshot, host: HostConfig) => lab.restore(snapshot, host, {}, saying(PASSWORD))
+
+function rollBack(host: HostConfig, rest: { discard?: boolean; restore?: string } = {}) {
+  const { pull } = saying(PASSWORD)
+  return rollbackHost(
+    { host, hosts: [host], discard: false, acceptChanges: false, unseen: true, ...rest },
+    { ...pull, confirm: () => Promise.resolve(true) },
+    signal,
+  )
+}
+
+const databases = async (): Promise<string[]> =>
+  (
+    await postgres.sql('postgres', 'select datname from pg_database where not datistemplate order by 1')
+  ).split('\n')
+
+test('a database comes back as its own pg_dump tells it, and goes back by a rollback', async () => {
+  const host = await server('round')
+  const before = await postgres.dumped(NAME, '--create')
+  const snapshot = await pulled(host)
+  const [source] = snapshot.manifest.sources
+  expect(source!.archives.map(({ part, format }) => [part, format])).toEqual([
+    [NAME, 'stream'],
+    ['globals', 'stream'],
+  ])
+  expect(source!.facts).toMatchObject({ databases: { [NAME]: { encoding: 'UTF8' } } })
+
+  await postgres.sql(NAME, 'delete from people; drop table parted; create table since (n int)')
+  const changed = await postgres.dumped(NAME, '--create')
+  const report = await restore(snapshot, host)
+  expect(report, JSON.stringify(report)).toMatchObject({ outcome: 'done' })
+  expect(await postgres.dumped(NAME, '--create')).toBe(before)
+
+  const { id } = report.plan
+  expect(await rollBack(host, { restore: id })).toMatchObject({ did: 'undo' })
+  expect(await postgres.dumped(NAME, '--create')).toBe(changed)
+  await rollBack(host, { discard: true, restore: id })
+  expect(await databases()).toEqual([NAME, 'postgres'].sort())
+
+  const again = await restore(snapshot, host)
+  expect(again).toMatchObject({ outcome: 'done' })
+  expect(await postgres.dumped(NAME, '--create')).toBe(before)
+  await rollBack(host, { discard: true, restore: again.plan.id })
+  expect(await databases()).toEqual([NAME, 'postgres'].sort())
+})
+
+test('its password is in no argument, no environment and no file while it is dumped and loaded', async () => {
+  const host = await server('quiet')
+  const seen: string[] = []
+  const look = (path: string): void => {
+    try {
+      if (readFileSync(path).includes(PASSWORD)) seen.push(path)
+    } catch {
+      // It is gone.
+    }
+  }
+  const watch = setInterval(() => {
+    for (const pid of readdirSync('/proc'))
+      if (/^\d+$/.test(pid)) for (const what of ['cmdline', 'environ']) look(`/proc/${pid}/${what}`)
+    for (const folder of ['/dev/shm', '/tmp'])
+      for (const name of readdirSync(folder)) if (name.startsWith('tmp.')) look(`${folder}/${name}`)
+  }, 20)
+  try {
+    const snapshot = await pulled(host)
+    const report = await restore(snapshot, host)
+    expect(report).toMatchObject({ outcome: 'done' })
+    await rollBack(host, { discard: true, restore: report.plan.id })
+  } finally {
+    clearInterval(watch)
+  }
+  expect(seen).toEqual([])
+})
+
+test('what is captured while others write is one moment: nothing that moves between accounts is lost or doubled', async () => {
+  await postgres.sql('postgres', 'create database bank')
+  await postgres.sql(
+    'bank',
+    'create table a (id int primary key, n int); create table b (id int primary key, n int);' +
+      'insert into a select g, 100 from generate_series(1, 50) g; insert into b select g, 100 from generate_series(1, 50) g',
+  )
+  const stop = new AbortController()
+  const writing = (async () => {
+    const move = `do $$ begin for i in 1..40 loop
+      update a set n = n - 1 where id = 1 + i; update b set n = n + 1 where id = 51 - i; commit; end loop; end $$`
+    while (!stop.signal.aborted) await postgres.sql('bank', move)
+  })()
+  try {
+    const host = await server('busy', { databases: ['bank'] })
+    const snapshot = await pulled(host)
+    stop.abort()
+    await writing
+    const report = await restore(snapshot, host)
+    expect(report, JSON.stringify(report)).toMatchObject({ outcome: 'done' })
+    const sum = 'select (select sum(n) from a) + (select sum(n) from b)'
+    expect(await postgres.sql('bank', sum)).toBe('10000')
+  } finally {
+    stop.abort()
+    await writing.catch(() => {})
+  }
+})
+
+test('what can not be captured is told with what to do, and the dry look says so too', async () => {
+  const failing = async (rest: object, password?: string) =>
+    (await pull(await server('bad', rest), password)).sources[0]
+  expect(await failing({}, 'wrong')).toMatchObject({ outcome: 'failed', error: { code: 'postgres-login' } })
+  expect(await failing({ databases: ['nowhere'] })).toMatchObject({
+    outcome: 'failed',
+    error: { code: 'postgres-database-missing' },
+  })
+  expect(await failing({ at: { address: '127.0.0.1', port: 9 } })).toMatchObject({
+    outcome: 'failed',
+    error: { code: 'postgres-down' },
+  })
+  await postgres.sql(
+    'postgres',
+    `create role reader login password 'r'; grant connect on database ${identifier(NAME)} to reader`,
+  )
+  expect(await failing({ user: 'reader' }, 'r')).toMatchObject({
+    outcome: 'failed',
+    error: { code: 'postgres-privilege' },
+  })
+})
+
+test('a dump that can not be loaded leaves the old one alone, and nothing of it', async () => {
+  await postgres.sql('postgres', 'create database small')
+  await postgres.sql('small', 'create role passing; create table t (n int); alter table t owner to passing')
+  const host = await server('lost', { databases: ['small'] })
+  const snapshot = await pulled(host)
+  await postgres.sql('small', 'drop table t; create table kept (n int); drop role passing')
+  const failed = await restore(snapshot, host).catch((error: unknown) => error)
+  expect(failed).toMatchObject({ code: 'postgres-role-missing' })
+  expect((await databases()).filter((name) => name.startsWith('small'))).toEqual(['small'])
+  expect(await postgres.sql('small', '\\dt')).toContain('kept')
+
+  const older = {
+    ...snapshot.manifest.sources[0]!,
+    facts: { ...snapshot.manifest.sources[0]!.facts, version: '99.1' },
+  }
+  const newer = { ...snapshot, manifest: { ...snapshot.manifest, sources: [older] } }
+  await expect(restore(newer, host)).rejects.toMatchObject({
+    message: expect.stringContaining('99.1') as string,
+  })
+})
+
+test('one in a container is asked there, as its own environment says', async () => {
+  await using engine = await startDocker()
+  await using made = await makePostgresData('app')
+  // The image has none: its programs are this machine's.
+  const mounts = ['/usr/lib:/usr/lib', '/usr/share:/usr/share', '/usr/lib:/lib', '/usr/lib64:/lib64']
+  await engine.docker(
+    ...['run', '--detach', '--name', 'db', '--user', `${made.uid}:${made.gid}`, '--shm-size', '64m'],
+    ...mounts.flatMap((mount) => ['--volume', `${mount}:ro`]),
+    ...['--volume', `${made.data}:/data`, '--tmpfs', '/var/run/postgresql:mode=1777'],
+    ...['--env', 'POSTGRES_USER=app', '--env', `POSTGRES_PASSWORD=${PASSWORD}`],
+    ...[LAB_IMAGE, `${programs()}/postgres`, '-D', '/data', '-c', 'fsync=off', '-c', 'shared_buffers=8MB'],
+  )
+  const sql = (database: string, text: string) =>
+    engine.docker(
+      ...['exec', '--env', `PGPASSWORD=${PASSWORD}`, 'db', `${programs()}/psql`, '-X', '-q', '-A', '-t'],
+      ...['-U', 'app', '-d', database, '-c', text],
+    )
+  while ((await sql('postgres', 'select 1').catch(() => '')) !== '1') await sleep(50)
+  await sql('postgres', 'create database app')
+  await sql('app', 'create table t (n int); insert into t values (1), (2)')
+  process.env['DOCKER_HOST'] = engine.env.DOCKER_HOST
+  try {
+    const rest = { at: { container: 'db' }, databases: 'all', byContainer: true }
+    const host = await server('boxed', { ...rest, user: undefined, password: undefined })
+    const snapshot = await pulled(host)
+    expect(snapshot.manifest.sources[0]!.facts).toMatchObject({ databases: { app: { rows: 2, tables: 1 } } })
+    await sql('app', 'truncate t')
+    const report = await restore(snapshot, host)
+    expect(report, JSON.stringify(report)).toMatchObject({ outcome: 'done' })
+    expect(await sql('app', 'select sum(n) from t')).toBe('3')
+    expect(await rollBack(host, { restore: report.plan.id })).toMatchObject({ did: 'undo' })
+    expect(await sql('app', 'select count(*) from t')).toBe('0')
+    await engine.docker('stop', '--time', '5', 'db')
+    expect((await pull(host)).sources[0]).toMatchObject({ error: { code: 'postgres-down' } })
+  } finally {
+    delete process.env['DOCKER_HOST']
+  }
+})
