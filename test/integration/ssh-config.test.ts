@@ -3,7 +3,7 @@ import { chmod, mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ConnectionError } from '../../src/errors.ts'
 import type { SshConfig } from '../../src/model/config.ts'
 import { readSshConfig } from '../../src/remote/openssh/read-config.ts'
@@ -275,6 +275,25 @@ describe('what is decided is what ssh -G says', () => {
   ])('without OpenSSH, what only that can judge is refused: %j', async (text, message) => {
     await writeConfig(text)
     await expect(read('prod')).rejects.toThrow(message)
+  })
+
+  it.each([
+    ['IdentityAgent none', { agent: undefined }],
+    ['IdentityAgent SSH_AUTH_SOCK', { agent: '/run/standard' }],
+    ['IdentityAgent $OTHER_AGENT', { agent: '/run/other' }],
+    ['IdentityAgent /run/%r', { agent: '/run/u' }],
+    ['UserKnownHostsFile /a /b', { knownHosts: { user: ['/a', '/b'] } }],
+    ['ConnectTimeout 7', { connectTimeout: 7000 }],
+    ['ServerAliveInterval 4\n ServerAliveCountMax 2', { keepAlive: 4000, deadAfter: 8000 }],
+    ['HostKeyAlias known', { known: { host: 'known', port: 22 } }],
+    ['IdentityFile none', { identities: { files: [] } }],
+  ])('for the login: %s', async (line, expected) => {
+    await writeConfig(`Host prod\n User u\n ${line}\n`)
+    const env = { SSH_AUTH_SOCK: '/run/standard' }
+    vi.stubEnv('OTHER_AGENT', '/run/other')
+    const { hops } = await resolveRoute({ host: 'prod' }, { signal: signal(), env })
+    vi.unstubAllEnvs()
+    expect(hops[0]).toMatchObject(expected)
   })
 
   it('names what is not honoured, by its name in ssh_config', async () => {
