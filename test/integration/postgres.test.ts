@@ -50,6 +50,8 @@ insert into parted select '2025-06-01'::date + n * 10, n from generate_series(1,
 refresh materialized view moods;
 select lo_from_bytea(0, 'a large object');
 create publication changes for table people;
+create materialized view empty_view as select 1 as n with no data;
+create function odd() returns text language sql as 'select ''a b''';
 select setval('people_id_seq', 4711);
 `
 
@@ -60,8 +62,10 @@ beforeAll(async () => {
   postgres = await startPostgres()
   await postgres.sql('postgres', `create database ${identifier(NAME)}`)
   await postgres.sql('postgres', `alter database ${identifier(NAME)} set work_mem = '7MB'`)
+  await postgres.sql('postgres', `alter database ${identifier(NAME)} set temp_tablespaces = pg_default, "pg_default"`)
   await postgres.sql('postgres', `revoke connect on database ${identifier(NAME)} from public`)
   await postgres.sql(NAME, SCHEMA)
+  await postgres.sql(NAME, `alter role app_owner in database ${identifier(NAME)} set search_path = ''`)
 })
 afterAll(async () => {
   await postgres[Symbol.asyncDispose]()
@@ -129,7 +133,7 @@ test('a database comes back as its own pg_dump tells it, and goes back by a roll
     [NAME, 'stream'],
     ['globals', 'stream'],
   ])
-  expect(source!.facts).toMatchObject({ databases: { [NAME]: { encoding: 'UTF8' } } })
+  expect(source!.facts).toMatchObject({ databases: { [NAME]: { owner: 'postgres', locale: { encoding: 'UTF8' } } } })
 
   await postgres.sql(NAME, 'delete from people; drop table parted; create table since (n int)')
   const changed = await postgres.dumped(NAME, '--create')

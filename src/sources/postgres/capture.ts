@@ -6,11 +6,12 @@ import type { SnapshotWarning } from '../../model/snapshot.ts'
 import { chooseCompression, compressorArgs } from '../compression-choice.ts'
 import { watchExit } from '../cut-exit.ts'
 import { parseStreamStatus, streamNonce } from '../stream-status.ts'
-import { lookAtDatabase, lookAtServer, type Database, type ServerLook } from './catalogue.ts'
+import { lockTables, lookAtDatabase, lookAtServer, type Database, type ServerLook } from './catalogue.ts'
 import type { PostgresSourceConfig } from './config.ts'
 import type { DatabaseFacts, PostgresFacts } from './facts.ts'
 import { databaseNamed, failure, findServer, type Server } from './server.ts'
-import { MAINTENANCE, Session } from './session.ts'
+import { isAside } from './names.ts'
+import { maintenanceOf, OWN_DATABASE, Session } from './session.ts'
 
 /** What is captured, and of what server. */
 interface Prepared {
@@ -36,7 +37,7 @@ export const postgresSource: CapturableSource<PostgresSourceConfig> = {
       archives: async function* () {
         for (const database of prepared.databases) {
           context.step(`dumping ${printable(database.name)}`)
-          const session = await Session.open(prepared.server, database.name, context.signal)
+          const session = await openLocked(prepared.server, database.name, context.signal)
           open.add(session)
           yield await dumpDatabase(context, prepared, database, session, (counted) => {
             facts[database.name] = counted
@@ -75,16 +76,24 @@ export const postgresSource: CapturableSource<PostgresSourceConfig> = {
 async function prepare(context: CaptureContext, config: PostgresSourceConfig): Promise<Prepared> {
   const server = await findServer(context, config)
   // Some have no database `postgres`: those that are named are there.
-  const first = config.databases === 'all' ? MAINTENANCE : (config.databases[0] ?? MAINTENANCE)
+  const first = config.databases === 'all' ? maintenanceOf(config) : config.databases[0]!
   await using session = await Session.open(server, first, context.signal)
   const look = await lookAtServer(session)
   const databases =
     config.databases === 'all'
-      ? look.databases.filter(({ name, connectable }) => name !== MAINTENANCE && connectable)
+      ? look.databases.filter(
+          ({ name, connectable }) => name !== OWN_DATABASE && connectable && !isAside(name),
+        )
       : config.databases.map((name) => named(name, server, look))
   if (databases.length === 0) {
     throw new SourceError('postgres-database-missing', `${server.title} has no database of yours`, {
-      next: `Name those to be captured: databases: [${MAINTENANCE}]`,
+      next: `Name those to be captured: databases: [${OWN_DATABASE}]`,
+    })
+  }
+  const odd = databases.find(({ name }) => /[\u0000-\u001f]/.test(name))
+  if (odd !== undefined) {
+    throw new SourceError('postgres-database-name', `${server.title} has a database ${printable(odd.name)}`, {
+      next: 'Names with line breaks and the like can not be backed up: rename it, or name the others in `databases`.',
     })
   }
   const locked = databases.find(({ allowed }) => !allowed)
@@ -109,14 +118,28 @@ function named(name: string, { title }: Server, { databases }: ServerLook): Data
   })
 }
 
+/** A session whose tables stay. Where one of them goes before it is locked, it begins anew. */
+async function openLocked(server: Server, database: string, signal: AbortSignal): Promise<Session> {
+  for (let tries = 1; ; tries += 1) {
+    const session = await Session.open(server, database, signal)
+    try {
+      await lockTables(session)
+      return session
+    } catch (error) {
+      await session[Symbol.asyncDispose]()
+      const gone = error instanceof SourceError && /does not exist/.test(error.details.stderr ?? '')
+      if (!gone || tries === 5) throw error
+    }
+  }
+}
+
 async function dumpDatabase(
   context: CaptureContext,
   { server }: Prepared,
-  { name, encoding, collate, ctype, icuLocale, bytes }: Database,
+  { name, owner, locale, bytes }: Database,
   session: Session,
   onCounted: (facts: DatabaseFacts) => void,
 ): Promise<CaptureArchive> {
-  await session.run('begin isolation level repeatable read read only;')
   const [exported] = await session.rows<{ id: string }>('select pg_export_snapshot() as id')
   const program = ['pg_dump', '-w', '-Fc', '-Z0', '--create', `--snapshot=${exported?.id ?? ''}`]
   let objects: readonly StreamObject[] = []
@@ -136,13 +159,7 @@ async function dumpDatabase(
       context.step(`counting ${printable(name)}`)
       const looked = await lookAtDatabase(session)
       objects = looked.objects
-      onCounted({
-        ...looked.facts,
-        encoding,
-        collate,
-        ctype,
-        ...(icuLocale === null ? {} : { icuLocale }),
-      })
+      onCounted({ ...looked.facts, owner, locale })
     },
   }
 }

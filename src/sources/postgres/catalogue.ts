@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { StreamObject } from '../../archive/contract.ts'
-import type { DatabaseFacts } from './facts.ts'
+import type { DatabaseFacts, DatabaseLocale } from './facts.ts'
 import { identifier, literal } from './server.ts'
 import type { Session } from './session.ts'
 
@@ -8,13 +8,12 @@ import type { Session } from './session.ts'
 export interface Database {
   readonly name: string
   readonly owner: string
-  readonly encoding: string
-  readonly collate: string
-  readonly ctype: string
-  readonly icuLocale: string | null
+  readonly locale: DatabaseLocale
   readonly connectable: boolean
   /** We may log in to it. */
   readonly allowed: boolean
+  /** We may rename it, as its owner may. */
+  readonly ours: boolean
   /** On its disk. */
   readonly bytes: number | null
 }
@@ -45,11 +44,13 @@ export async function lookAtServer(session: Session): Promise<ServerLook> {
   const { number, ...rest } = self
   // Columns of later versions are asked for as JSON: where they are not there, they are null.
   const databases = await session.rows<Database>(
-    `select datname as name, pg_get_userbyid(datdba) as owner, pg_encoding_to_char(encoding) as encoding,
-       datcollate as collate, datctype as ctype, datallowconn as connectable,
-       has_database_privilege(oid, 'connect') as allowed,
-       case when to_jsonb(d) ->> 'datlocprovider' = 'i'
-         then coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') end as "icuLocale",
+    `select datname as name, pg_get_userbyid(datdba) as owner, datallowconn as connectable,
+       has_database_privilege(oid, 'connect') as allowed, pg_has_role(datdba, 'usage') as ours,
+       jsonb_strip_nulls(jsonb_build_object('encoding', pg_encoding_to_char(encoding),
+         'collate', datcollate, 'ctype', datctype,
+         'provider', case to_jsonb(d) ->> 'datlocprovider' when 'i' then 'icu' when 'b' then 'builtin' else 'libc' end,
+         'name', coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'),
+         'icuRules', to_jsonb(d) ->> 'daticurules')) as locale,
        case when has_database_privilege(oid, 'connect') then pg_database_size(oid) end as bytes
      from pg_database d where not datistemplate order by datname`,
   )
@@ -58,7 +59,7 @@ export async function lookAtServer(session: Session): Promise<ServerLook> {
 
 /** A database looked at in one snapshot of it: what goes to the manifest, and what goes to the index. */
 export interface DatabaseLook {
-  readonly facts: Omit<DatabaseFacts, 'encoding' | 'collate' | 'ctype' | 'icuLocale'>
+  readonly facts: Omit<DatabaseFacts, 'owner' | 'locale'>
   readonly objects: readonly StreamObject[]
 }
 
@@ -74,6 +75,8 @@ interface Relation {
   readonly type: string
   readonly bytes: number
   readonly definition: string
+  /** A materialised view without data has no rows, and can't be asked for them. */
+  readonly populated: boolean
 }
 
 /** What can be looked at row by row. */
@@ -86,12 +89,14 @@ export async function lookAtDatabase(session: Session): Promise<DatabaseLook> {
        case c.relkind when 'r' then 'table' when 'p' then 'partitioned table' when 'm' then 'materialised view'
          when 'v' then 'view' when 'S' then 'sequence' when 'f' then 'foreign table' when 'i' then 'index'
          when 'I' then 'index' else 'type' end as type,
-       pg_relation_size(c.oid) as bytes,
+       pg_relation_size(c.oid) as bytes, c.relispopulated as populated,
        coalesce((select string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod) ||
-           case when a.attnotnull then ' not null' else '' end || a.attidentity::text, ', ' order by a.attnum)
+           case when a.attnotnull then ' not null' else '' end ||
+           coalesce(to_jsonb(a) ->> 'attidentity', ''), ', ' order by a.attnum)
          from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '') as definition
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where ${OWN} and ${notOfExtension('pg_class', 'c.oid')} and c.relkind <> 't'
+       and not exists (select 1 from pg_index x where x.indexrelid = c.oid and not ${notOfExtension('pg_class', 'x.indrelid')})
      order by n.nspname, c.relname`,
   )
   const others = await session.rows<Pick<Relation, 'schema' | 'name' | 'type' | 'definition'>>(
@@ -102,19 +107,19 @@ export async function lookAtDatabase(session: Session): Promise<DatabaseLook> {
      union all
      select n.nspname, c.relname || '.' || t.tgname, 'trigger', t.tgenabled::text || t.tgtype::text
      from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
-     where ${OWN} and not t.tgisinternal
+     where ${OWN} and ${notOfExtension('pg_class', 'c.oid')} and not t.tgisinternal
      union all
      select n.nspname, c.relname || '.' || o.conname, 'constraint', o.contype::text || o.convalidated::text
      from pg_constraint o join pg_class c on c.oid = o.conrelid join pg_namespace n on n.oid = c.relnamespace
-     where ${OWN} and o.contype in ('c', 'f', 'p', 'u', 'x')
+     where ${OWN} and ${notOfExtension('pg_class', 'c.oid')} and o.contype in ('c', 'f', 'p', 'u', 'x')
      union all
      select n.nspname, c.relname || '.' || p.polname, 'policy', p.polcmd::text
      from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace
-     where ${OWN}
+     where ${OWN} and ${notOfExtension('pg_class', 'c.oid')}
      union all
      select n.nspname, t.typname, 'enum', string_agg(e.enumlabel, ',' order by e.enumsortorder)
      from pg_enum e join pg_type t on t.oid = e.enumtypid join pg_namespace n on n.oid = t.typnamespace
-     where ${OWN} group by n.nspname, t.typname`,
+     where ${OWN} and ${notOfExtension('pg_type', 't.oid')} group by n.nspname, t.typname`,
   )
   const extensions = await session.rows<{ name: string; version: string }>(
     `select extname as name, extversion as version from pg_extension where extname <> 'plpgsql' order by extname`,
@@ -125,7 +130,7 @@ export async function lookAtDatabase(session: Session): Promise<DatabaseLook> {
   const objects: StreamObject[] = []
   for (const relation of relations) {
     const { schema, name, type, bytes } = relation
-    const counted = COUNTED.has(type) ? await countRows(session, relation) : undefined
+    const counted = COUNTED.has(type) && relation.populated ? await countRows(session, relation) : undefined
     objects.push({
       name: `${schema}.${name}`,
       type,
@@ -169,7 +174,25 @@ function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-/** Settings of a database: `alter database … set`, for all roles or one. */
+/**
+ * Keeps all tables as they are, but for their rows, until the transaction ends that this begins. What is emptied by
+ * TRUNCATE would be empty for everybody, whatever their snapshot (PostgreSQL's manual, "Caveats" of MVCC), so the locks
+ * come before the snapshot. Throws SourceError when one of the tables goes meanwhile.
+ */
+export async function lockTables(session: Session): Promise<void> {
+  const tables = await session.rows<{ name: string }>(
+    `select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where ${OWN} and c.relkind in ('r', 'p')`,
+  )
+  await session.run('begin isolation level repeatable read read only;')
+  const at = 500
+  for (let from = 0; from < tables.length; from += at) {
+    const names = tables.slice(from, from + at).map(({ name }) => name)
+    await session.run(`lock table ${names.join(', ')} in access share mode;`)
+  }
+}
+
+/** Settings and grants of a database: `alter database … set`, for all roles or one. */
 export async function copySettings(session: Session, from: string, to: string): Promise<void> {
   const settings = await session.rows<{ role: string | null; name: string; value: string }>(
     `select case when s.setrole = 0 then null else pg_get_userbyid(s.setrole) end as role,
@@ -179,9 +202,14 @@ export async function copySettings(session: Session, from: string, to: string): 
   )
   for (const { role, name, value } of settings) {
     const whose = role === null ? '' : `role ${identifier(role)} in `
-    const written = LISTS.has(name) ? value : literal(value)
+    const written = LISTS.has(name) ? listItems(value).map(literal).join(', ') : literal(value)
     await session.run(`alter ${whose}database ${identifier(to)} set ${identifier(name)} = ${written};`)
   }
+  const [limits] = await session.rows<{ connections: number }>(
+    `select datconnlimit as connections from pg_database d where d.datname = ${literal(from)}`,
+  )
+  if (limits !== undefined && limits.connections !== -1)
+    await session.run(`alter database ${identifier(to)} connection limit ${limits.connections};`)
   const granted = await session.rows<{ role: string | null; privilege: string; grantable: boolean }>(
     `select case when a.grantee = 0 then null else pg_get_userbyid(a.grantee) end as role,
        a.privilege_type as privilege, a.is_grantable as grantable
@@ -199,7 +227,13 @@ export async function copySettings(session: Session, from: string, to: string): 
   }
 }
 
-/** Their values are lists that are quoted already (variable_is_guc_list_quote in src/bin/pg_dump/dumputils.c). */
+/** What a list of names holds, as it is stored: `"$user", public`; `""` is an empty one. */
+function listItems(value: string): string[] {
+  const items = value.match(/"(?:[^"]|"")*"|[^,\s]+/g) ?? ['']
+  return items.map((item) => (item.startsWith('"') ? item.slice(1, -1).replaceAll('""', '"') : item))
+}
+
+/** Their values are lists of names (variable_is_guc_list_quote in src/bin/pg_dump/dumputils.c). */
 const LISTS: ReadonlySet<string> = new Set([
   'local_preload_libraries',
   'search_path',

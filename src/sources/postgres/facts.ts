@@ -3,6 +3,17 @@ import { printable } from '../../model/path-bytes.ts'
 import { formatCount } from '../../model/units.ts'
 import type { KindFacts } from '../kind.ts'
 
+/** By what a database compares and sorts text. */
+export interface DatabaseLocale {
+  readonly encoding: string
+  readonly collate: string
+  readonly ctype: string
+  readonly provider: 'libc' | 'icu' | 'builtin'
+  /** The provider's own, where it is not libc. */
+  readonly name?: string | undefined
+  readonly icuRules?: string | undefined
+}
+
 /** What was counted in a database, all at the moment that its dump shows. */
 export interface DatabaseFacts {
   /** Tables and partitions. */
@@ -12,11 +23,8 @@ export interface DatabaseFacts {
   readonly counts: string
   /** Hex SHA-256 of what there is: columns and their types, indexes, constraints, views, functions, triggers… */
   readonly definitions: string
-  readonly encoding: string
-  readonly collate: string
-  readonly ctype: string
-  /** `icu` with its locale, where that is not libc. */
-  readonly icuLocale?: string | undefined
+  readonly owner: string
+  readonly locale: DatabaseLocale
   /** Names and versions. */
   readonly extensions: Readonly<Record<string, string>>
 }

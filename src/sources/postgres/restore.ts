@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
 import type { Readable } from 'node:stream'
 import { ConnectionError, SourceError } from '../../errors.ts'
@@ -12,10 +11,9 @@ import { copySettings, lookAtDatabase, lookAtServer, type ServerLook } from './c
 import type { PostgresSourceConfig } from './config.ts'
 import type { DatabaseFacts, PostgresFacts } from './facts.ts'
 import { databaseNamed, failure, findServer, identifier, literal, titleOf, type Server } from './server.ts'
-import { MAINTENANCE, Session } from './session.ts'
+import { asideName } from './names.ts'
+import { maintenanceOf, Session } from './session.ts'
 
-/** The longest name of a database, in bytes (NAMEDATALEN). */
-const NAME_BYTES = 63
 /** What the name of a database's archive ends with, before its compression. */
 const DUMP = /\.dump(?:\.zst|\.gz)?\.gpg$/
 
@@ -26,22 +24,22 @@ const DUMP = /\.dump(?:\.zst|\.gz)?\.gpg$/
 export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFacts> = {
   preflight: async (context, config, facts) => {
     const server = await findServer(context, config)
-    await using session = await Session.open(server, MAINTENANCE, context.signal)
+    await using session = await Session.open(server, maintenanceOf(config), context.signal)
     const look = await lookAtServer(session)
     return await judge(session, server, look, facts)
   },
   targets: async (context, config, facts, { id, archives }) => {
     const server = await findServer(context, config)
-    await using session = await Session.open(server, MAINTENANCE, context.signal)
+    await using session = await Session.open(server, maintenanceOf(config), context.signal)
     const there = new Set((await lookAtServer(session)).databases.map(({ name }) => name))
     return archives
       .filter(({ file, part }) => DUMP.test(file) && facts.databases[part] !== undefined)
       .map(({ file, part }) => ({
         archive: file,
         target: part,
-        staged: beside(part, `new_${id}`),
-        aside: beside(part, `old_${id}`),
-        failed: beside(part, `failed_${id}`),
+        staged: asideName(part, 'new', id),
+        aside: asideName(part, 'old', id),
+        failed: asideName(part, 'failed', id),
         exists: there.has(part),
       }))
   },
@@ -49,18 +47,18 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
     const server = await findServer(context, config)
     return {
       script: await loadScript('sources/postgres/loader'),
-      args: [...server.place, databaseNamed(MAINTENANCE)],
+      args: [...server.place, databaseNamed(maintenanceOf(config))],
     }
   },
   secret: ({ password }) => password,
   load: async (context, config, facts, target, dump) => {
     const server = await findServer(context, config)
-    await using session = await Session.open(server, MAINTENANCE, context.signal)
+    await using session = await Session.open(server, maintenanceOf(config), context.signal)
     const { version, databases } = await lookAtServer(session)
     const expected = facts.databases[target.target]
     if (expected === undefined) throw new Error(`${target.target} is not in the facts`)
-    const owner = databases.find(({ name }) => name === target.target)?.owner
-    await session.run(createDatabase(target.staged, expected, owner))
+    const owner = databases.find(({ name }) => name === target.target)?.owner ?? expected.owner
+    await session.run(createDatabase(target.staged, expected, owner, majorOf(version)))
     await restoreInto(context, server, target.staged, dump)
     if (target.exists) await copySettings(session, target.target, target.staged)
     await using inside = await Session.open(server, target.staged, context.signal)
@@ -79,7 +77,7 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
   },
   check: async (context, config, facts) => {
     const server = await findServer(context, config)
-    await using session = await Session.open(server, MAINTENANCE, context.signal)
+    await using session = await Session.open(server, maintenanceOf(config), context.signal)
     const { version, databases } = await lookAtServer(session)
     const sameMajor = majorOf(version) === majorOf(facts.version)
     const findings: Finding[] = []
@@ -97,19 +95,19 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
   },
 }
 
-/** A name of its own for each database and restore, however long the database's is. */
-function beside(database: string, suffix: string): string {
-  const name = `${database}_${suffix}`
-  if (Buffer.byteLength(name) <= NAME_BYTES) return name
-  const short = createHash('sha256').update(database).digest('hex').slice(0, 12)
-  return `${short}_${suffix}`
-}
-
-function createDatabase(name: string, facts: DatabaseFacts, owner: string | undefined): string {
-  const { encoding, collate, ctype, icuLocale } = facts
-  const icu = icuLocale === undefined ? '' : ` locale_provider icu icu_locale ${literal(icuLocale)}`
-  const owned = owner === undefined ? '' : ` owner ${identifier(owner)}`
-  return `create database ${identifier(name)} template template0 encoding ${literal(encoding)} lc_collate ${literal(collate)} lc_ctype ${literal(ctype)}${icu}${owned};`
+function createDatabase(name: string, { locale }: DatabaseFacts, owner: string, major: number): string {
+  const { encoding, collate, ctype, provider } = locale
+  const said = [
+    `template template0 encoding ${literal(encoding)} lc_collate ${literal(collate)} lc_ctype ${literal(ctype)}`,
+    // Unsaid, it is the template's, which may compare otherwise.
+    ...(major < 15 ? [] : [`locale_provider ${provider}`]),
+    ...(provider === 'libc' || locale.name === undefined
+      ? []
+      : [`${provider}_locale ${literal(locale.name)}`]),
+    ...(locale.icuRules === undefined ? [] : [`icu_rules ${literal(locale.icuRules)}`]),
+    `owner ${identifier(owner)}`,
+  ]
+  return `create database ${identifier(name)} ${said.join(' ')};`
 }
 
 async function restoreInto(
@@ -197,11 +195,31 @@ async function judge(
       )
     }
   }
-  const there = new Set(look.databases.map(({ name }) => name))
+  const roles = new Set(
+    (await session.rows<{ name: string }>('select rolname as name from pg_roles')).map(({ name }) => name),
+  )
+  const there = new Map(look.databases.map((database) => [database.name, database]))
+  for (const [name, { owner }] of Object.entries(facts.databases)) {
+    const old = there.get(name)
+    if (old?.ours === false) {
+      fail(
+        'postgres-privilege',
+        `${printable(name)} of ${title} is ${printable(old.owner)}'s, and only its owner may rename it`,
+        'Restore as its owner, as a member of it, or as a superuser.',
+      )
+    }
+    if (old === undefined && !roles.has(owner)) {
+      fail(
+        'postgres-role-missing',
+        `${printable(name)} belongs to ${printable(owner)}, and ${title} has no such role`,
+        'Make the role there: create role … – the globals archive of the snapshot has all of them. Then restore again.',
+      )
+    }
+  }
   const notes = Object.keys(facts.databases).map((name) =>
     there.has(name)
       ? `${printable(name)} is loaded beside the one that is there and then switched with it by its name; who is connected is parted from it`
-      : `${printable(name)} is made new`,
+      : `${printable(name)} is made new; what was set or granted for it as a whole (alter database, grant … on database) is in its dump, and is not applied`,
   )
   return {
     findings,

@@ -1,17 +1,23 @@
 import { randomBytes } from 'node:crypto'
-import { createInterface } from 'node:readline'
 import type { SourceError } from '../../errors.ts'
+import { linesOf } from '../../model/lines.ts'
 import type { RemoteProcess } from '../../remote/contract.ts'
+import type { PostgresSourceConfig } from './config.ts'
 import { databaseNamed, failure, type Server } from './server.ts'
 
-/** Where questions are asked that are none of a single database's. */
-export const MAINTENANCE = 'postgres'
+/** PostgreSQL's own database. */
+export const OWN_DATABASE = 'postgres'
+
+/** Where questions are asked that are none of a single database's: one that is not to be renamed. */
+export function maintenanceOf({ databases }: Pick<PostgresSourceConfig, 'databases'>): string {
+  return databases.includes(OWN_DATABASE) ? 'template1' : OWN_DATABASE
+}
 
 /** A session with a database, through psql. Disposing it ends the session, and rolls back what it has begun. */
 export class Session implements AsyncDisposable {
   readonly #server: Server
   readonly #process: RemoteProcess
-  readonly #lines: AsyncIterator<string>
+  readonly #lines: AsyncGenerator<string>
   /** Nobody else knows it, so no row looks like the end of an answer. */
   readonly #mark = `end-${randomBytes(16).toString('hex')}`
 
@@ -21,9 +27,8 @@ export class Session implements AsyncDisposable {
     // Its exit tells why.
     process.stdin.on('error', () => {})
     process.exit.catch(() => {})
-    const lines = createInterface({ input: process.stdout, crlfDelay: Infinity })
-    process.stdout.on('error', () => lines.close())
-    this.#lines = lines[Symbol.asyncIterator]()
+    // Not by readline: it also breaks lines at U+2028, which stands in rows as it is.
+    this.#lines = linesOf(process.stdout as AsyncIterable<Buffer>, 'utf8')
   }
 
   /** Throws SourceError when there is no such database, or nobody is let in. */
@@ -43,6 +48,8 @@ export class Session implements AsyncDisposable {
     try {
       await session.run(
         'set standard_conforming_strings = on; set statement_timeout = 0; set idle_in_transaction_session_timeout = 0;' +
+          // Of PostgreSQL 17.
+          " select set_config(name, '0', false) from pg_settings where name = 'transaction_timeout' \\g /dev/null\n" +
           // With no path every name of a definition comes with its schema.
           " set search_path = ''; set lock_timeout = '60s';",
       )
@@ -68,7 +75,8 @@ export class Session implements AsyncDisposable {
     this.#process.stdin.write(`${sql}\n\\echo ${this.#mark}\n`)
     const answer: string[] = []
     for (;;) {
-      const next = await this.#lines.next()
+      // The exit says more than a stream that broke off.
+      const next = await this.#lines.next().catch(() => ({ done: true }) as const)
       if (next.done === true) throw await this.#ended()
       if (next.value === this.#mark) return answer
       answer.push(next.value)

@@ -2,8 +2,15 @@
 # Arguments: CONTAINER HOST PORT USER CREDENTIALS DATABASE
 #   DATABASE: a connection string of libpq.
 # stdin: what pg_run reads, then the dump.
-# Exit status: pg_restore's; 127 when there is none.
+# stdout: dots. Exit status: pg_restore's; 127 when there is none.
 # include remote/lib/prelude.sh
 # include sources/postgres/lib/postgres.sh
 
+# It says nothing while it makes indexes, which may take hours: bytes say that we are alive. Whoever waits for our end waits for
+# all who hold our stdout, so sleep does not.
+while sleep 5 >/dev/null 2>&1; do printf .; done 2>/dev/null &
+beat=$!
 pg_run "$1" "$2" "$3" "$4" "$5" pg_restore -w --exit-on-error -d "$6"
+status=$?
+kill "$beat" 2>/dev/null
+exit "$status"
