@@ -121,6 +121,14 @@ export class InternalError extends RelayError {
   }
 }
 
+/** The end of a next step that leaves open what else may be wrong. `check` itself says it {@link withoutCheck}. */
+export const SEE_CHECK = ' See whether all else is in order with: relay-backup check'
+
+/** A next step without {@link SEE_CHECK}. */
+export function withoutCheck(next: string | undefined): string | undefined {
+  return next?.replace(SEE_CHECK, '')
+}
+
 /** The error itself when it is expected, else an {@link InternalError} with it as the cause. */
 export function expected(thrown: unknown): RelayError {
   return thrown instanceof RelayError ? thrown : new InternalError(thrown)
