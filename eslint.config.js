@@ -72,6 +72,7 @@ const allowed = {
   rollback: ['rollback', 'migrate', 'pull', 'restore', 'runs', ...operationUses],
   look: ['look', 'restore', ...operationUses],
   show: ['show', 'verify', ...operationUses],
+  init: ['init', ...operationUses],
   demo: ['demo', 'remote'],
 }
 
@@ -83,7 +84,8 @@ const owned = {
   listr2: ['report'],
   pino: ['report'],
   '@napi-rs/keyring': ['secrets'],
-  yaml: ['config', 'services'],
+  yaml: ['config', 'init', 'services'],
+  'qrcode-generator': ['init'],
   'fs-native-extensions': ['vault'],
 }
 

@@ -2,12 +2,7 @@ import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
 import { SlowestFirst } from './test/lab/order.ts'
 
 // Files that measure what others of this machine disturb (memory), or disturb others, run one at a time, after all others.
-const ALONE = [
-  'test/integration/crypto-memory.test.ts',
-  'test/e2e/large.test.ts',
-  'test/e2e/bench.test.ts',
-  'test/e2e/package.test.ts',
-]
+const ALONE = ['test/integration/crypto-memory.test.ts', 'test/e2e/large.test.ts', 'test/e2e/bench.test.ts']
 
 const soaking = process.env['SOAK'] !== undefined
 

@@ -5,6 +5,7 @@ import { declareCheckCommand } from './check.ts'
 import { declareCompletionCommands } from './completion.ts'
 import { declareConfigCommands } from './config.ts'
 import { declareHostsCommands } from './hosts.ts'
+import { declareInitCommand } from './init.ts'
 import { declareKeyCommands } from './key.ts'
 import { declareLookCommands } from './look.ts'
 import { declareMigrateCommands } from './migrate.ts'
@@ -51,6 +52,7 @@ export function createProgram(version: string, run: Run): Command {
       })
     })
   }
+  declareInitCommand(program, declare)
   declarePullCommands(program, declare)
   declareRestoreCommands(program, declare)
   declareMigrateCommands(program, declare)

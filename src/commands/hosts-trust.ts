@@ -34,22 +34,46 @@ export async function hostsTrust(
   args: readonly string[],
   flags: { readonly fingerprint?: string },
 ): Promise<CommandOutcome> {
-  let expected = flags.fingerprint
-  if (expected !== undefined && !/^SHA256:[A-Za-z0-9+/]{43}$/.test(expected)) {
+  const expected = flags.fingerprint
+  requireFingerprint(expected)
+  const { name, ssh } = await findTarget(context, args[0] ?? '')
+  return outcome(name, await trustServers(context, { name, ssh }, expected))
+}
+
+/** Throws UsageError when a text is no fingerprint. */
+export function requireFingerprint(text: string | undefined): void {
+  if (text !== undefined && !/^SHA256:[A-Za-z0-9+/]{43}$/.test(text)) {
     throw new UsageError('That is no fingerprint', {
       next: 'Give it as ssh-keygen -l prints it on the server: SHA256: and 43 characters',
     })
   }
-  const { name, ssh } = await findTarget(context, args[0] ?? '')
+}
+
+interface Trusted {
+  readonly key: Buffer
+  readonly trust: Trust
+  readonly ssh: Endpoint
+}
+
+/**
+ * Has the key of each server on the way to a host confirmed, and the host's own last. `expected` is the fingerprint of the
+ * first one that is not trusted yet; without it a person is asked. Throws ConnectionError and UsageError.
+ */
+export async function trustServers(
+  context: CommandContext,
+  { name, ssh }: { readonly name: string; readonly ssh: SshConfig },
+  expected: string | undefined,
+): Promise<readonly Trusted[]> {
+  let fingerprint = expected
   try {
     const destination = { name, route: await resolveRoute(ssh, context) }
-    const results = []
+    const results: Trusted[] = []
     for (const [index, hop] of destination.route.hops.entries()) {
-      const result = await trust(context, destination, index, expected)
-      if (result.trust !== 'already-trusted') expected = undefined
+      const result = await trust(context, destination, index, fingerprint)
+      if (result.trust !== 'already-trusted') fingerprint = undefined
       results.push({ ...result, ssh: hop })
     }
-    return outcome(name, results)
+    return results
   } catch (error) {
     throw error instanceof RelayError ? error.withDetails({ host: name }) : error
   }
@@ -146,10 +170,7 @@ function shortType(key: Buffer): string {
   return /ed25519|ecdsa|rsa/.exec(keyType(key))?.[0] ?? 'ed25519'
 }
 
-function outcome(
-  name: string,
-  results: readonly { readonly key: Buffer; readonly trust: Trust; readonly ssh: Endpoint }[],
-): CommandOutcome {
+function outcome(name: string, results: readonly Trusted[]): CommandOutcome {
   const shown = results.map(({ key, trust, ssh }) => ({
     host: ssh.host,
     result: trust,

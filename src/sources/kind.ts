@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { Fields, Problem, ResolvePath, WrittenPlace } from '../config/contract.ts'
 import type { SourceConfig } from '../model/config.ts'
+import type { Discovery, FilePattern, ProposedSource } from '../model/discovery.ts'
 import type { Facts } from '../model/facts.ts'
 import type { SecretReference } from '../model/secret.ts'
 import type { CapturableSource, LoadableSource, MergingSource, RestorableSource } from './contract.ts'
@@ -33,6 +34,8 @@ export interface Kind<C extends SourceConfig = SourceConfig, F extends Facts = F
   readonly isWhole?: boolean
   /** What facts of this name (`facts.kind`) say; absent where its facts are another kind's. */
   readonly facts?: KindFacts<F>
+  /** How sources of it are found on a server that nobody has described yet; absent where they are not proposed. */
+  readonly discovery?: KindDiscovery
   /**
    * What its program keeps beside a file of it, as endings of the file's name. It is of no use, or does harm, beside
    * another content: a restore sets it aside with the file.
@@ -44,6 +47,18 @@ export interface Kind<C extends SourceConfig = SourceConfig, F extends Facts = F
   readonly restore: RestoreWay<C, F>
   /** Adds what is missing to what runs; absent where nothing but files can be added. */
   merge?(): Promise<MergingSource<C, F>>
+}
+
+/** What a kind knows of finding its data, for `init`. */
+export interface KindDiscovery {
+  /** The names under which its server runs. */
+  readonly programs?: readonly string[]
+  /** Files of the deployment that tell of it. */
+  readonly files?: readonly FilePattern[]
+  /** It takes what no other kind has taken, and is asked last. */
+  readonly takesTheRest?: boolean
+  /** Sources of what was found; `taken` has the paths that other sources hold, or nothing can hold. */
+  propose(found: Discovery, taken: readonly string[]): readonly ProposedSource[]
 }
 
 /** How a kind is put back. */

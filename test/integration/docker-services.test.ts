@@ -10,6 +10,7 @@ import { LAB_IMAGE, startDocker } from '../lab/docker.ts'
 import type { LabDocker } from '../lab/docker.ts'
 import { compareTrees } from '../lab/hostile-tree.ts'
 import type { LocalHost } from '../lab/local-host.ts'
+import { share } from '../lab/soak.ts'
 import { DockerProject } from './docker-project.ts'
 import { crash, MACHINES, quiet, treeOf } from './restore-scripts-lab.ts'
 import type { Machine } from './restore-scripts-lab.ts'
@@ -93,7 +94,7 @@ async function steps(
   for (const name of names) expect(await driver[name](quiet()), name).toMatchObject({ ok: true })
 }
 
-describe.each(MACHINES)('services of a Compose project (%s)', (machine) => {
+describe.each(share(MACHINES, 1))('services of a Compose project (%s)', (machine) => {
   it('are stopped, kept stopped over a restart of the engine, and started again', async () => {
     await using project = await Project.up(machine)
     await using host = project.lab.host()

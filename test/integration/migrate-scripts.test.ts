@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { RestoreDriver, type RestorePlacement } from '../../src/restore/server/driver.ts'
 import { discardRestores, listJournals } from '../../src/restore/server/journals.ts'
 import { finishRestore, rollbackRestore } from '../../src/restore/server/settle.ts'
@@ -250,13 +250,21 @@ async function setJournalBack(deployment: string, id: string): Promise<void> {
 
 it('variables that Compose reads are told by their sums, and never by their values', async () => {
   await using host = new LocalHost()
-  const args = ['HOME', 'RELAY_NOT_SET']
+  vi.stubEnv('name', 'a  value')
+  onTestFinished(() => void vi.unstubAllEnvs())
+  // Each shell has a PPID, and no command gets it.
+  const args = ['HOME', 'name', 'PPID', 'RELAY_NOT_SET']
   const said = await host.run(
     { script: 'migrate/variables', args, privilege: undefined, title: 'comparing' },
     { signal: quiet() },
   )
-  const sum = createHash('sha256')
-    .update(process.env['HOME'] ?? '')
-    .digest('hex')
-  expect(said.stdout.toString()).toBe(`variable\tHOME\t${sum}\nvariable\tRELAY_NOT_SET\t-\nend\n`)
+  const sum = (value: string) => createHash('sha256').update(value).digest('hex')
+  expect(said.stdout.toString().split('\n')).toEqual([
+    `variable\tHOME\t${sum(process.env['HOME'] ?? '')}`,
+    `variable\tname\t${sum('a  value')}`,
+    'variable\tPPID\t-',
+    'variable\tRELAY_NOT_SET\t-',
+    'end',
+    '',
+  ])
 })

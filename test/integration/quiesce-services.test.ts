@@ -11,6 +11,7 @@ import type { DockerDeploymentOptions } from '../lab/docker-deployment.ts'
 import { startDocker } from '../lab/docker.ts'
 import type { LabDocker } from '../lab/docker.ts'
 import { LocalHost } from '../lab/local-host.ts'
+import { share } from '../lab/soak.ts'
 import { DockerProject } from './docker-project.ts'
 import { crash, MACHINES, processesOf, quiet } from './restore-scripts-lab.ts'
 import type { Machine } from './restore-scripts-lab.ts'
@@ -62,7 +63,7 @@ const PAUSE: QuiesceConfig = { how: 'pause', services: ['app', 'idle', 'redis'] 
 const STOPPED = { redis: 'exited no', app: 'exited no', idle: 'created' }
 const PAUSED = { redis: 'paused unless-stopped', app: 'paused always', idle: 'created' }
 
-describe.each(MACHINES)('quiescing services (%s)', (machine) => {
+describe.each(share(MACHINES, 1))('quiescing services (%s)', (machine) => {
   it.concurrent.each([
     ['stop', STOP, STOPPED],
     ['pause', PAUSE, PAUSED],

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { excludePatterns, normaliseRemotePath, remotePath, type Fields } from '../../config/contract.ts'
 import type { Kind, KindConfig } from '../kind.ts'
 import type { FilesSourceConfig } from './config.ts'
+import { filesDiscovery } from './propose.ts'
 import { filesFacts, type FilesFacts } from './facts.ts'
 
 /** Trees of files, as others know them. */
@@ -15,6 +16,7 @@ export const filesKind: Kind<FilesSourceConfig, FilesFacts> = {
   exclude: ({ exclude }) => exclude,
   ofPaths: (name, paths) => ({ kind: 'files', name, paths, exclude: [] }),
   facts: filesFacts,
+  discovery: filesDiscovery,
   capture: async () => (await import('./index.ts')).filesSource,
   restore: { by: 'place', open: async () => (await import('./restore.ts')).restorableFiles },
 }

@@ -2,6 +2,7 @@ import type { EnginePlace, Kind } from '../kind.ts'
 import { postgresConfig } from './config-schema.ts'
 import type { PostgresSourceConfig } from './config.ts'
 import { postgresEngine } from './engine.ts'
+import { postgresDiscovery } from './propose.ts'
 import { postgresFacts, type PostgresFacts } from './facts.ts'
 
 /** Databases of PostgreSQL, as others know them. */
@@ -16,6 +17,7 @@ export const postgresKind: Kind<PostgresSourceConfig, PostgresFacts> = {
   secrets: ({ password }) => ({ password }),
   isWhole: true,
   facts: postgresFacts,
+  discovery: postgresDiscovery,
   engine: postgresEngine,
   capture: async () => (await import('./capture.ts')).postgresSource,
   restore: { by: 'load', open: async () => (await import('./restore.ts')).loadablePostgres },

@@ -2,6 +2,7 @@ import type { Kind } from '../kind.ts'
 import { DEFAULT_ADDRESS, redisConfig } from './config-schema.ts'
 import type { RedisSourceConfig } from './config.ts'
 import { redisEngine } from './engine.ts'
+import { redisDiscovery } from './propose.ts'
 import { redisFacts, type RedisFacts } from './facts.ts'
 
 /** Redis servers and their data directories, as others know them. */
@@ -15,6 +16,7 @@ export const redisKind: Kind<RedisSourceConfig, RedisFacts> = {
   secrets: ({ password }) => ({ password }),
   isWhole: true,
   facts: redisFacts,
+  discovery: redisDiscovery,
   engine: redisEngine,
   capture: async () => (await import('./index.ts')).redisSource,
   restore: { by: 'place', open: async () => (await import('./restore/restore.ts')).restorableRedis },

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { normaliseRemotePath, remotePath, type Fields } from '../../config/contract.ts'
 import type { Kind, KindConfig } from '../kind.ts'
 import type { SqliteSourceConfig } from './config.ts'
+import { sqliteDiscovery } from './propose.ts'
 import { sqliteFacts, type SqliteFacts } from './facts.ts'
 import { isPattern } from './patterns.ts'
 
@@ -18,6 +19,7 @@ export const sqliteKind: Kind<SqliteSourceConfig, SqliteFacts> = {
   isWhole: true,
   besides: ['-wal', '-shm', '-journal'],
   facts: sqliteFacts,
+  discovery: sqliteDiscovery,
   capture: async () => (await import('./index.ts')).sqliteSource,
   restore: { by: 'place', open: async () => (await import('./restore.ts')).restorableSqlite },
 }

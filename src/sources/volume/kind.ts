@@ -4,6 +4,7 @@ import type { CapturableSource } from '../contract.ts'
 import { describeExcluded } from '../files/kind.ts'
 import type { Kind, KindConfig } from '../kind.ts'
 import type { VolumeSourceConfig } from './config.ts'
+import { volumeDiscovery } from './propose.ts'
 
 /** Named volumes of Docker, as others know them. Once one is found, it is a tree of files, and so are its facts. */
 export const volumeKind: Kind<VolumeSourceConfig> = {
@@ -16,6 +17,7 @@ export const volumeKind: Kind<VolumeSourceConfig> = {
     `volume ${volume}, ${paths.join(' ')}${describeExcluded(exclude)}`,
   volume: ({ volume }) => volume,
   exclude: ({ exclude }) => exclude,
+  discovery: volumeDiscovery,
   capture: async () => (await import('../files/index.ts')).filesSource as CapturableSource,
   restore: { by: 'place', open: async () => (await import('../files/restore.ts')).restorableFiles },
 }

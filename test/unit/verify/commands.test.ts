@@ -324,9 +324,11 @@ describe('verify', () => {
 })
 
 describe('prune', () => {
-  test('a dry run says why and changes nothing, also while another run holds the lock', async () => {
+  test('a dry run says why and changes nothing; while another run holds the lock it ends as that run would', async () => {
     await using made = await labWithDays(3)
-    await using _lock = await made.vault.lock('prod')
+    const locked = await made.vault.lock('prod')
+    expect((await prune(made.context, [], { dryRun: true })).exitCode).toBe(5)
+    await locked[Symbol.asyncDispose]()
     const outcome = await prune(made.context, [], { dryRun: true })
     expect(outcome.exitCode).toBe(0)
     expect(outcome.text.split('\n')).toEqual([
