@@ -1,3 +1,5 @@
+import { formatCount } from './model/units.ts'
+
 /**
  * The errors a user can meet. Each says what failed, where, and what to do next; `src/exit-codes.ts` alone
  * turns them into exit codes. Anything else that is thrown is a defect and keeps its stack.
@@ -66,7 +68,7 @@ export class ConfigError extends RelayError {
   constructor(problems: readonly ConfigProblem[], details: ErrorDetails = {}) {
     super(
       'config',
-      problems.length === 1 ? 'The config has a problem' : `The config has ${problems.length} problems`,
+      `The config has ${problems.length === 1 ? 'a problem' : formatCount(problems.length, 'problem')}`,
       {
         next: 'Fix the lines above, then run: relay-backup config check',
         ...details,
