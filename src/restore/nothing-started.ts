@@ -1,6 +1,5 @@
 import { posix } from 'node:path'
 import type { HostConfig } from '../model/config.ts'
-import { quote } from '../remote/quote.ts'
 import type { FoundServices } from './services.ts'
 
 export const NOTHING_STARTED = 'nothing ran before, so nothing was started'
@@ -33,5 +32,5 @@ export function startOfStopped(
 
 /** Quoted only where a shell would read it otherwise. */
 function word(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : quote(text)
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }
