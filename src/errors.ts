@@ -1,3 +1,5 @@
+import { formatCount } from './model/units.ts'
+
 /**
  * The errors a user can meet. Each says what failed, where, and what to do next; `src/exit-codes.ts` alone
  * turns them into exit codes. Anything else that is thrown is a defect and keeps its stack.
@@ -66,7 +68,7 @@ export class ConfigError extends RelayError {
   constructor(problems: readonly ConfigProblem[], details: ErrorDetails = {}) {
     super(
       'config',
-      problems.length === 1 ? 'The config has a problem' : `The config has ${problems.length} problems`,
+      `The config has ${problems.length === 1 ? 'a problem' : formatCount(problems.length, 'problem')}`,
       {
         next: 'Fix the lines above, then run: relay-backup config check',
         ...details,
@@ -119,6 +121,14 @@ export class InternalError extends RelayError {
       cause: thrown,
     })
   }
+}
+
+/** The end of a next step that leaves open what else may be wrong. `check` itself says it {@link withoutCheck}. */
+export const SEE_CHECK = ' See whether all else is in order with: relay-backup check'
+
+/** A next step without {@link SEE_CHECK}. */
+export function withoutCheck(next: string | undefined): string | undefined {
+  return next?.replace(SEE_CHECK, '')
 }
 
 /** The error itself when it is expected, else an {@link InternalError} with it as the cause. */

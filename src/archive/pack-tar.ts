@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import type { PackedMember, PackTar } from './contract.ts'
 import { END_OF_ARCHIVE, paddingOf } from './tar-header.ts'
 import { encodeTarHeader, tarPadding } from './tar-writer.ts'
+import { formatCount, formatNumber } from '../model/units.ts'
 
 /**
  * A member up to this size goes out as one chunk, so that each of thousands of small members costs one chunk and not
@@ -29,7 +30,8 @@ async function* pack(members: AsyncIterable<PackedMember>): AsyncGenerator<Buffe
       if (small === undefined) yield chunk
       else small.push(chunk)
     }
-    if (length !== entry.size) throw new RangeError(`a member of ${entry.size} bytes came with ${length}`)
+    if (length !== entry.size)
+      throw new RangeError(`a member of ${formatCount(entry.size, 'byte')} came with ${formatNumber(length)}`)
     if (small !== undefined) yield Buffer.concat([...small, tarPadding(entry.size)])
     else if (paddingOf(entry.size) > 0) yield tarPadding(entry.size)
   }

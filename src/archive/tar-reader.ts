@@ -14,6 +14,7 @@ import {
   readText,
   verifyChecksum,
 } from './tar-header.ts'
+import { formatCount } from '../model/units.ts'
 
 /**
  * What a {@link TarReader} calls, synchronously and in order. An error that one of these throws comes out of `write`.
@@ -199,7 +200,7 @@ export class TarReader {
   #beginExtension(block: Buffer, type: string, offset: number): void {
     const size = readNumber(block, 'size', offset)
     if (size > MAX_EXTENSION_BYTES) {
-      throw damageAt('tar-pax-header', offset, `An extended tar header claims ${size} bytes`)
+      throw damageAt('tar-pax-header', offset, `An extended tar header claims ${formatCount(size, 'byte')}`)
     }
     if (type === 'g' && this.#concatenated) {
       throw damageAt(
@@ -264,7 +265,11 @@ export class TarReader {
     }
     const size = number('size')
     if (entryType !== 'file' && size !== 0) {
-      throw damageAt('tar-header', offset, `${printable(path)} is a ${entryType} and claims ${size} bytes`)
+      throw damageAt(
+        'tar-header',
+        offset,
+        `${printable(path)} is a ${entryType} and claims ${formatCount(size, 'byte')}`,
+      )
     }
     const mtime = record(pax, 'mtime')
     const entry = {

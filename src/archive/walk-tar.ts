@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { DamageError } from '../errors.ts'
 import { type TarHandler, TarReader } from './tar-reader.ts'
+import { formatCount } from '../model/units.ts'
 
 /**
  * Walks over a plain tar; after each piece of it the handler's turn to give out what it made of it, with
@@ -25,7 +26,11 @@ export async function* walkTar<T>(
 
 /** For an archive that holds more than its manifest says. */
 export function tooLong(plainBytes: number): DamageError {
-  return new DamageError('hostile-size', `The archive holds more than the ${plainBytes} bytes it should`, {
-    next: 'relay-backup writes no such archive. Find out who could write to the vault before you trust it.',
-  })
+  return new DamageError(
+    'hostile-size',
+    `The archive holds more than the ${formatCount(plainBytes, 'byte')} it should`,
+    {
+      next: 'relay-backup writes no such archive. Find out who could write to the vault before you trust it.',
+    },
+  )
 }

@@ -4,6 +4,7 @@ import type { WrapInTar } from './contract.ts'
 import { encodeGnuHeader } from './gnu-header.ts'
 import { END_OF_ARCHIVE } from './tar-header.ts'
 import { encodeTarHeader, tarPadding } from './tar-writer.ts'
+import { formatCount, formatNumber } from '../model/units.ts'
 
 /** See {@link WrapInTar}. */
 export const wrapInTar: WrapInTar = (content, { path, size, mode, mtimeMs, dialect }) => {
@@ -27,7 +28,12 @@ export const wrapInTar: WrapInTar = (content, { path, size, mode, mtimeMs, diale
     },
     flush(done: TransformCallback) {
       if (passed !== size) {
-        done(new DamageError('length-differs', `The stream has ${passed} bytes, its manifest says ${size}`))
+        done(
+          new DamageError(
+            'length-differs',
+            `The stream has ${formatCount(passed, 'byte')}, its manifest says ${formatNumber(size)}`,
+          ),
+        )
         return
       }
       this.push(tarPadding(size))

@@ -1,4 +1,4 @@
-import { abortedBy, InternalError, RelayError } from '../errors.ts'
+import { abortedBy, InternalError, RelayError, withoutCheck } from '../errors.ts'
 import type { Checked } from '../model/check-report.ts'
 import { formatDuration } from '../model/units.ts'
 
@@ -40,7 +40,7 @@ export async function bounded<T extends Checked>(
 
 /** An error as what a check found. */
 export function failed(error: RelayError): Pick<Checked, 'outcome' | 'message' | 'next'> {
-  return { outcome: 'failed', message: error.message, next: error.details.next }
+  return { outcome: 'failed', message: error.message, next: withoutCheck(error.details.next) }
 }
 
 function asRelay(thrown: unknown): RelayError {

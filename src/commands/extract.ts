@@ -4,7 +4,7 @@ import { parseAddress } from '../look/address.ts'
 import { extractSnapshot, type ExtractReport } from '../look/extract.ts'
 import { shownAddress } from '../look/resolve-path.ts'
 import { pathToJson, printable } from '../model/path-bytes.ts'
-import { formatCount, formatSize } from '../model/units.ts'
+import { formatCount, formatNumber, formatSize } from '../model/units.ts'
 import { errorToJson } from '../report/render-error.ts'
 import { resolveSnapshot } from '../vault/resolve-snapshot.ts'
 import { troubleLine } from '../report/trouble-line.ts'
@@ -68,7 +68,7 @@ function render(report: ExtractReport): string {
   const told = (groups: ReadonlyMap<string, readonly string[]>) => {
     for (const [what, names] of groups) {
       lines.push(what, ...names.slice(0, SHOWN).map((name) => `    ${name}`))
-      if (names.length > SHOWN) lines.push(`    and ${names.length - SHOWN} more`)
+      if (names.length > SHOWN) lines.push(`    and ${formatNumber(names.length - SHOWN)} more`)
     }
   }
   told(

@@ -6,7 +6,7 @@ import { ExitCode } from '../exit-codes.ts'
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import { sourceFiles } from '../model/snapshot.ts'
-import { formatCount, formatSize } from '../model/units.ts'
+import { formatCount, formatNumber, formatSize } from '../model/units.ts'
 import { planRekeying, rekeyHost, type RekeyedHost } from '../rekey/rekey-host.ts'
 import { errorToJson } from '../report/render-error.ts'
 import { createReporter } from '../report/reporter.ts'
@@ -191,7 +191,7 @@ function renderHost(
         `    Next: ${damaged ? nextStep({ code }) : next}`,
       ]),
   ]
-  if (left.length > NAMED) lines.push(`  and ${left.length - NAMED} more, which --json names`)
+  if (left.length > NAMED) lines.push(`  and ${formatNumber(left.length - NAMED)} more, which --json names`)
   if (error !== undefined)
     lines.push(
       `  ended early: ${printable(error.message)}`,

@@ -1,4 +1,5 @@
 import { loadConfig } from '../config/load.ts'
+import { VaultError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { snapshotTime } from '../model/names.ts'
 import { printable } from '../model/path-bytes.ts'
@@ -54,6 +55,18 @@ export interface ListedHost {
   readonly setBack?: string | undefined
 }
 
+/** What is not known of the vault as a whole. */
+export interface ListWarning {
+  readonly message: string
+  readonly next: string | undefined
+}
+
+interface Listing {
+  readonly vault: string
+  readonly hosts: readonly ListedHost[]
+  readonly warning?: ListWarning
+}
+
 /** The flags of `list` as commander hands them over. */
 export interface ListFlags {
   /** Retired snapshots, too. */
@@ -69,9 +82,23 @@ export async function list(
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
   const vault = await openExistingVault(config.vault, { marks: openLedgerMarks(context.env) })
   const asked = args[0]
-  if (vault === undefined) return outcome(config.vault, [], context)
-  const names = asked === undefined ? await vault.hosts() : [await resolveHost(vault, asked)]
-  return outcome(config.vault, await listHosts(vault, names, context.now(), flags), context)
+  if (vault === undefined) return outcome({ vault: config.vault, hosts: [] }, context)
+  const unreadable = await unreadableMarks(vault)
+  const readable = unreadable === undefined ? vault : ((await openExistingVault(config.vault)) ?? vault)
+  const names = asked === undefined ? await readable.hosts() : [await resolveHost(readable, asked)]
+  const hosts = await listHosts(readable, names, context.now(), flags)
+  return outcome({ vault: config.vault, hosts, ...(unreadable && { warning: unreadable }) }, context)
+}
+
+/** Why it is not known whether the vault once had more hosts. What it has now can be listed even so. */
+async function unreadableMarks(vault: Vault): Promise<ListWarning | undefined> {
+  try {
+    await vault.hosts()
+    return undefined
+  } catch (error) {
+    if (!(error instanceof VaultError) || error.code !== 'marks-unreadable') throw error
+    return { message: error.message, next: error.details.next }
+  }
 }
 
 export async function listHosts(
@@ -136,12 +163,17 @@ function listed(snapshot: Snapshot, latest: boolean, neededBy: readonly string[]
   }
 }
 
-function outcome(vault: string, hosts: readonly ListedHost[], context: CommandContext): CommandOutcome {
-  return {
-    exitCode: ExitCode.done,
-    text: renderList(hosts, { vault, color: context.color }),
-    json: { vault, hosts },
-  }
+function outcome(listing: Listing, context: CommandContext): CommandOutcome {
+  const { vault, hosts, warning } = listing
+  const table = renderList(hosts, { vault, color: context.color })
+  const said =
+    warning === undefined
+      ? []
+      : [
+          `warning: ${printable(warning.message)}`,
+          ...(warning.next === undefined ? [] : [`Next: ${printable(warning.next)}`]),
+        ]
+  return { exitCode: ExitCode.done, text: [table, ...said].join('\n'), json: listing }
 }
 
 /** The table that `list` prints. */

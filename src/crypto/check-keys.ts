@@ -10,6 +10,7 @@ import { readIdentityFile } from './identity.ts'
 import type { PassphraseSources, RecipientsConfig } from './identity.ts'
 import { fingerprintOf } from './key-file.ts'
 import { expiryFindings, gnuPG22Findings, loadRecipients } from './recipients.ts'
+import { formatCount } from '../model/units.ts'
 
 export interface KeyCheckSources extends PassphraseSources {
   readonly now: Date
@@ -34,9 +35,12 @@ async function checkRecipients(config: RecipientsConfig, now: Date): Promise<Fin
   try {
     const recipients = await loadRecipients(config.recipients, now)
     const unreadable = gnuPG22Findings(recipients)
-    const count = recipients.length === 1 ? '1 recipient' : `${recipients.length} recipients`
     return [
-      { check: 'recipients-usable', outcome: 'ok', message: `${count} can be encrypted to` },
+      {
+        check: 'recipients-usable',
+        outcome: 'ok',
+        message: `${formatCount(recipients.length, 'recipient')} can be encrypted to`,
+      },
       ...expiryFindings(recipients),
       ...(unreadable.length > 0
         ? unreadable

@@ -7,6 +7,7 @@ import { sourceIndex } from '../restore/contents.ts'
 import { dumpName, indexParts, type LookDependencies, type LookedAt } from './dependencies.ts'
 import { differs, readDump, readFiles } from './read-files.ts'
 import { shownAddress, type FoundPath } from './resolve-path.ts'
+import { formatCount } from '../model/units.ts'
 
 /**
  * Writes the bytes of one file, or of a dump, as they were captured. They are proven only when it resolved: throws
@@ -76,7 +77,7 @@ async function catDump(
       ? only
       : source.archives.find((one) => dumpName(one) === member)
   if (archive === undefined) {
-    throw new UsageError(`${source.name} has ${source.archives.length} files`, {
+    throw new UsageError(`${source.name} has ${formatCount(source.archives.length, 'file')}`, {
       source: source.name,
       next: `Name one of them: ${source.archives.map((one) => `${source.name}:${dumpName(one)}`).join(', ')}`,
     })

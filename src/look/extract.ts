@@ -11,6 +11,7 @@ import { LocalNames } from './local-names.ts'
 import { planExtract, type ExtractPlan, type LeftOut } from './plan-extract.ts'
 import { differs, readDump, readFiles } from './read-files.ts'
 import { resolvePath, shownAddress, type FoundPath } from './resolve-path.ts'
+import { formatNumber } from '../model/units.ts'
 
 /** What is extracted from where to where. */
 export interface ExtractRequest {
@@ -311,7 +312,7 @@ async function refuseTaken(
     }
   }
   if (count === 0) return
-  const more = count > SHOWN ? ` and ${count - SHOWN} more` : ''
+  const more = count > SHOWN ? ` and ${formatNumber(count - SHOWN)} more` : ''
   throw new RelayError(
     'exists',
     `${destination.path} has ${taken.join(', ')}${more} already; nothing was written`,

@@ -40,6 +40,7 @@ export async function listEntries(
 ): Promise<LookEntry[]> {
   if (isStream(at.source)) return await listDump(at, found, dependencies)
   const { snapshot, source } = at
+  if (found.implied === true && !recursive) return await listOutermost(at, found, dependencies)
   const listed: { readonly name: string; readonly entry: IndexEntry }[] = []
   const top = topOf(found)
   for await (const entry of sourceIndex(snapshot, source, indexParts(dependencies))) {
@@ -59,6 +60,32 @@ export async function listEntries(
   return listed
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map(({ entry }) => lookEntry(source.name, entry))
+}
+
+/** What lies in a directory that has no entry of its own: everything there that is not in a directory which has one. */
+async function listOutermost(
+  { snapshot, source }: LookedAt,
+  { member }: FoundPath,
+  dependencies: LookDependencies,
+): Promise<LookEntry[]> {
+  const directories = new Set<string>()
+  for await (const entry of sourceIndex(snapshot, source, indexParts(dependencies))) {
+    const name = pathFromJson(entry.path).toString('latin1')
+    if (entry.type === 'directory' && isInside(name, member)) directories.add(name)
+  }
+  const listed = new Map<string, LookEntry>()
+  for await (const entry of sourceIndex(snapshot, source, indexParts(dependencies))) {
+    const name = pathFromJson(entry.path).toString('latin1')
+    if (isInside(name, member) && !liesIn(name, directories)) listed.set(name, lookEntry(source.name, entry))
+  }
+  return [...listed].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry)
+}
+
+function liesIn(name: string, directories: ReadonlySet<string>): boolean {
+  for (let slash = name.lastIndexOf('/'); slash > 0; slash = name.lastIndexOf('/', slash - 1)) {
+    if (directories.has(name.slice(0, slash))) return true
+  }
+  return false
 }
 
 /** What is listed: these members, or what is right in them. */

@@ -7,6 +7,7 @@ import { indexOfAnother, memberOf, sourceIndex, sourceObjects } from '../restore
 import { refuseRemoved } from '../restore/archives.ts'
 import { candidatesOf, type LookAddress } from './address.ts'
 import { dumpName, indexParts, type LookDependencies, type LookedAt } from './dependencies.ts'
+import { formatCount } from '../model/units.ts'
 
 /** What an address means in a source of a snapshot. */
 export interface FoundPath {
@@ -14,6 +15,8 @@ export interface FoundPath {
   readonly member: string
   /** Absent for all of the source; `dump` for a file of a source that is a dump. */
   readonly type?: EntryType | 'dump' | undefined
+  /** A directory that has no entry of its own: only what lies below it was captured. */
+  readonly implied?: boolean
   /** The source's own paths as members, in latin1; empty for a dump. */
   readonly roots: readonly string[]
 }
@@ -36,6 +39,7 @@ export async function resolvePath(
   let candidates: string[] = []
   let shown: string[] = []
   const found = new Map<string, EntryType>()
+  const implied = new Set<string>()
   const nearest = new NearestPath(latin1(path))
   const entries = sourceIndex(snapshot, source, indexParts(dependencies), (seen) => {
     header = seen
@@ -47,6 +51,7 @@ export async function resolvePath(
     if (candidates.length === 0) continue
     const bytes = pathFromJson(entry.path)
     const name = bytes.toString('latin1')
+    for (const one of candidates) if (name.startsWith(`${one}/`)) implied.add(one)
     if (candidates.includes(name)) found.set(name, entry.type)
     else if (path.includes('\\') && shown.includes(printable(bytes))) {
       // A name with odd bytes, written as `ls` and `find` show it.
@@ -61,12 +66,19 @@ export async function resolvePath(
   if (type !== undefined) return { member: exact, type, roots }
   const among = [...new Set(inside)].filter((name) => found.has(name))
   const [only] = among
-  if (only === undefined) throw notThere(at, path, nearest.name)
+  if (only === undefined) {
+    const directory = candidates.find((name) => implied.has(name))
+    if (directory !== undefined) return { member: directory, type: 'directory', implied: true, roots }
+    throw notThere(at, path, nearest.name)
+  }
   if (among.length > 1) {
-    throw new UsageError(`${printable(path)} is there ${among.length} times in ${source.name}`, {
-      source: source.name,
-      next: `Write the whole path: ${among.map((name) => shownAddress(source.name, name)).join(', ')}`,
-    })
+    throw new UsageError(
+      `${printable(path)} is there ${formatCount(among.length, 'time')} in ${source.name}`,
+      {
+        source: source.name,
+        next: `Write the whole path: ${among.map((name) => shownAddress(source.name, name)).join(', ')}`,
+      },
+    )
   }
   return { member: only, type: found.get(only), roots }
 }

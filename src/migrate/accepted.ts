@@ -4,6 +4,7 @@ import type { RemoteHost } from '../remote/contract.ts'
 import type { WorkPlace } from '../runs/visit.ts'
 import { scriptFailure } from '../restore/server/failure.ts'
 import { allKinds, logSuffixes } from '../sources/registry.ts'
+import { formatCount } from '../model/units.ts'
 
 interface Place extends WorkPlace {
   readonly id: string
@@ -54,9 +55,9 @@ export async function tellAccepted(remote: RemoteHost, from: string, place: Plac
       const count = log.countWrites(tail.stdout)
       if (count === 0) continue
       const more = tail.stdout.length >= TAIL_LIMIT ? 'at least ' : ''
-      const one = count === 1 && more === ''
+      const one = count === 1
       told.push(
-        `${title} had accepted ${more}${count} ${one ? 'write' : 'writes'} there after the last pull of ${from}, ${one ? 'which is' : 'which are'} kept at the end of ${printable(file)}`,
+        `${title} had accepted ${more}${formatCount(count, 'write')} there after the last pull of ${from}, ${one ? 'which is' : 'which are'} kept at the end of ${printable(file)}`,
         `To bring ${one ? 'it' : 'them'} to ${from} (look first: ${one ? 'it is' : 'each is'} done once more on what ${from} has): tail -c +${Number(offset) + 1} ${quoted(file)} on ${remote.name}, into ${log.replay} on ${from}`,
       )
     }
@@ -64,7 +65,7 @@ export async function tellAccepted(remote: RemoteHost, from: string, place: Plac
     const names = of('name').map((line) => printable(decodeText(line[2])))
     if (changed > 0 && logs.length === 0) {
       told.push(
-        `${changed} ${changed === 1 ? 'file was' : 'files were'} written there after the last pull of ${from}: ${names.join(', ')}${changed > names.length ? ', …' : ''}`,
+        `${formatCount(changed, 'file was', 'files were')} written there after the last pull of ${from}: ${names.join(', ')}${changed > names.length ? ', …' : ''}`,
         `Copy from there to ${from} what it lacks.`,
       )
     }

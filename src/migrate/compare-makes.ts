@@ -6,6 +6,7 @@ import type { ContainerMake } from '../services/contract.ts'
 import type { MigrationRun } from './migration-run.ts'
 import { configuredPrivilege } from '../runs/visit.ts'
 import { lookAtMakes } from '../services/container-make.ts'
+import { formatCount } from '../model/units.ts'
 
 /**
  * Compares the containers that were started on TO with those that ran on FROM. Returns what is worth knowing; throws
@@ -57,7 +58,9 @@ export function differences(
       continue
     }
     if (before?.length !== after?.length)
-      other.push(`${printable(name)} runs ${before?.length} times there, ${after?.length} times here`)
+      other.push(
+        `${printable(name)} runs ${formatCount(before?.length ?? 0, 'time')} there, ${formatCount(after?.length ?? 0, 'time')} here`,
+      )
     const isSame = left.imageId === right.imageId
     if (!isSame)
       (known.has(right.imageId) ? other : differs).push(`${printable(name)} is of another build of its image`)

@@ -92,6 +92,8 @@ export interface RestoreReport {
   readonly restored: readonly { readonly source: string; readonly entries: number; readonly bytes: number }[]
   /** The safety snapshot of what was replaced. */
   readonly safetySnapshot?: string | undefined
+  /** None of the services ran before, so none was started; what starts them on the server. */
+  readonly nothingStarted?: { readonly message: string; readonly start: string } | undefined
   readonly findings: readonly Finding[]
   /** Why it failed; of a `planned` one, why it would be refused. */
   readonly error?: RelayError | undefined

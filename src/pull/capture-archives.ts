@@ -9,7 +9,7 @@ import type {
 } from '../archive/contract.ts'
 import { ConnectionError, InterruptedError, RelayError, SourceError, VaultError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
-import { formatSize } from '../model/units.ts'
+import { formatCount, formatSize } from '../model/units.ts'
 import { pathToJson, printable } from '../model/path-bytes.ts'
 import { UNREADABLE } from '../model/snapshot.ts'
 import type { Compression, ManifestArchive, ManifestFile } from '../model/snapshot.ts'
@@ -242,9 +242,13 @@ async function createFile(context: PullSourceContext, name: string): Promise<Pen
 async function finishFile(file: PendingFile, written: number): Promise<void> {
   const { bytes } = await file.finish()
   if (bytes === written) return
-  throw new VaultError('short-write', `${file.name} has ${bytes} bytes on disk, ${written} were written`, {
-    next: "Check the vault's file system, then pull again.",
-  })
+  throw new VaultError(
+    'short-write',
+    `${file.name} has ${formatCount(bytes, 'byte')} on disk, ${formatCount(written, 'was', 'were')} written`,
+    {
+      next: "Check the vault's file system, then pull again.",
+    },
+  )
 }
 
 /** The first line of a source's index. */

@@ -1,6 +1,6 @@
 import { createConnection } from 'node:net'
 import type { Socket } from 'node:net'
-import { ConnectionError } from '../errors.ts'
+import { ConnectionError, SEE_CHECK } from '../errors.ts'
 import { formatDuration } from '../model/units.ts'
 import type { Endpoint } from './openssh/endpoint.ts'
 
@@ -67,14 +67,14 @@ function connectError(ssh: Endpoint, error: Error): ConnectionError {
       })
     case 'ECONNREFUSED':
       return new ConnectionError('refused', `Nothing listens at ${at(ssh)}`, {
-        next: `Check the port, and that sshd runs there`,
+        next: `Check the port, and that sshd runs there.${SEE_CHECK}`,
         cause: error,
       })
     case 'ETIMEDOUT':
       return timeoutError(ssh)
     default:
       return new ConnectionError('unreachable', `${at(ssh)} can't be reached: ${code ?? error.message}`, {
-        next: 'Check the address and the network between here and there',
+        next: `Check the address and the network between here and there.${SEE_CHECK}`,
         cause: error,
       })
   }

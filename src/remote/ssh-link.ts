@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Client, ClientChannel, SFTPWrapper } from 'ssh2'
-import { ConnectionError, RemoteError } from '../errors.ts'
+import { ConnectionError, RemoteError, SEE_CHECK } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import { ChannelSlots } from './channel-slots.ts'
 import type { RemoteCommand } from './contract.ts'
@@ -115,7 +115,7 @@ export class SshLink {
     const why = this.#cause === undefined ? '' : `: ${printable(this.#cause.message)}`
     return new ConnectionError('lost', `The connection was lost${during}${why}`, {
       host: this.#host,
-      next: 'Check the network and that the server is still up, then run the command again',
+      next: `Check the network and that the server is still up, then run the command again.${SEE_CHECK}`,
       cause: this.#cause,
     })
   }

@@ -1,3 +1,5 @@
+import { formatCount } from '../model/units.ts'
+
 /** Keeps the first and the last part of a stream of bytes, within a limit: a tool's last words matter most. */
 export class HeadAndTail {
   readonly #headLimit: number
@@ -33,7 +35,7 @@ export class HeadAndTail {
 
   /** What was kept, decoded leniently; a line says how much is missing in between. */
   toString(): string {
-    const gap = this.#dropped === 0 ? '' : `\n… ${this.#dropped} bytes left out …\n`
+    const gap = this.#dropped === 0 ? '' : `\n… ${formatCount(this.#dropped, 'byte')} left out …\n`
     if (gap === '') return Buffer.concat([this.#head, ...this.#tail]).toString('utf8')
     return this.#head.toString('utf8') + gap + Buffer.concat(this.#tail).toString('utf8')
   }

@@ -1,4 +1,5 @@
 import { Secret } from '../model/secret.ts'
+import { formatCount } from '../model/units.ts'
 
 const SECRET_KEYS = /passw(or)?d|passphrase|token|secret|credential|authorization/i
 const MASK = '[secret]'
@@ -18,7 +19,7 @@ function redacted(value: unknown, depth: number): unknown {
   if (typeof value === 'function' || typeof value === 'symbol') return undefined
   if (typeof value !== 'object' || value === null) return value
   if (depth >= MAX_DEPTH) return '[deeper]'
-  if (value instanceof Uint8Array) return `[${value.byteLength} bytes]`
+  if (value instanceof Uint8Array) return `[${formatCount(value.byteLength, 'byte')}]`
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'invalid date' : value.toISOString()
   if (Array.isArray(value)) return value.map((item) => redacted(item, depth + 1))
   if (value instanceof Set) return redacted([...value], depth)

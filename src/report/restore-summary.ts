@@ -99,6 +99,10 @@ export function renderRestoreReport(report: RestoreReport, style: Style): string
       .filter((finding) => finding.outcome !== 'ok')
       .map((finding) => findingLine(finding, paint)),
   )
+  if (report.nothingStarted !== undefined) {
+    const { message, start } = report.nothingStarted
+    lines.push(`  services: ${message}`, `    Next: start them on the server: ${printable(start)}`)
+  }
   if (report.safetySnapshot !== undefined) {
     lines.push(`  what was there before: safety snapshot ${printable(plan.host)}/${report.safetySnapshot}`)
   }

@@ -1,6 +1,6 @@
 import { printable } from '../model/path-bytes.ts'
 import type { LateFiles, RollbackReport } from '../model/rollback-report.ts'
-import { formatSize } from '../model/units.ts'
+import { formatCount, formatSize } from '../model/units.ts'
 
 /** What a rollback did, for a person; without a trailing newline. */
 export function renderRollbackReport(report: RollbackReport): string {
@@ -69,8 +69,7 @@ function heldLines(held: Extract<RollbackReport, { readonly did: 'undo' }>['held
 
 /** One line on files that were written to what a restore has set aside. */
 export function describeLate({ id, files, path, names }: Omit<LateFiles, 'kept'>): string {
-  const count = files === 1 ? '1 file' : `${files} files`
-  return `${count} written after restore ${id}, and nowhere else (${printable(names) || 'see there'}): ${printable(path)}`
+  return `${formatCount(files, 'file')} written after restore ${id}, and nowhere else (${printable(names) || 'see there'}): ${printable(path)}`
 }
 
 /** The same for a program. */

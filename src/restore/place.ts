@@ -115,7 +115,7 @@ async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
     step('starting data services')
     const data = await driver.startData(signal)
     insist('starting data services', data, step)
-    isStarted = data.notes.some((note) => note.startsWith('started: '))
+    isStarted = data.notes.some(saysStarted)
   }
   if (loaded.length > 0) {
     step('switching')
@@ -142,7 +142,7 @@ async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
     step('starting services')
     const rest = await driver.startRest(signal)
     insist('starting services', rest, step)
-    const started = rest.notes.filter((note) => note.startsWith('started: '))
+    const started = rest.notes.filter(saysStarted)
     isProven = started.length > 0 && started.every(passesItsCheck)
   }
   const isHealthy = context.start === 'all' && context.health !== undefined
@@ -170,6 +170,11 @@ async function compare(
   const failed = found.find((finding) => finding.outcome === 'failed')
   if (failed === undefined) return found
   throw new RelayError('facts-differ', failed.message, { source: config.name, next: failed.next })
+}
+
+/** True for a note that a service was started, as restore/scripts/run.sh says it. */
+export function saysStarted(note: string): boolean {
+  return note.startsWith('started: ')
 }
 
 /** As restore/scripts/run.sh says it. */

@@ -5,7 +5,7 @@ import { snapshotTime } from '../model/names.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { RestorePlan, RestoreStrategy, RestoreUnit } from '../model/restore-report.ts'
 import { unreadCount, type ManifestSource } from '../model/snapshot.ts'
-import { formatDuration, formatSize } from '../model/units.ts'
+import { formatDuration, formatNumber, formatSize } from '../model/units.ts'
 import { describePrivilege } from '../pull/privilege.ts'
 import type { ChosenPrivilege } from '../runs/privilege.ts'
 import type { ServerServices } from '../model/server-services.ts'
@@ -313,7 +313,9 @@ function serverFindings(input: PlanInput, bytes: number): Finding[] {
       outcome: 'warning',
       message:
         `its tar (${probe.tar}) keeps no fractions of a second, extended attributes or ACLs` +
-        (acls === 0 ? '' : `; ${acls} of the entries have ACLs: whom these name has no rights there`),
+        (acls === 0
+          ? ''
+          : `; ${formatNumber(acls)} of the entries ${acls === 1 ? 'has' : 'have'} ACLs: whom these name has no rights there`),
       ...(acls === 0 ? {} : { next: 'Install GNU tar there, to bring the ACLs back, too.' }),
     })
   }

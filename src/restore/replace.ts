@@ -7,7 +7,8 @@ import { groupUnits, placedUnits } from './groups.ts'
 import { insistOnResumed } from './left-services.ts'
 import { UndecidedError } from './launch.ts'
 import { loadBeside, sourcesToLoad, type SourceToLoad } from './load.ts'
-import { insist, putInPlace } from './place.ts'
+import { NOTHING_STARTED, startOfStopped } from './nothing-started.ts'
+import { insist, putInPlace, saysStarted } from './place.ts'
 import { restoreContext } from './preflight.ts'
 import { safetyCopy } from './safety.ts'
 import { explainFullDisk } from './server/disk-full.ts'
@@ -173,6 +174,7 @@ export async function swapIn(
       outcome: 'done',
       restored: [...restored],
       safetySnapshot,
+      ...tellNothingStarted(run),
       findings: [...plan.findings, ...findings, ...placed, ...kept],
     }
   } catch (thrown) {
@@ -188,6 +190,19 @@ export async function swapIn(
       }
     return await undo(driver, error, run, safetySnapshot)
   }
+}
+
+/** Of a restore that starts what ran before. */
+function tellNothingStarted({
+  request,
+  place,
+  found,
+  log,
+}: RestoreRun): Pick<RestoreReport, 'nothingStarted'> {
+  if (request.launch !== undefined || !request.start) return {}
+  if (log.steps.some(({ text }) => saysStarted(text))) return {}
+  const start = startOfStopped(request.host, found, place.deployment)
+  return start === undefined ? {} : { nothingStarted: { message: NOTHING_STARTED, start } }
 }
 
 function contextOf({ plan, place, log, found }: RestoreRun, dependencies: RestoreDependencies) {

@@ -10,6 +10,7 @@ import {
   type RestoreJournal,
 } from './server/journals.ts'
 import type { Visit } from '../runs/visit.ts'
+import { formatCount } from '../model/units.ts'
 
 /**
  * The closed restores whose set-aside data is not needed after a good restore, because that has replaced all of their
@@ -58,11 +59,7 @@ function lateFinding(host: string, { id, files, path, names }: LateWrites): Find
   return {
     check: 'written-since',
     outcome: 'warning',
-    message: `${formatCount(files)} written after restore ${id} (${printable(names)}), and nowhere else: kept in ${printable(path)}`,
+    message: `${formatCount(files, 'file was', 'files were')} written after restore ${id} (${printable(names)}), and nowhere else: kept in ${printable(path)}`,
     next: `Take from it what is wanted; then: relay-backup rollback --host ${host} --discard --restore ${id}`,
   }
-}
-
-function formatCount(files: number): string {
-  return files === 1 ? 'a file was' : `${files} files were`
 }

@@ -4,7 +4,7 @@ import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { RollbackReport } from '../model/rollback-report.ts'
-import { formatSize } from '../model/units.ts'
+import { formatCount, formatSize } from '../model/units.ts'
 import type { PullDependencies } from '../pull/dependencies.ts'
 import { resumeLeftServices } from '../pull/quiesce.ts'
 import type { Reporter } from '../report/contract.ts'
@@ -255,7 +255,7 @@ async function discard(rollback: Rollback): Promise<RollbackReport> {
   const warning = late.length === 0 || spares ? '' : ` – ${late.map(describeLate).join('; ')}`
   await confirm(
     rollback,
-    `Remove what ${removed.length} restores have set aside, ${formatSize(bytes)}, for good${warning}`,
+    `Remove what ${formatCount(removed.length, 'restore has', 'restores have')} set aside, ${formatSize(bytes)}, for good${warning}`,
   )
   const restores = removed.map((journal) => journal.id)
   const removal =

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { isSea } from 'node:sea'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { RelayError, SecretError } from '../errors.ts'
+import { RelayError, SecretError, SEE_CHECK } from '../errors.ts'
 import { Secret } from '../model/secret.ts'
 
 /**
@@ -102,7 +102,7 @@ async function reached<T>(name: string, action: () => Promise<T>): Promise<T> {
   } catch (cause) {
     if (cause instanceof RelayError) throw cause
     throw new SecretError(`The keychain can't be reached here for ${name}`, {
-      next: 'Unlock it, or where there is none use { file: PATH }, { env: NAME } or { command: "…" } in the config',
+      next: `Unlock it, or where there is none use { file: PATH }, { env: NAME } or { command: "…" } in the config.${SEE_CHECK}`,
       cause,
     })
   }

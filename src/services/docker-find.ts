@@ -2,6 +2,7 @@ import { SourceError } from '../errors.ts'
 import { describeProject } from '../model/server-services.ts'
 import { nearest } from '../model/nearest.ts'
 import type { ComposeProject, ContainerLook, ContainerReference, DockerLook } from './contract.ts'
+import { formatCount } from '../model/units.ts'
 
 /**
  * The one container that is meant. When one of a service's containers runs, those that don't are passed over.
@@ -39,7 +40,7 @@ export function findContainer(
     const names = (up.length > 0 ? up : ofService).map(({ name }) => name).sort()
     throw new SourceError(
       'container-ambiguous',
-      `The service ${service} on ${host} is ${names.length} containers: ${names.join(', ')}`,
+      `The service ${service} on ${host} is ${formatCount(names.length, 'container')}: ${names.join(', ')}`,
       { host, next: `Name one of them in the config: container: ${names[0]}` },
     )
   }

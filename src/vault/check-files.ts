@@ -8,6 +8,7 @@ import { fileLook } from './file-look.ts'
 import { MANIFEST_FILE, MOST_BYTES, SUMS_FILE } from './paths.ts'
 import { describe, isForeign, openRegular, readRegular } from './regular-file.ts'
 import { sumsFileName } from './sums.ts'
+import { formatCount, formatNumber } from '../model/units.ts'
 
 /** A problem of a snapshot. The caller knows which snapshot. */
 export type Found = Omit<VaultProblem, 'host' | 'snapshot'>
@@ -61,7 +62,13 @@ export async function checkFile(
   const isEarlier = (form: Partial<FileForm>) =>
     expected.earlier.some(({ bytes, sha256 }) => bytes === size && (form.sha256 ?? sha256) === sha256)
   if (size !== expected.bytes && !isEarlier({})) {
-    return [{ code: 'size-differs', file, message: `The file has ${size} bytes, not ${expected.bytes}` }]
+    return [
+      {
+        code: 'size-differs',
+        file,
+        message: `The file has ${formatCount(size, 'byte')}, not ${formatNumber(expected.bytes)}`,
+      },
+    ]
   }
   if (!options.hashes) return []
   const name = `${id}/${file}`

@@ -1,4 +1,4 @@
-import { VaultError } from '../errors.ts'
+import { SEE_CHECK, VaultError } from '../errors.ts'
 import { diskFullMessage, freeSpace, isDiskFull } from '../model/disk-full.ts'
 
 interface Words {
@@ -11,7 +11,7 @@ const WORDS: Record<string, Words> = {
   EACCES: {
     code: 'vault-permission',
     message: 'The vault does not let this user in',
-    next: 'Run as the user who owns the vault, or give the directory back: chown -R "$USER" on it.',
+    next: `Run as the user who owns the vault, or give the directory back: chown -R "$USER" on it.${SEE_CHECK}`,
   },
   EPERM: {
     code: 'vault-permission',

@@ -19,6 +19,7 @@ import {
 } from './paths.ts'
 import { OpenPendingFile } from './pending-file.ts'
 import { formatSums } from './sums.ts'
+import { formatCount, formatNumber } from '../model/units.ts'
 
 interface Begun {
   readonly host: string
@@ -135,7 +136,7 @@ async function insistOnSize(path: string, expected: number): Promise<void> {
   if (found !== expected) {
     throw new DamageError(
       'written-size-differs',
-      `${path} has ${found ?? 'no'} bytes after it was written, not ${expected}`,
+      `${path} has ${found === undefined ? 'no bytes' : formatCount(found, 'byte')} after it was written, not ${formatNumber(expected)}`,
       { next: 'Check the disk of the vault, then pull again.' },
     )
   }

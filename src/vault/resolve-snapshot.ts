@@ -3,6 +3,7 @@ import { SNAPSHOT_ID_PATTERN } from '../model/names.ts'
 import { didYouMean } from '../model/nearest.ts'
 import { printable } from '../model/path-bytes.ts'
 import { completePulls, type Snapshot, type Vault } from './contract.ts'
+import { formatCount } from '../model/units.ts'
 
 const LATEST = /^latest(?:~(\d{1,6}))?$/
 
@@ -35,7 +36,7 @@ export async function resolveSnapshot(vault: Vault, text: string): Promise<Snaps
   const [only] = begun
   if (only !== undefined && begun.length === 1) return only
   if (begun.length > 1) {
-    throw new UsageError(`${host} has ${begun.length} snapshots that begin with ${wanted}`, {
+    throw new UsageError(`${host} has ${formatCount(begun.length, 'snapshot')} that begin with ${wanted}`, {
       host,
       next: `Write more of the id: ${begun.map(({ id }) => id).join(', ')}`,
     })

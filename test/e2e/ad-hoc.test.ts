@@ -1,4 +1,4 @@
-import { cp, mkdir, rename } from 'node:fs/promises'
+import { cp, mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { runCli, type CliResult } from '../lab/cli.ts'
@@ -41,6 +41,15 @@ test('an ad-hoc target takes the paths of the snapshot, and leaves no host in th
   }
   const targets = ['d2', 'l2', 'docker-compose.yml', '.env'].map((name) => join(fresh, name))
   expect(planned.plan.units.map((unit) => unit.target).sort()).toEqual(targets.sort())
+
+  // The target's address may be an alias.
+  const { port } = world.sshd.sshConfig() as { port: number }
+  const alias = `Host nearby\n  HostName 127.0.0.1\n  Port ${port}\n`
+  await writeFile(join(world.home, 'home', '.ssh', 'config'), alias, { mode: 0o600 })
+  const byAlias = ['restore', 'prod/latest', '--host', 'root@nearby', '--deployment', fresh]
+  const same = await asUser(...byAlias, ...files, '--dry-run')
+  expect(same.code, same.stderr + same.stdout).toBe(0)
+  expect(same.stdout).toContain('to root@nearby')
 
   const restored = await asUser(...restore, ...files, '--yes')
   expect(restored.code, restored.stderr + restored.stdout).toBe(0)

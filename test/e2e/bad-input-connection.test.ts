@@ -71,7 +71,10 @@ describe('an address', () => {
     expect(hosts).toMatchObject([
       {
         outcome: 'failed',
-        error: { code: 'connection-refused', next: 'Check the port, and that sshd runs there' },
+        error: {
+          code: 'connection-refused',
+          next: 'Check the port, and that sshd runs there. See whether all else is in order with: relay-backup check',
+        },
       },
     ])
     for (const line of result.stderr.trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('type')

@@ -26,6 +26,7 @@ import { OwnMembers } from './members.ts'
 import { NextListing } from './next-listing.ts'
 import { preparePull } from './prepare.ts'
 import { ReplayScript } from './replay-script.ts'
+import { formatCount } from '../../model/units.ts'
 
 /**
  * Entries of a source that is compared with its last listing. Sorting, comparing and remembering them takes memory that
@@ -78,7 +79,7 @@ async function compareAndCapture(
     throw error
   })
   if (prepared === undefined) {
-    const reason = `it has more than ${MOST_ENTRIES.toLocaleString('en-US')} entries`
+    const reason = `it has more than ${formatCount(MOST_ENTRIES, 'entry', 'entries')}`
     tellMode(context, config, true, { mode: 'full', reason }, dependencies)
     return undefined
   }

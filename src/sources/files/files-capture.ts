@@ -11,7 +11,7 @@ import type {
   CaptureOutcome,
   Changes,
 } from '../contract.ts'
-import { count, someNames, vanishedSource } from '../tree/failures.ts'
+import { someNames, vanishedSource } from '../tree/failures.ts'
 import { copiedDatabases, copiesGone } from './copied-databases.ts'
 import { Databases } from './databases.ts'
 import { movedDatabases, type MovedDatabases } from './moved-databases.ts'
@@ -24,6 +24,7 @@ import { lostRoots } from '../tree/resolve.ts'
 import type { Root } from '../tree/roots.ts'
 import { Tally } from './tally.ts'
 import { tellFound } from './tell-found.ts'
+import { formatCount } from '../../model/units.ts'
 
 /** The part that holds the files which changed while they were read, read once more. */
 export const REREAD = 'reread'
@@ -101,10 +102,10 @@ export class FilesCapture implements Capture {
       return
     }
     if (first.changed.length > 0) {
-      this.#context.step(`reading ${count(first.changed.length, 'file')} again that changed meanwhile`)
+      this.#context.step(`reading ${formatCount(first.changed.length, 'file')} again that changed meanwhile`)
     }
     if (lost.length > 0)
-      this.#context.step(`reading ${count(lost.length, 'file')} whole that did not just grow`)
+      this.#context.step(`reading ${formatCount(lost.length, 'file')} whole that did not just grow`)
     const again: { report?: PassReport } = {}
     yield this.#archive(
       REREAD,
@@ -131,7 +132,9 @@ export class FilesCapture implements Capture {
     let moved = yield* this.#copyMoved(await this.#moved(names, second))
     for (let round = 2; round <= MOST_READINGS && moved.names.length > 0; round += 1) {
       const part = `${REREAD}-${round}`
-      this.#context.step(`reading ${count(moved.names.length, 'database')} again that did not hold still`)
+      this.#context.step(
+        `reading ${formatCount(moved.names.length, 'database')} again that did not hold still`,
+      )
       const done: { report?: PassReport; readonly came: Set<string> } = { came: new Set() }
       yield this.#archive(
         part,
@@ -161,7 +164,7 @@ export class FilesCapture implements Capture {
     if (this.#config.sqlite !== undefined || this.#context.probe.access === 'sftp') return moved
     const names = moved.names.filter((name) => this.#tally.withLinks([name])?.length === 1)
     if (names.length === 0) return moved
-    this.#context.step(`copying ${count(names.length, 'database')} that did not hold still`)
+    this.#context.step(`copying ${formatCount(names.length, 'database')} that did not hold still`)
     const parts = new Set([...moved.files, ...moved.gone])
     const logsOf = (name: string) =>
       this.#databases.partsOf(name).filter((part) => part !== name && parts.has(part))
@@ -199,7 +202,7 @@ export class FilesCapture implements Capture {
     }
     this.#context.note?.({
       code: 'databases-copied',
-      message: `${count(copied.names.length, 'SQLite database')} copied as of one moment, since it is written to: ${someNames(copied.names)}`,
+      message: `${formatCount(copied.names.length, 'SQLite database')} copied as of one moment, since it is written to: ${someNames(copied.names)}`,
     })
     const left = moved.names.filter((name) => !copied.names.includes(name))
     const isLeft = (file: string) => left.some((name) => this.#databases.partsOf(name).includes(file))

@@ -1,10 +1,11 @@
 import { PATH_MISSING, TORN, UNREADABLE } from '../../model/snapshot.ts'
 import type { SnapshotWarning } from '../../model/snapshot.ts'
 import type { CaptureContext } from '../contract.ts'
-import { count, someNames, tellUnreadable } from '../tree/failures.ts'
+import { someNames, tellUnreadable } from '../tree/failures.ts'
 import type { PassReport } from '../tree/pass.ts'
 import type { FilesSourceConfig } from './config.ts'
 import type { CaptureParts } from './capture-parts.ts'
+import { formatCount } from '../../model/units.ts'
 
 /** What a capture found of its files. Names are members', in latin1. */
 export interface Found {
@@ -52,34 +53,38 @@ export async function tellFound(
   }
   const { changed, vanished } = report
   const { sockets, devices, others } = parts.leftOut
-  warn('file-changed', changed, `${count(changed.length, 'file')} changed while read, and read again`)
+  warn('file-changed', changed, `${formatCount(changed.length, 'file')} changed while read, and read again`)
   warn(
     'file-torn',
     torn,
-    `${count(torn.length, 'file')} changed again, and may be of no single moment`,
+    `${formatCount(torn.length, 'file')} changed again, and may be of no single moment`,
     `Stop or pause what writes there during the pull, or exclude these files of ${config.name}.`,
   )
   warn(
     TORN,
     databases,
-    `${count(databases.length, 'database')} was written to each time it was read, and may not open`,
+    `${formatCount(databases.length, 'database was', 'databases were')} written to at each reading, and may not open`,
     `Have what writes there hold still while it is read: quiesce: { pause: [SERVICE] } for the source ${config.name}.`,
   )
   if (config.sqlite === 'asFiles' && known > 0) {
     context.notice({
       code: 'databases-as-files',
-      message: `${count(known, 'SQLite database')} read as any file: one that is written to meanwhile is torn`,
+      message: `${formatCount(known, 'SQLite database')} read as any file: one that is written to meanwhile is torn`,
       next: `Take \`sqlite: asFiles\` out of ${config.name}, so that SQLite copies it.`,
     })
   }
-  warn('file-vanished', vanished, `${count(vanished.length, 'file')} vanished before being read`)
+  warn('file-vanished', vanished, `${formatCount(vanished.length, 'file')} vanished before being read`)
   const skipped = [...new Set([...sockets, ...report.sockets])]
-  warn('socket-skipped', skipped, `${count(skipped.length, 'socket')} left out: nothing of them can be kept`)
-  warn('device-skipped', devices, `${count(devices.length, 'device node')} left out: no app makes them`)
+  warn(
+    'socket-skipped',
+    skipped,
+    `${formatCount(skipped.length, 'socket')} left out: nothing of them can be kept`,
+  )
+  warn('device-skipped', devices, `${formatCount(devices.length, 'device node')} left out: no app makes them`)
   warn(
     'special-skipped',
     others,
-    `${count(others.length, 'entry', 'entries')} of an unknown type left out: no tar holds them`,
+    `${formatCount(others.length, 'entry', 'entries')} of an unknown type left out: no tar holds them`,
   )
   const { lacks } = parts.packer
   if (lacks !== undefined) {
@@ -98,7 +103,7 @@ export async function tellFound(
     warnings.push({ code: 'attributes-unread', count: report.attributes })
     context.notice({
       code: 'attributes-unread',
-      message: `Extended attributes of ${count(report.attributes, 'file')} could not be read`,
+      message: `Extended attributes of ${formatCount(report.attributes, 'file')} could not be read`,
     })
   }
   for (const remark of report.remarks) context.notice({ code: 'tar-says', message: remark.slice(0, 300) })
@@ -112,7 +117,7 @@ export function missingNotice(
 ): { readonly code: string; readonly message: string; readonly next: string } {
   return {
     code: PATH_MISSING,
-    message: `${count(missing.length, 'path')} of the source not there: ${someNames(missing)}`,
+    message: `${formatCount(missing.length, 'path')} of the source not there: ${someNames(missing)}`,
     next: `Correct the paths of ${name} in the config, or make what is missing on the server.`,
   }
 }

@@ -90,7 +90,7 @@ export function evictionNote(info: ReadonlyMap<string, string>): string | undefi
   const evicted = Number(info.get('evicted_keys') ?? 0)
   if (!(evicted > 0)) return undefined
   const limit = Number(info.get('maxmemory') ?? 0)
-  return `${formatCount(evicted, 'key')} ${evicted === 1 ? 'was' : 'were'} evicted since it was started (maxmemory ${formatSize(limit)}, ${info.get('maxmemory_policy') ?? 'unknown policy'})`
+  return `${formatCount(evicted, 'key was', 'keys were')} evicted since it was started (maxmemory ${formatSize(limit)}, ${info.get('maxmemory_policy') ?? 'unknown policy'})`
 }
 
 function evicts(policy: string): boolean {

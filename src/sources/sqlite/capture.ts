@@ -4,13 +4,13 @@ import { missingNotice } from '../files/tell-found.ts'
 import { TORN, type SnapshotWarning } from '../../model/snapshot.ts'
 import { printable } from '../../model/path-bytes.ts'
 import type { Capture, CaptureArchive, CaptureContext, CaptureOutcome, PullContext } from '../contract.ts'
-import { count } from '../tree/failures.ts'
 import { inspectPaths, pathOf } from '../tree/resolve.ts'
 import type { SqliteSourceConfig } from './config.ts'
 import { copyDatabases, type Copies } from './copies.ts'
 import type { SqliteDatabaseFacts, SqliteFacts } from './facts.ts'
 import { findDatabases, type FoundDatabase, type FoundDatabases } from './find.ts'
 import { readFacts, type ReadFacts } from './read-facts.ts'
+import { formatCount } from '../../model/units.ts'
 
 /** What SQLite needs together with a database. */
 const PARTS = ['-wal', '-journal'] as const
@@ -20,7 +20,10 @@ export async function lookAtSqlite(context: CaptureContext, config: SqliteSource
   const { tool, databases, missing } = await findDatabases(context, config)
   if (missing.length > 0) context.notice(missingNotice(missing, config))
   const names = databases.map((one) => printable(pathOf(one))).join(', ')
-  context.note?.({ code: 'databases-found', message: `${count(databases.length, 'database')}: ${names}` })
+  context.note?.({
+    code: 'databases-found',
+    message: `${formatCount(databases.length, 'database')}: ${names}`,
+  })
   if (tool === undefined) context.notice(asFilesNotice(noTool, config))
 }
 

@@ -1,6 +1,6 @@
 import type { Finding } from '../../model/finding.ts'
 import { printable } from '../../model/path-bytes.ts'
-import { formatCount } from '../../model/units.ts'
+import { formatCount, formatNumber } from '../../model/units.ts'
 import type { RestorableSource, RestoreContext } from '../contract.ts'
 import type { SqliteSourceConfig } from './config.ts'
 import { rowCount, type SqliteDatabaseFacts, type SqliteFacts } from './facts.ts'
@@ -90,7 +90,10 @@ function differencesOf(
   const [was, is] = [expected.tables ?? {}, read.tables ?? {}]
   const rows = [...new Set([...Object.keys(was), ...Object.keys(is)])]
     .filter((table) => was[table] !== is[table])
-    .map((table) => `${table} has ${is[table] ?? 'no'} rows, and not ${was[table] ?? 'any'}`)
+    .map(
+      (table) =>
+        `${table} has ${is[table] === undefined ? 'no rows' : formatCount(is[table], 'row')}, and not ${was[table] === undefined ? 'any' : formatNumber(was[table])}`,
+    )
   const settings = Object.entries(expected.settings ?? {})
     .filter(([name, value]) => read.settings?.[name] !== value)
     .map(([name, value]) => `${name} is ${read.settings?.[name]}, and not ${value}`)

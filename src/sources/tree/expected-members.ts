@@ -1,7 +1,8 @@
 import type { TarEntry } from '../../archive/contract.ts'
 import { SourceError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
-import { count, someNames } from './failures.ts'
+import { someNames } from './failures.ts'
+import { formatCount } from '../../model/units.ts'
 
 /**
  * Compares the names that were asked for with the members that come. tar packs names in the order in which it gets
@@ -121,7 +122,7 @@ const WHAT_TO_DO =
 export function missingMembers(names: readonly string[]): SourceError {
   return new SourceError(
     'missing-members',
-    `${count(names.length, 'entry', 'entries')} of the source did not come, and tar on the server reported nothing: ${someNames(names)}`,
+    `${formatCount(names.length, 'entry', 'entries')} of the source did not come, and tar on the server reported nothing: ${someNames(names)}`,
     { next: WHAT_TO_DO },
   )
 }

@@ -3,6 +3,7 @@ import { printable } from '../../model/path-bytes.ts'
 import type { CaptureContext } from '../contract.ts'
 import { inspectPaths, pathOf, readAccess, whoReads } from './resolve.ts'
 import type { Root } from './roots.ts'
+import { formatCount, formatNumber } from '../../model/units.ts'
 
 /** How many names an error or a notice shows. */
 const SHOWN = 5
@@ -63,7 +64,7 @@ export async function tellUnreadable(
     return showMember(name) + owner
   })
   return {
-    message: `${count(members.length, 'file')} can't be read by ${whoReads(context, uid)}: ${names.join(', ')}${
+    message: `${formatCount(members.length, 'file')} can't be read by ${whoReads(context, uid)}: ${names.join(', ')}${
       members.length > SHOWN ? ', …' : ''
     }`,
     next: readAccess(context, owners.length === 1 ? owners[0] : undefined),
@@ -81,12 +82,9 @@ function baseOf(member: string, roots: readonly RootName[]): Root['base'] {
 /** Some of these members (latin1) for a person. */
 export function someNames(members: readonly string[]): string {
   const shown = members.slice(0, SHOWN).map(showMember)
-  return shown.join(', ') + (members.length > SHOWN ? `, and ${members.length - SHOWN} more` : '')
-}
-
-/** `1 file`, `3 files`. */
-export function count(number: number, noun: string, nouns = `${noun}s`): string {
-  return `${number} ${number === 1 ? noun : nouns}`
+  return (
+    shown.join(', ') + (members.length > SHOWN ? `, and ${formatNumber(members.length - SHOWN)} more` : '')
+  )
 }
 
 function showMember(name: string): string {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { bounded } from '../../../src/check/bounded.ts'
-import { InterruptedError, SourceError } from '../../../src/errors.ts'
+import { bounded, failed } from '../../../src/check/bounded.ts'
+import { ConnectionError, InterruptedError, SEE_CHECK, SourceError } from '../../../src/errors.ts'
 import type { Checked } from '../../../src/model/check-report.ts'
 
 const about = { check: 'source', host: 'prod', source: 'logs' } as const
@@ -42,4 +42,10 @@ test('an interrupt ends it at once', async () => {
   )
   controller.abort(new InterruptedError())
   await expect(waiting).rejects.toThrow(InterruptedError)
+})
+
+test('what a check finds does not advise to check', () => {
+  const error = new ConnectionError('refused', 'Nothing listens', { next: `Check the port.${SEE_CHECK}` })
+  expect(SEE_CHECK).toContain('relay-backup check')
+  expect(failed(error)).toEqual({ outcome: 'failed', message: 'Nothing listens', next: 'Check the port.' })
 })

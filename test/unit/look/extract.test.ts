@@ -319,3 +319,20 @@ test('a path that is not there is told before anything is written', async () => 
   })
   await expect(lstat(join(root.path, 'to'))).rejects.toMatchObject({ code: 'ENOENT' })
 })
+
+test('a source that the snapshot lacks is told by its name, with the nearest that there is', async () => {
+  await using root = await temporaryDirectory()
+  const asked = extracted(root.path, { data: [good], logs: [] }, { addresses: ['data:', 'logz:x'] })
+  await expect(asked).rejects.toMatchObject({
+    message: expect.stringMatching(/^prod\/\S+ has no source logz$/) as string,
+    details: { next: 'Did you mean "logs"? It has: data, logs' },
+  })
+})
+
+test('a directory without an entry of its own is extracted', async () => {
+  await using root = await temporaryDirectory()
+  const database = made('app/db/main.db', { content: 'a' })
+  const { report, to } = await extracted(root.path, { data: [database] }, { addresses: ['data:app'] })
+  expect(report).toMatchObject({ files: 1, failed: [], leftOut: [] })
+  expect(await readFile(join(to, 'app/db/main.db'), 'utf8')).toBe('a')
+})

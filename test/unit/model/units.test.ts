@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { formatDuration, formatSize, parseDuration, parseSize } from '../../../src/model/units.ts'
+import {
+  formatCount,
+  formatDuration,
+  formatSize,
+  parseDuration,
+  parseSize,
+} from '../../../src/model/units.ts'
 
 describe('durations', () => {
   test.each([
@@ -68,4 +74,14 @@ describe('sizes', () => {
     [2 ** 50, '1.0 PiB'],
     [2 ** 62, '4096 PiB'],
   ])('%d bytes are %s', (bytes, text) => expect(formatSize(bytes)).toBe(text))
+})
+
+describe('counts', () => {
+  test.each([
+    [formatCount(0, 'byte'), '0 bytes'],
+    [formatCount(1, 'byte'), '1 byte'],
+    [formatCount(1234567, 'byte'), '1,234,567 bytes'],
+    [formatCount(1, 'file was', 'files were'), '1 file was'],
+    [formatCount(2, 'file was', 'files were'), '2 files were'],
+  ])('%s', (said, expected) => expect(said).toBe(expected))
 })

@@ -1,7 +1,9 @@
 import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { endedRun } from '../../lab/ended-run.ts'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
+import type { CommandContext } from '../../../src/commands/context.ts'
+import { list } from '../../../src/commands/list.ts'
 import { rotateHost } from '../../../src/prune/rotate.ts'
 import { setBackFinding } from '../../../src/pull/set-back.ts'
 import { openLedgerMarks } from '../../../src/state/ledger-marks.ts'
@@ -99,6 +101,41 @@ test('what this computer remembers and can not read keeps nobody in the belief t
     message: expect.stringContaining('nobody knows whether the vault was set back') as string,
     next: `Make it readable for you: ls -ld ${mark}`,
   })
+})
+
+test('marks that can not be read at all end what trusts them, and list warns and lists what there is', async () => {
+  await using lab = await labWithDays(1)
+  const marks = join(lab.directory, 'state/relay-backup/ledgers')
+  const names = await readdir(marks, { recursive: true })
+  const directory = dirname(join(marks, names.find((name) => name.endsWith('prod.json')) ?? ''))
+  await rm(directory, { recursive: true })
+  // Even root can't list a file as a directory.
+  await writeFile(directory, '')
+  await expect(lab.vault.hosts()).rejects.toMatchObject({ code: 'marks-unreadable' })
+  await expect(told(lab.vault)).rejects.toMatchObject({ code: 'marks-unreadable' })
+
+  await writeFile(
+    join(lab.directory, 'hosts.yaml'),
+    `version: 1\nvault: ${lab.path}\nencryption: { recipients: [a.asc], identity: b.asc }\nhosts: { prod: { ssh: me@prod.example.com } }\n`,
+  )
+  const context = {
+    globals: { config: join(lab.directory, 'hosts.yaml') },
+    env: { XDG_STATE_HOME: join(lab.directory, 'state') },
+    cwd: lab.directory,
+    now: () => monday,
+    color: false,
+  } as unknown as CommandContext
+  for (const args of [[], ['prod']]) {
+    const { exitCode, text, json } = await list(context, args)
+    expect(exitCode).toBe(0)
+    expect(text).toContain(`prod/${lab.made[0]?.id}`)
+    expect(text).toContain("warning: What this computer remembers of the vault can't be read")
+    expect(text).toContain(`Next: Make it readable for you: ls -ld ${directory}`)
+    expect(json).toMatchObject({
+      hosts: [{ host: 'prod' }],
+      warning: { next: `Make it readable for you: ls -ld ${directory}` },
+    })
+  }
 })
 
 test('a snapshot taken away together with its line is noticed by the history, and when that was cut, too, by the mark', async () => {

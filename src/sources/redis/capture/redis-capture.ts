@@ -3,7 +3,7 @@ import { Disposables } from '../../../model/disposables.ts'
 import type { RedisCaptureForm, RedisFacts } from '../facts.ts'
 import { SourceError } from '../../../errors.ts'
 import type { Amendment, Capture, CaptureArchive, CaptureOutcome, PullContext } from '../../contract.ts'
-import { count, someNames } from '../../tree/failures.ts'
+import { someNames } from '../../tree/failures.ts'
 import { whereItWrites } from '../failures.ts'
 import { dataMemory } from '../memory.ts'
 import type { Inspection } from '../talk/inspection.ts'
@@ -18,6 +18,7 @@ import { ignoreLine, listDirectory } from './pack-directory.ts'
 import type { DirectoryReport, ListedDirectory, PackedDirectory } from './pack-directory.ts'
 import { readAccess } from './read-access.ts'
 import type { Warnings } from './warnings.ts'
+import { formatCount } from '../../../model/units.ts'
 
 /** The part that holds the append-only files of a running server. */
 export const AOF_PART = 'aof'
@@ -158,7 +159,7 @@ export class RedisCapture implements Capture {
     if (report.attributes > 0) {
       this.#warnings.warn(
         'attributes-unread',
-        `Extended attributes of ${count(report.attributes, 'file')} could not be read`,
+        `Extended attributes of ${formatCount(report.attributes, 'file')} could not be read`,
         undefined,
         report.attributes,
       )

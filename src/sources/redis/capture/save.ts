@@ -1,5 +1,5 @@
 import { SourceError } from '../../../errors.ts'
-import { formatSize } from '../../../model/units.ts'
+import { formatCount, formatNumber, formatSize } from '../../../model/units.ts'
 import { nameOf, refusal, whereItWrites } from '../failures.ts'
 import { ReplyError } from '../talk/connection.ts'
 import type { RedisConnection } from '../talk/connection.ts'
@@ -68,7 +68,9 @@ function saving(fields: Fields): string | undefined {
   const keys = fields.get('current_save_keys_processed')
   const all = fields.get('current_save_keys_total')
   const isTold = keys !== undefined && all !== undefined && all !== '0'
-  return isTold ? `Redis is saving: ${keys} of ${all} keys` : 'Redis is saving'
+  return isTold
+    ? `Redis is saving: ${formatNumber(Number(keys))} of ${formatCount(Number(all), 'key')}`
+    : 'Redis is saving'
 }
 
 /** Whatever Redis forks for. */

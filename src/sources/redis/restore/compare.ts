@@ -1,4 +1,4 @@
-import { formatCount } from '../../../model/units.ts'
+import { formatCount, formatNumber } from '../../../model/units.ts'
 import type { RdbFacts, RedisDatabaseFacts, RedisFacts } from '../facts.ts'
 import type { Finding } from '../../../model/finding.ts'
 import { chooseForm } from './plan.ts'
@@ -49,20 +49,19 @@ export function compareKeys(expected: ExpectedKeys, actual: readonly RedisDataba
   }))
   const differ = pairs.filter(({ want, have }) => !fits(want, have))
   const expired = pairs.reduce((sum, { want, have }) => sum + want.keys - have.keys, 0)
-  const total = (side: readonly RedisDatabaseFacts[]): number => side.reduce((sum, { keys }) => sum + keys, 0)
   if (differ.length === 0) {
-    const gone = expired === 0 ? '' : ` (${expired} have expired)`
+    const gone = expired === 0 ? '' : ` (${formatCount(expired, 'has expired', 'have expired')})`
     return {
       check,
       outcome: 'ok',
-      message: `${total(actual)} keys in ${actual.length} databases, as expected${gone}`,
+      message: `${held(actual)}, as expected${gone}`,
     }
   }
   const list = differ
     .slice(0, 5)
     .map(({ want, have }) => `db${want.database}: expected ${count(want)}, actual ${count(have)}`)
     .join('; ')
-  const more = differ.length > 5 ? `; ${differ.length - 5} databases more` : ''
+  const more = differ.length > 5 ? `; ${formatCount(differ.length - 5, 'database')} more` : ''
   return expected.exact
     ? {
         check,
@@ -73,7 +72,7 @@ export function compareKeys(expected: ExpectedKeys, actual: readonly RedisDataba
     : {
         check,
         outcome: total(actual) === 0 ? 'warning' : 'ok',
-        message: `${total(actual)} keys in ${actual.length} databases; what was captured counted ${total(expected.databases)}, with writes behind that, so the numbers may differ`,
+        message: `${held(actual)}; what was captured counted ${formatNumber(total(expected.databases))}, with writes behind that, so the numbers may differ`,
       }
 }
 
@@ -81,6 +80,14 @@ function fits(want: RedisDatabaseFacts, have: RedisDatabaseFacts): boolean {
   return have.expires <= want.expires && have.keys - have.expires === want.keys - want.expires
 }
 
+function total(side: readonly RedisDatabaseFacts[]): number {
+  return side.reduce((sum, { keys }) => sum + keys, 0)
+}
+
+function held(side: readonly RedisDatabaseFacts[]): string {
+  return `${formatCount(total(side), 'key')} in ${formatCount(side.length, 'database')}`
+}
+
 function count({ keys, expires }: RedisDatabaseFacts): string {
-  return `${formatCount(keys, 'key')} (${expires} with an expiry)`
+  return `${formatCount(keys, 'key')} (${formatNumber(expires)} with an expiry)`
 }

@@ -11,6 +11,7 @@ import { chooseForm } from './plan.ts'
 import type { RedisStart } from '../start/next-start.ts'
 import { minimumRedis } from '../version.ts'
 import { atLeast } from '../../../model/version-order.ts'
+import { formatCount } from '../../../model/units.ts'
 
 /** Since when an AOF may begin with an RDB. */
 const PREAMBLE_SINCE = '4.0'
@@ -136,7 +137,7 @@ function checkDatabases(facts: RedisFacts, { databases }: RedisStart): readonly 
     {
       check: 'redis-databases',
       outcome: 'failed',
-      message: `The snapshot has keys in database ${last}, but Redis there has ${databases} databases`,
+      message: `The snapshot has keys in database ${last}, but Redis there has ${formatCount(databases, 'database')}`,
       next: `Set databases ${last + 1} in its config and start it anew, then restore again.`,
     },
   ]

@@ -6,8 +6,9 @@ const db = (database: number, keys: number, expires = 0) => ({ database, keys, e
 describe('keys of a restored Redis', () => {
   test.each([
     ['as captured', [db(0, 5, 2), db(3, 1)], [db(0, 5, 2), db(3, 1)], '6 keys in 2 databases, as expected'],
-    ['some expired', [db(0, 5, 2)], [db(0, 4, 1)], '4 keys in 1 databases, as expected (1 have expired)'],
+    ['some expired', [db(0, 5, 2)], [db(0, 4, 1)], '4 keys in 1 database, as expected (1 has expired)'],
     ['all expired', [db(0, 2, 2)], [], '0 keys in 0 databases, as expected (2 have expired)'],
+    ['only one', [db(0, 1)], [db(0, 1)], '1 key in 1 database, as expected'],
     ['nothing of nothing', [], [], '0 keys in 0 databases, as expected'],
   ])('%s: good', (_what, databases, actual, message) => {
     expect(compareKeys({ databases, exact: true }, actual)).toMatchObject({ outcome: 'ok', message })
