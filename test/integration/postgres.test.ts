@@ -62,7 +62,10 @@ beforeAll(async () => {
   postgres = await startPostgres()
   await postgres.sql('postgres', `create database ${identifier(NAME)}`)
   await postgres.sql('postgres', `alter database ${identifier(NAME)} set work_mem = '7MB'`)
-  await postgres.sql('postgres', `alter database ${identifier(NAME)} set temp_tablespaces = pg_default, "pg_default"`)
+  await postgres.sql(
+    'postgres',
+    `alter database ${identifier(NAME)} set temp_tablespaces = pg_default, "pg_default"`,
+  )
   await postgres.sql('postgres', `revoke connect on database ${identifier(NAME)} from public`)
   await postgres.sql(NAME, SCHEMA)
   await postgres.sql(NAME, `alter role app_owner in database ${identifier(NAME)} set search_path = ''`)
@@ -133,7 +136,9 @@ test('a database comes back as its own pg_dump tells it, and goes back by a roll
     [NAME, 'stream'],
     ['globals', 'stream'],
   ])
-  expect(source!.facts).toMatchObject({ databases: { [NAME]: { owner: 'postgres', locale: { encoding: 'UTF8' } } } })
+  expect(source!.facts).toMatchObject({
+    databases: { [NAME]: { owner: 'postgres', locale: { encoding: 'UTF8' } } },
+  })
 
   await postgres.sql(NAME, 'delete from people; drop table parted; create table since (n int)')
   const changed = await postgres.dumped(NAME, '--create')
