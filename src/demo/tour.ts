@@ -137,8 +137,8 @@ const COMPARED = ['logs', 'data', '.env', 'docker-compose.yml']
 
 const NEXT = `
 Your own servers, in three commands:
-  relay-backup key generate   # the key pair; then describe a server in hosts.yaml
-  relay-backup check          # says what is missing, and what to do
+  relay-backup init    # looks at a server, writes the config and the keys
+  relay-backup check   # says what is missing, and what to do
   relay-backup pull`
 
 function configText(values: {

@@ -190,13 +190,13 @@ test('what is captured while others write is one moment: nothing that moves betw
   await postgres.sql('postgres', 'create database bank')
   await postgres.sql(
     'bank',
-    'create table a (id int primary key, n int); create table b (id int primary key, n int);' +
+    'create table a (id int primary key, n int); create table b (id int primary key, n int); create table moves (n int);' +
       'insert into a select g, 100 from generate_series(1, 50) g; insert into b select g, 100 from generate_series(1, 50) g',
   )
   const stop = new AbortController()
   const writing = (async () => {
     const move = `do $$ begin for i in 1..40 loop
-      update a set n = n - 1 where id = 1 + i; update b set n = n + 1 where id = 51 - i; commit; end loop; end $$`
+      update a set n = n - 1 where id = 1 + i; update b set n = n + 1 where id = 51 - i; insert into moves values (i); commit; end loop; end $$`
     while (!stop.signal.aborted) await postgres.sql('bank', move)
   })()
   try {
@@ -244,6 +244,18 @@ test('a dump that can not be loaded leaves the old one alone, and nothing of it'
   await postgres.sql('small', 'drop table t; create table kept (n int); drop role passing')
   const failed = await restore(snapshot, host).catch((error: unknown) => error)
   expect(failed).toMatchObject({ code: 'postgres-role-missing' })
+  expect((await databases()).filter((name) => name.startsWith('small'))).toEqual(['small'])
+  expect(await postgres.sql('small', '\\dt')).toContain('kept')
+
+  // The facts are those of the capture: a dump that has other rows is not switched in.
+  const [only] = snapshot.manifest.sources
+  const facts = only!.facts as unknown as { databases: Record<string, object> }
+  const lying = { small: { ...facts.databases['small'], rows: 9, counts: 'x' } }
+  const wrong = { ...only!, facts: { ...only!.facts, databases: lying } }
+  await postgres.sql('small', 'create role passing')
+  await expect(
+    restore({ ...snapshot, manifest: { ...snapshot.manifest, sources: [wrong] } }, host),
+  ).rejects.toMatchObject({ code: 'postgres-facts' })
   expect((await databases()).filter((name) => name.startsWith('small'))).toEqual(['small'])
   expect(await postgres.sql('small', '\\dt')).toContain('kept')
 

@@ -7,6 +7,7 @@ import { incremental } from './incremental.ts'
 import { look } from './look.ts'
 import { migrate } from './migrate.ts'
 import { model } from './model.ts'
+import { postgres } from './postgres.ts'
 import { pull } from './pull.ts'
 import { redis } from './redis.ts'
 import { remote } from './remote.ts'
@@ -31,6 +32,7 @@ export const TABLE: FaultTable = {
   files,
   restore,
   redis,
+  postgres,
   look,
   migrate,
   services,
