@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openVault } from '../../src/vault/open-vault.ts'
 import type { CliResult, RunningCli } from '../lab/cli.ts'
 import { cutAt, phasesOfWhole } from '../lab/cuts.ts'
-import { random, rounds, share, tally } from '../lab/soak.ts'
+import { random, rounds, share, soaking, tally } from '../lab/soak.ts'
 import { startWorld, type World } from '../lab/world.ts'
 
 /** The lease goes at end of file; this is for a loaded machine. ms */
@@ -148,8 +148,8 @@ async function cutPulls(
     await serverIsAsBefore(server)
     before = after
   }
-  // The last phases may be over before the cut arrives.
-  expect(seen).toBeGreaterThan(cuts.length / 3)
+  // The last phases may be over before the cut arrives: in a few, that may be most.
+  if (soaking) expect(seen).toBeGreaterThan(cuts.length / 3)
   tally('cut pulls', cuts.length)
 }
 

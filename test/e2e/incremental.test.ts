@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { cutAt, phasesOfWhole } from '../lab/cuts.ts'
-import { share, tally } from '../lab/soak.ts'
+import { share, soaking, tally } from '../lab/soak.ts'
 import { treeOf } from '../lab/tree-of.ts'
 import { startWorld, type World } from '../lab/world.ts'
 
@@ -164,7 +164,7 @@ describe('a chain of pulls', () => {
       if (verified.code !== 0) expect(verified.stdout).toContain('The ledger does not know this directory')
       expect((await world.snapshots()).slice(0, before.length)).toEqual(before)
     }
-    expect(cut).toBeGreaterThan(all.length / 3)
+    if (soaking) expect(cut).toBeGreaterThan(all.length / 3)
     tally('cut incremental pulls', all.length)
     const { id, source } = await pulled('--no-rotate')
     expect(source.mode).toBe('incremental')

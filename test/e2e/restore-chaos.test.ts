@@ -19,7 +19,7 @@ import {
 import type { CliResult, RunningCli } from '../lab/cli.ts'
 import { cutAt, phasesOfWhole } from '../lab/cuts.ts'
 import { discardAll } from '../lab/discard.ts'
-import { random, rounds, share, tally } from '../lab/soak.ts'
+import { random, rounds, share, soaking, tally } from '../lab/soak.ts'
 import { startWorld, type World } from '../lab/world.ts'
 
 /** What a deployment holds: its files with all that belongs to them, and Redis' keys. */
@@ -177,7 +177,7 @@ describe('a restore that is cut off leaves the old or the new, whole and running
       if (code === 137) seen.push(which)
       if (which === 'new') old = await damage(101 + round)
     }
-    expect(seen.length).toBeGreaterThan(all.length / 2)
+    if (soaking) expect(seen.length).toBeGreaterThan(all.length / 2)
     expect(seen).toContain('old')
     tally('restores whose client was killed', all.length)
     await expectUsable(old)
@@ -201,7 +201,7 @@ describe('a restore that is cut off leaves the old or the new, whole and running
       }
       if (which === 'new') old = await damage(201 + round)
     }
-    expect(cut).toBeGreaterThan(all.length / 3)
+    if (soaking) expect(cut).toBeGreaterThan(all.length / 3)
     tally('restores whose connection was cut', all.length)
     await expectUsable(old)
   })
