@@ -1,4 +1,5 @@
 import { printable } from '../model/path-bytes.ts'
+import { shellWord } from '../model/shell-word.ts'
 import { decodeText, fieldLines } from '../model/talk.ts'
 import type { RemoteHost } from '../remote/contract.ts'
 import type { WorkPlace } from '../runs/visit.ts'
@@ -58,7 +59,7 @@ export async function tellAccepted(remote: RemoteHost, from: string, place: Plac
       const one = count === 1
       told.push(
         `${title} had accepted ${more}${formatCount(count, 'write')} there after the last pull of ${from}, ${one ? 'which is' : 'which are'} kept at the end of ${printable(file)}`,
-        `To bring ${one ? 'it' : 'them'} to ${from} (look first: ${one ? 'it is' : 'each is'} done once more on what ${from} has): tail -c +${Number(offset) + 1} ${quoted(file)} on ${remote.name}, into ${log.replay} on ${from}`,
+        `To bring ${one ? 'it' : 'them'} to ${from} (look first: ${one ? 'it is' : 'each is'} done once more on what ${from} has): tail -c +${Number(offset) + 1} ${shellWord(printable(file))} on ${remote.name}, into ${log.replay} on ${from}`,
       )
     }
     const changed = Number(of('changed')[0]?.[2] ?? 0)
@@ -79,9 +80,4 @@ function logOf(file: string) {
     if (engine?.log !== undefined && file.endsWith(engine.log.suffix)) return { title, log: engine.log }
   }
   return undefined
-}
-
-/** For a shell. */
-function quoted(file: string): string {
-  return /^[A-Za-z0-9_./-]+$/.test(file) ? file : `'${printable(file).replaceAll("'", `'\\''`)}'`
 }

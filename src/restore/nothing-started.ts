@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import type { HostConfig } from '../model/config.ts'
+import { shellWord } from '../model/shell-word.ts'
 import type { FoundServices } from './services.ts'
 
 export const NOTHING_STARTED = 'nothing ran before, so nothing was started'
@@ -18,19 +19,14 @@ export function startOfStopped(
   if (services.manager === 'docker' || services.manager === 'systemd') {
     const names = [...services.data, ...services.rest]
     const tool = services.manager === 'docker' ? 'docker' : 'systemctl'
-    return names.length === 0 ? undefined : `${asRoot}${tool} start ${names.map(word).join(' ')}`
+    return names.length === 0 ? undefined : `${asRoot}${tool} start ${names.map(shellWord).join(' ')}`
   }
   if (config.manager !== 'compose') return undefined
   if (services.manager === 'compose') {
     const isDown = typeof project === 'object' && project.state !== 'up'
-    return isDown ? `${asRoot}docker compose ${services.args.map(word).join(' ')} up -d` : undefined
+    return isDown ? `${asRoot}docker compose ${services.args.map(shellWord).join(' ')} up -d` : undefined
   }
-  const named = config.project === undefined ? '' : ` -p ${word(config.project)}`
-  const file = config.file === undefined ? '' : ` -f ${word(posix.resolve(deployment, config.file))}`
-  return `cd ${word(deployment)} && ${asRoot}docker compose${named}${file} up -d`
-}
-
-/** Quoted only where a shell would read it otherwise. */
-function word(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
+  const named = config.project === undefined ? '' : ` -p ${shellWord(config.project)}`
+  const file = config.file === undefined ? '' : ` -f ${shellWord(posix.resolve(deployment, config.file))}`
+  return `cd ${shellWord(deployment)} && ${asRoot}docker compose${named}${file} up -d`
 }

@@ -3,6 +3,7 @@ import { lstat, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
+import { shellWord } from '../model/shell-word.ts'
 import { onDisk } from './disk-error.ts'
 import { ifPresent } from './durable.ts'
 import { hostOfDirectory, vaultFile } from './paths.ts'
@@ -41,20 +42,16 @@ function othersWrite({ path, stat }: { path: string; stat: Stats }, vault: strin
     check: 'vault-writable',
     outcome: 'warning',
     message: `${printable(path)} can be written to by ${who} (mode ${(stat.mode & 0o777).toString(8)}): they can take snapshots away, or put others there`,
-    next: `chmod -R go-rwx ${quoted(vault)} (where the file system keeps no modes, mount it with umask=077)`,
+    next: `chmod -R go-rwx ${shellWord(vault)} (where the file system keeps no modes, mount it with umask=077)`,
   }
 }
 
 function otherOwner({ path, stat }: { path: string; stat: Stats }, vault: string, uid: number): Finding {
-  const command = `chown -R ${uid} ${quoted(vault)}`
+  const command = `chown -R ${uid} ${shellWord(vault)}`
   return {
     check: 'vault-owner',
     outcome: 'warning',
     message: `${printable(path)} belongs to the user ${stat.uid}, and this runs as the user ${uid}`,
     next: `Run as that user, or make it yours: ${uid === 0 ? command : `sudo ${command}`}`,
   }
-}
-
-function quoted(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
 }

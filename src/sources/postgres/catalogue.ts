@@ -22,8 +22,6 @@ export interface Database {
 export interface ServerLook {
   /** `15.8`. */
   readonly version: string
-  /** 15; 9.6 is 9. */
-  readonly major: number
   readonly superuser: boolean
   readonly createdb: boolean
   /** It follows another server, and takes no writes. */
@@ -34,14 +32,13 @@ export interface ServerLook {
 
 /** Asks a server what it is and has. */
 export async function lookAtServer(session: Session): Promise<ServerLook> {
-  const [self] = await session.rows<Omit<ServerLook, 'databases' | 'major'> & { number: number }>(
+  const [self] = await session.rows<Omit<ServerLook, 'databases'>>(
     `select split_part(current_setting('server_version'), ' ', 1) as version,
-       current_setting('server_version_num')::int as number, rolsuper as superuser,
+       rolsuper as superuser,
        rolcreatedb or rolsuper as createdb, pg_is_in_recovery() as replica
      from pg_roles where rolname = current_user`,
   )
   if (self === undefined) throw new Error('PostgreSQL knows no current user')
-  const { number, ...rest } = self
   // Columns of later versions are asked for as JSON: where they are not there, they are null.
   const databases = await session.rows<Database>(
     `select datname as name, pg_get_userbyid(datdba) as owner, datallowconn as connectable,
@@ -54,7 +51,7 @@ export async function lookAtServer(session: Session): Promise<ServerLook> {
        case when has_database_privilege(oid, 'connect') then pg_database_size(oid) end as bytes
      from pg_database d where not datistemplate order by datname`,
   )
-  return { ...rest, major: Math.floor(number / 10_000), databases }
+  return { ...self, databases }
 }
 
 /** A database looked at in one snapshot of it: what goes to the manifest, and what goes to the index. */

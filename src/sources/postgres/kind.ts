@@ -1,4 +1,5 @@
-import type { EnginePlace, Kind } from '../kind.ts'
+import { placeName } from '../engine-place.ts'
+import type { Kind } from '../kind.ts'
 import { postgresConfig } from './config-schema.ts'
 import type { PostgresSourceConfig } from './config.ts'
 import { postgresEngine } from './engine.ts'
@@ -13,7 +14,7 @@ export const postgresKind: Kind<PostgresSourceConfig, PostgresFacts> = {
   paths: () => [],
   movedTo: (source) => source,
   describe: ({ databases, at }) =>
-    `${databases === 'all' ? 'all databases' : databases.join(', ')} of PostgreSQL at ${placeOf(at)}`,
+    `${databases === 'all' ? 'all databases' : databases.join(', ')} of PostgreSQL at ${placeName(at)}`,
   secrets: ({ password }) => ({ password }),
   isWhole: true,
   facts: postgresFacts,
@@ -21,10 +22,4 @@ export const postgresKind: Kind<PostgresSourceConfig, PostgresFacts> = {
   engine: postgresEngine,
   capture: async () => (await import('./capture.ts')).postgresSource,
   restore: { by: 'load', open: async () => (await import('./restore.ts')).loadablePostgres },
-}
-
-function placeOf(at: EnginePlace): string {
-  if ('service' in at) return `service ${at.service}`
-  if ('container' in at) return `container ${at.container}`
-  return 'socket' in at ? `unix:${at.socket}` : `${at.address}:${at.port}`
 }

@@ -2,6 +2,7 @@ import { SourceError } from '../../errors.ts'
 import type { RemoteHost, Privilege } from '../../remote/contract.ts'
 import type { ResolveSecret } from '../../secrets/contract.ts'
 import type { SearchContainer } from '../contract.ts'
+import { engineName, passwordLine, toSpeak } from '../engine-place.ts'
 import type { PostgresSourceConfig } from './config.ts'
 
 /** What it takes of a context to get to a server. */
@@ -32,13 +33,7 @@ export interface Server {
  */
 export async function findServer(context: ServerContext, config: PostgresSourceConfig): Promise<Server> {
   const { at } = config
-  const password =
-    config.password === undefined ? '' : (await context.secret(config.password, context.signal)).reveal()
-  if (/[\n\0]/.test(password)) {
-    throw new SourceError('postgres-password-line', 'The password of PostgreSQL has a line break in it', {
-      next: 'Check where `password` of this source points to: it must be the password alone.',
-    })
-  }
+  const password = await passwordLine(context, config.password, { code: 'postgres', title: 'PostgreSQL' })
   const title = titleOf(config)
   const common = { context, title, line: Buffer.from(`${password}\n`) }
   const user = config.user ?? '-'
@@ -55,16 +50,14 @@ export async function findServer(context: ServerContext, config: PostgresSourceC
   }
   return {
     ...common,
-    privilege: context.privilege === 'sudo' ? 'sudo' : undefined,
+    privilege: toSpeak(context.privilege),
     place: [container.name, '-', '-', user, config.byContainer ? 'container' : '-'],
   }
 }
 
 /** In a sentence: `PostgreSQL of service db`. */
 export function titleOf({ at }: PostgresSourceConfig): string {
-  if ('service' in at) return `PostgreSQL of service ${at.service}`
-  if ('container' in at) return `PostgreSQL in container ${at.container}`
-  return `PostgreSQL at ${'socket' in at ? `unix:${at.socket}` : `${at.address}:${at.port}`}`
+  return engineName('PostgreSQL', at)
 }
 
 /** A connection string of libpq for a database of this name, whatever it is called. */

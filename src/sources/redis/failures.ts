@@ -1,18 +1,15 @@
 import { SourceError } from '../../errors.ts'
+import { engineName, placeName } from '../engine-place.ts'
 import type { RedisSourceConfig } from './config.ts'
 
 /** The server in a sentence: `Redis at 127.0.0.1:6379`, `Redis of service cache`. */
-export function nameOf(config: RedisSourceConfig): string {
-  return `Redis ${'address' in config.at || 'socket' in config.at ? 'at' : 'service' in config.at ? 'of' : 'in'} ${addressOf(config)}`
+export function nameOf({ at }: RedisSourceConfig): string {
+  return engineName('Redis', at)
 }
 
 /** Where it is: `127.0.0.1:6379`, `unix:/run/redis.sock`, `service cache`, `container app_cache_1`. */
-export function addressOf(config: RedisSourceConfig): string {
-  if ('service' in config.at) return `service ${config.at.service}`
-  if ('container' in config.at) return `container ${config.at.container}`
-  if ('socket' in config.at) return `unix:${config.at.socket}`
-  const { address, port } = config.at
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+export function addressOf({ at }: RedisSourceConfig): string {
+  return placeName(at)
 }
 
 /** What can be done where CONFIG GET was refused with this answer. */

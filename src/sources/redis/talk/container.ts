@@ -4,6 +4,7 @@ import type { RedisSourceConfig } from '../config.ts'
 import type { Privilege, RemoteHost } from '../../../remote/contract.ts'
 import type { ContainerLook, ContainerReference } from '../../../services/contract.ts'
 import type { SearchContainer } from '../../contract.ts'
+import { toSpeak } from '../../engine-place.ts'
 import { isWildcard, readConfigFiles } from '../start/config-files.ts'
 import { parseContainerCommand } from './container-command.ts'
 import { nameOf } from '../failures.ts'
@@ -39,11 +40,6 @@ export interface RedisContainer {
   readonly pathOnServer: (path: string) => string | undefined
   /** Containers that run and see a path of the server. */
   readonly usersOf: (path: string) => readonly ContainerLook[]
-}
-
-/** Who may use a helper container may speak to Docker without one. */
-export function toSpeak(privilege: Privilege | undefined): Privilege | undefined {
-  return privilege === 'sudo' ? privilege : undefined
 }
 
 /** Finds it and reads how it starts. Throws as findSourceContainer does, and SourceError for one that is paused. */

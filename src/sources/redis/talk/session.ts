@@ -1,6 +1,6 @@
-import { SourceError } from '../../../errors.ts'
 import type { RedisSourceConfig } from '../config.ts'
 import type { CaptureContext } from '../../contract.ts'
+import { passwordLine } from '../../engine-place.ts'
 import { findRedisContainer, portOf } from './container.ts'
 import type { RedisContainer } from './container.ts'
 import { locate } from './location.ts'
@@ -28,7 +28,7 @@ export function stdinOf({ lines }: Pick<Session, 'lines'>): Buffer {
 /** Gathers it. Throws SourceError when the source can't be reached in the way that is configured. */
 export async function openSession(context: CaptureContext, config: RedisSourceConfig): Promise<Session> {
   const { at } = config
-  const password = await passwordOf(context, config)
+  const password = await passwordLine(context, config.password, { code: 'redis', title: 'Redis' })
   const common = { context, config, location: locate(config, context.probe.deployment), lines: [password] }
   const user = config.username ?? ''
   if ('socket' in at) return { ...common, server: [`unix:${at.socket}`, '', user, 'no', ''] }
@@ -52,15 +52,4 @@ export async function openSession(context: CaptureContext, config: RedisSourceCo
 /** One that can be asked. */
 export function isRunningContainer({ look }: RedisContainer): boolean {
   return look?.status === 'running'
-}
-
-async function passwordOf(context: CaptureContext, config: RedisSourceConfig): Promise<string> {
-  const password =
-    config.password === undefined ? '' : (await context.secret(config.password, context.signal)).reveal()
-  if (/[\n\0]/.test(password)) {
-    throw new SourceError('redis-password-line', 'The password of Redis has a line break in it', {
-      next: 'Check where `password` of this source points to: it must be the password alone.',
-    })
-  }
-  return password
 }
