@@ -56,6 +56,7 @@ export interface ExitResult {
 
 /** A script that is running. Its streams have back-pressure; whoever spawns it must consume stdout. */
 export interface RemoteProcess {
+  /** Its errors need no listener: `exit` tells why nothing more is taken. */
   readonly stdin: Writable
   readonly stdout: Readable
   /**

@@ -88,6 +88,9 @@ export class RestoreLab implements AsyncDisposable {
     await writeFile(join(path, 'both'), 'the new one')
     await writeFile(join(path, 'logs/app.log'), 'new log')
     await writeFile(join(path, '-new\n'), 'new')
+    // Where only seconds can be compared, a file of this second counts as written after the restore.
+    const files = ['new', 'both', 'logs/app.log', '-new\n'].map((name) => join(path, name))
+    await run('touch', ['-d', '2018-01-01 00:00:00.25', ...files])
     await run('chmod', ['751', path])
     await run('chown', ['77:88', path])
     await run('touch', ['-d', '2019-01-01 00:00:00.75', join(path, 'logs'), path])

@@ -65,6 +65,7 @@ export class LocalHost implements RemoteHost {
     const child = await this.#start(command, command.args ?? [], options.signal)
     const stderr = collect(child)
     if (child.stdin === null || child.stdout === null) throw new Error('no pipes')
+    child.stdin.on('error', () => {})
     // Of its own: what a child has written and nobody read yet is thrown away by Node when the child exits.
     const stdout = new PassThrough()
     pipeline(child.stdout, stdout, () => {})

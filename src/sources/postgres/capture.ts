@@ -192,7 +192,6 @@ async function dump(
     },
     { signal: context.signal },
   )
-  process.stdin.on('error', () => {})
   process.stdin.end(server.line)
   let aborted = false
   const exited = watchExit(process, () => aborted)

@@ -24,8 +24,6 @@ export class Session implements AsyncDisposable {
   private constructor(server: Server, process: RemoteProcess) {
     this.#server = server
     this.#process = process
-    // Its exit tells why.
-    process.stdin.on('error', () => {})
     process.exit.catch(() => {})
     // Not by readline: it also breaks lines at U+2028, which stands in rows as it is.
     this.#lines = linesOf(process.stdout as AsyncIterable<Buffer>, 'utf8')

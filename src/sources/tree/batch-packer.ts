@@ -124,7 +124,6 @@ function batchPass(
     )
     running.add(process)
     process.exit.catch(() => {})
-    process.stdin.on('error', () => {})
     process.stdin.end(stdin)
     return {
       stdout: process.stdout as AsyncIterable<Buffer>,

@@ -71,7 +71,6 @@ export async function startFind(
     { signal },
   )
   process.exit.catch(() => {})
-  process.stdin.on('error', () => {})
   process.stdin.end()
   return {
     stdout: process.stdout,

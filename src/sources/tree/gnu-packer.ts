@@ -174,8 +174,6 @@ export function gnuPacker(context: CaptureContext, roots: readonly Root[]): Pack
 
 /** Writes a script's stdin. The returned function throws the error of our side, if any. */
 function feed(process: RemoteProcess, input: AsyncIterable<Buffer>): () => Promise<void> {
-  // A tar that ended early has closed its stdin; its status tells why.
-  process.stdin.on('error', () => {})
   let failure: unknown
   async function* watched(from: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     try {

@@ -30,7 +30,6 @@ export async function streamArchive(
     },
     { signal: context.signal },
   )
-  process.stdin.on('error', () => {})
   process.stdin.end(stdinOf(session))
   const { cut, broken, archive } = rdbStream(process.stdout, context)
   const begun = new Promise<boolean>((resolve) => {

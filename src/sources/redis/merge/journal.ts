@@ -79,7 +79,6 @@ export async function* readJournal(
     { signal: context.signal },
   )
   process.exit.catch(() => {})
-  process.stdin.on('error', () => {})
   process.stdin.end()
   const group = new Map<string, AddedKey>()
   const take = (): readonly AddedKey[] => {

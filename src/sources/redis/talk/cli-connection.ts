@@ -48,7 +48,6 @@ export class CliConnection extends Conversation {
         ),
     )
     // Its exit tells why.
-    process.stdin.on('error', () => {})
     process.stdout.on('error', () => {})
     process.stdout.on('data', (chunk: Buffer) => {
       this.heard()
