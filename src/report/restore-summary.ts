@@ -96,7 +96,8 @@ export function renderRestoreReport(report: RestoreReport, style: Style): string
     lines.push(...report.steps.map((step) => `  ${step.at.slice(11, 19)} ${printable(step.text)}`))
   lines.push(
     ...report.findings
-      .filter((finding) => finding.outcome !== 'ok')
+      // What was compared is the proof of a restore.
+      .filter((finding) => finding.outcome !== 'ok' || !plan.findings.includes(finding))
       .map((finding) => findingLine(finding, paint)),
   )
   if (report.nothingStarted !== undefined) {

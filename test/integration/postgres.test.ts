@@ -7,6 +7,7 @@ import type { HostPullReport } from '../../src/model/pull-report.ts'
 import { Secret } from '../../src/model/secret.ts'
 import { pullHost } from '../../src/pull/pull-host.ts'
 import type { RestoreDependencies } from '../../src/restore/dependencies.ts'
+import { renderRestoreReport } from '../../src/report/restore-summary.ts'
 import { rollbackHost } from '../../src/rollback/rollback-host.ts'
 import type { Snapshot } from '../../src/vault/contract.ts'
 import { LAB_IMAGE, startDocker } from '../lab/docker.ts'
@@ -86,6 +87,7 @@ async function server(name: string, rest: object = {}): Promise<HostConfig> {
     byContainer: false,
     user: 'postgres',
     password: { env: 'POSTGRES' },
+    checks: [],
     ...rest,
   } as SourceConfig
   const host = lab.host(name, { sources: [source] })
@@ -212,6 +214,50 @@ test('what is captured while others write is one moment: nothing that moves betw
     stop.abort()
     await writing.catch(() => {})
   }
+})
+
+test('what the user asks of a database is recorded in the moment of its dump, and refuses one that says otherwise', async () => {
+  await postgres.sql('postgres', 'create database asked')
+  await postgres.sql('asked', "create table users (name text); insert into users values ('ann'), ('bob')")
+  const checks = [
+    'select count(*), max(length(name)) from users;',
+    "select name from users where name ~ '\\w' -- all",
+    'x',
+  ]
+  const host = await server('asked', { databases: ['asked'], checks })
+  const snapshot = await pulled(host)
+  const [only] = snapshot.manifest.sources
+  expect(only!.warnings).toEqual([{ code: 'check-failed', count: 1 }])
+  expect(only!.facts).toMatchObject({
+    databases: {
+      asked: {
+        checks: [
+          { query: checks[0], says: '2|3' },
+          { query: checks[1], rows: 2, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string },
+          { query: 'x', failed: true },
+        ],
+      },
+    },
+  })
+  expect(JSON.stringify(snapshot.manifest)).not.toContain('ann')
+
+  // What it says by now is not what it said: the data is not what was captured, or the check is at fault.
+  await postgres.sql('asked', 'create table kept (n int)')
+  const facts = only!.facts as unknown as { databases: Record<string, object> }
+  const lying = { asked: { ...facts.databases['asked'], checks: [{ query: checks[0], says: '3|3' }] } }
+  const wrong = { ...only!, facts: { ...only!.facts, databases: lying } }
+  await expect(
+    restore({ ...snapshot, manifest: { ...snapshot.manifest, sources: [wrong] } }, host),
+  ).rejects.toMatchObject({ code: 'check-differs', message: expect.stringContaining('says 2|3') as string })
+  expect(await postgres.sql('asked', '\\dt')).toContain('kept')
+  expect((await databases()).filter((name) => name.startsWith('asked'))).toEqual(['asked'])
+
+  const report = await restore(snapshot, host)
+  expect(report).toMatchObject({ outcome: 'done' })
+  expect(renderRestoreReport(report, { color: false })).toContain(
+    `${checks[0]}: 2|3, as when it was captured`,
+  )
+  await rollBack(host, { discard: true, restore: report.plan.id })
 })
 
 test('what can not be captured is told with what to do, and the dry look says so too', async () => {

@@ -9,6 +9,7 @@ import {
   type Fields,
   type Problem,
 } from '../../config/contract.ts'
+import { checks, checksProblems } from '../checks.ts'
 import type { EnginePlace, KindConfig } from '../kind.ts'
 import type { PostgresSourceConfig } from './config.ts'
 
@@ -46,6 +47,7 @@ const shape = {
     ),
   user: name('the user').optional().describe('The role to log in as.'),
   password: secret.optional().describe("The role's password."),
+  checks,
 }
 
 type PostgresInput = z.output<z.ZodObject<typeof shape>>
@@ -64,6 +66,7 @@ export const postgresConfig: KindConfig<PostgresSourceConfig> = {
     byContainer: isInContainer(input) && input.user === undefined && input.password === undefined,
     user: input.user,
     password: input.password && normaliseSecret(input.password, resolvePath),
+    checks: input.checks ?? [],
   }),
 }
 
@@ -92,6 +95,8 @@ function rules(source: Fields): Problem[] {
   }
   if (password !== undefined && user === undefined)
     problems.push({ path: ['password'], at: 'key', message: 'needs user beside it' })
+  const isOne = Array.isArray(databases) && databases.length === 1
+  problems.push(...checksProblems(source, isOne, 'databases: [app]'))
   if (Array.isArray(databases)) {
     const twice = databases.findIndex((each, at) => databases.indexOf(each) !== at)
     if (twice !== -1) problems.push({ path: ['databases', twice], message: 'is named twice' })

@@ -14,4 +14,6 @@ export interface PostgresSourceConfig extends SourceConfig {
   /** Absent: the user of libpq's own choice. */
   readonly user?: string | undefined
   readonly password?: SecretReference | undefined
+  /** Queries that are recorded at the capture, and compared before a restore puts the database in place. */
+  readonly checks: readonly string[]
 }

@@ -6,13 +6,14 @@ import { printable } from '../../model/path-bytes.ts'
 import { formatCount } from '../../model/units.ts'
 import { isOlder } from '../../model/version-order.ts'
 import { loadScript } from '../../remote/scripts.ts'
+import { compareChecks } from '../checks.ts'
 import type { LoadableSource, RestoreContext, RestorePreflight } from '../contract.ts'
 import { copySettings, lookAtDatabase, lookAtServer, type ServerLook } from './catalogue.ts'
 import type { PostgresSourceConfig } from './config.ts'
 import type { DatabaseFacts, PostgresFacts } from './facts.ts'
 import { databaseNamed, failure, findServer, identifier, literal, titleOf, type Server } from './server.ts'
 import { asideName } from './names.ts'
-import { maintenanceOf, Session } from './session.ts'
+import { askQuery, maintenanceOf, Session } from './session.ts'
 
 /** What the name of a database's archive ends with, before its compression. */
 const DUMP = /\.dump(?:\.zst|\.gz)?\.gpg$/
@@ -74,6 +75,11 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
     )
     if (finding.outcome === 'failed')
       throw new SourceError('postgres-facts', finding.message, { next: finding.next ?? '' })
+    const differs = (await compareQueries(context, config, server, target.staged, expected)).find(
+      ({ outcome }) => outcome === 'failed',
+    )
+    if (differs !== undefined)
+      throw new SourceError('check-differs', differs.message, { next: differs.next ?? '' })
   },
   check: async (context, config, facts) => {
     const server = await findServer(context, config)
@@ -90,9 +96,20 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
       await using inside = await Session.open(server, name, context.signal)
       const { facts: found } = await lookAtDatabase(inside)
       findings.push(compare(config, name, expected, found, sameMajor))
+      findings.push(...(await compareQueries(context, config, server, name, expected)))
     }
     return findings
   },
+}
+
+async function compareQueries(
+  { signal }: RestoreContext,
+  { name, checks }: PostgresSourceConfig,
+  server: Server,
+  database: string,
+  { checks: recorded }: DatabaseFacts,
+): Promise<readonly Finding[]> {
+  return await compareChecks(name, checks, recorded, (query) => askQuery(server, database, query, signal))
 }
 
 function createDatabase(name: string, { locale }: DatabaseFacts, owner: string, major: number): string {
