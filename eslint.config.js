@@ -72,6 +72,7 @@ const allowed = {
   rollback: ['rollback', 'migrate', 'pull', 'restore', 'runs', ...operationUses],
   look: ['look', 'restore', ...operationUses],
   show: ['show', 'verify', ...operationUses],
+  status: ['status', ...operationUses],
   init: ['init', ...operationUses],
   demo: ['demo', 'remote'],
 }

@@ -33,7 +33,7 @@ export async function checkAll(
     bounded({ check: 'keys' }, bound, async (each) => checkKeys(await dependencies.checkKeys(each))),
     bounded({ check: 'vault' }, bound, () => checkVault(config, opened, dependencies)),
     bounded({ check: 'space' }, bound, () => checkSpace(hosts, opened, dependencies)),
-    ...hosts.map((host) => turns(() => checkHost(host, opened, dependencies, bound))),
+    ...hosts.map((host) => turns(() => checkHost(host, config.alerts, opened, dependencies, bound))),
   ])
   return { checks: [configured(config, hosts), ...parts.flat()], hosts: hosts.map(({ name }) => name) }
 }

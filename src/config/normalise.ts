@@ -1,4 +1,5 @@
 import type {
+  AlertsConfig,
   CompressionChoice,
   Config,
   EncryptionConfig,
@@ -26,6 +27,8 @@ const DAY = 86_400_000
 /** A busy afternoon of pulls pushes no week out. */
 const DEFAULT_RETENTION: RetentionPolicy = { last: 7, daily: 7, weekly: 4, within: 7 * DAY, safety: 14 * DAY }
 const DEFAULT_HEALTH_TIMEOUT = 60_000
+/** A nightly backup may be an hour late. */
+const DEFAULT_ALERTS: AlertsConfig = { overdueAfter: 25 * 60 * 60 * 1000, afterFailures: 1, disk: 0.85 }
 
 /** A valid config file as the program uses it: defaults filled in, paths absolute, units in ms. */
 export function normaliseConfig(input: ConfigInput, file: string, resolvePath: ResolvePath): Config {
@@ -40,9 +43,22 @@ export function normaliseConfig(input: ConfigInput, file: string, resolvePath: R
     vault: resolvePath(input.vault),
     encryption: normaliseEncryption(input.encryption, resolvePath),
     ...globals,
+    alerts: normaliseAlerts(input.alerts),
     hosts: Object.entries(input.hosts).map(([name, host]) =>
       normaliseHost(name, mergeDefaults(input.defaults, host), globals, resolvePath),
     ),
+  }
+}
+
+function normaliseAlerts({
+  overdueAfter,
+  afterFailures,
+  disk,
+}: NonNullable<ConfigInput['alerts']> = {}): AlertsConfig {
+  return {
+    overdueAfter: milliseconds(overdueAfter) ?? DEFAULT_ALERTS.overdueAfter,
+    afterFailures: afterFailures ?? DEFAULT_ALERTS.afterFailures,
+    disk: disk === undefined ? DEFAULT_ALERTS.disk : Number.parseFloat(disk) / 100,
   }
 }
 

@@ -54,6 +54,25 @@ const runTimeout = () =>
       'A run that takes longer is ended in order, so that none holds its locks for ever. Default 24h.',
     )
 
+const PERCENT = /^([1-9]\d?|100)%$/
+
+const alerts = z
+  .strictObject({
+    overdueAfter: duration()
+      .optional()
+      .describe('A host whose last good backup is older than this needs a person. Default 25h.'),
+    afterFailures: count()
+      .optional()
+      .describe('So many pulls in a row without a complete backup need a person. Default 1.'),
+    disk: z
+      .string()
+      .regex(PERCENT, 'write it like 85%')
+      .optional()
+      .describe("The vault's file system needs a person when it is so full. Default 85%."),
+  })
+  .optional()
+  .describe('From when on something needs a person.')
+
 const fullEvery = () =>
   z
     .int('must be a whole number')
@@ -268,6 +287,7 @@ export const configSchema = () => {
     ).optional(),
     fullEvery: fullEvery().optional(),
     runTimeout: runTimeout(),
+    alerts,
     defaults: z
       .strictObject(shape)
       .optional()

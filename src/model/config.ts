@@ -13,8 +13,19 @@ export interface Config {
   readonly fullEvery: number
   /** ms that a run may take; see `HostConfig`. */
   readonly runTimeout: number
+  readonly alerts: AlertsConfig
   /** In the file's order. */
   readonly hosts: readonly HostConfig[]
+}
+
+/** From when on something about backups needs a person. */
+export interface AlertsConfig {
+  /** ms since the last good backup. */
+  readonly overdueAfter: number
+  /** Pulls in a row that were not complete. */
+  readonly afterFailures: number
+  /** Part of the vault's file system that is used, from 0 to 1. */
+  readonly disk: number
 }
 
 export type EncryptionConfig = {
