@@ -2,6 +2,14 @@ import type { Fault } from '../fault.ts'
 
 export const retention: readonly Fault[] = [
   {
+    name: 'schemas-push-out',
+    what: 'snapshots of schemas alone push out full ones',
+    file: 'src/retention/judge.ts',
+    find: `const full = all.filter(({ complete }) => complete)`,
+    replace: `const full = all`,
+    tests: ['test/unit/retention/retention.test.ts'],
+  },
+  {
     name: 'newest-may-go',
     what: 'the newest complete snapshot goes when no rule keeps it',
     file: 'src/retention/judge.ts',
