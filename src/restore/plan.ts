@@ -41,6 +41,8 @@ export interface PlanInput {
   readonly host: HostConfig
   readonly snapshot: Snapshot
   readonly strategy: RestoreStrategy
+  /** The name under which the data goes beside what is live. */
+  readonly beside?: string | undefined
   readonly sources: readonly SourceToRestore[]
   readonly look: ServerLook
   readonly probe: HostProbe
@@ -116,7 +118,8 @@ export function planRestore(input: PlanInput): RestorePlan {
     own.map(({ target, exists, aside }) => ({ source: source.name, target, exists, aside })),
   )
   if (loads.length > 0 && units.length > 0 && !input.start) findings.push(noStartFinding(loads))
-  const replaces = input.strategy === 'replace'
+  if (input.beside !== undefined) findings.push(...takenFindings(input.beside, units, loads))
+  const replaces = input.strategy === 'replace' && input.beside === undefined
   const bytes = sources.reduce((sum, source) => sum + source.contents.bytes, 0)
   const safety =
     replaces &&
@@ -136,6 +139,7 @@ export function planRestore(input: PlanInput): RestorePlan {
       purpose: snapshot.manifest.purpose,
     },
     strategy: input.strategy,
+    ...(input.beside === undefined ? {} : { beside: input.beside }),
     privilege: describePrivilege(input.chosen.privilege),
     units,
     ...(loads.length === 0 ? {} : { loads }),
@@ -205,6 +209,22 @@ function noSafetyFinding({ message, details }: RelayError): Finding {
     message: `no safety snapshot can be made of what is there: ${message}`,
     next: details.next === undefined ? without : `${details.next.replace(/\.?$/, '.')} ${without}`,
   }
+}
+
+/** What goes beside what is live replaces nothing. */
+function takenFindings(
+  name: string,
+  units: readonly RestoreUnit[],
+  loads: readonly { readonly target: string; readonly exists: boolean }[],
+): Finding[] {
+  return [...units, ...loads]
+    .filter(({ exists }) => exists)
+    .map(({ target }) => ({
+      check: 'target-taken',
+      outcome: 'failed',
+      message: `there is a ${printable(target)} already, and --target ${printable(name)} replaces nothing`,
+      next: 'Choose another name, or remove what is there.',
+    }))
 }
 
 /** Files are swapped while all is stopped, and what is loaded needs its server. */

@@ -30,6 +30,11 @@ export interface Kind<C extends SourceConfig = SourceConfig, F extends Facts = F
   exclude?(config: C): readonly string[]
   /** The source that has these paths and nothing else to be said; absent where paths alone do not describe one. */
   ofPaths?(name: string, paths: readonly string[]): C
+  /**
+   * The same source with its data under another name, for a restore beside what is live; absent where that can't be. Throws
+   * UsageError for a name that its data can't have.
+   */
+  beside?(config: C, name: string): C
   /** What was captured is restored as a whole only: there is no `--path`. */
   readonly isWhole?: boolean
   /** What facts of this name (`facts.kind`) say; absent where its facts are another kind's. */

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { HostConfig, SourceConfig } from '../../src/model/config.ts'
@@ -8,7 +9,9 @@ import { Secret } from '../../src/model/secret.ts'
 import { pullHost } from '../../src/pull/pull-host.ts'
 import type { RestoreDependencies } from '../../src/restore/dependencies.ts'
 import { renderRestoreReport } from '../../src/report/restore-summary.ts'
+import type { RestoreRequest } from '../../src/restore/preflight.ts'
 import { rollbackHost } from '../../src/rollback/rollback-host.ts'
+import { restoresThatStand } from '../../src/runs/restores-that-stand.ts'
 import type { Snapshot } from '../../src/vault/contract.ts'
 import { LAB_IMAGE, startDocker } from '../lab/docker.ts'
 import { makePostgresData, PASSWORD, programs, startPostgres, type LabPostgres } from '../lab/postgres.ts'
@@ -113,7 +116,8 @@ async function pulled(host: HostConfig): Promise<Snapshot> {
   return all.find(({ id }) => id === report.snapshot)!
 }
 
-const restore = (snapshot: Snapshot, host: HostConfig) => lab.restore(snapshot, host, {}, saying(PASSWORD))
+const restore = (snapshot: Snapshot, host: HostConfig, request: Partial<RestoreRequest> = {}) =>
+  lab.restore(snapshot, host, request, saying(PASSWORD))
 
 function rollBack(host: HostConfig, rest: { discard?: boolean; restore?: string } = {}) {
   const { pull } = saying(PASSWORD)
@@ -258,6 +262,44 @@ test('what the user asks of a database is recorded in the moment of its dump, an
     `${checks[0]}: 2|3, as when it was captured`,
   )
   await rollBack(host, { discard: true, restore: report.plan.id })
+})
+
+test('a database goes beside the live one under a name of its own, and touches nothing else', async () => {
+  await postgres.sql('postgres', 'create database live')
+  await postgres.sql('postgres', 'revoke connect on database live from public')
+  await postgres.sql('live', 'create table t (n int); insert into t values (1), (2)')
+  const stopped = join(lab.lab.path, 'stopped')
+  const services = { manager: 'command', stop: `touch ${stopped}`, start: 'true' } as const
+  const host = {
+    ...(await server('beside', { databases: ['live'], checks: ['select sum(n) from t'] })),
+    services,
+  }
+  const snapshot = await pulled(host)
+  await postgres.sql('live', 'insert into t values (3)')
+  const target = 'a "copy" of it'
+  const report = await restore(snapshot, host, { target })
+  expect(report, JSON.stringify(report)).toMatchObject({
+    outcome: 'done',
+    plan: { beside: target, safety: false },
+  })
+  expect(report.safetySnapshot).toBeUndefined()
+  expect(existsSync(stopped)).toBe(false)
+  expect(await postgres.sql(target, 'select sum(n) from t')).toBe('3')
+  expect(await postgres.sql('live', 'select sum(n) from t')).toBe('6')
+  const grants = (name: string) =>
+    postgres.sql(
+      'postgres',
+      `select array(select unnest(datacl)::text order by 1) from pg_database where datname = '${name}'`,
+    )
+  expect(await grants(target)).toBe(await grants('live'))
+  expect(restoresThatStand(await lab.lab.vault.runs('beside'))).toEqual([])
+
+  await expect(restore(snapshot, host, { target })).rejects.toMatchObject({ code: 'preflight-target-taken' })
+  await rollBack(host, { restore: report.plan.id })
+  await rollBack(host, { discard: true, restore: report.plan.id })
+  expect((await databases()).filter((name) => name.startsWith('a '))).toEqual([])
+  for (const bad of ['x'.repeat(64), 'a\nb'])
+    await expect(restore(snapshot, host, { target: bad })).rejects.toThrow(/must be on one line/)
 })
 
 test('what can not be captured is told with what to do, and the dry look says so too', async () => {

@@ -136,6 +136,26 @@ test('what the user asks of a database is recorded from its copy, and undoes a r
   expect(state(database)).toBe(WHOLE)
 })
 
+test('a database goes beside the live one under a path of its own, and replaces nothing', async () => {
+  await lab.use('sqlite3')
+  const host = await lab.host('beside')
+  const database = join(host.deployment, 'prisma/dev.db')
+  await makeDatabase(database)
+  const { snapshot } = await lab.pulled(host)
+  // It is in use, and stays so.
+  await using live = await opened(database)
+  await live.write('DELETE FROM account;')
+  const report = await lab.hosts.restore(snapshot, host, { target: 'test/copy.db' })
+  expect(report).toMatchObject({ outcome: 'done', plan: { beside: 'test/copy.db' } })
+  expect(state(join(host.deployment, 'test/copy.db'))).toBe(WHOLE)
+  expect(sql(database, 'SELECT count(*) FROM account')).toBe('0')
+  for (const target of ['test/copy.db', 'prisma/dev.db'])
+    await expect(lab.hosts.restore(snapshot, host, { target })).rejects.toMatchObject({
+      code: 'preflight-target-taken',
+    })
+  await expect(lab.hosts.restore(snapshot, host, { target: '../x.db' })).rejects.toThrow(/must not contain/)
+})
+
 test('a log that was left behind is read, and stays where it is', async () => {
   await lab.use('sqlite3')
   const host = await lab.host('crashed')

@@ -12,16 +12,12 @@ import {
 import { checks, checksProblems } from '../checks.ts'
 import type { EnginePlace, KindConfig } from '../kind.ts'
 import type { PostgresSourceConfig } from './config.ts'
+import { nameProblem } from './names.ts'
 
 const PORT = 5432
 const EXAMPLES = { port: PORT, socket: '/run/postgresql' }
 
-const name = (what: string) =>
-  checked(text(what), (value) =>
-    /[\u0000-\u001f]/.test(value) || Buffer.byteLength(value) > 63
-      ? 'must be on one line, and of at most 63 bytes'
-      : undefined,
-  )
+const name = (what: string) => checked(text(what), nameProblem)
 
 const shape = {
   service: text('the service')

@@ -16,4 +16,6 @@ export interface PostgresSourceConfig extends SourceConfig {
   readonly password?: SecretReference | undefined
   /** Queries that are recorded at the capture, and compared before a restore puts the database in place. */
   readonly checks: readonly string[]
+  /** Of a restore beside what is live: what its one database is called there. */
+  readonly beside?: string | undefined
 }

@@ -27,7 +27,7 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
     const server = await findServer(context, config)
     await using session = await Session.open(server, maintenanceOf(config), context.signal)
     const look = await lookAtServer(session)
-    return await judge(session, server, look, facts)
+    return await judge(session, server, look, facts, config.beside)
   },
   targets: async (context, config, facts, { id, archives }) => {
     const server = await findServer(context, config)
@@ -35,14 +35,17 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
     const there = new Set((await lookAtServer(session)).databases.map(({ name }) => name))
     return archives
       .filter(({ file, part }) => DUMP.test(file) && facts.databases[part] !== undefined)
-      .map(({ file, part }) => ({
-        archive: file,
-        target: part,
-        staged: asideName(part, 'new', id),
-        aside: asideName(part, 'old', id),
-        failed: asideName(part, 'failed', id),
-        exists: there.has(part),
-      }))
+      .map(({ file, part }) => {
+        const target = config.beside ?? part
+        return {
+          archive: file,
+          target,
+          staged: asideName(target, 'new', id),
+          aside: asideName(target, 'old', id),
+          failed: asideName(target, 'failed', id),
+          exists: there.has(target),
+        }
+      })
   },
   loader: async (context, config) => {
     const server = await findServer(context, config)
@@ -56,12 +59,15 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
     const server = await findServer(context, config)
     await using session = await Session.open(server, maintenanceOf(config), context.signal)
     const { version, databases } = await lookAtServer(session)
-    const expected = facts.databases[target.target]
+    const [live, expected] = Object.entries(facts.databases).find(
+      ([name]) => (config.beside ?? name) === target.target,
+    ) ?? ['', undefined]
     if (expected === undefined) throw new Error(`${target.target} is not in the facts`)
-    const owner = databases.find(({ name }) => name === target.target)?.owner ?? expected.owner
+    const model = databases.find(({ name }) => name === live)
+    const owner = model?.owner ?? expected.owner
     await session.run(createDatabase(target.staged, expected, owner, majorOf(version)))
     await restoreInto(context, server, target.staged, dump)
-    if (target.exists) await copySettings(session, target.target, target.staged)
+    if (model !== undefined) await copySettings(session, live, target.staged)
     await using inside = await Session.open(server, target.staged, context.signal)
     // Without statistics its first hours would be slow.
     await inside.run('analyze;')
@@ -87,7 +93,8 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
     const { version, databases } = await lookAtServer(session)
     const sameMajor = majorOf(version) === majorOf(facts.version)
     const findings: Finding[] = []
-    for (const [name, expected] of Object.entries(facts.databases)) {
+    for (const [live, expected] of Object.entries(facts.databases)) {
+      const name = config.beside ?? live
       if (!databases.some((each) => each.name === name)) {
         findings.push(different(config, name, 'it is not there'))
         continue
@@ -167,6 +174,7 @@ async function judge(
   { title }: Server,
   look: ServerLook,
   facts: PostgresFacts,
+  beside: string | undefined,
 ): Promise<RestorePreflight> {
   const findings: Finding[] = []
   const fail = (check: string, message: string, next: string): void => {
@@ -212,7 +220,7 @@ async function judge(
   const there = new Map(look.databases.map((database) => [database.name, database]))
   for (const [name, { owner }] of Object.entries(facts.databases)) {
     const old = there.get(name)
-    if (old?.ours === false) {
+    if (old?.ours === false && beside === undefined) {
       fail(
         'postgres-privilege',
         `${printable(name)} of ${title} is ${printable(old.owner)}'s, and only its owner may rename it`,
@@ -227,10 +235,20 @@ async function judge(
       )
     }
   }
-  const notes = Object.keys(facts.databases).map((name) =>
-    there.has(name)
-      ? `${printable(name)} is loaded beside the one that is there and then switched with it by its name; who is connected is parted from it`
-      : `${printable(name)} is made new; what was set or granted for it as a whole (alter database, grant … on database) is in its dump, and is not applied`,
+  const names = Object.keys(facts.databases)
+  if (beside !== undefined && names.length > 1) {
+    fail(
+      'target-single',
+      `the source has ${formatCount(names.length, 'database')}, and only one can be ${printable(beside)}`,
+      'Pull it as a source of its own: databases: [NAME].',
+    )
+  }
+  const notes = names.map((name) =>
+    beside !== undefined
+      ? `${printable(name)} is loaded as ${printable(beside)}; the one that is live stays as it is`
+      : there.has(name)
+        ? `${printable(name)} is loaded beside the one that is there and then switched with it by its name; who is connected is parted from it`
+        : `${printable(name)} is made new; what was set or granted for it as a whole (alter database, grant … on database) is in its dump, and is not applied`,
   )
   return {
     findings,

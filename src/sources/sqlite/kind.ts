@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { normaliseRemotePath, remotePath, type Fields } from '../../config/contract.ts'
+import { normaliseRemotePath, remotePath, sourcePathProblem, type Fields } from '../../config/contract.ts'
+import { UsageError } from '../../errors.ts'
 import type { Kind, KindConfig } from '../kind.ts'
 import type { SqliteSourceConfig } from './config.ts'
 import { sqliteDiscovery } from './propose.ts'
@@ -17,6 +18,11 @@ export const sqliteKind: Kind<SqliteSourceConfig, SqliteFacts> = {
   movedTo: (source, paths) => ({ ...source, paths, patterns: [] }),
   describe: ({ paths, patterns }) => `SQLite ${[...paths, ...patterns].join(' ')}`,
   ofPaths: (name, paths) => ({ kind: 'sqlite', name, paths, patterns: [], checks: [] }),
+  beside: (config, path) => {
+    const problem = sourcePathProblem(path)
+    if (problem === undefined) return { ...config, paths: [normaliseRemotePath(path)], patterns: [] }
+    throw new UsageError(`--target: the path of a database ${problem}`)
+  },
   isWhole: true,
   besides: ['-wal', '-shm', '-journal'],
   facts: sqliteFacts,

@@ -55,8 +55,8 @@ export const postgres: readonly Fault[] = [
     name: 'postgres-settings',
     what: 'settings and grants of a database are lost by a restore',
     file: 'src/sources/postgres/restore.ts',
-    find: `if (target.exists) await copySettings`,
-    replace: `if (!target.exists) await copySettings`,
+    find: `if (model !== undefined) await copySettings`,
+    replace: `if (model === undefined) await copySettings`,
     tests: TESTS,
   },
   {
