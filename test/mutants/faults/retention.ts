@@ -21,9 +21,11 @@ export const retention: readonly Fault[] = [
     name: 'partial-counts',
     what: 'a snapshot that is not complete uses up a place',
     file: 'src/retention/judge.ts',
-    find: `        one.complete &&
-`,
-    replace: ``,
+    find: `const full = all.filter(({ complete }) => complete)`,
+    replace: `const full = counted(
+    snapshots.map((one) => ({ ...one, complete: true })),
+    now,
+  )`,
     tests: ['test/unit/retention/retention.test.ts'],
   },
   {
@@ -31,8 +33,8 @@ export const retention: readonly Fault[] = [
     what: 'safety and cutover snapshots use up places',
     file: 'src/retention/judge.ts',
     find: `one.purpose === 'pull' &&
-        one.complete`,
-    replace: `one.complete`,
+        (one.complete`,
+    replace: `(one.complete`,
     tests: ['test/unit/retention/retention.test.ts'],
   },
   {
