@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
+import type { CaptureType } from '../model/config.ts'
 import type { HostPullReport } from '../model/pull-report.ts'
 import { parseDuration, parseSize } from '../model/units.ts'
 import { planPulls } from '../pull/plan.ts'
@@ -27,6 +28,7 @@ export interface PullFlags {
   readonly all?: boolean
   readonly tag?: string
   readonly source?: readonly string[]
+  readonly type?: CaptureType
   readonly full?: boolean
   readonly ifOlderThan?: string
   readonly jobs?: string
@@ -54,7 +56,7 @@ export async function pull(
     const { findings } = await wireEncryptor(context, config)
     const plans = await planPulls(
       hosts,
-      { sources: flags.source, ifOlderThan },
+      { sources: flags.source, type: flags.type, ifOlderThan },
       wirePlanning(context, vault),
       context.signal,
     )
@@ -68,7 +70,8 @@ export async function pull(
   const watched = { config, hosts: hosts.map(({ name }) => name), good: completeHosts }
   return await withAlerts(context, watched, async () => {
     await using wired = await wirePull(context, config, { bandwidth })
-    const options = { sources: flags.source, full: flags.full, ifOlderThan, rotate: flags.rotate, jobs }
+    const { source: sources, type } = flags
+    const options = { sources, type, full: flags.full, ifOlderThan, rotate: flags.rotate, jobs }
     const report = await pullHosts(hosts, options, wired.dependencies, context.signal)
     return {
       exitCode: pullExitCode(report.hosts),

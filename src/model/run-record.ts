@@ -57,6 +57,8 @@ export interface RunEnd {
   readonly error?: { readonly code: string; readonly message: string } | undefined
   /** Of a rollback: the id of the restore or migration that it undid. */
   readonly undoes?: string | undefined
+  /** Of a restore: it went beside what is live, and replaced nothing. */
+  readonly beside?: boolean | undefined
 }
 
 /** What a run found that a person should know of; the message is without names of files. */

@@ -3,6 +3,7 @@ import type { StreamObject } from '../../archive/contract.ts'
 import { SourceError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
 import type { SnapshotWarning } from '../../model/snapshot.ts'
+import { recordChecks } from '../checks.ts'
 import { chooseCompression, compressorArgs } from '../compression-choice.ts'
 import { watchExit } from '../cut-exit.ts'
 import { parseStreamStatus, streamNonce } from '../stream-status.ts'
@@ -11,7 +12,7 @@ import type { PostgresSourceConfig } from './config.ts'
 import type { DatabaseFacts, PostgresFacts } from './facts.ts'
 import { databaseNamed, failure, findServer, type Server } from './server.ts'
 import { isAside } from './names.ts'
-import { maintenanceOf, OWN_DATABASE, Session } from './session.ts'
+import { askQuery, maintenanceOf, OWN_DATABASE, Session } from './session.ts'
 
 /** What is captured, and of what server. */
 interface Prepared {
@@ -39,8 +40,12 @@ export const postgresSource: CapturableSource<PostgresSourceConfig> = {
           context.step(`dumping ${printable(database.name)}`)
           const session = await openLocked(prepared.server, database.name, context.signal)
           open.add(session)
-          yield await dumpDatabase(context, prepared, database, session, (counted) => {
-            facts[database.name] = counted
+          yield await dumpDatabase(context, prepared, database, session, {
+            config,
+            onCounted: (counted, warned) => {
+              facts[database.name] = counted
+              warnings.push(...warned)
+            },
           })
           open.delete(session)
           await session[Symbol.asyncDispose]()
@@ -133,15 +138,30 @@ async function openLocked(server: Server, database: string, signal: AbortSignal)
   }
 }
 
+const ONLY = {
+  full: ['--create'],
+  schema: ['--create', '--schema-only'],
+  data: ['--data-only'],
+} as const
+
 async function dumpDatabase(
   context: CaptureContext,
   { server }: Prepared,
   { name, owner, locale, bytes }: Database,
   session: Session,
-  onCounted: (facts: DatabaseFacts) => void,
+  {
+    config: { capture, checks },
+    onCounted,
+  }: {
+    readonly config: PostgresSourceConfig
+    readonly onCounted: (facts: DatabaseFacts, warned: readonly SnapshotWarning[]) => void
+  },
 ): Promise<CaptureArchive> {
   const [exported] = await session.rows<{ id: string }>('select pg_export_snapshot() as id')
-  const program = ['pg_dump', '-w', '-Fc', '-Z0', '--create', `--snapshot=${exported?.id ?? ''}`]
+  const snapshot = exported?.id ?? ''
+  const program = ['pg_dump', '-w', '-Fc', '-Z0', ...ONLY[capture], `--snapshot=${snapshot}`]
+  // Rows that are not there are not asked for.
+  const queries = capture === 'schema' ? [] : checks
   let objects: readonly StreamObject[] = []
   const archive = await dump(context, server, [...program, '-d', databaseNamed(name)], {
     what: `dump ${printable(name)}`,
@@ -152,14 +172,19 @@ async function dumpDatabase(
     ...archive,
     part: name,
     extension: 'dump',
+    content: capture === 'full' ? 'all' : capture,
     objects: () => objects,
-    ...(bytes === null ? {} : { expectedPlainBytes: bytes }),
+    ...(bytes === null || capture === 'schema' ? {} : { expectedPlainBytes: bytes }),
     finish: async () => {
       await archive.finish()
       context.step(`counting ${printable(name)}`)
-      const looked = await lookAtDatabase(session)
+      const looked = await lookAtDatabase(session, { rows: capture !== 'schema' })
       objects = looked.objects
-      onCounted({ ...looked.facts, owner, locale })
+      const checked = await recordChecks(context, queries, (query) =>
+        askQuery(server, name, query, context.signal, snapshot),
+      )
+      const said = queries.length === 0 ? {} : { checks: checked.facts }
+      onCounted({ ...looked.facts, owner, locale, ...said }, checked.warnings)
     },
   }
 }
