@@ -3,7 +3,7 @@ import stringWidth from 'fast-string-width'
 
 /** Programs that messages tell people to type, with the blank behind their name. */
 const PROGRAMS =
-  'relay-backup|docker(?:-compose)?|ssh|ssh-keygen|ssh-add|gpg|redis-cli|systemctl|chown|chmod|sudo|apt-get|apk|npm|npx'
+  'relay-backup|docker(?:-compose)?|ssh|ssh-keygen|ssh-add|gpg|[a-z]+-cli|systemctl|chown|chmod|sudo|apt-get|apk|npm|npx'
 /** Words with which a sentence goes on behind a command. */
 const GOES_ON = 'and|or|then|to|is|says|tells|when|if|with|which|again|once'
 /**
