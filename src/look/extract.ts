@@ -9,7 +9,8 @@ import { dumpName, type LookDependencies, type LookedAt } from './dependencies.t
 import { asDestinationError, Destination, isEmptyDirectory, type StagedFile } from './destination.ts'
 import { LocalNames } from './local-names.ts'
 import { planExtract, type ExtractPlan, type LeftOut } from './plan-extract.ts'
-import { differs, readDump, readFiles } from './read-files.ts'
+import { differs, readDump } from './read-dump.ts'
+import { readFiles } from '../restore/read-files.ts'
 import { resolvePath, shownAddress, type FoundPath } from './resolve-path.ts'
 import { formatNumber } from '../model/units.ts'
 

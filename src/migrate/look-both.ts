@@ -13,6 +13,8 @@ import type { MissingVolume, MovedSource } from './plan.ts'
 import { volumesToMake, type VolumesToMake } from './volumes.ts'
 import { lookAtEngines, type EngineVersions } from './engine-versions.ts'
 import { kindOf } from '../sources/registry.ts'
+import { changedServices } from '../restore/compose-check.ts'
+import { hashedServices } from '../services/container-services.ts'
 import { lookAtMakes } from '../services/container-make.ts'
 import { findSourceServices, findTargetServices } from '../services/deployment-services.ts'
 import { findImages } from '../services/versions.ts'
@@ -27,6 +29,8 @@ export interface BothLooks {
   readonly images: ReadonlyMap<string, string | undefined>
   readonly engines: readonly EngineVersions[]
   readonly needs: Needs | undefined
+  /** FROM's services that Compose there would not make as they run. */
+  readonly changed: readonly string[]
   /** Volumes that TO lacks, each with the error that says so. */
   readonly missingVolumes: readonly MissingVolume[]
   /** The files that Compose on TO makes them from; undefined where there are none, or where Compose can't. */
@@ -106,6 +110,7 @@ export async function lookAtBoth(
     volumesToMake: toMake(missingVolumes, moved, toContainers, needs),
     needs,
     makes,
+    changed: await changedOnSource(fromSide, fromContainers),
     looks: {
       from: { ...fromLook, containers: fromContainers },
       to: { ...toLook, containers: toContainers },
@@ -156,6 +161,16 @@ async function placeSide(
   const replacement = { services: place.host.services, ...replaced(paths.flat()) }
   const chosen = await privilegeToReplace(place, pull, replacement)
   return { side: { ...place, privilege: chosen.privilege, chosen }, paths }
+}
+
+async function changedOnSource(
+  { host, remote, signal }: Side,
+  containers: DeploymentServices | undefined,
+): Promise<readonly string[]> {
+  if (containers?.project === undefined || containers.services.manager !== 'compose') return []
+  const { services, project } = containers
+  const made = { services: hashedServices(project, [...services.data, ...services.rest]), unseen: [] }
+  return await changedServices(remote, services, made, { privilege: configuredPrivilege(host), signal })
 }
 
 type ContainerConfig = Extract<HostConfig['services'], { readonly manager: 'docker' | 'compose' }>

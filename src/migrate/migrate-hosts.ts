@@ -112,6 +112,7 @@ async function migrateInRuns(
     engines,
     sources,
     needs,
+    changed,
     makes,
     ...volumes
   } = await lookAtBoth(fromVisit, to, dependencies, step(to.name))
@@ -129,6 +130,7 @@ async function migrateInRuns(
     images,
     engines,
     needs,
+    changed,
     missingVolumes: volumes.missingVolumes,
     volumesMade: volumes.volumesToMake !== undefined,
     acceptMissing: request.acceptMissing,

@@ -87,6 +87,7 @@ function requestOf({ plan, to, services }: MigrationRun, snapshot: Snapshot): La
     dryRun: false,
     start: true,
     safety: true,
+    // The plan has judged how FROM's services were made. What runs on TO is replaced by them.
     acceptChanges: true,
     launch: {
       id: plan.id,

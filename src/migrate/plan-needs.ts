@@ -55,6 +55,32 @@ export function needFindings(input: MigrationInput): Finding[] {
   return findings
 }
 
+/**
+ * Services that nothing on FROM says the make of: what its files become on TO is another app, also where its ports,
+ * mounts and names of variables are the same. That stops a cutover, unless it is accepted.
+ */
+export function changeFindings({
+  from,
+  to,
+  changed,
+  cutover,
+  acceptMissing,
+}: Pick<MigrationInput, 'changed' | 'cutover' | 'acceptMissing'> & {
+  readonly from: { readonly host: { readonly name: string } }
+  readonly to: { readonly host: { readonly name: string } }
+}): Finding[] {
+  if (changed.length === 0) return []
+  const refused = cutover && !acceptMissing
+  return [
+    {
+      check: 'compose-changes',
+      outcome: refused ? 'failed' : 'warning',
+      message: `${changed.map(printable).join(', ')} does not run on ${from.host.name} as Compose there would make it: its files do not say how it was made, so a variable of the shell that started it does, or an image or a file that has changed since, and ${to.host.name} would make it otherwise`,
+      next: `Write such variables into the .env on ${from.host.name} and run docker compose up -d there (or docker-compose up -d)${refused ? '; or move what the files say: --accept-missing' : ''}.`,
+    },
+  ]
+}
+
 /** The Compose files that TO will not have: what is accepted as missing, Compose there must not be told to read. */
 export function missingFiles(input: Pick<MigrationInput, 'from' | 'needs'>): readonly string[] {
   return leftBehind(input).flatMap((need) => (isMissing(need) ? [need.target] : []))

@@ -6,7 +6,7 @@ import { describePrivilege } from '../pull/privilege.ts'
 import type { Starts } from '../restore/launch.ts'
 import type { SideLook } from './look.ts'
 import type { Needs } from './needs.ts'
-import { needFindings } from './plan-needs.ts'
+import { changeFindings, needFindings } from './plan-needs.ts'
 import { kindOf } from '../sources/registry.ts'
 import { engineFindings, type EngineVersions } from './engine-versions.ts'
 import { containerFindings } from './plan-containers.ts'
@@ -43,6 +43,8 @@ export interface MigrationInput {
   readonly engines: readonly EngineVersions[]
   /** Undefined where no containers run the services. */
   readonly needs: Needs | undefined
+  /** FROM's services that Compose there would not make as they run. */
+  readonly changed: readonly string[]
   readonly missingVolumes: readonly MissingVolume[]
   /** Compose on TO makes those. */
   readonly volumesMade: boolean
@@ -78,6 +80,7 @@ export function planMigration(input: MigrationInput): MigrationPlan {
       ...engineFindings(input.engines, { from: from.host.name, to: to.host.name }),
       ...containerFindings(input),
       ...needFindings(input),
+      ...changeFindings(input),
       ...volumeFindings(input),
     ],
   }

@@ -40,15 +40,31 @@ interface CheckOptions {
 
 /**
  * Has the target's Compose read a project's files as they will be, while they are still staged. Does nothing where
- * none is started anew. Throws RelayError `compose-refused` when it can't read them: its services would not start; and
- * `compose-changes` when it would make services otherwise than they run, and neither what is on the server nor what
- * is restored says so: a variable of the shell that started them does. Resolves with what was accepted of that.
+ * none is started anew. Throws what {@link judgeCompose} finds against that. Resolves with what was accepted of it.
  */
 export async function checkCompose(
   remote: RemoteHost,
   services: ServerServices,
   units: readonly StagedUnit[],
   options: CheckOptions,
+): Promise<readonly Finding[]> {
+  const findings = await judgeCompose(remote, services, units, options)
+  for (const { check, outcome, message, next } of findings)
+    if (outcome === 'failed') throw new RelayError(check, message, { host: remote.name, next })
+  return findings
+}
+
+/**
+ * What the target's Compose says of a project's files as they will be. A failed finding is `compose-refused` when it
+ * can't read them: its services would not start; and `compose-changes` when it would make services otherwise than they
+ * run, and neither what is on the server nor what is restored says so: a variable of the shell that started them does.
+ * Changes nothing. Throws RemoteError.
+ */
+export async function judgeCompose(
+  remote: RemoteHost,
+  services: ServerServices,
+  units: readonly StagedUnit[],
+  options: CheckOptions & { readonly sent?: readonly Uint8Array[] },
 ): Promise<readonly Finding[]> {
   if (services.manager !== 'compose') return []
   const staged = stagedArguments(services, units)
@@ -63,17 +79,21 @@ export async function checkCompose(
     const text = staged.replaced.reduce((all, { from, to }) => all.replaceAll(from, to), reading.said).trim()
     // Files that these name may be restored with them. Compose sees those only when they are in place.
     if (!/not found|couldn't find|no such file/i.test(text))
-      throw refused(remote, reading.tool, staged, text, recorded)
+      return [refused(remote, reading.tool, staged, text, recorded)]
   }
   // The services may have been made from what is put in place.
   const unexplained = reading.other ? [] : compared.filter((one) => !isMadeSo(one, reading.hashes))
   if (unexplained.length === 0) return []
   const message = `${describeServices(unexplained)} would not be made as it runs on ${remote.name}: neither the files there nor those of the snapshot say how it was made, so a variable of the shell that started it does, or an image that has changed since`
   if (options.acceptChanges) return [{ check: 'compose-changes', outcome: 'warning', message }]
-  throw new RelayError('compose-changes', message, {
-    host: remote.name,
-    next: 'Nothing was stopped. Write such variables into the .env there and run docker compose up -d (or docker-compose up -d), or add --accept-changes.',
-  })
+  return [
+    {
+      check: 'compose-changes',
+      outcome: 'failed',
+      message,
+      next: 'Nothing was stopped. Write such variables into the .env there and run docker compose up -d (or docker-compose up -d), or add --accept-changes.',
+    },
+  ]
 }
 
 /**
@@ -112,14 +132,26 @@ async function readCompose(
     readonly names: readonly string[]
     readonly unseen: readonly StagedUnit[]
   },
-  { privilege, signal }: Pick<CheckOptions, 'privilege' | 'signal'>,
+  {
+    privilege,
+    signal,
+    sent = [],
+  }: Pick<CheckOptions, 'privilege' | 'signal'> & { readonly sent?: readonly Uint8Array[] },
 ): Promise<Reading> {
   const title = 'having Compose read its files'
   const pairs = asked.unseen.flatMap(({ target, staged }) => [String(target), String(staged)])
-  const args = [asked.project, asked.names.join(','), String(pairs.length / 2), ...pairs, ...asked.args]
+  const sizes = sent.map(({ length }) => length).join(',')
+  const args = [
+    asked.project,
+    asked.names.join(','),
+    sizes,
+    String(pairs.length / 2),
+    ...pairs,
+    ...asked.args,
+  ]
   const result = await remote.run(
     { script: 'restore/compose-check', patience: 'work', args, privilege, title },
-    { signal },
+    { stdin: Buffer.concat(sent), signal },
   )
   const records = fieldLines(result.stdout)
   const valueOf = (word: string) => records.find(([verb]) => verb === word)?.[1]
@@ -150,16 +182,14 @@ function refused(
   staged: NonNullable<ReturnType<typeof stagedArguments>>,
   text: string,
   recorded: string | undefined,
-): RelayError {
+): Finding {
   const had = recorded === undefined ? '' : ` (the snapshot's server had ${printable(recorded)})`
-  return new RelayError(
-    'compose-refused',
-    `${tool} on ${remote.name} can't read the restored ${staged.replaced.map(({ to }) => printable(to)).join(', ')}: ${printable(text.slice(0, LONGEST))}`,
-    {
-      host: remote.name,
-      next: `Nothing was replaced. Install a Compose there that can${had}, or restore without these files: name the others with --source.`,
-    },
-  )
+  return {
+    check: 'compose-refused',
+    outcome: 'failed',
+    message: `${tool} on ${remote.name} can't read the restored ${staged.replaced.map(({ to }) => printable(to)).join(', ')}: ${printable(text.slice(0, LONGEST))}`,
+    next: `Nothing was replaced. Install a Compose there that can${had}, or restore without these files: name the others with --source.`,
+  }
 }
 
 /** Whether one of these paths is, or holds, what a project's services are made from. */

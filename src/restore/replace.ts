@@ -102,7 +102,7 @@ export async function stageGroups(
   return restored
 }
 
-/** Has the target's Compose read what was staged, and returns what was accepted; see {@link checkCompose}. */
+/** Has the target's Compose read what was staged, and returns what was accepted beside the plan; see {@link checkCompose}. */
 export async function checkStaged({
   request,
   plan,
@@ -111,14 +111,20 @@ export async function checkStaged({
   found,
   changed,
 }: RestoreRun): Promise<readonly Finding[]> {
-  return await checkCompose(place.remote, found.services, placedUnits(plan, groupUnits(plan, sources)), {
-    made: found.made,
-    changed,
-    acceptChanges: request.acceptChanges,
-    recorded: recordedCompose(request.snapshot.manifest.server),
-    privilege: place.privilege,
-    signal: place.signal,
-  })
+  const accepted = await checkCompose(
+    place.remote,
+    found.services,
+    placedUnits(plan, groupUnits(plan, sources)),
+    {
+      made: found.made,
+      changed,
+      acceptChanges: request.acceptChanges,
+      recorded: recordedCompose(request.snapshot.manifest.server),
+      privilege: place.privilege,
+      signal: place.signal,
+    },
+  )
+  return accepted.filter(({ message }) => !plan.findings.some((known) => known.message === message))
 }
 
 /** What is to be put in place. */

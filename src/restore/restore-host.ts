@@ -4,7 +4,9 @@ import { outcomeOf, withRun, type Ended, type Run } from '../runs/run.ts'
 import { tellHosts, type HostEnd } from '../runs/tell-hosts.ts'
 import { visit } from '../runs/visit.ts'
 import { openLog, type RestoreResult } from './restore-run.ts'
+import { judgeAhead } from './compose-ahead.ts'
 import type { RestoreDependencies } from './dependencies.ts'
+import { renewsServices } from './compose-check.ts'
 import { mergeIn } from './merge.ts'
 import {
   archiveFiles,
@@ -54,7 +56,8 @@ export async function restoreInRun(
   const log = openLog(request, dependencies)
   await using visited = await visit(host, { shellFor: 'restore', step: log.step }, pull, signal)
   const looked = await preflight(request, visited, dependencies, log.step)
-  const { plan, sources, place } = looked
+  const { sources, place } = looked
+  let { plan } = looked
   const report = (rest: RestoreResult): RestoreReport => ({
     plan,
     steps: log.steps,
@@ -65,21 +68,30 @@ export async function restoreInRun(
     log.step('checking the archives')
     await checkArchives(sources, { pull, hashes: true, signal })
   }
+  const judge = async (): Promise<void> => {
+    log.step('having Compose read the files of the snapshot')
+    plan = { ...plan, findings: await judgeAhead(looked, request, dependencies) }
+  }
   if (request.dryRun) {
-    const error = refusalOf(plan)
     // A migration has just looked at its server.
-    if (error === undefined && request.launch === undefined) await checkHashes()
-    return report({ outcome: 'planned', restored: [], findings: plan.findings, error })
+    if (refusalOf(plan) === undefined && request.launch === undefined) {
+      await checkHashes()
+      if (renewsServices(looked.found.services, targetsOf(plan))) await judge()
+    }
+    return report({ outcome: 'planned', restored: [], findings: plan.findings, error: refusalOf(plan) })
   }
   refuseFailed(plan)
   await checkHashes()
+  // Where all runs as its files say, what is staged is judged once, behind the safety snapshot.
+  if (looked.changed.length > 0) await judge()
+  refuseFailed(plan)
   if (!(await dependencies.confirm(plan)))
     throw new InterruptedError('Not confirmed; nothing was changed', { host: host.name })
 
   const apply = request.strategy === 'merge' ? mergeIn : replace
   await sweepUnpacked(place, plan)
   try {
-    return report(await apply({ request, ...looked, lock, log }, dependencies))
+    return report(await apply({ request, ...looked, plan, lock, log }, dependencies))
   } catch (error) {
     // A second look finds files that were damaged since they were checked.
     const told = await rememberDamage(archiveFiles(sources), error, pull, signal)
@@ -87,6 +99,10 @@ export async function restoreInRun(
     await sweepUnpacked({ ...place, signal: new AbortController().signal }, plan).catch(() => undefined)
     throw told
   }
+}
+
+function targetsOf({ units }: RestoreReport['plan']): readonly string[] {
+  return units.map(({ target }) => target)
 }
 
 /** As the history has it: a restore that was undone did nothing that was asked for. */

@@ -107,20 +107,30 @@ export async function findPlacedServices(
 
 const NOTHING: MadeServices = { services: [], unseen: [] }
 
-/** Only services that run count. A container that Compose has labelled with no hash can't be compared. */
 function whatIsMade(
   look: DockerLook,
   project: ComposeProject,
   names: readonly string[],
   paths: readonly string[],
 ): MadeServices {
-  const services = names.flatMap((name) => {
-    const running = project.containers.filter((one) => isUp(one) && one.compose?.service === name)
+  const services = hashedServices(project, names)
+  return { services, unseen: paths.filter((path) => !isRead(project, path) && !isSeen(look, project, path)) }
+}
+
+/**
+ * What Compose has made the containers of these services from. Only services that run count. A container that Compose
+ * has labelled with no hash can't be compared.
+ */
+export function hashedServices(
+  { containers }: Pick<ComposeProject, 'containers'>,
+  names: readonly string[],
+): MadeServices['services'] {
+  return names.flatMap((name) => {
+    const running = containers.filter((one) => isUp(one) && one.compose?.service === name)
     const hashes = running.flatMap(({ compose }) => compose?.configHash ?? [])
     const [first] = running
     return first === undefined || hashes.length === 0 ? [] : [{ name, hashes, image: first.image }]
   })
-  return { services, unseen: paths.filter((path) => !isRead(project, path) && !isSeen(look, project, path)) }
 }
 
 function isRead({ reads }: ComposeProject, path: string): boolean {

@@ -44,7 +44,8 @@ beforeAll(async () => {
   engines = { old: old.engine, new: fresh.engine }
   hosts = { old: old.config, new: fresh.config }
   await writeDeployment(old.config.deployment)
-  await old.engine.compose(old.config.deployment, 'up', '-d')
+  process.env['GREETING'] = 'of a shell'
+  await old.engine.compose(old.config.deployment, 'up', '-d').finally(() => delete process.env['GREETING'])
   encryption = { recipients: [gpg.publicKey], identity: gpg.privateKey }
   await writeConfig()
 }, 300_000)
@@ -62,6 +63,7 @@ services:
     image: ${LAB_IMAGE}
     command: httpd -f -p 3000 -h /app/data
     stop_grace_period: 1s
+    environment: { GREETING: "\${GREETING:-none}" }
     volumes: ["./data:/app/data"]
 `,
     'docker-compose.override.yml': `version: "3.8"
@@ -93,6 +95,8 @@ test('an override file, its env file and a read-only mount were left behind, and
   expect(refused.code, refused.stdout).toBe(1)
   for (const name of ['docker-compose.override.yml', 'app.env', 'site.conf', '--accept-missing'])
     expect(refused.stderr).toContain(name)
+  // The ports, mounts and names of variables would be the same.
+  expect(refused.stderr).toContain('app does not run on old as Compose there would make it')
   expect(refused.stderr).not.toContain('secret')
   expect(await up(engines.old)).not.toBe('')
 
@@ -107,6 +111,7 @@ test('an override file, its env file and a read-only mount were left behind, and
 test('an app that came up otherwise than it ran was taken for moved: without its port, with no health URL', async () => {
   const all = ['docker-compose.yml', 'docker-compose.override.yml', 'app.env', 'conf']
   for (const host of Object.values(hosts)) host.sources['config'] = { kind: 'files', paths: all }
+  await engines.old.compose(hosts['old']!.deployment, 'up', '-d')
   hosts['new']!.services = { manager: 'compose', file: 'docker-compose.yml' }
   await writeConfig()
   const undone = await cli('migrate', 'old', 'new', '--cutover', '--replace', '--yes')

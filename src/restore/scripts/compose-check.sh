@@ -1,7 +1,9 @@
 # Whether Compose here can read a project's files, as they are or before they are put in place, and what it would make
 # of them. Changes nothing.
-# Arguments: PROJECT NAMES PAIRS [TARGET STAGED]... ARGUMENT...
+# Arguments: PROJECT NAMES SENT PAIRS [TARGET STAGED]... ARGUMENT...
 #   NAMES     services, parted by commas; empty: none
+#   SENT      sizes in bytes, parted by commas, of files that come on stdin one behind the other; empty: none. They lie in a
+#             private directory until this ends. `sent:/0` stands for the first of them, in all that follows.
 #   PAIRS     how many pairs of paths follow that may be read by Compose unseen, such as an env_file: those count that
 #             one of its files mentions by name
 #   ARGUMENT  of Compose itself, that leads to the files, where they are staged
@@ -13,8 +15,25 @@
 # include services/lib/manager.sh
 
 manager=compose manager_1=$1
-check_names=$2 check_pairs=$3
-shift 3
+check_names=$2 check_sent=$3 check_pairs=$4
+shift 4
+check_place=
+if [ -n "$check_sent" ]; then
+  trap 'exit 1' HUP INT TERM PIPE
+  trap '[ -z "$check_place" ] || rm -rf -- "$check_place"' EXIT
+  check_place=$(mktemp -d) && cat >"$check_place/all" || exit 1
+  check_at=1 check_number=0
+  for check_size in $(printf '%s' "$check_sent" | tr , ' '); do
+    tail -c "+$check_at" -- "$check_place/all" | head -c "$check_size" >"$check_place/$check_number" || exit 1
+    check_at=$((check_at + check_size)) check_number=$((check_number + 1))
+  done
+  [ "$(wc -c <"$check_place/all")" -eq $((check_at - 1)) ] || exit 1
+  for check_one; do
+    shift
+    case $check_one in sent:/*) check_one=$check_place/${check_one#sent:/} ;; esac
+    set -- "$@" "$check_one"
+  done
+fi
 svc_prepare
 compose_tool || exit 4
 say tool "$compose_tool"
@@ -53,6 +72,7 @@ check_asked=$check_names
 [ -z "$check_asked" ] || ! check_hash "$@" || exit 0
 # shellcheck disable=SC2086
 check_said=$( (svc_job 60 sh -c "$as_login" relay-backup sh -c "$compose_there" "$compose_stand" $compose_tool "$@" config --quiet) 2>&1) || {
+  [ -z "$check_place" ] || check_said=$(printf '%s\n' "$check_said" | sed "s|$check_place|sent:|g")
   tell said "$check_said"
   exit 3
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { differences } from '../../../src/migrate/compare-makes.ts'
 import type { Need } from '../../../src/migrate/needs.ts'
-import { needFindings } from '../../../src/migrate/plan-needs.ts'
+import { changeFindings, needFindings } from '../../../src/migrate/plan-needs.ts'
 import type { MigrationInput } from '../../../src/migrate/plan.ts'
 import type { ContainerMake } from '../../../src/services/contract.ts'
 
@@ -38,6 +38,22 @@ function findings(
   } as unknown as MigrationInput
   return needFindings(input)
 }
+
+describe('services that Compose on FROM would not make as they run', () => {
+  const sides = { from: { host: { name: 'old' } }, to: { host: { name: 'new' } } }
+
+  it.each([
+    { cutover: true, acceptMissing: false, outcome: 'failed' },
+    { cutover: true, acceptMissing: true, outcome: 'warning' },
+    { cutover: false, acceptMissing: false, outcome: 'warning' },
+  ])('are another app on TO: $outcome', ({ outcome, ...how }) => {
+    const [found] = changeFindings({ ...sides, ...how, changed: ['app'] })
+    expect(found).toMatchObject({ check: 'compose-changes', outcome })
+    expect(found?.message).toMatch(/^app does not run on old .* new would make it otherwise$/)
+    expect(found?.next?.includes('--accept-missing')).toBe(outcome === 'failed')
+    expect(changeFindings({ ...sides, ...how, changed: [] })).toEqual([])
+  })
+})
 
 describe('what containers were made from and no source holds', () => {
   it('refuses the cutover, and names the source to add', () => {

@@ -75,6 +75,7 @@ function input(more: Partial<MigrationInput> = {}): MigrationInput {
     images: new Map(),
     engines: [],
     needs: undefined,
+    changed: [],
     missingVolumes: [],
     volumesMade: false,
     acceptMissing: false,

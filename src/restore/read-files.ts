@@ -3,17 +3,24 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { assembleTree } from '../archive/assemble-tree.ts'
-import type { TarEntry } from '../archive/contract.ts'
+import type { OpenArchive, TarEntry } from '../archive/contract.ts'
 import { walkTar } from '../archive/walk-tar.ts'
+import type { Decryptor } from '../crypto/contract.ts'
 import { DamageError } from '../errors.ts'
 import { Disposables } from '../model/disposables.ts'
 import { pathFromJson } from '../model/path-bytes.ts'
-import type { ManifestArchive } from '../model/snapshot.ts'
-import { locateArchives, type NeededArchive } from '../restore/archives.ts'
-import { sourceIndex } from '../restore/contents.ts'
-import { rememberDamage } from '../restore/remember-damage.ts'
-import { dumpName, indexParts, type LookDependencies, type LookedAt } from './dependencies.ts'
-import { shownAddress } from './resolve-path.ts'
+import type { ManifestSource } from '../model/snapshot.ts'
+import type { Snapshot, Vault } from '../vault/contract.ts'
+import { locateArchives, type NeededArchive } from './archives.ts'
+import { sourceIndex } from './contents.ts'
+import { rememberDamage } from './remember-damage.ts'
+
+/** What it takes to read the content of files. */
+export interface ReadParts {
+  readonly vault: Vault
+  readonly decryptor: Decryptor
+  readonly openArchive: OpenArchive
+}
 
 /** A piece of a file's content, in order: its beginning, its bytes, its end. */
 export type FilePiece =
@@ -30,19 +37,20 @@ export type FilePiece =
  * is taken out of it, so what is left after an error did not come.
  */
 export async function* readFiles(
-  { snapshot, source }: LookedAt,
+  { snapshot, source }: { readonly snapshot: Snapshot; readonly source: ManifestSource },
   wanted: Set<string>,
-  dependencies: LookDependencies,
+  dependencies: ReadParts,
   signal: AbortSignal,
 ): AsyncGenerator<FilePiece> {
   if (wanted.size === 0) return
+  const filePath = dependencies.vault.filePath.bind(dependencies.vault)
   const all = await dependencies.vault.snapshots(snapshot.host, { retired: true })
   const hashes = new Map<string, string | undefined>()
   const opened: NeededArchive[] = []
   await using scratch = new Disposables()
   const tree = assembleTree({
     entries: async function* () {
-      for await (const entry of sourceIndex(snapshot, source, indexParts(dependencies))) {
+      for await (const entry of sourceIndex(snapshot, source, { ...dependencies, filePath })) {
         const name = pathFromJson(entry.path).toString('latin1')
         if (entry.type !== 'file' || !wanted.has(name)) continue
         hashes.set(name, entry.sha256)
@@ -109,9 +117,9 @@ export async function* readFiles(
 }
 
 /** An archive's plain bytes. A file that is gone is damage. */
-async function openNeeded(
+export async function openNeeded(
   { snapshot, archive }: NeededArchive,
-  { vault, openArchive, decryptor }: LookDependencies,
+  { vault, openArchive, decryptor }: ReadParts,
 ) {
   if ((await vault.look(snapshot, archive.file)) === undefined) {
     throw new DamageError('missing-file', `${snapshot.host}/${snapshot.id}: ${archive.file} is missing`, {
@@ -120,45 +128,6 @@ async function openNeeded(
   }
   const path = vault.filePath(snapshot, archive.file)
   return await openArchive({ path, compression: archive.compression, decryptor })
-}
-
-/**
- * The bytes of a dump, from the archive that holds it. They are proven when it ended: throws DamageError before, also
- * when they are more or fewer than were captured. Not copies: use each before you ask for the next.
- */
-export async function* readDump(
-  at: LookedAt,
-  archive: ManifestArchive,
-  dependencies: LookDependencies,
-  signal: AbortSignal,
-): AsyncGenerator<Buffer> {
-  const { snapshot, source } = at
-  const { file } = archive
-  try {
-    const [needed] = locateArchives([{ snapshot: snapshot.id, archive: file }], snapshot, source, [snapshot])
-    if (needed === undefined) throw new RangeError('an archive that was not looked for')
-    let bytes = 0
-    for await (const chunk of await openNeeded(needed, dependencies)) {
-      signal.throwIfAborted()
-      bytes += (chunk as Buffer).length
-      yield chunk as Buffer
-    }
-    if (bytes !== archive.plainBytes) throw differs(at, dumpName(archive))
-  } catch (error) {
-    throw await rememberDamage([{ snapshot, file }], error, dependencies, signal)
-  }
-}
-
-/** The error for content that the index does not have. */
-export function differs({ snapshot, source }: LookedAt, member: string): DamageError {
-  return new DamageError(
-    'file-differs',
-    `${shownAddress(source.name, member)} is not as it was captured: its hash differs`,
-    {
-      source: source.name,
-      next: `Take it from another snapshot, and run: relay-backup verify ${snapshot.host}`,
-    },
-  )
 }
 
 /** For scratch data, which is encrypted with a key of this process only. */
