@@ -5,6 +5,7 @@ import type { Config } from '../model/config.ts'
 import { homeDirectory } from '../model/home.ts'
 import { snapshotTime } from '../model/names.ts'
 import { formatAge } from '../report/format.ts'
+import { typeGroup } from '../model/snapshot.ts'
 import { completePulls, type Snapshot, type Vault } from '../vault/contract.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
@@ -123,7 +124,7 @@ function aboutOf({ id, manifest }: Snapshot, now: Date): string {
   return [
     age,
     ...(manifest.purpose === 'pull' ? [] : [manifest.purpose]),
-    ...(manifest.complete ? [] : ['partial']),
+    ...(manifest.complete ? [] : [typeGroup(manifest) ?? 'partial']),
   ].join(', ')
 }
 

@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
+import type { CaptureType } from '../model/config.ts'
 import type { HostPullReport } from '../model/pull-report.ts'
 import { parseDuration, parseSize } from '../model/units.ts'
 import { planPulls } from '../pull/plan.ts'
@@ -26,6 +27,7 @@ export interface PullFlags {
   readonly all?: boolean
   readonly tag?: string
   readonly source?: readonly string[]
+  readonly type?: CaptureType
   readonly full?: boolean
   readonly ifOlderThan?: string
   readonly jobs?: string
@@ -53,7 +55,7 @@ export async function pull(
     const { findings } = await wireEncryptor(context, config)
     const plans = await planPulls(
       hosts,
-      { sources: flags.source, ifOlderThan },
+      { sources: flags.source, type: flags.type, ifOlderThan },
       wirePlanning(context, vault),
       context.signal,
     )
@@ -65,7 +67,8 @@ export async function pull(
     }
   }
   await using wired = await wirePull(context, config, { bandwidth })
-  const options = { sources: flags.source, full: flags.full, ifOlderThan, rotate: flags.rotate, jobs }
+  const { source: sources, type } = flags
+  const options = { sources, type, full: flags.full, ifOlderThan, rotate: flags.rotate, jobs }
   const report = await pullHosts(hosts, options, wired.dependencies, context.signal)
   return {
     exitCode: pullExitCode(report.hosts),

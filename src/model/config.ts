@@ -134,6 +134,10 @@ export interface QuiesceConfig {
   readonly services: readonly string[]
 }
 
+/** What of a database is captured. */
+export const CAPTURE_TYPES = ['full', 'schema', 'data'] as const
+export type CaptureType = (typeof CAPTURE_TYPES)[number]
+
 /** A source of a host. What else it has belongs to its kind (sources/<kind>/config.ts). */
 export interface SourceConfig {
   readonly name: string

@@ -12,7 +12,7 @@ import { renderRestoreReport } from '../../src/report/restore-summary.ts'
 import type { RestoreRequest } from '../../src/restore/preflight.ts'
 import { rollbackHost } from '../../src/rollback/rollback-host.ts'
 import { restoresThatStand } from '../../src/runs/restores-that-stand.ts'
-import type { Snapshot } from '../../src/vault/contract.ts'
+import { completePulls, type Snapshot } from '../../src/vault/contract.ts'
 import { LAB_IMAGE, startDocker } from '../lab/docker.ts'
 import { makePostgresData, PASSWORD, programs, startPostgres, type LabPostgres } from '../lab/postgres.ts'
 import { signal } from './incremental-lab.ts'
@@ -91,6 +91,7 @@ async function server(name: string, rest: object = {}): Promise<HostConfig> {
     user: 'postgres',
     password: { env: 'POSTGRES' },
     checks: [],
+    capture: 'full',
     ...rest,
   } as SourceConfig
   const host = lab.host(name, { sources: [source] })
@@ -300,6 +301,40 @@ test('a database goes beside the live one under a name of its own, and touches n
   expect((await databases()).filter((name) => name.startsWith('a '))).toEqual([])
   for (const bad of ['x'.repeat(64), 'a\nb'])
     await expect(restore(snapshot, host, { target: bad })).rejects.toThrow(/must be on one line/)
+})
+
+test('a schema alone is no backup: it is not the latest, takes no database’s place, and can be made new', async () => {
+  await postgres.sql('postgres', 'create database shaped')
+  await postgres.sql('shaped', 'create table t (n int primary key, kind text); insert into t values (1), (2)')
+  const host = await server('shaped', { databases: ['shaped'], checks: ['select count(*) from t'] })
+  const full = await pulled(host)
+  const parts: Snapshot[] = []
+  for (const type of ['schema', 'data'] as const) {
+    lab.lab.passDays(1)
+    const report = await pullHost(host, { rotate: true, type }, saying(PASSWORD).pull, signal)
+    expect(report).toMatchObject({ outcome: 'done', complete: false, sources: [{ only: type }] })
+    const all = await lab.lab.vault.snapshots(host.name)
+    expect(completePulls(all)).toMatchObject([{ id: full.id }])
+    expect(await lab.lab.vault.rotationPaused(host.name)).toBeUndefined()
+    parts.push(all.at(-1)!)
+  }
+  const [schema, data] = parts
+  expect(schema!.manifest.sources[0]!.archives.map(({ content }) => content)).toEqual(['schema', 'all'])
+  await expect(restore(schema!, host)).rejects.toMatchObject({ code: 'preflight-content' })
+  await expect(restore(data!, host)).rejects.toMatchObject({ code: 'preflight-content' })
+  await expect(restore(data!, host, { target: 'data_only' })).rejects.toMatchObject({
+    code: 'preflight-content',
+  })
+  const report = await restore(schema!, host, { target: 'shape' })
+  expect(report).toMatchObject({ outcome: 'done' })
+  expect(await postgres.sql('shape', 'select count(*) from t')).toBe('0')
+  expect(await postgres.sql('shaped', 'select count(*) from t')).toBe('2')
+
+  // What is replaced is saved in full, whatever is captured of it otherwise.
+  const sparing = await server('shaped', { databases: ['shaped'], capture: 'schema' })
+  const replaced = await restore(full, sparing)
+  const saved = (await lab.lab.vault.snapshots('shaped')).find(({ id }) => id === replaced.safetySnapshot)
+  expect(saved!.manifest.sources[0]!.facts).toMatchObject({ databases: { shaped: { rows: 2 } } })
 })
 
 test('what can not be captured is told with what to do, and the dry look says so too', async () => {

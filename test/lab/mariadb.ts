@@ -17,6 +17,8 @@ export interface LabMariadb extends AsyncDisposable {
   readonly pid: number
   /** Runs SQL as root and returns the rows, columns by tabs, without their names. Throws with what the client said. */
   sql(sql: string, database?: string): Promise<string>
+  /** Runs a file of SQL as root in a database: a dump, or statements with their own delimiters. */
+  load(text: string | Buffer, database: string): Promise<void>
   /** What its own dump program says of a database, without what differs each time. */
   dumped(database: string): Promise<string>
   /** Stops it at once, as a loss of power does. */
@@ -85,15 +87,18 @@ export async function startMariadb(): Promise<LabMariadb> {
     server.once('exit', () => reject(new Error(`MariaDB did not start: ${log}`)))
   })
   let password = ''
-  const client = (name: string, args: readonly string[]): Promise<string> =>
+  const client = (name: string, args: readonly string[], input: string | Buffer = ''): Promise<string> =>
     new Promise((resolve, reject) => {
-      execFile(
+      const child = execFile(
         program(name),
         ['--no-defaults', `--socket=${socket}`, '--user=root', '--default-character-set=utf8mb4', ...args],
         { env: { MYSQL_PWD: password }, maxBuffer: 2 ** 28 },
         (error, stdout, stderr) =>
           error === null ? resolve(stdout.trimEnd()) : reject(new Error(stderr || error.message)),
       )
+      // A client that fails reads no more; its exit tells why.
+      child.stdin?.on('error', () => {})
+      child.stdin?.end(input)
     })
   const sql = (text: string, database?: string): Promise<string> =>
     client('mariadb', [
@@ -107,7 +112,7 @@ export async function startMariadb(): Promise<LabMariadb> {
   await sql(`set password for root@localhost = password('${PASSWORD.replace(/[\\']/g, '\\$&')}')`)
   password = PASSWORD
   await sql(
-    `create user root@'127.0.0.1' identified by '${PASSWORD.replace(/[\\']/g, '\\$&')}'; grant all on *.* to root@'127.0.0.1' with grant option`,
+    `create or replace user root@'127.0.0.1' identified by '${PASSWORD.replace(/[\\']/g, '\\$&')}'; grant all on *.* to root@'127.0.0.1' with grant option`,
   )
   const kill = async (): Promise<void> => {
     if (server.exitCode !== null || server.signalCode !== null) return
@@ -118,6 +123,9 @@ export async function startMariadb(): Promise<LabMariadb> {
   return {
     ...{ port, socket, sql, kill },
     pid: server.pid!,
+    load: async (text, database) => {
+      await client('mariadb', [database], text)
+    },
     dumped: async (database) =>
       (
         await client('mariadb-dump', [

@@ -41,7 +41,7 @@ export const postgresSource: CapturableSource<PostgresSourceConfig> = {
           const session = await openLocked(prepared.server, database.name, context.signal)
           open.add(session)
           yield await dumpDatabase(context, prepared, database, session, {
-            queries: config.checks,
+            config,
             onCounted: (counted, warned) => {
               facts[database.name] = counted
               warnings.push(...warned)
@@ -138,22 +138,30 @@ async function openLocked(server: Server, database: string, signal: AbortSignal)
   }
 }
 
+const ONLY = {
+  full: ['--create'],
+  schema: ['--create', '--schema-only'],
+  data: ['--data-only'],
+} as const
+
 async function dumpDatabase(
   context: CaptureContext,
   { server }: Prepared,
   { name, owner, locale, bytes }: Database,
   session: Session,
   {
-    queries,
+    config: { capture, checks },
     onCounted,
   }: {
-    readonly queries: readonly string[]
+    readonly config: PostgresSourceConfig
     readonly onCounted: (facts: DatabaseFacts, warned: readonly SnapshotWarning[]) => void
   },
 ): Promise<CaptureArchive> {
   const [exported] = await session.rows<{ id: string }>('select pg_export_snapshot() as id')
   const snapshot = exported?.id ?? ''
-  const program = ['pg_dump', '-w', '-Fc', '-Z0', '--create', `--snapshot=${snapshot}`]
+  const program = ['pg_dump', '-w', '-Fc', '-Z0', ...ONLY[capture], `--snapshot=${snapshot}`]
+  // Rows that are not there are not asked for.
+  const queries = capture === 'schema' ? [] : checks
   let objects: readonly StreamObject[] = []
   const archive = await dump(context, server, [...program, '-d', databaseNamed(name)], {
     what: `dump ${printable(name)}`,
@@ -164,12 +172,13 @@ async function dumpDatabase(
     ...archive,
     part: name,
     extension: 'dump',
+    content: capture === 'full' ? 'all' : capture,
     objects: () => objects,
-    ...(bytes === null ? {} : { expectedPlainBytes: bytes }),
+    ...(bytes === null || capture === 'schema' ? {} : { expectedPlainBytes: bytes }),
     finish: async () => {
       await archive.finish()
       context.step(`counting ${printable(name)}`)
-      const looked = await lookAtDatabase(session)
+      const looked = await lookAtDatabase(session, { rows: capture !== 'schema' })
       objects = looked.objects
       const checked = await recordChecks(context, queries, (query) =>
         askQuery(server, name, query, context.signal, snapshot),

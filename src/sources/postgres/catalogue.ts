@@ -80,7 +80,10 @@ interface Relation {
 const COUNTED: ReadonlySet<string> = new Set(['table', 'materialised view'])
 
 /** Counts the rows of every table exactly, and hashes what there is. Takes as long as reading all tables does. */
-export async function lookAtDatabase(session: Session): Promise<DatabaseLook> {
+export async function lookAtDatabase(
+  session: Session,
+  { rows = true }: { readonly rows?: boolean } = {},
+): Promise<DatabaseLook> {
   const relations = await session.rows<Relation>(
     `select c.oid::bigint as oid, n.nspname as schema, c.relname as name,
        case c.relkind when 'r' then 'table' when 'p' then 'partitioned table' when 'm' then 'materialised view'
@@ -127,17 +130,18 @@ export async function lookAtDatabase(session: Session): Promise<DatabaseLook> {
   const objects: StreamObject[] = []
   for (const relation of relations) {
     const { schema, name, type, bytes } = relation
-    const counted = COUNTED.has(type) && relation.populated ? await countRows(session, relation) : undefined
+    const asked = COUNTED.has(type) && relation.populated
+    const counted = asked ? (rows ? await countRows(session, relation) : 0) : undefined
     objects.push({
       name: `${schema}.${name}`,
       type,
-      ...(counted === undefined ? {} : { rows: counted, bytes }),
+      ...(counted === undefined ? {} : { rows: counted, bytes: rows ? bytes : 0 }),
       definition: sha256(relation.definition),
     })
   }
   for (const { schema, name, type, definition } of others)
     objects.push({ name: `${schema}.${name}`, type, definition: sha256(definition) })
-  if ((large?.count ?? 0) > 0)
+  if (rows && (large?.count ?? 0) > 0)
     objects.push({ name: 'large objects', type: 'large objects', rows: large!.count })
   return { facts: { ...countsOf(objects), extensions: versionsOf(extensions) }, objects }
 }

@@ -10,6 +10,7 @@ import {
   type Problem,
 } from '../../config/contract.ts'
 import { checks, checksProblems } from '../checks.ts'
+import { CAPTURE_TYPES } from '../../model/config.ts'
 import type { EnginePlace, KindConfig } from '../kind.ts'
 import type { PostgresSourceConfig } from './config.ts'
 import { nameProblem } from './names.ts'
@@ -43,6 +44,10 @@ const shape = {
     ),
   user: name('the user').optional().describe('The role to log in as.'),
   password: secret.optional().describe("The role's password."),
+  capture: z
+    .enum(CAPTURE_TYPES, { error: 'must be full, schema or data' })
+    .optional()
+    .describe('full (the default), or only the schema or the data: no backup to restore a database from.'),
   checks,
 }
 
@@ -62,6 +67,7 @@ export const postgresConfig: KindConfig<PostgresSourceConfig> = {
     byContainer: isInContainer(input) && input.user === undefined && input.password === undefined,
     user: input.user,
     password: input.password && normaliseSecret(input.password, resolvePath),
+    capture: input.capture ?? 'full',
     checks: input.checks ?? [],
   }),
 }

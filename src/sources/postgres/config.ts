@@ -1,4 +1,4 @@
-import type { SourceConfig } from '../../model/config.ts'
+import type { CaptureType, SourceConfig } from '../../model/config.ts'
 import type { SecretReference } from '../../model/secret.ts'
 import type { EnginePlace } from '../kind.ts'
 
@@ -9,6 +9,7 @@ export interface PostgresSourceConfig extends SourceConfig {
   readonly at: EnginePlace
   /** `all`: each but PostgreSQL's own. */
   readonly databases: readonly string[] | 'all'
+  readonly capture: CaptureType
   /** User and password are what the container's environment says. */
   readonly byContainer: boolean
   /** Absent: the user of libpq's own choice. */

@@ -18,6 +18,7 @@ export const postgresKind: Kind<PostgresSourceConfig, PostgresFacts> = {
   describe: ({ databases, at }) =>
     `${databases === 'all' ? 'all databases' : databases.join(', ')} of PostgreSQL at ${placeName(at)}`,
   secrets: ({ password }) => ({ password }),
+  capturedAs: (config, type) => ({ ...config, capture: type }),
   beside: (config, name) => {
     const problem = nameProblem(name)
     if (problem === undefined) return { ...config, beside: name }

@@ -28,6 +28,22 @@ export const postgres: readonly Fault[] = [
     tests: TESTS,
   },
   {
+    name: 'postgres-safety-schema',
+    what: 'a database is replaced whose safety snapshot holds its schema alone',
+    file: 'src/restore/safety.ts',
+    find: `return [asFull(config)]`,
+    replace: `return [config]`,
+    tests: TESTS,
+  },
+  {
+    name: 'postgres-schema-complete',
+    what: 'a snapshot of a schema alone takes the place of a database',
+    file: 'src/restore/plan.ts',
+    find: `if (content === 'all' || (content === 'schema'`,
+    replace: `if (content !== 'data' || (content === 'schema'`,
+    tests: TESTS,
+  },
+  {
     name: 'postgres-check-ignored',
     what: 'a database that fails a check of the user is switched in',
     file: 'src/sources/postgres/restore.ts',
