@@ -73,6 +73,7 @@ const allowed = {
   look: ['look', 'restore', ...operationUses],
   show: ['show', 'verify', ...operationUses],
   status: ['status', ...operationUses],
+  notify: ['notify', 'runs', ...operationUses],
   init: ['init', ...operationUses],
   demo: ['demo', 'remote'],
 }
@@ -88,6 +89,8 @@ const owned = {
   yaml: ['config', 'init', 'services'],
   'qrcode-generator': ['init'],
   'fs-native-extensions': ['vault'],
+  nodemailer: ['notify'],
+  'p-retry': ['notify'],
 }
 
 const folders = [...new Set([...Object.keys(allowed), ...adapters, 'commands', 'cli'])]

@@ -10,7 +10,12 @@ const SOAKS: Readonly<Record<string, readonly string[]>> = {
   pull: ['test/e2e/chaos.test.ts', 'test/e2e/incremental.test.ts', 'test/unit/pull/incremental.test.ts'],
   restore: ['test/e2e/restore-chaos.test.ts', 'test/integration/restore-scripts-crash.test.ts'],
   migrate: ['test/e2e/migrate-chaos.test.ts', 'test/e2e/compose-migrate.test.ts'],
-  services: ['test/integration/docker-services.test.ts', 'test/integration/quiesce-services.test.ts'],
+  services: [
+    'test/integration/docker-services.test.ts',
+    'test/integration/quiesce-services.test.ts',
+    'test/e2e/compose-which.test.ts',
+  ],
+  input: ['test/e2e/restore-bad-input.test.ts', 'test/e2e/docker-bad-input.test.ts'],
   vault: ['test/integration/vault-crash.test.ts'],
   rekey: ['test/integration/key-rotate.test.ts'],
   large: ['test/e2e/large.test.ts'],

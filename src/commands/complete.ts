@@ -76,6 +76,8 @@ const NAMES: Readonly<Record<string, Names>> = {
     Promise.resolve(
       [...new Set(config.hosts.flatMap(({ tags }) => tags))].map((value) => ({ value, about: '' })),
     ),
+  channel: ({ notify }) =>
+    Promise.resolve(notify.map(({ name, on }) => ({ value: name, about: on.join(' ') }))),
   snapshot: snapshots,
   'host|snapshot': async (config, wanted, now) => [
     ...hosts(config),

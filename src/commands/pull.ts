@@ -17,6 +17,7 @@ import { loadConfig } from '../config/load.ts'
 import { requireKnownSources, selectHosts } from '../config/select-hosts.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
+import { withAlerts } from './with-alerts.ts'
 import { wireEncryptor, wirePlanning, wirePull } from './wire-pull.ts'
 
 /** How many hosts are pulled at a time when `--jobs` does not say. */
@@ -66,17 +67,25 @@ export async function pull(
       json: pullPlansToJson(plans, findings),
     }
   }
-  await using wired = await wirePull(context, config, { bandwidth })
-  const { source: sources, type } = flags
-  const options = { sources, type, full: flags.full, ifOlderThan, rotate: flags.rotate, jobs }
-  const report = await pullHosts(hosts, options, wired.dependencies, context.signal)
-  return {
-    exitCode: pullExitCode(report.hosts),
-    text: renderPullReport(report, context),
-    // Its events have said the rest of what is not well.
-    quiet: pullTroubles(report).join('\n'),
-    json: pullReportToJson(report),
-  }
+  const watched = { config, hosts: hosts.map(({ name }) => name), good: completeHosts }
+  return await withAlerts(context, watched, async () => {
+    await using wired = await wirePull(context, config, { bandwidth })
+    const { source: sources, type } = flags
+    const options = { sources, type, full: flags.full, ifOlderThan, rotate: flags.rotate, jobs }
+    const report = await pullHosts(hosts, options, wired.dependencies, context.signal)
+    return {
+      exitCode: pullExitCode(report.hosts),
+      text: renderPullReport(report, context),
+      // Its events have said the rest of what is not well.
+      quiet: pullTroubles(report).join('\n'),
+      json: pullReportToJson(report),
+    }
+  })
+}
+
+function completeHosts({ json }: CommandOutcome): string[] {
+  const { hosts } = json as { readonly hosts: readonly Pick<HostPullReport, 'host' | 'outcome'>[] }
+  return hosts.filter(({ outcome }) => outcome === 'done').map(({ host }) => host)
 }
 
 /** The exit code of a pull (docs/design.md): the first that applies. */

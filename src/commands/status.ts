@@ -8,17 +8,17 @@ import { diskFullMessage, isDiskFull } from '../model/disk-full.ts'
 import type { StatusReport } from '../model/status-report.ts'
 import { renderPrometheus } from '../report/prometheus.ts'
 import { renderStatus, statusTroubles } from '../report/status-screen.ts'
-import { openLedgerMarks } from '../state/ledger-marks.ts'
-import { readStatus } from '../status/read-status.ts'
 import { replaceFile } from '../vault/durable.ts'
-import { openExistingVault } from '../vault/open-vault.ts'
-import { vaultDisk } from '../vault/suitable.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
+import { statusOf } from './wire-status.ts'
+import { tellNow } from './with-alerts.ts'
 
 /** The flags of `status` as commander hands them over. */
 export interface StatusFlags {
   /** A file for node_exporter's textfile collector. */
   readonly prometheus?: string
+  /** Tell the channels of `notify:` what is due. */
+  readonly alert?: boolean
 }
 
 /** `status [host…]`: how the backups stand. Exit 4 when something needs a person. */
@@ -29,18 +29,13 @@ export async function status(
 ): Promise<CommandOutcome> {
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
   const hosts = selectHosts(config, { names, all: names.length === 0 })
-  const report = await readStatus(
+  const report = await statusOf(
+    context,
+    config,
     hosts.map(({ name }) => name),
-    config.alerts,
-    {
-      vault: await openExistingVault(config.vault, { marks: openLedgerMarks(context.env) }),
-      vaultPath: config.vault,
-      disk: () => vaultDisk(config.vault),
-      now: context.now,
-    },
-    context.signal,
   )
   if (flags.prometheus !== undefined) await writeMetrics(resolve(context.cwd, flags.prometheus), report)
+  if (flags.alert === true) await tellNow(context, config, report)
   const isWell = [report, ...report.hosts].every(({ troubles }) => troubles.length === 0)
   return {
     exitCode: isWell ? ExitCode.done : ExitCode.damage,

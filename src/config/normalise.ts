@@ -15,6 +15,7 @@ import { parseDuration } from '../model/units.ts'
 import { DEFAULT_SOURCES, kindOf } from '../sources/registry.ts'
 import { normaliseSecret, type ResolvePath } from './contract.ts'
 import { DEFAULT_DEPLOYMENT } from './default-deployment.ts'
+import { normaliseNotify } from './normalise-notify.ts'
 import { mergeDefaults } from './merge-defaults.ts'
 import { normaliseRemotePath } from './remote-path.ts'
 import type { ConfigInput, HostInput, RetentionInput, ServicesInput, SourceInput } from './schema.ts'
@@ -28,7 +29,13 @@ const DAY = 86_400_000
 const DEFAULT_RETENTION: RetentionPolicy = { last: 7, daily: 7, weekly: 4, within: 7 * DAY, safety: 14 * DAY }
 const DEFAULT_HEALTH_TIMEOUT = 60_000
 /** A nightly backup may be an hour late. */
-const DEFAULT_ALERTS: AlertsConfig = { overdueAfter: 25 * 60 * 60 * 1000, afterFailures: 1, disk: 0.85 }
+const DEFAULT_ALERTS: AlertsConfig = {
+  overdueAfter: 25 * 60 * 60 * 1000,
+  afterFailures: 1,
+  disk: 0.85,
+  remindEvery: DAY,
+  anomaly: { size: 3, duration: 5 },
+}
 
 /** A valid config file as the program uses it: defaults filled in, paths absolute, units in ms. */
 export function normaliseConfig(input: ConfigInput, file: string, resolvePath: ResolvePath): Config {
@@ -44,21 +51,24 @@ export function normaliseConfig(input: ConfigInput, file: string, resolvePath: R
     encryption: normaliseEncryption(input.encryption, resolvePath),
     ...globals,
     alerts: normaliseAlerts(input.alerts),
+    notify: normaliseNotify(input.notify, resolvePath),
     hosts: Object.entries(input.hosts).map(([name, host]) =>
       normaliseHost(name, mergeDefaults(input.defaults, host), globals, resolvePath),
     ),
   }
 }
 
-function normaliseAlerts({
-  overdueAfter,
-  afterFailures,
-  disk,
-}: NonNullable<ConfigInput['alerts']> = {}): AlertsConfig {
+function normaliseAlerts(input: NonNullable<ConfigInput['alerts']> = {}): AlertsConfig {
+  const { overdueAfter, afterFailures, disk, remindEvery, anomaly } = input
   return {
     overdueAfter: milliseconds(overdueAfter) ?? DEFAULT_ALERTS.overdueAfter,
     afterFailures: afterFailures ?? DEFAULT_ALERTS.afterFailures,
     disk: disk === undefined ? DEFAULT_ALERTS.disk : Number.parseFloat(disk) / 100,
+    remindEvery: milliseconds(remindEvery) ?? DEFAULT_ALERTS.remindEvery,
+    anomaly: {
+      size: anomaly?.size ?? DEFAULT_ALERTS.anomaly.size,
+      duration: anomaly?.duration ?? DEFAULT_ALERTS.anomaly.duration,
+    },
   }
 }
 

@@ -1,3 +1,4 @@
+import type { ChannelConfig } from './notify-config.ts'
 import type { SecretReference } from './secret.ts'
 
 /** The config after validation and normalisation: defaults filled in, paths absolute, durations in ms, sizes in bytes. */
@@ -14,6 +15,8 @@ export interface Config {
   /** ms that a run may take; see `HostConfig`. */
   readonly runTimeout: number
   readonly alerts: AlertsConfig
+  /** Who is told, in the file's order. */
+  readonly notify: readonly ChannelConfig[]
   /** In the file's order. */
   readonly hosts: readonly HostConfig[]
 }
@@ -26,6 +29,10 @@ export interface AlertsConfig {
   readonly afterFailures: number
   /** Part of the vault's file system that is used, from 0 to 1. */
   readonly disk: number
+  /** ms after which a trouble that still holds is told again. */
+  readonly remindEvery: number
+  /** So many times as much, or as little, as usual is an anomaly. */
+  readonly anomaly: { readonly size: number; readonly duration: number }
 }
 
 export type EncryptionConfig = {

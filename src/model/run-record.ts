@@ -1,5 +1,14 @@
 /** What can be a run. */
-export const OPERATIONS = ['pull', 'restore', 'rollback', 'migrate', 'prune', 'verify', 'rekey'] as const
+export const OPERATIONS = [
+  'pull',
+  'restore',
+  'rollback',
+  'migrate',
+  'prune',
+  'verify',
+  'rekey',
+  'notify',
+] as const
 export type Operation = (typeof OPERATIONS)[number]
 
 /** How a run ends. `lost`: its process died; the next run that finds its begin says so. */

@@ -2,8 +2,10 @@ import type { RunOutcome } from './run-record.ts'
 
 /** Something about a host's backups that a person should look at. */
 export interface Trouble {
-  /** Stable: `never`, `overdue`, `failing`, `cut-off`, `damaged`, `verify-failed`, `rotation-paused`, `set-back`, `unreadable`. */
+  /** Stable: `never`, `overdue`, `failing`, `cut-off`, `damaged`, `verify-failed`, `rotation-paused`, `set-back`, `unreadable`, `anomaly`, `disk`. */
   readonly code: string
+  /** What it is about, without times: it is another trouble when this is another. */
+  readonly about: string
   readonly message: string
   readonly next: string
 }

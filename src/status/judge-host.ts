@@ -6,6 +6,7 @@ import type { HostStatus, LastGood, RunCount, Trouble } from '../model/status-re
 import { formatCount, formatDuration } from '../model/units.ts'
 import { formatAge } from '../report/format.ts'
 import { heldBytes } from '../sources/held-bytes.ts'
+import { anomalies } from './anomaly.ts'
 import { completePulls, type Snapshot } from '../vault/contract.ts'
 
 /** What is known of a host. */
@@ -30,9 +31,10 @@ export function judgeHost(facts: HostFacts, alerts: AlertsConfig, now: Date): Ho
   const complete = completePulls(snapshots)
   const good = complete.filter(({ damage }) => damage === undefined)
   const newest = complete.at(-1)
-  const sizes = complete
-    .slice(-SIZES)
+  const held = complete
+    .slice(-SIZES - 1)
     .map(({ manifest }) => manifest.sources.reduce((sum, source) => sum + heldBytes(source), 0))
+  const sizes = held.slice(-SIZES)
   const pulls = runs.filter(({ operation, outcome }) => operation === 'pull' && outcome !== 'interrupted')
   const counted = pulls.slice(-COUNTED_PULLS)
   const lastPull = pulls.at(-1)
@@ -40,17 +42,17 @@ export function judgeHost(facts: HostFacts, alerts: AlertsConfig, now: Date): Ho
     .filter(({ operation, outcome }) => operation === 'verify' && outcome === 'done')
     .at(-1)
   const lastGood = lastGoodOf(host, good.at(-1), now)
-  const failuresInARow = pulls.length - 1 - pulls.findLastIndex(({ outcome }) => outcome === 'done')
+  const failuresInARow = pulls.length - 1 - pulls.findLastIndex(isDone)
   return {
     host,
     lastGood,
     lastPull: lastPull && {
       finishedAt: lastPull.finishedAt,
       outcome: lastPull.outcome,
-      seconds: Math.max(0, Date.parse(lastPull.finishedAt) - Date.parse(lastPull.at)) / 1000,
+      seconds: secondsOf(lastPull),
     },
     failuresInARow,
-    pulls: { good: counted.filter(({ outcome }) => outcome === 'done').length, of: counted.length },
+    pulls: { good: counted.filter(isDone).length, of: counted.length },
     size: newest === undefined ? undefined : sizes.at(-1),
     sizes,
     storedBytes: snapshots.reduce((sum, snapshot) => sum + storedBytes(snapshot), 0),
@@ -62,8 +64,15 @@ export function judgeHost(facts: HostFacts, alerts: AlertsConfig, now: Date): Ho
       ...damageTroubles(host, snapshots),
       ...pullTroubles(host, pulls, failuresInARow, alerts, now),
       ...otherTroubles(facts),
+      ...anomalies(host, { sizes: held, seconds: counted.filter(isDone).map(secondsOf) }, alerts),
     ],
   }
+}
+
+const isDone = ({ outcome }: RunRecord) => outcome === 'done'
+
+function secondsOf({ at, finishedAt }: RunRecord): number {
+  return Math.max(0, Date.parse(finishedAt) - Date.parse(at)) / 1000
 }
 
 function lastGoodOf(host: string, snapshot: Snapshot | undefined, now: Date): LastGood | undefined {
@@ -84,12 +93,18 @@ function backupTroubles(
   const pull = `relay-backup pull ${host}`
   if (lastGood === undefined)
     return [
-      { code: 'never', message: 'there is no complete backup yet', next: `Make the first with: ${pull}` },
+      {
+        code: 'never',
+        about: '',
+        message: 'there is no complete backup yet',
+        next: `Make the first with: ${pull}`,
+      },
     ]
   if (lastGood.ageMs <= overdueAfter) return []
   return [
     {
       code: 'overdue',
+      about: '',
       message: `the last good backup was made ${formatAge(now.getTime() - Date.parse(lastGood.createdAt))}, and one is expected every ${formatDuration(overdueAfter)}`,
       next: `Make one now: ${pull}; and see why the schedule made none`,
     },
@@ -105,6 +120,7 @@ function damageTroubles(host: string, snapshots: readonly Snapshot[]): Trouble[]
   return [
     {
       code: 'damaged',
+      about: damaged.map(({ id }) => id).join(' '),
       message: `${formatCount(damaged.length, 'snapshot')} ${damaged.length === 1 ? 'was' : 'were'} found damaged: ${host}/${first?.id ?? ''}${damaged.length === 1 ? '' : ' and others'}`,
       next: `See how with: relay-backup verify ${host}`,
     },
@@ -125,10 +141,24 @@ function pullTroubles(
   return [
     {
       code: 'failing',
+      about: aboutRun(last),
       message: `the last pull, ${age}, ${cameTo(last)}${many}`,
       next: `Find the cause with: relay-backup check ${host}; then pull again: relay-backup pull ${host}`,
     },
   ]
+}
+
+/** The same for two runs that ended alike. */
+function aboutRun({ outcome, error, sources = [], findings = [] }: Partial<RunRecord> = {}): string {
+  const failed = sources.filter((source) => source.outcome !== 'done')
+  return [
+    outcome,
+    error?.code,
+    ...failed.map(({ name, code }) => `${name}=${code ?? ''}`),
+    ...new Set(findings.map(({ check }) => check)),
+  ]
+    .filter((part) => part !== undefined)
+    .join(' ')
 }
 
 function cameTo({ outcome, error, sources = [] }: RunRecord): string {
@@ -147,6 +177,7 @@ function otherTroubles({ host, runs, rotationPaused, setBack }: HostFacts): Trou
   if (verified.at(-1)?.outcome === 'failed')
     troubles.push({
       code: 'verify-failed',
+      about: aboutRun(verified.at(-1)),
       message: 'the last verification found something wrong',
       next: `See what with: relay-backup verify ${host}`,
     })
@@ -154,18 +185,21 @@ function otherTroubles({ host, runs, rotationPaused, setBack }: HostFacts): Trou
   if (changed?.outcome === 'lost')
     troubles.push({
       code: 'cut-off',
+      about: changed.at,
       message: `the last ${changed.operation} was cut off`,
       next: `See what it left, and settle it, with: relay-backup rollback --host ${host}`,
     })
   if (setBack !== undefined)
     troubles.push({
       code: 'set-back',
+      about: setBack,
       message: setBack,
       next: `See all of it with: relay-backup verify ${host}`,
     })
   if (rotationPaused !== undefined)
     troubles.push({
       code: 'rotation-paused',
+      about: rotationPaused,
       message: `rotation is paused: ${rotationPaused}`,
       next: `If that is right, run: relay-backup prune ${host} --accept`,
     })

@@ -63,6 +63,7 @@ async function hostStatus(
     if (!(error instanceof VaultError)) throw error
     const trouble: Trouble = {
       code: 'unreadable',
+      about: error.code,
       message: error.message,
       next: error.details.next ?? `See what is wrong with: relay-backup verify ${host}`,
     }
@@ -75,6 +76,7 @@ function diskTroubles(disk: VaultDisk | undefined, { disk: limit }: AlertsConfig
   return [
     {
       code: 'disk',
+      about: '',
       message: `the vault's disk is ${Math.floor(disk.used * 100)} % full: ${formatSize(disk.free)} free`,
       next: 'Make room there, or keep fewer snapshots: see relay-backup prune --dry-run',
     },

@@ -16,11 +16,14 @@ import {
   useCommandServices,
 } from '../lab/command-services.ts'
 import { runCli } from '../lab/cli.ts'
+import { everySecond } from '../lab/soak.ts'
 import { createUser } from '../lab/sshd.ts'
 import { mountTmpfs } from '../lab/tmpfs.ts'
 import { expectClearFailure } from '../lab/unharmed.ts'
 import { discardAll } from '../lab/discard.ts'
 import { startWorld, type World, type WorldConfig } from '../lab/world.ts'
+
+everySecond()
 
 let world: World
 let config: WorldConfig

@@ -10,7 +10,7 @@ import { LAB_IMAGE, startDocker } from '../lab/docker.ts'
 import type { LabDocker } from '../lab/docker.ts'
 import { compareTrees } from '../lab/hostile-tree.ts'
 import type { LocalHost } from '../lab/local-host.ts'
-import { share } from '../lab/soak.ts'
+import { everySecond, share } from '../lab/soak.ts'
 import { DockerProject } from './docker-project.ts'
 import { crash, MACHINES, quiet, treeOf } from './restore-scripts-lab.ts'
 import type { Machine } from './restore-scripts-lab.ts'
@@ -133,6 +133,8 @@ describe.each(share(MACHINES, 1))('services of a Compose project (%s)', (machine
 })
 
 describe('services of a Compose project', () => {
+  everySecond()
+
   it.concurrent('run again when the client vanishes while one is being stopped', async () => {
     await using project = await Project.up('dash with GNU tools', { appGrace: '4s' })
     const host = project.lab.host()
@@ -335,6 +337,8 @@ describe('services of a Compose project', () => {
 })
 
 describe('services that are containers by name', () => {
+  everySecond()
+
   it.concurrent('are stopped and started, and their policies are put back', async () => {
     await using project = await Project.up('dash with GNU tools')
     await engine.docker('update', '--restart=on-failure:4', `${project.name}_app_1`)

@@ -306,6 +306,15 @@ test('a database goes beside the live one under a name of its own, and touches n
 test('a schema alone is no backup: it is not the latest, takes no database’s place, and can be made new', async () => {
   await postgres.sql('postgres', 'create database shaped')
   await postgres.sql('shaped', 'create table t (n int primary key, kind text); insert into t values (1), (2)')
+  for (const said of [
+    "alter database shaped set work_mem = '9MB'",
+    "alter role app_owner in database shaped set search_path = 'a b', public",
+    'revoke connect on database shaped from public',
+    'grant temporary on database shaped to app_owner with grant option',
+    "comment on database shaped is 'it''s mine'",
+  ])
+    await postgres.sql('postgres', said)
+  const before = await postgres.dumped('shaped', '--create')
   const host = await server('shaped', { databases: ['shaped'], checks: ['select count(*) from t'] })
   const full = await pulled(host)
   const parts: Snapshot[] = []
@@ -335,6 +344,11 @@ test('a schema alone is no backup: it is not the latest, takes no database’s p
   const replaced = await restore(full, sparing)
   const saved = (await lab.lab.vault.snapshots('shaped')).find(({ id }) => id === replaced.safetySnapshot)
   expect(saved!.manifest.sources[0]!.facts).toMatchObject({ databases: { shaped: { rows: 2 } } })
+
+  // One that is made new is as it was, too, with what is said of it as a whole.
+  await postgres.sql('postgres', 'drop database shaped')
+  expect(await restore(full, host)).toMatchObject({ outcome: 'done', plan: { loads: [{ exists: false }] } })
+  expect(await postgres.dumped('shaped', '--create')).toBe(before)
 })
 
 test('what can not be captured is told with what to do, and the dry look says so too', async () => {

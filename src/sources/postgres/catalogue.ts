@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { StreamObject } from '../../archive/contract.ts'
+import type { ArchiveEntry } from './archive.ts'
 import type { DatabaseFacts, DatabaseLocale } from './facts.ts'
 import { identifier, literal } from './server.ts'
 import type { Session } from './session.ts'
@@ -124,6 +125,10 @@ export async function lookAtDatabase(
   const extensions = await session.rows<{ name: string; version: string }>(
     `select extname as name, extversion as version from pg_extension where extname <> 'plpgsql' order by extname`,
   )
+  const tablespaces = await session.rows<{ name: string }>(
+    `select distinct t.spcname as name from pg_class c join pg_tablespace t on t.oid = c.reltablespace
+     where t.spcname <> 'pg_global' order by 1`,
+  )
   const [large] = await session.rows<{ count: number }>(
     'select count(*) as count from pg_largeobject_metadata',
   )
@@ -143,7 +148,12 @@ export async function lookAtDatabase(
     objects.push({ name: `${schema}.${name}`, type, definition: sha256(definition) })
   if (rows && (large?.count ?? 0) > 0)
     objects.push({ name: 'large objects', type: 'large objects', rows: large!.count })
-  return { facts: { ...countsOf(objects), extensions: versionsOf(extensions) }, objects }
+  const facts = {
+    ...countsOf(objects),
+    extensions: versionsOf(extensions),
+    ...(tablespaces.length === 0 ? {} : { tablespaces: tablespaces.map(({ name }) => name) }),
+  }
+  return { facts, objects }
 }
 
 async function countRows(session: Session, { schema, name }: Relation): Promise<number> {
@@ -153,7 +163,9 @@ async function countRows(session: Session, { schema, name }: Relation): Promise<
   return counted?.rows ?? 0
 }
 
-function countsOf(objects: readonly StreamObject[]): Omit<DatabaseLook['facts'], 'extensions'> {
+function countsOf(
+  objects: readonly StreamObject[],
+): Pick<DatabaseLook['facts'], 'tables' | 'rows' | 'counts' | 'definitions'> {
   // A restore makes materialised views anew, from what is there by then.
   const counted = objects.filter(({ rows, type }) => rows !== undefined && type !== 'materialised view')
   const hashed = (lines: readonly string[]): string => sha256([...lines].sort().join('\n'))
@@ -243,3 +255,37 @@ const LISTS: ReadonlySet<string> = new Set([
   'temp_tablespaces',
   'unix_socket_directories',
 ])
+
+/**
+ * The same of a database that is made new, out of its dump: settings, grants and its comment. `named` is what it was called
+ * when it was dumped.
+ */
+export async function applySettings(
+  session: Session,
+  entries: readonly ArchiveEntry[],
+  named: string,
+  to: string,
+): Promise<void> {
+  const own = `DATABASE ${named}`
+  for (const { type, schema, name, definition } of entries) {
+    const isOfAll =
+      type === 'DATABASE PROPERTIES' ||
+      (schema === '' && [own, `DATABASE ${identifier(named)}`].includes(name))
+    if (!isOfAll || definition === '' || type === 'DATABASE') continue
+    // As a string, it can't be taken for a command of psql, whatever is in it.
+    const renamed = renameIn(definition, named, to)
+    await session.run(`do ${literal(`begin execute ${literal(renamed)}; end`)};`)
+  }
+}
+
+/** What pg_dump writes of a database as a whole, said of another one. */
+export function renameIn(sql: string, named: string, to: string): string {
+  const names = [named, identifier(named)].map((name) =>
+    name.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`),
+  )
+  const said = new RegExp(
+    `^((?:ALTER|GRANT .*? ON|REVOKE .*? ON|COMMENT ON|ALTER ROLE .*? IN) DATABASE )(?:${names.join('|')})(?=[ ;])`,
+    'gm',
+  )
+  return sql.replaceAll(said, (_, before: string) => before + identifier(to))
+}

@@ -28,6 +28,8 @@ export interface DatabaseFacts {
   readonly locale: DatabaseLocale
   /** Names and versions. */
   readonly extensions: Readonly<Record<string, string>>
+  /** Those of its tables and indexes; absent: only its default one. */
+  readonly tablespaces?: readonly string[] | undefined
   /** Of the user's own checks; absent: there were none. */
   readonly checks?: readonly CheckFact[] | undefined
 }

@@ -8,7 +8,8 @@ import { isOlder } from '../../model/version-order.ts'
 import { loadScript } from '../../remote/scripts.ts'
 import { compareChecks } from '../checks.ts'
 import type { LoadableSource, RestoreContext, RestorePreflight } from '../contract.ts'
-import { copySettings, lookAtDatabase, lookAtServer, type ServerLook } from './catalogue.ts'
+import { ArchiveWalk, type ArchiveEntry } from './archive.ts'
+import { applySettings, copySettings, lookAtDatabase, lookAtServer, type ServerLook } from './catalogue.ts'
 import type { PostgresSourceConfig } from './config.ts'
 import type { DatabaseFacts, PostgresFacts } from './facts.ts'
 import { databaseNamed, failure, findServer, identifier, literal, titleOf, type Server } from './server.ts'
@@ -66,8 +67,11 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
     const model = databases.find(({ name }) => name === live)
     const owner = model?.owner ?? expected.owner
     await session.run(createDatabase(target.staged, expected, owner, majorOf(version)))
-    await restoreInto(context, server, target.staged, dump)
+    const spaces = await missingTablespaces(session, expected)
+    const options = spaces.length === 0 ? [] : ['--no-tablespaces']
+    const entries = await restoreInto(context, server, target.staged, { dump, options })
     if (model !== undefined) await copySettings(session, live, target.staged)
+    else if (entries !== undefined) await applySettings(session, entries, live, target.staged)
     await using inside = await Session.open(server, target.staged, context.signal)
     // Without statistics its first hours would be slow.
     await inside.run('analyze;')
@@ -134,17 +138,24 @@ function createDatabase(name: string, { locale }: DatabaseFacts, owner: string, 
   return `create database ${identifier(name)} ${said.join(' ')};`
 }
 
+/** Those that its tables lie in and that the server has not. */
+async function missingTablespaces(session: Session, { tablespaces = [] }: DatabaseFacts): Promise<string[]> {
+  const there = await session.rows<{ name: string }>('select spcname as name from pg_tablespace')
+  return tablespaces.filter((space) => !there.some(({ name }) => name === space))
+}
+
+/** Returns the dump's table of contents, where its format is known. */
 async function restoreInto(
   context: RestoreContext,
   server: Server,
   database: string,
-  dump: Readable,
-): Promise<void> {
+  { dump, options }: { readonly dump: Readable; readonly options: readonly string[] },
+): Promise<readonly ArchiveEntry[] | undefined> {
   const process = await context.host.spawn(
     {
       script: 'sources/postgres/load',
       patience: 'work',
-      args: [...server.place, databaseNamed(database)],
+      args: [...server.place, databaseNamed(database), ...options],
       privilege: server.privilege,
       title: 'pg_restore on the server',
     },
@@ -153,6 +164,8 @@ async function restoreInto(
   process.stdout.resume()
   process.stdin.write(server.line)
   let broken: unknown
+  const walk = new ArchiveWalk()
+  dump.on('data', (chunk: Buffer) => walk.write(chunk))
   await pipeline(dump, process.stdin, { signal: context.signal }).catch((error: unknown) => {
     broken = error
     // A dump that turned out to be damaged must not end as if it were whole.
@@ -167,6 +180,7 @@ async function restoreInto(
   if (exit !== undefined && exit.status !== 0 && explains)
     throw failure(server, `load ${printable(database)}`, { ...exit, command: 'pg_restore' })
   if (broken !== undefined) throw broken as Error
+  return walk.entries
 }
 
 async function judge(
@@ -214,6 +228,16 @@ async function judge(
       )
     }
   }
+  for (const [name, each] of Object.entries(facts.databases)) {
+    const missing = await missingTablespaces(session, each)
+    if (missing.length === 0) continue
+    findings.push({
+      check: 'postgres-tablespace',
+      outcome: 'warning',
+      message: `${title} has no tablespace ${missing.map(printable).join(', ')}: all of ${printable(name)} goes to the default one`,
+      next: 'If that is not meant, make it there first: create tablespace … – the globals archive has how.',
+    })
+  }
   const roles = new Set(
     (await session.rows<{ name: string }>('select rolname as name from pg_roles')).map(({ name }) => name),
   )
@@ -248,7 +272,7 @@ async function judge(
       ? `${printable(name)} is loaded as ${printable(beside)}; the one that is live stays as it is`
       : there.has(name)
         ? `${printable(name)} is loaded beside the one that is there and then switched with it by its name; who is connected is parted from it`
-        : `${printable(name)} is made new; what was set or granted for it as a whole (alter database, grant … on database) is in its dump, and is not applied`,
+        : `${printable(name)} is made new, with what was set and granted for it as a whole`,
   )
   return {
     findings,

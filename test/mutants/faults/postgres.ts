@@ -28,6 +28,22 @@ export const postgres: readonly Fault[] = [
     tests: TESTS,
   },
   {
+    name: 'postgres-dump-cut',
+    what: 'a dump that ends in the middle of its data passes',
+    file: 'src/sources/postgres/archive.ts',
+    find: `while (awaited.size > 0) {`,
+    replace: `while (awaited.size > 1) {`,
+    tests: ['test/unit/sources/postgres/archive.test.ts'],
+  },
+  {
+    name: 'postgres-new-settings',
+    what: 'a database that is made new has no settings and grants',
+    file: 'src/sources/postgres/restore.ts',
+    find: `else if (entries !== undefined) await applySettings`,
+    replace: `else if (entries === undefined) await applySettings`,
+    tests: TESTS,
+  },
+  {
     name: 'postgres-safety-schema',
     what: 'a database is replaced whose safety snapshot holds its schema alone',
     file: 'src/restore/safety.ts',

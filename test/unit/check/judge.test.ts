@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { judgeBackup, judgeClock, judgeLeftovers, judgeSpace, judgeTools } from '../../../src/check/judge.ts'
+import type { AlertsConfig } from '../../../src/model/config.ts'
 import type { HostProbe } from '../../../src/remote/contract.ts'
 import type { RunRecord } from '../../../src/model/run-record.ts'
 import type { Snapshot } from '../../../src/vault/contract.ts'
@@ -65,7 +66,7 @@ test('leftovers: an open journal fails, services that stand still warn, what is 
   expect(both.map(({ outcome }) => outcome)).toEqual(['failed', 'warning'])
 })
 
-const alerts = { overdueAfter: 25 * HOUR, afterFailures: 1, disk: 0.85 }
+const alerts = { overdueAfter: 25 * HOUR } as AlertsConfig
 const now = new Date('2026-03-03T12:00:00Z')
 const snapshot = (id: string, more: object = {}) =>
   ({

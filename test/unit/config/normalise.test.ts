@@ -20,7 +20,14 @@ describe('a minimal config', () => {
       retention: { last: 7, daily: 7, weekly: 4, within: 7 * DAY, safety: 14 * DAY },
       fullEvery: 30,
       runTimeout: 86_400_000,
-      alerts: { overdueAfter: 90_000_000, afterFailures: 1, disk: 0.85 },
+      alerts: {
+        overdueAfter: 90_000_000,
+        afterFailures: 1,
+        disk: 0.85,
+        remindEvery: DAY,
+        anomaly: { size: 3, duration: 5 },
+      },
+      notify: [],
       hosts: [
         {
           name: 'prod',
@@ -59,7 +66,7 @@ test('limits of alerts are in ms and parts of one', () => {
   const { alerts } = parse(
     `${HEAD}alerts: { overdueAfter: 8d, afterFailures: 3, disk: 90% }\nhosts:\n  prod: { ssh: root@a }\n`,
   )
-  expect(alerts).toEqual({ overdueAfter: 8 * DAY, afterFailures: 3, disk: 0.9 })
+  expect(alerts).toMatchObject({ overdueAfter: 8 * DAY, afterFailures: 3, disk: 0.9 })
 })
 
 describe('ssh', () => {

@@ -27,8 +27,8 @@ const bad: HostStatus = {
   snapshots: 0,
   runs: [{ operation: 'pull', outcome: 'failed', count: 2 }],
   troubles: [
-    { code: 'never', message: 'there is no complete backup yet', next: 'Make the first' },
-    { code: 'failing', message: 'the last pull failed: no\x1b[2Jroute', next: 'Find the cause' },
+    { code: 'never', about: '', message: 'there is no complete backup yet', next: 'Make the first' },
+    { code: 'failing', about: '', message: 'the last pull failed: no\x1b[2Jroute', next: 'Find the cause' },
   ],
 }
 const report: StatusReport = {
@@ -68,7 +68,10 @@ test('all is well', () => {
   expect(renderStatus(one, { color: false, columns: 80 })).toMatch(/\nAll is well\.$/)
   expect(statusTroubles(one)).toEqual([])
   expect(
-    statusTroubles({ ...report, troubles: [{ code: 'disk', message: 'full', next: 'Make room' }] }),
+    statusTroubles({
+      ...report,
+      troubles: [{ code: 'disk', about: '', message: 'full', next: 'Make room' }],
+    }),
   ).toEqual([
     'failed: vault: full. Next: Make room',
     'failed: staging: there is no complete backup yet. Next: Make the first',

@@ -1,11 +1,19 @@
 import { expect, test } from 'vitest'
+import type { AlertsConfig } from '../../../src/model/config.ts'
 import type { RunOutcome, RunRecord } from '../../../src/model/run-record.ts'
+import { anomalies, type Past } from '../../../src/status/anomaly.ts'
 import { judgeHost, type HostFacts } from '../../../src/status/judge-host.ts'
 import type { Snapshot } from '../../../src/vault/contract.ts'
 
 const HOUR = 3_600_000
 const now = new Date('2026-03-03T12:00:00Z')
-const alerts = { overdueAfter: 25 * HOUR, afterFailures: 1, disk: 0.85 }
+const alerts: AlertsConfig = {
+  overdueAfter: 25 * HOUR,
+  afterFailures: 1,
+  disk: 0.85,
+  remindEvery: 24 * HOUR,
+  anomaly: { size: 3, duration: 5 },
+}
 
 function snapshot(id: string, more: object = {}, manifest: object = {}): Snapshot {
   const at = `${id.slice(0, 4)}-${id.slice(4, 6)}-${id.slice(6, 8)}T${id.slice(9, 11)}:${id.slice(11, 13)}:00Z`
@@ -34,9 +42,9 @@ function run(
   return { operation, outcome, at: '2026-03-03T10:59:00Z', finishedAt: '2026-03-03T11:00:00Z', ...more }
 }
 
-const judge = (facts: Partial<HostFacts>, limits: Partial<typeof alerts> = {}) =>
+const judge = (facts: Partial<HostFacts>, limits: Partial<AlertsConfig> = {}) =>
   judgeHost({ host: 'prod', snapshots: [], runs: [], ...facts }, { ...alerts, ...limits }, now)
-const codes = (facts: Partial<HostFacts>, limits: Partial<typeof alerts> = {}) =>
+const codes = (facts: Partial<HostFacts>, limits: Partial<AlertsConfig> = {}) =>
   judge(facts, limits).troubles.map(({ code }) => code)
 
 const fresh = snapshot('20260303T020000Z')
@@ -126,4 +134,48 @@ test('runs are counted from the beginning of the history', () => {
     { operation: 'verify', outcome: 'failed', count: 1 },
     { operation: 'pull', outcome: 'failed', count: 1 },
   ])
+})
+
+test('what is far from usual is an anomaly, when it is large and enough is known', () => {
+  const past = (values: readonly number[], newest: number) => [...values, newest]
+  const usual = Array.from({ length: 14 }, (_, at) => (100 + at) * 2 ** 20)
+  const none = { sizes: [], seconds: [] }
+  const about = (given: Partial<Past>) =>
+    anomalies('prod', { ...none, ...given }, alerts).map((one) => one.about)
+  expect(about({ sizes: past(usual, 300 * 2 ** 20) })).toEqual([])
+  expect(about({ sizes: past(usual, 400 * 2 ** 20) })).toEqual(['size'])
+  expect(about({ sizes: past(usual, 20 * 2 ** 20) })).toEqual(['size'])
+  expect(about({ sizes: past(usual.slice(0, 6), 2 ** 40) })).toEqual([])
+  expect(
+    about({
+      sizes: past(
+        Array.from({ length: 14 }, () => 1000),
+        2 ** 20,
+      ),
+    }),
+  ).toEqual([])
+  expect(
+    about({
+      seconds: past(
+        Array.from({ length: 14 }, () => 20),
+        101,
+      ),
+    }),
+  ).toEqual(['duration'])
+  expect(
+    about({
+      seconds: past(
+        Array.from({ length: 14 }, () => 2),
+        50,
+      ),
+    }),
+  ).toEqual([])
+  expect(
+    about({
+      seconds: past(
+        Array.from({ length: 14 }, () => 200),
+        20,
+      ),
+    }),
+  ).toEqual([])
 })
