@@ -7,7 +7,6 @@ import { parseClientVersion } from './version.ts'
 export const mysqlEngine: KindEngine<MysqlSourceConfig, MysqlFacts> = {
   place: ({ at }) => at,
   programs: ['mariadbd', 'mysqld'],
-  passwordOptions: ['\\b(?:mysql|mariadb)(?:-?dump|-?admin)?\\b.*\\s(?:-p|--password=)'],
   parseVersion: (said) => {
     const found = parseClientVersion(said)
     return found === undefined
