@@ -8,14 +8,15 @@ import { settingsOf } from './resolve.ts'
 const NOBODY = 'relay-backup-asks-for-nobody'
 
 /**
- * Whether OpenSSH's config says something of this name that it does not say of every name: then it is an alias, or at
- * least meant by a pattern, and `ssh NAME` goes where it says. `NAME:PORT` is asked as NAME.
+ * Whether OpenSSH's config has this name: the user's own file lists it, or more is said of it than of every name, as by a
+ * pattern or an included file. `NAME:PORT` is asked as NAME.
  *
  * @throws ConnectionError `ssh-config` when that config is wrong.
  */
 export async function isAlias(name: string, signal: AbortSignal): Promise<boolean> {
   const target = parseTarget(name)
   if (target === undefined) return false
+  if ((await aliases()).includes(target.host)) return true
   const [own, nobody] = [await said(target.host, signal), await said(NOBODY, signal)]
   // `HostName %h.example.com` says the same of every name. OpenSSH puts names into lower case.
   return own.toLowerCase() !== nobody.replaceAll(NOBODY, target.host).toLowerCase()
