@@ -131,7 +131,7 @@ export async function startMariadb(): Promise<LabMariadb> {
         await client('mariadb-dump', [
           ...['--routines', '--triggers', '--events', '--hex-blob', '--skip-dump-date', '--', database],
         ])
-      ).replace(/^-- Host: .*$/gm, ''),
+      ).replace(/^-- (?:Host: |Dumping \w+ for database ).*$/gm, ''),
     [Symbol.asyncDispose]: async () => {
       await kill()
       await made[Symbol.asyncDispose]()

@@ -8,7 +8,7 @@ import { chooseCompression, compressorArgs } from '../compression-choice.ts'
 import type { CaptureArchive, CapturableSource, CaptureContext, CaptureOutcome } from '../contract.ts'
 import { watchExit } from '../cut-exit.ts'
 import { parseStreamStatus, streamNonce } from '../stream-status.ts'
-import { readAccounts, writeAccounts, type Account } from './accounts.ts'
+import { readAccounts, writeAccounts, type Account, type Accounts } from './accounts.ts'
 import {
   factsOf,
   isUnsteady,
@@ -22,7 +22,7 @@ import { dumperOf, dumpOptions, type Client } from './clients.ts'
 import type { MysqlSourceConfig } from './config.ts'
 import { DumpReader } from './dump-reader.ts'
 import type { DatabaseFacts, MysqlFacts } from './facts.ts'
-import { missingPrivileges, readGrants, seesRoutines, type Grants } from './grants.ts'
+import { mayHoldStill, missingPrivileges, readGrants, seesRoutines, type Grants } from './grants.ts'
 import { isAside } from './names.ts'
 import { failure, findServer, identifier, type Server } from './server.ts'
 import { Session } from './session.ts'
@@ -39,7 +39,7 @@ interface Prepared {
   readonly databases: readonly Database[]
   readonly grants: Grants
   /** Absent where accounts are not captured. */
-  readonly accounts: readonly Account[] | undefined
+  readonly accounts: Accounts | undefined
 }
 
 /**
@@ -75,7 +75,15 @@ export const mysqlSource: CapturableSource<MysqlSourceConfig> = {
           open.delete(session)
           await session[Symbol.asyncDispose]()
         }
-        if (accounts !== undefined) yield usersArchive(context, accounts)
+        if (accounts === undefined) return
+        yield usersArchive(context, accounts.accounts)
+        if (accounts.ignored.length > 0) {
+          const names = accounts.ignored.map(printable).join(', ')
+          warn(
+            'mysql-accounts-ignored',
+            `the server itself does not know these accounts, and they are not captured: ${names}`,
+          )
+        }
       },
       finish: () =>
         Promise.resolve({
@@ -85,7 +93,7 @@ export const mysqlSource: CapturableSource<MysqlSourceConfig> = {
             version: look.version,
             lowerCase: look.lowerCase,
             databases: facts,
-            ...(accounts === undefined ? {} : { users: accounts.length }),
+            ...(accounts === undefined ? {} : { users: accounts.accounts.length }),
           } satisfies MysqlFacts,
           warnings,
           amendments: new Map(),
@@ -147,7 +155,9 @@ async function prepare(context: CaptureContext, config: MysqlSourceConfig): Prom
       },
     )
   }
-  const accounts = config.users ? await readAccounts(session, look) : undefined
+  const accounts = config.users
+    ? await readAccounts(() => Session.open(server, context.signal), look)
+    : undefined
   return { server, look, dumper, databases, grants, accounts }
 }
 
@@ -178,6 +188,14 @@ async function dumpDatabase(
   const { server, look, dumper, grants } = prepared
   const { name } = database
   const before = await lookAtDatabase(session, name)
+  // It asks for events by a name that it has escaped for a text (fetch_db_collation in mysqldump.cc), and finds none.
+  if (/['"\\]/.test(name) && before.objects.some(({ type }) => type === 'event')) {
+    throw new SourceError(
+      'mysql-database-name',
+      `${dumper.program} can not dump the events of ${printable(name)}, because its name has a quote or a backslash`,
+      { next: 'Rename the database, or move its events into another one.' },
+    )
+  }
   await holdStill(prepared, name, before, session, warn)
   if (!seesRoutines(grants, name)) {
     warn(
@@ -241,15 +259,16 @@ async function holdStill(
 ): Promise<void> {
   const unsteady = tables.filter(isUnsteady)
   if (unsteady.length === 0) return
-  if (missingPrivileges(grants, database, ['LOCK TABLES']).length > 0) {
+  if (!mayHoldStill(grants, database)) {
     warn(
       'mysql-not-locked',
-      `${namesOf(unsteady)} of ${printable(database)} know no transactions, and the account may not lock them: what is written to them meanwhile may be in the dump in part. Grant LOCK TABLES to it`,
+      `${namesOf(unsteady)} of ${printable(database)} know no transactions, and the account may not lock them: what is written to them meanwhile may be in the dump in part. Grant it LOCK TABLES on the database, and RELOAD`,
     )
     return
   }
-  const locks = unsteady.map((table) => `${identifier(database)}.${identifier(table.name)} read`)
-  await session.run(`lock tables ${locks.join(', ')};`)
+  // LOCK TABLES would hold up the dump itself: behind a write that waits for that lock no table of this kind is read.
+  const names = unsteady.map((table) => `${identifier(database)}.${identifier(table.name)}`)
+  await session.run(`flush tables ${names.join(', ')} with read lock;`)
 }
 
 function namesOf(tables: readonly { readonly name: string }[]): string {

@@ -97,6 +97,15 @@ export function seesRoutines(grants: Pick<Grants, 'lines'>, database: string): b
   )
 }
 
+/**
+ * The account may lock tables of a database in a way that lets a dump read them: it takes the right to flush tables, which
+ * MySQL has had as one of its own since 8.0.23.
+ */
+export function mayHoldStill(grants: Pick<Grants, 'lines'>, database: string): boolean {
+  const may = (privilege: string): boolean => missingPrivileges(grants, database, [privilege]).length === 0
+  return may('LOCK TABLES') && (may('RELOAD') || may('FLUSH_TABLES'))
+}
+
 /** What is granted on `on` holds in the whole of a database: its name there is a pattern, in which a backslash escapes. */
 function covers(on: string, database: string): boolean {
   if (on === '*.*') return true

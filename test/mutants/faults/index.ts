@@ -7,6 +7,7 @@ import { incremental } from './incremental.ts'
 import { look } from './look.ts'
 import { migrate } from './migrate.ts'
 import { model } from './model.ts'
+import { mysql } from './mysql.ts'
 import { mysqlRestore } from './mysql-restore.ts'
 import { postgres } from './postgres.ts'
 import { pull } from './pull.ts'
@@ -33,6 +34,7 @@ export const TABLE: FaultTable = {
   files,
   restore,
   redis,
+  mysql,
   mysqlRestore,
   postgres,
   look,

@@ -34,7 +34,7 @@ loader_run() {
 # loader_sql SQL [DATABASE]: its rows. One after the other, also when a client outlives whoever started it.
 loader_sql() {
   printf '%s\n' "set session sql_mode = '', lock_wait_timeout = 60, group_concat_max_len = 1073741824;
-do get_lock('relay-backup move', 300);
+do get_lock('relay_backup_move', 300);
 $1" | loader_run "$loader_client" --batch --raw --skip-column-names --skip-reconnect --binary-mode --connect-timeout=20 \
     --default-character-set=utf8mb4 --max-allowed-packet=1073741824 ${2+"--database=$2"}
 }
