@@ -42,6 +42,8 @@ async function ask(question: readonly string[], signal?: AbortSignal, timeout = 
   signal?.throwIfAborted()
   const child = spawn(process.execPath, [isSea() ? KEYCHAIN_CHILD : childFile()], {
     stdio: ['pipe', 'pipe', 'ignore'],
+    // A module that NODE_OPTIONS loads could print into the answer, and a flag of a debugger would stop the child.
+    env: { ...process.env, NODE_OPTIONS: undefined },
     timeout,
     killSignal: 'SIGKILL',
     ...(signal === undefined ? {} : { signal }),

@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { VaultError } from '../errors.ts'
+import { shellWord } from '../model/shell-word.ts'
 import { stateDirectory } from './directory.ts'
 
 /** How far a ledger had come: the hash of its last line, and how many there were. */
@@ -36,7 +37,7 @@ export function openLedgerMarks(env: NodeJS.ProcessEnv): {
     hosts: async (place) => {
       const directory = directoryOf(place)
       const names = (await unlessMissing(directory, readdir(directory))) ?? []
-      return names.flatMap((name) => (name.endsWith('.json') ? decodeURIComponent(name.slice(0, -5)) : []))
+      return names.flatMap((name) => (name.endsWith('.json') ? hostOf(join(directory, name)) : []))
     },
     recall: async (place) => {
       const file = fileOf(place)
@@ -62,6 +63,19 @@ export function openLedgerMarks(env: NodeJS.ProcessEnv): {
         throw error
       }
     },
+  }
+}
+
+/** The host of a mark. Throws VaultError `marks-unreadable` for a file that can be no mark. */
+function hostOf(file: string): string {
+  try {
+    return decodeURIComponent(basename(file, '.json'))
+  } catch (cause) {
+    const message = `Among what this computer remembers of the vault lies a file that is named as no host is (${file}), so nobody knows which hosts the vault once had`
+    throw new VaultError('marks-unreadable', message, {
+      next: `relay-backup has not made it under that name. Look at it, and move it elsewhere: ${shellWord(file)}`,
+      cause,
+    })
   }
 }
 

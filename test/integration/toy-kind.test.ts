@@ -9,6 +9,7 @@ import { Secret } from '../../src/model/secret.ts'
 import { pullHost } from '../../src/pull/pull-host.ts'
 import { renderRestorePlan } from '../../src/report/restore-summary.ts'
 import { RestoreDriver, type LoaderSecret } from '../../src/restore/server/driver.ts'
+import { renderRollbackReport } from '../../src/report/rollback-summary.ts'
 import { discardRestores, listJournals } from '../../src/restore/server/journals.ts'
 import { rollbackRestore } from '../../src/restore/server/settle.ts'
 import { rollbackHost } from '../../src/rollback/rollback-host.ts'
@@ -283,6 +284,13 @@ test('a loader gets the secret of its source when it is switched, undone and dis
     removed: [],
     left: [expect.stringContaining('the toy does not know this password') as string],
   })
+  expect(await tables(host)).toEqual(undone)
+  const unnamed = await rollBack({ ...host, sources: [] }, right, { discard: true })
+  expect(unnamed).toMatchObject({
+    restores: [],
+    left: [expect.stringMatching(new RegExp(`^${id}: .*app_db.*back into the config`)) as string],
+  })
+  expect(renderRollbackReport(unnamed)).toContain(`left: ${id}`)
   expect(await tables(host)).toEqual(undone)
   expect(await rollBack(host, 'changed', { discard: true, restore: id })).toMatchObject({ left: [] })
   expect(await tables(host)).toEqual({ app: 'old\n' })
