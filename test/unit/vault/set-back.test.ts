@@ -40,7 +40,7 @@ async function contextOf(lab: {
 }): Promise<CommandContext> {
   await writeFile(
     join(lab.directory, 'hosts.yaml'),
-    `version: 1\nvault: ${lab.path}\nencryption: { recipients: [a.asc], identity: b.asc }\nhosts: { prod: { ssh: me@prod.example.com } }\n`,
+    `version: 1\nvault: ${lab.path}\nencryption: { recipients: [a.asc], identity: b.asc }\nretention: { last: 1 }\nhosts: { prod: { ssh: me@prod.example.com } }\n`,
   )
   return {
     globals: { config: join(lab.directory, 'hosts.yaml') },
