@@ -14,6 +14,8 @@ const SOAKS: Readonly<Record<string, readonly string[]>> = {
     'test/integration/docker-services.test.ts',
     'test/integration/quiesce-services.test.ts',
     'test/e2e/compose-which.test.ts',
+    'test/e2e/helper-restore.test.ts',
+    'test/e2e/quiesce.test.ts',
   ],
   input: ['test/e2e/restore-bad-input.test.ts', 'test/e2e/docker-bad-input.test.ts'],
   vault: ['test/integration/vault-crash.test.ts'],

@@ -55,6 +55,7 @@ export async function complete(context: CommandContext, wanted: Wanted): Promise
       files ?? 'words',
       ...choices.map(({ value, about }) => `${wanted.before}${value}\t${about.replace(/\s+/g, ' ')}`),
     ].join('\n'),
+    verbatim: true,
     json: choices,
   }
 }

@@ -17,6 +17,7 @@ import { openExistingVault } from '../vault/open-vault.ts'
 import { resolveHost, resolveSnapshot } from '../vault/resolve-snapshot.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { ask } from './question.ts'
+import { tell } from './tell.ts'
 import { wireRestore } from './wire-restore.ts'
 
 /** The flags of `restore` as commander hands them over. */
@@ -178,9 +179,7 @@ function describe({ id, manifest }: Snapshot, now: Date): string {
 
 /** At a terminal the host's name has to be typed: a reflex must not replace a server's data. */
 async function confirmPlan(context: CommandContext, plan: RestorePlan, yes: boolean): Promise<boolean> {
-  const { mode, stream } = context.progress
-  if (mode !== 'json' && mode !== 'quiet')
-    stream.write(`${renderRestorePlan(plan, { color: context.color })}\n`)
+  tell(context, renderRestorePlan(plan, { color: context.color }))
   if (yes) return true
   const { input } = await import('@inquirer/prompts')
   const typed = await ask(() =>

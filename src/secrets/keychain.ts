@@ -40,10 +40,11 @@ export const KEYCHAIN_CHILD = '__keychain'
  */
 async function ask(question: readonly string[], signal?: AbortSignal, timeout = TIMEOUT): Promise<unknown> {
   signal?.throwIfAborted()
+  // What they load into Node, or have it print, would see the secret or stand in the answer.
+  const { NODE_OPTIONS: _options, NODE_DEBUG: _debug, ...env } = process.env
   const child = spawn(process.execPath, [isSea() ? KEYCHAIN_CHILD : childFile()], {
+    env,
     stdio: ['pipe', 'pipe', 'ignore'],
-    // A module that NODE_OPTIONS loads could print into the answer, and a flag of a debugger would stop the child.
-    env: { ...process.env, NODE_OPTIONS: undefined },
     timeout,
     killSignal: 'SIGKILL',
     ...(signal === undefined ? {} : { signal }),

@@ -1,8 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { VaultError } from '../errors.ts'
-import { shellWord } from '../model/shell-word.ts'
 import { stateDirectory } from './directory.ts'
 
 /** How far a ledger had come: the hash of its last line, and how many there were. */
@@ -37,7 +36,7 @@ export function openLedgerMarks(env: NodeJS.ProcessEnv): {
     hosts: async (place) => {
       const directory = directoryOf(place)
       const names = (await unlessMissing(directory, readdir(directory))) ?? []
-      return names.flatMap((name) => (name.endsWith('.json') ? hostOf(join(directory, name)) : []))
+      return names.flatMap((name) => (name.endsWith('.json') ? (hostOf(name.slice(0, -5)) ?? []) : []))
     },
     recall: async (place) => {
       const file = fileOf(place)
@@ -66,19 +65,6 @@ export function openLedgerMarks(env: NodeJS.ProcessEnv): {
   }
 }
 
-/** The host of a mark. Throws VaultError `marks-unreadable` for a file that can be no mark. */
-function hostOf(file: string): string {
-  try {
-    return decodeURIComponent(basename(file, '.json'))
-  } catch (cause) {
-    const message = `Among what this computer remembers of the vault lies a file that is named as no host is (${file}), so nobody knows which hosts the vault once had`
-    throw new VaultError('marks-unreadable', message, {
-      next: `relay-backup has not made it under that name. Look at it, and move it elsewhere: ${shellWord(file)}`,
-      cause,
-    })
-  }
-}
-
 /** What was read; undefined where there is nothing. */
 async function unlessMissing<T>(path: string, reading: Promise<T>): Promise<T | undefined> {
   try {
@@ -91,5 +77,15 @@ async function unlessMissing<T>(path: string, reading: Promise<T>): Promise<T | 
       next: `Make it readable for you: ls -ld ${path}`,
       cause,
     })
+  }
+}
+
+/** The host that a mark is of; undefined for a file that is none of ours. */
+function hostOf(name: string): string | undefined {
+  try {
+    const host = decodeURIComponent(name)
+    return encodeURIComponent(host) === name ? host : undefined
+  } catch {
+    return undefined
   }
 }

@@ -210,6 +210,35 @@ describe('services of a Compose project', () => {
     )
   })
 
+  it.concurrent(
+    'are made again that share the network of one that is made again, when it is undone',
+    async () => {
+      await using project = await Project.up('dash with GNU tools', {
+        more: `
+  side:
+    image: ${LAB_IMAGE}
+    command: sleep 1000
+    stop_grace_period: 0s
+    network_mode: service:redis
+`,
+      })
+      const file = join(project.lab.deployment, 'docker-compose.yml')
+      await engine.compose(project.lab.deployment, 'up', '-d', 'side')
+      await using host = project.lab.host()
+      const services = project.services({ renew: true, rest: ['side', 'app', 'idle'] })
+      await using driver = await RestoreDriver.start(host, await project.stage(host, services), quiet())
+      await steps(driver, 'begin', 'stop', 'swap')
+      const old = await readFile(file, 'utf8')
+      await writeFile(file, old.replace('--appendonly yes', '--appendonly yes --maxclients 77'))
+      await steps(driver, 'startData')
+      await writeFile(file, old)
+      expect((await driver.rollback()).outcome).toBe('rolled-back')
+      expect(await project.get('side', '{{.State.Status}} {{.HostConfig.NetworkMode}}')).toBe(
+        `running container:${await project.get('redis', '{{.Id}}')}`,
+      )
+    },
+  )
+
   it.concurrent('are removed again that a migration made ahead and never started', async () => {
     await using project = await Project.up('dash with GNU tools')
     const { deployment } = project.lab
