@@ -46,8 +46,7 @@ function lines(report: RollbackReport): string[] {
     }
     case 'discard': {
       const { restores, bytes, removed, left, late } = report
-      if (restores.length === 0 && late.length === 0 && left.length === 0)
-        return [`${host}: nothing was set aside`]
+      if (restores.length === 0 && late.length === 0) return [`${host}: nothing was set aside`]
       const spared = [...new Set(late.filter(({ kept }) => kept).map(({ id }) => id))]
       const again = spared.map((id) => `relay-backup rollback --host ${host} --discard --restore ${id}`)
       return [

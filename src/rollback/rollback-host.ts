@@ -249,44 +249,50 @@ async function discard(rollback: Rollback): Promise<RollbackReport> {
   // With `--yes` nobody has looked at it, so it takes the id of the restore.
   const spares = unseen && restore === undefined
   const late = found.map((one) => ({ ...one, kept: spares }))
-  const wanted = chosen.filter(({ id }) => !late.some((one) => one.kept && one.id === id))
-  const { removed, secrets, without } = await withSecrets(rollback, wanted)
+  const free = chosen.filter(({ id }) => !late.some((one) => one.kept && one.id === id))
+  const { removed, secrets, locked } = await withSecrets(rollback, free)
   const bytes = removed.flatMap((journal) => journal.kept).reduce((sum, one) => sum + one.bytes, 0)
   const warning = late.length === 0 || spares ? '' : ` – ${late.map(describeLate).join('; ')}`
-  if (removed.length > 0)
-    await confirm(
-      rollback,
-      `Remove what ${formatCount(removed.length, 'restore has', 'restores have')} set aside, ${formatSize(bytes)}, for good${warning}`,
-    )
+  const stays = locked.length === 0 ? '' : `; ${locked.join('; ')}`
+  await confirm(
+    rollback,
+    `Remove what ${formatCount(removed.length, 'restore has', 'restores have')} set aside, ${formatSize(bytes)}, for good${warning}${stays}`,
+  )
   const restores = removed.map((journal) => journal.id)
   const removal =
     restores.length === 0
       ? { removed: [], left: [] }
       : await discardRestores(place.remote, { ...place, ids: restores, secrets })
-  return { ...nothing, bytes, restores, ...removal, left: [...without, ...removal.left], late }
+  return { ...nothing, bytes, restores, ...removal, left: [...locked, ...removal.left], late }
 }
 
-/**
- * Those restores whose secrets are known, with these secrets. One that lacks a secret holds up no other: `without` says
- * what it lacks and what to do. Throws the signal's reason, and for the one restore that was asked for RelayError.
- */
+/** Those of which every secret is known; why the others stay. Throws when none is left of some. */
 async function withSecrets(
-  { request: { host, restore }, place, dependencies }: Rollback,
+  { request: { host }, place, dependencies }: Rollback,
   journals: readonly RestoreJournal[],
-): Promise<{ removed: RestoreJournal[]; secrets: LoaderSecret[]; without: string[] }> {
+): Promise<{
+  readonly removed: readonly RestoreJournal[]
+  readonly secrets: readonly LoaderSecret[]
+  readonly locked: readonly string[]
+}> {
   const removed: RestoreJournal[] = []
   const secrets: LoaderSecret[] = []
-  const without: string[] = []
+  const refusals: RelayError[] = []
   for (const journal of journals) {
     try {
       secrets.push(...(await loaderSecrets(host, [journal], dependencies.resolveSecret, place.signal)))
       removed.push(journal)
     } catch (error) {
-      if (!(error instanceof RelayError) || place.signal.aborted || restore !== undefined) throw error
-      without.push(`${journal.id}: ${error.message}. ${error.details.next ?? ''}`.trimEnd())
+      if (place.signal.aborted || !(error instanceof RelayError)) throw error
+      refusals.push(error)
     }
   }
-  return { removed, secrets, without }
+  const [first] = refusals
+  if (removed.length === 0 && first !== undefined) throw first
+  const locked = refusals.map(({ message, details }) =>
+    details.next === undefined ? message : `${message}. Next: ${details.next}`,
+  )
+  return { removed, secrets, locked }
 }
 
 function describe({ dependencies }: Rollback, journal: RestoreJournal): string {

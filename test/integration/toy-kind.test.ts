@@ -9,7 +9,6 @@ import { Secret } from '../../src/model/secret.ts'
 import { pullHost } from '../../src/pull/pull-host.ts'
 import { renderRestorePlan } from '../../src/report/restore-summary.ts'
 import { RestoreDriver, type LoaderSecret } from '../../src/restore/server/driver.ts'
-import { renderRollbackReport } from '../../src/report/rollback-summary.ts'
 import { discardRestores, listJournals } from '../../src/restore/server/journals.ts'
 import { rollbackRestore } from '../../src/restore/server/settle.ts'
 import { rollbackHost } from '../../src/rollback/rollback-host.ts'
@@ -285,15 +284,30 @@ test('a loader gets the secret of its source when it is switched, undone and dis
     left: [expect.stringContaining('the toy does not know this password') as string],
   })
   expect(await tables(host)).toEqual(undone)
-  const unnamed = await rollBack({ ...host, sources: [] }, right, { discard: true })
-  expect(unnamed).toMatchObject({
-    restores: [],
-    left: [expect.stringMatching(new RegExp(`^${id}: .*app_db.*back into the config`)) as string],
-  })
-  expect(renderRollbackReport(unnamed)).toContain(`left: ${id}`)
-  expect(await tables(host)).toEqual(undone)
   expect(await rollBack(host, 'changed', { discard: true, restore: id })).toMatchObject({ left: [] })
   expect(await tables(host)).toEqual({ app: 'old\n' })
+})
+
+test('a secret that nobody knows any more keeps what needs it, and nothing else', async () => {
+  const { host, home } = await locked('locked-one')
+  const first = await lab.restore(snapshot, host, {}, saying('s3cret \\ word'))
+  await rm(join(home, '.password'))
+  const open = { ...host, sources: [source] }
+  const second = await lab.restore(snapshot, open)
+  expect([first.outcome, second.outcome]).toEqual(['done', 'done'])
+  expect(await rollBack({ ...host, sources: [] }, '', { discard: true })).toMatchObject({
+    restores: [second.plan.id],
+    left: [
+      expect.stringMatching(
+        new RegExp(`^Restore ${first.plan.id} was loaded with the secret .*Next: Put app_db`),
+      ) as string,
+    ],
+  })
+  expect(
+    await rollBack({ ...host, sources: [] }, '', { discard: true }).catch((error: unknown) => error),
+  ).toMatchObject({
+    code: 'secret-unknown',
+  })
 })
 
 test('a restore that dies undoes itself with the secret it was given, and where that is wrong by then another is asked for', async () => {
