@@ -73,6 +73,7 @@ const allowed = {
   look: ['look', 'restore', ...operationUses],
   show: ['show', 'verify', ...operationUses],
   init: ['init', ...operationUses],
+  schedule: ['schedule', ...operationUses],
   demo: ['demo', 'remote'],
 }
 
@@ -86,6 +87,7 @@ const owned = {
   '@napi-rs/keyring': ['secrets'],
   yaml: ['config', 'init', 'services'],
   'qrcode-generator': ['init'],
+  croner: ['schedule'],
   'fs-native-extensions': ['vault'],
 }
 

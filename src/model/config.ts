@@ -1,3 +1,4 @@
+import type { ScheduleConfig, ScheduleLife } from './schedule.ts'
 import type { SecretReference } from './secret.ts'
 
 /** The config after validation and normalisation: defaults filled in, paths absolute, durations in ms, sizes in bytes. */
@@ -15,6 +16,8 @@ export interface Config {
   readonly runTimeout: number
   /** In the file's order. */
   readonly hosts: readonly HostConfig[]
+  /** In the file's order. */
+  readonly schedules: readonly ScheduleConfig[]
 }
 
 export type EncryptionConfig = {
@@ -89,6 +92,8 @@ export interface HostConfig {
   readonly sources: readonly SourceConfig[]
   /** The config names no sources: those of {@link sources} that exist on the server are meant. */
   readonly sourcesByDefault: boolean
+  /** The schedules whose snapshots have a retention of their own. */
+  readonly lives?: readonly ScheduleLife[] | undefined
 }
 
 export interface HealthConfig {

@@ -4,6 +4,7 @@ import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { HostPullReport, RotationReport, SourcePullReport } from '../model/pull-report.ts'
 import { snapshotTime } from '../model/names.ts'
+import { scheduleOf } from '../model/run-record.ts'
 import { isTorn, isWhole, VAULT_FORMAT } from '../model/snapshot.ts'
 import type { Manifest, ManifestSource, Purpose, SnapshotWarning } from '../model/snapshot.ts'
 import type { HostProbe } from '../remote/contract.ts'
@@ -330,7 +331,7 @@ function manifestOf(
   pending: PendingSnapshot,
   host: HostConfig,
   probe: HostProbe,
-  { tool, now }: PullDependencies,
+  { tool, now, cause }: PullDependencies,
   what: {
     readonly selection: readonly string[]
     readonly complete: boolean
@@ -339,6 +340,7 @@ function manifestOf(
     readonly versions: Readonly<Record<string, string>>
   },
 ): Manifest {
+  const schedule = cause && scheduleOf(cause)
   return {
     format: VAULT_FORMAT,
     id: pending.id,
@@ -350,6 +352,7 @@ function manifestOf(
     finishedAt: now().toISOString(),
     tool,
     previous: pending.previous,
+    ...(schedule === undefined ? {} : { schedule }),
     server: { os: probe.os, arch: probe.arch, versions: what.versions },
     sources: what.sources,
   }
