@@ -72,6 +72,8 @@ const allowed = {
   rollback: ['rollback', 'migrate', 'pull', 'restore', 'runs', ...operationUses],
   look: ['look', 'restore', ...operationUses],
   show: ['show', 'verify', ...operationUses],
+  status: ['status', ...operationUses],
+  notify: ['notify', 'runs', ...operationUses],
   init: ['init', ...operationUses],
   schedule: ['schedule', ...operationUses],
   demo: ['demo', 'remote'],
@@ -89,6 +91,8 @@ const owned = {
   'qrcode-generator': ['init'],
   croner: ['schedule'],
   'fs-native-extensions': ['vault'],
+  nodemailer: ['notify'],
+  'p-retry': ['notify'],
 }
 
 const folders = [...new Set([...Object.keys(allowed), ...adapters, 'commands', 'cli'])]

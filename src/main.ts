@@ -1,11 +1,12 @@
 import { writeSync } from 'node:fs'
 import { CommanderError } from 'commander'
 import { createProgram } from './cli/program.ts'
-import type { CommandContext, GlobalOptions, ProgressOutput } from './commands/context.ts'
+import type { CommandContext, CommandOutcome, GlobalOptions, ProgressOutput } from './commands/context.ts'
 import { InterruptedError, UsageError } from './errors.ts'
 import { ExitCode, exitCodeOf, isExpected } from './exit-codes.ts'
 import { errorToJson, renderError } from './report/render-error.ts'
 import { errorTroubles } from './report/trouble-line.ts'
+import { columnsOf, wrapText } from './report/wrap.ts'
 import { TOOL } from './version.ts'
 
 /** The process's edge: signals, exit codes, rendering of results and errors. Never throws. */
@@ -14,6 +15,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   let color = useColor(process.stderr)
   let verbose = argv.includes('--verbose')
   let quiet = argv.includes('--quiet')
+  const style = () => ({ color, verbose, columns: columnsOf(process.stderr) })
   const controller = new AbortController()
   let interrupts = 0
   const interrupt = () => {
@@ -22,7 +24,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     // The second Ctrl-C does not wait for the server: what still runs there ends by its lease.
     if (interrupts > 1) {
       if (json) writeSync(1, `${JSON.stringify(errorToJson(error), null, 2)}\n`)
-      else writeSync(2, renderError(error, { color, verbose }))
+      else writeSync(2, renderError(error, style()))
       process.exit(ExitCode.interrupted)
     }
     controller.abort(error)
@@ -32,7 +34,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       ? errorTroubles(error)
           .map((line) => `${line}\n`)
           .join('')
-      : renderError(error, { color, verbose })
+      : renderError(error, style())
   let hangUp = interrupt
   process
     .on('SIGINT', interrupt)
@@ -46,7 +48,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   // This event comes only when nothing is left that could bring an outcome. Node would then end with 0, which says that
   // all is well.
   process.once('beforeExit', () => {
-    writeSync(2, renderError(new Error('The program ended without an outcome'), { color, verbose }))
+    writeSync(2, renderError(new Error('The program ended without an outcome'), style()))
     process.exit(ExitCode.failed)
   })
 
@@ -62,9 +64,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       })
       process.exitCode = outcome.exitCode
       await print(
-        json
-          ? `${JSON.stringify(outcome.json, null, 2)}\n`
-          : withNewline(globals.quiet ? (outcome.quiet ?? outcome.text) : outcome.text),
+        json ? `${JSON.stringify(outcome.json, null, 2)}\n` : withNewline(resultText(outcome, globals)),
       )
     })
     await program.parseAsync([...argv])
@@ -97,7 +97,7 @@ function contextFor(globals: GlobalOptions, signal: AbortSignal): CommandContext
       color: globals.color && useColor(process.stderr),
     },
     output: process.stdout,
-    columns: process.stdout.isTTY ? process.stdout.columns : undefined,
+    columns: columnsOf(process.stdout),
     color: globals.color && useColor(process.stdout),
     env: process.env,
     cwd: process.cwd(),
@@ -122,6 +122,12 @@ function asUsage(thrown: unknown): unknown {
 /** https://no-color.org: any non-empty NO_COLOR turns colours off. */
 function useColor(stream: NodeJS.WriteStream): boolean {
   return Boolean(stream.isTTY) && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
+}
+
+/** Under `--quiet` a trouble stays one line, as for who reads it from a pipe. */
+function resultText({ text, quiet, verbatim }: CommandOutcome, globals: GlobalOptions): string {
+  if (globals.quiet && quiet !== undefined) return quiet
+  return verbatim === true ? text : wrapText(text, columnsOf(process.stdout))
 }
 
 function withNewline(text: string): string {

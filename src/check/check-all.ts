@@ -4,6 +4,7 @@ import type { Checked, CheckReport } from '../model/check-report.ts'
 import type { Config, HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
+import { secretsOf } from '../model/notify-config.ts'
 import type { SecretReference } from '../model/secret.ts'
 import { formatCount } from '../model/units.ts'
 import { kindOf } from '../sources/registry.ts'
@@ -33,7 +34,7 @@ export async function checkAll(
     bounded({ check: 'keys' }, bound, async (each) => checkKeys(await dependencies.checkKeys(each))),
     bounded({ check: 'vault' }, bound, () => checkVault(config, opened, dependencies)),
     bounded({ check: 'space' }, bound, () => checkSpace(hosts, opened, dependencies)),
-    ...hosts.map((host) => turns(() => checkHost(host, opened, dependencies, bound))),
+    ...hosts.map((host) => turns(() => checkHost(host, config.alerts, opened, dependencies, bound))),
   ])
   return { checks: [configured(config, hosts), ...parts.flat()], hosts: hosts.map(({ name }) => name) }
 }
@@ -73,7 +74,10 @@ async function checkSecrets(
 }
 
 /** Each secret that is named, once. */
-export function namedSecrets({ encryption }: Config, hosts: readonly HostConfig[]): readonly NamedSecret[] {
+export function namedSecrets(
+  { encryption, notify }: Config,
+  hosts: readonly HostConfig[],
+): readonly NamedSecret[] {
   const all: { at: string; reference: SecretReference | undefined }[] = [
     encryption.mode === 'passphrase'
       ? { at: 'encryption.passphrase', reference: encryption.passphrase }
@@ -88,6 +92,9 @@ export function namedSecrets({ encryption }: Config, hosts: readonly HostConfig[
         })),
       ),
     ]),
+    ...notify.flatMap(({ name, to }) =>
+      secretsOf(to).map((reference) => ({ at: `notify ${name}`, reference })),
+    ),
   ]
   const known = new Set<string>()
   return all.flatMap(({ at, reference }) => {

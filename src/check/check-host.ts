@@ -1,6 +1,6 @@
 import { LockedError, RelayError, RemoteError } from '../errors.ts'
 import type { Checked, CheckName } from '../model/check-report.ts'
-import type { HostConfig, SourceConfig } from '../model/config.ts'
+import type { AlertsConfig, HostConfig, SourceConfig } from '../model/config.ts'
 import { Disposables } from '../model/disposables.ts'
 import { printable } from '../model/path-bytes.ts'
 import { describeProject } from '../model/server-services.ts'
@@ -32,6 +32,7 @@ const HEALTH_PATIENCE = 5000
 /** Everything about one host. Throws only what the signal says. */
 export async function checkHost(
   host: HostConfig,
+  alerts: AlertsConfig,
   opened: OpenedVault,
   dependencies: CheckDependencies,
   bound: Bound,
@@ -41,14 +42,14 @@ export async function checkHost(
     look(host, 'backup', bound, async () => {
       const vault = await opened
       if (vault === undefined || vault instanceof RelayError)
-        return vault === undefined ? judgeBackup(host.name, [], [], dependencies.now()) : []
+        return vault === undefined ? judgeBackup(host.name, [], [], alerts, dependencies.now()) : []
       const [snapshots, runs, paused] = await Promise.all([
         vault.snapshots(host.name),
         vault.runs(host.name),
         vault.rotationPaused(host.name),
       ])
       return [
-        ...judgeBackup(host.name, snapshots, runs, dependencies.now()),
+        ...judgeBackup(host.name, snapshots, runs, alerts, dependencies.now()),
         ...(paused === undefined
           ? []
           : [

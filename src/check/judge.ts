@@ -1,4 +1,4 @@
-import type { HostConfig } from '../model/config.ts'
+import type { AlertsConfig, HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { snapshotTime } from '../model/names.ts'
 import type { RunRecord } from '../model/run-record.ts'
@@ -15,8 +15,6 @@ export type Judged = Pick<Finding, 'outcome' | 'message' | 'next'>
 
 /** ms; beyond it a snapshot's time, and what depends on it, is not what people think it is. */
 const CLOCK_TOLERANCE = 60_000
-/** ms; whoever backs up every night is warned before the second night is missed. */
-const OLD = 36 * 3_600_000
 /** Bytes; with less not even a lock or a manifest is sure to be written. */
 const NO_SPACE = 16 * 1024 ** 2
 
@@ -126,6 +124,7 @@ export function judgeBackup(
   host: string,
   snapshots: readonly Snapshot[],
   runs: readonly RunRecord[],
+  { overdueAfter }: AlertsConfig,
   now: Date,
 ): Judged[] {
   const pull = `relay-backup pull ${host}`
@@ -147,7 +146,7 @@ export function judgeBackup(
       message: `${id}, the newest backup, was found damaged`,
       next: `See how with: relay-backup verify ${id}; then make another: ${pull} --full`,
     })
-  if (age > OLD)
+  if (age > overdueAfter)
     found.push({
       outcome: 'warning',
       message: `the newest backup was made ${formatAge(age)}: ${id}`,

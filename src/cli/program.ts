@@ -10,6 +10,7 @@ import { declareInitCommand } from './init.ts'
 import { declareKeyCommands } from './key.ts'
 import { declareLookCommands } from './look.ts'
 import { declareMigrateCommands } from './migrate.ts'
+import { declareOperateCommands } from './operate.ts'
 import { declarePullCommands } from './pull.ts'
 import { declareRestoreCommands } from './restore.ts'
 import { declareScheduleCommands } from './schedule.ts'
@@ -59,6 +60,7 @@ export function createProgram(version: string, run: Run): Command {
   declareRestoreCommands(program, declare)
   declareMigrateCommands(program, declare)
   declareVaultCommands(program, declare)
+  declareOperateCommands(program, declare)
   declareCheckCommand(program, declare)
   declareLookCommands(program, declare)
   declareHostsCommands(program, declare)

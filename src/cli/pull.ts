@@ -1,4 +1,5 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
+import { CAPTURE_TYPES } from '../model/config.ts'
 import { keepMemorySmall } from '../memory.ts'
 import type { Declare } from './program.ts'
 
@@ -11,6 +12,12 @@ export function declarePullCommands(program: Command, declare: Declare): void {
       .option('--all', 'every host of the config')
       .option('--tag <tag>', 'every host with this tag')
       .option('--source <source...>', 'only these sources (the snapshot is then not complete)')
+      .addOption(
+        new Option(
+          '--type <type>',
+          'databases by their schema or data alone, or in full, whatever their `capture` says',
+        ).choices(CAPTURE_TYPES),
+      )
       .option('--full', 'all of every source, not just what changed since the last pull')
       .option('--if-older-than <duration>', 'skip hosts whose newest complete snapshot is younger, e.g. 20h')
       .option('--jobs <n>', 'hosts at a time (default: 4)')

@@ -21,7 +21,10 @@ export function declareRestoreCommands(program: Command, declare: Declare): void
           .choices(['replace', 'merge'])
           .default('replace'),
       )
-      .option('--target <source>', 'put the one source asked for into this source of the host')
+      .option(
+        '--target <name>',
+        'put the one source asked for into this source of the host, or, as a database of this name, beside what is live',
+      )
       .option('--dry-run', 'print the whole plan and touch nothing')
       .option('--yes', 'do not ask')
       .option('--no-start', 'leave the services stopped')

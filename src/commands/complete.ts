@@ -5,6 +5,7 @@ import type { Config } from '../model/config.ts'
 import { homeDirectory } from '../model/home.ts'
 import { snapshotTime } from '../model/names.ts'
 import { formatAge } from '../report/format.ts'
+import { typeGroup } from '../model/snapshot.ts'
 import { completePulls, type Snapshot, type Vault } from '../vault/contract.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
@@ -54,6 +55,7 @@ export async function complete(context: CommandContext, wanted: Wanted): Promise
       files ?? 'words',
       ...choices.map(({ value, about }) => `${wanted.before}${value}\t${about.replace(/\s+/g, ' ')}`),
     ].join('\n'),
+    verbatim: true,
     json: choices,
   }
 }
@@ -77,6 +79,8 @@ const NAMES: Readonly<Record<string, Names>> = {
     Promise.resolve(
       [...new Set(config.hosts.flatMap(({ tags }) => tags))].map((value) => ({ value, about: '' })),
     ),
+  channel: ({ notify }) =>
+    Promise.resolve(notify.map(({ name, on }) => ({ value: name, about: on.join(' ') }))),
   snapshot: snapshots,
   'host|snapshot': async (config, wanted, now) => [
     ...hosts(config),
@@ -125,7 +129,7 @@ function aboutOf({ id, manifest }: Snapshot, now: Date): string {
   return [
     age,
     ...(manifest.purpose === 'pull' ? [] : [manifest.purpose]),
-    ...(manifest.complete ? [] : ['partial']),
+    ...(manifest.complete ? [] : [typeGroup(manifest) ?? 'partial']),
   ].join(', ')
 }
 

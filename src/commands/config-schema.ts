@@ -7,6 +7,7 @@ export function configSchemaCommand(): Promise<CommandOutcome> {
   return Promise.resolve({
     exitCode: ExitCode.done,
     text: configJsonSchemaText(),
+    verbatim: true,
     json: configJsonSchema(),
   })
 }

@@ -50,6 +50,8 @@ export interface CommandOutcome {
   readonly exitCode: ExitCode
   /** Without a trailing newline; '' prints nothing. */
   readonly text: string
+  /** `text` is data, like a script, a secret or names of files. Else a terminal gets it wrapped at its width. */
+  readonly verbatim?: true
   /**
    * In place of `text` under `--quiet`, of an operation: '' when all is well or when its events have said what is not,
    * else a line a trouble. Absent where the text is what was asked for.

@@ -8,6 +8,7 @@ import type { CommandContext, CommandOutcome } from './context.ts'
 import { list } from './list.ts'
 import { pull } from './pull.ts'
 import { restore } from './restore.ts'
+import { tell } from './tell.ts'
 import { verify } from './verify.ts'
 import { generateDemoIdentity } from './demo-identity.ts'
 
@@ -30,10 +31,7 @@ export async function demo(
     const steps = await runTour({
       directory,
       signal: context.signal,
-      tell: (text) => {
-        const { mode, stream } = context.progress
-        if (mode === 'tty' || mode === 'plain') stream.write(`${text}\n`)
-      },
+      tell: (text) => tell(context, text),
       generateIdentity: (keys) => generateDemoIdentity(keys, inDemo.env, context.now()),
       pull: (config) => pull(withConfig(config), ['sample'], { rotate: true }),
       list: (config) => list(withConfig(config), []),

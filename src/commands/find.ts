@@ -38,6 +38,7 @@ export async function find(
   return {
     exitCode: exitCodeOf(found),
     text: render(pattern, found),
+    verbatim: true,
     json: {
       pattern,
       looked: found.looked,

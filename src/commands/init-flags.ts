@@ -1,4 +1,3 @@
-import type { CommandContext } from './context.ts'
 import type { IdentityFlags } from './init-identity.ts'
 
 /** The flags of `init` as commander hands them over. `health` is false after `--no-health`. */
@@ -15,10 +14,4 @@ export interface InitFlags extends IdentityFlags {
   readonly pull?: boolean
   readonly dryRun?: boolean
   readonly yes?: boolean
-}
-
-/** A line of the talk, or of what goes on. */
-export function tell({ progress }: CommandContext, text: string): void {
-  const { mode, stream } = progress
-  if (mode === 'tty' || mode === 'plain') stream.write(`${text}\n`)
 }

@@ -15,6 +15,7 @@ import type { InitTalk } from './init-talk.ts'
 import { removeMade } from './init-write.ts'
 import { newPassphrase, type PassphraseFlags } from './key-passphrase.ts'
 import { askNewSecret } from './secret-prompt.ts'
+import { tell } from './tell.ts'
 
 export interface IdentityFlags extends PassphraseFlags {
   readonly identityCopy?: string
@@ -106,7 +107,7 @@ async function planPassphrase(
     ],
   )
   if (place === 'none') return NO_PASSPHRASE
-  const passphrase = await patiently(context.signal)
+  const passphrase = await patiently(context)
   if (place === 'nowhere') return { ...NO_PASSPHRASE, passphrase }
   return place === 'keychain' && entry !== undefined
     ? { passphrase, reference: { keychain: entry }, keep: 'keychain' }
@@ -114,13 +115,13 @@ async function planPassphrase(
 }
 
 /** A slip of the finger is no reason to begin anew. */
-async function patiently(signal: AbortSignal): Promise<Secret> {
+async function patiently(context: CommandContext): Promise<Secret> {
   for (;;) {
     try {
-      return await askNewSecret('Passphrase for the new identity', signal)
+      return await askNewSecret('Passphrase for the new identity', context.signal)
     } catch (error) {
       if (!(error instanceof UsageError)) throw error
-      process.stderr.write(`${error.message}. ${error.details.next ?? ''}\n`)
+      tell(context, `${error.message}. ${error.details.next ?? ''}`)
     }
   }
 }

@@ -16,7 +16,8 @@ import { planPulls } from '../pull/plan.ts'
 import { pullPlanTroubles } from '../report/pull-summary.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { requireFingerprint } from './hosts-trust.ts'
-import { tell, type InitFlags } from './init-flags.ts'
+import type { InitFlags } from './init-flags.ts'
+import { tell } from './tell.ts'
 import { describeHost, nameProblem } from './init-host.ts'
 import { makeIdentity, planIdentity, type IdentityFlags, type PlannedIdentity } from './init-identity.ts'
 import { InitTalk } from './init-talk.ts'
@@ -48,7 +49,12 @@ export async function init(
   const config = parseConfig(text, file, context.env)
   const troubles = await tryOut(context, config, host.name)
   if (flags.dryRun === true)
-    return { exitCode: ExitCode.done, text: text.trimEnd(), json: { file, config: text, troubles } }
+    return {
+      exitCode: ExitCode.done,
+      text: text.trimEnd(),
+      verbatim: true,
+      json: { file, config: text, troubles },
+    }
   if (talk !== undefined) {
     for (const line of troubles) tell(context, `  ${line}`)
     const question = `Write ${printable(file)}${chosen === undefined || chosen.identity.exists ? '' : ' and a new key pair'}?`

@@ -20,6 +20,7 @@ import { nextStep } from '../verify/next-step.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { ask } from './question.ts'
 import { askSecret } from './secret-prompt.ts'
+import { tell } from './tell.ts'
 
 export interface KeyRotateFlags {
   readonly add?: readonly string[]
@@ -147,7 +148,7 @@ async function unknownFindings(
 }
 
 async function isConfirmed(context: CommandContext, plan: string): Promise<boolean> {
-  if (context.progress.mode !== 'quiet') context.progress.stream.write(`${plan}\n`)
+  tell(context, plan)
   const { confirm } = await import('@inquirer/prompts')
   return ask(() =>
     confirm(

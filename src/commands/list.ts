@@ -3,7 +3,7 @@ import { VaultError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { snapshotTime } from '../model/names.ts'
 import { printable } from '../model/path-bytes.ts'
-import { isTorn, storedBytes, type Purpose } from '../model/snapshot.ts'
+import { contentOf, isTorn, storedBytes, typeGroup, type Purpose } from '../model/snapshot.ts'
 import { formatCount, formatSize } from '../model/units.ts'
 import { formatAge } from '../report/format.ts'
 import { renderTable } from '../report/table.ts'
@@ -22,6 +22,8 @@ export interface ListedSnapshot {
   readonly ageMs: number
   readonly purpose: Purpose
   readonly complete: boolean
+  /** It holds the schema or the data of its sources alone. */
+  readonly only?: 'schema' | 'data'
   /** Sources with archives in it. */
   readonly sources: readonly string[]
   /** Sources that were asked for and failed. */
@@ -150,6 +152,7 @@ function listed(snapshot: Snapshot, latest: boolean, neededBy: readonly string[]
     ageMs: now.getTime() - snapshotTime(id).getTime(),
     purpose: manifest.purpose,
     complete: manifest.complete,
+    ...onlyOf(manifest),
     sources: there.map(({ name }) => name),
     missing: manifest.selection.filter((name) => !made.has(name)),
     torn: there.filter(isTorn).map(({ name }) => name),
@@ -161,6 +164,12 @@ function listed(snapshot: Snapshot, latest: boolean, neededBy: readonly string[]
     retired,
     neededBy,
   }
+}
+
+function onlyOf(manifest: Snapshot['manifest']): Pick<ListedSnapshot, 'only'> {
+  const [first] = manifest.sources
+  const only = typeGroup(manifest) === undefined || first === undefined ? 'all' : contentOf(first)
+  return only === 'all' ? {} : { only }
 }
 
 function outcome(listing: Listing, context: CommandContext): CommandOutcome {
@@ -248,7 +257,8 @@ export function renderList(
 
 function state(snapshot: ListedSnapshot): string {
   const { complete, missing, torn, damaged, lossAccepted, retired, neededBy } = snapshot
-  const partial = missing.length === 0 ? 'partial' : `without ${printable(missing.join(' '))}`
+  const nothingMissing = snapshot.only === undefined ? 'partial' : `${snapshot.only} only`
+  const partial = missing.length === 0 ? nothingMissing : `without ${printable(missing.join(' '))}`
   const whole = complete ? 'complete' : partial
   const named = torn.length === 0 ? [] : [`torn ${printable(torn.join(' '))}`]
   const said = complete && torn.length > 0 ? named : [whole, ...named]

@@ -40,6 +40,7 @@ export async function ls(
   return {
     exitCode: ExitCode.done,
     text: flags.long === true ? renderLong(entries) : entries.map(shownEntry).join('\n'),
+    verbatim: true,
     json: { snapshot: name, entries },
   }
 }

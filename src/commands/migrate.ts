@@ -12,6 +12,7 @@ import {
 import { errorTroubles, findingTroubles } from '../report/trouble-line.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { ask } from './question.ts'
+import { tell } from './tell.ts'
 import { wireRestore } from './wire-restore.ts'
 
 /** The flags of `migrate` as commander hands them over. */
@@ -86,9 +87,7 @@ function exitCodeOf({ outcome, error }: MigrationReport): ExitCode {
 
 /** At a terminal the new server's name has to be typed. */
 async function confirmPlan(context: CommandContext, plan: MigrationPlan, yes: boolean): Promise<boolean> {
-  const { mode, stream } = context.progress
-  if (mode !== 'json' && mode !== 'quiet')
-    stream.write(`${renderMigrationPlan(plan, { color: context.color })}\n`)
+  tell(context, renderMigrationPlan(plan, { color: context.color }))
   if (yes) return true
   const { input } = await import('@inquirer/prompts')
   const typed = await ask(() =>

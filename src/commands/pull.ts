@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
+import type { CaptureType } from '../model/config.ts'
 import type { HostPullReport } from '../model/pull-report.ts'
 import { parseDuration, parseSize } from '../model/units.ts'
 import { planPulls } from '../pull/plan.ts'
@@ -15,6 +16,7 @@ import {
 import { requireKnownSources, selectHosts } from '../config/select-hosts.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import { configOf, type CommandContext, type CommandOutcome } from './context.ts'
+import { withAlerts } from './with-alerts.ts'
 import { wireEncryptor, wirePlanning, wirePull } from './wire-pull.ts'
 
 /** How many hosts are pulled at a time when `--jobs` does not say. */
@@ -25,6 +27,7 @@ export interface PullFlags {
   readonly all?: boolean
   readonly tag?: string
   readonly source?: readonly string[]
+  readonly type?: CaptureType
   readonly full?: boolean
   readonly ifOlderThan?: string
   readonly jobs?: string
@@ -52,7 +55,7 @@ export async function pull(
     const { findings } = await wireEncryptor(context, config)
     const plans = await planPulls(
       hosts,
-      { sources: flags.source, ifOlderThan },
+      { sources: flags.source, type: flags.type, ifOlderThan },
       wirePlanning(context, vault),
       context.signal,
     )
@@ -63,16 +66,25 @@ export async function pull(
       json: pullPlansToJson(plans, findings),
     }
   }
-  await using wired = await wirePull(context, config, { bandwidth })
-  const options = { sources: flags.source, full: flags.full, ifOlderThan, rotate: flags.rotate, jobs }
-  const report = await pullHosts(hosts, options, wired.dependencies, context.signal)
-  return {
-    exitCode: pullExitCode(report.hosts),
-    text: renderPullReport(report, context),
-    // Its events have said the rest of what is not well.
-    quiet: pullTroubles(report).join('\n'),
-    json: pullReportToJson(report),
-  }
+  const watched = { config, hosts: hosts.map(({ name }) => name), good: completeHosts }
+  return await withAlerts(context, watched, async () => {
+    await using wired = await wirePull(context, config, { bandwidth })
+    const { source: sources, type } = flags
+    const options = { sources, type, full: flags.full, ifOlderThan, rotate: flags.rotate, jobs }
+    const report = await pullHosts(hosts, options, wired.dependencies, context.signal)
+    return {
+      exitCode: pullExitCode(report.hosts),
+      text: renderPullReport(report, context),
+      // Its events have said the rest of what is not well.
+      quiet: pullTroubles(report).join('\n'),
+      json: pullReportToJson(report),
+    }
+  })
+}
+
+function completeHosts({ json }: CommandOutcome): string[] {
+  const { hosts } = json as { readonly hosts: readonly Pick<HostPullReport, 'host' | 'outcome'>[] }
+  return hosts.filter(({ outcome }) => outcome === 'done').map(({ host }) => host)
 }
 
 /** The exit code of a pull (docs/design.md): the first that applies. */

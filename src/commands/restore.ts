@@ -10,12 +10,14 @@ import { formatAge } from '../report/format.ts'
 import { renderRestorePlan, renderRestoreReport, restoreReportToJson } from '../report/restore-summary.ts'
 import { errorTroubles, findingTroubles } from '../report/trouble-line.ts'
 import { restoreHost } from '../restore/restore-host.ts'
+import { isBeside } from '../restore/beside.ts'
 import { parsePathSelection } from '../restore/wanted.ts'
 import { completePulls, type Snapshot, type Vault } from '../vault/contract.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import { resolveHost, resolveSnapshot } from '../vault/resolve-snapshot.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { ask } from './question.ts'
+import { tell } from './tell.ts'
 import { wireRestore } from './wire-restore.ts'
 
 /** The flags of `restore` as commander hands them over. */
@@ -43,6 +45,11 @@ export async function restore(
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
   const [host] = selectHosts(config, { names: [flags.host], deployment: flags.deployment })
   if (host === undefined) throw new UsageError('--host names no host')
+  if (flags.strategy === 'merge' && isBeside({ host, target: flags.target })) {
+    throw new UsageError('--target puts data beside what is live, and there is nothing to merge it with', {
+      next: 'Leave out --strategy merge, or name a source of the host.',
+    })
+  }
   if (flags.target !== undefined && flags.source?.length !== 1) {
     throw new UsageError('--target needs the one source that goes there', { next: 'Add --source NAME.' })
   }
@@ -172,14 +179,14 @@ function describe({ id, manifest }: Snapshot, now: Date): string {
 
 /** At a terminal the host's name has to be typed: a reflex must not replace a server's data. */
 async function confirmPlan(context: CommandContext, plan: RestorePlan, yes: boolean): Promise<boolean> {
-  const { mode, stream } = context.progress
-  if (mode !== 'json' && mode !== 'quiet')
-    stream.write(`${renderRestorePlan(plan, { color: context.color })}\n`)
+  tell(context, renderRestorePlan(plan, { color: context.color }))
   if (yes) return true
   const { input } = await import('@inquirer/prompts')
   const typed = await ask(() =>
     input(
-      { message: `To replace this data, type the host's name (${plan.host}):` },
+      {
+        message: `To ${plan.beside === undefined ? 'replace this data' : 'go on'}, type the host's name (${plan.host}):`,
+      },
       { signal: context.signal, output: process.stderr },
     ),
   )

@@ -12,5 +12,6 @@ export async function secretGet(context: CommandContext, args: readonly string[]
     throw new SecretError(`The keychain has no entry ${printable(name)}`, {
       next: `relay-backup secret set ${printable(name)}`,
     })
-  return { exitCode: ExitCode.done, text: secret.reveal(), json: { name, value: secret.reveal() } }
+  const value = secret.reveal()
+  return { exitCode: ExitCode.done, text: value, verbatim: true, json: { name, value } }
 }

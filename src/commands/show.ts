@@ -4,7 +4,13 @@ import { ExitCode } from '../exit-codes.ts'
 import type { Facts } from '../model/facts.ts'
 import { snapshotTime } from '../model/names.ts'
 import { printable } from '../model/path-bytes.ts'
-import { isTorn, type ManifestFile, type ManifestSource } from '../model/snapshot.ts'
+import {
+  isTorn,
+  typeGroup,
+  type Manifest,
+  type ManifestFile,
+  type ManifestSource,
+} from '../model/snapshot.ts'
 import { formatDuration, formatSize } from '../model/units.ts'
 import { codeWords, formatAge } from '../report/format.ts'
 import { renderTable } from '../report/table.ts'
@@ -50,10 +56,7 @@ export function renderSnapshot(
     ['made', `${manifest.createdAt} (${formatAge(now().getTime() - snapshotTime(id).getTime())})`],
     ['took', formatDuration(Math.max(0, took))],
     ['purpose', manifest.purpose],
-    [
-      'complete',
-      manifest.complete ? 'yes' : `no${missing.length === 0 ? '' : `, without ${missing.join(' ')}`}`,
-    ],
+    ['complete', manifest.complete ? 'yes' : `no${whyNot(manifest, missing)}`],
     ['size', formatSize(bytes)],
     ['server', `${manifest.server.os} (${manifest.server.arch})`],
     [
@@ -104,4 +107,10 @@ function renderSource(source: ManifestSource, { removedFiles }: Snapshot, color:
 
 function describeFacts(facts: Facts): string {
   return findKind(facts.kind)?.facts?.describe(facts) ?? 'facts of a newer version'
+}
+
+function whyNot(manifest: Manifest, missing: readonly string[]): string {
+  if (missing.length > 0) return `, without ${missing.join(' ')}`
+  const group = typeGroup(manifest)
+  return group === undefined ? '' : `: only the ${group}`
 }

@@ -12,6 +12,7 @@ import { openExistingVault } from '../vault/open-vault.ts'
 import { isSnapshotReference, onlyHost, resolveHost, resolveSnapshot } from '../vault/resolve-snapshot.ts'
 import { verifyVault, type VerifyReport, type VerifyTarget } from '../verify/verify-vault.ts'
 import { configOf, type CommandContext, type CommandOutcome } from './context.ts'
+import { withAlerts } from './with-alerts.ts'
 
 /** `verify [SNAPSHOT… | host…] [--all]`: checksums and ledger. Exit 4 when anything is wrong. */
 export async function verify(
@@ -40,29 +41,32 @@ export async function verify(
     throw new UsageError('There is no vault yet', { next: 'Make a first snapshot with: relay-backup pull' })
   }
   const targets = options.all === true ? await everyHost(vault) : await targetsOf(vault, args)
-  await using reporter = createReporter(context.progress)
-  for (const { check: code, message, next } of await accessFindings(config.vault, process.getuid?.())) {
-    reporter.event({ type: 'warning', code, message, next })
-  }
-  const report = await verifyVault(vault, targets, {
-    reporter,
-    now: context.now,
-    cause: context.cause,
-    signal: context.signal,
+  const watched = { config, hosts: targets.map(({ host }) => host), good: () => [] }
+  return await withAlerts(context, watched, async () => {
+    await using reporter = createReporter(context.progress)
+    for (const { check: code, message, next } of await accessFindings(config.vault, process.getuid?.())) {
+      reporter.event({ type: 'warning', code, message, next })
+    }
+    const report = await verifyVault(vault, targets, {
+      reporter,
+      now: context.now,
+      cause: context.cause,
+      signal: context.signal,
+    })
+    return {
+      exitCode: report.ok ? ExitCode.done : ExitCode.damage,
+      text: renderVerifyReport(report),
+      quiet: report.hosts
+        .flatMap(({ host, problems }) =>
+          problems.map(({ snapshot, file, message, next }) => {
+            const where = [host, snapshot, file].filter((part) => part !== undefined).join('/')
+            return troubleLine({ label: 'failed', where, message, next })
+          }),
+        )
+        .join('\n'),
+      json: report,
+    }
   })
-  return {
-    exitCode: report.ok ? ExitCode.done : ExitCode.damage,
-    text: renderVerifyReport(report),
-    quiet: report.hosts
-      .flatMap(({ host, problems }) =>
-        problems.map(({ snapshot, file, message, next }) => {
-          const where = [host, snapshot, file].filter((part) => part !== undefined).join('/')
-          return troubleLine({ label: 'failed', where, message, next })
-        }),
-      )
-      .join('\n'),
-    json: report,
-  }
 }
 
 async function everyHost(vault: Vault): Promise<VerifyTarget[]> {

@@ -6,7 +6,7 @@ import { sourcePathProblem } from './remote-path.ts'
 
 export type { ConfigPath } from './document.ts'
 export type { Problem } from './problem.ts'
-export { normaliseRemotePath } from './remote-path.ts'
+export { normaliseRemotePath, sourcePathProblem } from './remote-path.ts'
 export { addressProblem, parseAddress } from './server-address.ts'
 
 // What the schemas of the config, and of the kinds in it, are made of. Messages never repeat a value of the file, since

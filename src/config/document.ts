@@ -67,11 +67,12 @@ export function parseConfigDocument(text: string): ConfigDocument {
       },
     }
   } catch (error) {
-    // Aliases that multiply without end, or nesting deeper than the stack.
-    if (error instanceof ReferenceError)
-      return failed({ message: 'has too many aliases (&name, *name) or an alias inside itself' })
-    if (error instanceof RangeError)
-      return failed({ message: 'is nested too deeply, or has an alias inside itself' })
+    // The library's own limit of aliases, or the stack's: an alias inside itself meets whichever is lower at the time.
+    if (error instanceof ReferenceError || error instanceof RangeError) {
+      return failed({
+        message: 'is nested too deeply, or has too many aliases (&name, *name) or one inside itself',
+      })
+    }
     throw error
   }
 }

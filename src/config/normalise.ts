@@ -1,4 +1,5 @@
 import type {
+  AlertsConfig,
   CompressionChoice,
   Config,
   EncryptionConfig,
@@ -15,6 +16,7 @@ import { parseDuration } from '../model/units.ts'
 import { DEFAULT_SOURCES, kindOf } from '../sources/registry.ts'
 import { normaliseSecret, type ResolvePath } from './contract.ts'
 import { DEFAULT_DEPLOYMENT } from './default-deployment.ts'
+import { normaliseNotify } from './normalise-notify.ts'
 import { mergeDefaults } from './merge-defaults.ts'
 import { normaliseRemotePath } from './remote-path.ts'
 import type {
@@ -34,6 +36,14 @@ const DAY = 86_400_000
 /** A busy afternoon of pulls pushes no week out. */
 const DEFAULT_RETENTION: RetentionPolicy = { last: 7, daily: 7, weekly: 4, within: 7 * DAY, safety: 14 * DAY }
 const DEFAULT_HEALTH_TIMEOUT = 60_000
+/** A nightly backup may be an hour late. */
+const DEFAULT_ALERTS: AlertsConfig = {
+  overdueAfter: 25 * 60 * 60 * 1000,
+  afterFailures: 1,
+  disk: 0.85,
+  remindEvery: DAY,
+  anomaly: { size: 3, duration: 5 },
+}
 
 /** A valid config file as the program uses it: defaults filled in, paths absolute, units in ms. */
 export function normaliseConfig(input: ConfigInput, file: string, resolvePath: ResolvePath): Config {
@@ -50,6 +60,8 @@ export function normaliseConfig(input: ConfigInput, file: string, resolvePath: R
     vault: resolvePath(input.vault),
     encryption: normaliseEncryption(input.encryption, resolvePath),
     ...globals,
+    alerts: normaliseAlerts(input.alerts),
+    notify: normaliseNotify(input.notify, resolvePath),
     hosts: Object.entries(input.hosts).map(([name, host]) => ({
       ...normaliseHost(name, mergeDefaults(input.defaults, host), globals, resolvePath),
       lives,
@@ -71,6 +83,20 @@ function normaliseSchedule(
     timeZone,
     run: splitWords(run) ?? [],
     keep: keep && resolveRetention(keep, DEFAULT_RETENTION),
+  }
+}
+
+function normaliseAlerts(input: NonNullable<ConfigInput['alerts']> = {}): AlertsConfig {
+  const { overdueAfter, afterFailures, disk, remindEvery, anomaly } = input
+  return {
+    overdueAfter: milliseconds(overdueAfter) ?? DEFAULT_ALERTS.overdueAfter,
+    afterFailures: afterFailures ?? DEFAULT_ALERTS.afterFailures,
+    disk: disk === undefined ? DEFAULT_ALERTS.disk : Number.parseFloat(disk) / 100,
+    remindEvery: milliseconds(remindEvery) ?? DEFAULT_ALERTS.remindEvery,
+    anomaly: {
+      size: anomaly?.size ?? DEFAULT_ALERTS.anomaly.size,
+      duration: anomaly?.duration ?? DEFAULT_ALERTS.anomaly.duration,
+    },
   }
 }
 

@@ -6,6 +6,7 @@ import { findKind } from '../sources/registry.ts'
 import { fields, isMap, type Fields } from './contract.ts'
 import type { ConfigPath } from './document.ts'
 import { literalSecret } from './literal-secret.ts'
+import { CHANNELS, PINGED } from './notify-schema.ts'
 import type { Problem } from './problem.ts'
 import { normaliseRemotePath } from './remote-path.ts'
 
@@ -29,6 +30,7 @@ export function ruleProblems(config: unknown): Problem[] {
       isMap(one) ? scheduleRules(['schedules', name], name, one) : [],
     ),
     ...literalRules(root, []),
+    ...notifyRules(root['notify']),
     ...sshRules(defaults, ['defaults']),
     ...sourcesRules(defaults, ['defaults'], defaults),
     ...hosts.flatMap(([name, host]) => [
@@ -36,6 +38,23 @@ export function ruleProblems(config: unknown): Problem[] {
       ...(isMap(host) ? hostRules(name, host, defaults) : []),
     ]),
   ]
+}
+
+/** Each entry has one channel, and what is told of each run has no choice of events. */
+function notifyRules(notify: unknown): Problem[] {
+  if (!Array.isArray(notify)) return []
+  return notify.flatMap((entry: unknown, index): Problem[] => {
+    if (!isMap(entry)) return []
+    const path = ['notify', index]
+    const [kind, ...others] = CHANNELS.filter((name) => name in entry)
+    if (kind === undefined)
+      return [{ path, message: 'names no channel', suggestion: `Write one of: ${CHANNELS.join(', ')}` }]
+    if (others.length > 0)
+      return [{ path, message: 'names several channels', suggestion: 'Write an entry for each' }]
+    if ('on' in entry && PINGED.includes(kind))
+      return [{ path: [...path, 'on'], message: `has no meaning for ${kind}: it is told of each run` }]
+    return []
+  })
 }
 
 function hostRules(name: string, own: Fields, defaults: Fields): Problem[] {

@@ -7,6 +7,7 @@ import type { Kind } from '../sources/kind.ts'
 import { allKinds, DEFAULT_SOURCES } from '../sources/registry.ts'
 import { targetProblem } from './address.ts'
 import { checked, localPath, secret, text } from './contract.ts'
+import { notify } from './notify-schema.ts'
 import { deploymentProblem } from './remote-path.ts'
 
 // The shape of hosts.yaml. Validation only: nothing is changed here (see normalise.ts), and what spans several
@@ -55,6 +56,35 @@ const runTimeout = () =>
     .describe(
       'A run that takes longer is ended in order, so that none holds its locks for ever. Default 24h.',
     )
+
+const times = () => z.number('must be a number').min(1.5, 'must be at least 1.5').max(1000)
+
+const PERCENT = /^([1-9]\d?|100)%$/
+
+const alerts = z
+  .strictObject({
+    overdueAfter: duration()
+      .optional()
+      .describe('A host whose last good backup is older than this needs a person. Default 25h.'),
+    afterFailures: count()
+      .optional()
+      .describe('So many pulls in a row without a complete backup need a person. Default 1.'),
+    remindEvery: duration().optional().describe('What still holds is told again after this. Default 1d.'),
+    anomaly: z
+      .strictObject({
+        size: times().optional().describe('Of what the sources hold. Default 3.'),
+        duration: times().optional().describe('Of the time that a pull takes. Default 5.'),
+      })
+      .optional()
+      .describe('So many times as much, or as little, as usual needs a person.'),
+    disk: z
+      .string()
+      .regex(PERCENT, 'write it like 85%')
+      .optional()
+      .describe("The vault's file system needs a person when it is so full. Default 85%."),
+  })
+  .optional()
+  .describe('From when on something needs a person.')
 
 const fullEvery = () =>
   z
@@ -308,6 +338,8 @@ export const configSchema = () => {
     fullEvery: fullEvery().optional(),
     runTimeout: runTimeout(),
     schedules: schedules().optional(),
+    alerts,
+    notify,
     defaults: z
       .strictObject(shape)
       .optional()

@@ -1,6 +1,6 @@
 import { RelayError, UsageError, abortedBy, DamageError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
-import { isStream } from '../model/snapshot.ts'
+import { isStream, type ManifestSource } from '../model/snapshot.ts'
 import { rememberDamage } from '../restore/remember-damage.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import type { LookAddress } from './address.ts'
@@ -42,6 +42,8 @@ export interface ExtractReport {
     readonly error: RelayError
   }[]
 }
+
+const REMOVED = 'retention has removed it from this snapshot'
 
 /** A source with what of it is wanted. */
 interface Chosen extends LookedAt {
@@ -103,11 +105,14 @@ class Extraction {
     const { snapshot, addresses } = this.#request
     const { sources } = snapshot.manifest
     const where = `${snapshot.host}/${snapshot.id}`
+    const isThere = ({ index }: ManifestSource) =>
+      index !== undefined && !snapshot.removedFiles.has(index.file)
+    if (addresses.length === 0)
+      for (const { name: source } of sources.filter((one) => !isThere(one)))
+        this.#leftOut.push({ source, member: '', why: REMOVED, hostile: false })
     const wanted =
       addresses.length === 0
-        ? sources
-            .filter(({ index }) => index !== undefined && !snapshot.removedFiles.has(index.file))
-            .map((source) => ({ source, asked: [{ source: source.name, path: '' }] }))
+        ? sources.filter(isThere).map((source) => ({ source, asked: [{ source: source.name, path: '' }] }))
         : [...new Set(addresses.map((one) => sourceNamed(one, sources, where)))].map((source) => ({
             source,
             asked: addresses.filter((one) => one.source === source.name),

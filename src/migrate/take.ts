@@ -2,6 +2,7 @@ import { RelayError } from '../errors.ts'
 import type { Reporter } from '../report/contract.ts'
 import { unreadCount, type Purpose } from '../model/snapshot.ts'
 import { takeSnapshot } from '../pull/pull-host.ts'
+import { asType } from '../pull/capture-type.ts'
 import { namesToProbe, selectSources } from '../pull/select-sources.ts'
 import { lookAround } from '../runs/visit.ts'
 import { allKinds } from '../sources/registry.ts'
@@ -24,7 +25,7 @@ export async function takeWhole(
   const place = await lookAround({ ...from, signal }, { names: namesToProbe(host) }, pull)
   const { lock } = runs.from
   if (lock === undefined) throw new Error('a migration needs the lock of FROM')
-  const selection = selectSources(host, undefined, place.probe.existing)
+  const selection = asType(host, selectSources(host, undefined, place.probe.existing), 'full')
   const taken = await takeSnapshot(place, { lock, selection, purpose }, pull)
   const failed = taken.sources.find(({ outcome }) => outcome === 'failed')
   const unread = taken.sources.find((source) => unreadCount(source) > 0)

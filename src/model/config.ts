@@ -1,3 +1,4 @@
+import type { ChannelConfig } from './notify-config.ts'
 import type { ScheduleConfig, ScheduleLife } from './schedule.ts'
 import type { SecretReference } from './secret.ts'
 
@@ -14,10 +15,27 @@ export interface Config {
   readonly fullEvery: number
   /** ms that a run may take; see `HostConfig`. */
   readonly runTimeout: number
+  readonly alerts: AlertsConfig
+  /** Who is told, in the file's order. */
+  readonly notify: readonly ChannelConfig[]
   /** In the file's order. */
   readonly hosts: readonly HostConfig[]
   /** In the file's order. */
   readonly schedules: readonly ScheduleConfig[]
+}
+
+/** From when on something about backups needs a person. */
+export interface AlertsConfig {
+  /** ms since the last good backup. */
+  readonly overdueAfter: number
+  /** Pulls in a row that were not complete. */
+  readonly afterFailures: number
+  /** Part of the vault's file system that is used, from 0 to 1. */
+  readonly disk: number
+  /** ms after which a trouble that still holds is told again. */
+  readonly remindEvery: number
+  /** So many times as much, or as little, as usual is an anomaly. */
+  readonly anomaly: { readonly size: number; readonly duration: number }
 }
 
 export type EncryptionConfig = {
@@ -127,6 +145,10 @@ export interface QuiesceConfig {
   /** In the order of stopping. */
   readonly services: readonly string[]
 }
+
+/** What of a database is captured. */
+export const CAPTURE_TYPES = ['full', 'schema', 'data'] as const
+export type CaptureType = (typeof CAPTURE_TYPES)[number]
 
 /** A source of a host. What else it has belongs to its kind (sources/<kind>/config.ts). */
 export interface SourceConfig {

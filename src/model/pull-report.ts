@@ -34,6 +34,8 @@ export interface SourcePullReport {
   readonly source: string
   /** `partial`: some of its paths were not there. `torn`: it was captured, but nobody may rely on the copy. */
   readonly outcome: 'done' | 'partial' | 'torn' | 'failed'
+  /** What of a database was captured alone. */
+  readonly only?: 'schema' | 'data' | undefined
   readonly entries: number
   /** What the source holds, in bytes: of an incremental more than what was sent. */
   readonly size: number

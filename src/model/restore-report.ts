@@ -45,6 +45,8 @@ export interface RestorePlan {
     readonly purpose: string
   }
   readonly strategy: RestoreStrategy
+  /** The name under which it goes beside what is live; absent: it takes the place of that. */
+  readonly beside?: string | undefined
   /** `as root by sudo`; absent: as the SSH user. */
   readonly privilege?: string | undefined
   readonly units: readonly RestoreUnit[]

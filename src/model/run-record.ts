@@ -1,5 +1,14 @@
 /** What can be a run. */
-export const OPERATIONS = ['pull', 'restore', 'rollback', 'migrate', 'prune', 'verify', 'rekey'] as const
+export const OPERATIONS = [
+  'pull',
+  'restore',
+  'rollback',
+  'migrate',
+  'prune',
+  'verify',
+  'rekey',
+  'notify',
+] as const
 export type Operation = (typeof OPERATIONS)[number]
 
 /** How a run ends. `lost`: its process died; the next run that finds its begin says so. */
@@ -53,6 +62,8 @@ export interface RunEnd {
   readonly error?: { readonly code: string; readonly message: string } | undefined
   /** Of a rollback: the id of the restore or migration that it undid. */
   readonly undoes?: string | undefined
+  /** Of a restore: it went beside what is live, and replaced nothing. */
+  readonly beside?: boolean | undefined
 }
 
 /** What a run found that a person should know of; the message is without names of files. */

@@ -110,6 +110,26 @@ export function isStream({ archives }: Pick<ManifestSource, 'archives'>): boolea
   return archives.some(({ format }) => format === 'stream')
 }
 
+/** What of its data a source holds: its schema or its rows alone, or `all`. */
+export function contentOf({ archives }: Pick<ManifestSource, 'archives'>): ArchiveContent {
+  return archives.find(({ content }) => content !== 'all')?.content ?? 'all'
+}
+
+/**
+ * Of a snapshot that holds all that was asked for, and of that schemas or data alone: which, and of what sources. Such
+ * snapshots are no backup to restore from, and have a life of their own in retention.
+ */
+export function typeGroup({
+  sources,
+  selection,
+}: Pick<Manifest, 'sources' | 'selection'>): string | undefined {
+  const [first] = sources
+  if (first === undefined || sources.length < selection.length) return undefined
+  const content = contentOf(first)
+  if (content === 'all' || sources.some((source) => contentOf(source) !== content)) return undefined
+  return `${content} of ${sources.map(({ name }) => name).join(' ')}`
+}
+
 /** The format of manifests, ledgers and vaults that this version writes and reads. */
 export const VAULT_FORMAT = 2
 

@@ -4,7 +4,7 @@ import type { RetentionPolicy } from '../model/config.ts'
 import type { ScheduleLife } from '../model/schedule.ts'
 import { snapshotTime } from '../model/names.ts'
 import type { RotationReport } from '../model/pull-report.ts'
-import { isTorn, isWhole, sourceFiles } from '../model/snapshot.ts'
+import { isTorn, isWhole, sourceFiles, typeGroup } from '../model/snapshot.ts'
 import type { RetentionDecision } from '../retention/apply.ts'
 import { describeRules } from '../retention/judge.ts'
 import { restoresThatStand } from '../runs/restores-that-stand.ts'
@@ -139,6 +139,7 @@ function retentionInput(snapshot: Snapshot, date: Date | undefined): SourceReten
     time: date ?? snapshotTime(snapshot.id),
     purpose: manifest.purpose,
     complete: manifest.complete,
+    group: manifest.complete ? undefined : typeGroup(manifest),
     // What lost a part when it was retired is not whole any more, and does not come back.
     retired: snapshot.retired && snapshot.removedFiles.size > 0,
     damaged: snapshot.lossAccepted,
@@ -258,6 +259,7 @@ function whyKept({ manifest, unrecorded, lossAccepted }: Snapshot, rules: string
   if (unrecorded === true) return 'not in the ledger'
   if (lossAccepted === true) return 'given up as damaged'
   if (manifest.purpose !== 'pull') return manifest.purpose
-  if (!manifest.complete) return 'not complete'
+  const group = typeGroup(manifest)
+  if (!manifest.complete) return group === undefined ? 'not complete' : `as the ${group}`
   return rules === '' ? 'by a policy without a rule' : `by ${rules}`
 }

@@ -5,7 +5,7 @@ import type { SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { heldBytes } from '../sources/held-bytes.ts'
 import type { SourcePullReport } from '../model/pull-report.ts'
-import { isTorn, isWhole, type ManifestSource } from '../model/snapshot.ts'
+import { contentOf, isTorn, isWhole, type ManifestSource } from '../model/snapshot.ts'
 import type { PullDependencies } from './dependencies.ts'
 import type { NextListing } from './incremental/next-listing.ts'
 import type { PullSourceContext } from './capture-archives.ts'
@@ -152,11 +152,13 @@ function isSourceFailure(error: RelayError, signal: AbortSignal): boolean {
 }
 
 function sourceReport(manifest: ManifestSource, wireBytes: number): SourcePullReport {
+  const content = contentOf(manifest)
   const sum = (of: (archive: ManifestSource['archives'][number]) => number) =>
     manifest.archives.reduce((total, archive) => total + of(archive), 0)
   return {
     source: manifest.name,
     outcome: isTorn(manifest) ? 'torn' : isWhole(manifest) ? 'done' : 'partial',
+    ...(content === 'all' ? {} : { only: content }),
     entries: manifest.entries,
     size: heldBytes(manifest),
     plainBytes: sum((archive) => archive.plainBytes),

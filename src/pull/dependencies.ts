@@ -1,6 +1,6 @@
 import type { CreateIndexBuilder, CreateRecordSorter, Throttle, WriteArchive } from '../archive/contract.ts'
 import type { Encryptor } from '../crypto/contract.ts'
-import type { SshConfig } from '../model/config.ts'
+import type { CaptureType, SshConfig } from '../model/config.ts'
 import type { RunCause } from '../model/run-record.ts'
 import type { RemoteHost } from '../remote/contract.ts'
 import type { Reporter } from '../report/contract.ts'
@@ -42,6 +42,8 @@ export interface PullDependencies extends VisitDependencies {
 export interface PullOptions {
   /** Only these sources; undefined means all that are configured. */
   readonly sources?: readonly string[] | undefined
+  /** Databases by their schema or data alone, or in full, whatever their `capture` says. */
+  readonly type?: CaptureType | undefined
   /** All of every source, not just what changed. */
   readonly full?: boolean | undefined
   /** Hosts whose newest complete snapshot is younger than this are skipped, in ms. */

@@ -5,6 +5,7 @@ import type { PullPlanReport } from '../model/pull-report.ts'
 import { kindOf } from '../sources/registry.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import type { Vault } from '../vault/contract.ts'
+import { asType } from './capture-type.ts'
 import type { PullDependencies, PullOptions } from './dependencies.ts'
 import { freshEnough } from './freshness.ts'
 import { SFTP_ONLY } from '../runs/access.ts'
@@ -32,7 +33,7 @@ export type PlanDependencies = Pick<PullDependencies, 'connect' | 'probe' | 'loo
  */
 export async function planPulls(
   hosts: readonly HostConfig[],
-  { sources: asked, ifOlderThan }: Pick<PullOptions, 'sources' | 'ifOlderThan'>,
+  { sources: asked, ifOlderThan, type }: Pick<PullOptions, 'sources' | 'ifOlderThan' | 'type'>,
   dependencies: PlanDependencies,
   signal: AbortSignal,
 ): Promise<PullPlanReport[]> {
@@ -42,7 +43,7 @@ export async function planPulls(
       const age = await ageOf(host, ifOlderThan, dependencies)
       plans.push(
         age === undefined
-          ? await planHost(host, asked, dependencies, signal)
+          ? await planHost(host, { sources: asked, type }, dependencies, signal)
           : { host: host.name, outcome: 'skipped', age, sources: [], notices: [] },
       )
     } catch (error) {
@@ -73,13 +74,13 @@ async function ageOf(
 
 async function planHost(
   host: HostConfig,
-  asked: readonly string[] | undefined,
+  { sources: asked, type }: Pick<PullOptions, 'sources' | 'type'>,
   dependencies: PlanDependencies,
   signal: AbortSignal,
 ): Promise<PullPlanReport> {
   await using place = await visit(host, { names: namesToProbe(host), insists: true }, dependencies, signal)
   const { probe, deployment } = place
-  const selection = selectSources(host, asked, probe.existing)
+  const selection = asType(host, selectSources(host, asked, probe.existing), type, asked)
   const open = openJournalsOf(host, probe)
   if (open === undefined && probe.access === 'shell')
     await lookAtDeploymentLock(place.remote, deployment, { sudo: host.sudo, signal })

@@ -5,7 +5,7 @@ import type { Finding } from '../model/finding.ts'
 import type { HostPullReport, RotationReport, SourcePullReport } from '../model/pull-report.ts'
 import { snapshotTime } from '../model/names.ts'
 import { scheduleOf } from '../model/run-record.ts'
-import { isTorn, isWhole, VAULT_FORMAT } from '../model/snapshot.ts'
+import { contentOf, isTorn, isWhole, typeGroup, VAULT_FORMAT } from '../model/snapshot.ts'
 import type { Manifest, ManifestSource, Purpose, SnapshotWarning } from '../model/snapshot.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import { completePulls, type HostLock, type PendingSnapshot, type Snapshot } from '../vault/contract.ts'
@@ -15,6 +15,7 @@ import { openJournalsOf } from './plan.ts'
 import { SFTP_ONLY } from '../runs/access.ts'
 import { outcomeOf, withRun, type Ended as RunEnded, type Run } from '../runs/run.ts'
 import { visit, type Visit } from '../runs/visit.ts'
+import { asType } from './capture-type.ts'
 import { captureSources } from './capture-sources.ts'
 import type { NextListing } from './incremental/next-listing.ts'
 import { resumeLeftServices } from './quiesce.ts'
@@ -157,7 +158,8 @@ async function captureHost(
   const { remote, probe, deployment } = place
   const open = openJournalsOf(host, probe)
   if (open !== undefined) throw open
-  const selection = selectSources(host, options.sources, probe.existing)
+  const configured = selectSources(host, options.sources, probe.existing)
+  const selection = asType(host, configured, options.type, options.sources)
   if (probe.access === 'sftp') step(SFTP_ONLY)
   // Without a shell there is nothing that could hold a lock.
   await using _serverLock =
@@ -238,7 +240,11 @@ export async function takeSnapshot(
   const failed = captured.reports
     .filter((report) => report.outcome === 'failed')
     .map((report) => report.source)
-  const complete = selection.everything && failed.length === 0 && captured.manifests.every(isWhole)
+  const complete =
+    selection.everything &&
+    failed.length === 0 &&
+    captured.manifests.every(isWhole) &&
+    captured.manifests.some((source) => contentOf(source) === 'all')
   const shrunk = purpose === 'pull' ? shrinkageSince(before, captured, host, selection, failed) : []
   for (const shrinkage of shrunk) {
     reporter.event({
@@ -275,6 +281,7 @@ export async function takeSnapshot(
 function withChange(report: SourcePullReport, before: Snapshot | undefined): SourcePullReport {
   const was = before?.manifest.sources.find(({ name }) => name === report.source)
   if (was === undefined || report.outcome === 'failed') return report
+  if (contentOf(was) !== (report.only ?? 'all')) return report
   return { ...report, change: report.size - heldBytes(was) }
 }
 
@@ -298,7 +305,13 @@ function shrinkageSince(
   const notJudged = before.manifest.sources
     .map((source) => source.name)
     .filter((name) => failed.includes(name) || !judged.includes(name))
-  return findShrinkage(before.manifest.sources, captured.manifests, new Set(notJudged))
+  // A schema without its rows has not shrunk.
+  const others = captured.manifests.filter((now) => {
+    const was = before.manifest.sources.find(({ name }) => name === now.name)
+    return was !== undefined && contentOf(was) !== contentOf(now)
+  })
+  const skipped = new Set([...notJudged, ...others.map(({ name }) => name)])
+  return findShrinkage(before.manifest.sources, captured.manifests, skipped)
 }
 
 async function rotate(
@@ -309,8 +322,9 @@ async function rotate(
   snapshot: Snapshot,
 ): Promise<RotationReport | undefined> {
   // A torn copy does not replace the snapshots that would go.
-  if (!options.rotate || !snapshot.manifest.complete || snapshot.manifest.sources.some(isTorn))
-    return undefined
+  const { manifest } = snapshot
+  const counts = manifest.complete || typeGroup(manifest) !== undefined
+  if (!options.rotate || !counts || manifest.sources.some(isTorn)) return undefined
   reporter.event({ type: 'host-step', host: host.name, step: 'rotating' })
   return rotateHost(vault, lock, host, now(), { dryRun: false })
 }

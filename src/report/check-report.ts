@@ -3,6 +3,7 @@ import { printable } from '../model/path-bytes.ts'
 import { formatCount } from '../model/units.ts'
 import { createPaint, type Paint } from './paint.ts'
 import { troubleLine } from './trouble-line.ts'
+import { wrapLine } from './wrap.ts'
 
 /** What a report of `check` is fitted into. */
 export interface CheckStyle {
@@ -49,26 +50,14 @@ function lines(one: Checked, width: number, columns: number | undefined, paint: 
   const color = { ok: paint.green, warning: paint.yellow, failed: paint.red }[outcome]
   const left = INDENT.length * 3 + OUTCOME_WIDTH + width
   const room = columns === undefined ? Infinity : Math.max(20, columns - left)
-  const [first = '', ...rest] = wrap(printable(message), room)
+  const [first = '', ...rest] = wrapLine(printable(message), room)
   const blank = ' '.repeat(left)
-  const steps = next === undefined ? [] : wrap(printable(next), room - 2)
+  const steps = next === undefined ? [] : wrapLine(printable(next), room - 2)
   return [
     `${INDENT}${color(outcome)}${' '.repeat(OUTCOME_WIDTH - outcome.length)}${INDENT}${label(one).padEnd(width)}${INDENT}${first}`,
     ...rest.map((line) => blank + line),
     ...steps.map((line, at) => `${blank}${at === 0 ? paint.cyan('→') : ' '} ${line}`),
   ]
-}
-
-/** Breaks between words; a word that is too long stands alone. */
-function wrap(text: string, room: number): string[] {
-  const wrapped: string[] = []
-  for (const word of text.split(' ')) {
-    const last = wrapped.at(-1)
-    if (last !== undefined && last.length + 1 + word.length <= room)
-      wrapped[wrapped.length - 1] = `${last} ${word}`
-    else wrapped.push(word)
-  }
-  return wrapped
 }
 
 function total(checks: readonly Checked[]): string {

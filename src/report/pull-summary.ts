@@ -162,13 +162,18 @@ function isTold(error: RelayError, host: HostPullReport): boolean {
   return host.sources.some((source) => source.error?.message === error.message)
 }
 
+function whyPartial({ sources }: HostPullReport): string {
+  const only = sources.find((source) => source.only !== undefined)?.only
+  return only === undefined ? 'only some sources were asked for' : `only the ${only} was asked for`
+}
+
 function headline(host: HostPullReport, paint: Paint): string {
   const name = printable(host.host)
   const written = host.snapshot === undefined ? name : `${name}/${host.snapshot}`
   const took = formatDuration(host.duration)
   switch (host.outcome) {
     case 'done':
-      return `${written}: ${paint.green('done')} in ${took}${host.complete === false ? ' (not complete: only some sources were asked for)' : ''}`
+      return `${written}: ${paint.green('done')} in ${took}${host.complete === false ? ` (not complete: ${whyPartial(host)})` : ''}`
     case 'partial':
       return `${written}: ${paint.yellow('done in part')} in ${took}`
     case 'failed':

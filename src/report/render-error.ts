@@ -3,11 +3,14 @@ import { printable, printableLines } from '../model/path-bytes.ts'
 import { problemPlace, problemText } from './config-problem.ts'
 import { createPaint } from './paint.ts'
 import type { Paint } from './paint.ts'
+import { wrapText } from './wrap.ts'
 
 export interface ErrorStyle {
   readonly color: boolean
   /** Adds the chain of causes, with their stacks. */
   readonly verbose?: boolean | undefined
+  /** Of the terminal that shows it; absent where there is none, and then a line is as long as it is. */
+  readonly columns?: number | undefined
 }
 
 /** Deeper chains of causes are cut: they say nothing new, and may go in a circle. */
@@ -26,7 +29,7 @@ export function renderError(error: unknown, style: ErrorStyle): string {
       ? error.details.next
       : 'this is a defect of relay-backup; please report it with the lines above.'
   if (next !== undefined) lines.push(`${paint.cyan('Next:')} ${printableLines(next)}`)
-  return `${lines.join('\n')}\n`
+  return `${wrapText(lines.join('\n'), style.columns)}\n`
 }
 
 function expectedLines(error: RelayError, paint: Paint): string[] {

@@ -4,6 +4,7 @@ import type { RunLog } from './log.ts'
 import { createPaint } from './paint.ts'
 import { createPlainRenderer, createQuietRenderer } from './plain-renderer.ts'
 import type { EventRenderer } from './renderer.ts'
+import { columnsOf, wrapText } from './wrap.ts'
 
 export type ReportMode = 'tty' | 'plain' | 'json' | 'quiet'
 
@@ -61,7 +62,12 @@ function createRenderer(options: ReporterOptions): EventRenderer {
         return createTtyRenderer({ stream, color, now })
       })
     case 'plain':
-      return createPlainRenderer({ write, paint: createPaint(color), verbose, now })
+      return createPlainRenderer({
+        write: (text) => write(wrapText(text, columnsOf(stream))),
+        paint: createPaint(color),
+        verbose,
+        now,
+      })
     case 'quiet':
       return createQuietRenderer({ write })
     case 'json':

@@ -17,7 +17,7 @@ export function renderRestorePlan(plan: RestorePlan, style: Style): string {
   const { snapshot } = plan
   const lines = [
     `Restore ${printable(snapshot.host)}/${snapshot.id} (${formatAge(snapshot.age)}) to ${printable(plan.host)}, ${[
-      plan.strategy,
+      plan.beside === undefined ? plan.strategy : `beside what is live, as ${plan.beside}`,
       plan.privilege,
     ]
       .flatMap((one) => one ?? [])
@@ -40,8 +40,9 @@ export function renderRestorePlan(plan: RestorePlan, style: Style): string {
     for (const { target, exists, aside } of (plan.loads ?? []).filter(
       (one) => one.source === source.source,
     )) {
-      const now = exists ? `replaces it, kept as ${printable(aside)}` : 'new'
-      lines.push(`    ${printable(target)}: loaded beside it, then ${now}`)
+      lines.push(
+        `    ${printable(target)}: ${exists ? `loaded beside it, then replaces it, kept as ${printable(aside)}` : 'new'}`,
+      )
     }
     for (const note of source.notes) lines.push(`    ${printable(note)}`)
   }
@@ -96,7 +97,8 @@ export function renderRestoreReport(report: RestoreReport, style: Style): string
     lines.push(...report.steps.map((step) => `  ${step.at.slice(11, 19)} ${printable(step.text)}`))
   lines.push(
     ...report.findings
-      .filter((finding) => finding.outcome !== 'ok')
+      // What was compared is the proof of a restore.
+      .filter((finding) => finding.outcome !== 'ok' || !plan.findings.includes(finding))
       .map((finding) => findingLine(finding, paint)),
   )
   if (report.nothingStarted !== undefined) {
@@ -105,6 +107,11 @@ export function renderRestoreReport(report: RestoreReport, style: Style): string
   }
   if (report.safetySnapshot !== undefined) {
     lines.push(`  what was there before: safety snapshot ${printable(plan.host)}/${report.safetySnapshot}`)
+  }
+  if (report.outcome === 'done' && plan.beside !== undefined) {
+    lines.push(
+      `  it is ${printable(plan.beside)}, beside what is live; it goes with: relay-backup rollback --host ${printable(plan.host)} --restore ${plan.id}, and then --discard`,
+    )
   }
   const isReplaced = [...plan.units, ...(plan.loads ?? [])].some(({ exists }) => exists)
   if (report.outcome === 'done' && plan.strategy === 'replace' && isReplaced) {

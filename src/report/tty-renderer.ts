@@ -22,6 +22,7 @@ import { noticeLine } from './event-line.ts'
 import { createPaint } from './paint.ts'
 import { ProgressText } from './progress-text.ts'
 import type { EventRenderer } from './renderer.ts'
+import { columnsOf, wrapText } from './wrap.ts'
 
 export interface TtyOptions {
   readonly stream: NodeJS.WriteStream
@@ -61,10 +62,13 @@ export function createTtyRenderer({ stream, color, now }: TtyOptions): EventRend
   const nowhere = createWritable(() => {}) as NodeJS.WriteStream
   const output = new ProcessOutput(stream, nowhere, { dump: ['stdout'] })
   const renderer = new DefaultRenderer(root.tasks, rendererOptions(output, color), root.events)
+  const writeNotices = () => {
+    for (const line of notices) stream.write(`${wrapText(line, columnsOf(stream))}\n`)
+  }
   const giveBack = () => {
     // Shows the cursor and writes the lines of others that were held back.
     output.release()
-    for (const line of notices) stream.write(`${line}\n`)
+    writeNotices()
   }
   process.once('exit', giveBack)
   const drawing = renderer.render()
@@ -147,7 +151,7 @@ export function createTtyRenderer({ stream, color, now }: TtyOptions): EventRend
       }
       process.off('exit', giveBack)
       renderer.end()
-      for (const line of notices) stream.write(`${line}\n`)
+      writeNotices()
     },
   }
 }

@@ -4,7 +4,7 @@ import type { Finding } from '../model/finding.ts'
 import { snapshotTime } from '../model/names.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { RestorePlan, RestoreStrategy, RestoreUnit } from '../model/restore-report.ts'
-import { unreadCount, type ManifestSource } from '../model/snapshot.ts'
+import { contentOf, unreadCount, type ManifestSource } from '../model/snapshot.ts'
 import { formatDuration, formatNumber, formatSize } from '../model/units.ts'
 import { describePrivilege } from '../pull/privilege.ts'
 import type { ChosenPrivilege } from '../runs/privilege.ts'
@@ -41,6 +41,8 @@ export interface PlanInput {
   readonly host: HostConfig
   readonly snapshot: Snapshot
   readonly strategy: RestoreStrategy
+  /** The name under which the data goes beside what is live. */
+  readonly beside?: string | undefined
   readonly sources: readonly SourceToRestore[]
   readonly look: ServerLook
   readonly probe: HostProbe
@@ -115,8 +117,10 @@ export function planRestore(input: PlanInput): RestorePlan {
   const loads = sources.flatMap(({ source, loads: own }) =>
     own.map(({ target, exists, aside }) => ({ source: source.name, target, exists, aside })),
   )
+  findings.push(...contentFindings(input))
   if (loads.length > 0 && units.length > 0 && !input.start) findings.push(noStartFinding(loads))
-  const replaces = input.strategy === 'replace'
+  if (input.beside !== undefined) findings.push(...takenFindings(input.beside, units, loads))
+  const replaces = input.strategy === 'replace' && input.beside === undefined
   const bytes = sources.reduce((sum, source) => sum + source.contents.bytes, 0)
   const safety =
     replaces &&
@@ -136,6 +140,7 @@ export function planRestore(input: PlanInput): RestorePlan {
       purpose: snapshot.manifest.purpose,
     },
     strategy: input.strategy,
+    ...(input.beside === undefined ? {} : { beside: input.beside }),
     privilege: describePrivilege(input.chosen.privilege),
     units,
     ...(loads.length === 0 ? {} : { loads }),
@@ -205,6 +210,42 @@ function noSafetyFinding({ message, details }: RelayError): Finding {
     message: `no safety snapshot can be made of what is there: ${message}`,
     next: details.next === undefined ? without : `${details.next.replace(/\.?$/, '.')} ${without}`,
   }
+}
+
+/** A schema without its rows takes no database's place, and rows need a schema to lie in. */
+function contentFindings({ sources, snapshot }: PlanInput): Finding[] {
+  return sources.flatMap(({ source, loads }): Finding[] => {
+    const content = contentOf(source)
+    if (content === 'all' || (content === 'schema' && loads.every(({ exists }) => !exists))) return []
+    const dump = `relay-backup cat ${printable(snapshot.host)}/${snapshot.id} ${printable(source.name)}:DUMP`
+    return [
+      {
+        check: 'content',
+        outcome: 'failed',
+        message: `only the ${content} of ${printable(source.name)} is in this snapshot`,
+        next:
+          content === 'schema'
+            ? 'Put it beside what is live (--target NAME), or restore a full snapshot.'
+            : `Restore a full snapshot, or load it by hand into a database that has its schema: ${dump}`,
+      },
+    ]
+  })
+}
+
+/** What goes beside what is live replaces nothing. */
+function takenFindings(
+  name: string,
+  units: readonly RestoreUnit[],
+  loads: readonly { readonly target: string; readonly exists: boolean }[],
+): Finding[] {
+  return [...units, ...loads]
+    .filter(({ exists }) => exists)
+    .map(({ target }) => ({
+      check: 'target-taken',
+      outcome: 'failed',
+      message: `there is a ${printable(target)} already, and --target ${printable(name)} replaces nothing`,
+      next: 'Choose another name, or remove what is there.',
+    }))
 }
 
 /** Files are swapped while all is stopped, and what is loaded needs its server. */

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { LockedError, RelayError, SourceError } from '../errors.ts'
+import { LockedError, RelayError, SourceError, UsageError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { snapshotId } from '../model/names.ts'
@@ -12,6 +12,7 @@ import { configuredPrivilege, type Visit } from '../runs/visit.ts'
 import type { LoadTarget, RestorableSource, RestoreContext, RestorePreflight } from '../sources/contract.ts'
 import { kindOf } from '../sources/registry.ts'
 import type { Snapshot } from '../vault/contract.ts'
+import { besideConfig, isBeside } from './beside.ts'
 import { checkFiles, locateArchives, refuseRemoved } from './archives.ts'
 import { changedServices, renewsServices } from './compose-check.ts'
 import { readContents } from './contents.ts'
@@ -42,7 +43,10 @@ export interface RestoreRequest {
   readonly sources?: readonly string[] | undefined
   readonly paths: readonly PathSelection[]
   readonly strategy: RestoreStrategy
-  /** The source of the host that the one source asked for goes into; default: the one of its name. */
+  /**
+   * The source of the host that the one source asked for goes into; default: the one of its name. A name that is no source
+   * of the host is one that the data gets beside what is live.
+   */
   readonly target?: string | undefined
   readonly dryRun: boolean
   /** Start services again, and judge them. */
@@ -128,6 +132,7 @@ export async function preflight(
     host,
     snapshot,
     strategy: request.strategy,
+    beside: isBeside(request) ? request.target : undefined,
     sources,
     look,
     probe,
@@ -149,6 +154,18 @@ export async function preflight(
     place,
     answers,
   }
+}
+
+/** The source of the host that a source is put into, or beside which. */
+function targetName(request: RestoreRequest, { name }: Pick<ManifestSource, 'name'>): string {
+  return isBeside(request) ? name : (request.target ?? name)
+}
+
+function severalBeside({ name }: ManifestSource, target: string): UsageError {
+  return new UsageError(`${name} has several databases, and only one can be ${target}`, {
+    source: name,
+    next: 'Restore it into another host, or pull them as sources of their own.',
+  })
 }
 
 /** The members of a source that are asked for; undefined: all of it. */
@@ -180,7 +197,7 @@ async function readAsked(
     step(`reading the index of ${source.name}`)
     const contents = await readContents(snapshot, source, selected, parts)
     const archives = locateArchives(contents.archives, snapshot, source, all)
-    const known = host.sources.find((one) => one.name === (request.target ?? source.name))
+    const known = host.sources.find((one) => one.name === targetName(request, source))
     const paths =
       contents.header.paths.length > 0
         ? contents.header.paths
@@ -207,9 +224,11 @@ async function askServer(
   const targets: WantedPath['target'][] = []
   for (const { source, paths } of read) {
     const { name } = source
-    const configured = targetConfig(source, request.target ?? name, paths, host, hasOwnPaths(snapshot, host))
+    const live = targetConfig(source, targetName(request, source), paths, host, hasOwnPaths(snapshot, host))
+    const configured = isBeside(request) ? besideConfig(source, live, host, request.target!) : live
     const config = await locateSource(visited, configured)
     configs.set(name, config)
+    if (isBeside(request) && paths.length > 1) throw severalBeside(source, request.target!)
     const wanted = wantedPaths(source, config, paths, selectedOf(request, name), deployment)
     targets.push(...[...wanted, ...besidesOf(config, wanted)].map(({ target }) => target))
   }
@@ -219,7 +238,7 @@ async function askServer(
     services: host.services,
   })
   const look = await lookAtTargets(remote, { deployment, targets, privilege, signal })
-  const stops = request.strategy === 'replace'
+  const stops = request.strategy === 'replace' && !isBeside(request)
   const none: FoundServices = { services: { manager: 'none' }, usersLeft: [] }
   const paths = look.targets.map((target) => target.path)
   const where = { deployment: look.deployment.path, paths, signal }

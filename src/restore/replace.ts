@@ -161,10 +161,10 @@ export async function swapIn(
         facts: source.source.facts,
       })),
       places: plan.units.length > 0,
-      health: host.services.health,
+      health: plan.beside === undefined ? host.services.health : undefined,
       start: request.launch?.start ?? (request.start ? 'all' : 'none'),
       handOver: request.launch?.handOver,
-      settles: host.services.manager !== 'none',
+      settles: plan.beside === undefined && host.services.manager !== 'none',
       step: log.step,
       signal,
     })
@@ -195,11 +195,12 @@ export async function swapIn(
 /** Of a restore that starts what ran before. */
 function tellNothingStarted({
   request,
+  plan,
   place,
   found,
   log,
 }: RestoreRun): Pick<RestoreReport, 'nothingStarted'> {
-  if (request.launch !== undefined || !request.start) return {}
+  if (request.launch !== undefined || !request.start || plan.beside !== undefined) return {}
   if (log.steps.some(({ text }) => saysStarted(text))) return {}
   const start = startOfStopped(request.host, found, place.deployment)
   return start === undefined ? {} : { nothingStarted: { message: NOTHING_STARTED, start } }

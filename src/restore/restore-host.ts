@@ -90,7 +90,7 @@ export async function restoreInRun(
 }
 
 /** As the history has it: a restore that was undone did nothing that was asked for. */
-function endOf({ outcome, safetySnapshot, restored, findings, error }: RestoreReport): Ended {
+function endOf({ plan, outcome, safetySnapshot, restored, findings, error }: RestoreReport): Ended {
   return {
     outcome: outcome === 'done' ? 'done' : error === undefined ? 'failed' : outcomeOf(error),
     snapshot: safetySnapshot,
@@ -101,6 +101,7 @@ function endOf({ outcome, safetySnapshot, restored, findings, error }: RestoreRe
       entries,
     })),
     findings,
+    ...(plan.beside === undefined ? {} : { beside: true }),
     error,
   }
 }

@@ -2,6 +2,7 @@ import { isOutOfReach, RelayError, SourceError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
 import { unreadCount } from '../model/snapshot.ts'
 import type { RestorePlan } from '../model/restore-report.ts'
+import { asFull } from '../pull/capture-type.ts'
 import { takeSnapshot } from '../pull/pull-host.ts'
 import { kindOf } from '../sources/registry.ts'
 import type { RestoreRun } from './restore-run.ts'
@@ -72,7 +73,7 @@ export function replacedSources(
   deployment: string,
 ): SourceConfig[] {
   return sources.flatMap(({ source, config, wanted, loads }): SourceConfig[] => {
-    if (replacesByLoad(loads)) return [config]
+    if (replacesByLoad(loads)) return [asFull(config)]
     const members = new Set(
       plan.units
         .filter((unit) => unit.source === source.name && unit.exists && !unit.empty)

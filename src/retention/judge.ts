@@ -9,6 +9,8 @@ export interface RetentionInput {
   readonly time: Date
   readonly purpose: Purpose
   readonly complete: boolean
+  /** Snapshots of schemas or data alone count among those of the same group, and push out no others. */
+  readonly group?: string | undefined
   /** Ids of all snapshots that its incremental archives need. */
   readonly parents: readonly string[]
   /** Retention dropped it before, and a part of it is gone. It is on disk only because another snapshot needs it. */
@@ -61,7 +63,7 @@ export function counted<T extends RetentionInput>(snapshots: readonly T[], now: 
     .filter(
       (one) =>
         one.purpose === 'pull' &&
-        one.complete &&
+        (one.complete || one.group !== undefined) &&
         one.retired !== true &&
         one.held === undefined &&
         one.time.getTime() <= now.getTime(),
@@ -79,7 +81,27 @@ export function judge(
   now: Date,
   goodRestores: readonly Date[] = [],
 ): Map<string, Verdict> {
-  const candidates = counted(snapshots, now)
+  const all = counted(snapshots, now)
+  const full = all.filter(({ complete }) => complete)
+  const verdicts = judgeAmong(snapshots, full, { policy, now, goodRestores })
+  for (const group of new Set(all.flatMap((one) => (one.complete ? [] : (one.group ?? []))))) {
+    const own = all.filter((one) => !one.complete && one.group === group)
+    for (const [id, { keep, reasons }] of judgeAmong(own, own, { policy, now, goodRestores }))
+      verdicts.set(id, { keep, reasons: reasons.map((why) => `${group}: ${why}`) })
+  }
+  return verdicts
+}
+
+/** The verdicts on snapshots, where the rules are applied to these candidates. */
+function judgeAmong(
+  snapshots: readonly RetentionInput[],
+  candidates: readonly RetentionInput[],
+  {
+    policy,
+    now,
+    goodRestores,
+  }: { readonly policy: RetentionPolicy; readonly now: Date; readonly goodRestores: readonly Date[] },
+): Map<string, Verdict> {
   const good = candidates.filter(({ damaged }) => damaged !== true)
   const reasons = countedReasons(good, policy)
   const newest = good[0]

@@ -64,7 +64,7 @@ function keptBySchedule(
   for (const [schedule, policy] of schedules) {
     const own = snapshots
       .filter((one) => one.schedule === schedule)
-      .map((one) => ({ ...one, complete: one.complete || one.asAsked === true }))
+      .map((one) => ({ ...one, complete: one.complete || one.asAsked === true, group: undefined }))
     for (const [id, { keep, reasons }] of judge(counted(own, now), policy, now)) {
       if (keep)
         kept.set(

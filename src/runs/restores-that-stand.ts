@@ -2,8 +2,8 @@ import { SNAPSHOT_ID_PATTERN, snapshotTime } from '../model/names.ts'
 import type { RunRecord } from '../model/run-record.ts'
 
 /**
- * When the good restores of a history began. One that was rolled back later does not count: what it replaced is there
- * again. A restore's id is the second in which it was planned, so it is the restore that ran then: two of a host do not
+ * When the good restores of a history began. One that went beside what is live replaced nothing, and does not count. Nor
+ * does one that was rolled back later: what it replaced is there again. A restore's id is the second in which it was planned, so it is the restore that ran then: two of a host do not
  * run at once.
  */
 export function restoresThatStand(runs: readonly RunRecord[]): Date[] {
@@ -13,7 +13,9 @@ export function restoresThatStand(runs: readonly RunRecord[]): Date[] {
       : [],
   )
   return runs
-    .filter(({ operation, outcome }) => operation === 'restore' && outcome === 'done')
+    .filter(
+      ({ operation, outcome, beside }) => operation === 'restore' && outcome === 'done' && beside !== true,
+    )
     .filter(({ at, finishedAt }) => {
       const began = Math.floor(Date.parse(at) / 1000) * 1000
       return !undone.some((time) => began <= time && time <= Date.parse(finishedAt))

@@ -40,7 +40,10 @@ export const KEYCHAIN_CHILD = '__keychain'
  */
 async function ask(question: readonly string[], signal?: AbortSignal, timeout = TIMEOUT): Promise<unknown> {
   signal?.throwIfAborted()
+  // What they load into Node, or have it print, would see the secret or stand in the answer.
+  const { NODE_OPTIONS: _options, NODE_DEBUG: _debug, ...env } = process.env
   const child = spawn(process.execPath, [isSea() ? KEYCHAIN_CHILD : childFile()], {
+    env,
     stdio: ['pipe', 'pipe', 'ignore'],
     timeout,
     killSignal: 'SIGKILL',

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { Fields, Problem, ResolvePath, WrittenPlace } from '../config/contract.ts'
-import type { SourceConfig } from '../model/config.ts'
+import type { CaptureType, SourceConfig } from '../model/config.ts'
 import type { Discovery, FilePattern, ProposedSource } from '../model/discovery.ts'
 import type { Facts } from '../model/facts.ts'
 import type { SecretReference } from '../model/secret.ts'
@@ -30,6 +30,13 @@ export interface Kind<C extends SourceConfig = SourceConfig, F extends Facts = F
   exclude?(config: C): readonly string[]
   /** The source that has these paths and nothing else to be said; absent where paths alone do not describe one. */
   ofPaths?(name: string, paths: readonly string[]): C
+  /** The same source, captured by its schema or data alone, or in full; absent where these can't be told apart. */
+  capturedAs?(config: C, type: CaptureType): C
+  /**
+   * The same source with its data under another name, for a restore beside what is live; absent where that can't be. Throws
+   * UsageError for a name that its data can't have.
+   */
+  beside?(config: C, name: string): C
   /** What was captured is restored as a whole only: there is no `--path`. */
   readonly isWhole?: boolean
   /** What facts of this name (`facts.kind`) say; absent where its facts are another kind's. */

@@ -36,7 +36,7 @@ export function openLedgerMarks(env: NodeJS.ProcessEnv): {
     hosts: async (place) => {
       const directory = directoryOf(place)
       const names = (await unlessMissing(directory, readdir(directory))) ?? []
-      return names.flatMap((name) => (name.endsWith('.json') ? decodeURIComponent(name.slice(0, -5)) : []))
+      return names.flatMap((name) => (name.endsWith('.json') ? (hostOf(name.slice(0, -5)) ?? []) : []))
     },
     recall: async (place) => {
       const file = fileOf(place)
@@ -77,5 +77,15 @@ async function unlessMissing<T>(path: string, reading: Promise<T>): Promise<T | 
       next: `Make it readable for you: ls -ld ${path}`,
       cause,
     })
+  }
+}
+
+/** The host that a mark is of; undefined for a file that is none of ours. */
+function hostOf(name: string): string | undefined {
+  try {
+    const host = decodeURIComponent(name)
+    return encodeURIComponent(host) === name ? host : undefined
+  } catch {
+    return undefined
   }
 }

@@ -31,19 +31,19 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Writes a new file of mode 0600 down to the disk. Fails when it exists. */
-export async function writeNewFile(path: string, data: string | Uint8Array): Promise<void> {
-  await using handle = await open(path, 'wx', FILE_MODE)
-  await handle.chmod(FILE_MODE)
+/** Writes a new file, of mode 0600 unless told, down to the disk. Fails when it exists. */
+export async function writeNewFile(path: string, data: string | Uint8Array, mode = FILE_MODE): Promise<void> {
+  await using handle = await open(path, 'wx', mode)
+  await handle.chmod(mode)
   await handle.writeFile(data)
   await handle.sync()
 }
 
 /** Puts a file in place of the old one at once: a reader sees the old content or the new, also after a crash. */
-export async function replaceFile(path: string, data: string | Uint8Array): Promise<void> {
+export async function replaceFile(path: string, data: string | Uint8Array, mode = FILE_MODE): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
   try {
-    await writeNewFile(temporary, data)
+    await writeNewFile(temporary, data, mode)
     await rename(temporary, path)
   } catch (error) {
     await unlink(temporary).catch(() => undefined)

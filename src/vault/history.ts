@@ -48,6 +48,7 @@ const format2 = z.looseObject({
     .array(z.looseObject({ check: z.string(), outcome: z.enum(['warning', 'failed']), message: z.string() }))
     .optional(),
   undoes: z.string().optional(),
+  beside: z.boolean().optional(),
 })
 
 /**

@@ -1,6 +1,7 @@
 import { mkdtemp, open, readdir, realpath, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import type { Finding } from '../model/finding.ts'
+import type { VaultDisk } from '../model/status-report.ts'
 import { printable } from '../model/path-bytes.ts'
 import { errorCode, ifPresent } from './durable.ts'
 import { loadTryLock } from './lock.ts'
@@ -74,10 +75,20 @@ export async function placeFindings(vault: string): Promise<Finding[]> {
   return found
 }
 
+/** How full the file system of the vault is; as df counts it, what only root may use is neither used nor free. */
+export async function vaultDisk(vault: string): Promise<VaultDisk> {
+  const { bavail, bfree, blocks, bsize } = await statfs(await nearest(vault))
+  const used = blocks - bfree
+  return {
+    bytes: blocks * bsize,
+    free: bavail * bsize,
+    used: used + bavail === 0 ? 0 : used / (used + bavail),
+  }
+}
+
 /** Bytes free for us where the vault is, or will be. */
 export async function vaultSpace(vault: string): Promise<number> {
-  const { bavail, bsize } = await statfs(await nearest(vault))
-  return bavail * bsize
+  return (await vaultDisk(vault)).free
 }
 
 /** The vault itself, or the nearest directory above it that is there; symlinks resolved. */

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -138,8 +139,9 @@ test('a vault whose disk is not mounted is told as such', async () => {
 
 describe('at a terminal', () => {
   const RED = '\x1b[31m'
-  const atTerminal = (env: Record<string, string>, ...flags: string[]): string => {
-    const command = [process.execPath, BIN, 'pull', 'prdo', ...flags].join(' ')
+  const atTerminal = (env: Record<string, string>, ...flags: string[]): string =>
+    typed(`exec ${[process.execPath, BIN, 'pull', 'prdo', ...flags].join(' ')}`, env)
+  const typed = (command: string, env: Record<string, string>): string => {
     const { NO_COLOR: _, CI: __, ...inherited } = process.env
     try {
       return execFileSync('script', ['-qec', command, '/dev/null'], {
@@ -158,5 +160,18 @@ describe('at a terminal', () => {
       expect(plain).toContain('Unknown host')
       expect(plain).not.toContain('\x1b')
     }
+  })
+
+  test.each([80, 120])('what is said fits %i columns, and a pipe gets it in whole lines', (columns) => {
+    const config = CONFIG.replaceAll('staging', 'a-server-with-a-long-name')
+    const names = Array.from({ length: 12 }, (_, at) => `  host-${at}: { ssh: root@127.0.0.1 }\n`)
+    writeFileSync(join(temp.path, 'many.yaml'), config + names.join(''))
+    const pull = [process.execPath, BIN, '--config', 'many.yaml', 'pull', 'prdo'].join(' ')
+    const piped = typed(`stty cols ${columns}; ${pull} 2>&1 | cat`, {})
+    expect(piped.split('\r\n').filter((line) => line !== '')).toHaveLength(2)
+    const lines = typed(`stty cols ${columns}; exec ${pull}`, { NO_COLOR: '1' }).split('\r\n')
+    expect(lines.filter((line) => line.length > columns)).toEqual([])
+    expect(lines.join(' ').replace(/\s+/g, ' ').trim()).toBe(piped.replace(/\s+/g, ' ').trim())
+    expect(lines.length).toBeGreaterThan(3)
   })
 })

@@ -2,8 +2,11 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { LAB_IMAGE, type LabDocker, startDocker } from '../lab/docker.ts'
+import { everySecond } from '../lab/soak.ts'
 import { letEveryoneIn } from '../lab/temp.ts'
 import { startWorld, type World } from '../lab/world.ts'
+
+everySecond()
 
 const stack = new AsyncDisposableStack()
 let world: World

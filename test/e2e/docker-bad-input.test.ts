@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startComposeApp } from '../lab/compose-app.ts'
 import { LAB_IMAGE, type LabDocker, startDocker } from '../lab/docker.ts'
+import { everySecond } from '../lab/soak.ts'
 import { createUser, type Sshd, startSshd } from '../lab/sshd.ts'
 import { toolsWithout } from '../lab/tools.ts'
 import { expectClearFailure } from '../lab/unharmed.ts'
@@ -70,6 +71,8 @@ async function expectBothRefused(source: string, says: RegExp, next: RegExp): Pr
 }
 
 describe('a server', () => {
+  everySecond()
+
   test.each(['redis_data', 'cache'])('without docker is told what to install (%s)', async (source) => {
     const { port, knownHosts, identityFile } = withoutDocker.sshConfig()
     host().ssh = { ...host().ssh, port, knownHosts, identityFile }
@@ -123,6 +126,8 @@ describe('a server', () => {
 })
 
 describe('a service', () => {
+  everySecond()
+
   test('of a Redis source that is not there', async () => {
     host().sources['redis_data'] = { ...host().sources['redis_data'], service: 'rediss' }
     await world.writeConfig()
@@ -161,6 +166,8 @@ describe('a service', () => {
 })
 
 describe('a volume', () => {
+  everySecond()
+
   test('that a container of somebody else uses, too', async () => {
     await engine.docker(
       ...['run', '-d', '--name', 'stranger', '--network', 'none'],

@@ -5,10 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type LabDocker, startDocker } from '../lab/docker.ts'
 import { writeDockerDeployment } from '../lab/docker-deployment.ts'
+import { everySecond } from '../lab/soak.ts'
 import { createUser, descendants, type TestUser } from '../lab/sshd.ts'
 import { mountTmpfs } from '../lab/tmpfs.ts'
 import { letEveryoneIn } from '../lab/temp.ts'
 import { startWorld, type World } from '../lab/world.ts'
+
+everySecond(2)
 
 const stack = new AsyncDisposableStack()
 let world: World

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type LabDocker, startDocker } from '../lab/docker.ts'
 import { writeDockerDeployment } from '../lab/docker-deployment.ts'
+import { everySecond } from '../lab/soak.ts'
 import { createUser, descendants } from '../lab/sshd.ts'
 import { expectClearFailure } from '../lab/unharmed.ts'
 import { letEveryoneIn } from '../lab/temp.ts'
@@ -12,6 +13,8 @@ import { startWorld, type World, type WorldConfig } from '../lab/world.ts'
 
 /** The lease goes at end of file; the rest is for the start of the containers on a loaded machine. ms */
 const AGAIN_WITHIN = 60_000
+
+everySecond(2)
 
 const stack = new AsyncDisposableStack()
 let world: World

@@ -23,13 +23,13 @@ beforeAll(async () => {
     `port ${world.redis.port}\nbind 127.0.0.1\ndir ${world.deployment}/redis_data\nsave ""\ndaemonize yes\nlogfile ${world.home}/redis.log\nappendonly yes\n`,
   )
   await writeFile(start, `#!/bin/sh\nredis-server ${file} --loglevel notice --hz 10\n`, { mode: 0o755 })
-  services.start = `${start} && i=0; until ${services.status} || [ $i -ge 50 ]; do sleep 0.1; i=$((i+1)); done`
+  services.start = `${start} && i=0; until ${services.status} || [ $i -ge 300 ]; do sleep 0.1; i=$((i+1)); done`
   await world.writeConfig()
   const result = await world.cli('pull', 'prod')
   expect(result.code, result.stderr).toBe(0)
   pulled = redisNow(world, 'dbsize')
   await world.redis.stop('save')
-  execFileSync(start)
+  execFileSync('sh', ['-c', services.start])
 })
 afterAll(async () => {
   shutDownRedis(world)

@@ -37,7 +37,7 @@ export class DockerProject implements AsyncDisposable {
     }
     // The containers' user must get to the bind mounts.
     await run('chmod', ['755', lab.root])
-    await writeDockerDeployment(lab.deployment, { project: name, ...options })
+    await writeDockerDeployment(lab.deployment, { project: name, checkedEvery: 1, ...options })
     await engine.compose(lab.deployment, 'up', '-d', 'redis', 'app')
     await engine.compose(lab.deployment, 'up', '--no-start', 'idle')
     return lab

@@ -10,7 +10,7 @@ import { LAB_IMAGE, startDocker } from '../lab/docker.ts'
 import type { LabDocker } from '../lab/docker.ts'
 import { compareTrees } from '../lab/hostile-tree.ts'
 import type { LocalHost } from '../lab/local-host.ts'
-import { share } from '../lab/soak.ts'
+import { everySecond, share } from '../lab/soak.ts'
 import { DockerProject } from './docker-project.ts'
 import { crash, MACHINES, quiet, treeOf } from './restore-scripts-lab.ts'
 import type { Machine } from './restore-scripts-lab.ts'
@@ -133,6 +133,8 @@ describe.each(share(MACHINES, 1))('services of a Compose project (%s)', (machine
 })
 
 describe('services of a Compose project', () => {
+  everySecond()
+
   it.concurrent('run again when the client vanishes while one is being stopped', async () => {
     await using project = await Project.up('dash with GNU tools', { appGrace: '4s' })
     const host = project.lab.host()
@@ -207,6 +209,35 @@ describe('services of a Compose project', () => {
       `running container:${await project.get('redis', '{{.Id}}')}`,
     )
   })
+
+  it.concurrent(
+    'are made again that share the network of one that is made again, when it is undone',
+    async () => {
+      await using project = await Project.up('dash with GNU tools', {
+        more: `
+  side:
+    image: ${LAB_IMAGE}
+    command: sleep 1000
+    stop_grace_period: 0s
+    network_mode: service:redis
+`,
+      })
+      const file = join(project.lab.deployment, 'docker-compose.yml')
+      await engine.compose(project.lab.deployment, 'up', '-d', 'side')
+      await using host = project.lab.host()
+      const services = project.services({ renew: true, rest: ['side', 'app', 'idle'] })
+      await using driver = await RestoreDriver.start(host, await project.stage(host, services), quiet())
+      await steps(driver, 'begin', 'stop', 'swap')
+      const old = await readFile(file, 'utf8')
+      await writeFile(file, old.replace('--appendonly yes', '--appendonly yes --maxclients 77'))
+      await steps(driver, 'startData')
+      await writeFile(file, old)
+      expect((await driver.rollback()).outcome).toBe('rolled-back')
+      expect(await project.get('side', '{{.State.Status}} {{.HostConfig.NetworkMode}}')).toBe(
+        `running container:${await project.get('redis', '{{.Id}}')}`,
+      )
+    },
+  )
 
   it.concurrent('are removed again that a migration made ahead and never started', async () => {
     await using project = await Project.up('dash with GNU tools')
@@ -335,6 +366,8 @@ describe('services of a Compose project', () => {
 })
 
 describe('services that are containers by name', () => {
+  everySecond()
+
   it.concurrent('are stopped and started, and their policies are put back', async () => {
     await using project = await Project.up('dash with GNU tools')
     await engine.docker('update', '--restart=on-failure:4', `${project.name}_app_1`)

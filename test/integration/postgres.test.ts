@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { HostConfig, SourceConfig } from '../../src/model/config.ts'
@@ -7,8 +8,11 @@ import type { HostPullReport } from '../../src/model/pull-report.ts'
 import { Secret } from '../../src/model/secret.ts'
 import { pullHost } from '../../src/pull/pull-host.ts'
 import type { RestoreDependencies } from '../../src/restore/dependencies.ts'
+import { renderRestoreReport } from '../../src/report/restore-summary.ts'
+import type { RestoreRequest } from '../../src/restore/preflight.ts'
 import { rollbackHost } from '../../src/rollback/rollback-host.ts'
-import type { Snapshot } from '../../src/vault/contract.ts'
+import { restoresThatStand } from '../../src/runs/restores-that-stand.ts'
+import { completePulls, type Snapshot } from '../../src/vault/contract.ts'
 import { LAB_IMAGE, startDocker } from '../lab/docker.ts'
 import { makePostgresData, PASSWORD, programs, startPostgres, type LabPostgres } from '../lab/postgres.ts'
 import { signal } from './incremental-lab.ts'
@@ -86,6 +90,8 @@ async function server(name: string, rest: object = {}): Promise<HostConfig> {
     byContainer: false,
     user: 'postgres',
     password: { env: 'POSTGRES' },
+    checks: [],
+    capture: 'full',
     ...rest,
   } as SourceConfig
   const host = lab.host(name, { sources: [source] })
@@ -111,7 +117,8 @@ async function pulled(host: HostConfig): Promise<Snapshot> {
   return all.find(({ id }) => id === report.snapshot)!
 }
 
-const restore = (snapshot: Snapshot, host: HostConfig) => lab.restore(snapshot, host, {}, saying(PASSWORD))
+const restore = (snapshot: Snapshot, host: HostConfig, request: Partial<RestoreRequest> = {}) =>
+  lab.restore(snapshot, host, request, saying(PASSWORD))
 
 function rollBack(host: HostConfig, rest: { discard?: boolean; restore?: string } = {}) {
   const { pull } = saying(PASSWORD)
@@ -212,6 +219,136 @@ test('what is captured while others write is one moment: nothing that moves betw
     stop.abort()
     await writing.catch(() => {})
   }
+})
+
+test('what the user asks of a database is recorded in the moment of its dump, and refuses one that says otherwise', async () => {
+  await postgres.sql('postgres', 'create database asked')
+  await postgres.sql('asked', "create table users (name text); insert into users values ('ann'), ('bob')")
+  const checks = [
+    'select count(*), max(length(name)) from users;',
+    "select name from users where name ~ '\\w' -- all",
+    'x',
+  ]
+  const host = await server('asked', { databases: ['asked'], checks })
+  const snapshot = await pulled(host)
+  const [only] = snapshot.manifest.sources
+  expect(only!.warnings).toEqual([{ code: 'check-failed', count: 1 }])
+  expect(only!.facts).toMatchObject({
+    databases: {
+      asked: {
+        checks: [
+          { query: checks[0], says: '2|3' },
+          { query: checks[1], rows: 2, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string },
+          { query: 'x', failed: true },
+        ],
+      },
+    },
+  })
+  expect(JSON.stringify(snapshot.manifest)).not.toContain('ann')
+
+  // What it says by now is not what it said: the data is not what was captured, or the check is at fault.
+  await postgres.sql('asked', 'create table kept (n int)')
+  const facts = only!.facts as unknown as { databases: Record<string, object> }
+  const lying = { asked: { ...facts.databases['asked'], checks: [{ query: checks[0], says: '3|3' }] } }
+  const wrong = { ...only!, facts: { ...only!.facts, databases: lying } }
+  await expect(
+    restore({ ...snapshot, manifest: { ...snapshot.manifest, sources: [wrong] } }, host),
+  ).rejects.toMatchObject({ code: 'check-differs', message: expect.stringContaining('says 2|3') as string })
+  expect(await postgres.sql('asked', '\\dt')).toContain('kept')
+  expect((await databases()).filter((name) => name.startsWith('asked'))).toEqual(['asked'])
+
+  const report = await restore(snapshot, host)
+  expect(report).toMatchObject({ outcome: 'done' })
+  expect(renderRestoreReport(report, { color: false })).toContain(
+    `${checks[0]}: 2|3, as when it was captured`,
+  )
+  await rollBack(host, { discard: true, restore: report.plan.id })
+})
+
+test('a database goes beside the live one under a name of its own, and touches nothing else', async () => {
+  await postgres.sql('postgres', 'create database live')
+  await postgres.sql('postgres', 'revoke connect on database live from public')
+  await postgres.sql('live', 'create table t (n int); insert into t values (1), (2)')
+  const stopped = join(lab.lab.path, 'stopped')
+  const services = { manager: 'command', stop: `touch ${stopped}`, start: 'true' } as const
+  const host = {
+    ...(await server('beside', { databases: ['live'], checks: ['select sum(n) from t'] })),
+    services,
+  }
+  const snapshot = await pulled(host)
+  await postgres.sql('live', 'insert into t values (3)')
+  const target = 'a "copy" of it'
+  const report = await restore(snapshot, host, { target })
+  expect(report, JSON.stringify(report)).toMatchObject({
+    outcome: 'done',
+    plan: { beside: target, safety: false },
+  })
+  expect(report.safetySnapshot).toBeUndefined()
+  expect(existsSync(stopped)).toBe(false)
+  expect(await postgres.sql(target, 'select sum(n) from t')).toBe('3')
+  expect(await postgres.sql('live', 'select sum(n) from t')).toBe('6')
+  const grants = (name: string) =>
+    postgres.sql(
+      'postgres',
+      `select array(select unnest(datacl)::text order by 1) from pg_database where datname = '${name}'`,
+    )
+  expect(await grants(target)).toBe(await grants('live'))
+  expect(restoresThatStand(await lab.lab.vault.runs('beside'))).toEqual([])
+
+  await expect(restore(snapshot, host, { target })).rejects.toMatchObject({ code: 'preflight-target-taken' })
+  await rollBack(host, { restore: report.plan.id })
+  await rollBack(host, { discard: true, restore: report.plan.id })
+  expect((await databases()).filter((name) => name.startsWith('a '))).toEqual([])
+  for (const bad of ['x'.repeat(64), 'a\nb'])
+    await expect(restore(snapshot, host, { target: bad })).rejects.toThrow(/must be on one line/)
+})
+
+test('a schema alone is no backup: it is not the latest, takes no database’s place, and can be made new', async () => {
+  await postgres.sql('postgres', 'create database shaped')
+  await postgres.sql('shaped', 'create table t (n int primary key, kind text); insert into t values (1), (2)')
+  for (const said of [
+    "alter database shaped set work_mem = '9MB'",
+    "alter role app_owner in database shaped set search_path = 'a b', public",
+    'revoke connect on database shaped from public',
+    'grant temporary on database shaped to app_owner with grant option',
+    "comment on database shaped is 'it''s mine'",
+  ])
+    await postgres.sql('postgres', said)
+  const before = await postgres.dumped('shaped', '--create')
+  const host = await server('shaped', { databases: ['shaped'], checks: ['select count(*) from t'] })
+  const full = await pulled(host)
+  const parts: Snapshot[] = []
+  for (const type of ['schema', 'data'] as const) {
+    lab.lab.passDays(1)
+    const report = await pullHost(host, { rotate: true, type }, saying(PASSWORD).pull, signal)
+    expect(report).toMatchObject({ outcome: 'done', complete: false, sources: [{ only: type }] })
+    const all = await lab.lab.vault.snapshots(host.name)
+    expect(completePulls(all)).toMatchObject([{ id: full.id }])
+    expect(await lab.lab.vault.rotationPaused(host.name)).toBeUndefined()
+    parts.push(all.at(-1)!)
+  }
+  const [schema, data] = parts
+  expect(schema!.manifest.sources[0]!.archives.map(({ content }) => content)).toEqual(['schema', 'all'])
+  await expect(restore(schema!, host)).rejects.toMatchObject({ code: 'preflight-content' })
+  await expect(restore(data!, host)).rejects.toMatchObject({ code: 'preflight-content' })
+  await expect(restore(data!, host, { target: 'data_only' })).rejects.toMatchObject({
+    code: 'preflight-content',
+  })
+  const report = await restore(schema!, host, { target: 'shape' })
+  expect(report).toMatchObject({ outcome: 'done' })
+  expect(await postgres.sql('shape', 'select count(*) from t')).toBe('0')
+  expect(await postgres.sql('shaped', 'select count(*) from t')).toBe('2')
+
+  // What is replaced is saved in full, whatever is captured of it otherwise.
+  const sparing = await server('shaped', { databases: ['shaped'], capture: 'schema' })
+  const replaced = await restore(full, sparing)
+  const saved = (await lab.lab.vault.snapshots('shaped')).find(({ id }) => id === replaced.safetySnapshot)
+  expect(saved!.manifest.sources[0]!.facts).toMatchObject({ databases: { shaped: { rows: 2 } } })
+
+  // One that is made new is as it was, too, with what is said of it as a whole.
+  await postgres.sql('postgres', 'drop database shaped')
+  expect(await restore(full, host)).toMatchObject({ outcome: 'done', plan: { loads: [{ exists: false }] } })
+  expect(await postgres.dumped('shaped', '--create')).toBe(before)
 })
 
 test('what can not be captured is told with what to do, and the dry look says so too', async () => {

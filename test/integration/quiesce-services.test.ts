@@ -11,7 +11,7 @@ import type { DockerDeploymentOptions } from '../lab/docker-deployment.ts'
 import { startDocker } from '../lab/docker.ts'
 import type { LabDocker } from '../lab/docker.ts'
 import { LocalHost } from '../lab/local-host.ts'
-import { share } from '../lab/soak.ts'
+import { everySecond, share } from '../lab/soak.ts'
 import { DockerProject } from './docker-project.ts'
 import { crash, MACHINES, processesOf, quiet } from './restore-scripts-lab.ts'
 import type { Machine } from './restore-scripts-lab.ts'
@@ -99,6 +99,8 @@ describe.each(share(MACHINES, 1))('quiescing services (%s)', (machine) => {
 })
 
 describe('quiescing services', () => {
+  everySecond()
+
   it.concurrent('ends when the network dies: nothing is heard for as long as the lease allows', async () => {
     await using project = await Project.up()
     await using host = project.lab.host({ silence: 3 })

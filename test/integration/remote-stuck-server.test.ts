@@ -21,6 +21,8 @@ const SOON: Limits = {
   releaseAfterAbort: { quick: SHORT, services: SHORT },
   turn: SHORT,
 }
+/** The command itself is taken; on a loaded machine that needs its time. */
+const TAKEN: Limits = { ...SOON, accept: LIMITS.accept }
 const ECHO = { script: '../test/lab/echo' }
 
 async function open(
@@ -75,7 +77,7 @@ describe('a server that lives and is stuck', () => {
       const channel = accept()
       begin(channel)
       channel.write('half of a list')
-    })
+    }, TAKEN)
     const process = await opened.host.spawn({ ...ECHO, patience: 'list' }, { signal })
     process.stdin.end()
     const read = async () => {
@@ -86,7 +88,7 @@ describe('a server that lives and is stuck', () => {
   })
 
   it('reads nothing of what is sent to it', async () => {
-    await using opened = await open((accept) => void accept().pause())
+    await using opened = await open((accept) => void accept().pause(), TAKEN)
     const process = await opened.host.spawn({ ...ECHO, patience: 'work' }, { signal })
     process.stdout.resume()
     process.stdin.on('error', () => {})
@@ -101,7 +103,7 @@ describe('a server that lives and is stuck', () => {
         begin(channel)
         ;(channel as unknown as { eof(): void }).eof()
       },
-      { ...SOON, silence: LIMITS.silence },
+      { ...TAKEN, silence: LIMITS.silence },
     )
     const process = await opened.host.spawn(ECHO, { signal })
     process.stdout.resume()
@@ -109,17 +111,22 @@ describe('a server that lives and is stuck', () => {
   })
 
   it('is not one whose output we are slow to read', async () => {
-    await using opened = await open((accept) => {
-      const channel = accept()
-      begin(channel)
-      channel.write(Buffer.alloc(1024 * 1024), () => {
-        channel.exit(0)
-        channel.end()
-      })
-    })
+    // Long enough for a loaded machine to get the first bytes across.
+    const silence = 1000
+    await using opened = await open(
+      (accept) => {
+        const channel = accept()
+        begin(channel)
+        channel.write(Buffer.alloc(1024 * 1024), () => {
+          channel.exit(0)
+          channel.end()
+        })
+      },
+      { ...TAKEN, silence: { ...SOON.silence, work: silence, ask: silence } },
+    )
     const process = await opened.host.spawn(ECHO, { signal })
     process.stdin.end()
-    await new Promise((resolve) => setTimeout(resolve, 4 * SHORT))
+    await new Promise((resolve) => setTimeout(resolve, 1.5 * silence))
     let bytes = 0
     for await (const chunk of process.stdout) bytes += (chunk as Buffer).length
     expect(bytes).toBe(1024 * 1024)
@@ -162,7 +169,7 @@ describe('an SFTP server that falls silent', () => {
       {
         resolveSecret: () => Promise.reject(new Error('no secret is needed')),
         signal,
-        limits: { ...SOON, accept: 30_000 },
+        limits: TAKEN,
       },
     )
     await using files = await host.openFiles(signal)

@@ -168,6 +168,7 @@ export class SqliteLab implements AsyncDisposable {
       name: 'db',
       paths: ['prisma/dev.db'],
       patterns: [],
+      checks: [],
       ...source,
     }
     const host = this.hosts.host(name, { sources: [one] })

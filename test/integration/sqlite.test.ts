@@ -105,6 +105,57 @@ test('what is no sound database is never called one', async () => {
   expect(await left(host)).toEqual([])
 })
 
+test('what the user asks of a database is recorded from its copy, and undoes a restore that says otherwise', async () => {
+  await lab.use('python3')
+  const checks = [
+    'SELECT sum(n), count(*) FROM account;',
+    'SELECT x FROM "odd \' "" name" -- all',
+    'nonsense',
+  ]
+  const host = await lab.host('asked', { checks })
+  const database = join(host.deployment, 'prisma/dev.db')
+  await makeDatabase(database)
+  const { snapshot, facts } = await lab.pulled(host)
+  expect(facts.databases[0]?.checks).toMatchObject([
+    { query: checks[0], says: '100000|100' },
+    { query: checks[1], says: '1, 2' },
+    { query: 'nonsense', failed: true },
+  ])
+  const [only] = snapshot.manifest.sources
+  const [told] = facts.databases
+  const lying = { ...facts, databases: [{ ...told!, checks: [{ query: checks[0]!, says: '7' }] }] }
+  const sources = [{ ...only!, facts: lying }]
+  sql(database, 'DELETE FROM account')
+  const undone = await lab.hosts.restore({ ...snapshot, manifest: { ...snapshot.manifest, sources } }, host)
+  expect(undone).toMatchObject({ outcome: 'rolled-back', error: { code: 'facts-differ' } })
+  expect(undone.error?.message).toContain('says 100000|100, and said 7')
+  expect(sql(database, 'SELECT count(*) FROM account')).toBe('0')
+  const report = await lab.hosts.restore(snapshot, host)
+  expect(report.error).toBeUndefined()
+  expect(report.findings).toContainEqual(expect.objectContaining({ check: 'check', outcome: 'ok' }))
+  expect(state(database)).toBe(WHOLE)
+})
+
+test('a database goes beside the live one under a path of its own, and replaces nothing', async () => {
+  await lab.use('sqlite3')
+  const host = await lab.host('beside')
+  const database = join(host.deployment, 'prisma/dev.db')
+  await makeDatabase(database)
+  const { snapshot } = await lab.pulled(host)
+  // It is in use, and stays so.
+  await using live = await opened(database)
+  await live.write('DELETE FROM account;')
+  const report = await lab.hosts.restore(snapshot, host, { target: 'test/copy.db' })
+  expect(report).toMatchObject({ outcome: 'done', plan: { beside: 'test/copy.db' } })
+  expect(state(join(host.deployment, 'test/copy.db'))).toBe(WHOLE)
+  expect(sql(database, 'SELECT count(*) FROM account')).toBe('0')
+  for (const target of ['test/copy.db', 'prisma/dev.db'])
+    await expect(lab.hosts.restore(snapshot, host, { target })).rejects.toMatchObject({
+      code: 'preflight-target-taken',
+    })
+  await expect(lab.hosts.restore(snapshot, host, { target: '../x.db' })).rejects.toThrow(/must not contain/)
+})
+
 test('a log that was left behind is read, and stays where it is', async () => {
   await lab.use('sqlite3')
   const host = await lab.host('crashed')

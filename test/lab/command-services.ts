@@ -17,8 +17,8 @@ export async function useCommandServices(world: World): Promise<CommandServices>
   const cli = `redis-cli -h 127.0.0.1 -p ${port}`
   const services: CommandServices = {
     manager: 'command',
-    stop: `${cli} shutdown save || true; i=0; while ${cli} ping && [ $i -lt 50 ]; do sleep 0.1; i=$((i+1)); done; true`,
-    start: `redis-server --port ${port} --bind 127.0.0.1 --dir ${world.deployment}/redis_data --save "" --daemonize yes --logfile ${world.home}/redis.log && i=0; until ${cli} ping | grep -q PONG || [ $i -ge 50 ]; do sleep 0.1; i=$((i+1)); done`,
+    stop: `${cli} shutdown save || true; i=0; while ${cli} ping && [ $i -lt 300 ]; do sleep 0.1; i=$((i+1)); done; true`,
+    start: `redis-server --port ${port} --bind 127.0.0.1 --dir ${world.deployment}/redis_data --save "" --daemonize yes --logfile ${world.home}/redis.log && i=0; until ${cli} ping | grep -q PONG || [ $i -ge 300 ]; do sleep 0.1; i=$((i+1)); done`,
     status: `${cli} ping | grep -q PONG`,
   }
   world.config.hosts['prod']!['services'] = services
@@ -30,23 +30,36 @@ export async function useCommandServices(world: World): Promise<CommandServices>
 export function redisNow(world: World, ...args: string[]): string {
   for (let tries = 0; ; tries += 1) {
     try {
-      return execFileSync('redis-cli', ['-e', '-p', String(world.redis.port), ...args], {
-        stdio: ['ignore', 'pipe', 'ignore'],
-      })
-        .toString()
-        .trim()
+      return redisCli(world, ...args)
     } catch (error) {
       // A daemon that was just started listens, and has loaded, a moment later.
-      if (tries >= 30) throw error
+      if (tries >= 300) throw error
       execFileSync('sleep', ['0.1'])
     }
   }
 }
 
+/** Whether a Redis serves the lab's port at this moment. */
+export function redisServes(world: World): boolean {
+  try {
+    return redisCli(world, 'ping') === 'PONG'
+  } catch {
+    return false
+  }
+}
+
+function redisCli(world: World, ...args: string[]): string {
+  return execFileSync('redis-cli', ['-e', '-p', String(world.redis.port), ...args], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+    .toString()
+    .trim()
+}
+
 /** Stops the Redis that a restore has started. */
 export function shutDownRedis(world: World): void {
   try {
-    redisNow(world, 'shutdown', 'nosave')
+    redisCli(world, 'shutdown', 'nosave')
   } catch {
     // It runs no more.
   }

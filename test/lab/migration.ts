@@ -113,11 +113,11 @@ case $1 in
   start)
     up || redis-server --port ${redisPort} --bind 127.0.0.1 --dir ${deployment}/redis_data --appendonly yes \\
       --save '' --daemonize yes --logfile ${folder}/redis.log
-    n=0; until up || [ $n -ge 100 ]; do sleep 0.1; n=$((n+1)); done; up || exit 1
+    n=0; until up || [ $n -ge 300 ]; do sleep 0.1; n=$((n+1)); done; up || exit 1
     app_runs || { (cd ${deployment}/data && exec busybox httpd -f -p 127.0.0.1:${appPort} -h .) </dev/null >/dev/null 2>&1 & echo $! >app.pid; } ;;
   stop)
     if app_runs; then kill "$(cat app.pid)"; fi; rm -f app.pid
-    cli shutdown; n=0; while up && [ $n -lt 100 ]; do sleep 0.1; n=$((n+1)); done; ! up ;;
+    cli shutdown; n=0; while up && [ $n -lt 300 ]; do sleep 0.1; n=$((n+1)); done; ! up ;;
   status) up && app_runs ;;
 esac
 `,

@@ -4,21 +4,21 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 /** The files that take longest, in seconds beside two others on two cores. */
 const SECONDS: Readonly<Record<string, number>> = {
   'test/e2e/compose-migrate.test.ts': 300,
-  'test/e2e/compose-which.test.ts': 220,
-  'test/integration/quiesce-services.test.ts': 160,
-  'test/e2e/helper-restore.test.ts': 135,
-  'test/integration/docker-services.test.ts': 125,
-  'test/e2e/docker-bad-input.test.ts': 115,
+  'test/e2e/compose-which.test.ts': 120,
   'test/integration/redis-container.test.ts': 110,
-  'test/e2e/quiesce.test.ts': 105,
+  'test/integration/quiesce-services.test.ts': 100,
   'test/e2e/migrate-chaos.test.ts': 100,
-  'test/e2e/restore-bad-input.test.ts': 95,
+  'test/e2e/helper-restore.test.ts': 90,
   'test/e2e/incremental.test.ts': 90,
   'test/e2e/compose-plugin.test.ts': 90,
+  'test/integration/docker-services.test.ts': 80,
+  'test/e2e/docker-bad-input.test.ts': 75,
   'test/e2e/compose-persistence.test.ts': 75,
   'test/e2e/compose-restore.test.ts': 75,
   'test/e2e/migrate.test.ts': 75,
   'test/e2e/restore-chaos.test.ts': 75,
+  'test/e2e/quiesce.test.ts': 65,
+  'test/e2e/restore-bad-input.test.ts': 60,
 }
 
 /**

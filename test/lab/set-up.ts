@@ -2,8 +2,10 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   readdirSync,
   readlinkSync,
   realpathSync,
@@ -67,10 +69,11 @@ function declaredPrograms(folder: string): string {
     for (const entry of readdirSync(directory, { withFileTypes: true })) {
       if (!entry.isSymbolicLink()) continue
       const path = join(directory, entry.name)
-      const target = readlinkSync(path)
-      if (target.startsWith('/etc/alternatives/') && programs.has(basename(realpathSync(path)))) {
-        programs.set(entry.name, path)
-      }
+      if (!readlinkSync(path).startsWith('/etc/alternatives/')) continue
+      const leadsTo = [realpathSync(path), ...choicesOf(entry.name)].find((one) =>
+        programs.has(basename(one)),
+      )
+      if (leadsTo !== undefined) programs.set(entry.name, leadsTo)
     }
   }
   for (const program of Object.keys(PROGRAMS)) programs.set(program, find(program) ?? program)
@@ -79,6 +82,12 @@ function declaredPrograms(folder: string): string {
   if (npm !== undefined) programs.set('npm', npm)
   for (const [name, path] of programs) symlinkSync(path, join(folder, name))
   return folder
+}
+
+/** What such a link may lead to: a package that is no required one may have taken it, as gawk takes awk. */
+function choicesOf(name: string): string[] {
+  const file = join('/var/lib/dpkg/alternatives', name)
+  return existsSync(file) ? readFileSync(file, 'utf8').split('\n') : []
 }
 
 /** How many commits there are: it chooses which share of the long tests is run. */

@@ -1,4 +1,6 @@
 import { appendFileSync } from 'node:fs'
+import type { RunnerTask } from 'vitest'
+import { beforeEach } from 'vitest'
 import { TEST_TURN } from './runner.ts'
 
 /** True in `npm run soak`: everything, instead of a share. */
@@ -19,6 +21,27 @@ export function share<T>(all: readonly T[], size: number): readonly T[] {
   if (soaking || all.length <= size) return all
   const parts = Math.ceil(all.length / size)
   return all.filter((_, at) => at % parts === TURN % parts)
+}
+
+/**
+ * Of the tests of this file or block, which need nothing of each other and take long, every second one is run: with the
+ * next commit the others, and all in a soak. The `first` ones are always run, and a test that is asked for by its name alone.
+ * Call it before other hooks.
+ */
+export function everySecond(first = 0): void {
+  beforeEach(({ task, skip }) => {
+    const tests = asked.get(task.file) ?? testsOf(task.file.tasks).filter(({ mode }) => mode === 'run')
+    asked.set(task.file, tests)
+    const at = tests.indexOf(task)
+    skip(!soaking && tests.length > 1 && at >= first && at % 2 !== TURN % 2, 'with the next commit')
+  })
+}
+
+/** The tests of a file that were to run before any was left out. */
+const asked = new WeakMap<RunnerTask, readonly RunnerTask[]>()
+
+function testsOf(tasks: readonly RunnerTask[]): RunnerTask[] {
+  return tasks.flatMap((task) => (task.type === 'suite' ? testsOf(task.tasks) : [task]))
 }
 
 /** How often a random thing is done: `usual` times, or as the soak was told, else `long` times. */

@@ -1,4 +1,5 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { chmod, copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -218,7 +219,8 @@ export async function createUser(
   options: { readonly shell?: string; readonly password?: string; readonly groups?: readonly string[] } = {},
 ): Promise<TestUser> {
   users += 1
-  const name = `rbt${process.pid}x${users}`
+  // Not by the number of the process: another run may be in a PID namespace of its own.
+  const name = `rbt${randomBytes(4).toString('hex')}x${users}`
   const groups = options.groups === undefined ? [] : ['-G', options.groups.join(',')]
   await run('useradd', ['-m', '-s', options.shell ?? '/bin/sh', ...groups, name])
   // `*` is no password at all, `!` (useradd's default) a locked account that sshd refuses without PAM.

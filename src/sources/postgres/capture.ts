@@ -3,6 +3,8 @@ import type { StreamObject } from '../../archive/contract.ts'
 import { SourceError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
 import type { SnapshotWarning } from '../../model/snapshot.ts'
+import { recordChecks } from '../checks.ts'
+import { ArchiveWalk } from './archive.ts'
 import { chooseCompression, compressorArgs } from '../compression-choice.ts'
 import { watchExit } from '../cut-exit.ts'
 import { parseStreamStatus, streamNonce } from '../stream-status.ts'
@@ -11,7 +13,7 @@ import type { PostgresSourceConfig } from './config.ts'
 import type { DatabaseFacts, PostgresFacts } from './facts.ts'
 import { databaseNamed, failure, findServer, type Server } from './server.ts'
 import { isAside } from './names.ts'
-import { maintenanceOf, OWN_DATABASE, Session } from './session.ts'
+import { askQuery, maintenanceOf, OWN_DATABASE, Session } from './session.ts'
 
 /** What is captured, and of what server. */
 interface Prepared {
@@ -39,8 +41,12 @@ export const postgresSource: CapturableSource<PostgresSourceConfig> = {
           context.step(`dumping ${printable(database.name)}`)
           const session = await openLocked(prepared.server, database.name, context.signal)
           open.add(session)
-          yield await dumpDatabase(context, prepared, database, session, (counted) => {
-            facts[database.name] = counted
+          yield await dumpDatabase(context, prepared, database, session, {
+            config,
+            onCounted: (counted, warned) => {
+              facts[database.name] = counted
+              warnings.push(...warned)
+            },
           })
           open.delete(session)
           await session[Symbol.asyncDispose]()
@@ -133,33 +139,54 @@ async function openLocked(server: Server, database: string, signal: AbortSignal)
   }
 }
 
+const ONLY = {
+  full: ['--create'],
+  schema: ['--create', '--schema-only'],
+  data: ['--data-only'],
+} as const
+
 async function dumpDatabase(
   context: CaptureContext,
   { server }: Prepared,
   { name, owner, locale, bytes }: Database,
   session: Session,
-  onCounted: (facts: DatabaseFacts) => void,
+  {
+    config: { capture, checks },
+    onCounted,
+  }: {
+    readonly config: PostgresSourceConfig
+    readonly onCounted: (facts: DatabaseFacts, warned: readonly SnapshotWarning[]) => void
+  },
 ): Promise<CaptureArchive> {
   const [exported] = await session.rows<{ id: string }>('select pg_export_snapshot() as id')
-  const program = ['pg_dump', '-w', '-Fc', '-Z0', '--create', `--snapshot=${exported?.id ?? ''}`]
+  const snapshot = exported?.id ?? ''
+  const program = ['pg_dump', '-w', '-Fc', '-Z0', ...ONLY[capture], `--snapshot=${snapshot}`]
+  // Rows that are not there are not asked for.
+  const queries = capture === 'schema' ? [] : checks
   let objects: readonly StreamObject[] = []
+  const walk = new ArchiveWalk()
   const archive = await dump(context, server, [...program, '-d', databaseNamed(name)], {
     what: `dump ${printable(name)}`,
-    // The header of its custom format (WriteHead in src/bin/pg_dump/pg_backup_archiver.c).
-    begins: 'PGDMP',
+    proof: walk,
   })
   return {
     ...archive,
     part: name,
     extension: 'dump',
+    content: capture === 'full' ? 'all' : capture,
     objects: () => objects,
-    ...(bytes === null ? {} : { expectedPlainBytes: bytes }),
+    ...(bytes === null || capture === 'schema' ? {} : { expectedPlainBytes: bytes }),
     finish: async () => {
       await archive.finish()
       context.step(`counting ${printable(name)}`)
-      const looked = await lookAtDatabase(session)
+      const looked = await lookAtDatabase(session, { rows: capture !== 'schema' })
+      if (capture !== 'schema') insistOnTables(server, name, walk, looked.objects)
       objects = looked.objects
-      onCounted({ ...looked.facts, owner, locale })
+      const checked = await recordChecks(context, queries, (query) =>
+        askQuery(server, name, query, context.signal, snapshot),
+      )
+      const said = queries.length === 0 ? {} : { checks: checked.facts }
+      onCounted({ ...looked.facts, owner, locale, ...said }, checked.warnings)
     },
   }
 }
@@ -168,17 +195,65 @@ async function dumpGlobals(context: CaptureContext, { server, look }: Prepared):
   const passwords = look.superuser ? [] : ['--no-role-passwords']
   const archive = await dump(context, server, ['pg_dumpall', '-w', '--globals-only', ...passwords], {
     what: 'dump its roles',
-    begins: '--\n-- PostgreSQL database cluster dump',
+    proof: new GlobalsProof(),
   })
   return { ...archive, part: 'globals', extension: 'sql', objects: () => [] }
 }
 
-/** Streams what a program of PostgreSQL writes. What does not begin as it must is no dump, whatever the exit status says. */
+/** A dump without a table that is there holds less than was counted. */
+function insistOnTables(
+  { title }: Server,
+  database: string,
+  { entries }: ArchiveWalk,
+  objects: readonly StreamObject[],
+): void {
+  // Of a format that is not known.
+  if (entries === undefined) return
+  const dumped = new Set(
+    entries.filter(({ type }) => type === 'TABLE DATA').map(({ schema, name }) => `${schema}.${name}`),
+  )
+  const lacking = objects.find(({ type, name }) => type === 'table' && !dumped.has(name))
+  if (lacking === undefined) return
+  throw new SourceError(
+    'postgres-dump-broken',
+    `the dump of ${printable(database)} has no data of ${printable(lacking.name)}`,
+    { next: `Pull again. If it stays so, try pg_dump on ${title} by hand.` },
+  )
+}
+
+/** What proves that a dump is whole, whatever the exit status says. */
+interface DumpProof {
+  write(chunk: Buffer): void
+  /** What is wrong with it; undefined when nothing is. */
+  end(): string | undefined
+}
+
+/** The text of pg_dumpall has a line at its beginning and one at its end. */
+class GlobalsProof implements DumpProof {
+  #head = ''
+  #tail = ''
+
+  write(chunk: Buffer): void {
+    const text = chunk.toString('latin1')
+    if (this.#head.length < 100) this.#head += text.slice(0, 100)
+    this.#tail = (this.#tail + text).slice(-1000)
+  }
+
+  end(): string | undefined {
+    if (!this.#head.startsWith('--\n-- PostgreSQL database cluster dump'))
+      return 'it does not begin as pg_dumpall does'
+    return this.#tail.includes('\n-- PostgreSQL database cluster dump complete\n')
+      ? undefined
+      : 'it ends before its end'
+  }
+}
+
+/** Streams what a program of PostgreSQL writes. What is not proven is no dump, whatever the exit status says. */
 async function dump(
   context: CaptureContext,
   server: Server,
   program: readonly string[],
-  { what, begins }: { readonly what: string; readonly begins: string },
+  { what, proof }: { readonly what: string; readonly proof: DumpProof },
 ): Promise<Omit<CaptureArchive, 'part' | 'extension' | 'objects'>> {
   const nonce = streamNonce()
   const compression = chooseCompression(context.compression, context.probe)
@@ -199,15 +274,12 @@ async function dump(
     aborted = true
     process.kill()
   }
-  let head = Buffer.alloc(0)
   return {
     format: 'stream',
     input: { stream: process.stdout, format: 'stream', ...compression },
     observer: {
       content: {
-        write: (chunk) => {
-          if (head.length < begins.length) head = Buffer.concat([head, chunk.subarray(0, begins.length)])
-        },
+        write: (chunk) => proof.write(chunk),
         end: () => undefined,
       },
     },
@@ -227,11 +299,10 @@ async function dump(
         })
       }
       if (aborted) return
-      if (
-        status?.statuses.get('compress') !== 0 ||
-        !head.subarray(0, begins.length).equals(Buffer.from(begins))
-      ) {
-        throw new SourceError('postgres-dump-broken', `${server.title} sent no whole dump`, {
+      const problem =
+        status?.statuses.get('compress') === 0 ? proof.end() : 'it was not compressed to its end'
+      if (problem !== undefined) {
+        throw new SourceError('postgres-dump-broken', `${server.title} sent no whole dump: ${problem}`, {
           command,
           exitStatus: dumped,
           stderr: status?.messages.trim() ?? '',

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { StreamObject } from '../../archive/contract.ts'
+import type { ArchiveEntry } from './archive.ts'
 import type { DatabaseFacts, DatabaseLocale } from './facts.ts'
 import { identifier, literal } from './server.ts'
 import type { Session } from './session.ts'
@@ -80,7 +81,10 @@ interface Relation {
 const COUNTED: ReadonlySet<string> = new Set(['table', 'materialised view'])
 
 /** Counts the rows of every table exactly, and hashes what there is. Takes as long as reading all tables does. */
-export async function lookAtDatabase(session: Session): Promise<DatabaseLook> {
+export async function lookAtDatabase(
+  session: Session,
+  { rows = true }: { readonly rows?: boolean } = {},
+): Promise<DatabaseLook> {
   const relations = await session.rows<Relation>(
     `select c.oid::bigint as oid, n.nspname as schema, c.relname as name,
        case c.relkind when 'r' then 'table' when 'p' then 'partitioned table' when 'm' then 'materialised view'
@@ -121,25 +125,35 @@ export async function lookAtDatabase(session: Session): Promise<DatabaseLook> {
   const extensions = await session.rows<{ name: string; version: string }>(
     `select extname as name, extversion as version from pg_extension where extname <> 'plpgsql' order by extname`,
   )
+  const tablespaces = await session.rows<{ name: string }>(
+    `select distinct t.spcname as name from pg_class c join pg_tablespace t on t.oid = c.reltablespace
+     where t.spcname <> 'pg_global' order by 1`,
+  )
   const [large] = await session.rows<{ count: number }>(
     'select count(*) as count from pg_largeobject_metadata',
   )
   const objects: StreamObject[] = []
   for (const relation of relations) {
     const { schema, name, type, bytes } = relation
-    const counted = COUNTED.has(type) && relation.populated ? await countRows(session, relation) : undefined
+    const asked = COUNTED.has(type) && relation.populated
+    const counted = asked ? (rows ? await countRows(session, relation) : 0) : undefined
     objects.push({
       name: `${schema}.${name}`,
       type,
-      ...(counted === undefined ? {} : { rows: counted, bytes }),
+      ...(counted === undefined ? {} : { rows: counted, bytes: rows ? bytes : 0 }),
       definition: sha256(relation.definition),
     })
   }
   for (const { schema, name, type, definition } of others)
     objects.push({ name: `${schema}.${name}`, type, definition: sha256(definition) })
-  if ((large?.count ?? 0) > 0)
+  if (rows && (large?.count ?? 0) > 0)
     objects.push({ name: 'large objects', type: 'large objects', rows: large!.count })
-  return { facts: { ...countsOf(objects), extensions: versionsOf(extensions) }, objects }
+  const facts = {
+    ...countsOf(objects),
+    extensions: versionsOf(extensions),
+    ...(tablespaces.length === 0 ? {} : { tablespaces: tablespaces.map(({ name }) => name) }),
+  }
+  return { facts, objects }
 }
 
 async function countRows(session: Session, { schema, name }: Relation): Promise<number> {
@@ -149,7 +163,9 @@ async function countRows(session: Session, { schema, name }: Relation): Promise<
   return counted?.rows ?? 0
 }
 
-function countsOf(objects: readonly StreamObject[]): Omit<DatabaseLook['facts'], 'extensions'> {
+function countsOf(
+  objects: readonly StreamObject[],
+): Pick<DatabaseLook['facts'], 'tables' | 'rows' | 'counts' | 'definitions'> {
   // A restore makes materialised views anew, from what is there by then.
   const counted = objects.filter(({ rows, type }) => rows !== undefined && type !== 'materialised view')
   const hashed = (lines: readonly string[]): string => sha256([...lines].sort().join('\n'))
@@ -239,3 +255,37 @@ const LISTS: ReadonlySet<string> = new Set([
   'temp_tablespaces',
   'unix_socket_directories',
 ])
+
+/**
+ * The same of a database that is made new, out of its dump: settings, grants and its comment. `named` is what it was called
+ * when it was dumped.
+ */
+export async function applySettings(
+  session: Session,
+  entries: readonly ArchiveEntry[],
+  named: string,
+  to: string,
+): Promise<void> {
+  const own = `DATABASE ${named}`
+  for (const { type, schema, name, definition } of entries) {
+    const isOfAll =
+      type === 'DATABASE PROPERTIES' ||
+      (schema === '' && [own, `DATABASE ${identifier(named)}`].includes(name))
+    if (!isOfAll || definition === '' || type === 'DATABASE') continue
+    // As a string, it can't be taken for a command of psql, whatever is in it.
+    const renamed = renameIn(definition, named, to)
+    await session.run(`do ${literal(`begin execute ${literal(renamed)}; end`)};`)
+  }
+}
+
+/** What pg_dump writes of a database as a whole, said of another one. */
+export function renameIn(sql: string, named: string, to: string): string {
+  const names = [named, identifier(named)].map((name) =>
+    name.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`),
+  )
+  const said = new RegExp(
+    `^((?:ALTER|GRANT .*? ON|REVOKE .*? ON|COMMENT ON|ALTER ROLE .*? IN) DATABASE )(?:${names.join('|')})(?=[ ;])`,
+    'gm',
+  )
+  return sql.replaceAll(said, (_, before: string) => before + identifier(to))
+}

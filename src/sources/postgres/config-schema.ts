@@ -9,18 +9,16 @@ import {
   type Fields,
   type Problem,
 } from '../../config/contract.ts'
+import { checks, checksProblems } from '../checks.ts'
+import { CAPTURE_TYPES } from '../../model/config.ts'
 import type { EnginePlace, KindConfig } from '../kind.ts'
 import type { PostgresSourceConfig } from './config.ts'
+import { nameProblem } from './names.ts'
 
 const PORT = 5432
 const EXAMPLES = { port: PORT, socket: '/run/postgresql' }
 
-const name = (what: string) =>
-  checked(text(what), (value) =>
-    /[\u0000-\u001f]/.test(value) || Buffer.byteLength(value) > 63
-      ? 'must be on one line, and of at most 63 bytes'
-      : undefined,
-  )
+const name = (what: string) => checked(text(what), nameProblem)
 
 const shape = {
   service: text('the service')
@@ -46,6 +44,11 @@ const shape = {
     ),
   user: name('the user').optional().describe('The role to log in as.'),
   password: secret.optional().describe("The role's password."),
+  capture: z
+    .enum(CAPTURE_TYPES, { error: 'must be full, schema or data' })
+    .optional()
+    .describe('full (the default), or only the schema or the data: no backup to restore a database from.'),
+  checks,
 }
 
 type PostgresInput = z.output<z.ZodObject<typeof shape>>
@@ -64,6 +67,8 @@ export const postgresConfig: KindConfig<PostgresSourceConfig> = {
     byContainer: isInContainer(input) && input.user === undefined && input.password === undefined,
     user: input.user,
     password: input.password && normaliseSecret(input.password, resolvePath),
+    capture: input.capture ?? 'full',
+    checks: input.checks ?? [],
   }),
 }
 
@@ -92,6 +97,8 @@ function rules(source: Fields): Problem[] {
   }
   if (password !== undefined && user === undefined)
     problems.push({ path: ['password'], at: 'key', message: 'needs user beside it' })
+  const isOne = Array.isArray(databases) && databases.length === 1
+  problems.push(...checksProblems(source, isOne, 'databases: [app]'))
   if (Array.isArray(databases)) {
     const twice = databases.findIndex((each, at) => databases.indexOf(each) !== at)
     if (twice !== -1) problems.push({ path: ['databases', twice], message: 'is named twice' })

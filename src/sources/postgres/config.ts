@@ -1,4 +1,4 @@
-import type { SourceConfig } from '../../model/config.ts'
+import type { CaptureType, SourceConfig } from '../../model/config.ts'
 import type { SecretReference } from '../../model/secret.ts'
 import type { EnginePlace } from '../kind.ts'
 
@@ -9,9 +9,14 @@ export interface PostgresSourceConfig extends SourceConfig {
   readonly at: EnginePlace
   /** `all`: each but PostgreSQL's own. */
   readonly databases: readonly string[] | 'all'
+  readonly capture: CaptureType
   /** User and password are what the container's environment says. */
   readonly byContainer: boolean
   /** Absent: the user of libpq's own choice. */
   readonly user?: string | undefined
   readonly password?: SecretReference | undefined
+  /** Queries that are recorded at the capture, and compared before a restore puts the database in place. */
+  readonly checks: readonly string[]
+  /** Of a restore beside what is live: what its one database is called there. */
+  readonly beside?: string | undefined
 }

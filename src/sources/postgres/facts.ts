@@ -1,6 +1,7 @@
 import type { Facts } from '../../model/facts.ts'
 import { printable } from '../../model/path-bytes.ts'
 import { formatCount } from '../../model/units.ts'
+import type { CheckFact } from '../checks.ts'
 import type { KindFacts } from '../kind.ts'
 
 /** By what a database compares and sorts text. */
@@ -27,6 +28,10 @@ export interface DatabaseFacts {
   readonly locale: DatabaseLocale
   /** Names and versions. */
   readonly extensions: Readonly<Record<string, string>>
+  /** Those of its tables and indexes; absent: only its default one. */
+  readonly tablespaces?: readonly string[] | undefined
+  /** Of the user's own checks; absent: there were none. */
+  readonly checks?: readonly CheckFact[] | undefined
 }
 
 export interface PostgresFacts extends Facts {

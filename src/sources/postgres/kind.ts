@@ -1,5 +1,7 @@
+import { UsageError } from '../../errors.ts'
 import { placeName } from '../engine-place.ts'
 import type { Kind } from '../kind.ts'
+import { nameProblem } from './names.ts'
 import { postgresConfig } from './config-schema.ts'
 import type { PostgresSourceConfig } from './config.ts'
 import { postgresEngine } from './engine.ts'
@@ -16,6 +18,12 @@ export const postgresKind: Kind<PostgresSourceConfig, PostgresFacts> = {
   describe: ({ databases, at }) =>
     `${databases === 'all' ? 'all databases' : databases.join(', ')} of PostgreSQL at ${placeName(at)}`,
   secrets: ({ password }) => ({ password }),
+  capturedAs: (config, type) => ({ ...config, capture: type }),
+  beside: (config, name) => {
+    const problem = nameProblem(name)
+    if (problem === undefined) return { ...config, beside: name }
+    throw new UsageError(`--target: the name of a database ${problem}`)
+  },
   isWhole: true,
   facts: postgresFacts,
   discovery: postgresDiscovery,

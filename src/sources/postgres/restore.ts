@@ -6,13 +6,15 @@ import { printable } from '../../model/path-bytes.ts'
 import { formatCount } from '../../model/units.ts'
 import { isOlder } from '../../model/version-order.ts'
 import { loadScript } from '../../remote/scripts.ts'
+import { compareChecks } from '../checks.ts'
 import type { LoadableSource, RestoreContext, RestorePreflight } from '../contract.ts'
-import { copySettings, lookAtDatabase, lookAtServer, type ServerLook } from './catalogue.ts'
+import { ArchiveWalk, type ArchiveEntry } from './archive.ts'
+import { applySettings, copySettings, lookAtDatabase, lookAtServer, type ServerLook } from './catalogue.ts'
 import type { PostgresSourceConfig } from './config.ts'
 import type { DatabaseFacts, PostgresFacts } from './facts.ts'
 import { databaseNamed, failure, findServer, identifier, literal, titleOf, type Server } from './server.ts'
 import { asideName } from './names.ts'
-import { maintenanceOf, Session } from './session.ts'
+import { askQuery, maintenanceOf, Session } from './session.ts'
 
 /** What the name of a database's archive ends with, before its compression. */
 const DUMP = /\.dump(?:\.zst|\.gz)?\.gpg$/
@@ -26,7 +28,7 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
     const server = await findServer(context, config)
     await using session = await Session.open(server, maintenanceOf(config), context.signal)
     const look = await lookAtServer(session)
-    return await judge(session, server, look, facts)
+    return await judge(session, server, look, facts, config.beside)
   },
   targets: async (context, config, facts, { id, archives }) => {
     const server = await findServer(context, config)
@@ -34,14 +36,17 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
     const there = new Set((await lookAtServer(session)).databases.map(({ name }) => name))
     return archives
       .filter(({ file, part }) => DUMP.test(file) && facts.databases[part] !== undefined)
-      .map(({ file, part }) => ({
-        archive: file,
-        target: part,
-        staged: asideName(part, 'new', id),
-        aside: asideName(part, 'old', id),
-        failed: asideName(part, 'failed', id),
-        exists: there.has(part),
-      }))
+      .map(({ file, part }) => {
+        const target = config.beside ?? part
+        return {
+          archive: file,
+          target,
+          staged: asideName(target, 'new', id),
+          aside: asideName(target, 'old', id),
+          failed: asideName(target, 'failed', id),
+          exists: there.has(target),
+        }
+      })
   },
   loader: async (context, config) => {
     const server = await findServer(context, config)
@@ -55,12 +60,18 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
     const server = await findServer(context, config)
     await using session = await Session.open(server, maintenanceOf(config), context.signal)
     const { version, databases } = await lookAtServer(session)
-    const expected = facts.databases[target.target]
+    const [live, expected] = Object.entries(facts.databases).find(
+      ([name]) => (config.beside ?? name) === target.target,
+    ) ?? ['', undefined]
     if (expected === undefined) throw new Error(`${target.target} is not in the facts`)
-    const owner = databases.find(({ name }) => name === target.target)?.owner ?? expected.owner
+    const model = databases.find(({ name }) => name === live)
+    const owner = model?.owner ?? expected.owner
     await session.run(createDatabase(target.staged, expected, owner, majorOf(version)))
-    await restoreInto(context, server, target.staged, dump)
-    if (target.exists) await copySettings(session, target.target, target.staged)
+    const spaces = await missingTablespaces(session, expected)
+    const options = spaces.length === 0 ? [] : ['--no-tablespaces']
+    const entries = await restoreInto(context, server, target.staged, { dump, options })
+    if (model !== undefined) await copySettings(session, live, target.staged)
+    else if (entries !== undefined) await applySettings(session, entries, live, target.staged)
     await using inside = await Session.open(server, target.staged, context.signal)
     // Without statistics its first hours would be slow.
     await inside.run('analyze;')
@@ -74,6 +85,11 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
     )
     if (finding.outcome === 'failed')
       throw new SourceError('postgres-facts', finding.message, { next: finding.next ?? '' })
+    const differs = (await compareQueries(context, config, server, target.staged, expected)).find(
+      ({ outcome }) => outcome === 'failed',
+    )
+    if (differs !== undefined)
+      throw new SourceError('check-differs', differs.message, { next: differs.next ?? '' })
   },
   check: async (context, config, facts) => {
     const server = await findServer(context, config)
@@ -81,7 +97,8 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
     const { version, databases } = await lookAtServer(session)
     const sameMajor = majorOf(version) === majorOf(facts.version)
     const findings: Finding[] = []
-    for (const [name, expected] of Object.entries(facts.databases)) {
+    for (const [live, expected] of Object.entries(facts.databases)) {
+      const name = config.beside ?? live
       if (!databases.some((each) => each.name === name)) {
         findings.push(different(config, name, 'it is not there'))
         continue
@@ -90,9 +107,20 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
       await using inside = await Session.open(server, name, context.signal)
       const { facts: found } = await lookAtDatabase(inside)
       findings.push(compare(config, name, expected, found, sameMajor))
+      findings.push(...(await compareQueries(context, config, server, name, expected)))
     }
     return findings
   },
+}
+
+async function compareQueries(
+  { signal }: RestoreContext,
+  { name, checks }: PostgresSourceConfig,
+  server: Server,
+  database: string,
+  { checks: recorded }: DatabaseFacts,
+): Promise<readonly Finding[]> {
+  return await compareChecks(name, checks, recorded, (query) => askQuery(server, database, query, signal))
 }
 
 function createDatabase(name: string, { locale }: DatabaseFacts, owner: string, major: number): string {
@@ -110,17 +138,24 @@ function createDatabase(name: string, { locale }: DatabaseFacts, owner: string, 
   return `create database ${identifier(name)} ${said.join(' ')};`
 }
 
+/** Those that its tables lie in and that the server has not. */
+async function missingTablespaces(session: Session, { tablespaces = [] }: DatabaseFacts): Promise<string[]> {
+  const there = await session.rows<{ name: string }>('select spcname as name from pg_tablespace')
+  return tablespaces.filter((space) => !there.some(({ name }) => name === space))
+}
+
+/** Returns the dump's table of contents, where its format is known. */
 async function restoreInto(
   context: RestoreContext,
   server: Server,
   database: string,
-  dump: Readable,
-): Promise<void> {
+  { dump, options }: { readonly dump: Readable; readonly options: readonly string[] },
+): Promise<readonly ArchiveEntry[] | undefined> {
   const process = await context.host.spawn(
     {
       script: 'sources/postgres/load',
       patience: 'work',
-      args: [...server.place, databaseNamed(database)],
+      args: [...server.place, databaseNamed(database), ...options],
       privilege: server.privilege,
       title: 'pg_restore on the server',
     },
@@ -129,6 +164,8 @@ async function restoreInto(
   process.stdout.resume()
   process.stdin.write(server.line)
   let broken: unknown
+  const walk = new ArchiveWalk()
+  dump.on('data', (chunk: Buffer) => walk.write(chunk))
   await pipeline(dump, process.stdin, { signal: context.signal }).catch((error: unknown) => {
     broken = error
     // A dump that turned out to be damaged must not end as if it were whole.
@@ -143,6 +180,7 @@ async function restoreInto(
   if (exit !== undefined && exit.status !== 0 && explains)
     throw failure(server, `load ${printable(database)}`, { ...exit, command: 'pg_restore' })
   if (broken !== undefined) throw broken as Error
+  return walk.entries
 }
 
 async function judge(
@@ -150,6 +188,7 @@ async function judge(
   { title }: Server,
   look: ServerLook,
   facts: PostgresFacts,
+  beside: string | undefined,
 ): Promise<RestorePreflight> {
   const findings: Finding[] = []
   const fail = (check: string, message: string, next: string): void => {
@@ -189,13 +228,23 @@ async function judge(
       )
     }
   }
+  for (const [name, each] of Object.entries(facts.databases)) {
+    const missing = await missingTablespaces(session, each)
+    if (missing.length === 0) continue
+    findings.push({
+      check: 'postgres-tablespace',
+      outcome: 'warning',
+      message: `${title} has no tablespace ${missing.map(printable).join(', ')}: all of ${printable(name)} goes to the default one`,
+      next: 'If that is not meant, make it there first: create tablespace … – the globals archive has how.',
+    })
+  }
   const roles = new Set(
     (await session.rows<{ name: string }>('select rolname as name from pg_roles')).map(({ name }) => name),
   )
   const there = new Map(look.databases.map((database) => [database.name, database]))
   for (const [name, { owner }] of Object.entries(facts.databases)) {
     const old = there.get(name)
-    if (old?.ours === false) {
+    if (old?.ours === false && beside === undefined) {
       fail(
         'postgres-privilege',
         `${printable(name)} of ${title} is ${printable(old.owner)}'s, and only its owner may rename it`,
@@ -210,10 +259,20 @@ async function judge(
       )
     }
   }
-  const notes = Object.keys(facts.databases).map((name) =>
-    there.has(name)
-      ? `${printable(name)} is loaded beside the one that is there and then switched with it by its name; who is connected is parted from it`
-      : `${printable(name)} is made new; what was set or granted for it as a whole (alter database, grant … on database) is in its dump, and is not applied`,
+  const names = Object.keys(facts.databases)
+  if (beside !== undefined && names.length > 1) {
+    fail(
+      'target-single',
+      `the source has ${formatCount(names.length, 'database')}, and only one can be ${printable(beside)}`,
+      'Pull it as a source of its own: databases: [NAME].',
+    )
+  }
+  const notes = names.map((name) =>
+    beside !== undefined
+      ? `${printable(name)} is loaded as ${printable(beside)}; the one that is live stays as it is`
+      : there.has(name)
+        ? `${printable(name)} is loaded beside the one that is there and then switched with it by its name; who is connected is parted from it`
+        : `${printable(name)} is made new, with what was set and granted for it as a whole`,
   )
   return {
     findings,

@@ -3,7 +3,7 @@ import type { SourceError } from '../../errors.ts'
 import { linesOf } from '../../model/lines.ts'
 import type { RemoteProcess } from '../../remote/contract.ts'
 import type { PostgresSourceConfig } from './config.ts'
-import { databaseNamed, failure, type Server } from './server.ts'
+import { databaseNamed, failure, literal, type Server } from './server.ts'
 
 /** PostgreSQL's own database. */
 export const OWN_DATABASE = 'postgres'
@@ -90,4 +90,26 @@ export class Session implements AsyncDisposable {
     this.#process.stdin.end()
     await this.#process.exit.catch(() => {})
   }
+}
+
+/**
+ * Puts a query of a user to a database, and changes nothing. Returns its rows, each as one text. `snapshot`: of a session
+ * that is in the middle of its transaction. Names are looked up as the database and the role have it set. Throws
+ * SourceError for a query that fails.
+ */
+export async function askQuery(
+  server: Server,
+  database: string,
+  query: string,
+  signal: AbortSignal,
+  snapshot?: string,
+): Promise<readonly string[]> {
+  // A query that fails ends its session.
+  await using session = await Session.open(server, database, signal)
+  await session.run('reset search_path; begin isolation level repeatable read read only;')
+  if (snapshot !== undefined) await session.run(`set transaction snapshot ${literal(snapshot)};`)
+  const asked = query.replace(/[\s;]+$/, '')
+  const columns = "(select string_agg(coalesce(value, 'null'), '|') from json_each_text(row_to_json(said)))"
+  const rows = await session.rows<{ row: string }>(`select ${columns} as row from (\n${asked}\n) said`)
+  return rows.map(({ row }) => row)
 }

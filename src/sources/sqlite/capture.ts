@@ -3,13 +3,14 @@ import { captureFiles } from '../files/capture.ts'
 import { missingNotice } from '../files/tell-found.ts'
 import { TORN, type SnapshotWarning } from '../../model/snapshot.ts'
 import { printable } from '../../model/path-bytes.ts'
+import { recordChecks } from '../checks.ts'
 import type { Capture, CaptureArchive, CaptureContext, CaptureOutcome, PullContext } from '../contract.ts'
 import { inspectPaths, pathOf } from '../tree/resolve.ts'
 import type { SqliteSourceConfig } from './config.ts'
 import { copyDatabases, type Copies } from './copies.ts'
 import type { SqliteDatabaseFacts, SqliteFacts } from './facts.ts'
 import { findDatabases, type FoundDatabase, type FoundDatabases } from './find.ts'
-import { readFacts, type ReadFacts } from './read-facts.ts'
+import { askQuery, readFacts, type ReadFacts } from './read-facts.ts'
 import { formatCount } from '../../model/units.ts'
 
 /** What SQLite needs together with a database. */
@@ -65,15 +66,25 @@ export async function captureSqlite(context: PullContext, config: SqliteSourceCo
       next: 'Restore an older snapshot of it, or repair it on the server (sqlite3: .recover).',
     })
   }
+  const [first] = found.databases
+  const checked =
+    first === undefined
+      ? undefined
+      : await recordChecks(context, config.checks, (query) =>
+          askQuery(context, `${copies.tree}/${first.name}`, query),
+        )
+  warnings.push(...(checked?.warnings ?? []))
+  const said = config.checks.length === 0 ? {} : { checks: checked?.facts ?? [] }
   const based: PullContext = { ...context, probe: { ...context.probe, deployment: copies.tree } }
   const names = found.databases.map(({ name }) => name)
   const inner = await captureFiles(based, asFiles(config, names), { isPrivate: true })
   const facts: SqliteFacts = {
     kind: 'sqlite',
     form: 'copy',
-    databases: found.databases.map((database, at) =>
-      databaseFacts(database, copies.bytes[at] ?? 0, read[at]),
-    ),
+    databases: found.databases.map((database, at) => ({
+      ...databaseFacts(database, copies.bytes[at] ?? 0, read[at]),
+      ...said,
+    })),
   }
   started.move()
   return new SqliteCapture(inner, copies, (outcome) => ({

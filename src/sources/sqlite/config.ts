@@ -7,4 +7,6 @@ export interface SqliteSourceConfig extends SourceConfig {
   readonly paths: readonly string[]
   /** Paths with `*`, `**` or `?`: the databases among the files that match. */
   readonly patterns: readonly string[]
+  /** Queries that are recorded at the capture, and compared when a restore has put the database in place. */
+  readonly checks: readonly string[]
 }

@@ -1,5 +1,6 @@
 import type { Facts } from '../../model/facts.ts'
 import { formatCount, formatSize } from '../../model/units.ts'
+import type { CheckFact } from '../checks.ts'
 import type { KindFacts } from '../kind.ts'
 
 /** What was counted in the copy of a database. */
@@ -18,6 +19,8 @@ export interface SqliteDatabaseFacts {
   readonly definitions?: string
   /** Rows by table. */
   readonly tables?: Readonly<Record<string, number>>
+  /** Of the user's own checks; absent: there were none. */
+  readonly checks?: readonly CheckFact[]
 }
 
 export interface SqliteFacts extends Facts {

@@ -1,10 +1,12 @@
 import { z } from 'zod'
-import { normaliseRemotePath, remotePath, type Fields } from '../../config/contract.ts'
+import { normaliseRemotePath, remotePath, sourcePathProblem, type Fields } from '../../config/contract.ts'
+import { UsageError } from '../../errors.ts'
 import type { Kind, KindConfig } from '../kind.ts'
 import type { SqliteSourceConfig } from './config.ts'
 import { sqliteDiscovery } from './propose.ts'
 import { sqliteFacts, type SqliteFacts } from './facts.ts'
 import { isPattern } from './patterns.ts'
+import { checks, checksProblems } from '../checks.ts'
 
 /** SQLite databases, as others know them. */
 export const sqliteKind: Kind<SqliteSourceConfig, SqliteFacts> = {
@@ -15,7 +17,12 @@ export const sqliteKind: Kind<SqliteSourceConfig, SqliteFacts> = {
   paths: ({ paths, patterns }) => (patterns.length === 0 ? paths : []),
   movedTo: (source, paths) => ({ ...source, paths, patterns: [] }),
   describe: ({ paths, patterns }) => `SQLite ${[...paths, ...patterns].join(' ')}`,
-  ofPaths: (name, paths) => ({ kind: 'sqlite', name, paths, patterns: [] }),
+  ofPaths: (name, paths) => ({ kind: 'sqlite', name, paths, patterns: [], checks: [] }),
+  beside: (config, path) => {
+    const problem = sourcePathProblem(path)
+    if (problem === undefined) return { ...config, paths: [normaliseRemotePath(path)], patterns: [] }
+    throw new UsageError(`--target: the path of a database ${problem}`)
+  },
   isWhole: true,
   besides: ['-wal', '-shm', '-journal'],
   facts: sqliteFacts,
@@ -34,18 +41,21 @@ function config(): KindConfig<SqliteSourceConfig> {
       .describe(
         'Several database files, or patterns with *, ** and ?: of the files that match, those with the header of SQLite.',
       ),
+    checks,
   }
   return {
     description: 'SQLite databases.',
     shape,
-    rules: ({ path, paths }: Fields) => {
+    rules: (source: Fields) => {
+      const { path, paths } = source
       if (path !== undefined && paths !== undefined)
         return [{ path: ['paths'], at: 'key', message: 'write path or paths, not both' }]
       if (typeof path === 'string' && isPattern(path)) {
         const suggestion = `Write paths: [${JSON.stringify(path)}]`
         return [{ path: ['path'], at: 'value', message: 'is one database, and no pattern', suggestion }]
       }
-      if (path !== undefined || paths !== undefined) return []
+      if (path !== undefined || paths !== undefined)
+        return checksProblems(source, path !== undefined, 'path: prisma/dev.db')
       const suggestion = 'Add `path: prisma/dev.db` or `paths: ["**/*.db"]`'
       return [{ path: ['path'], at: 'key', message: 'is required', suggestion }]
     },
@@ -55,13 +65,14 @@ function config(): KindConfig<SqliteSourceConfig> {
         typeof text === 'string' ? [{ path: ['paths', index], text }] : [],
       ),
     ],
-    normalise: ({ path = '', paths }: z.output<z.ZodObject<typeof shape>>, common) => {
+    normalise: ({ path = '', paths, checks: queries = [] }: z.output<z.ZodObject<typeof shape>>, common) => {
       const all = (paths ?? [path]).map(normaliseRemotePath)
       return {
         ...common,
         kind: 'sqlite',
         paths: all.filter((one) => !isPattern(one)),
         patterns: all.filter(isPattern),
+        checks: queries,
       }
     },
   }

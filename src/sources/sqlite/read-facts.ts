@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import { SourceError } from '../../errors.ts'
+import { printable } from '../../model/path-bytes.ts'
 import { decodeText, wholeRecords } from '../../model/talk.ts'
 import type { HostProbe, Privilege, RemoteHost } from '../../remote/contract.ts'
 import { commandFailed } from '../tree/resolve.ts'
@@ -12,21 +14,19 @@ export type ReadFacts =
   /** Nothing on the server can read it. */
   | undefined
 
+interface ReadContext {
+  readonly host: RemoteHost
+  readonly probe: HostProbe
+  readonly privilege: Privilege | undefined
+  readonly signal: AbortSignal
+}
+
 /**
  * Checks databases that nobody writes to, and counts what is in them. Paths are absolute. Throws RemoteError for a script
  * that did not end well.
  */
 export async function readFacts(
-  {
-    host,
-    privilege,
-    signal,
-  }: {
-    readonly host: RemoteHost
-    readonly probe: HostProbe
-    readonly privilege: Privilege | undefined
-    readonly signal: AbortSignal
-  },
+  { host, privilege, signal }: ReadContext,
   paths: readonly string[],
 ): Promise<readonly ReadFacts[]> {
   const result = await host.run(
@@ -47,6 +47,36 @@ export async function readFacts(
   }
   if (records === undefined || groups.length !== paths.length) throw commandFailed(result)
   return groups.map(factsOf)
+}
+
+/**
+ * Puts a query of a user to a database that nobody writes to. Returns its rows, each as one text. Throws SourceError for a
+ * query that fails, and RemoteError.
+ */
+export async function askQuery(
+  { host, privilege, signal }: ReadContext,
+  path: string,
+  query: string,
+): Promise<readonly string[]> {
+  const result = await host.run(
+    {
+      script: 'sources/sqlite/query',
+      patience: 'work',
+      args: [path],
+      privilege,
+      title: 'asking an SQLite database',
+    },
+    { stdin: Buffer.from(`select * from (\n${query.replace(/[\s;]+$/, '')}\n);\n`), signal },
+  )
+  if (result.status !== 0) {
+    const said = result.stderr.trim()
+    const message = said.split('\n')[0] ?? ''
+    throw new SourceError('database-query', printable(message) || 'it said nothing', {
+      exitStatus: result.status,
+      stderr: said,
+    })
+  }
+  return result.stdout.toString('utf8').split('\n').slice(0, -1)
 }
 
 function factsOf(group: readonly (readonly string[])[]): ReadFacts {

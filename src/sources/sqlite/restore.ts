@@ -1,10 +1,11 @@
 import type { Finding } from '../../model/finding.ts'
 import { printable } from '../../model/path-bytes.ts'
 import { formatCount, formatNumber } from '../../model/units.ts'
+import { compareChecks } from '../checks.ts'
 import type { RestorableSource, RestoreContext } from '../contract.ts'
 import type { SqliteSourceConfig } from './config.ts'
 import { rowCount, type SqliteDatabaseFacts, type SqliteFacts } from './facts.ts'
-import { readFacts, type ReadFacts } from './read-facts.ts'
+import { askQuery, readFacts, type ReadFacts } from './read-facts.ts'
 
 /** How databases are put back: as files, with what lay beside the old ones aside, and compared before anything starts. */
 export const restorableSqlite: RestorableSource<SqliteSourceConfig, SqliteFacts> = {
@@ -35,11 +36,16 @@ async function checkSqlite(
   facts: SqliteFacts,
 ): Promise<readonly Finding[]> {
   if (facts.form !== 'copy') return []
-  const read = await readFacts(
-    context,
-    facts.databases.map(({ path }) => placeOf(path, facts, config, context.probe.deployment ?? '')),
+  const places = facts.databases.map(({ path }) =>
+    placeOf(path, facts, config, context.probe.deployment ?? ''),
   )
-  return facts.databases.map((expected, at) => compareDatabase(expected, read[at]))
+  const read = await readFacts(context, places)
+  const findings = facts.databases.map((expected, at) => compareDatabase(expected, read[at]))
+  const [place = ''] = places
+  const asked = await compareChecks(config.name, config.checks, facts.databases[0]?.checks, (query) =>
+    askQuery(context, place, query),
+  )
+  return [...findings, ...asked]
 }
 
 /** Where a database of the snapshot goes: a single one where the target has its single one. */

@@ -2,6 +2,22 @@ import type { Fault } from '../fault.ts'
 
 export const restore: readonly Fault[] = [
   {
+    name: 'beside-replaces',
+    what: 'a restore beside what is live replaces what has its name',
+    file: 'src/restore/plan.ts',
+    find: `if (input.beside !== undefined) findings`,
+    replace: `if (input.beside === '') findings`,
+    tests: ['test/integration/sqlite.test.ts'],
+  },
+  {
+    name: 'beside-stops',
+    what: 'a restore beside what is live stops services',
+    file: 'src/restore/preflight.ts',
+    find: `const stops = request.strategy === 'replace' && !isBeside(request)`,
+    replace: `const stops = request.strategy === 'replace'`,
+    tests: ['test/integration/postgres.test.ts'],
+  },
+  {
     name: 'restored-differs',
     what: 'a file that was unpacked is not compared with its hash',
     file: 'src/restore/proof.ts',

@@ -2,6 +2,14 @@ import type { Fault } from '../fault.ts'
 
 export const retention: readonly Fault[] = [
   {
+    name: 'schemas-push-out',
+    what: 'snapshots of schemas alone push out full ones',
+    file: 'src/retention/judge.ts',
+    find: `const full = all.filter(({ complete }) => complete)`,
+    replace: `const full = all`,
+    tests: ['test/unit/retention/retention.test.ts'],
+  },
+  {
     name: 'newest-may-go',
     what: 'the newest complete snapshot goes when no rule keeps it',
     file: 'src/retention/judge.ts',
@@ -13,9 +21,11 @@ export const retention: readonly Fault[] = [
     name: 'partial-counts',
     what: 'a snapshot that is not complete uses up a place',
     file: 'src/retention/judge.ts',
-    find: `        one.complete &&
-`,
-    replace: ``,
+    find: `const full = all.filter(({ complete }) => complete)`,
+    replace: `const full = counted(
+    snapshots.map((one) => ({ ...one, complete: true })),
+    now,
+  )`,
     tests: ['test/unit/retention/retention.test.ts'],
   },
   {
@@ -23,8 +33,8 @@ export const retention: readonly Fault[] = [
     what: 'safety and cutover snapshots use up places',
     file: 'src/retention/judge.ts',
     find: `one.purpose === 'pull' &&
-        one.complete`,
-    replace: `one.complete`,
+        (one.complete`,
+    replace: `(one.complete`,
     tests: ['test/unit/retention/retention.test.ts'],
   },
   {

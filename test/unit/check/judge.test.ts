@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { judgeBackup, judgeClock, judgeLeftovers, judgeSpace, judgeTools } from '../../../src/check/judge.ts'
+import type { AlertsConfig } from '../../../src/model/config.ts'
 import type { HostProbe } from '../../../src/remote/contract.ts'
 import type { RunRecord } from '../../../src/model/run-record.ts'
 import type { Snapshot } from '../../../src/vault/contract.ts'
@@ -65,6 +66,7 @@ test('leftovers: an open journal fails, services that stand still warn, what is 
   expect(both.map(({ outcome }) => outcome)).toEqual(['failed', 'warning'])
 })
 
+const alerts = { overdueAfter: 25 * HOUR } as AlertsConfig
 const now = new Date('2026-03-03T12:00:00Z')
 const snapshot = (id: string, more: object = {}) =>
   ({
@@ -89,7 +91,7 @@ test.each([
   ],
   ['damaged', [snapshot('20260303T020000Z', { damage: [{}] })], [], [['failed', /was found damaged/]]],
 ] as const)('the newest backup: %s', (_name, snapshots, runs, expected) => {
-  const judged = judgeBackup('prod', snapshots, runs, now)
+  const judged = judgeBackup('prod', snapshots, runs, alerts, now)
   expect(judged.map(({ outcome, message }) => [outcome, message])).toEqual(
     expected.map(([outcome, says]) => [outcome, expect.stringMatching(says)]),
   )

@@ -21,6 +21,14 @@ describe('a minimal config', () => {
       fullEvery: 30,
       runTimeout: 86_400_000,
       schedules: [],
+      alerts: {
+        overdueAfter: 90_000_000,
+        afterFailures: 1,
+        disk: 0.85,
+        remindEvery: DAY,
+        anomaly: { size: 3, duration: 5 },
+      },
+      notify: [],
       hosts: [
         {
           name: 'prod',
@@ -54,6 +62,13 @@ describe('a minimal config', () => {
       ],
     })
   })
+})
+
+test('limits of alerts are in ms and parts of one', () => {
+  const { alerts } = parse(
+    `${HEAD}alerts: { overdueAfter: 8d, afterFailures: 3, disk: 90% }\nhosts:\n  prod: { ssh: root@a }\n`,
+  )
+  expect(alerts).toMatchObject({ overdueAfter: 8 * DAY, afterFailures: 3, disk: 0.9 })
 })
 
 describe('ssh', () => {

@@ -22,10 +22,14 @@ async function extracted(
     readonly addresses?: readonly string[]
     readonly overwrite?: boolean
     readonly damage?: (file: string, bytes: Buffer) => Buffer
+    /** Sources that retention has removed. */
+    readonly removed?: readonly string[]
   } = {},
 ): Promise<Extracted> {
-  const { addresses = [], overwrite = false, damage } = options
-  const { snapshot, dependencies } = fakeSnapshot(sources, damage)
+  const { addresses = [], overwrite = false, damage, removed = [] } = options
+  const { snapshot: whole, dependencies } = fakeSnapshot(sources, damage)
+  const gone = whole.manifest.sources.filter(({ name }) => removed.includes(name))
+  const snapshot = { ...whole, removedFiles: new Set(gone.flatMap(({ index }) => index?.file ?? [])) }
   const to = join(root, 'to')
   const request = { snapshot, to, overwrite, addresses: addresses.map(parseAddress) }
   const report = await extractSnapshot(request, dependencies, signal)
@@ -335,4 +339,14 @@ test('a directory without an entry of its own is extracted', async () => {
   const { report, to } = await extracted(root.path, { data: [database] }, { addresses: ['data:app'] })
   expect(report).toMatchObject({ files: 1, failed: [], leftOut: [] })
   expect(await readFile(join(to, 'app/db/main.db'), 'utf8')).toBe('a')
+})
+
+test('of all of a snapshot, a source that retention has removed is told, and the others are extracted', async () => {
+  await using root = await temporaryDirectory()
+  const { report } = await extracted(root.path, { data: [good], logs: [good] }, { removed: ['logs'] })
+  expect(report).toMatchObject({
+    files: 1,
+    failed: [],
+    leftOut: [{ source: 'logs', member: '', why: 'retention has removed it from this snapshot' }],
+  })
 })

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import type { HostConfig } from '../../../src/model/config.ts'
+import type { CaptureType, HostConfig, SourceConfig } from '../../../src/model/config.ts'
 import type { Facts } from '../../../src/model/facts.ts'
 import type { RedisFacts } from '../../../src/sources/redis/facts.ts'
 import type { ManifestSource } from '../../../src/model/snapshot.ts'
 import { archiveFileName } from '../../../src/pull/archive-name.ts'
 import { freshEnough } from '../../../src/pull/freshness.ts'
+import { asType } from '../../../src/pull/capture-type.ts'
 import { selectSources } from '../../../src/pull/select-sources.ts'
 import { findShrinkage } from '../../../src/pull/shrinkage.ts'
 import { pullExitCode } from '../../../src/commands/pull.ts'
@@ -127,6 +128,26 @@ describe('the selection', () => {
     const { sources, everything } = selectSources(named, ['logs'], new Set())
     expect(sources.map((one) => one.name)).toEqual(['logs'])
     expect(everything).toBe(false)
+  })
+
+  test('by type leaves out what has no schema, unless it was asked for', () => {
+    const db = {
+      kind: 'postgres',
+      name: 'db',
+      databases: ['app'],
+      capture: 'schema',
+    } as unknown as SourceConfig
+    const mixed = { sources: [...host.sources, db], everything: true }
+    const names = (type: CaptureType, asked?: string[]) => {
+      const { sources, everything } = asType(host, mixed, type, asked)
+      return [sources.map(({ name, capture }) => `${name} ${String(capture)}`), everything]
+    }
+    expect(names('data')).toEqual([['db data'], false])
+    expect(names('full')).toEqual([['redis_data rdb', 'logs undefined', 'config undefined', 'db full'], true])
+    expect(() => names('schema', ['logs'])).toThrow(
+      /logs is a .* source, and that can't be captured by its schema alone/,
+    )
+    expect(() => asType(host, { sources: host.sources, everything: true }, 'schema')).toThrow(/no source can/)
   })
 
   test('refuses a source that is not configured, and a server without any', () => {

@@ -32,8 +32,8 @@ test('a report at 80 columns', () => {
       ok       config             /home/me/hosts.yaml: 2 hosts, 5 sources
       warning  keys               No copy of the identity was exported from here:
                                   without it these backups can not be opened
-                                  → Keep a copy elsewhere: relay-backup key export
-                                    --to FILE
+                                  → Keep a copy elsewhere:
+                                    relay-backup key export --to FILE
     prod
       ok       connection         Debian GNU/Linux 12, as app (uid 1000)
       failed   source redis_data  Redis at 127.0.0.1:6379 wants a password

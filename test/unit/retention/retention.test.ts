@@ -405,3 +405,17 @@ describe('properties', () => {
     })
   })
 })
+
+test('snapshots of schemas alone live by the same rules among themselves, and neither push out nor save a full one', () => {
+  const part = { complete: false, group: 'schema of db' }
+  const schemas = daysBack(4, part)
+  const full = snapshot('2025-11-01T02:00Z')
+  const decisions = applyRetention([full, ...schemas], policy({ last: 2 }), now)
+  expect(decisions.map(({ action }) => action)).toEqual(['keep', 'remove', 'remove', 'keep', 'keep'])
+  expect(decisions.at(-1)?.reasons).toEqual(['schema of db: last 1 of 2'])
+  const later = daysBack(2)
+  expect(kept([...schemas.slice(0, 2), ...later], { last: 2 })).toHaveLength(4)
+  expect(
+    kept([...schemas.slice(0, 1), ...daysBack(2, { ...part, group: 'data of db' })], { last: 1 }),
+  ).toHaveLength(2)
+})

@@ -1,20 +1,23 @@
 import { hash } from 'node:crypto'
-import { rm } from 'node:fs/promises'
-import type * as FsPromises from 'node:fs/promises'
+import fs, { rm } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
-import { expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { HostLock, Snapshot, Vault } from '../../../src/vault/contract.ts'
 import { openExistingVault, openVault } from '../../../src/vault/open-vault.ts'
-import { DEATHS, restoreImage } from './dying-disk.ts'
-import type { Death, DyingDisk, Image } from './dying-disk.ts'
+import { DEATHS, DyingDisk, restoreImage } from './dying-disk.ts'
+import type { Death, Image } from './dying-disk.ts'
 import { makeSnapshot, never, temporaryDirectory } from './fixtures.ts'
 
-const disk = vi.hoisted(() => ({ current: undefined as DyingDisk | undefined }))
-vi.mock('node:fs/promises', async (real: () => Promise<typeof FsPromises>) => {
-  const { DyingDisk: Disk } = await import('./dying-disk.ts')
-  disk.current = new Disk()
-  return disk.current.watch(await real())
-})
+// In Node's own module, which every module has, also one that another test file of this process has loaded.
+const real = { ...fs }
+const disk = new DyingDisk()
+const put = (functions: typeof real): void => {
+  Object.assign(fs, functions)
+  syncBuiltinESMExports()
+}
+beforeAll(() => put(disk.watch(real)))
+afterAll(() => put(real))
 
 const monday = new Date('2025-11-17T02:00:00Z')
 const later = (days: number) => new Date(monday.getTime() + days * 86_400_000)
@@ -31,8 +34,6 @@ async function dying(
   act: (vault: Vault, lock: HostLock, made: Snapshot[]) => Promise<unknown>,
   look: (vault: Vault, where: string, over: boolean) => Promise<void>,
 ): Promise<string[]> {
-  const watched = disk.current
-  if (watched === undefined) throw new Error('the disk is not watched')
   await using directory = await temporaryDirectory()
   const path = join(directory.path, 'vault')
   const vault = await openVault(path)
@@ -41,9 +42,9 @@ async function dying(
     await using lock = await vault.lock('prod')
     const made = await prepare(vault, lock)
     const bury = (step: string) => {
-      for (const death of DEATHS) graves.push({ step, death, image: watched.image(path, death) })
+      for (const death of DEATHS) graves.push({ step, death, image: disk.image(path, death) })
     }
-    await watched.during(bury, () => act(vault, lock, made))
+    await disk.during(bury, () => act(vault, lock, made))
   }
   const looked = new Set<string>()
   for (const [at, { step, death, image }] of graves.entries()) {

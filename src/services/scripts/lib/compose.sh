@@ -65,6 +65,7 @@ compose_tool() {
 
 svc_compose_renew() {
   compose_tool || return 1
+  compose_asked_joined=no
   compose_anew='' compose_forced=
   for compose_one; do
     if compose_must_force "$compose_one"; then
@@ -79,8 +80,42 @@ svc_compose_renew() {
 }
 
 svc_compose_launch() {
-  compose_tool && compose_up '--detach --no-recreate' "$@"
+  compose_tool || return 1
+  [ "$compose_asked_joined" = yes ] || compose_find_joined
+  compose_group='' compose_how=
+  for compose_each; do
+    compose_next='--detach --no-recreate'
+    case " $compose_joined " in *" ${compose_each%=*} "*) compose_next='--detach --force-recreate' ;; esac
+    [ "$compose_next" = "$compose_how" ] || compose_launch_group || return 1
+    compose_group="$compose_group $compose_each" compose_how=$compose_next
+  done
+  compose_launch_group
 }
+
+compose_launch_group() {
+  # shellcheck disable=SC2086
+  [ -z "$compose_group" ] || compose_up "$compose_how" $compose_group || return 1
+  compose_group=
+}
+
+# compose_find_joined: the services that share another one's namespace, in $compose_joined. Version 1 gives a container
+# that it makes while the other does not run a namespace of its own, and only warns: it is made anew once that runs.
+compose_find_joined() {
+  compose_asked_joined=yes compose_joined=
+  [ "$compose_tool" = docker-compose ] || return 0
+  set -f
+  IFS=$newline
+  # shellcheck disable=SC2086
+  set -- $manager_2
+  unset IFS
+  set +f
+  compose_stand "$@"
+  compose_joined=$(svc_ask sh -c "$as_login" relay-backup sh -c "$compose_there" "$compose_stand" "$compose_tool" "$@" config |
+    awk '/^[^ ]/ { inside = $1 == "services:" }
+      inside && /^  [^ ]/ { name = $1; sub(/:$/, "", name) }
+      inside && /^    (network_mode|pid|ipc): .?service:/ { printf "%s ", name }')
+}
+compose_asked_joined=no
 
 # Version 2 labels a container with `db:service_healthy:true,queue:service_started:false`. Version 1 does not, and
 # knows what it waits for when it starts containers itself.

@@ -1,0 +1,22 @@
+import type { Command } from 'commander'
+import type { Declare } from './program.ts'
+
+export function declareOperateCommands(program: Command, declare: Declare): void {
+  declare(
+    program
+      .command('status')
+      .description('how the backups of each host stand, and what needs a person')
+      .argument('[host...]', 'only these hosts of the config (default: all)')
+      .option('--prometheus <file>', "write the numbers to this file for node_exporter's textfile collector")
+      .option('--alert', 'tell the channels of `notify:` what is due'),
+    async () => (await import('../commands/status.ts')).status,
+  )
+  const notify = program.command('notify').description('the channels that are told of troubles')
+  declare(
+    notify
+      .command('test')
+      .description('send a test message to each channel of `notify:`')
+      .argument('[channel...]', 'only to these: slack, mail, webhook-2'),
+    async () => (await import('../commands/notify-test.ts')).notifyTest,
+  )
+}

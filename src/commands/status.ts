@@ -1,0 +1,66 @@
+import { realpath } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { loadConfig } from '../config/load.ts'
+import { selectHosts } from '../config/select-hosts.ts'
+import { RelayError } from '../errors.ts'
+import { ExitCode } from '../exit-codes.ts'
+import { diskFullMessage, isDiskFull } from '../model/disk-full.ts'
+import type { StatusReport } from '../model/status-report.ts'
+import { renderPrometheus } from '../report/prometheus.ts'
+import { renderStatus, statusTroubles } from '../report/status-screen.ts'
+import { replaceFile } from '../vault/durable.ts'
+import type { CommandContext, CommandOutcome } from './context.ts'
+import { statusOf } from './wire-status.ts'
+import { tellNow } from './with-alerts.ts'
+
+/** The flags of `status` as commander hands them over. */
+export interface StatusFlags {
+  /** A file for node_exporter's textfile collector. */
+  readonly prometheus?: string
+  /** Tell the channels of `notify:` what is due. */
+  readonly alert?: boolean
+}
+
+/** `status [host…]`: how the backups stand. Exit 4 when something needs a person. */
+export async function status(
+  context: CommandContext,
+  names: readonly string[],
+  flags: StatusFlags,
+): Promise<CommandOutcome> {
+  const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
+  const hosts = selectHosts(config, { names, all: names.length === 0 })
+  const report = await statusOf(
+    context,
+    config,
+    hosts.map(({ name }) => name),
+  )
+  if (flags.prometheus !== undefined) await writeMetrics(resolve(context.cwd, flags.prometheus), report)
+  if (flags.alert === true) await tellNow(context, config, report)
+  const isWell = [report, ...report.hosts].every(({ troubles }) => troubles.length === 0)
+  return {
+    exitCode: isWell ? ExitCode.done : ExitCode.damage,
+    text: renderStatus(report, context),
+    quiet: statusTroubles(report).join('\n'),
+    json: { ok: isWell, ...report },
+  }
+}
+
+/** A reader sees the old numbers or the new ones. Everybody may read them: the collector runs as another user. */
+async function writeMetrics(file: string, report: StatusReport): Promise<void> {
+  try {
+    const path = await realpath(file).catch(() => file)
+    await replaceFile(path, renderPrometheus(report), 0o644)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === undefined) throw error
+    const full = diskFullMessage({ path: file })
+    throw new RelayError(
+      'metrics-file',
+      isDiskFull(error) ? full : `The metrics can't be written to ${file}: ${code}`,
+      {
+        next: 'Name a file in a directory that you can write to: --prometheus FILE',
+        cause: error,
+      },
+    )
+  }
+}

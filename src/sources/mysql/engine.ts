@@ -1,0 +1,29 @@
+import type { KindEngine } from '../kind.ts'
+import type { MysqlSourceConfig } from './config.ts'
+import type { MysqlFacts } from './facts.ts'
+import { parseClientVersion } from './version.ts'
+
+/** What others must know of the server itself. */
+export const mysqlEngine: KindEngine<MysqlSourceConfig, MysqlFacts> = {
+  place: ({ at }) => at,
+  programs: ['mariadbd', 'mysqld'],
+  passwordOptions: ['\\b(?:mysql|mariadb)(?:-?dump|-?admin)?\\b.*\\s(?:-p|--password=)'],
+  parseVersion: (said) => {
+    const found = parseClientVersion(said)
+    return found === undefined
+      ? undefined
+      : { name: `${found.family} ${found.version}`, version: found.version }
+  },
+  versionCheck: 'mysql-version',
+  stoppedCode: 'mysql-stopped',
+  // What was committed is in its log before the commit is acknowledged.
+  isDurable: () => true,
+  savedAt: () => 0,
+  isSaved: () => true,
+  withTold: (stopped) => stopped,
+  unsaved: {
+    code: 'mysql-not-saved',
+    next: (host) => `Let hosts.${host}.services.stop stop the database server in order.`,
+    durably: 'stop the database server in order',
+  },
+}

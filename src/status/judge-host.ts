@@ -1,0 +1,223 @@
+import type { AlertsConfig } from '../model/config.ts'
+import { snapshotTime } from '../model/names.ts'
+import type { RunRecord } from '../model/run-record.ts'
+import { storedBytes } from '../model/snapshot.ts'
+import type { HostStatus, LastGood, RunCount, Trouble } from '../model/status-report.ts'
+import { formatCount, formatDuration } from '../model/units.ts'
+import { formatAge } from '../report/format.ts'
+import { heldBytes } from '../sources/held-bytes.ts'
+import { anomalies } from './anomaly.ts'
+import { completePulls, type Snapshot } from '../vault/contract.ts'
+
+/** What is known of a host. */
+export interface HostFacts {
+  readonly host: string
+  /** In the order they were made, retired ones too. */
+  readonly snapshots: readonly Snapshot[]
+  /** Oldest first. */
+  readonly runs: readonly RunRecord[]
+  /** Why rotation waits for a person. */
+  readonly rotationPaused?: string | undefined
+  /** What says that the vault once held more of this host. */
+  readonly setBack?: string | undefined
+}
+
+const COUNTED_PULLS = 30
+const SIZES = 14
+
+/** How the backups of a host stand at `now`: a function of its history and its snapshots. */
+export function judgeHost(facts: HostFacts, alerts: AlertsConfig, now: Date): HostStatus {
+  const { host, snapshots, runs } = facts
+  const complete = completePulls(snapshots)
+  const good = complete.filter(({ damage }) => damage === undefined)
+  const newest = complete.at(-1)
+  const held = complete
+    .slice(-SIZES - 1)
+    .map(({ manifest }) => manifest.sources.reduce((sum, source) => sum + heldBytes(source), 0))
+  const sizes = held.slice(-SIZES)
+  const pulls = runs.filter(({ operation, outcome }) => operation === 'pull' && outcome !== 'interrupted')
+  const counted = pulls.slice(-COUNTED_PULLS)
+  const lastPull = pulls.at(-1)
+  const verified = runs
+    .filter(({ operation, outcome }) => operation === 'verify' && outcome === 'done')
+    .at(-1)
+  const lastGood = lastGoodOf(host, good.at(-1), now)
+  const failuresInARow = pulls.length - 1 - pulls.findLastIndex(isDone)
+  return {
+    host,
+    lastGood,
+    lastPull: lastPull && {
+      finishedAt: lastPull.finishedAt,
+      outcome: lastPull.outcome,
+      seconds: secondsOf(lastPull),
+    },
+    failuresInARow,
+    pulls: { good: counted.filter(isDone).length, of: counted.length },
+    size: newest === undefined ? undefined : sizes.at(-1),
+    sizes,
+    storedBytes: snapshots.reduce((sum, snapshot) => sum + storedBytes(snapshot), 0),
+    snapshots: snapshots.filter(({ retired }) => !retired).length,
+    lastVerified: verified?.finishedAt,
+    runs: countRuns(runs),
+    troubles: [
+      ...backupTroubles(host, lastGood, alerts, now),
+      ...damageTroubles(host, snapshots),
+      ...pullTroubles(host, pulls, failuresInARow, alerts, now),
+      ...otherTroubles(facts),
+      ...anomalies(host, { sizes: held, seconds: counted.filter(isDone).map(secondsOf) }, alerts),
+    ],
+  }
+}
+
+const isDone = ({ outcome }: RunRecord) => outcome === 'done'
+
+function secondsOf({ at, finishedAt }: RunRecord): number {
+  return Math.max(0, Date.parse(finishedAt) - Date.parse(at)) / 1000
+}
+
+function lastGoodOf(host: string, snapshot: Snapshot | undefined, now: Date): LastGood | undefined {
+  if (snapshot === undefined) return undefined
+  return {
+    snapshot: `${host}/${snapshot.id}`,
+    createdAt: snapshot.manifest.createdAt,
+    ageMs: now.getTime() - snapshotTime(snapshot.id).getTime(),
+  }
+}
+
+function backupTroubles(
+  host: string,
+  lastGood: LastGood | undefined,
+  { overdueAfter }: AlertsConfig,
+  now: Date,
+): Trouble[] {
+  const pull = `relay-backup pull ${host}`
+  if (lastGood === undefined)
+    return [
+      {
+        code: 'never',
+        about: '',
+        message: 'there is no complete backup yet',
+        next: `Make the first with: ${pull}`,
+      },
+    ]
+  if (lastGood.ageMs <= overdueAfter) return []
+  return [
+    {
+      code: 'overdue',
+      about: '',
+      message: `the last good backup was made ${formatAge(now.getTime() - Date.parse(lastGood.createdAt))}, and one is expected every ${formatDuration(overdueAfter)}`,
+      next: `Make one now: ${pull}; and see why the schedule made none`,
+    },
+  ]
+}
+
+function damageTroubles(host: string, snapshots: readonly Snapshot[]): Trouble[] {
+  const damaged = snapshots.filter(
+    ({ damage, lossAccepted }) => damage !== undefined && lossAccepted !== true,
+  )
+  if (damaged.length === 0) return []
+  const [first] = damaged
+  return [
+    {
+      code: 'damaged',
+      about: damaged.map(({ id }) => id).join(' '),
+      message: `${formatCount(damaged.length, 'snapshot')} ${damaged.length === 1 ? 'was' : 'were'} found damaged: ${host}/${first?.id ?? ''}${damaged.length === 1 ? '' : ' and others'}`,
+      next: `See how with: relay-backup verify ${host}`,
+    },
+  ]
+}
+
+function pullTroubles(
+  host: string,
+  pulls: readonly RunRecord[],
+  inARow: number,
+  { afterFailures }: AlertsConfig,
+  now: Date,
+): Trouble[] {
+  const last = pulls.at(-1)
+  if (last === undefined || inARow === 0 || inARow < afterFailures) return []
+  const age = formatAge(now.getTime() - Date.parse(last.finishedAt))
+  const many = inARow === 1 ? '' : `, ${formatCount(inARow, 'pull')} in a row without a complete backup`
+  return [
+    {
+      code: 'failing',
+      about: aboutRun(last),
+      message: `the last pull, ${age}, ${cameTo(last)}${many}`,
+      next: `Find the cause with: relay-backup check ${host}; then pull again: relay-backup pull ${host}`,
+    },
+  ]
+}
+
+/** The same for two runs that ended alike. */
+function aboutRun({ outcome, error, sources = [], findings = [] }: Partial<RunRecord> = {}): string {
+  const failed = sources.filter((source) => source.outcome !== 'done')
+  return [
+    outcome,
+    error?.code,
+    ...failed.map(({ name, code }) => `${name}=${code ?? ''}`),
+    ...new Set(findings.map(({ check }) => check)),
+  ]
+    .filter((part) => part !== undefined)
+    .join(' ')
+}
+
+function cameTo({ outcome, error, sources = [] }: RunRecord): string {
+  if (outcome === 'lost') return 'was cut off'
+  if (error !== undefined) return `failed: ${error.message}`
+  const names = sources.filter((source) => source.outcome !== 'done').map(({ name }) => name)
+  const which = names.length === 0 ? '' : `: ${names.join(', ')}`
+  return outcome === 'partial' ? `was not complete${which}` : `failed${which}`
+}
+
+function otherTroubles({ host, runs, rotationPaused, setBack }: HostFacts): Trouble[] {
+  const troubles: Trouble[] = []
+  const verified = runs.filter(
+    ({ operation, outcome }) => operation === 'verify' && outcome !== 'interrupted',
+  )
+  if (verified.at(-1)?.outcome === 'failed')
+    troubles.push({
+      code: 'verify-failed',
+      about: aboutRun(verified.at(-1)),
+      message: 'the last verification found something wrong',
+      next: `See what with: relay-backup verify ${host}`,
+    })
+  const changed = runs.filter(({ operation }) => CHANGES_SERVERS.has(operation)).at(-1)
+  if (changed?.outcome === 'lost')
+    troubles.push({
+      code: 'cut-off',
+      about: changed.at,
+      message: `the last ${changed.operation} was cut off`,
+      next: `See what it left, and settle it, with: relay-backup rollback --host ${host}`,
+    })
+  if (setBack !== undefined)
+    troubles.push({
+      code: 'set-back',
+      about: setBack,
+      message: setBack,
+      next: `See all of it with: relay-backup verify ${host}`,
+    })
+  if (rotationPaused !== undefined)
+    troubles.push({
+      code: 'rotation-paused',
+      about: rotationPaused,
+      message: `rotation is paused: ${rotationPaused}`,
+      next: `If that is right, run: relay-backup prune ${host} --accept`,
+    })
+  return troubles
+}
+
+const CHANGES_SERVERS: ReadonlySet<string> = new Set(['restore', 'rollback', 'migrate'])
+
+function countRuns(runs: readonly RunRecord[]): RunCount[] {
+  const counts = new Map<
+    string,
+    { operation: RunCount['operation']; outcome: RunCount['outcome']; count: number }
+  >()
+  for (const { operation, outcome } of runs) {
+    const key = `${operation} ${outcome}`
+    const entry = counts.get(key) ?? { operation, outcome, count: 0 }
+    entry.count += 1
+    counts.set(key, entry)
+  }
+  return [...counts.values()]
+}
