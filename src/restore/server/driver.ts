@@ -280,6 +280,19 @@ function carryLines(number: string, carry: UnitCarry): readonly string[] {
   ]
 }
 
+/** In letters, of at most four bytes each: a line to a leased script has at most 4000 bytes. */
+const PIECE = 900
+
+/** A line that may be too long for one, as the script puts it together again. */
+function inPieces(line: string): readonly string[] {
+  if (Buffer.byteLength(line) <= PIECE) return [line]
+  const letters = [...line]
+  const pieces: string[] = []
+  for (let at = 0; at < letters.length; at += PIECE)
+    pieces.push(fieldLine('part', letters.slice(at, at + PIECE).join('')))
+  return [...pieces, 'part-end']
+}
+
 /** The lines that tell the script what to do, before its first command. */
 export function placementLines(
   placement: Pick<RestorePlacement, 'units' | 'loads' | 'services' | 'migration'>,
@@ -302,9 +315,9 @@ export function placementLines(
   return [
     ...(migration === undefined ? [] : [fieldLine('migration', migration.role, encodeField(migration.host))]),
     ...(migration?.role === 'to' ? logSuffixes().map((suffix) => fieldLine('log', suffix)) : []),
-    ...units,
+    ...units.flatMap(inPieces),
     ...secretLines((placement.loads ?? []).flatMap(({ secret }) => secret ?? [])),
-    ...loads,
+    ...loads.flatMap(inPieces),
     ...serviceLines(placement.services),
   ]
 }

@@ -124,7 +124,7 @@ const FAILURES = [
   {
     says: /role ".*" does not exist/,
     code: 'postgres-role-missing',
-    next: 'Make the role on the server: create role … – the snapshot has all of them in its globals archive (relay-backup cat SNAPSHOT SOURCE:globals). Then restore again.',
+    next: 'Make the role on the server: create role … – the snapshot has all of them in its globals archive (relay-backup cat SNAPSHOT SOURCE:SOURCE.globals.sql). Then restore again.',
   },
   {
     says: /database ".*" does not exist/,

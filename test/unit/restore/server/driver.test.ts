@@ -22,4 +22,18 @@ describe('placementLines', () => {
       'services\tcommand\tstop\\0011it\tstart\t-',
     ])
   })
+
+  it('sends what is too long for a line in pieces (regression: no dump could be restored over SSH)', () => {
+    const script = `echo "${'ü'.repeat(5000)}"`
+    const load = { target: 'app', staged: 'new', aside: 'old', failed: 'failed', archive: 'a', exists: true }
+    const lines = placementLines({
+      units: [],
+      loads: [{ ...load, loader: { script, args: ['x'] }, secret: undefined }],
+      services: { manager: 'none' },
+    })
+    for (const line of lines) expect(Buffer.byteLength(line)).toBeLessThan(4000)
+    const end = lines.indexOf('part-end')
+    const whole = lines.slice(0, end).map((line) => line.slice('part\t'.length))
+    expect(whole.join('')).toBe(`load\t1\tapp\tnew\told\tfailed\t-\t${script}\tx`)
+  })
 })
