@@ -13,8 +13,9 @@ import {
   renderPullPlans,
   renderPullReport,
 } from '../report/pull-summary.ts'
-import { requireKnownSources, selectHosts } from '../config/select-hosts.ts'
+import { requireKnownSources } from '../config/select-hosts.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
+import { chooseHosts } from './choose-hosts.ts'
 import { configOf, type CommandContext, type CommandOutcome } from './context.ts'
 import { withAlerts } from './with-alerts.ts'
 import { wireEncryptor, wirePlanning, wirePull } from './wire-pull.ts'
@@ -46,7 +47,7 @@ export async function pull(
   const bandwidth = flagValue('--bandwidth', flags.bandwidth, parseRate, '10MiB/s')
   const jobs = flagValue('--jobs', flags.jobs, parseCount, '4') ?? DEFAULT_JOBS
   const config = await configOf(context)
-  const hosts = selectHosts(config, { names, all: flags.all ?? false, tag: flags.tag })
+  const hosts = await chooseHosts(context, config, { names, all: flags.all ?? false, tag: flags.tag })
   requireKnownSources(hosts, flags.source ?? [])
 
   if (flags.dryRun === true) {

@@ -21,7 +21,7 @@ import {
   sweepStaging,
   type RestoreJournal,
 } from '../restore/server/journals.ts'
-import type { MigrationRole } from '../restore/server/driver.ts'
+import type { LoaderSecret, MigrationRole } from '../restore/server/driver.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
 import { withRun, type Ended } from '../runs/run.ts'
 import { tellHosts, type HostEnd } from '../runs/tell-hosts.ts'
@@ -231,7 +231,7 @@ async function unmergeSources(
 }
 
 async function discard(rollback: Rollback): Promise<RollbackReport> {
-  const { request, place, journals, dependencies } = rollback
+  const { request, place, journals } = rollback
   const { host, restore, unseen } = request
   const closed = journals.filter((journal) => journal.state === 'closed')
   const chosen = restore === undefined ? closed : closed.filter((journal) => journal.id === restore)
@@ -249,20 +249,50 @@ async function discard(rollback: Rollback): Promise<RollbackReport> {
   // With `--yes` nobody has looked at it, so it takes the id of the restore.
   const spares = unseen && restore === undefined
   const late = found.map((one) => ({ ...one, kept: spares }))
-  const removed = chosen.filter(({ id }) => !late.some((one) => one.kept && one.id === id))
-  const secrets = await loaderSecrets(host, removed, dependencies.resolveSecret, place.signal)
+  const free = chosen.filter(({ id }) => !late.some((one) => one.kept && one.id === id))
+  const { removed, secrets, locked } = await withSecrets(rollback, free)
   const bytes = removed.flatMap((journal) => journal.kept).reduce((sum, one) => sum + one.bytes, 0)
   const warning = late.length === 0 || spares ? '' : ` – ${late.map(describeLate).join('; ')}`
+  const stays = locked.length === 0 ? '' : `; ${locked.join('; ')}`
   await confirm(
     rollback,
-    `Remove what ${formatCount(removed.length, 'restore has', 'restores have')} set aside, ${formatSize(bytes)}, for good${warning}`,
+    `Remove what ${formatCount(removed.length, 'restore has', 'restores have')} set aside, ${formatSize(bytes)}, for good${warning}${stays}`,
   )
   const restores = removed.map((journal) => journal.id)
   const removal =
     restores.length === 0
       ? { removed: [], left: [] }
       : await discardRestores(place.remote, { ...place, ids: restores, secrets })
-  return { ...nothing, bytes, restores, ...removal, late }
+  return { ...nothing, bytes, restores, ...removal, left: [...locked, ...removal.left], late }
+}
+
+/** Those of which every secret is known; why the others stay. Throws when none is left of some. */
+async function withSecrets(
+  { request: { host }, place, dependencies }: Rollback,
+  journals: readonly RestoreJournal[],
+): Promise<{
+  readonly removed: readonly RestoreJournal[]
+  readonly secrets: readonly LoaderSecret[]
+  readonly locked: readonly string[]
+}> {
+  const removed: RestoreJournal[] = []
+  const secrets: LoaderSecret[] = []
+  const refusals: RelayError[] = []
+  for (const journal of journals) {
+    try {
+      secrets.push(...(await loaderSecrets(host, [journal], dependencies.resolveSecret, place.signal)))
+      removed.push(journal)
+    } catch (error) {
+      if (place.signal.aborted || !(error instanceof RelayError)) throw error
+      refusals.push(error)
+    }
+  }
+  const [first] = refusals
+  if (removed.length === 0 && first !== undefined) throw first
+  const locked = refusals.map(({ message, details }) =>
+    details.next === undefined ? message : `${message}. Next: ${details.next}`,
+  )
+  return { removed, secrets, locked }
 }
 
 function describe({ dependencies }: Rollback, journal: RestoreJournal): string {

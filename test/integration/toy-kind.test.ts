@@ -288,6 +288,28 @@ test('a loader gets the secret of its source when it is switched, undone and dis
   expect(await tables(host)).toEqual({ app: 'old\n' })
 })
 
+test('a secret that nobody knows any more keeps what needs it, and nothing else', async () => {
+  const { host, home } = await locked('locked-one')
+  const first = await lab.restore(snapshot, host, {}, saying('s3cret \\ word'))
+  await rm(join(home, '.password'))
+  const open = { ...host, sources: [source] }
+  const second = await lab.restore(snapshot, open)
+  expect([first.outcome, second.outcome]).toEqual(['done', 'done'])
+  expect(await rollBack({ ...host, sources: [] }, '', { discard: true })).toMatchObject({
+    restores: [second.plan.id],
+    left: [
+      expect.stringMatching(
+        new RegExp(`^Restore ${first.plan.id} was loaded with the secret .*Next: Put app_db`),
+      ) as string,
+    ],
+  })
+  expect(
+    await rollBack({ ...host, sources: [] }, '', { discard: true }).catch((error: unknown) => error),
+  ).toMatchObject({
+    code: 'secret-unknown',
+  })
+})
+
 test('a restore that dies undoes itself with the secret it was given, and where that is wrong by then another is asked for', async () => {
   const { host, home } = await locked('locked-lost')
   const secret = { source: 'app_db', secret: new Secret('s3cret \\ word') }
