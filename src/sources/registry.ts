@@ -3,6 +3,7 @@ import type { SourceConfig } from '../model/config.ts'
 import type { CapturableSource, RestorableSource } from './contract.ts'
 import { defaultFiles, filesKind } from './files/kind.ts'
 import type { Kind } from './kind.ts'
+import { mysqlKind } from './mysql/kind.ts'
 import { postgresKind } from './postgres/kind.ts'
 import { defaultRedis, redisKind } from './redis/kind.ts'
 import { sqliteKind } from './sqlite/kind.ts'
@@ -13,6 +14,7 @@ import { volumeKind } from './volume/kind.ts'
 const kinds = new Map<string, Kind>()
 
 registerKind(filesKind)
+registerKind(mysqlKind)
 registerKind(postgresKind)
 registerKind(redisKind)
 registerKind(sqliteKind)
