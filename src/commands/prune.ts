@@ -90,7 +90,16 @@ function lostOf([host, ...others]: readonly string[], { acceptLoss = [], dryRun 
 
 /** A host that is no longer configured is pruned by the global policy. */
 function rotatedHost(config: Config, name: string): RotatedHost {
-  return config.hosts.find((host) => host.name === name) ?? { name, retention: config.retention, sources: [] }
+  return (
+    config.hosts.find((host) => host.name === name) ?? {
+      name,
+      retention: config.retention,
+      sources: [],
+      lives: config.schedules.flatMap(({ name: schedule, keep }) =>
+        keep === undefined ? [] : [{ name: schedule, keep }],
+      ),
+    }
+  )
 }
 
 function pruneExitCode(hosts: readonly PrunedHost[]): ExitCode {
