@@ -13,11 +13,10 @@ import {
   renderPullPlans,
   renderPullReport,
 } from '../report/pull-summary.ts'
-import { loadConfig } from '../config/load.ts'
 import { requireKnownSources } from '../config/select-hosts.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import { chooseHosts } from './choose-hosts.ts'
-import type { CommandContext, CommandOutcome } from './context.ts'
+import { configOf, type CommandContext, type CommandOutcome } from './context.ts'
 import { withAlerts } from './with-alerts.ts'
 import { wireEncryptor, wirePlanning, wirePull } from './wire-pull.ts'
 
@@ -47,7 +46,7 @@ export async function pull(
   const ifOlderThan = flagValue('--if-older-than', flags.ifOlderThan, parseDuration, '20h')
   const bandwidth = flagValue('--bandwidth', flags.bandwidth, parseRate, '10MiB/s')
   const jobs = flagValue('--jobs', flags.jobs, parseCount, '4') ?? DEFAULT_JOBS
-  const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
+  const config = await configOf(context)
   const hosts = await chooseHosts(context, config, { names, all: flags.all ?? false, tag: flags.tag })
   requireKnownSources(hosts, flags.source ?? [])
 
