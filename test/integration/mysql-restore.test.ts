@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { HostConfig, SourceConfig } from '../../src/model/config.ts'
@@ -152,53 +152,82 @@ test('what the server lacks is named before anything is loaded', async () => {
   await mariadb.sql('drop view theirs', NAME)
 })
 
+/** The loader as the script on the server calls it; `first` is shell that runs before each of its calls to the server. */
+async function loader(first = '') {
+  const plain = await loadScript('sources/mysql/loader')
+  const script = plain.replace(/^loader_sql\(\) \{$/m, (line) => `${line}\n${first}`)
+  const options = ['--default-character-set=utf8mb4']
+  const places = ['-', mariadb.socket, '-', 'root', '-', 'mariadb', 'mariadb-dump', ...options]
+  return (...args: readonly string[]) =>
+    spawnSync('sh', ['-c', script, 'loader', ...args, ...places], {
+      input: `${PASSWORD}\n`,
+      encoding: 'utf8',
+      env: { ...process.env, LAB_PASSWORD: PASSWORD },
+    })
+}
+
+async function exists(name: string): Promise<boolean> {
+  const { status, stdout } = (await loader())('exists', name, '-')
+  expect(status, stdout).toBeOneOf([0, 1])
+  return status === 0
+}
+
+/** Renames it there and back, and says how many calls to the server one way takes. */
+async function callsOf(from: string, to: string, counted: string): Promise<number> {
+  await writeFile(counted, '')
+  const counting = await loader(`printf x >>'${counted}'`)
+  expect(counting('rename', from, to).status).toBe(0)
+  const calls = (await readFile(counted)).length
+  expect(counting('rename', to, from).status).toBe(0)
+  return calls
+}
+
 test('a rename that died before any of its statements is ended or taken back by whoever looks next', async () => {
-  const script = await loadScript('sources/mysql/loader')
-  const places = [
-    '-',
-    mariadb.socket,
-    '-',
-    'root',
-    '-',
-    'mariadb',
-    'mariadb-dump',
-    '--default-character-set=utf8mb4',
-  ]
   const [from, to] = ['here', 'here_old_20260101T000000Z']
-  const call = (text: string, ...args: readonly string[]) =>
-    spawnSync('sh', ['-c', text, 'loader', ...args, ...places], { input: `${PASSWORD}\n`, encoding: 'utf8' })
-  const exists = (name: string): boolean => {
-    const { status, stdout } = call(script, 'exists', name, '-')
-    expect(status, stdout).toBeOneOf([0, 1])
-    return status === 0
-  }
   await mariadb.sql(`create database ${from}`)
   await mariadb.load(SMALL, from)
   const before = await mariadb.dumped(from)
   const counted = join(dirname(mariadb.socket), 'statements')
+  const all = await callsOf(from, to, counted)
   const outcomes = new Set<string>()
-  // The mark is made, nothing else; all tables are moved; all is made anew, and the old one is to be dropped; to its end.
-  for (const limit of soaking ? Array.from({ length: 14 }, (_, at) => at + 1) : [5, 6, 12, 14]) {
+  // The mark is made, nothing else; all tables are moved; all is made anew, and the old one is to be dropped.
+  for (const limit of soaking ? Array.from({ length: all - 1 }, (_, at) => at + 1) : [5, 6, all - 3]) {
     await writeFile(counted, '')
-    const dying = script.replace(
-      /^loader_sql\(\) \{$/m,
-      (line) =>
-        `${line}\nprintf x >>'${counted}'; [ "$(wc -c <'${counted}')" -le ${limit} ] || { kill -9 $$; exit; }`,
+    const dying = await loader(
+      `printf x >>'${counted}'; [ "$(wc -c <'${counted}')" -le ${limit} ] || { kill -9 $$; exit; }`,
     )
-    const { signal: killed, status, stdout } = call(dying, 'rename', from, to)
-    expect(killed === null, stdout).toBe(limit === 14)
-    if (killed === null) expect(status, stdout).toBe(0)
-    const is = [exists(from), exists(to)]
+    expect(dying('rename', from, to).signal).toBe('SIGKILL')
+    const is = [await exists(from), await exists(to)]
     outcomes.add(is.join())
     expect(is).toContain(true)
     expect(is).toContain(false)
-    if (is[1] === true) {
-      const back = call(script, 'rename', to, from)
-      expect(back.status, back.stdout).toBe(0)
-    }
+    if (is[1] === true) expect((await loader())('rename', to, from).status).toBe(0)
     expect(await mariadb.dumped(from), `killed before statement ${limit + 1}`).toBe(before)
   }
   expect([...outcomes]).toEqual(['true,false', 'false,true'])
-  expect(call(script, 'drop', from, '-').status).toBe(0)
-  expect(exists(from)).toBe(false)
+  expect((await loader())('drop', from, '-').status).toBe(0)
+  expect(await exists(from)).toBe(false)
+})
+
+test('a table that somebody makes while its database is renamed moves along', async () => {
+  const [from, to] = ['busy', 'busy_old_20260101T000000Z']
+  await mariadb.sql(`create database ${from}`)
+  await mariadb.load('create table a (id int)', from)
+  const counted = join(dirname(mariadb.socket), 'calls')
+  const all = await callsOf(from, to, counted)
+  // From the call after the move of the tables to the drop of what is left.
+  for (const at of soaking ? Array.from({ length: all - 7 }, (_, late) => late + 7) : [8, all - 2]) {
+    await writeFile(counted, '')
+    const busy = await loader(
+      `printf x >>'${counted}'; [ "$(wc -c <'${counted}')" -ne ${at} ] || MYSQL_PWD="$LAB_PASSWORD" mariadb --no-defaults --socket='${mariadb.socket}' --user=root --execute='create table ${from}.late as select 7 as n' || touch '${counted}.failed'`,
+    )
+    const { status, stdout } = busy('rename', from, to)
+    expect(status, stdout).toBe(0)
+    await expect(readFile(`${counted}.failed`)).rejects.toThrow('ENOENT')
+    expect(await mariadb.sql('select n from late', to), `made before call ${at}`).toBe('7')
+    expect(await exists(from)).toBe(false)
+    await mariadb.sql(`drop table ${to}.late`)
+    expect((await loader())('rename', to, from).status).toBe(0)
+  }
+  expect((await loader())('drop', from, '-').status).toBe(0)
 })

@@ -83,6 +83,23 @@ loader_move() {
   [ -z "$loader_answer" ] || loader_answer=$(loader_sql "$loader_answer" 2>&1) || loader_fail
 }
 
+# loader_empty FROM TO: moves what tables are left in FROM, and drops it without any. A table that somebody makes there
+# meanwhile moves along: DROP DATABASE would take it, too, so it is only asked right after nobody was seen to have one.
+loader_empty() {
+  loader_tries=0
+  while loader_is "$1"; do
+    loader_tries=$((loader_tries + 1))
+    loader_answer="tables are made in $1 all the time"
+    [ "$loader_tries" -le 9 ] || loader_fail
+    loader_move "$1" "$2"
+    loader_answer=$(loader_sql "select if(count(*) = 0, $(loader_quote "drop database $(loader_identifier "$1")"), 'do 0')
+      into @relay_backup_drop from information_schema.tables
+      where table_schema = $(loader_quote "$1") and table_type in ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE');
+      prepare relay_backup_drop from @relay_backup_drop;
+      execute relay_backup_drop;" 2>&1) || loader_fail
+  done
+}
+
 # loader_remake DATABASE COLUMN: runs what the mark there says.
 loader_remake() {
   loader_answer=$(loader_sql "select $2 from $(loader_identifier "$1").$loader_mark;" 2>&1) || loader_fail
@@ -98,7 +115,7 @@ loader_forward() {
   if loader_is "$1"; then loader_move "$1" "$2"; fi
   loader_remake "$2" triggers
   loader_remake "$2" others
-  loader_answer=$(loader_sql "drop database if exists $(loader_identifier "$1");" 2>&1) || loader_fail
+  loader_empty "$1" "$2"
   loader_unmark "$2"
 }
 
@@ -106,7 +123,7 @@ loader_forward() {
 loader_back() {
   if loader_is "$2"; then
     loader_move "$2" "$1"
-    loader_answer=$(loader_sql "drop database $(loader_identifier "$2");" 2>&1) || loader_fail
+    loader_empty "$2" "$1"
   fi
   loader_remake "$1" triggers
   loader_unmark "$1"
