@@ -6,6 +6,10 @@ import type { Declare } from './program.ts'
 export function declareScheduleCommands(program: Command, declare: Declare, line: CommandLine): void {
   const schedule = program.command('schedule').description('run backups by themselves, as the config says')
   declare(
+    schedule.command('show').description('when each schedule is due, when it ran last, and what was missed'),
+    async () => (await import('../commands/schedule-show.ts')).scheduleShow,
+  )
+  declare(
     schedule
       .command('run')
       .description('run what a schedule runs, as its timer does')

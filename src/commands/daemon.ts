@@ -65,7 +65,7 @@ export async function daemon(
         }
         return config.schedules
       },
-      history: async () => runsOfAll(await openExistingVault(config.vault)),
+      history: async () => runsOfAll(await openExistingVault(config.vault), config.hosts),
       run: (schedule, due, stop) =>
         told.run(schedule, due, () => runOne(config, schedule, line, context, stop)),
     },

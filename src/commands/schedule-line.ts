@@ -16,7 +16,7 @@ export interface CommandLine {
 }
 
 /** What a schedule may run. */
-const RUNNABLE = ['pull', 'verify']
+const RUNNABLE = ['pull', 'verify', 'status']
 
 /** The command of a schedule; ConfigError when the program would refuse it. */
 export async function commandOf(
@@ -28,7 +28,7 @@ export async function commandOf(
   if (!RUNNABLE.includes(verb)) {
     throw refused(config, schedule, {
       message: verb === '' ? 'names no command' : 'names a command that no schedule runs',
-      suggestion: `${didYouMean(verb, RUNNABLE)}A schedule runs ${RUNNABLE.join(' or ')}: "pull --all"`,
+      suggestion: `${didYouMean(verb, RUNNABLE)}A schedule runs ${RUNNABLE.join(', ')}: "pull --all"`,
     })
   }
   const parsed = await line.parse(schedule.run)

@@ -1,6 +1,5 @@
 import { realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { loadConfig } from '../config/load.ts'
 import { selectHosts } from '../config/select-hosts.ts'
 import { RelayError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
@@ -9,7 +8,7 @@ import type { StatusReport } from '../model/status-report.ts'
 import { renderPrometheus } from '../report/prometheus.ts'
 import { renderStatus, statusTroubles } from '../report/status-screen.ts'
 import { replaceFile } from '../vault/durable.ts'
-import type { CommandContext, CommandOutcome } from './context.ts'
+import { configOf, type CommandContext, type CommandOutcome } from './context.ts'
 import { statusOf } from './wire-status.ts'
 import { tellNow } from './with-alerts.ts'
 
@@ -27,7 +26,7 @@ export async function status(
   names: readonly string[],
   flags: StatusFlags,
 ): Promise<CommandOutcome> {
-  const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
+  const config = await configOf(context)
   const hosts = selectHosts(config, { names, all: names.length === 0 })
   const report = await statusOf(
     context,

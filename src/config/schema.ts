@@ -310,7 +310,9 @@ const schedules = () =>
         )
           .optional()
           .describe("The time zone of these times. Default: this machine's."),
-        run: text('the command').describe('What it runs: pull or verify, with their flags: "pull --all".'),
+        run: text('the command').describe(
+          'What it runs: pull, verify or status, with their flags: "pull --all".',
+        ),
         keep: retention(
           'How many of the snapshots that it makes stay, beside those that the retention of the host keeps.',
         )
