@@ -53,7 +53,8 @@ export async function makeMariadbData(): Promise<MariadbData> {
       ...['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal'],
       ...['--skip-test-db', '--skip-name-resolve'],
     ],
-    { stdio: 'pipe' },
+    // Temporary tables are named by the pid, which another PID namespace has, too.
+    { stdio: 'pipe', env: { ...process.env, TMPDIR: home } },
   )
   execFileSync('chown', ['-R', `${uid}:${gid}`, data])
   await chown(home, uid, gid)
@@ -72,7 +73,12 @@ export async function startMariadb(): Promise<LabMariadb> {
   const server = spawn(
     ...withRunner(program('mariadbd'), [
       ...['--no-defaults', `--datadir=${data}`, `--socket=${socket}`, `--port=${port}`],
-      ...['--bind-address=127.0.0.1', `--pid-file=${join(home, 'pid')}`, '--skip-name-resolve'],
+      ...[
+        `--tmpdir=${home}`,
+        '--bind-address=127.0.0.1',
+        `--pid-file=${join(home, 'pid')}`,
+        '--skip-name-resolve',
+      ],
       ...['--innodb-flush-log-at-trx-commit=0', '--innodb-buffer-pool-size=16M', '--innodb-log-file-size=8M'],
       ...['--event-scheduler=OFF', '--lower-case-table-names=0'],
     ]),

@@ -8,6 +8,7 @@ import { look } from './look.ts'
 import { migrate } from './migrate.ts'
 import { model } from './model.ts'
 import { mysql } from './mysql.ts'
+import { mysqlRestore } from './mysql-restore.ts'
 import { postgres } from './postgres.ts'
 import { pull } from './pull.ts'
 import { redis } from './redis.ts'
@@ -34,6 +35,7 @@ export const TABLE: FaultTable = {
   restore,
   redis,
   mysql,
+  mysqlRestore,
   postgres,
   look,
   migrate,
