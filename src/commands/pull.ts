@@ -83,9 +83,14 @@ export async function pull(
   })
 }
 
-function completeHosts({ json }: CommandOutcome): string[] {
-  const { hosts } = json as { readonly hosts: readonly Pick<HostPullReport, 'host' | 'outcome'>[] }
-  return hosts.filter(({ outcome }) => outcome === 'done').map(({ host }) => host)
+/** A pull of some sources, or of schemas alone, is done and makes no complete backup. */
+export function completeHosts({ json }: Pick<CommandOutcome, 'json'>): string[] {
+  const { hosts } = json as {
+    readonly hosts: readonly Pick<HostPullReport, 'host' | 'outcome' | 'complete'>[]
+  }
+  return hosts
+    .filter(({ outcome, complete }) => outcome === 'done' && complete === true)
+    .map(({ host }) => host)
 }
 
 /** The exit code of a pull (docs/design.md): the first that applies. */

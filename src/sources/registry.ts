@@ -23,9 +23,10 @@ registerKind(volumeKind)
 /** The sources of a host that names none; those that exist on the server are meant. */
 export const DEFAULT_SOURCES: readonly SourceConfig[] = [...defaultRedis, ...defaultFiles]
 
-/** Adds a kind. It is known to what reads the config from then on. */
-export function registerKind<K extends Kind>(kind: K): void {
+/** Adds a kind. It is known to what reads the config from then on, until it is disposed. */
+export function registerKind<K extends Kind>(kind: K): Disposable {
   kinds.set(kind.name, kind)
+  return { [Symbol.dispose]: () => void kinds.delete(kind.name) }
 }
 
 /** All kinds, in the order of their registration. */
