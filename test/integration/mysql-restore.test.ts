@@ -153,11 +153,11 @@ test('what the server lacks is named before anything is loaded', async () => {
 })
 
 /** The loader as the script on the server calls it; `first` is shell that runs before each of its calls to the server. */
-async function loader(first = '') {
+async function loader(first = '', dumper = 'mariadb-dump') {
   const plain = await loadScript('sources/mysql/loader')
   const script = plain.replace(/^loader_sql\(\) \{$/m, (line) => `${line}\n${first}`)
   const options = ['--default-character-set=utf8mb4']
-  const places = ['-', mariadb.socket, '-', 'root', '-', 'mariadb', 'mariadb-dump', ...options]
+  const places = ['-', mariadb.socket, '-', 'root', '-', 'mariadb', dumper, ...options]
   return (...args: readonly string[]) =>
     spawnSync('sh', ['-c', script, 'loader', ...args, ...places], {
       input: `${PASSWORD}\n`,
@@ -228,6 +228,40 @@ test('a table that somebody makes while its database is renamed moves along', as
     expect(await exists(from)).toBe(false)
     await mariadb.sql(`drop table ${to}.late`)
     expect((await loader())('rename', to, from).status).toBe(0)
+  }
+  expect((await loader())('drop', from, '-').status).toBe(0)
+})
+
+test('a dump program that warns, or breaks off, leaves nothing half renamed', async () => {
+  const [from, to] = ['warned', 'warned_old_20260101T000000Z']
+  await mariadb.sql(`create database ${from}`)
+  await mariadb.load(SMALL, from)
+  const before = await mariadb.dumped(from)
+  const dumps = join(dirname(mariadb.socket), 'dumps')
+  const rename = async (program: string, ...args: readonly string[]) => {
+    await writeFile(dumps, `#!/bin/sh\n${program}\n`, { mode: 0o755 })
+    return (await loader('', dumps))('rename', ...args)
+  }
+  for (const [one, other] of [
+    [from, to],
+    [to, from],
+  ] as const) {
+    const { status, stdout } = await rename(
+      'echo deprecated >&2; mariadb-dump "$@"; echo late >&2',
+      one,
+      other,
+    )
+    expect(status, stdout).toBe(0)
+  }
+  expect(await mariadb.dumped(from)).toBe(before)
+  for (const program of [
+    'mariadb-dump "$@"; exit 3',
+    'mariadb-dump "$@" | head -n 20',
+    'echo no >&2; exit 1',
+  ]) {
+    expect((await rename(program, from, to)).status, program).toBe(2)
+    expect([await exists(from), await exists(to)]).toEqual([true, false])
+    expect(await mariadb.dumped(from), program).toBe(before)
   }
   expect((await loader())('drop', from, '-').status).toBe(0)
 })

@@ -8,9 +8,16 @@
 
 IFS= read -r load_password
 load_sandbox=
-# MariaDB's first line forbids the dump to run programs here. An older client stops at it.
-printf '%s\n/*M!999999\\- enable the sandbox mode */ \nselect 1;\n' "$load_password" |
-  mysql_run "$1" "$2" "$3" "$4" "$5" "$6" --batch >/dev/null 2>&1 || load_sandbox='1{/^\/\*M!999999/d;}'
+# load_answers LINE: the client ends well after this line.
+load_answers() {
+  printf '%s\n%s\nselect 1;\n' "$load_password" "$1" |
+    mysql_run "$load_1" "$load_2" "$load_3" "$load_4" "$load_5" "$load_6" --batch >/dev/null 2>&1
+}
+load_1=$1 load_2=$2 load_3=$3 load_4=$4 load_5=$5 load_6=$6
+# MariaDB's first line forbids the dump to run programs here. An older client stops at it, and at nothing else.
+if ! load_answers '/*M!999999\- enable the sandbox mode */ ' && load_answers ''; then
+  load_sandbox='1{/^\/\*M!999999/d;}'
+fi
 
 # It says nothing while it makes indexes, which may take hours: bytes say that we are alive. Whoever waits for our end waits for
 # all who hold our stdout, so sleep does not.

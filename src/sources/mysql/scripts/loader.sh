@@ -34,19 +34,27 @@ loader_run() {
 # loader_sql SQL [DATABASE]: its rows. One after the other, also when a client outlives whoever started it.
 loader_sql() {
   printf '%s\n' "set session sql_mode = '', lock_wait_timeout = 60, group_concat_max_len = 1073741824;
-do get_lock('relay_backup_move', 300);
+set @relay_backup_turn = if(get_lock('relay_backup_move', 300) = 1, 'do 0', 'another rename goes on');
+prepare relay_backup_turn from @relay_backup_turn;
 $1" | loader_run "$loader_client" --batch --raw --skip-column-names --skip-reconnect --binary-mode --connect-timeout=20 \
     --default-character-set=utf8mb4 --max-allowed-packet=1073741824 ${2+"--database=$2"}
 }
 
-# loader_dump ARG...: what there is, without rows, for this client, in $loader_answer. One that broke off must not be all that
-# is left of it.
+# loader_dump ARG...: what there is, without rows, for this client, in $loader_answer. It is all that is left of it after the
+# move, so nothing else may be in it, and it may not break off.
 loader_dump() {
-  loader_answer=$(loader_run "$loader_dumper" "$@" </dev/null 2>&1 | LC_ALL=C sed '1{/^\/\*M!999999/d;}')
-  case ${loader_answer##*"$loader_newline"} in
-    '-- Dump completed'*) ;;
-    *) loader_fail ;;
-  esac
+  if loader_answer=$(loader_run "$loader_dumper" "$@" </dev/null 2>/dev/null); then
+    case ${loader_answer##*"$loader_newline"} in
+      '-- Dump completed'*)
+        loader_answer=$(printf '%s\n' "$loader_answer" | LC_ALL=C sed '1{/^\/\*M!999999/d;}')
+        return 0
+        ;;
+    esac
+  fi
+  # Once more, for what it says.
+  loader_answer=$(loader_run "$loader_dumper" "$@" </dev/null 2>&1 >/dev/null)
+  loader_answer=${loader_answer:-$loader_dumper broke off}
+  loader_fail
 }
 
 # loader_hex: stdin as a literal of SQL.
