@@ -75,6 +75,7 @@ const allowed = {
   status: ['status', ...operationUses],
   notify: ['notify', 'runs', ...operationUses],
   init: ['init', ...operationUses],
+  schedule: ['schedule', ...operationUses],
   demo: ['demo', 'remote'],
 }
 
@@ -88,6 +89,7 @@ const owned = {
   '@napi-rs/keyring': ['secrets'],
   yaml: ['config', 'init', 'services'],
   'qrcode-generator': ['init'],
+  croner: ['schedule'],
   'fs-native-extensions': ['vault'],
   nodemailer: ['notify'],
   'p-retry': ['notify'],

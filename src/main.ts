@@ -35,7 +35,11 @@ export async function main(argv: readonly string[]): Promise<void> {
           .map((line) => `${line}\n`)
           .join('')
       : renderError(error, style())
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGHUP', interrupt)
+  let hangUp = interrupt
+  process
+    .on('SIGINT', interrupt)
+    .on('SIGTERM', interrupt)
+    .on('SIGHUP', () => hangUp())
   // When the reader goes away (`| head`), the program ends quietly, as any Unix tool does. An outcome that is known
   // stays the exit code.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -54,7 +58,10 @@ export async function main(argv: readonly string[]): Promise<void> {
       color = globals.color && color
       verbose = globals.verbose
       quiet = globals.quiet
-      const outcome = await command(contextFor(globals, controller.signal))
+      const outcome = await command({
+        ...contextFor(globals, controller.signal),
+        onHangUp: (listener) => (hangUp = listener),
+      })
       process.exitCode = outcome.exitCode
       await print(
         json ? `${JSON.stringify(outcome.json, null, 2)}\n` : withNewline(resultText(outcome, globals)),

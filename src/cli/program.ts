@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import type { CommandContext, CommandOutcome, GlobalOptions } from '../commands/context.ts'
 import { EXIT_CODES } from '../exit-codes.ts'
 import { declareCheckCommand } from './check.ts'
+import { commandLine } from './command-line.ts'
 import { declareCompletionCommands } from './completion.ts'
 import { declareConfigCommands } from './config.ts'
 import { declareHostsCommands } from './hosts.ts'
@@ -12,6 +13,7 @@ import { declareMigrateCommands } from './migrate.ts'
 import { declareOperateCommands } from './operate.ts'
 import { declarePullCommands } from './pull.ts'
 import { declareRestoreCommands } from './restore.ts'
+import { declareScheduleCommands } from './schedule.ts'
 import { declareSecretCommands } from './secret.ts'
 import { declareVaultCommands } from './vault.ts'
 
@@ -64,7 +66,9 @@ export function createProgram(version: string, run: Run): Command {
   declareHostsCommands(program, declare)
   declareKeyCommands(program, declare)
   declareSecretCommands(program, declare)
-  declareConfigCommands(program, declare)
+  const line = commandLine((each) => createProgram(version, each))
+  declareScheduleCommands(program, declare, line)
+  declareConfigCommands(program, declare, line)
   declareCompletionCommands(program, declare)
   declareHelpCommand(program)
   return program

@@ -1,7 +1,6 @@
 import { checkAll } from '../check/check-all.ts'
 import type { CheckDependencies } from '../check/dependencies.ts'
 import { loadConfig } from '../config/load.ts'
-import { selectHosts } from '../config/select-hosts.ts'
 import { checkKeys } from '../crypto/check-keys.ts'
 import { wasExported } from '../crypto/export-record.ts'
 import { ConfigError, KeyError } from '../errors.ts'
@@ -16,6 +15,7 @@ import { openLedgerMarks } from '../state/ledger-marks.ts'
 import { accessFindings } from '../vault/access.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import { placeFindings, vaultSpace } from '../vault/suitable.ts'
+import { chooseHosts } from './choose-hosts.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { wirePlanning } from './wire-pull.ts'
 
@@ -31,7 +31,7 @@ export async function check(context: CommandContext, names: readonly string[]): 
     },
   )
   if (config instanceof ConfigError) return outcome(brokenConfig(config), context)
-  const hosts = selectHosts(config, { names, all: names.length === 0, tag: undefined })
+  const hosts = await chooseHosts(context, config, { names, all: names.length === 0, tag: undefined })
   return outcome(
     await checkAll({ config, hosts, limit: LIMIT }, wireCheck(context, config), context.signal),
     context,

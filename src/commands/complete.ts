@@ -73,6 +73,8 @@ const NAMES: Readonly<Record<string, Names>> = {
   host: (config) => Promise.resolve(hosts(config)),
   from: (config) => Promise.resolve(hosts(config)),
   to: (config) => Promise.resolve(hosts(config)),
+  schedule: (config) =>
+    Promise.resolve(config.schedules.map(({ name, run }) => ({ value: name, about: run.join(' ') }))),
   tag: (config) =>
     Promise.resolve(
       [...new Set(config.hosts.flatMap(({ tags }) => tags))].map((value) => ({ value, about: '' })),

@@ -5,12 +5,13 @@ import type { Config, HostConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { configuredKeyFiles } from './key-files.ts'
+import { scheduleProblems, type CommandLine } from './schedule-line.ts'
 
 /**
  * `config check`: says that the config is good and what it means, or throws ConfigError with every problem. A key file
- * that the config names and that can't be read is a problem, too.
+ * that the config names and that can't be read is a problem, too, and so is a schedule of what the program can't run.
  */
-export async function configCheck(context: CommandContext): Promise<CommandOutcome> {
+export async function configCheck(context: CommandContext, line: CommandLine): Promise<CommandOutcome> {
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
   const problems = (await configuredKeyFiles(config.encryption, context.now())).flatMap(
     ({ role, problem }): ConfigProblem[] =>
@@ -25,10 +26,17 @@ export async function configCheck(context: CommandContext): Promise<CommandOutco
             },
           ],
   )
+  problems.push(...(await scheduleProblems(config, line)))
   if (problems.length > 0) {
     throw new ConfigError(problems)
   }
-  return { exitCode: ExitCode.done, text: checkText(config), quiet: '', json: checkJson(config) }
+  const times = await scheduleTimes(config, context.now())
+  return {
+    exitCode: ExitCode.done,
+    text: [checkText(config), ...times.lines].join('\n'),
+    quiet: '',
+    json: { ...checkJson(config), schedules: times.json },
+  }
 }
 
 function checkText(config: Config): string {
@@ -38,6 +46,34 @@ function checkText(config: Config): string {
     `encryption: ${encryptionText(config)}`,
     ...config.hosts.flatMap(hostLines),
   ].join('\n')
+}
+
+/** The schedules in words; what does the arithmetic is loaded only where there are some. */
+async function scheduleTimes(
+  { schedules }: Config,
+  now: Date,
+): Promise<{ readonly lines: readonly string[]; readonly json: readonly object[] }> {
+  if (schedules.length === 0) return { lines: [], json: [] }
+  const { momentWords, nextDue, timeWords } = await import('../schedule/times.ts')
+  const { sameTime } = await import('../schedule/notices.ts')
+  return {
+    lines: [
+      ...schedules.map((one) => {
+        const next = momentWords(nextDue(one, now), now, one.timeZone)
+        return `schedule ${one.name}: ${timeWords(one)}, next: ${next}: ${one.run.join(' ')}`
+      }),
+      ...sameTime(schedules, now).map(
+        ([one, other, at]) =>
+          `note: ${one} and ${other} are due at one time (${momentWords(at, now, undefined)}): where they run on the same host, one finds it locked and does nothing`,
+      ),
+    ],
+    json: schedules.map((one) => ({
+      name: one.name,
+      when: timeWords(one),
+      next: nextDue(one, now).toISOString(),
+      run: one.run,
+    })),
+  }
 }
 
 function encryptionText({ encryption }: Config): string {
@@ -59,7 +95,7 @@ function targetText({ ssh }: HostConfig): string {
   return `${ssh.user === undefined ? '' : `${ssh.user}@`}${host}${ssh.port === undefined || ssh.port === 22 ? '' : `:${ssh.port}`}`
 }
 
-function checkJson(config: Config): unknown {
+function checkJson(config: Config): object {
   return {
     ok: true,
     file: config.file,

@@ -1,4 +1,7 @@
+import { loadConfig } from '../config/load.ts'
 import type { ExitCode } from '../exit-codes.ts'
+import type { Config } from '../model/config.ts'
+import type { RunCause } from '../model/run-record.ts'
 
 /** The global flags of every command. */
 export interface GlobalOptions {
@@ -34,6 +37,12 @@ export interface CommandContext {
   readonly env: NodeJS.ProcessEnv
   readonly cwd: string
   readonly now: () => Date
+  /** What made the command run; undefined: a person. */
+  readonly cause?: RunCause | undefined
+  /** The config that was read already, in place of the file. */
+  readonly config?: Config | undefined
+  /** SIGHUP calls this from now on. Undefined: it is an interruption. */
+  readonly onHangUp?: ((listener: () => void) => void) | undefined
 }
 
 /** A command's result: main prints `text` for people or `json` for programs on stdout, and exits. */
@@ -53,3 +62,8 @@ export interface CommandOutcome {
 
 /** One command: its own options are parsed already; it wires the parts, runs one operation, and reports. */
 export type Command<Options> = (context: CommandContext, options: Options) => Promise<CommandOutcome>
+
+/** The config of this run: the one that was read for it, or the file. Throws as {@link loadConfig}. */
+export async function configOf({ config, globals, cwd, env }: CommandContext): Promise<Config> {
+  return config ?? (await loadConfig({ file: globals.config, cwd, env }))
+}

@@ -1,5 +1,4 @@
 import { loadConfig } from '../config/load.ts'
-import { selectHosts } from '../config/select-hosts.ts'
 import { ConnectionError, InterruptedError, RelayError, UsageError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
 import type { SshConfig } from '../model/config.ts'
@@ -13,6 +12,7 @@ import { resolveRoute } from '../remote/openssh/resolve.ts'
 import { fetchHostKey } from '../remote/ssh-client.ts'
 import type { Destination } from '../remote/ssh-client.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
+import { chooseHosts } from './choose-hosts.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { personAt } from './ssh-connect.ts'
 
@@ -126,7 +126,7 @@ async function findTarget(
   const parsed = name.includes('@') ? parseTarget(name) : undefined
   if (parsed !== undefined) return { name, ssh: parsed }
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
-  const [host] = selectHosts(config, { names: [name] })
+  const [host] = await chooseHosts(context, config, { names: [name] })
   if (host === undefined) throw new UsageError(`Unknown host "${name}"`)
   return host
 }

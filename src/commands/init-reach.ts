@@ -1,5 +1,5 @@
 import { adHocHost } from '../config/ad-hoc-host.ts'
-import { ConnectionError, InterruptedError, RelayError, RemoteError } from '../errors.ts'
+import { ConnectionError, InterruptedError, RelayError, RemoteError, withoutCheck } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import { parseTarget } from '../model/target.ts'
 import type { Privilege } from '../remote/contract.ts'
@@ -35,6 +35,7 @@ export async function reach(
     try {
       return { target: asked ?? '', place: await connect(context, asked ?? '', flags) }
     } catch (error) {
+      if (error instanceof ConnectionError) adviseWithoutConfig(error, asked ?? '')
       if (talk === undefined || !(error instanceof RelayError) || error instanceof InterruptedError)
         throw error
       tell(context, renderError(error, { color: context.progress.color }).trimEnd())
@@ -42,6 +43,19 @@ export async function reach(
       asked = undefined
     }
   }
+}
+
+/** There is no config yet that `check` could look at; OpenSSH can be asked. */
+function adviseWithoutConfig(error: ConnectionError, asked: string): void {
+  const { next } = error.details
+  const advice = withoutCheck(next)
+  const target = parseTarget(asked)
+  if (advice === next || target === undefined) return
+  const { user, host, port } = target
+  const place = `${port === undefined ? '' : `-p ${port} `}${user === undefined ? '' : `${user}@`}${host}`
+  Object.assign(error, {
+    details: { ...error.details, next: `${advice} What OpenSSH says: ssh -v ${place}` },
+  })
 }
 
 async function connect(context: CommandContext, target: string, flags: InitFlags): Promise<Reached> {

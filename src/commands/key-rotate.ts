@@ -15,9 +15,9 @@ import { resolveSecret } from '../secrets/resolve.ts'
 import { openLedgerMarks } from '../state/ledger-marks.ts'
 import type { Vault } from '../vault/contract.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
-import { resolveHost } from '../vault/resolve-snapshot.ts'
 import { nextStep } from '../verify/next-step.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
+import { hostsByName } from './hosts-by-name.ts'
 import { ask } from './question.ts'
 import { askSecret } from './secret-prompt.ts'
 import { tell } from './tell.ts'
@@ -60,8 +60,7 @@ export async function keyRotate(
   if (vault === undefined) {
     throw new UsageError('There is no vault yet', { next: 'Make a first snapshot with: relay-backup pull' })
   }
-  const hosts = args.length === 0 ? await vault.hosts() : []
-  for (const name of new Set(args)) hosts.push(await resolveHost(vault, name))
+  const { hosts, warning } = await hostsByName(vault, args)
   const change = { add: (flags.add ?? []).map((file) => resolve(context.cwd, file)), remove }
   const { rewrapper, findings } = await createRewrapper(encryption, change, {
     resolveSecret,
@@ -72,7 +71,11 @@ export async function keyRotate(
   // Questions and a live list do not share a terminal.
   const mode = context.progress.mode === 'tty' ? 'plain' : context.progress.mode
   await using reporter = createReporter({ ...context.progress, mode })
-  const all = [...findings, ...(await unknownFindings(vault, hosts, remove))]
+  const all = [
+    ...(warning === undefined ? [] : [warning]),
+    ...findings,
+    ...(await unknownFindings(vault, hosts, remove)),
+  ]
   for (const { check: code, message, next } of all) reporter.event({ type: 'warning', code, message, next })
   if (change.add.length + remove.length > 0) {
     const message = '--add and --remove do not change the config'

@@ -1,5 +1,4 @@
 import { loadConfig } from '../config/load.ts'
-import { VaultError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { snapshotTime } from '../model/names.ts'
 import { printable } from '../model/path-bytes.ts'
@@ -12,8 +11,8 @@ import { completePulls, type Snapshot, type Vault } from '../vault/contract.ts'
 import { setBackFinding } from '../pull/set-back.ts'
 import { openLedgerMarks } from '../state/ledger-marks.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
-import { resolveHost } from '../vault/resolve-snapshot.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
+import { hostsByName } from './hosts-by-name.ts'
 
 export interface ListedSnapshot {
   readonly snapshot: string
@@ -85,22 +84,16 @@ export async function list(
   const vault = await openExistingVault(config.vault, { marks: openLedgerMarks(context.env) })
   const asked = args[0]
   if (vault === undefined) return outcome({ vault: config.vault, hosts: [] }, context)
-  const unreadable = await unreadableMarks(vault)
-  const readable = unreadable === undefined ? vault : ((await openExistingVault(config.vault)) ?? vault)
-  const names = asked === undefined ? await readable.hosts() : [await resolveHost(readable, asked)]
-  const hosts = await listHosts(readable, names, context.now(), flags)
-  return outcome({ vault: config.vault, hosts, ...(unreadable && { warning: unreadable }) }, context)
-}
-
-/** Why it is not known whether the vault once had more hosts. What it has now can be listed even so. */
-async function unreadableMarks(vault: Vault): Promise<ListWarning | undefined> {
-  try {
-    await vault.hosts()
-    return undefined
-  } catch (error) {
-    if (!(error instanceof VaultError) || error.code !== 'marks-unreadable') throw error
-    return { message: error.message, next: error.details.next }
-  }
+  const { hosts: names, warning } = await hostsByName(vault, asked === undefined ? [] : [asked])
+  const hosts = await listHosts(vault, names, context.now(), flags)
+  return outcome(
+    {
+      vault: config.vault,
+      hosts,
+      ...(warning && { warning: { message: warning.message, next: warning.next } }),
+    },
+    context,
+  )
 }
 
 export async function listHosts(

@@ -1,5 +1,4 @@
 import { loadConfig } from '../config/load.ts'
-import { selectHosts } from '../config/select-hosts.ts'
 import { InterruptedError, UsageError } from '../errors.ts'
 import { ExitCode, exitCodeOf as exitCodeOfError } from '../exit-codes.ts'
 import { migrateHosts } from '../migrate/migrate-hosts.ts'
@@ -10,6 +9,7 @@ import {
   renderMigrationReport,
 } from '../report/migration-summary.ts'
 import { errorTroubles, findingTroubles } from '../report/trouble-line.ts'
+import { chooseHosts } from './choose-hosts.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { ask } from './question.ts'
 import { tell } from './tell.ts'
@@ -32,10 +32,9 @@ export async function migrate(
   flags: MigrateFlags,
 ): Promise<CommandOutcome> {
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
-  const adHoc = args.find((name) => name.includes('@'))
-  const [from] = selectHosts(config, { names: args.slice(0, 1) })
-  const [to] = selectHosts(config, { names: args.slice(1, 2) })
-  if (from === undefined || to === undefined || adHoc !== undefined) {
+  const [from] = await chooseHosts(context, config, { names: args.slice(0, 1) })
+  const [to] = await chooseHosts(context, config, { names: args.slice(1, 2) })
+  if (from === undefined || to === undefined || !config.hosts.includes(from) || !config.hosts.includes(to)) {
     throw new UsageError('FROM and TO are two hosts of the config', {
       next: 'Write both down in the config: what runs there, and how it is stopped and started.',
     })

@@ -12,10 +12,9 @@ import { renderTable } from '../report/table.ts'
 import { errorTroubles, findingTroubles, troubleLine } from '../report/trouble-line.ts'
 import { openLedgerMarks } from '../state/ledger-marks.ts'
 import { accessFindings } from '../vault/access.ts'
-import type { Vault } from '../vault/contract.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
-import { resolveHost } from '../vault/resolve-snapshot.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
+import { hostsByName, type HostsByName } from './hosts-by-name.ts'
 
 export interface PruneFlags {
   readonly dryRun?: boolean
@@ -38,16 +37,20 @@ export async function prune(
   })
   const dryRun = flags.dryRun === true
   await using reporter = createReporter(context.progress)
+  const named: HostsByName = vault === undefined ? { hosts: [] } : await hostsByName(vault, args)
   const hosts =
     vault === undefined
       ? []
       : await pruneHosts(
-          (await namesOf(vault, args)).map((name) => rotatedHost(config, name)),
+          named.hosts.map((name) => rotatedHost(config, name)),
           { dryRun, accept: flags.accept === true, lost: lostOf(args, flags) },
           { vault, reporter, now: context.now },
           context.signal,
         )
-  const warnings = await accessFindings(config.vault, process.getuid?.())
+  const warnings = [
+    ...(named.warning === undefined ? [] : [named.warning]),
+    ...(await accessFindings(config.vault, process.getuid?.())),
+  ]
   return {
     exitCode: pruneExitCode(hosts),
     text: [
@@ -87,14 +90,16 @@ function lostOf([host, ...others]: readonly string[], { acceptLoss = [], dryRun 
 
 /** A host that is no longer configured is pruned by the global policy. */
 function rotatedHost(config: Config, name: string): RotatedHost {
-  return config.hosts.find((host) => host.name === name) ?? { name, retention: config.retention, sources: [] }
-}
-
-async function namesOf(vault: Vault, args: readonly string[]): Promise<string[]> {
-  if (args.length === 0) return await vault.hosts()
-  const names: string[] = []
-  for (const name of new Set(args)) names.push(await resolveHost(vault, name))
-  return names
+  return (
+    config.hosts.find((host) => host.name === name) ?? {
+      name,
+      retention: config.retention,
+      sources: [],
+      lives: config.schedules.flatMap(({ name: schedule, keep }) =>
+        keep === undefined ? [] : [{ name: schedule, keep }],
+      ),
+    }
+  )
 }
 
 function pruneExitCode(hosts: readonly PrunedHost[]): ExitCode {

@@ -13,10 +13,10 @@ import {
   renderPullPlans,
   renderPullReport,
 } from '../report/pull-summary.ts'
-import { loadConfig } from '../config/load.ts'
-import { requireKnownSources, selectHosts } from '../config/select-hosts.ts'
+import { requireKnownSources } from '../config/select-hosts.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
-import type { CommandContext, CommandOutcome } from './context.ts'
+import { chooseHosts } from './choose-hosts.ts'
+import { configOf, type CommandContext, type CommandOutcome } from './context.ts'
 import { withAlerts } from './with-alerts.ts'
 import { wireEncryptor, wirePlanning, wirePull } from './wire-pull.ts'
 
@@ -46,8 +46,8 @@ export async function pull(
   const ifOlderThan = flagValue('--if-older-than', flags.ifOlderThan, parseDuration, '20h')
   const bandwidth = flagValue('--bandwidth', flags.bandwidth, parseRate, '10MiB/s')
   const jobs = flagValue('--jobs', flags.jobs, parseCount, '4') ?? DEFAULT_JOBS
-  const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
-  const hosts = selectHosts(config, { names, all: flags.all ?? false, tag: flags.tag })
+  const config = await configOf(context)
+  const hosts = await chooseHosts(context, config, { names, all: flags.all ?? false, tag: flags.tag })
   requireKnownSources(hosts, flags.source ?? [])
 
   if (flags.dryRun === true) {
@@ -83,9 +83,14 @@ export async function pull(
   })
 }
 
-function completeHosts({ json }: CommandOutcome): string[] {
-  const { hosts } = json as { readonly hosts: readonly Pick<HostPullReport, 'host' | 'outcome'>[] }
-  return hosts.filter(({ outcome }) => outcome === 'done').map(({ host }) => host)
+/** A pull of some sources, or of schemas alone, is done and makes no complete backup. */
+export function completeHosts({ json }: Pick<CommandOutcome, 'json'>): string[] {
+  const { hosts } = json as {
+    readonly hosts: readonly Pick<HostPullReport, 'host' | 'outcome' | 'complete'>[]
+  }
+  return hosts
+    .filter(({ outcome, complete }) => outcome === 'done' && complete === true)
+    .map(({ host }) => host)
 }
 
 /** The exit code of a pull (docs/design.md): the first that applies. */

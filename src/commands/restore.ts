@@ -1,5 +1,4 @@
 import { loadConfig } from '../config/load.ts'
-import { selectHosts } from '../config/select-hosts.ts'
 import { InterruptedError, UsageError } from '../errors.ts'
 import { ExitCode, exitCodeOf as exitCodeOfError } from '../exit-codes.ts'
 import { snapshotTime } from '../model/names.ts'
@@ -15,6 +14,7 @@ import { parsePathSelection } from '../restore/wanted.ts'
 import { completePulls, type Snapshot, type Vault } from '../vault/contract.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import { resolveHost, resolveSnapshot } from '../vault/resolve-snapshot.ts'
+import { chooseHosts } from './choose-hosts.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { ask } from './question.ts'
 import { tell } from './tell.ts'
@@ -43,7 +43,7 @@ export async function restore(
   flags: RestoreFlags,
 ): Promise<CommandOutcome> {
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
-  const [host] = selectHosts(config, { names: [flags.host], deployment: flags.deployment })
+  const [host] = await chooseHosts(context, config, { names: [flags.host], deployment: flags.deployment })
   if (host === undefined) throw new UsageError('--host names no host')
   if (flags.strategy === 'merge' && isBeside({ host, target: flags.target })) {
     throw new UsageError('--target puts data beside what is live, and there is nothing to merge it with', {

@@ -1,5 +1,4 @@
 import { loadConfig } from '../config/load.ts'
-import { selectHosts } from '../config/select-hosts.ts'
 import { UsageError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
 import type { RollbackReport } from '../model/rollback-report.ts'
@@ -9,6 +8,7 @@ import { renderRollbackReport, rollbackReportToJson } from '../report/rollback-s
 import { rollbackHost } from '../rollback/rollback-host.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
+import { chooseHosts } from './choose-hosts.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { ask } from './question.ts'
 import { wireVisits } from './wire-pull.ts'
@@ -29,7 +29,7 @@ export async function rollback(
   flags: RollbackFlags,
 ): Promise<CommandOutcome> {
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
-  const [host] = selectHosts(config, { names: [flags.host], deployment: flags.deployment })
+  const [host] = await chooseHosts(context, config, { names: [flags.host], deployment: flags.deployment })
   if (host === undefined) throw new UsageError('--host names no host')
   await using reporter = createReporter(context.progress)
   const report = await rollbackHost(

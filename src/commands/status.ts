@@ -1,6 +1,5 @@
-import { realpath } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { loadConfig } from '../config/load.ts'
 import { selectHosts } from '../config/select-hosts.ts'
 import { RelayError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
@@ -8,8 +7,8 @@ import { diskFullMessage, isDiskFull } from '../model/disk-full.ts'
 import type { StatusReport } from '../model/status-report.ts'
 import { renderPrometheus } from '../report/prometheus.ts'
 import { renderStatus, statusTroubles } from '../report/status-screen.ts'
-import { replaceFile } from '../vault/durable.ts'
-import type { CommandContext, CommandOutcome } from './context.ts'
+import { ifPresent, replaceFile } from '../vault/durable.ts'
+import { configOf, type CommandContext, type CommandOutcome } from './context.ts'
 import { statusOf } from './wire-status.ts'
 import { tellNow } from './with-alerts.ts'
 
@@ -27,7 +26,7 @@ export async function status(
   names: readonly string[],
   flags: StatusFlags,
 ): Promise<CommandOutcome> {
-  const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
+  const config = await configOf(context)
   const hosts = selectHosts(config, { names, all: names.length === 0 })
   const report = await statusOf(
     context,
@@ -49,10 +48,15 @@ export async function status(
 async function writeMetrics(file: string, report: StatusReport): Promise<void> {
   try {
     const path = await realpath(file).catch(() => file)
+    // A rename would put a file in the place of a device.
+    if ((await ifPresent(stat(path)))?.isFile() === false)
+      throw new RelayError('metrics-file', `The metrics can't be written to ${file}: it is no plain file`, {
+        next: 'Name a file in a directory that you can write to: --prometheus FILE',
+      })
     await replaceFile(path, renderPrometheus(report), 0o644)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === undefined) throw error
+    if (code === undefined || error instanceof RelayError) throw error
     const full = diskFullMessage({ path: file })
     throw new RelayError(
       'metrics-file',

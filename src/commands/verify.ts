@@ -1,4 +1,3 @@
-import { loadConfig } from '../config/load.ts'
 import { DamageError, UsageError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { printable } from '../model/path-bytes.ts'
@@ -12,7 +11,7 @@ import type { Vault } from '../vault/contract.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import { isSnapshotReference, onlyHost, resolveHost, resolveSnapshot } from '../vault/resolve-snapshot.ts'
 import { verifyVault, type VerifyReport, type VerifyTarget } from '../verify/verify-vault.ts'
-import type { CommandContext, CommandOutcome } from './context.ts'
+import { configOf, type CommandContext, type CommandOutcome } from './context.ts'
 import { withAlerts } from './with-alerts.ts'
 
 /** `verify [SNAPSHOT… | host…] [--all]`: checksums and ledger. Exit 4 when anything is wrong. */
@@ -24,7 +23,7 @@ export async function verify(
   if (options.all === true && args.length > 0) {
     throw new UsageError('--all and names exclude each other', { next: 'Use one of them.' })
   }
-  const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
+  const config = await configOf(context)
   const marks = openLedgerMarks(context.env)
   const vault = await openExistingVault(config.vault, { marks }).catch((error: unknown) => {
     if (error instanceof DamageError) return error
@@ -48,7 +47,12 @@ export async function verify(
     for (const { check: code, message, next } of await accessFindings(config.vault, process.getuid?.())) {
       reporter.event({ type: 'warning', code, message, next })
     }
-    const report = await verifyVault(vault, targets, { reporter, now: context.now, signal: context.signal })
+    const report = await verifyVault(vault, targets, {
+      reporter,
+      now: context.now,
+      cause: context.cause,
+      signal: context.signal,
+    })
     return {
       exitCode: report.ok ? ExitCode.done : ExitCode.damage,
       text: renderVerifyReport(report),

@@ -93,6 +93,7 @@ export async function wirePull(
       serverOf: (ssh) => serverOf(ssh, context.signal),
       reporter,
       now: context.now,
+      cause: context.cause,
       tool: TOOL,
     },
     [Symbol.asyncDispose]: () => reporter[Symbol.asyncDispose](),

@@ -40,8 +40,6 @@ export const text = (what: string) =>
 /** A file on this machine. */
 export const localPath = () => text('the path')
 
-/** The id in the registry by which schema-problems.ts knows a secret. */
-export const SECRET_ID = 'secret'
 /** One instance, so that the JSON Schema defines it once. Its message is fixed: a literal is never repeated. */
 export const secret = z
   .union(
@@ -61,7 +59,7 @@ export const secret = z
     ],
     { error: 'not a secret reference' },
   )
-  .meta({ id: SECRET_ID })
+  .meta({ id: 'secret' })
 
 export function normaliseSecret(reference: SecretReference, resolvePath: ResolvePath): SecretReference {
   return 'file' in reference ? { file: resolvePath(reference.file) } : reference

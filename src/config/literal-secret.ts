@@ -2,7 +2,7 @@ import { allKinds } from '../sources/registry.ts'
 
 /** A variable or option that names a secret; not the file or the variable that it is in. */
 const NAME =
-  '(?:[a-z0-9_-]*[_-])?(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|credentials?|pgpassword|mysql_pwd|[a-z]*cli_auth)'
+  '(?:[a-z0-9_-]*[_-])?(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|credentials?|pgpassword|[a-z]*cli_auth)'
 /** The beginning of a value that is written there, and not taken from a variable, a file or a command. */
 const LITERAL = `(?!["']?(?:\\$|\`|<)|["']{2}|\\s|$)\\S`
 
@@ -10,7 +10,6 @@ const LOOKS: readonly (readonly [RegExp, string])[] = [
   [new RegExp(`(?:^|[\\s;&|?("'])(?:--?)?${NAME}=${LITERAL}`, 'i'), 'a value for what is called a secret'],
   [new RegExp(`(?:^|\\s)--${NAME}\\s+(?!-)${LITERAL}`, 'i'), 'an option with a secret'],
   [new RegExp(`\\bsshpass\\s+-p\\s*${LITERAL}`), 'a password for sshpass'],
-  [new RegExp(`\\b(?:mysql|mariadb)[a-z-]*\\b[^;&|]*\\s-p(?!\\d+:\\d)${LITERAL}`), 'a MySQL password'],
   [
     new RegExp(`\\bcurl\\b[^;&|]*\\s(?:-u|--user)[\\s=]*["']?[^\\s:$]+:${LITERAL}`),
     'a user and password for curl',

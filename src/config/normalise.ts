@@ -10,6 +10,7 @@ import type {
   SourceConfig,
   SshConfig,
 } from '../model/config.ts'
+import { cronOf, splitWords, type ScheduleConfig, type ScheduleTime } from '../model/schedule.ts'
 import { parseTarget } from '../model/target.ts'
 import { parseDuration } from '../model/units.ts'
 import { DEFAULT_SOURCES, kindOf } from '../sources/registry.ts'
@@ -18,7 +19,14 @@ import { DEFAULT_DEPLOYMENT } from './default-deployment.ts'
 import { normaliseNotify } from './normalise-notify.ts'
 import { mergeDefaults } from './merge-defaults.ts'
 import { normaliseRemotePath } from './remote-path.ts'
-import type { ConfigInput, HostInput, RetentionInput, ServicesInput, SourceInput } from './schema.ts'
+import type {
+  ConfigInput,
+  HostInput,
+  RetentionInput,
+  ScheduleInput,
+  ServicesInput,
+  SourceInput,
+} from './schema.ts'
 
 const DEFAULT_FULL_EVERY = 30
 const DEFAULT_RUN_TIMEOUT = 24 * 60 * 60 * 1000
@@ -45,6 +53,8 @@ export function normaliseConfig(input: ConfigInput, file: string, resolvePath: R
     fullEvery: input.fullEvery ?? DEFAULT_FULL_EVERY,
     runTimeout: milliseconds(input.runTimeout) ?? DEFAULT_RUN_TIMEOUT,
   }
+  const schedules = Object.entries(input.schedules ?? {}).map(([name, one]) => normaliseSchedule(name, one))
+  const lives = schedules.flatMap(({ name, keep }) => (keep === undefined ? [] : [{ name, keep }]))
   return {
     file,
     vault: resolvePath(input.vault),
@@ -52,9 +62,27 @@ export function normaliseConfig(input: ConfigInput, file: string, resolvePath: R
     ...globals,
     alerts: normaliseAlerts(input.alerts),
     notify: normaliseNotify(input.notify, resolvePath),
-    hosts: Object.entries(input.hosts).map(([name, host]) =>
-      normaliseHost(name, mergeDefaults(input.defaults, host), globals, resolvePath),
-    ),
+    hosts: Object.entries(input.hosts).map(([name, host]) => ({
+      ...normaliseHost(name, mergeDefaults(input.defaults, host), globals, resolvePath),
+      lives,
+    })),
+    schedules,
+  }
+}
+
+function normaliseSchedule(
+  name: string,
+  { at, every, cron, timeZone, run, keep }: ScheduleInput,
+): ScheduleConfig {
+  const time: ScheduleTime =
+    at !== undefined ? { at } : every !== undefined ? { every } : { cron: cron ?? '' }
+  return {
+    name,
+    time,
+    cron: cronOf(time) ?? '',
+    timeZone,
+    run: splitWords(run) ?? [],
+    keep: keep && resolveRetention(keep, DEFAULT_RETENTION),
   }
 }
 

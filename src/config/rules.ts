@@ -1,4 +1,5 @@
 import { NAME_PATTERN } from '../model/names.ts'
+import { cronOf, EVEN, splitWords } from '../model/schedule.ts'
 import { parseDuration } from '../model/units.ts'
 import type { Kind } from '../sources/kind.ts'
 import { findKind } from '../sources/registry.ts'
@@ -25,6 +26,9 @@ export function ruleProblems(config: unknown): Problem[] {
     ...(isMap(root['hosts']) && hosts.length === 0
       ? [{ path: ['hosts'], message: 'names no host', suggestion: 'Add one: `prod: { ssh: user@host }`' }]
       : []),
+    ...Object.entries(fields(root['schedules'])).flatMap(([name, one]) =>
+      isMap(one) ? scheduleRules(['schedules', name], name, one) : [],
+    ),
     ...literalRules(root, []),
     ...notifyRules(root['notify']),
     ...sshRules(defaults, ['defaults']),
@@ -95,6 +99,41 @@ function isShown(key: string, path: ConfigPath): boolean {
   const parent = path.at(-1)
   if (parent === 'services') return ['stop', 'start', 'status'].includes(key)
   return key === 'command' || (parent === 'health' && key === 'url')
+}
+
+const TIMES = ['at', 'every', 'cron']
+
+function scheduleRules(path: ConfigPath, name: string, schedule: Fields): Problem[] {
+  const named = TIMES.filter((key) => schedule[key] !== undefined)
+  const { every, run, keep } = schedule
+  const words = typeof run === 'string' ? splitWords(run) : []
+  return [
+    ...nameRule(path, name),
+    ...(named.length === 1
+      ? []
+      : [
+          {
+            path,
+            at: 'key' as const,
+            message:
+              named.length === 0 ? 'says no time' : `has ${named.join(' and ')}, which exclude each other`,
+            suggestion: 'Write one of: at: "02:00", every: 6h, cron: "0 1 * * 0"',
+          },
+        ]),
+    ...(typeof every === 'string' && parseDuration(every) !== undefined && cronOf({ every }) === undefined
+      ? [
+          {
+            path: [...path, 'every'],
+            message: 'does not divide a day evenly',
+            suggestion: `Write one of ${EVEN.join(', ')}, or use cron: "0 1 * * 0"`,
+          },
+        ]
+      : []),
+    ...(words === undefined ? [{ path: [...path, 'run'], message: 'has a quote that is not closed' }] : []),
+    ...(isMap(keep) && Object.keys(keep).length === 0
+      ? [{ path: [...path, 'keep'], message: 'has no rule', suggestion: 'Write it like { monthly: 12 }' }]
+      : []),
+  ]
 }
 
 function nameRule(path: ConfigPath, name: string): Problem[] {

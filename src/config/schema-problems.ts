@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { ConfigPath } from './document.ts'
 import { nearest } from '../model/nearest.ts'
 import type { Problem } from './problem.ts'
-import { SECRET_ID } from './contract.ts'
+import { secret } from './contract.ts'
 
 type Schema = z.core.$ZodType
 type Issue = z.core.$ZodIssue
@@ -127,8 +127,9 @@ function discriminatorProblem(schema: Schema, value: unknown, path: ConfigPath):
   }
 }
 
+/** Also one with a description of its own, which is a copy of another identity. */
 function isSecret(schema: Schema | undefined): boolean {
-  return schema !== undefined && z.globalRegistry.get(schema)?.id === SECRET_ID
+  return schema instanceof z.ZodUnion && schema.def.options === secret.def.options
 }
 
 function literalOf(option: Schema, key: string): string[] {

@@ -1,5 +1,7 @@
 import { z } from 'zod'
+import { readCron } from '../model/cron-fields.ts'
 import { NAME_PATTERN } from '../model/names.ts'
+import { EVEN, isTimeZone } from '../model/schedule.ts'
 import { parseDuration } from '../model/units.ts'
 import type { Kind } from '../sources/kind.ts'
 import { allKinds, DEFAULT_SOURCES } from '../sources/registry.ts'
@@ -283,6 +285,45 @@ const encryption = z
   })
   .describe('How archives are encrypted. Name recipients (recommended) or a passphrase.')
 
+const scheduleTime = () =>
+  z.string().regex(/^([01]?\d|2[0-3]):[0-5]\d$/, 'not a time of day; write it like "02:00"')
+
+const schedules = () =>
+  z
+    .record(
+      z.string(),
+      z.strictObject({
+        at: scheduleTime().optional().describe('Every day at this time: "02:00".'),
+        every: duration()
+          .optional()
+          .describe(`Evenly, from midnight on: ${EVEN.join(', ')}.`),
+        cron: checked(z.string(), (value) => {
+          const read = readCron(value)
+          return typeof read === 'string' ? read : undefined
+        })
+          .optional()
+          .describe('Five fields, as cron has them: "0 1 * * 0".'),
+        timeZone: checked(z.string(), (value) =>
+          isTimeZone(value)
+            ? undefined
+            : 'is no time zone that this system knows; write it like Europe/Berlin',
+        )
+          .optional()
+          .describe("The time zone of these times. Default: this machine's."),
+        run: text('the command').describe(
+          'What it runs: pull, verify or status, with their flags: "pull --all".',
+        ),
+        keep: retention(
+          'How many of the snapshots that it makes stay, beside those that the retention of the host keeps.',
+        )
+          .omit({ safety: true })
+          .describe('How many of the snapshots that it makes stay, beside those that the host keeps.')
+          .optional(),
+      }),
+    )
+    .describe('What runs when, by name.')
+    .meta({ propertyNames: { pattern: NAME_PATTERN.source } })
+
 /** The config file as people write it, with the kinds that are registered. Its JSON Schema is `hosts.schema.json`. */
 export const configSchema = () => {
   const shape = hostShape()
@@ -298,6 +339,7 @@ export const configSchema = () => {
     ).optional(),
     fullEvery: fullEvery().optional(),
     runTimeout: runTimeout(),
+    schedules: schedules().optional(),
     alerts,
     notify,
     defaults: z
@@ -319,3 +361,4 @@ export type HostInput = ConfigInput['hosts'][string]
 export type SourceInput = NonNullable<HostInput['sources']>[string]
 export type RetentionInput = NonNullable<ConfigInput['retention']>
 export type ServicesInput = NonNullable<HostInput['services']>
+export type ScheduleInput = NonNullable<ConfigInput['schedules']>[string]

@@ -6,6 +6,10 @@ import { didYouMean } from '../model/nearest.ts'
 export interface HostSelection {
   /** Configured names, or ad-hoc targets with an `@`. */
   readonly names: readonly string[]
+  /** Those of the names that are ad-hoc targets though they have no `@`: aliases of OpenSSH's config. */
+  readonly adHoc?: readonly string[]
+  /** Names that may have been meant, besides those of the config. */
+  readonly alsoKnown?: readonly string[]
   readonly all?: boolean | undefined
   readonly tag?: string | undefined
   /** The deployment of ad-hoc targets. */
@@ -25,7 +29,7 @@ export function selectHosts(config: Config, selection: HostSelection): readonly 
   if (all) return config.hosts
   if (tag !== undefined) return taggedHosts(config, tag)
   if (names.length === 0) return onlyHost(config)
-  return [...new Set(names)].map((name) => namedHost(config, name, selection.deployment))
+  return [...new Set(names)].map((name) => namedHost(config, name, selection))
 }
 
 /**
@@ -43,13 +47,14 @@ export function requireKnownSources(hosts: readonly HostConfig[], asked: readonl
   }
 }
 
-function namedHost(config: Config, name: string, deployment: string | undefined): HostConfig {
+function namedHost(config: Config, name: string, selection: HostSelection): HostConfig {
+  const { deployment, adHoc = [], alsoKnown = [] } = selection
   const host = config.hosts.find((candidate) => candidate.name === name)
   if (host !== undefined) return host
-  if (name.includes('@')) return adHocHost(name, config, { deployment })
+  if (name.includes('@') || adHoc.includes(name)) return adHocHost(name, config, { deployment })
   const known = config.hosts.map((candidate) => candidate.name)
   throw new UsageError(`Unknown host "${name}"`, {
-    next: `${didYouMean(name, known)}Configured: ${known.join(', ')}`,
+    next: `${didYouMean(name, [...known, ...alsoKnown])}Configured: ${known.join(', ')}`,
   })
 }
 

@@ -20,13 +20,6 @@ interface Engine {
 
 const ENGINES: readonly Engine[] = [
   {
-    title: 'MySQL',
-    image: /^(mysql|mysql-server|percona|percona-server)$/,
-    data: /mysql/,
-    programs: ['mysqld'],
-  },
-  { title: 'MariaDB', image: /^mariadb(-galera)?$/, data: /mysql|mariadb/, programs: ['mariadbd'] },
-  {
     title: 'MongoDB',
     image: /^(mongo|mongodb|mongodb-community-server|ferretdb)$/,
     data: /\/db$|mongo/,

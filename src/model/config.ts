@@ -1,4 +1,5 @@
 import type { ChannelConfig } from './notify-config.ts'
+import type { ScheduleConfig, ScheduleLife } from './schedule.ts'
 import type { SecretReference } from './secret.ts'
 
 /** The config after validation and normalisation: defaults filled in, paths absolute, durations in ms, sizes in bytes. */
@@ -19,6 +20,8 @@ export interface Config {
   readonly notify: readonly ChannelConfig[]
   /** In the file's order. */
   readonly hosts: readonly HostConfig[]
+  /** In the file's order. */
+  readonly schedules: readonly ScheduleConfig[]
 }
 
 /** From when on something about backups needs a person. */
@@ -107,6 +110,8 @@ export interface HostConfig {
   readonly sources: readonly SourceConfig[]
   /** The config names no sources: those of {@link sources} that exist on the server are meant. */
   readonly sourcesByDefault: boolean
+  /** The schedules whose snapshots have a retention of their own. */
+  readonly lives?: readonly ScheduleLife[] | undefined
 }
 
 export interface HealthConfig {

@@ -18,6 +18,9 @@ export type RunOutcome = (typeof RUN_OUTCOMES)[number]
 /** What made a run begin: a person, a schedule by its name, or the daemon. */
 export type RunTrigger = 'manual' | 'daemon' | `schedule:${string}`
 
+/** What made a run begin, and for which schedule. */
+export type RunCause = Pick<RunBegin, 'trigger' | 'schedule'>
+
 /** A run as it is known when it begins. */
 export interface RunBegin {
   /** Unique in its host's history. */
@@ -28,6 +31,8 @@ export interface RunBegin {
   readonly host: string
   readonly by: { readonly user: string; readonly machine: string; readonly pid: number }
   readonly trigger: RunTrigger
+  /** Of a run of the daemon: the schedule's name. */
+  readonly schedule?: string | undefined
 }
 
 /** What one source came to in a run. */
@@ -75,3 +80,11 @@ export interface EndedRun extends RunBegin, RunEnd {
 
 /** A run of the history. A line of format 1 has no `run`, `host`, `by` and `trigger`. */
 export type RunRecord = Pick<EndedRun, 'at' | 'operation' | 'finishedAt'> & RunEnd & Partial<RunBegin>
+
+/** The name of the schedule that began a run, by its timer or in the daemon. */
+export function scheduleOf({
+  trigger,
+  schedule,
+}: Pick<RunRecord, 'trigger' | 'schedule'>): string | undefined {
+  return trigger?.startsWith('schedule:') === true ? trigger.slice('schedule:'.length) : schedule
+}

@@ -149,6 +149,8 @@ export interface Manifest {
   readonly tool: { readonly name: string; readonly version: string }
   /** SHA-256 of the manifest of the snapshot made before this one on the host; null for the first. */
   readonly previous: string | null
+  /** The name of the schedule that made it. */
+  readonly schedule?: string | undefined
   readonly server: {
     readonly os: string
     readonly arch: string

@@ -12,7 +12,7 @@ export interface Alert {
   readonly since?: string | undefined
 }
 
-/** What a channel was told of one host, or of what concerns none, by the code of the trouble. */
+/** What a channel was told of one host, or of what concerns none, by the code of the trouble; of an anomaly, with what it is about. */
 export type Told = Readonly<Record<string, ToldTrouble>>
 
 export interface ToldTrouble {
@@ -38,6 +38,19 @@ export interface DueOptions {
   readonly now: Date
 }
 
+/** Anomalies may hold side by side; of each other trouble a host has one. */
+const keyOf = ({ code, about }: Condition) => (code === 'anomaly' ? `${code} ${about}` : code)
+
+/**
+ * Conditions under which nobody knows that another one is over: what can't be read says nothing, a host without a backup
+ * has lost what was wrong with it, and a failing host without a backup is told as failing alone.
+ */
+const HIDES: Readonly<Record<string, (key: string) => boolean>> = {
+  unreadable: () => true,
+  never: () => true,
+  failing: (key) => key === 'never',
+}
+
 /**
  * What a channel is to be told of one host now: a trouble once, again when it is another one, or after `remindEvery` ms;
  * and that it is over. A clock that was set back or ahead by more than that reminds once.
@@ -53,26 +66,38 @@ export function dueAlerts(
   const alerts: Alert[] = []
   const next: Record<string, ToldTrouble> = {}
   const at = now.toISOString()
-  for (const { event, code, about, message, next: step } of conditions) {
-    if (!on.includes(event)) continue
-    const before = told[code]
+  const keep = (key: string, before: ToldTrouble | undefined) => {
+    if (before !== undefined) next[key] = before
+  }
+  for (const condition of conditions) {
+    const { event, code, about, message, next: step } = condition
+    const key = keyOf(condition)
+    const before = told[key]
+    if (!on.includes(event)) {
+      // It still holds, as something that this channel does not hear of: it is over later.
+      keep(key, before)
+      continue
+    }
     const isSame = before?.about === about && before.event === event
     const since = isSame ? before.since : at
     if (isSame && Math.abs(now.getTime() - Date.parse(before.at)) < remindEvery) {
-      next[code] = before
+      keep(key, before)
       continue
     }
     alerts.push({ event, host, code, message, next: step, ...(isSame ? { since } : {}) })
-    next[code] = { event, about, since, at }
+    next[key] = { event, about, since, at }
   }
-  const holds = new Set(conditions.map(({ code }) => code))
-  const over = Object.entries(told).filter(([code]) => !holds.has(code))
+  const holds = new Set(conditions.map(keyOf))
+  const gone = Object.entries(told).filter(([key]) => !holds.has(key))
+  const hidden = gone.filter(([key]) => conditions.some(({ code }) => HIDES[code]?.(key)))
+  for (const [key, before] of hidden) keep(key, before)
+  const over = gone.filter((entry) => !hidden.includes(entry))
   if (on.includes('recovered'))
     alerts.push(
-      ...over.map(([code, { event, since }]) => ({
+      ...over.map(([key, { event, since }]) => ({
         event: 'recovered' as const,
         host,
-        code,
+        code: key.split(' ')[0] ?? key,
         message: `over: ${event.replaceAll('-', ' ')}`,
         since,
       })),

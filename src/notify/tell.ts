@@ -1,4 +1,4 @@
-import type { RelayError } from '../errors.ts'
+import { expected, type RelayError } from '../errors.ts'
 import type { AlertsConfig } from '../model/config.ts'
 import type { ChannelConfig } from '../model/notify-config.ts'
 import type { StatusReport } from '../model/status-report.ts'
@@ -19,7 +19,7 @@ export interface TellDependencies extends DeliveryDependencies {
   readonly machine: string
 }
 
-/** A channel that did not take what it was to be told. */
+/** A channel that did not take what it was to be told; `notify` where it is no channel's fault. */
 export interface Undelivered {
   readonly channel: string
   readonly error: RelayError
@@ -49,6 +49,8 @@ export async function tellStatus(
     const before = { ...(await store.recall(host)) }
     told.set(host, before)
     const own = conditions.filter((one) => one.host === host)
+    // Of a vault that is not there, not mounted for one, nobody knows what is over.
+    if (host === undefined && own.length === 0 && report.disk === undefined) continue
     for (const channel of channels.filter(({ on }) => on.length > 0)) {
       const found = dueAlerts(host, own, before[channel.name] ?? {}, { on: channel.on, remindEvery, now: at })
       const entry = due.get(channel) ?? { alerts: [] as Alert[], told: new Map<string | undefined, Told>() }
@@ -71,13 +73,19 @@ export async function tellStatus(
     }),
   )
   const names = new Set(channels.map(({ name }) => name))
+  let unkept: RelayError | undefined
   for (const [host, one] of told) {
     const kept = Object.entries(one).filter(
       ([name, troubles]) => names.has(name) && Object.keys(troubles).length > 0,
     )
-    await store.remember(host, Object.fromEntries(kept))
+    await store.remember(host, Object.fromEntries(kept)).catch((thrown: unknown) => {
+      unkept = expected(thrown)
+    })
   }
-  return undelivered.flat()
+  return [
+    ...undelivered.flat(),
+    ...(unkept === undefined ? [] : [{ channel: 'notify', error: unkept, hosts: [] }]),
+  ]
 }
 
 function successes(host: string | undefined, good: readonly string[], { on }: ChannelConfig): Alert[] {

@@ -1,9 +1,10 @@
 import { VaultError } from '../errors.ts'
 import type { Finding } from '../model/finding.ts'
 import type { RetentionPolicy } from '../model/config.ts'
+import type { ScheduleLife } from '../model/schedule.ts'
 import { snapshotTime } from '../model/names.ts'
 import type { RotationReport } from '../model/pull-report.ts'
-import { sourceFiles, typeGroup } from '../model/snapshot.ts'
+import { isTorn, isWhole, sourceFiles, typeGroup } from '../model/snapshot.ts'
 import type { RetentionDecision } from '../retention/apply.ts'
 import { describeRules } from '../retention/judge.ts'
 import { restoresThatStand } from '../runs/restores-that-stand.ts'
@@ -23,6 +24,8 @@ export interface RotatedHost {
   readonly name: string
   readonly retention: RetentionPolicy
   readonly sources: readonly { readonly name: string; readonly retention?: RetentionPolicy | undefined }[]
+  /** The schedules whose snapshots have a retention of their own. */
+  readonly lives?: readonly ScheduleLife[] | undefined
 }
 
 /** The report of a pull's rotation, and every decision with its reasons for `prune`. */
@@ -111,7 +114,11 @@ async function planRotation(
   const own = host.sources.flatMap(({ name, retention }) =>
     retention === undefined ? [] : [[name, retention] as const],
   )
-  const policies: HostPolicies = { host: host.retention, sources: new Map(own) }
+  const policies: HostPolicies = {
+    host: host.retention,
+    sources: new Map(own),
+    schedules: new Map(host.lives?.map(({ name, keep }) => [name, keep])),
+  }
   const goodRestores = restoresThatStand(await vault.runs(host.name))
   const recorded = snapshots.filter(({ unrecorded }) => unrecorded !== true)
   const dates = datesInOrder(
@@ -139,6 +146,10 @@ function retentionInput(snapshot: Snapshot, date: Date | undefined): SourceReten
     held: snapshot.unrecorded === true ? 'the ledger does not know it' : undefined,
     parents: sources.flatMap(({ parents }) => parents),
     sources: sources.map(({ name, parents }) => ({ name, parents })),
+    schedule: manifest.schedule,
+    asAsked: manifest.selection.every((name) =>
+      sources.some((one) => one.name === name && isWhole(one) && !isTorn(one)),
+    ),
   }
 }
 
@@ -232,8 +243,13 @@ function keptBy(
     const snapshot = byId.get(id)
     if (action !== 'keep' || snapshot === undefined) continue
     const own = sources.find(({ name }) => reasons[0]?.startsWith(`${name}: `) === true)
+    const schedule = /^schedule ([^:]+): /.exec(reasons[0] ?? '')?.[1]
     const why =
-      own === undefined ? whyKept(snapshot, describeRules(retention)) : `by the policy of ${own.name}`
+      schedule !== undefined
+        ? `by the schedule ${schedule}`
+        : own === undefined
+          ? whyKept(snapshot, describeRules(retention))
+          : `by the policy of ${own.name}`
     counts.set(why, (counts.get(why) ?? 0) + 1)
   }
   return [...counts].map(([why, count]) => ({ why, count }))

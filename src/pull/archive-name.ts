@@ -3,7 +3,7 @@ import { encodeFileName } from '../model/names.ts'
 
 const COMPRESSION_EXTENSION: Record<Compression, string> = { zstd: '.zst', gzip: '.gz', none: '' }
 
-/** `logs.tar.zst.gpg`, `logs.reread.tar.zst.gpg`, `mysql.agentchat.sql.zst.gpg` (docs/design/vault.md). */
+/** `logs.tar.zst.gpg`, `logs.reread.tar.zst.gpg`, `shop.agentchat.sql.zst.gpg` (docs/design/vault.md). */
 export function archiveFileName(
   source: string,
   archive: { readonly part: string; readonly format: ArchiveFormat; readonly extension?: string | undefined },

@@ -1,6 +1,7 @@
 import type { CreateIndexBuilder, CreateRecordSorter, Throttle, WriteArchive } from '../archive/contract.ts'
 import type { Encryptor } from '../crypto/contract.ts'
 import type { CaptureType, SshConfig } from '../model/config.ts'
+import type { RunCause } from '../model/run-record.ts'
 import type { RemoteHost } from '../remote/contract.ts'
 import type { Reporter } from '../report/contract.ts'
 import type { VisitDependencies } from '../runs/visit.ts'
@@ -32,6 +33,8 @@ export interface PullDependencies extends VisitDependencies {
   readonly lookAtVersions: LookAtVersions
   readonly reporter: Reporter
   readonly now: () => Date
+  /** Undefined: a person. */
+  readonly cause?: RunCause | undefined
   readonly tool: { readonly name: string; readonly version: string }
 }
 

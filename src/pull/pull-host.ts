@@ -4,6 +4,7 @@ import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { HostPullReport, RotationReport, SourcePullReport } from '../model/pull-report.ts'
 import { snapshotTime } from '../model/names.ts'
+import { scheduleOf } from '../model/run-record.ts'
 import { contentOf, isTorn, isWhole, typeGroup, VAULT_FORMAT } from '../model/snapshot.ts'
 import type { Manifest, ManifestSource, Purpose, SnapshotWarning } from '../model/snapshot.ts'
 import type { HostProbe } from '../remote/contract.ts'
@@ -344,7 +345,7 @@ function manifestOf(
   pending: PendingSnapshot,
   host: HostConfig,
   probe: HostProbe,
-  { tool, now }: PullDependencies,
+  { tool, now, cause }: PullDependencies,
   what: {
     readonly selection: readonly string[]
     readonly complete: boolean
@@ -353,6 +354,7 @@ function manifestOf(
     readonly versions: Readonly<Record<string, string>>
   },
 ): Manifest {
+  const schedule = cause && scheduleOf(cause)
   return {
     format: VAULT_FORMAT,
     id: pending.id,
@@ -364,6 +366,7 @@ function manifestOf(
     finishedAt: now().toISOString(),
     tool,
     previous: pending.previous,
+    ...(schedule === undefined ? {} : { schedule }),
     server: { os: probe.os, arch: probe.arch, versions: what.versions },
     sources: what.sources,
   }

@@ -72,7 +72,7 @@ export function openLease(
   })
   let over = false
   const beat = () => stdin.write('beat\n')
-  for (const line of firstLines) stdin.write(checked(line))
+  for (const line of firstLines) stdin.write(leaseLine(line))
   beat()
   const timer = setInterval(beat, options.beatEvery ?? BEAT_EVERY)
   const stop = () => {
@@ -120,7 +120,7 @@ export function openLease(
       }
     },
     send(line) {
-      stdin.write(checked(line))
+      stdin.write(leaseLine(line))
     },
     release,
     async [Symbol.asyncDispose]() {
@@ -141,7 +141,8 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined
   }
 }
 
-function checked(line: string): string {
+/** A line to a leased script, with its end. Throws RangeError for one that would not arrive whole. */
+export function leaseLine(line: string): string {
   if (/[\n\0]/.test(line)) throw new RangeError('a line to a leased script holds a newline or NUL')
   if (Buffer.byteLength(line) > LINE_LIMIT) throw new RangeError('a line to a leased script is too long')
   return `${line}\n`

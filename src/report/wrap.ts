@@ -24,6 +24,9 @@ const PIECE = new RegExp(
 const WORD = /\S+/y
 const BLANKS = /\s*/y
 
+/** A line that is a command stays as it is: it may be copied, and a break within it would be another command. */
+const COMMAND_LINE = new RegExp(`^ *\\(?(?:${PROGRAMS}|crontab|cd|echo) `)
+
 /** Lines narrower than this help nobody. */
 const LEAST_ROOM = 20
 
@@ -53,7 +56,9 @@ export function wrapText(text: string, columns: number | undefined): string {
   const room = Math.max(LEAST_ROOM, columns)
   return text
     .split('\n')
-    .flatMap((line) => wrapLine(line, room, `${/^ */.exec(line)?.[0] ?? ''}  `))
+    .flatMap((line) =>
+      COMMAND_LINE.test(line) ? [line] : wrapLine(line, room, `${/^ */.exec(line)?.[0] ?? ''}  `),
+    )
     .join('\n')
 }
 

@@ -22,6 +22,10 @@ export interface RetentionInput {
    * if it were whole.
    */
   readonly damaged?: boolean | undefined
+  /** The schedule that made it. */
+  readonly schedule?: string | undefined
+  /** All that was asked for is in it, which may be less than what is configured. */
+  readonly asAsked?: boolean | undefined
 }
 
 export interface Verdict {

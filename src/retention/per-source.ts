@@ -16,6 +16,8 @@ export interface HostPolicies {
   readonly host: RetentionPolicy
   /** The policies of sources that have one of their own. */
   readonly sources: ReadonlyMap<string, RetentionPolicy>
+  /** The policies of schedules that have one for the snapshots that they make. They only keep. */
+  readonly schedules?: ReadonlyMap<string, RetentionPolicy> | undefined
 }
 
 /** The archives of one source that may go from a snapshot that stays. */
@@ -43,14 +45,42 @@ export function applyPolicies(
       }
     }
   }
+  for (const [id, reasons] of keptBySchedule(snapshots, policies, now)) {
+    if (verdicts.get(id)?.keep === false) verdicts.set(id, { keep: true, reasons })
+  }
   return settle(snapshots, verdicts)
+}
+
+/**
+ * What the policies of schedules keep, with the reasons. Each looks only at the snapshots of its schedule, and among these
+ * at those that hold all that the schedule asks for: its `--source` makes none that is complete.
+ */
+function keptBySchedule(
+  snapshots: readonly SourceRetentionInput[],
+  { schedules = new Map() }: HostPolicies,
+  now: Date,
+): Map<string, string[]> {
+  const kept = new Map<string, string[]>()
+  for (const [schedule, policy] of schedules) {
+    const own = snapshots
+      .filter((one) => one.schedule === schedule)
+      .map((one) => ({ ...one, complete: one.complete || one.asAsked === true, group: undefined }))
+    for (const [id, { keep, reasons }] of judge(counted(own, now), policy, now)) {
+      if (keep)
+        kept.set(
+          id,
+          reasons.map((why) => `schedule ${schedule}: ${why}`),
+        )
+    }
+  }
+  return kept
 }
 
 /**
  * Which archives may go from snapshots that stay, by source:
  *
  * - of kept snapshots those that their source's policy (or the host's, for sources without one) does not keep, where
- *   any source has a policy. Only archives of complete pulls; never the newest of a source, and never one that a kept
+ *   any source has a policy. Only archives of complete pulls that no schedule keeps; never the newest of a source, and never one that a kept
  *   snapshot's incremental of that source needs;
  * - of retired snapshots those that no kept snapshot needs: a retired one is there for what it is needed for.
  *
@@ -66,11 +96,12 @@ export function applySourceRetention(
     new Set(decisions.filter(({ action }) => action === wanted).map(({ id }) => id))
   const [removed, kept, retired] = [idsOf('remove'), idsOf('keep'), idsOf('retire')]
   const left = snapshots.filter(({ id }) => !removed.has(id))
+  const whole = keptBySchedule(snapshots, policies, now)
   const names = new Set(left.flatMap(({ sources }) => sources.map(({ name }) => name)))
   return [...names].sort().flatMap((source) => {
     const own = policies.sources.size === 0 ? undefined : (policies.sources.get(source) ?? policies.host)
     const verdicts = own === undefined ? [] : [...judgeSource(left, source, own, now)]
-    const dropped = new Map(verdicts.filter(([id, { keep }]) => !keep && kept.has(id)))
+    const dropped = new Map(verdicts.filter(([id, { keep }]) => !keep && kept.has(id) && !whole.has(id)))
     const having = left.filter(({ sources }) => sources.some(({ name }) => name === source))
     const needed = neededOf(
       having.filter(({ id }) => kept.has(id) && !dropped.has(id)),

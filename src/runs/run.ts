@@ -3,7 +3,7 @@ import { hostname, userInfo } from 'node:os'
 import { abortedBy, expected, InterruptedError, LockedError, type RelayError } from '../errors.ts'
 import type { Finding } from '../model/finding.ts'
 import { snapshotId } from '../model/names.ts'
-import type { Operation, RunBegin, RunEnd, RunFinding } from '../model/run-record.ts'
+import type { Operation, RunBegin, RunCause, RunEnd, RunFinding } from '../model/run-record.ts'
 import type { Reporter } from '../report/contract.ts'
 import type { HostLock, Vault } from '../vault/contract.ts'
 import { boundRun } from './run-timeout.ts'
@@ -25,6 +25,8 @@ export interface RunDependencies {
   readonly vault: Vault | undefined
   readonly reporter: Reporter
   readonly now: () => Date
+  /** Undefined: a person. */
+  readonly cause?: RunCause | undefined
 }
 
 /** A run on its way. */
@@ -83,7 +85,7 @@ export async function withRun<T>(
     operation,
     host: host.name,
     by: { user: userName(), machine: hostname(), pid: process.pid },
-    trigger: 'manual',
+    ...(dependencies.cause ?? { trigger: 'manual' }),
   }
   const { run } = begun
   let ended: Ended = { outcome: 'failed' }

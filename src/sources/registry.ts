@@ -3,6 +3,7 @@ import type { SourceConfig } from '../model/config.ts'
 import type { CapturableSource, RestorableSource } from './contract.ts'
 import { defaultFiles, filesKind } from './files/kind.ts'
 import type { Kind } from './kind.ts'
+import { mysqlKind } from './mysql/kind.ts'
 import { postgresKind } from './postgres/kind.ts'
 import { defaultRedis, redisKind } from './redis/kind.ts'
 import { sqliteKind } from './sqlite/kind.ts'
@@ -13,6 +14,7 @@ import { volumeKind } from './volume/kind.ts'
 const kinds = new Map<string, Kind>()
 
 registerKind(filesKind)
+registerKind(mysqlKind)
 registerKind(postgresKind)
 registerKind(redisKind)
 registerKind(sqliteKind)
@@ -21,9 +23,10 @@ registerKind(volumeKind)
 /** The sources of a host that names none; those that exist on the server are meant. */
 export const DEFAULT_SOURCES: readonly SourceConfig[] = [...defaultRedis, ...defaultFiles]
 
-/** Adds a kind. It is known to what reads the config from then on. */
-export function registerKind<K extends Kind>(kind: K): void {
+/** Adds a kind. It is known to what reads the config from then on, until it is disposed. */
+export function registerKind<K extends Kind>(kind: K): Disposable {
   kinds.set(kind.name, kind)
+  return { [Symbol.dispose]: () => void kinds.delete(kind.name) }
 }
 
 /** All kinds, in the order of their registration. */

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
+import { RelayError } from '../errors.ts'
 import { ALERT_EVENTS } from '../model/notify-config.ts'
 import { stateDirectory } from './directory.ts'
 
@@ -30,6 +31,7 @@ interface Place {
 /**
  * What channels were told, kept outside of the vault: files of mode 0600 under `$XDG_STATE_HOME/relay-backup/alerts`. One that
  * can't be read or makes no sense is as if nothing was told: then something is told twice, and nothing is kept back.
+ * Throws RelayError `alerts-unkept` when one can't be written.
  */
 export function openToldAlerts(env: NodeJS.ProcessEnv): {
   recall(place: Place): Promise<ToldAlerts>
@@ -50,14 +52,17 @@ export function openToldAlerts(env: NodeJS.ProcessEnv): {
     },
     remember: async (place, told) => {
       const file = fileOf(place)
-      await mkdir(dirname(file), { recursive: true, mode: 0o700 })
       const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
       try {
+        await mkdir(dirname(file), { recursive: true, mode: 0o700 })
         await writeFile(temporary, `${JSON.stringify(told)}\n`, { mode: 0o600, flag: 'wx' })
         await rename(temporary, file)
       } catch (error) {
-        await rm(temporary, { force: true })
-        throw error
+        await rm(temporary, { force: true }).catch(() => undefined)
+        const code = (error as NodeJS.ErrnoException).code ?? 'unknown error'
+        const message = `What the channels were told can't be kept (${code}: ${file}), so they will be told again`
+        const next = `Make it writable for you, with room on its disk: ls -ld ${stateDirectory(env)}`
+        throw new RelayError('alerts-unkept', message, { next, cause: error })
       }
     },
   }

@@ -18,6 +18,7 @@ const begin = z.looseObject({
   host: z.string(),
   by: z.object({ user: z.string(), machine: z.string(), pid: z.number() }),
   trigger: z.union([z.literal('manual'), z.literal('daemon'), z.templateLiteral(['schedule:', z.string()])]),
+  schedule: z.string().optional(),
 })
 
 /** Enough for a begin. */

@@ -28,6 +28,7 @@ const format2 = z.looseObject({
   host: z.string(),
   by: z.looseObject({ user: z.string(), machine: z.string(), pid: count }),
   trigger: z.union([z.literal('manual'), z.literal('daemon'), z.templateLiteral(['schedule:', z.string()])]),
+  schedule: z.string().optional(),
   sources: z
     .array(
       z.looseObject({

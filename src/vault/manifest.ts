@@ -59,6 +59,7 @@ const manifest = z.looseObject({
   finishedAt: z.iso.datetime(),
   tool: z.looseObject({ name: z.string(), version: z.string() }),
   previous: sha256.nullable(),
+  schedule: z.string().optional(),
   server: z.looseObject({ os: z.string(), arch: z.string(), versions: z.record(z.string(), z.string()) }),
   sources: z.array(source),
 })

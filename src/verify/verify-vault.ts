@@ -1,4 +1,5 @@
 import { VaultError } from '../errors.ts'
+import type { RunCause } from '../model/run-record.ts'
 import { storedBytes } from '../model/snapshot.ts'
 import { formatCount, formatSize } from '../model/units.ts'
 import type { Reporter } from '../report/contract.ts'
@@ -10,6 +11,8 @@ import { nextStep } from './next-step.ts'
 export interface VerifyOptions {
   readonly reporter: Reporter
   readonly now: () => Date
+  /** Undefined: a person. */
+  readonly cause?: RunCause | undefined
   readonly signal: AbortSignal
 }
 
@@ -43,14 +46,14 @@ const STEP_BYTES = 64 * 1024 * 1024
 export async function verifyVault(
   vault: Vault,
   targets: readonly VerifyTarget[],
-  { reporter, now, signal }: VerifyOptions,
+  { reporter, now, cause, signal }: VerifyOptions,
 ): Promise<VerifyReport> {
   const hosts: VerifiedHost[] = []
   for (const target of targets) {
     // It needs no lock: other runs may go on meanwhile.
     const request = { operation: 'verify', host: { name: target.host }, locks: false } as const
     hosts.push(
-      await withRun(request, { vault, reporter, now }, signal, async (run) => {
+      await withRun(request, { vault, reporter, now, cause }, signal, async (run) => {
         const result = await verifyHost(vault, target, run).catch((error: unknown) =>
           unlessForeign(error, target),
         )

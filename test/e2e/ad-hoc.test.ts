@@ -1,4 +1,4 @@
-import { cp, mkdir, rename, writeFile } from 'node:fs/promises'
+import { appendFile, cp, mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { runCli, type CliResult } from '../lab/cli.ts'
@@ -50,6 +50,19 @@ test('an ad-hoc target takes the paths of the snapshot, and leaves no host in th
   const same = await asUser(...byAlias, ...files, '--dry-run')
   expect(same.code, same.stderr + same.stdout).toBe(0)
   expect(same.stdout).toContain('to root@nearby')
+
+  // Or the alias is the target. The config has the user then.
+  await appendFile(join(world.home, 'home', '.ssh', 'config'), '  User root\n')
+  const plain = [...restore.map((word) => (word === target ? 'nearby' : word)), ...files, '--dry-run']
+  const byName = await asUser(...plain)
+  expect(byName.code, byName.stderr + byName.stdout).toBe(0)
+  expect(byName.stdout).toContain('to nearby')
+  const typo = await asUser(...plain.map((word) => (word === 'nearby' ? 'nearbu' : word)))
+  expect(typo.code).toBe(2)
+  expect(typo.stderr).toContain('Did you mean "nearby"?')
+  const moved = await asUser('migrate', 'prod', 'nearby', '--dry-run')
+  expect(moved.code).toBe(2)
+  expect(moved.stderr).toContain('FROM and TO are two hosts of the config')
 
   const restored = await asUser(...restore, ...files, '--yes')
   expect(restored.code, restored.stderr + restored.stdout).toBe(0)

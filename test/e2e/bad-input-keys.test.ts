@@ -21,6 +21,8 @@ afterAll(() => world[Symbol.asyncDispose]())
 
 describe('a recipient', () => {
   const LONG_AGO = ['--faked-system-time', '20200101T000000']
+  // Each gpg begins at its time anew, so by an earlier one's the key may be of the future.
+  const THEN = ['--faked-system-time', '20200101T010000']
   const gpg = (...args: string[]): string =>
     execFileSync('gpg', ['--batch', '--quiet', '--pinentry-mode', 'loopback', '--passphrase', '', ...args], {
       env: world.gpg.env,
@@ -46,7 +48,7 @@ describe('a recipient', () => {
 
   test('that has expired is refused before anything is tried', async () => {
     const fingerprint = makeKey('expired@example.com', '1y', LONG_AGO)
-    gpg(...LONG_AGO, '--quick-add-key', fingerprint, 'cv25519', 'encr', '1y')
+    gpg(...THEN, '--quick-add-key', fingerprint, 'cv25519', 'encr', '1y')
     const result = await pullTo('expired@example.com')
     const next = new RegExp(`gpg --quick-set-expire ${fingerprint} 2y`)
     expectClearFailure(result, { code: 1, says: /it expired on 2020-12-31/, next })
@@ -55,7 +57,7 @@ describe('a recipient', () => {
 
   test('whose encryption subkey has expired', async () => {
     const fingerprint = makeKey('subkey@example.com', 'never', LONG_AGO)
-    gpg(...LONG_AGO, '--quick-add-key', fingerprint, 'cv25519', 'encr', '1y')
+    gpg(...THEN, '--quick-add-key', fingerprint, 'cv25519', 'encr', '1y')
     const result = await pullTo('subkey@example.com')
     expectClearFailure(result, {
       code: 1,

@@ -42,7 +42,8 @@ export class Gpg implements AsyncDisposable {
     name: string,
     { encryption = true, fakedTime = '', expires = 'never' } = {},
   ): Promise<string> {
-    const time = fakedTime === '' ? [] : ['--faked-system-time', fakedTime]
+    // Each gpg begins at that time anew, so a key that took a second is of the future for the next one.
+    const time = fakedTime === '' ? [] : ['--faked-system-time', fakedTime, '--ignore-time-conflict']
     const quick = [...time, '--passphrase', '', '--quick-gen-key', name]
     await this.run([...quick, 'ed25519', 'cert,sign', expires])
     const list = (await this.run([...time, '--with-colons', '--list-keys', `=${name}`])).toString()

@@ -110,6 +110,23 @@ test('no error has the address, which is a secret', async () => {
   }
 })
 
+test('a server that says back what it was asked for gives no secret away', async () => {
+  await using echo = await server((response, { url, headers }) => {
+    response.writeHead(404).end(`Cannot POST ${url} as ${headers.authorization}`)
+  })
+  expect((await delivered(slack, echo.url))?.message).toMatch(/answered 404: Cannot POST … as undefined$/)
+  const ntfy = channel({ kind: 'ntfy', url: `${echo.url}`, token: reference })
+  const error = await delivered(ntfy, 'tk_header')
+  expect(error?.message).toMatch(/answered 404: Cannot POST … as … …$/)
+  await using robot = await server((response, { url }) => {
+    response.end(JSON.stringify({ errcode: 1, errmsg: `bad ${decodeURIComponent(url ?? '')}` }))
+  })
+  const wecom = channel({ kind: 'wecom', url: reference })
+  const refused = await delivered(wecom, `${robot.url}?key=a%20k%2Fey-123`)
+  expect(refused?.message).toMatch(/refused it: bad /)
+  expect(refused?.message).not.toMatch(/k\/ey|s3cr3t/)
+})
+
 test('a server that does not answer is left after a while', async () => {
   await using silent = await server(() => {})
   const error = await delivered(slack, silent.url, { timeout: 50, retries: 0 })

@@ -182,3 +182,38 @@ test.each([
     silent.close()
   }
 })
+
+test('a server that says a little for ever is left, and one who stops it is not kept', async () => {
+  const timers: NodeJS.Timeout[] = []
+  let met: () => void = () => {}
+  const drips = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.write('220 hello\r\n')
+    socket.once('data', () => {
+      timers.push(setInterval(() => socket.write('250-wait\r\n'), 20))
+      met()
+    })
+  })
+  drips.listen(0, '127.0.0.1')
+  await once(drips, 'listening')
+  const { port } = drips.address() as AddressInfo
+  try {
+    const options = {
+      to: ['a@example.com'],
+      from: 'b@example.com',
+      smtp: { host: '127.0.0.1', port, encryption: 'none', user: undefined, ca: undefined } as const,
+      password: undefined,
+    }
+    await expect(sendMail(message, { ...options, timeout: 100 }, never)).rejects.toThrow(
+      /longer than 0\.6 s$/,
+    )
+    const stop = new AbortController()
+    met = () => {
+      stop.abort(new Error('stopped'))
+    }
+    await expect(sendMail(message, { ...options, timeout: 60_000 }, stop.signal)).rejects.toThrow('stopped')
+  } finally {
+    for (const timer of timers) clearInterval(timer)
+    drips.close()
+  }
+})

@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ConnectionError } from '../../src/errors.ts'
 import type { SshConfig } from '../../src/model/config.ts'
+import { aliases, isAlias } from '../../src/remote/openssh/alias.ts'
 import { readSshConfig } from '../../src/remote/openssh/read-config.ts'
 import { resolveRoute } from '../../src/remote/openssh/resolve.ts'
 import { connectSsh } from '../../src/remote/ssh.ts'
@@ -56,6 +57,19 @@ async function openSsh(host: string): Promise<boolean> {
     () => false,
   )
 }
+
+it('an alias is a name of which more is said than of every name', async () => {
+  await writeFile(join(temp.path, '.ssh', 'more'), 'Host included\n  HostName 127.0.0.9\n')
+  await writeConfig(
+    `Include ${join(temp.path, '.ssh', 'more')}\nHost a\n  HostName 127.0.0.1\nHost shop web-*\n  User ${userInfo().username}\n` +
+      'Host *\n  HostName %h.example.com\n  ControlPath ~/.ssh/c-%C\n',
+  )
+  // Nothing of the pattern differs from what holds for every name.
+  const names = ['a', 'a:2222', 'shop', 'included', 'b', 'PROD', 'web-1', 'no_such', 'x;y']
+  const found = await Promise.all(names.map(async (name) => [name, await isAlias(name, signal())] as const))
+  expect(found.filter(([, is]) => is).map(([name]) => name)).toEqual(['a', 'a:2222', 'shop', 'included'])
+  expect(await aliases()).toEqual(['a', 'shop'])
+})
 
 describe('a way', () => {
   let sshds: Sshd[]

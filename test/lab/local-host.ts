@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { PassThrough, pipeline } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import type { Duplex } from 'node:stream'
 import { RemoteError } from '../../src/errors.ts'
 import type {
@@ -15,6 +16,7 @@ import type {
   RemoteHost,
   RemoteProcess,
 } from '../../src/remote/contract.ts'
+import { leaseLine } from '../../src/remote/lease.ts'
 import { LIMITS } from '../../src/remote/limits.ts'
 import { loadScript } from '../../src/remote/scripts.ts'
 
@@ -70,10 +72,15 @@ export class LocalHost implements RemoteHost {
     const stdout = new PassThrough()
     pipeline(child.stdout, stdout, () => {})
     stdout.on('error', () => {})
+    // As over SSH: the exit comes behind the last byte that is read.
+    const read = finished(stdout, { writable: false }).catch(() => {})
     return {
       stdin: child.stdin,
       stdout,
-      exit: ended(child).then((status) => ({ status, stderr: stderr() })),
+      exit: ended(child).then(async (status) => {
+        await read
+        return { status, stderr: stderr() }
+      }),
       // As sshd does: the channel goes, and no signal comes.
       kill: () => {
         child.stdin?.destroy()
@@ -173,7 +180,7 @@ class LocalLease implements Lease {
     this.#child = child
     const stderr = collect(child)
     child.stdin?.on('error', () => {})
-    for (const line of firstLines) child.stdin?.write(`${line}\n`)
+    for (const line of firstLines) child.stdin?.write(leaseLine(line))
     this.#beat = setInterval(() => child.stdin?.write('beat\n'), 1000)
     child.stdout?.on('data', (chunk: Buffer) => {
       const lines = (this.#rest + chunk.toString()).split('\n')
@@ -207,7 +214,7 @@ class LocalLease implements Lease {
   }
 
   send(line: string): void {
-    this.#child.stdin?.write(`${line}\n`)
+    this.#child.stdin?.write(leaseLine(line))
   }
 
   release(): Promise<ExitResult> {

@@ -1,7 +1,7 @@
 import { AbortError } from 'p-retry'
 import { RelayError } from '../../errors.ts'
 
-/** One HTTP request of a channel. The URL may hold a secret: no message has more of it than the host. */
+/** One HTTP request of a channel. URL and headers may hold secrets: no message has more of them than the host. */
 export interface ChannelRequest {
   readonly url: string
   readonly method?: 'GET' | 'POST'
@@ -15,6 +15,8 @@ export interface ChannelRequest {
 const ANSWER_LIMIT = 64 * 1024
 /** What of an answer is shown, in characters. */
 const SHOWN = 200
+/** Characters below which a part of an address is no secret, and would blot out words of the answer. */
+const SECRET_LENGTH = 6
 /** What may be better in a moment, of 4xx: time-out, too early, too many. */
 const TRANSIENT = new Set([408, 425, 429])
 
@@ -48,11 +50,12 @@ export async function send(request: ChannelRequest, timeout: number, signal: Abo
   if (status >= 300 && status < 400)
     throw new AbortError(notDelivered(`${where} sends on to another address, which is not followed`))
   if (!response.ok) {
-    const error = notDelivered(`${where} answered ${status}${shown(answer)}`)
+    const error = notDelivered(`${where} answered ${status}${shown(withoutAddress(answer, request))}`)
     throw status < 500 && !TRANSIENT.has(status) ? new AbortError(error) : error
   }
   const refused = request.refused?.(answer)
-  if (refused !== undefined) throw new AbortError(notDelivered(`${where} refused it${shown(refused)}`))
+  if (refused !== undefined)
+    throw new AbortError(notDelivered(`${where} refused it${shown(withoutAddress(refused, request))}`))
 }
 
 /** An address that comes from a secret. Throws `not-delivered` without it when it is none. */
@@ -81,6 +84,36 @@ async function beginningOf({ body }: Response): Promise<string> {
     if (bytes >= ANSWER_LIMIT) break
   }
   return Buffer.concat(chunks).toString('utf8')
+}
+
+/**
+ * Servers say back what they were asked for, "Cannot POST /…" for one, in several spellings. So each part of the address
+ * behind the host, and each word of an authorization, is `…`.
+ */
+function withoutAddress(answer: string, { url, headers }: ChannelRequest): string {
+  const { pathname, search, searchParams, username, password } = addressOf(url)
+  const parts = [
+    `${pathname}${search}`,
+    pathname,
+    ...pathname.split('/'),
+    ...searchParams.values(),
+    username,
+    password,
+    ...(headers?.['authorization']?.split(' ') ?? []),
+  ]
+  const spellings = parts.flatMap((part) => [part, decoded(part), encodeURIComponent(decoded(part))])
+  return [...new Set(spellings)]
+    .filter((part) => part.length >= SECRET_LENGTH)
+    .toSorted((a, b) => b.length - a.length)
+    .reduce((text, part) => text.replaceAll(part, '…'), answer)
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
 }
 
 function shown(answer: string): string {

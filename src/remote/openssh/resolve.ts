@@ -40,17 +40,7 @@ const NO_SETTINGS: Settings = new Map()
  */
 export async function resolveRoute(ssh: SshConfig, options: ResolveOptions): Promise<SshRoute> {
   const { signal } = options
-  const { username, uid } = userInfo()
-  const local: LocalSide = {
-    user: username,
-    uid,
-    home: homeDirectory(process.env),
-    hostname: hostname(),
-    env: {
-      ...process.env,
-      ...(options.env === undefined ? {} : { SSH_AUTH_SOCK: options.env['SSH_AUTH_SOCK'] }),
-    },
-  }
+  const local = localSide(options.env)
   const files = await configFileArguments(process.env)
   const defaults = await openSshDefaults(signal)
   const ask = async (destination: SshConfig, jump: readonly string[]): Promise<Settings> =>
@@ -79,6 +69,30 @@ export async function resolveRoute(ssh: SshConfig, options: ResolveOptions): Pro
     }
   }
   return route(ssh, [], MAX_HOPS)
+}
+
+/**
+ * What OpenSSH's config says of a destination.
+ *
+ * @throws ConnectionError `ssh-config` when that config is wrong.
+ */
+export async function settingsOf(destination: SshConfig, signal: AbortSignal): Promise<Settings> {
+  const files = await configFileArguments(process.env)
+  return (
+    (await askOpenSsh([...files, ...destinationArguments(destination, [])], signal)) ??
+    (await withoutOpenSsh(destination, [], localSide(undefined), destination))
+  )
+}
+
+function localSide(env: NodeJS.ProcessEnv | undefined): LocalSide {
+  const { username, uid } = userInfo()
+  return {
+    user: username,
+    uid,
+    home: homeDirectory(process.env),
+    hostname: hostname(),
+    env: { ...process.env, ...(env === undefined ? {} : { SSH_AUTH_SOCK: env['SSH_AUTH_SOCK'] }) },
+  }
 }
 
 /** Where no OpenSSH can be asked, its files are read. */

@@ -7,7 +7,7 @@ import { parseClientVersion } from './version.ts'
 export const mysqlEngine: KindEngine<MysqlSourceConfig, MysqlFacts> = {
   place: ({ at }) => at,
   programs: ['mariadbd', 'mysqld'],
-  passwordOptions: ['\\b(?:mysql|mariadb)(?:-?dump|-?admin)?\\b.*\\s(?:-p|--password=)'],
+  passwordOptions: ['\\b(?:mysql|mariadb)[a-z-]*\\b[^;&|]*\\s-p(?!\\d+:\\d)', '\\b(?:MYSQL_PWD|mysql_pwd)='],
   parseVersion: (said) => {
     const found = parseClientVersion(said)
     return found === undefined

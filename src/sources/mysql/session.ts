@@ -84,6 +84,8 @@ export class Session implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#process.stdin.end()
+    // The exit comes behind the last byte that is read.
+    while ((await this.#lines.next().catch(() => ({ done: true }))).done !== true);
     await this.#process.exit.catch(() => {})
   }
 }

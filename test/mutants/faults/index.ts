@@ -7,6 +7,8 @@ import { incremental } from './incremental.ts'
 import { look } from './look.ts'
 import { migrate } from './migrate.ts'
 import { model } from './model.ts'
+import { mysql } from './mysql.ts'
+import { mysqlRestore } from './mysql-restore.ts'
 import { postgres } from './postgres.ts'
 import { pull } from './pull.ts'
 import { redis } from './redis.ts'
@@ -32,6 +34,8 @@ export const TABLE: FaultTable = {
   files,
   restore,
   redis,
+  mysql,
+  mysqlRestore,
   postgres,
   look,
   migrate,

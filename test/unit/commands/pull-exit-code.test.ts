@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { pullExitCode } from '../../../src/commands/pull.ts'
+import { completeHosts, pullExitCode } from '../../../src/commands/pull.ts'
 import type { HostPullReport } from '../../../src/model/pull-report.ts'
 
 const reports = (...outcomes: HostPullReport['outcome'][]): HostPullReport[] =>
@@ -24,4 +24,14 @@ test.each([
   [130, ['done', 'interrupted', 'locked']],
 ] as const)('exit code %i of hosts that are %j', (code, outcomes) => {
   expect(pullExitCode(reports(...outcomes))).toBe(code)
+})
+
+test('what makes no complete backup is told as none', () => {
+  const hosts = [
+    { host: 'all', outcome: 'done', complete: true },
+    { host: 'schema', outcome: 'done', complete: false },
+    { host: 'fresh', outcome: 'skipped' },
+    { host: 'part', outcome: 'partial', complete: true },
+  ]
+  expect(completeHosts({ json: { hosts } })).toEqual(['all'])
 })

@@ -40,7 +40,7 @@ test('all problems are shown at once, in the order of the file, each with its li
   /etc/rb/hosts.yaml:10:47: hosts.Prod.sources.redis.service: is a Compose service, but services.manager is not compose
     Set \`services: { manager: compose }\`, or use container or address
   /etc/rb/hosts.yaml:11:21: hosts.Prod.sources.logs.kind: unknown kind
-    Did you mean "files"? Known: files, postgres, redis, sqlite, volume
+    Did you mean "files"? Known: files, mysql, postgres, redis, sqlite, volume
 Next: Fix the lines above, then run: relay-backup config check
 `)
 })

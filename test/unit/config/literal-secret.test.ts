@@ -84,3 +84,30 @@ hosts:
   ])
   expect(JSON.stringify(problems)).not.toContain('hunter2')
 })
+
+test('a channel with a secret in the place of its reference says where to put it, and repeats nothing', () => {
+  const channels = [
+    'slack: hunter2',
+    'telegram: { token: hunter2, chat: c }',
+    'dingtalk: { url: hunter2 }',
+    'feishu: { url: hunter2 }',
+    'wecom: { url: hunter2 }',
+    'mail: { to: a@b.c, from: a@b.c, smtp: { host: h, user: u, password: hunter2 } }',
+  ]
+  for (const channel of channels) {
+    const text = `version: 1
+vault: /v
+encryption: { recipients: [k.asc] }
+notify: [{ ${channel} }]
+hosts: { web: { ssh: root@web } }
+`
+    let said = ''
+    try {
+      parseConfig(text, '/hosts.yaml', {})
+    } catch (error) {
+      said = error instanceof ConfigError ? JSON.stringify(error.problems) : String(error)
+    }
+    expect(said, channel).toContain('never write a secret into this file')
+    expect(said).not.toContain('hunter2')
+  }
+})

@@ -20,6 +20,7 @@ describe('a minimal config', () => {
       retention: { last: 7, daily: 7, weekly: 4, within: 7 * DAY, safety: 14 * DAY },
       fullEvery: 30,
       runTimeout: 86_400_000,
+      schedules: [],
       alerts: {
         overdueAfter: 90_000_000,
         afterFailures: 1,
@@ -56,6 +57,7 @@ describe('a minimal config', () => {
             { name: 'config', kind: 'files', paths: ['.env', 'docker-compose.yml'], exclude: [] },
           ],
           sourcesByDefault: true,
+          lives: [],
         },
       ],
     })

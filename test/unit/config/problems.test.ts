@@ -220,14 +220,19 @@ describe('sources', () => {
     ['{}', ['…: names no source (Remove the key to get the default sources, or name one)']],
     [
       '{ a: { kind: fils } }',
-      ['….a.kind: unknown kind (Did you mean "files"? Known: files, postgres, redis, sqlite, volume)'],
+      ['….a.kind: unknown kind (Did you mean "files"? Known: files, mysql, postgres, redis, sqlite, volume)'],
     ],
-    ['{ a: { kind: mysql } }', ['….a.kind: unknown kind (Known: files, postgres, redis, sqlite, volume)']],
+    [
+      '{ a: { kind: mongodb } }',
+      ['….a.kind: unknown kind (Known: files, mysql, postgres, redis, sqlite, volume)'],
+    ],
     [
       '{ a: { knid: files, path: x } }',
-      ['….a.kind: is required (Is "knid" meant to be "kind"? Known: files, postgres, redis, sqlite, volume)'],
+      [
+        '….a.kind: is required (Is "knid" meant to be "kind"? Known: files, mysql, postgres, redis, sqlite, volume)',
+      ],
     ],
-    ['{ a: { path: x } }', ['….a.kind: is required (Known: files, postgres, redis, sqlite, volume)']],
+    ['{ a: { path: x } }', ['….a.kind: is required (Known: files, mysql, postgres, redis, sqlite, volume)']],
     ['{ a: { kind: files } }', ['….a.path: is required (Add `path: logs` or `paths: [a, b]`)']],
     ['{ a: { kind: files, path: x, paths: [y] } }', ['….a.paths: write path or paths, not both']],
     ['{ a: { kind: files, paths: [] } }', ['….a.paths: name at least one path']],

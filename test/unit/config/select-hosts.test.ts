@@ -70,6 +70,14 @@ describe('an ad-hoc target', () => {
     expect(host?.sources.map((source) => source.name)).toEqual(['redis_data', 'logs', 'data', 'config'])
   })
 
+  test("may be an alias, and a name of OpenSSH's config may have been meant", () => {
+    const [host] = selectHosts(three, { names: ['shop'], adHoc: ['shop'] })
+    expect(host).toMatchObject({ name: 'shop', ssh: { host: 'shop' } })
+    expect(refusal(three, { names: ['shp'], alsoKnown: ['shop'] })).toBe(
+      'Unknown host "shp" | Did you mean "shop"? Configured: prod, prod-eu, staging',
+    )
+  })
+
   test('must be one, with a usable deployment', () => {
     expect(refusal(three, { names: ['me@'] })).toContain('Not an SSH target')
     expect(refusal(three, { names: ['me@relay'], deployment: 'a/b' })).toContain('must be absolute')

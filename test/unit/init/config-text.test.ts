@@ -12,7 +12,7 @@ function chosen(own: Partial<ChosenHost> = {}): ChosenHost {
   const what = found(['logs/', 'data/', '.env'], {
     containers: [
       container('cache', { image: 'redis', mounts: [mount('/srv/odd [dir], "x": #1/é', '/data')] }),
-      container('db', { image: 'mariadb', mounts: [mount(`${APP}/data/pg`, '/var/lib/mysql')] }),
+      container('db', { image: 'mongo', mounts: [mount(`${APP}/data/pg`, '/data/db')] }),
     ],
   })
   const { sources, services, notCovered } = proposeHost(what, [], allKinds())
@@ -67,7 +67,7 @@ describe('a new file', () => {
   })
 
   test('names what is not covered, in a comment', () => {
-    expect(text).toMatch(/^ {4}# NOT COVERED: MariaDB, service db/m)
+    expect(text).toMatch(/^ {4}# NOT COVERED: MongoDB, service db/m)
   })
 
   test('a name from the server ends no comment', () => {

@@ -44,6 +44,22 @@ describe('sources', () => {
     })
   })
 
+  test('a MariaDB or MySQL in a container; one of the server itself needs a login first', () => {
+    const db = container('db', { image: 'mariadb', mounts: [mount(`${APP}/data/db`, '/var/lib/mysql')] })
+    const what = found(['data/'], { containers: [db] })
+    expect(written(what)).toEqual({
+      db: { kind: 'mysql', service: 'db' },
+      data: { kind: 'files', path: 'data', exclude: ['/db'] },
+    })
+    const programs = [{ name: 'mysqld', directory: undefined, address: undefined }]
+    expect(propose(found(['logs/'], { programs })).sources).toContainEqual(
+      expect.objectContaining({
+        config: { kind: 'mysql', address: '127.0.0.1:3306' },
+        isDoubtful: true,
+      }),
+    )
+  })
+
   test('volumes with a name, and what is mounted from elsewhere', () => {
     const app = container('app', {
       mounts: [
@@ -87,14 +103,14 @@ describe('sources', () => {
 describe('what is not covered', () => {
   test('a database in a container is named, and its data left out of other sources', () => {
     const db = container('db', {
-      image: 'mariadb',
-      ports: [5432],
-      mounts: [mount(`${APP}/data/pg`, '/var/lib/mysql')],
+      image: 'mongo',
+      ports: [27017],
+      mounts: [mount(`${APP}/data/pg`, '/data/db')],
     })
     const app = container('app', { ports: [3000], mounts: [mount(`${APP}/data/files`, '/files')] })
     const what = found(['data/'], { containers: [db, app] })
     expect(propose(what).notCovered).toEqual([
-      { title: 'MariaDB', where: 'service db', paths: [`${APP}/data/pg`] },
+      { title: 'MongoDB', where: 'service db', paths: [`${APP}/data/pg`] },
     ])
     expect(written(what)).toEqual({ data: { kind: 'files', path: 'data', exclude: ['/pg'] } })
     // Nobody asks a database over HTTP.
@@ -103,17 +119,17 @@ describe('what is not covered', () => {
 
   test('a volume of a database is no source', () => {
     const db = container('db', {
-      image: 'mariadb',
-      mounts: [mount('/var/lib/docker/volumes/shop_db/_data', '/var/lib/mysql', 'shop_db')],
+      image: 'mongo',
+      mounts: [mount('/var/lib/docker/volumes/shop_db/_data', '/data/db', 'shop_db')],
     })
     expect(Object.keys(written(found(['logs/'], { containers: [db] })))).toEqual(['logs'])
   })
 
   test('a database of the server itself is named once', () => {
-    const program = { name: 'mariadbd', directory: undefined, address: undefined }
+    const program = { name: 'mongod', directory: undefined, address: undefined }
     const { notCovered } = propose(found(['data/'], { programs: [program, program] }))
     expect(notCovered.map(({ title, where }) => [title, where])).toEqual([
-      ['MariaDB', 'on the server itself'],
+      ['MongoDB', 'on the server itself'],
     ])
   })
 
@@ -151,6 +167,6 @@ test('services of systemd, and none', () => {
 
 test('what is looked for is what the kinds and the list of the others want', () => {
   const { programs, files } = wantedOf(allKinds())
-  expect(programs).toEqual(expect.arrayContaining(['redis-server', 'mariadbd']))
+  expect(programs).toEqual(expect.arrayContaining(['redis-server', 'mariadbd', 'mongod']))
   expect(files).toContainEqual({ name: 'dump.rdb', begins: 'REDIS' })
 })

@@ -1,4 +1,4 @@
-import { appendFile, chmod, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, appendFile, chmod, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -159,4 +159,29 @@ test('notify test: each, one, and what is not there', async () => {
   await expect(notifyTest(one.context, ['slak'])).rejects.toMatchObject({
     details: { next: 'Did you mean "slack"? Configured: command, slack' },
   })
+})
+
+test('what channels were told can not be kept: it is told again, and changes no exit code', async () => {
+  await using one = await lab()
+  one.at(BEFORE_OVERDUE)
+  const state = join(one.path, 'blocked', 'relay-backup')
+  await mkdir(state, { recursive: true })
+  await writeFile(join(state, 'alerts'), '')
+  const context = { ...one.context, env: { ...one.context.env, XDG_STATE_HOME: join(one.path, 'blocked') } }
+  await appendFile(one.archive, 'x')
+  expect((await verify(context, ['prod'], {})).exitCode).toBe(4)
+  expect(await one.subjects()).toEqual(['[relay-backup] prod: verify failed'])
+  await status(context, [], { alert: true })
+  expect(await one.subjects()).toEqual(['[relay-backup] prod: verify failed'])
+})
+
+test('a vault that is gone is no recovery', async () => {
+  await using one = await lab()
+  await appendFile(one.archive, 'x')
+  one.at(BEFORE_OVERDUE)
+  await verify(one.context, ['prod'], {})
+  expect(await one.subjects()).toEqual(['[relay-backup] prod: verify failed'])
+  await rm(join(one.path, 'vault'), { recursive: true })
+  await status(one.context, [], { alert: true })
+  expect(await one.subjects()).toEqual(['[relay-backup] prod: overdue'])
 })

@@ -1,13 +1,16 @@
 import { expect, test } from 'vitest'
+import type { AlertsConfig } from '../../../src/model/config.ts'
 import type { AlertEvent } from '../../../src/model/notify-config.ts'
 import { ALERT_EVENTS } from '../../../src/model/notify-config.ts'
 import type { StatusReport } from '../../../src/model/status-report.ts'
 import { conditionsOf, type Condition } from '../../../src/notify/conditions.ts'
 import { dueAlerts, type Told } from '../../../src/notify/due.ts'
+import { tellStatus } from '../../../src/notify/tell.ts'
 import { composeMessage } from '../../../src/notify/message.ts'
 
 const HOUR = 3_600_000
-const start = Date.parse('2026-03-03T12:00:00Z')
+const iso = '2026-03-03T12:00:00Z'
+const start = Date.parse(iso)
 
 /** A channel over hours: what it is told at each of them. */
 function channel(on: readonly AlertEvent[] = ALERT_EVENTS) {
@@ -136,4 +139,58 @@ test('a night on which all fails is one message', () => {
   expect(
     composeMessage([{ ...failing(), since: '2026-03-01T02:00:00.000Z' }], 'desk', new Date(start)).text,
   ).toMatch(/^prod: failure \(since 2026-03-01 02:00 UTC\)\n/)
+})
+
+const never: Condition = { ...overdue, code: 'never' }
+const unreadable: Condition = { ...failing(), code: 'unreadable' }
+
+test.each([
+  ['the host can not be read', overdue, unreadable],
+  ['the vault is empty', overdue, never],
+  ['the first pull failed', never, failing()],
+])('nothing is told as over while nobody knows: %s', (_name, before, after) => {
+  const at = channel()
+  expect(at(0, before)).toHaveLength(1)
+  expect(at(1, after).map(([event]) => event)).toEqual([after.event])
+  expect(at(2).map(([event, code]) => `${event} ${code}`)).toEqual(
+    expect.arrayContaining([`recovered ${before.code}`, `recovered ${after.code}`]),
+  )
+})
+
+test('two anomalies are each told once', () => {
+  const at = channel()
+  const anomaly = (about: string): Condition => ({ ...overdue, event: 'anomaly', code: 'anomaly', about })
+  expect(at(0, anomaly('size'), anomaly('duration'))).toHaveLength(2)
+  expect(at(1, anomaly('size'), anomaly('duration'))).toEqual([])
+  expect(at(2, anomaly('size'))).toEqual([['recovered', 'anomaly', 'again']])
+})
+
+test('what turned into something that a channel does not hear of is told as over at its end', () => {
+  const at = channel(['failure', 'recovered'])
+  at(0, failing())
+  expect(at(1, { ...failing(), event: 'partial' })).toEqual([])
+  expect(at(2)).toEqual([['recovered', 'failing', 'again']])
+})
+
+test('of a vault that is not there nothing is over', async () => {
+  const before = { slack: { disk: { event: 'disk' as const, about: '', since: iso, at: iso } } }
+  const kept: unknown[] = []
+  const undelivered = await tellStatus(
+    [{ name: 'slack', on: ALERT_EVENTS, to: { kind: 'slack', url: { env: 'NONE' } } }],
+    { at: iso, vault: '/v', hosts: [], troubles: [] },
+    [],
+    { remindEvery: 24 * HOUR } as AlertsConfig,
+    {
+      machine: 'desk',
+      now: () => new Date(start),
+      patience: { timeout: 1, retries: 0, pause: 1 },
+      resolveSecret: () => Promise.reject(new Error('nothing is to be sent')),
+      store: {
+        recall: () => Promise.resolve(before),
+        remember: (_, told) => Promise.resolve(void kept.push(told)),
+      },
+    },
+    new AbortController().signal,
+  )
+  expect([undelivered, kept]).toEqual([[], [before]])
 })

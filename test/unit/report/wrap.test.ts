@@ -55,6 +55,11 @@ test('a command that no line has room for is alone on its line', () => {
   ])
 })
 
+test('a line that is a command stays as it is', () => {
+  const line = `  (crontab -l 2>/dev/null; echo "0 2 * * *  '/usr/bin/node' ${'x '.repeat(20)}") | crontab -`
+  expect(wrapText(`Every night at 2, from cron:\n${line}`, 40)).toBe(`Every night at 2, from cron:\n${line}`)
+})
+
 test('wide characters take two columns, colours none', () => {
   const wide = '\u8a9e'.repeat(9)
   expect(wrapText(`${wide} ${wide} ${wide}`, 40)).toBe(`${wide} ${wide}\n  ${wide}`)

@@ -10,3 +10,8 @@ test.each([
 ])('%s', (message, told) => {
   expect(withoutFileNames(message, ['db.example.com'])).toBe(told)
 })
+
+test('snapshots of a host stay, other paths below its name do not', () => {
+  const message = 'See prod/latest. prod/20260303T120000Z and others, prod/secret, web/latest'
+  expect(withoutFileNames(message, ['prod'])).toBe('See prod/latest. prod/20260303T120000Z and others, …, …')
+})

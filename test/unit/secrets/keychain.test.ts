@@ -1,8 +1,10 @@
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { systemKeychain } from '../../../src/secrets/keychain.ts'
 import type { KeychainStore } from '../../../src/secrets/keychain.ts'
 import { tempDir } from '../../lab/temp.ts'
@@ -40,6 +42,20 @@ describe.each(implementations)('a keychain %s', (_name, store, there) => {
     expect(await store.delete('relay-backup-test', account)).toBe(true)
     expect(await store.delete('relay-backup-test', account)).toBe(false)
   })
+})
+
+test('what NODE_OPTIONS loads is not loaded by the process that asks the keychain', async () => {
+  await using temp = await tempDir('keychain-')
+  const loaded = join(temp.path, 'loaded')
+  const module = join(temp.path, 'preload.cjs')
+  await writeFile(module, `require('node:fs').writeFileSync(${JSON.stringify(loaded)}, '')`)
+  vi.stubEnv('NODE_OPTIONS', `--require ${module}`)
+  try {
+    await systemKeychain.get('relay-backup-test', 'none').catch(() => undefined)
+  } finally {
+    vi.unstubAllEnvs()
+  }
+  expect(existsSync(loaded)).toBe(false)
 })
 
 test.runIf(process.platform === 'linux')(

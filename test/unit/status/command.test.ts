@@ -97,3 +97,13 @@ test('metrics that can not be written are an error with a next step', async () =
     details: { next: expect.stringContaining('--prometheus FILE') as string },
   })
 })
+
+test('metrics take the place of no device', async () => {
+  await using one = await lab()
+  await mkdir(join(one.path, 'directory'))
+  for (const prometheus of ['/dev/null', 'directory'])
+    await expect(status(one.context, ['prod'], { prometheus })).rejects.toMatchObject({
+      code: 'metrics-file',
+    })
+  expect((await stat('/dev/null')).isCharacterDevice()).toBe(true)
+})

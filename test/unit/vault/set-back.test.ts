@@ -3,7 +3,9 @@ import { endedRun } from '../../lab/ended-run.ts'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { CommandContext } from '../../../src/commands/context.ts'
+import { hostsByName } from '../../../src/commands/hosts-by-name.ts'
 import { list } from '../../../src/commands/list.ts'
+import { prune } from '../../../src/commands/prune.ts'
 import { rotateHost } from '../../../src/prune/rotate.ts'
 import { setBackFinding } from '../../../src/pull/set-back.ts'
 import { openLedgerMarks } from '../../../src/state/ledger-marks.ts'
@@ -30,6 +32,25 @@ async function labWithDays(days: number) {
     made,
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
   }
+}
+
+async function contextOf(lab: {
+  readonly directory: string
+  readonly path: string
+}): Promise<CommandContext> {
+  await writeFile(
+    join(lab.directory, 'hosts.yaml'),
+    `version: 1\nvault: ${lab.path}\nencryption: { recipients: [a.asc], identity: b.asc }\nretention: { last: 1 }\nhosts: { prod: { ssh: me@prod.example.com } }\n`,
+  )
+  return {
+    globals: { config: join(lab.directory, 'hosts.yaml') },
+    env: { XDG_STATE_HOME: join(lab.directory, 'state') },
+    cwd: lab.directory,
+    now: () => monday,
+    color: false,
+    signal: never,
+    progress: { mode: 'quiet', stream: process.stderr, color: false },
+  } as unknown as CommandContext
 }
 
 async function told(vault: Vault): Promise<(string | undefined)[]> {
@@ -114,17 +135,7 @@ test('marks that can not be read at all end what trusts them, and list warns and
   await expect(lab.vault.hosts()).rejects.toMatchObject({ code: 'marks-unreadable' })
   await expect(told(lab.vault)).rejects.toMatchObject({ code: 'marks-unreadable' })
 
-  await writeFile(
-    join(lab.directory, 'hosts.yaml'),
-    `version: 1\nvault: ${lab.path}\nencryption: { recipients: [a.asc], identity: b.asc }\nhosts: { prod: { ssh: me@prod.example.com } }\n`,
-  )
-  const context = {
-    globals: { config: join(lab.directory, 'hosts.yaml') },
-    env: { XDG_STATE_HOME: join(lab.directory, 'state') },
-    cwd: lab.directory,
-    now: () => monday,
-    color: false,
-  } as unknown as CommandContext
+  const context = await contextOf(lab)
   for (const args of [[], ['prod']]) {
     const { exitCode, text, json } = await list(context, args)
     expect(exitCode).toBe(0)
@@ -136,6 +147,27 @@ test('marks that can not be read at all end what trusts them, and list warns and
       warning: { next: `Make it readable for you: ls -ld ${directory}` },
     })
   }
+})
+
+test('prune and key rotate know the hosts of the vault where marks can not be read, and prune removes nothing that a mark must confirm', async () => {
+  await using lab = await labWithDays(3)
+  const marks = join(lab.directory, 'state/relay-backup/ledgers')
+  const names = await readdir(marks, { recursive: true })
+  const directory = dirname(join(marks, names.find((name) => name.endsWith('prod.json')) ?? ''))
+  await rm(directory, { recursive: true })
+  await writeFile(directory, '')
+  for (const args of [[], ['prod']]) {
+    expect(await hostsByName(lab.vault, args)).toMatchObject({
+      hosts: ['prod'],
+      warning: { check: 'marks-unreadable' },
+    })
+    const { exitCode, text, json } = await prune(await contextOf(lab), args, {})
+    expect(exitCode).toBe(1)
+    expect(text).toContain(directory)
+    expect(json).toMatchObject({ hosts: [{ host: 'prod' }], warnings: [{ check: 'marks-unreadable' }] })
+  }
+  await expect(hostsByName(lab.vault, ['prdo'])).rejects.toMatchObject({ code: 'usage' })
+  expect(await (await openVault(lab.path)).snapshots('prod')).toHaveLength(3)
 })
 
 test('a snapshot taken away together with its line is noticed by the history, and when that was cut, too, by the mark', async () => {

@@ -1,0 +1,61 @@
+import type { ConfigProblem } from '../errors.ts'
+import { ConfigError } from '../errors.ts'
+import type { Config } from '../model/config.ts'
+import { didYouMean } from '../model/nearest.ts'
+import type { ScheduleConfig } from '../model/schedule.ts'
+import type { CommandContext, CommandOutcome } from './context.ts'
+
+/** Reads a command line of the config as the program reads its own. */
+export interface CommandLine {
+  readonly parse: (
+    words: readonly string[],
+  ) => Promise<
+    | { readonly command: (context: CommandContext) => Promise<CommandOutcome> }
+    | { readonly problem: string; readonly hint?: string | undefined }
+  >
+}
+
+/** What a schedule may run. */
+const RUNNABLE = ['pull', 'verify', 'status']
+
+/** The command of a schedule; ConfigError when the program would refuse it. */
+export async function commandOf(
+  config: Config,
+  schedule: ScheduleConfig,
+  line: CommandLine,
+): Promise<(context: CommandContext) => Promise<CommandOutcome>> {
+  const [verb = ''] = schedule.run
+  if (!RUNNABLE.includes(verb)) {
+    throw refused(config, schedule, {
+      message: verb === '' ? 'names no command' : 'names a command that no schedule runs',
+      suggestion: `${didYouMean(verb, RUNNABLE)}A schedule runs ${RUNNABLE.join(', ')}: "pull --all"`,
+    })
+  }
+  const parsed = await line.parse(schedule.run)
+  if ('command' in parsed) return parsed.command
+  const { problem, hint } = parsed
+  throw refused(config, schedule, {
+    message: problem,
+    suggestion: `${hint === undefined ? '' : `${hint} `}See: relay-backup ${verb} --help`,
+  })
+}
+
+/** Every problem with what the schedules run. */
+export async function scheduleProblems(config: Config, line: CommandLine): Promise<readonly ConfigProblem[]> {
+  const problems: ConfigProblem[] = []
+  for (const schedule of config.schedules) {
+    await commandOf(config, schedule, line).catch((error: unknown) => {
+      if (!(error instanceof ConfigError)) throw error
+      problems.push(...error.problems)
+    })
+  }
+  return problems
+}
+
+function refused(
+  { file }: Config,
+  { name }: ScheduleConfig,
+  { message, suggestion }: Pick<ConfigProblem, 'message' | 'suggestion'>,
+): ConfigError {
+  return new ConfigError([{ file, path: `schedules.${name}.run`, message, suggestion }])
+}

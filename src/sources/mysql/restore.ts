@@ -1,0 +1,289 @@
+import { pipeline } from 'node:stream/promises'
+import type { Readable } from 'node:stream'
+import { ConnectionError, SourceError } from '../../errors.ts'
+import type { Finding } from '../../model/finding.ts'
+import { printable } from '../../model/path-bytes.ts'
+import { formatCount } from '../../model/units.ts'
+import { isOlder } from '../../model/version-order.ts'
+import { loadScript } from '../../remote/scripts.ts'
+import type { LoadableSource, RestoreContext, RestorePreflight } from '../contract.ts'
+import { countRows, factsOf, lookAtDatabase, lookAtServer, type ServerLook } from './catalogue.ts'
+import { dumperOf, dumpOptions } from './clients.ts'
+import type { MysqlSourceConfig } from './config.ts'
+import type { DatabaseFacts, MysqlFacts } from './facts.ts'
+import { asideName } from './names.ts'
+import { failure, findServer, identifier, literal, titleOf, type Server } from './server.ts'
+import { Session } from './session.ts'
+import type { Version } from './version.ts'
+
+/** What a database's dump is called, and the archive of accounts, which has a part that is no database of the facts. */
+const DUMP = /\.sql(?:\.zst|\.gz)?\.gpg$/
+/** What the loader says itself, each time otherwise. */
+const OF_THE_WHOLE = ['--routines', '--triggers', '--events', '--quick', '--hex-blob', '--single-transaction']
+
+/**
+ * Each dump is loaded into a new database, and switched with the old one: the tables of each go over in one RENAME TABLE.
+ * The old one stays until the restore is discarded.
+ */
+export const loadableMysql: LoadableSource<MysqlSourceConfig, MysqlFacts> = {
+  preflight: async (context, config, facts) => {
+    const server = await findServer(context, config)
+    await using session = await Session.open(server, context.signal)
+    return await judge(session, server, await lookAtServer(session), facts)
+  },
+  targets: async (context, config, facts, { id, archives }) => {
+    const server = await findServer(context, config)
+    await using session = await Session.open(server, context.signal)
+    const there = new Set((await lookAtServer(session)).databases.map(({ name }) => name))
+    return archives
+      .filter(({ file, part }) => DUMP.test(file) && facts.databases[part] !== undefined)
+      .map(({ file, part }) => ({
+        archive: file,
+        target: part,
+        staged: asideName(part, 'new', id),
+        aside: asideName(part, 'old', id),
+        failed: asideName(part, 'failed', id),
+        exists: there.has(part),
+      }))
+  },
+  loader: async (context, config) => {
+    const server = await findServer(context, config)
+    await using session = await Session.open(server, context.signal)
+    const dumper = dumperOf(server.clients, await lookAtServer(session), server.title)
+    const options = dumpOptions(dumper, '').slice(0, -2)
+    return {
+      script: await loadScript('sources/mysql/loader'),
+      args: [
+        ...server.place,
+        ...[server.client.program, dumper.program],
+        ...options.filter((option) => !OF_THE_WHOLE.includes(option)),
+      ],
+    }
+  },
+  secret: ({ password }) => password,
+  load: async (context, config, facts, target, dump) => {
+    const server = await findServer(context, config)
+    await using session = await Session.open(server, context.signal)
+    const expected = facts.databases[target.target]
+    if (expected === undefined) throw new Error(`${target.target} is not in the facts`)
+    await session.run(
+      `create database ${identifier(target.staged)} character set ${expected.charset} collate ${expected.collation};`,
+    )
+    await loadInto(context, server, target.staged, dump)
+    const look = await lookAtServer(session)
+    const found = await factsThere(session, look, target.staged)
+    const finding = compare(config, target.target, expected, found, isSame(look, facts))
+    if (finding.outcome === 'failed')
+      throw new SourceError('mysql-facts', finding.message, { next: finding.next ?? '' })
+  },
+  check: async (context, config, facts) => {
+    const server = await findServer(context, config)
+    await using session = await Session.open(server, context.signal)
+    const look = await lookAtServer(session)
+    const findings: Finding[] = []
+    for (const [name, expected] of Object.entries(facts.databases)) {
+      if (!look.databases.some((each) => each.name === name)) {
+        findings.push(different(config, name, 'it is not there'))
+        continue
+      }
+      context.step(`counting ${printable(name)}`)
+      const found = await factsThere(session, look, name)
+      findings.push(compare(config, name, expected, found, isSame(look, facts)))
+    }
+    return findings
+  },
+}
+
+async function factsThere(session: Session, look: ServerLook, name: string): Promise<DatabaseFacts> {
+  const database = look.databases.find((each) => each.name === name)
+  if (database === undefined) throw new Error(`${name} is not there`)
+  const there = await lookAtDatabase(session, name)
+  return factsOf(there, await countRows(session, name, there.tables), database)
+}
+
+async function loadInto(
+  context: RestoreContext,
+  server: Server,
+  database: string,
+  dump: Readable,
+): Promise<void> {
+  const process = await context.host.spawn(
+    {
+      script: 'sources/mysql/load',
+      patience: 'work',
+      args: [...server.place, server.client.program, database],
+      privilege: server.privilege,
+      title: `${server.client.program} on the server`,
+    },
+    { signal: context.signal },
+  )
+  process.stdout.resume()
+  process.stdin.write(server.line)
+  let broken: unknown
+  await pipeline(dump, process.stdin, { signal: context.signal }).catch((error: unknown) => {
+    broken = error
+    // A dump that turned out to be damaged must not end as if it were whole.
+    process.kill()
+  })
+  const exit = await process.exit.catch((error: unknown) => {
+    if (error instanceof ConnectionError || broken === undefined) throw error
+    return undefined
+  })
+  // Why the client ended says more than that the dump could not be sent to it.
+  const explains = broken === undefined || exit?.stderr.trim() !== ''
+  if (exit !== undefined && exit.status !== 0 && explains)
+    throw failure(server, `load ${printable(database)}`, { ...exit, command: server.client.program })
+  if (broken !== undefined) throw broken as Error
+}
+
+async function judge(
+  session: Session,
+  { title }: Server,
+  look: ServerLook,
+  facts: MysqlFacts,
+): Promise<RestorePreflight> {
+  const findings: Finding[] = []
+  const fail = (check: string, message: string, next: string): void => {
+    findings.push({ check, outcome: 'failed', message, next })
+  }
+  const warn = (check: string, message: string, next: string): void => {
+    findings.push({ check, outcome: 'warning', message, next })
+  }
+  if (look.family !== facts.family) {
+    warn(
+      'mysql-family',
+      `${title} is ${look.family} ${look.version}, and the dump is of ${facts.family} ${facts.version}: rows are compared, definitions are not`,
+      'Try it with a copy of the app first.',
+    )
+  } else if (isOlder(look.version, facts.version)) {
+    fail(
+      'mysql-version',
+      `${title} is ${look.version}, and the dump is of ${facts.version}`,
+      `Restore to ${facts.family} ${facts.version} or newer.`,
+    )
+  }
+  if (look.lowerCase !== facts.lowerCase) {
+    warn(
+      'mysql-lower-case',
+      `${title} has lower_case_table_names = ${look.lowerCase}, and the dump is of one with ${facts.lowerCase}: names that differ in case alone, or are written in another case, are not found`,
+      'It can be set only when a server is made. A dump that loses names so is not put in place.',
+    )
+  }
+  const [self] = await session.rows<{ readonly: string }>('select @@global.read_only as readonly')
+  if (self?.readonly !== '0')
+    fail('mysql-readonly', `${title} takes no writes (read_only)`, 'Restore to its primary.')
+  await judgeNames(session, title, facts, fail)
+  for (const name of Object.keys(facts.databases)) {
+    const bound = await session.rows<{ of: string }>(
+      `select distinct concat(constraint_schema, '.', table_name) as \`of\`
+       from information_schema.referential_constraints
+       where constraint_schema <> unique_constraint_schema and ${literal(name)} in (constraint_schema, unique_constraint_schema)`,
+    )
+    if (bound.length === 0) continue
+    fail(
+      'mysql-foreign-key',
+      `foreign keys of ${bound.map(({ of }) => printable(of)).join(', ')} go from or to ${printable(name)} across databases, and would follow its old tables`,
+      'Drop these foreign keys, restore, and add them again.',
+    )
+  }
+  const there = new Set(look.databases.map(({ name }) => name))
+  const notes = Object.keys(facts.databases).map((name) =>
+    there.has(name)
+      ? `${printable(name)} is loaded beside the one that is there and then switched with it by renames of their tables`
+      : `${printable(name)} is made new`,
+  )
+  return {
+    findings,
+    notes: [
+      ...notes,
+      facts.users === undefined
+        ? 'accounts are not changed'
+        : 'accounts are not changed; those of the snapshot are in its users archive',
+    ],
+  }
+}
+
+/** What the databases name and the server must have. */
+async function judgeNames(
+  session: Session,
+  title: string,
+  { databases }: MysqlFacts,
+  fail: (check: string, message: string, next: string) => void,
+): Promise<void> {
+  const collations = new Set(
+    (
+      await session.rows<{ name: string }>(
+        `select collation_name as name from information_schema.collations where collation_name is not null`,
+      )
+    ).map(({ name }) => name),
+  )
+  const accounts = new Set(
+    (
+      await session.rows<{ account: string }>("select concat(user, '@', host) as account from mysql.user")
+    ).map(({ account }) => account),
+  )
+  for (const [name, { collation, definers }] of Object.entries(databases)) {
+    // MariaDB tells those that fit several character sets without their names: uca1400_ai_ci.
+    if (!collations.has(collation) && !collations.has(collation.replace(/^[^_]+_(?=uca1400)/, ''))) {
+      fail(
+        'mysql-collation',
+        `${printable(name)} has the collation ${printable(collation)}, which ${title} does not know`,
+        'Restore to a server of the family and version that the dump is of.',
+      )
+    }
+    const missing = definers.filter(
+      (definer) => !accounts.has(definer) && !accounts.has(`${definer.replace(/@$/, '')}@`),
+    )
+    if (missing.length > 0) {
+      fail(
+        'mysql-definer-missing',
+        `views, triggers, routines or events of ${printable(name)} run with the rights of ${missing.map(printable).join(', ')}, and ${title} has no such account`,
+        'Make the account there: create user … – the users archive has it where it was captured. Then restore again.',
+      )
+    }
+  }
+}
+
+/** How a definition is told changes between families and versions. */
+function isSame(one: Version, other: Version): boolean {
+  const named = ({ version }: Version): string => version.split('.').slice(0, 2).join('.')
+  return one.family === other.family && named(one) === named(other)
+}
+
+function compare(
+  config: MysqlSourceConfig,
+  name: string,
+  expected: DatabaseFacts,
+  found: DatabaseFacts,
+  sameVersion: boolean,
+): Finding {
+  const amount = ({ tables, rows }: Pick<DatabaseFacts, 'tables' | 'rows'>): string =>
+    `${formatCount(rows, 'row')} in ${formatCount(tables, 'table')}`
+  if (found.counts !== expected.counts) {
+    const difference =
+      amount(found) === amount(expected)
+        ? `it has ${amount(found)}, but not the same in each`
+        : `it has ${amount(found)}, and not ${amount(expected)}`
+    return different(config, name, difference)
+  }
+  const kinds = ['views', 'triggers', 'routines', 'events'] as const
+  const fewer = kinds.find((kind) => found[kind] !== expected[kind])
+  if (fewer !== undefined)
+    return different(config, name, `it has ${found[fewer]} ${fewer}, and not ${expected[fewer]}`)
+  if (sameVersion && found.definitions !== expected.definitions)
+    return different(config, name, 'its tables, views, triggers, routines or events are others')
+  return {
+    check: 'mysql-facts',
+    outcome: 'ok',
+    message: `${printable(name)} has ${amount(found)}, as when it was captured`,
+  }
+}
+
+function different(config: MysqlSourceConfig, name: string, what: string): Finding {
+  return {
+    check: 'mysql-facts',
+    outcome: 'failed',
+    message: `${printable(name)} of ${titleOf(config)} is not what was captured: ${what}`,
+    next: 'Somebody may have written to it since it was switched: stop who does (services), and restore again.',
+  }
+}

@@ -1,0 +1,267 @@
+import { spawnSync } from 'node:child_process'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { HostConfig, SourceConfig } from '../../src/model/config.ts'
+import { Secret } from '../../src/model/secret.ts'
+import { pullHost } from '../../src/pull/pull-host.ts'
+import { loadScript } from '../../src/remote/scripts.ts'
+import type { RestoreDependencies } from '../../src/restore/dependencies.ts'
+import type { RestoreRequest } from '../../src/restore/preflight.ts'
+import { rollbackHost } from '../../src/rollback/rollback-host.ts'
+import type { Snapshot } from '../../src/vault/contract.ts'
+import { soaking } from '../lab/soak.ts'
+import { PASSWORD, startMariadb, type LabMariadb } from '../lab/mariadb.ts'
+import { signal } from './incremental-lab.ts'
+import { RestoreHostsLab } from './restore-hosts-lab.ts'
+
+// No quotes: mariadb-dump 10.11 does not find such a database.
+const NAME = 'the `shop`s data'
+const HERE = `\`${NAME.replaceAll('`', '``')}\``
+
+const SCHEMA = `
+create table people (id int auto_increment primary key, name varchar(80) not null unique, payload blob,
+  doubled int as (length(name) * 2) stored, mood enum('fine', 'it''s bad'), friend int,
+  constraint friends foreign key (friend) references people (id)) engine=InnoDB;
+create table \`odd "table\` (\`a column\` text, at datetime) engine=MyISAM charset latin1;
+create table letters (id int primary key, person int, constraint whose foreign key (person) references people (id));
+create table parted (day date not null) partition by range columns (day)
+  (partition a values less than ('2025-06-01'), partition b values less than maxvalue);
+create sequence numbers start with 7;
+create view grown as select id, name from people where id > 3;
+create view grown_names as select upper(name) as name from grown;
+create function twice(n int) returns int deterministic return n * 2;
+create event tidy on schedule every 1 hour comment 'x' do delete from letters where id < 0;
+delimiter //
+create procedure fill(n int) begin declare i int default 0; while i < n do
+  insert into people (name, payload) values (concat('name ', i), unhex('00ff5c27')); set i = i + 1; end while; end//
+create trigger touched before insert on people for each row begin set new.mood = 'fine'; end//
+delimiter ;
+call fill(20);
+insert into letters select id, id from people;
+insert into \`odd "table\` values ('tab\\t, new\\nline, \\\\ and ü', '0000-00-00');
+insert into parted values ('2025-01-01'), ('2026-01-01');
+`
+
+const SMALL = `
+create table a (id int primary key);
+create table b (id int primary key, a int, constraint whose foreign key (a) references a (id));
+create trigger touched before insert on a for each row set new.id = new.id + 1;
+create view both_of as select a.id, b.a from a join b on b.a = a.id;
+create event tidy on schedule every 1 hour do delete from b;
+insert into a values (1), (5); insert into b values (1, 2);
+`
+
+let lab: RestoreHostsLab
+let mariadb: LabMariadb
+beforeAll(async () => {
+  lab = await RestoreHostsLab.start()
+  mariadb = await startMariadb()
+  await mariadb.sql(`create database ${HERE} character set utf8mb4 collate utf8mb4_unicode_ci`)
+  await mariadb.load(`set sql_mode = '';${SCHEMA}`, NAME)
+})
+afterAll(async () => {
+  await mariadb[Symbol.asyncDispose]()
+  await lab[Symbol.asyncDispose]()
+})
+
+async function server(name: string): Promise<HostConfig> {
+  const source = {
+    kind: 'mysql',
+    name: 'shop',
+    at: { address: '127.0.0.1', port: mariadb.port },
+    databases: [NAME],
+    users: false,
+    byContainer: false,
+    user: 'root',
+    password: { env: 'MARIADB' },
+    checks: [],
+    capture: 'full',
+  } as unknown as SourceConfig
+  const host = lab.host(name, { sources: [source] })
+  await mkdir(host.deployment, { recursive: true })
+  return host
+}
+
+function saying(password: string): RestoreDependencies {
+  const { pull, ...rest } = lab.dependencies()
+  return { ...rest, pull: { ...pull, resolveSecret: () => Promise.resolve(new Secret(password)) } }
+}
+
+async function pulled(host: HostConfig): Promise<Snapshot> {
+  lab.lab.passDays(1)
+  const report = await pullHost(host, { rotate: false }, saying(PASSWORD).pull, signal)
+  expect(report.sources, JSON.stringify(report.sources)).toMatchObject([{ outcome: 'done' }])
+  const all = await lab.lab.vault.snapshots(host.name)
+  return all.find(({ id }) => id === report.snapshot)!
+}
+
+const restore = (snapshot: Snapshot, host: HostConfig, request: Partial<RestoreRequest> = {}) =>
+  lab.restore(snapshot, host, request, saying(PASSWORD))
+
+function rollBack(host: HostConfig, rest: { discard?: boolean; restore?: string } = {}) {
+  const { pull } = saying(PASSWORD)
+  return rollbackHost(
+    { host, hosts: [host], discard: false, acceptChanges: false, unseen: true, ...rest },
+    { ...pull, confirm: () => Promise.resolve(true) },
+    signal,
+  )
+}
+
+const databases = async (): Promise<string[]> =>
+  (
+    await mariadb.sql(
+      "select schema_name from information_schema.schemata where schema_name not in ('mysql', 'information_schema', 'performance_schema', 'sys') order by 1",
+    )
+  ).split('\n')
+
+test('a database comes back as its own mariadb-dump tells it, and goes back by a rollback', async () => {
+  const host = await server('round')
+  const before = await mariadb.dumped(NAME)
+  const snapshot = await pulled(host)
+  await mariadb.sql('delete from letters; drop view grown_names; drop trigger touched', NAME)
+  const damaged = await mariadb.dumped(NAME)
+
+  await restore(snapshot, host)
+  expect(await mariadb.dumped(NAME)).toBe(before)
+  const there = await databases()
+  expect(there).toEqual([NAME, expect.stringContaining('_old_')])
+  // The old one's events would run against it.
+  expect(await mariadb.sql('select event_schema, status from information_schema.events order by 1')).toBe(
+    `${NAME}\tENABLED\n${there[1]}\tSLAVESIDE_DISABLED`,
+  )
+
+  await rollBack(host)
+  expect(await mariadb.dumped(NAME)).toBe(damaged)
+
+  await restore(snapshot, host)
+  await rollBack(host, { discard: true })
+  expect(await mariadb.dumped(NAME)).toBe(before)
+  expect((await databases()).filter((name) => name.includes('_old_'))).toEqual([])
+})
+
+test('what the server lacks is named before anything is loaded', async () => {
+  const host = await server('lacks')
+  await mariadb.sql('create user gone@localhost; grant all on *.* to gone@localhost')
+  await mariadb.sql('create definer = gone@localhost view theirs as select 1 as n', NAME)
+  const snapshot = await pulled(host)
+  await mariadb.sql('drop user gone@localhost')
+  const there = await databases()
+  await expect(restore(snapshot, host)).rejects.toThrow('gone@localhost')
+  expect(await databases()).toEqual(there)
+  await mariadb.sql('drop view theirs', NAME)
+})
+
+/** The loader as the script on the server calls it; `first` is shell that runs before each of its calls to the server. */
+async function loader(first = '', dumper = 'mariadb-dump') {
+  const plain = await loadScript('sources/mysql/loader')
+  const script = plain.replace(/^loader_sql\(\) \{$/m, (line) => `${line}\n${first}`)
+  const options = ['--default-character-set=utf8mb4']
+  const places = ['-', mariadb.socket, '-', 'root', '-', 'mariadb', dumper, ...options]
+  return (...args: readonly string[]) =>
+    spawnSync('sh', ['-c', script, 'loader', ...args, ...places], {
+      input: `${PASSWORD}\n`,
+      encoding: 'utf8',
+      env: { ...process.env, LAB_PASSWORD: PASSWORD },
+    })
+}
+
+async function exists(name: string): Promise<boolean> {
+  const { status, stdout } = (await loader())('exists', name, '-')
+  expect(status, stdout).toBeOneOf([0, 1])
+  return status === 0
+}
+
+/** Renames it there and back, and says how many calls to the server one way takes. */
+async function callsOf(from: string, to: string, counted: string): Promise<number> {
+  await writeFile(counted, '')
+  const counting = await loader(`printf x >>'${counted}'`)
+  expect(counting('rename', from, to).status).toBe(0)
+  const calls = (await readFile(counted)).length
+  expect(counting('rename', to, from).status).toBe(0)
+  return calls
+}
+
+test('a rename that died before any of its statements is ended or taken back by whoever looks next', async () => {
+  const [from, to] = ['here', 'here_old_20260101T000000Z']
+  await mariadb.sql(`create database ${from}`)
+  await mariadb.load(SMALL, from)
+  const before = await mariadb.dumped(from)
+  const counted = join(dirname(mariadb.socket), 'statements')
+  const all = await callsOf(from, to, counted)
+  const outcomes = new Set<string>()
+  // The mark is made, nothing else; all tables are moved; all is made anew, and the old one is to be dropped.
+  for (const limit of soaking ? Array.from({ length: all - 1 }, (_, at) => at + 1) : [5, 6, all - 3]) {
+    await writeFile(counted, '')
+    const dying = await loader(
+      `printf x >>'${counted}'; [ "$(wc -c <'${counted}')" -le ${limit} ] || { kill -9 $$; exit; }`,
+    )
+    expect(dying('rename', from, to).signal).toBe('SIGKILL')
+    const is = [await exists(from), await exists(to)]
+    outcomes.add(is.join())
+    expect(is).toContain(true)
+    expect(is).toContain(false)
+    if (is[1] === true) expect((await loader())('rename', to, from).status).toBe(0)
+    expect(await mariadb.dumped(from), `killed before statement ${limit + 1}`).toBe(before)
+  }
+  expect([...outcomes]).toEqual(['true,false', 'false,true'])
+  expect((await loader())('drop', from, '-').status).toBe(0)
+  expect(await exists(from)).toBe(false)
+})
+
+test('a table that somebody makes while its database is renamed moves along', async () => {
+  const [from, to] = ['busy', 'busy_old_20260101T000000Z']
+  await mariadb.sql(`create database ${from}`)
+  await mariadb.load('create table a (id int)', from)
+  const counted = join(dirname(mariadb.socket), 'calls')
+  const all = await callsOf(from, to, counted)
+  // From the call after the move of the tables to the drop of what is left.
+  for (const at of soaking ? Array.from({ length: all - 7 }, (_, late) => late + 7) : [8, all - 2]) {
+    await writeFile(counted, '')
+    const busy = await loader(
+      `printf x >>'${counted}'; [ "$(wc -c <'${counted}')" -ne ${at} ] || MYSQL_PWD="$LAB_PASSWORD" mariadb --no-defaults --socket='${mariadb.socket}' --user=root --execute='create table ${from}.late as select 7 as n' || touch '${counted}.failed'`,
+    )
+    const { status, stdout } = busy('rename', from, to)
+    expect(status, stdout).toBe(0)
+    await expect(readFile(`${counted}.failed`)).rejects.toThrow('ENOENT')
+    expect(await mariadb.sql('select n from late', to), `made before call ${at}`).toBe('7')
+    expect(await exists(from)).toBe(false)
+    await mariadb.sql(`drop table ${to}.late`)
+    expect((await loader())('rename', to, from).status).toBe(0)
+  }
+  expect((await loader())('drop', from, '-').status).toBe(0)
+})
+
+test('a dump program that warns, or breaks off, leaves nothing half renamed', async () => {
+  const [from, to] = ['warned', 'warned_old_20260101T000000Z']
+  await mariadb.sql(`create database ${from}`)
+  await mariadb.load(SMALL, from)
+  const before = await mariadb.dumped(from)
+  const dumps = join(dirname(mariadb.socket), 'dumps')
+  const rename = async (program: string, ...args: readonly string[]) => {
+    await writeFile(dumps, `#!/bin/sh\n${program}\n`, { mode: 0o755 })
+    return (await loader('', dumps))('rename', ...args)
+  }
+  for (const [one, other] of [
+    [from, to],
+    [to, from],
+  ] as const) {
+    const { status, stdout } = await rename(
+      'echo deprecated >&2; mariadb-dump "$@"; echo late >&2',
+      one,
+      other,
+    )
+    expect(status, stdout).toBe(0)
+  }
+  expect(await mariadb.dumped(from)).toBe(before)
+  for (const program of [
+    'mariadb-dump "$@"; exit 3',
+    'mariadb-dump "$@" | head -n 20',
+    'echo no >&2; exit 1',
+  ]) {
+    expect((await rename(program, from, to)).status, program).toBe(2)
+    expect([await exists(from), await exists(to)]).toEqual([true, false])
+    expect(await mariadb.dumped(from), program).toBe(before)
+  }
+  expect((await loader())('drop', from, '-').status).toBe(0)
+})
