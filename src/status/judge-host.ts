@@ -24,6 +24,8 @@ export interface HostFacts {
 
 const COUNTED_PULLS = 30
 const SIZES = 14
+/** ms by which a clock may have gone back. */
+const CLOCK_TOLERANCE = 60_000
 
 /** How the backups of a host stand at `now`: a function of its history and its snapshots. */
 export function judgeHost(facts: HostFacts, alerts: AlertsConfig, now: Date): HostStatus {
@@ -98,6 +100,15 @@ function backupTroubles(
         about: '',
         message: 'there is no complete backup yet',
         next: `Make the first with: ${pull}`,
+      },
+    ]
+  if (lastGood.ageMs < -CLOCK_TOLERANCE)
+    return [
+      {
+        code: 'overdue',
+        about: 'future',
+        message: `the last good backup is dated ${formatDuration(-lastGood.ageMs)} ahead of this computer's clock, so nobody knows how old it is`,
+        next: `Set the clock right if it is wrong now; then make a backup: ${pull}`,
       },
     ]
   if (lastGood.ageMs <= overdueAfter) return []

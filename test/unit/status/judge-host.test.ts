@@ -55,6 +55,7 @@ test.each<[string, Partial<HostFacts>, string[]]>([
   ['nothing at all', {}, ['never']],
   ['a fresh one', { snapshots: [fresh], runs: [run('pull', 'done')] }, []],
   ['an old one', { snapshots: [old] }, ['overdue']],
+  ['one of the future', { snapshots: [snapshot('20270303T020000Z')] }, ['overdue']],
   ['one that is just not too old', { snapshots: [snapshot('20260302T110000Z')] }, []],
   [
     'the only one is not complete',
