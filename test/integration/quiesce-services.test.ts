@@ -224,7 +224,7 @@ describe('quiescing services', () => {
       await using project = await Project.up()
       await engine.compose(project.lab.deployment, 'up', '-d', '--no-recreate', '--scale', 'app=3', 'app')
       await engine.docker('stop', `${project.name}_app_2`)
-      await engine.docker('pause', `${project.name}_redis_1`)
+      await engine.pause(`${project.name}_redis_1`)
       await using host = project.lab.host()
       const status = async () =>
         Promise.all(

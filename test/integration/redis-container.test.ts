@@ -262,7 +262,7 @@ describe('capture', () => {
     expect(await code(byService({ at: { container: `${app.name}_redis` } }))).toContain(
       `did you mean ${app.container()}?`,
     )
-    await engine.docker('pause', app.container())
+    await engine.pause(app.container())
     expect(await code(byService())).toBe(`redis-paused: Redis of service redis is paused: ${app.container()}`)
     await engine.docker('unpause', app.container())
 
