@@ -210,6 +210,8 @@ describe('while a source streams', () => {
 
   test('another run finds it locked, here and on the server', async () => {
     const run = await startBig()
+    // It holds its locks while the others look, however long these take.
+    run.child.kill('SIGSTOP')
     const locked = {
       code: 5,
       says: /prod is locked by relay-backup pull \(process \d+/,
@@ -225,6 +227,7 @@ describe('while a source streams', () => {
     const elsewhere = { code: 5, says: /app is locked by \S+ \(pid \d+\)/, next: /Wait until that run/ }
     expectClearFailure(await pullWith({}), elsewhere)
     await restoreConfig()
+    run.child.kill('SIGCONT')
     expect((await run.result).code).toBe(0)
     await expectOnlyAdded()
   })

@@ -43,7 +43,8 @@ export async function startDocker(): Promise<LabDocker> {
     const result = await run(file, args, {
       cwd,
       // Compose starts in half the time.
-      env: { ...process.env, ...env, SETUPTOOLS_USE_DISTUTILS: 'stdlib' },
+      // docker-compose gives an engine on a loaded machine 60 s by itself.
+      env: { ...process.env, ...env, SETUPTOOLS_USE_DISTUTILS: 'stdlib', COMPOSE_HTTP_TIMEOUT: '300' },
       maxBuffer: 64 * 1024 ** 2,
     })
     return result.stdout.trim()
