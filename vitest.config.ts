@@ -36,7 +36,7 @@ function project(
 
 // Unit tests first: they are the quickest to say what is wrong. Their files share processes, so that each module is loaded
 // once in each: what a test changes of the process (a mock, a variable), it takes back. The others wait for servers two
-// fifths of the time, so six of their files share two cores; a process of its own costs them next to nothing. No test is
+// fifths of the time, so four of their files share two cores: with more, what waits for a slow machine comes too late; a process of its own costs them next to nothing. No test is
 // tried twice.
 export default defineConfig({
   test: {
@@ -52,9 +52,9 @@ export default defineConfig({
         include: ['test/integration/**/*.test.ts'],
         exclude: ALONE,
         minutes: 4,
-        workers: 6,
+        workers: 4,
       }),
-      project('e2e', 1, { include: ['test/e2e/**/*.test.ts'], exclude: ALONE, minutes: 10, workers: 6 }),
+      project('e2e', 1, { include: ['test/e2e/**/*.test.ts'], exclude: ALONE, minutes: 10, workers: 4 }),
       project('alone', 2, { include: ALONE, minutes: 10, workers: 1 }),
     ],
   },
