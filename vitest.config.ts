@@ -36,8 +36,8 @@ function project(
 
 // Unit tests first: they are the quickest to say what is wrong. Their files share processes, so that each module is loaded
 // once in each: what a test changes of the process (a mock, a variable), it takes back. The others wait for servers two
-// fifths of the time, so four of their files share two cores: with more, what waits for a slow machine comes too late; a process of its own costs them next to nothing. No test is
-// tried twice.
+// fifths of the time, so four of their files share two cores; with more, what they wait for comes too late on a loaded
+// machine. No test is tried twice.
 export default defineConfig({
   test: {
     sequence: { sequencer: SlowestFirst },
