@@ -4,10 +4,10 @@ import { SourceError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
 import type { SnapshotWarning } from '../../model/snapshot.ts'
 import { formatCount } from '../../model/units.ts'
-import { chooseCompression, compressorArgs } from '../compression-choice.ts'
+import { chooseCompression } from '../compression-choice.ts'
 import type { CaptureArchive, CapturableSource, CaptureContext, CaptureOutcome } from '../contract.ts'
-import { watchExit } from '../cut-exit.ts'
-import { parseStreamStatus, streamNonce } from '../stream-status.ts'
+import { isAside } from '../database/aside.ts'
+import { streamDump, type StreamedDump } from '../database/stream-dump.ts'
 import { readAccounts, writeAccounts, type Account, type Accounts } from './accounts.ts'
 import {
   factsOf,
@@ -23,7 +23,6 @@ import type { MysqlSourceConfig } from './config.ts'
 import { DumpReader } from './dump-reader.ts'
 import type { DatabaseFacts, MysqlFacts } from './facts.ts'
 import { mayHoldStill, missingPrivileges, readGrants, seesRoutines, type Grants } from './grants.ts'
-import { isAside } from './names.ts'
 import { failure, findServer, identifier, type Server } from './server.ts'
 import { Session } from './session.ts'
 import { settle } from './settle.ts'
@@ -284,68 +283,37 @@ async function dump(
   { server, dumper }: Prepared,
   database: string,
   reader: DumpReader,
-): Promise<
-  Omit<CaptureArchive, 'part' | 'extension' | 'objects' | 'finish'> & { finish(): Promise<boolean> }
-> {
-  const nonce = streamNonce()
-  const compression = chooseCompression(context.compression, context.probe)
+): Promise<Omit<StreamedDump, 'finish'> & { finish(): Promise<boolean> }> {
   const { program } = dumper
-  const process = await context.host.spawn(
-    {
-      script: 'sources/mysql/dump',
-      patience: 'work',
-      args: [
-        ...[nonce, ...compressorArgs(compression, context.probe), ...server.place, program],
-        ...dumpOptions(dumper, database),
-      ],
-      privilege: server.privilege,
-      title: `${program} on the server`,
-    },
-    { signal: context.signal },
-  )
-  process.stdin.end(server.line)
-  let aborted = false
-  const exited = watchExit(process, () => aborted)
-  const abort = (): void => {
-    aborted = true
-    process.kill()
-  }
-  return {
-    format: 'stream',
-    input: { stream: process.stdout, format: 'stream', ...compression },
+  const streamed = await streamDump(context, {
+    script: 'sources/mysql/dump',
+    server,
+    program,
+    args: dumpOptions(dumper, database),
     observer: { content: { write: (chunk) => reader.write(chunk), end: () => reader.end() } },
-    abort,
+    failure: (exit) => failure(server, `dump ${printable(database)}`, exit),
+  })
+  return {
+    ...streamed,
     finish: async () => {
-      if (!process.stdout.readableEnded && !aborted) abort()
-      const exit = await exited()
-      if (exit === undefined) return false
-      const status = parseStreamStatus(exit.stderr, nonce)
-      const dumped = status?.statuses.get('dump')
-      if (dumped !== 0 && !(aborted && status === undefined)) {
-        throw failure(server, `dump ${printable(database)}`, {
-          status: dumped ?? exit.status,
-          stderr: status?.messages ?? exit.stderr,
-          command: program,
-        })
-      }
-      if (aborted) return false
-      const details = { command: program, exitStatus: dumped, stderr: status?.messages.trim() ?? '' }
+      const end = await streamed.finish()
+      if (end === undefined) return false
       if (reader.unseen) {
         throw new SourceError(
           'mysql-privilege',
           `${server.title} did not show all of ${printable(database)}: its dump says "insufficient privileges"`,
           {
-            ...details,
+            ...end.details,
             next: 'Let the account see the bodies of routines: as root, or by SHOW_ROUTINE (MySQL 8.0.20 and newer) or select on mysql.proc.',
           },
         )
       }
-      if (status?.statuses.get('compress') !== 0 || !reader.begun || !reader.ended) {
+      if (!end.compressed || !reader.begun || !reader.ended) {
         throw new SourceError(
           'mysql-dump-broken',
           `${server.title} sent no whole dump of ${printable(database)}: ${reader.begun ? 'its last line is missing' : 'it does not begin as one'}`,
           {
-            ...details,
+            ...end.details,
             next: `Try ${program} on the server by hand: what it wrote is not what ${program} writes.`,
           },
         )

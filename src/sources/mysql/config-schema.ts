@@ -1,15 +1,7 @@
 import { z } from 'zod'
-import {
-  addressProblem,
-  checked,
-  normaliseSecret,
-  parseAddress,
-  secret,
-  text,
-  type Fields,
-  type Problem,
-} from '../../config/contract.ts'
-import type { EnginePlace, KindConfig } from '../kind.ts'
+import { addressProblem, checked, normaliseSecret, secret, text } from '../../config/contract.ts'
+import { isInContainer, placeOf, serverProblems } from '../database/config-rules.ts'
+import type { KindConfig } from '../kind.ts'
 import type { MysqlSourceConfig } from './config.ts'
 
 const PORT = 3306
@@ -62,48 +54,16 @@ type MysqlInput = z.output<z.ZodObject<typeof shape>>
 export const mysqlConfig: KindConfig<MysqlSourceConfig> = {
   description: 'Databases of a MySQL or MariaDB server.',
   shape,
-  rules,
+  rules: serverProblems,
   places: () => [],
   normalise: (input: MysqlInput, common, resolvePath) => ({
     ...common,
     kind: 'mysql',
-    at: place(input),
+    at: placeOf(input, PORT),
     databases: input.databases ?? 'all',
     users: input.users ?? false,
     byContainer: isInContainer(input) && input.user === undefined && input.password === undefined,
     user: input.user,
     password: input.password && normaliseSecret(input.password, resolvePath),
   }),
-}
-
-const isInContainer = ({ service, container }: Pick<Fields, string>): boolean =>
-  service !== undefined || container !== undefined
-
-function place({ service, container, address }: MysqlInput): EnginePlace {
-  if (service !== undefined) return { service }
-  if (container !== undefined) return { container }
-  const parsed = address === undefined ? undefined : parseAddress(address, PORT)
-  return parsed ?? { address: '127.0.0.1', port: PORT }
-}
-
-function rules(source: Fields): Problem[] {
-  const { credentials, user, password, databases } = source
-  const problems: Problem[] = []
-  if (credentials !== undefined && !isInContainer(source))
-    problems.push({ path: ['credentials'], at: 'key', message: 'works only with service or container' })
-  if (credentials !== undefined && (user !== undefined || password !== undefined)) {
-    problems.push({
-      path: ['credentials'],
-      at: 'key',
-      message: 'does not go together with user and password',
-      suggestion: 'Keep one of the two',
-    })
-  }
-  if (password !== undefined && user === undefined)
-    problems.push({ path: ['password'], at: 'key', message: 'needs user beside it' })
-  if (Array.isArray(databases)) {
-    const twice = databases.findIndex((each, at) => databases.indexOf(each) !== at)
-    if (twice !== -1) problems.push({ path: ['databases', twice], message: 'is named twice' })
-  }
-  return problems
 }

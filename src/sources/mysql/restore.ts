@@ -1,11 +1,11 @@
-import { pipeline } from 'node:stream/promises'
 import type { Readable } from 'node:stream'
-import { ConnectionError, SourceError } from '../../errors.ts'
+import { SourceError } from '../../errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import { printable } from '../../model/path-bytes.ts'
-import { formatCount } from '../../model/units.ts'
 import { isOlder } from '../../model/version-order.ts'
 import { loadScript } from '../../remote/scripts.ts'
+import { asCaptured, countDifference, notAsCaptured } from '../database/compare.ts'
+import { loadDump } from '../database/load-dump.ts'
 import type { LoadableSource, RestoreContext, RestorePreflight } from '../contract.ts'
 import { countRows, factsOf, lookAtDatabase, lookAtServer, type ServerLook } from './catalogue.ts'
 import { dumperOf, dumpOptions } from './clients.ts'
@@ -18,6 +18,8 @@ import type { Version } from './version.ts'
 
 /** What a database's dump is called, and the archive of accounts, which has a part that is no database of the facts. */
 const DUMP = /\.sql(?:\.zst|\.gz)?\.gpg$/
+/** The finding, and the error, of a database that is not what was captured. */
+const CHECK = 'mysql-facts'
 /** What the loader says itself, each time otherwise. */
 const OF_THE_WHOLE = ['--routines', '--triggers', '--events', '--quick', '--hex-blob', '--single-transaction']
 
@@ -74,7 +76,7 @@ export const loadableMysql: LoadableSource<MysqlSourceConfig, MysqlFacts> = {
     const found = await factsThere(session, look, target.staged)
     const finding = compare(config, target.target, expected, found, isSame(look, facts))
     if (finding.outcome === 'failed')
-      throw new SourceError('mysql-facts', finding.message, { next: finding.next ?? '' })
+      throw new SourceError(CHECK, finding.message, { next: finding.next ?? '' })
   },
   check: async (context, config, facts) => {
     const server = await findServer(context, config)
@@ -107,33 +109,19 @@ async function loadInto(
   database: string,
   dump: Readable,
 ): Promise<void> {
-  const process = await context.host.spawn(
-    {
+  const { program } = server.client
+  await loadDump(context, {
+    command: {
       script: 'sources/mysql/load',
       patience: 'work',
-      args: [...server.place, server.client.program, database],
+      args: [...server.place, program, database],
       privilege: server.privilege,
-      title: `${server.client.program} on the server`,
+      title: `${program} on the server`,
     },
-    { signal: context.signal },
-  )
-  process.stdout.resume()
-  process.stdin.write(server.line)
-  let broken: unknown
-  await pipeline(dump, process.stdin, { signal: context.signal }).catch((error: unknown) => {
-    broken = error
-    // A dump that turned out to be damaged must not end as if it were whole.
-    process.kill()
+    line: server.line,
+    dump,
+    failure: (exit) => failure(server, `load ${printable(database)}`, { ...exit, command: program }),
   })
-  const exit = await process.exit.catch((error: unknown) => {
-    if (error instanceof ConnectionError || broken === undefined) throw error
-    return undefined
-  })
-  // Why the client ended says more than that the dump could not be sent to it.
-  const explains = broken === undefined || exit?.stderr.trim() !== ''
-  if (exit !== undefined && exit.status !== 0 && explains)
-    throw failure(server, `load ${printable(database)}`, { ...exit, command: server.client.program })
-  if (broken !== undefined) throw broken as Error
 }
 
 async function judge(
@@ -257,33 +245,17 @@ function compare(
   found: DatabaseFacts,
   sameVersion: boolean,
 ): Finding {
-  const amount = ({ tables, rows }: Pick<DatabaseFacts, 'tables' | 'rows'>): string =>
-    `${formatCount(rows, 'row')} in ${formatCount(tables, 'table')}`
-  if (found.counts !== expected.counts) {
-    const difference =
-      amount(found) === amount(expected)
-        ? `it has ${amount(found)}, but not the same in each`
-        : `it has ${amount(found)}, and not ${amount(expected)}`
-    return different(config, name, difference)
-  }
+  const difference = countDifference(expected, found)
+  if (difference !== undefined) return different(config, name, difference)
   const kinds = ['views', 'triggers', 'routines', 'events'] as const
   const fewer = kinds.find((kind) => found[kind] !== expected[kind])
   if (fewer !== undefined)
     return different(config, name, `it has ${found[fewer]} ${fewer}, and not ${expected[fewer]}`)
   if (sameVersion && found.definitions !== expected.definitions)
     return different(config, name, 'its tables, views, triggers, routines or events are others')
-  return {
-    check: 'mysql-facts',
-    outcome: 'ok',
-    message: `${printable(name)} has ${amount(found)}, as when it was captured`,
-  }
+  return asCaptured(CHECK, name, found)
 }
 
 function different(config: MysqlSourceConfig, name: string, what: string): Finding {
-  return {
-    check: 'mysql-facts',
-    outcome: 'failed',
-    message: `${printable(name)} of ${titleOf(config)} is not what was captured: ${what}`,
-    next: 'Somebody may have written to it since it was switched: stop who does (services), and restore again.',
-  }
+  return notAsCaptured(CHECK, name, titleOf(config), what)
 }

@@ -1,47 +1,32 @@
 import { SourceError } from '../../errors.ts'
-import type { RemoteHost, Privilege } from '../../remote/contract.ts'
-import type { ResolveSecret } from '../../secrets/contract.ts'
-import type { SearchContainer } from '../contract.ts'
-import { engineName, passwordLine, toSpeak } from '../engine-place.ts'
+import { findPlace, type FoundPlace, type ServerContext } from '../database/place.ts'
+import { engineName, passwordLine } from '../engine-place.ts'
 import { parseClients, speakerOf, type Client } from './clients.ts'
 import type { MysqlSourceConfig } from './config.ts'
 
-/** What it takes of a context to get to a server. */
-export interface ServerContext {
-  readonly host: RemoteHost
-  readonly privilege: Privilege | undefined
-  readonly secret: ResolveSecret
-  readonly findContainer: SearchContainer
-  readonly signal: AbortSignal
-}
-
-/** A server of MySQL or MariaDB that can be asked. */
-export interface Server {
+/** A server of MySQL or MariaDB that can be asked, always by its own login. */
+export interface Server extends FoundPlace {
   readonly context: ServerContext
   /** In a sentence: `MySQL or MariaDB of service db`. */
   readonly title: string
-  /** CONTAINER HOST PORT USER CREDENTIALS, `-` for none: see mysql_run in sources/mysql/scripts/lib/mysql.sh. */
-  readonly place: readonly [container: string, host: string, port: string, user: string, credentials: string]
   /** The line that its programs read first: the password, empty for none. */
   readonly line: Buffer
-  /** Speaking to Docker may take root; the server is always asked by its own login. */
-  readonly privilege: Privilege | undefined
   /** Which of its programs are there. */
   readonly clients: readonly Client[]
   /** The one that we talk to it with. */
   readonly client: Client
 }
 
+const ENGINE = { code: 'mysql', title: 'MySQL or MariaDB' } as const
+
 /**
  * Finds it, and its clients. Throws SourceError for a container that is missing or does not run, for a password that is
  * none, and where there is no client, and as the search for a container does.
  */
 export async function findServer(context: ServerContext, config: MysqlSourceConfig): Promise<Server> {
-  const line = Buffer.from(
-    `${await passwordLine(context, config.password, { code: 'mysql', title: 'MySQL or MariaDB' })}\n`,
-  )
+  const line = Buffer.from(`${await passwordLine(context, config.password, ENGINE)}\n`)
   const title = titleOf(config)
-  const { place, privilege } = await findPlace(context, config)
+  const { place, privilege } = await findPlace(context, config, ENGINE)
   const { stdout } = await context.host.run(
     { script: 'sources/mysql/clients', args: [place[0]], privilege, title: 'looking for clients of MySQL' },
     { signal: context.signal },
@@ -50,30 +35,9 @@ export async function findServer(context: ServerContext, config: MysqlSourceConf
   return { context, title, line, place, privilege, clients, client: speakerOf(clients, title) }
 }
 
-async function findPlace(
-  context: ServerContext,
-  config: MysqlSourceConfig,
-): Promise<Pick<Server, 'place' | 'privilege'>> {
-  const { at } = config
-  const user = config.user ?? '-'
-  if ('socket' in at) return { privilege: undefined, place: ['-', at.socket, '-', user, '-'] }
-  if ('address' in at) return { privilege: undefined, place: ['-', at.address, String(at.port), user, '-'] }
-  const { container } = await context.findContainer(at)
-  if (container?.status !== 'running') {
-    const name = container?.name ?? ('service' in at ? at.service : at.container)
-    throw new SourceError('mysql-down', `${titleOf(config)} does not run`, {
-      next: `Start it: a dump is made by a server that runs. Look at it by: docker logs ${name}`,
-    })
-  }
-  return {
-    privilege: toSpeak(context.privilege),
-    place: [container.name, '-', '-', user, config.byContainer ? 'container' : '-'],
-  }
-}
-
 /** In a sentence: `MySQL or MariaDB of service db`. */
 export function titleOf({ at }: Pick<MysqlSourceConfig, 'at'>): string {
-  return engineName('MySQL or MariaDB', at)
+  return engineName(ENGINE.title, at)
 }
 
 /** A name in SQL. */

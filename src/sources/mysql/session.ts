@@ -1,7 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import type { SourceError } from '../../errors.ts'
-import { linesOf } from '../../model/lines.ts'
-import type { RemoteProcess } from '../../remote/contract.ts'
+import { Conversation } from '../database/conversation.ts'
 import { failure, type Server } from './server.ts'
 
 /** What the client writes for what would break a line or a column of it. */
@@ -10,17 +7,11 @@ const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', '0': '\0' 
 /** A session with a server, through its own client. Disposing it ends the session: its locks and its transaction are gone. */
 export class Session implements AsyncDisposable {
   readonly #server: Server
-  readonly #process: RemoteProcess
-  readonly #lines: AsyncGenerator<string>
-  /** Nobody else knows it, so no row looks like the end of an answer. */
-  readonly #mark = `end-${randomBytes(16).toString('hex')}`
+  readonly #conversation: Conversation
 
-  private constructor(server: Server, process: RemoteProcess) {
+  private constructor(server: Server, conversation: Conversation) {
     this.#server = server
-    this.#process = process
-    process.exit.catch(() => {})
-    // Not by readline: it also breaks lines at U+2028, which stands in rows as it is.
-    this.#lines = linesOf(process.stdout as AsyncIterable<Buffer>, 'utf8')
+    this.#conversation = conversation
   }
 
   /** Throws SourceError when nobody is let in, or nobody answers. No database is its own: names come with theirs. */
@@ -36,7 +27,7 @@ export class Session implements AsyncDisposable {
       { signal },
     )
     process.stdin.write(server.line)
-    const session = new Session(server, process)
+    const session = new Session(server, new Conversation(process))
     try {
       await session.run(
         // A session that waits for a dump says nothing for hours.
@@ -64,29 +55,17 @@ export class Session implements AsyncDisposable {
     })
   }
 
-  async #ask(sql: string): Promise<string[]> {
-    this.#process.stdin.write(`${sql}\nselect '${this.#mark}' as ended;\n`)
-    const answer: string[] = []
-    for (;;) {
-      // The exit says more than a stream that broke off.
-      const next = await this.#lines.next().catch(() => ({ done: true }) as const)
-      if (next.done === true) throw await this.#ended()
-      // Before the mark is the name of its column.
-      if (next.value === this.#mark) return answer.slice(0, -1)
-      answer.push(next.value)
-    }
-  }
-
-  async #ended(): Promise<SourceError> {
-    const exit = await this.#process.exit
-    return failure(this.#server, 'answer', { ...exit, command: this.#server.client.program })
+  async #ask(sql: string): Promise<readonly string[]> {
+    const asked = `${sql}\nselect '${this.#conversation.mark}' as ended;\n`
+    const answer = await this.#conversation.ask(asked)
+    if ('status' in answer)
+      throw failure(this.#server, 'answer', { ...answer, command: this.#server.client.program })
+    // Before the mark is the name of its column.
+    return answer.slice(0, -1)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#process.stdin.end()
-    // The exit comes behind the last byte that is read.
-    while ((await this.#lines.next().catch(() => ({ done: true }))).done !== true);
-    await this.#process.exit.catch(() => {})
+    await this.#conversation[Symbol.asyncDispose]()
   }
 }
 

@@ -5,14 +5,12 @@ import { printable } from '../../model/path-bytes.ts'
 import type { SnapshotWarning } from '../../model/snapshot.ts'
 import { recordChecks } from '../checks.ts'
 import { ArchiveWalk } from './archive.ts'
-import { chooseCompression, compressorArgs } from '../compression-choice.ts'
-import { watchExit } from '../cut-exit.ts'
-import { parseStreamStatus, streamNonce } from '../stream-status.ts'
+import { isAside } from '../database/aside.ts'
+import { streamDump } from '../database/stream-dump.ts'
 import { lockTables, lookAtDatabase, lookAtServer, type Database, type ServerLook } from './catalogue.ts'
 import type { PostgresSourceConfig } from './config.ts'
 import type { DatabaseFacts, PostgresFacts } from './facts.ts'
 import { databaseNamed, failure, findServer, type Server } from './server.ts'
-import { isAside } from './names.ts'
 import { askQuery, maintenanceOf, OWN_DATABASE, Session } from './session.ts'
 
 /** What is captured, and of what server. */
@@ -252,61 +250,27 @@ class GlobalsProof implements DumpProof {
 async function dump(
   context: CaptureContext,
   server: Server,
-  program: readonly string[],
+  [program = '', ...args]: readonly string[],
   { what, proof }: { readonly what: string; readonly proof: DumpProof },
 ): Promise<Omit<CaptureArchive, 'part' | 'extension' | 'objects'>> {
-  const nonce = streamNonce()
-  const compression = chooseCompression(context.compression, context.probe)
-  const process = await context.host.spawn(
-    {
-      script: 'sources/postgres/dump',
-      patience: 'work',
-      args: [nonce, ...compressorArgs(compression, context.probe), ...server.place, ...program],
-      privilege: server.privilege,
-      title: `${program[0] ?? ''} on the server`,
-    },
-    { signal: context.signal },
-  )
-  process.stdin.end(server.line)
-  let aborted = false
-  const exited = watchExit(process, () => aborted)
-  const abort = (): void => {
-    aborted = true
-    process.kill()
-  }
+  const streamed = await streamDump(context, {
+    script: 'sources/postgres/dump',
+    server,
+    program,
+    args,
+    observer: { content: { write: (chunk) => proof.write(chunk), end: () => undefined } },
+    failure: (exit) => failure(server, what, exit),
+  })
   return {
-    format: 'stream',
-    input: { stream: process.stdout, format: 'stream', ...compression },
-    observer: {
-      content: {
-        write: (chunk) => proof.write(chunk),
-        end: () => undefined,
-      },
-    },
-    abort,
+    ...streamed,
     finish: async () => {
-      if (!process.stdout.readableEnded && !aborted) abort()
-      const exit = await exited()
-      if (exit === undefined) return
-      const status = parseStreamStatus(exit.stderr, nonce)
-      const dumped = status?.statuses.get('dump')
-      const command = program[0] ?? ''
-      if (dumped !== 0 && !(aborted && status === undefined)) {
-        throw failure(server, what, {
-          status: dumped ?? exit.status,
-          stderr: status?.messages ?? exit.stderr,
-          command,
-        })
-      }
-      if (aborted) return
-      const problem =
-        status?.statuses.get('compress') === 0 ? proof.end() : 'it was not compressed to its end'
+      const end = await streamed.finish()
+      if (end === undefined) return
+      const problem = end.compressed ? proof.end() : 'it was not compressed to its end'
       if (problem !== undefined) {
         throw new SourceError('postgres-dump-broken', `${server.title} sent no whole dump: ${problem}`, {
-          command,
-          exitStatus: dumped,
-          stderr: status?.messages.trim() ?? '',
-          next: `Try ${command} on the server by hand: what it wrote is not what ${command} writes.`,
+          ...end.details,
+          next: `Try ${program} on the server by hand: what it wrote is not what ${program} writes.`,
         })
       }
     },

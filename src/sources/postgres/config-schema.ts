@@ -3,7 +3,6 @@ import {
   addressProblem,
   checked,
   normaliseSecret,
-  parseAddress,
   secret,
   text,
   type Fields,
@@ -11,7 +10,8 @@ import {
 } from '../../config/contract.ts'
 import { checks, checksProblems } from '../checks.ts'
 import { CAPTURE_TYPES } from '../../model/config.ts'
-import type { EnginePlace, KindConfig } from '../kind.ts'
+import { isInContainer, placeOf, serverProblems } from '../database/config-rules.ts'
+import type { KindConfig } from '../kind.ts'
 import type { PostgresSourceConfig } from './config.ts'
 import { nameProblem } from './names.ts'
 
@@ -62,7 +62,7 @@ export const postgresConfig: KindConfig<PostgresSourceConfig> = {
   normalise: (input: PostgresInput, common, resolvePath) => ({
     ...common,
     kind: 'postgres',
-    at: place(input),
+    at: placeOf(input, PORT),
     databases: input.databases ?? 'all',
     byContainer: isInContainer(input) && input.user === undefined && input.password === undefined,
     user: input.user,
@@ -72,36 +72,8 @@ export const postgresConfig: KindConfig<PostgresSourceConfig> = {
   }),
 }
 
-const isInContainer = ({ service, container }: Pick<Fields, string>): boolean =>
-  service !== undefined || container !== undefined
-
-function place({ service, container, address }: PostgresInput): EnginePlace {
-  if (service !== undefined) return { service }
-  if (container !== undefined) return { container }
-  const parsed = address === undefined ? undefined : parseAddress(address, PORT)
-  return parsed ?? { address: '127.0.0.1', port: PORT }
-}
-
 function rules(source: Fields): Problem[] {
-  const { credentials, user, password, databases } = source
-  const problems: Problem[] = []
-  if (credentials !== undefined && !isInContainer(source))
-    problems.push({ path: ['credentials'], at: 'key', message: 'works only with service or container' })
-  if (credentials !== undefined && (user !== undefined || password !== undefined)) {
-    problems.push({
-      path: ['credentials'],
-      at: 'key',
-      message: 'does not go together with user and password',
-      suggestion: 'Keep one of the two',
-    })
-  }
-  if (password !== undefined && user === undefined)
-    problems.push({ path: ['password'], at: 'key', message: 'needs user beside it' })
+  const { databases } = source
   const isOne = Array.isArray(databases) && databases.length === 1
-  problems.push(...checksProblems(source, isOne, 'databases: [app]'))
-  if (Array.isArray(databases)) {
-    const twice = databases.findIndex((each, at) => databases.indexOf(each) !== at)
-    if (twice !== -1) problems.push({ path: ['databases', twice], message: 'is named twice' })
-  }
-  return problems
+  return [...serverProblems(source), ...checksProblems(source, isOne, 'databases: [app]')]
 }

@@ -1,12 +1,13 @@
-import { pipeline } from 'node:stream/promises'
 import type { Readable } from 'node:stream'
-import { ConnectionError, SourceError } from '../../errors.ts'
+import { SourceError } from '../../errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import { printable } from '../../model/path-bytes.ts'
 import { formatCount } from '../../model/units.ts'
 import { isOlder } from '../../model/version-order.ts'
 import { loadScript } from '../../remote/scripts.ts'
 import { compareChecks } from '../checks.ts'
+import { asCaptured, countDifference, notAsCaptured } from '../database/compare.ts'
+import { loadDump } from '../database/load-dump.ts'
 import type { LoadableSource, RestoreContext, RestorePreflight } from '../contract.ts'
 import { ArchiveWalk, type ArchiveEntry } from './archive.ts'
 import { applySettings, copySettings, lookAtDatabase, lookAtServer, type ServerLook } from './catalogue.ts'
@@ -18,6 +19,8 @@ import { askQuery, maintenanceOf, Session } from './session.ts'
 
 /** What the name of a database's archive ends with, before its compression. */
 const DUMP = /\.dump(?:\.zst|\.gz)?\.gpg$/
+/** The finding, and the error, of a database that is not what was captured. */
+const CHECK = 'postgres-facts'
 
 /**
  * Each dump is loaded into a new database, and switched with the old one by two renames. The old one stays until the restore
@@ -84,7 +87,7 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
       majorOf(version) === majorOf(facts.version),
     )
     if (finding.outcome === 'failed')
-      throw new SourceError('postgres-facts', finding.message, { next: finding.next ?? '' })
+      throw new SourceError(CHECK, finding.message, { next: finding.next ?? '' })
     const differs = (await compareQueries(context, config, server, target.staged, expected)).find(
       ({ outcome }) => outcome === 'failed',
     )
@@ -151,35 +154,20 @@ async function restoreInto(
   database: string,
   { dump, options }: { readonly dump: Readable; readonly options: readonly string[] },
 ): Promise<readonly ArchiveEntry[] | undefined> {
-  const process = await context.host.spawn(
-    {
+  const walk = new ArchiveWalk()
+  await loadDump(context, {
+    command: {
       script: 'sources/postgres/load',
       patience: 'work',
       args: [...server.place, databaseNamed(database), ...options],
       privilege: server.privilege,
       title: 'pg_restore on the server',
     },
-    { signal: context.signal },
-  )
-  process.stdout.resume()
-  process.stdin.write(server.line)
-  let broken: unknown
-  const walk = new ArchiveWalk()
-  dump.on('data', (chunk: Buffer) => walk.write(chunk))
-  await pipeline(dump, process.stdin, { signal: context.signal }).catch((error: unknown) => {
-    broken = error
-    // A dump that turned out to be damaged must not end as if it were whole.
-    process.kill()
+    line: server.line,
+    dump,
+    onBytes: (chunk) => walk.write(chunk),
+    failure: (exit) => failure(server, `load ${printable(database)}`, { ...exit, command: 'pg_restore' }),
   })
-  const exit = await process.exit.catch((error: unknown) => {
-    if (error instanceof ConnectionError || broken === undefined) throw error
-    return undefined
-  })
-  // Why pg_restore ended says more than that the dump could not be sent to it.
-  const explains = broken === undefined || exit?.stderr.trim() !== ''
-  if (exit !== undefined && exit.status !== 0 && explains)
-    throw failure(server, `load ${printable(database)}`, { ...exit, command: 'pg_restore' })
-  if (broken !== undefined) throw broken as Error
   return walk.entries
 }
 
@@ -287,32 +275,16 @@ function compare(
   found: Pick<DatabaseFacts, 'tables' | 'rows' | 'counts' | 'definitions'>,
   sameMajor: boolean,
 ): Finding {
-  const amount = ({ tables, rows }: Pick<DatabaseFacts, 'tables' | 'rows'>): string =>
-    `${formatCount(rows, 'row')} in ${formatCount(tables, 'table')}`
-  if (found.counts !== expected.counts) {
-    const difference =
-      amount(found) === amount(expected)
-        ? `it has ${amount(found)}, but not the same in each`
-        : `it has ${amount(found)}, and not ${amount(expected)}`
-    return different(config, name, difference)
-  }
+  const difference = countDifference(expected, found)
+  if (difference !== undefined) return different(config, name, difference)
   // How a definition is told may change from one major version to the next.
   if (sameMajor && found.definitions !== expected.definitions)
     return different(config, name, 'its tables, functions or constraints are others')
-  return {
-    check: 'postgres-facts',
-    outcome: 'ok',
-    message: `${printable(name)} has ${amount(found)}, as when it was captured`,
-  }
+  return asCaptured(CHECK, name, found)
 }
 
 function different(config: PostgresSourceConfig, name: string, what: string): Finding {
-  return {
-    check: 'postgres-facts',
-    outcome: 'failed',
-    message: `${printable(name)} of ${titleOf(config)} is not what was captured: ${what}`,
-    next: 'Somebody may have written to it since it was switched: stop who does (services), and restore again.',
-  }
+  return notAsCaptured(CHECK, name, titleOf(config), what)
 }
 
 function majorOf(version: string): number {

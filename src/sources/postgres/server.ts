@@ -1,63 +1,31 @@
 import { SourceError } from '../../errors.ts'
-import type { RemoteHost, Privilege } from '../../remote/contract.ts'
-import type { ResolveSecret } from '../../secrets/contract.ts'
-import type { SearchContainer } from '../contract.ts'
-import { engineName, passwordLine, toSpeak } from '../engine-place.ts'
+import { findPlace, type FoundPlace, type ServerContext } from '../database/place.ts'
+import { engineName, passwordLine } from '../engine-place.ts'
 import type { PostgresSourceConfig } from './config.ts'
 
-/** What it takes of a context to get to a server. */
-export interface ServerContext {
-  readonly host: RemoteHost
-  readonly privilege: Privilege | undefined
-  readonly secret: ResolveSecret
-  readonly findContainer: SearchContainer
-  readonly signal: AbortSignal
-}
-
-/** A PostgreSQL that can be asked. */
-export interface Server {
+/** A PostgreSQL that can be asked, always as its own user. */
+export interface Server extends FoundPlace {
   readonly context: ServerContext
   /** In a sentence: `PostgreSQL of service db`. */
   readonly title: string
-  /** CONTAINER HOST PORT USER CREDENTIALS, `-` for none: see pg_run in sources/postgres/scripts/lib/postgres.sh. */
-  readonly place: readonly [container: string, host: string, port: string, user: string, credentials: string]
   /** The line that its programs read first: the password, empty for none. */
   readonly line: Buffer
-  /** Speaking to Docker may take root; PostgreSQL is always asked as its own user. */
-  readonly privilege: Privilege | undefined
 }
+
+const ENGINE = { code: 'postgres', title: 'PostgreSQL' } as const
 
 /**
  * Finds it. Throws SourceError for a container that is missing or does not run, and for a password that is none, and as
  * the search for a container does.
  */
 export async function findServer(context: ServerContext, config: PostgresSourceConfig): Promise<Server> {
-  const { at } = config
-  const password = await passwordLine(context, config.password, { code: 'postgres', title: 'PostgreSQL' })
-  const title = titleOf(config)
-  const common = { context, title, line: Buffer.from(`${password}\n`) }
-  const user = config.user ?? '-'
-  if ('socket' in at) return { ...common, privilege: undefined, place: ['-', at.socket, '-', user, '-'] }
-  if ('address' in at) {
-    return { ...common, privilege: undefined, place: ['-', at.address, String(at.port), user, '-'] }
-  }
-  const { container } = await context.findContainer(at)
-  if (container?.status !== 'running') {
-    const name = container?.name ?? ('service' in at ? at.service : at.container)
-    throw new SourceError('postgres-down', `${title} does not run`, {
-      next: `Start it: a dump is made by a server that runs. Look at it by: docker logs ${name}`,
-    })
-  }
-  return {
-    ...common,
-    privilege: toSpeak(context.privilege),
-    place: [container.name, '-', '-', user, config.byContainer ? 'container' : '-'],
-  }
+  const line = Buffer.from(`${await passwordLine(context, config.password, ENGINE)}\n`)
+  return { context, title: titleOf(config), line, ...(await findPlace(context, config, ENGINE)) }
 }
 
 /** In a sentence: `PostgreSQL of service db`. */
 export function titleOf({ at }: PostgresSourceConfig): string {
-  return engineName('PostgreSQL', at)
+  return engineName(ENGINE.title, at)
 }
 
 /** A connection string of libpq for a database of this name, whatever it is called. */

@@ -1,7 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import type { SourceError } from '../../errors.ts'
-import { linesOf } from '../../model/lines.ts'
-import type { RemoteProcess } from '../../remote/contract.ts'
+import { Conversation } from '../database/conversation.ts'
 import type { PostgresSourceConfig } from './config.ts'
 import { databaseNamed, failure, literal, type Server } from './server.ts'
 
@@ -16,17 +13,11 @@ export function maintenanceOf({ databases }: Pick<PostgresSourceConfig, 'databas
 /** A session with a database, through psql. Disposing it ends the session, and rolls back what it has begun. */
 export class Session implements AsyncDisposable {
   readonly #server: Server
-  readonly #process: RemoteProcess
-  readonly #lines: AsyncGenerator<string>
-  /** Nobody else knows it, so no row looks like the end of an answer. */
-  readonly #mark = `end-${randomBytes(16).toString('hex')}`
+  readonly #conversation: Conversation
 
-  private constructor(server: Server, process: RemoteProcess) {
+  private constructor(server: Server, conversation: Conversation) {
     this.#server = server
-    this.#process = process
-    process.exit.catch(() => {})
-    // Not by readline: it also breaks lines at U+2028, which stands in rows as it is.
-    this.#lines = linesOf(process.stdout as AsyncIterable<Buffer>, 'utf8')
+    this.#conversation = conversation
   }
 
   /** Throws SourceError when there is no such database, or nobody is let in. */
@@ -42,7 +33,7 @@ export class Session implements AsyncDisposable {
       { signal },
     )
     process.stdin.write(server.line)
-    const session = new Session(server, process)
+    const session = new Session(server, new Conversation(process))
     try {
       await session.run(
         'set standard_conforming_strings = on; set statement_timeout = 0; set idle_in_transaction_session_timeout = 0;' +
@@ -69,28 +60,15 @@ export class Session implements AsyncDisposable {
     return lines.map((line) => JSON.parse(line) as T)
   }
 
-  async #ask(sql: string): Promise<string[]> {
-    this.#process.stdin.write(`${sql}\n\\echo ${this.#mark}\n`)
-    const answer: string[] = []
-    for (;;) {
-      // The exit says more than a stream that broke off.
-      const next = await this.#lines.next().catch(() => ({ done: true }) as const)
-      if (next.done === true) throw await this.#ended()
-      if (next.value === this.#mark) return answer
-      answer.push(next.value)
-    }
-  }
-
-  async #ended(): Promise<SourceError> {
-    const exit = await this.#process.exit
-    return failure(this.#server, 'answer', { ...exit, command: 'psql on the server' })
+  async #ask(sql: string): Promise<readonly string[]> {
+    const answer = await this.#conversation.ask(`${sql}\n\\echo ${this.#conversation.mark}\n`)
+    if ('status' in answer)
+      throw failure(this.#server, 'answer', { ...answer, command: 'psql on the server' })
+    return answer
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#process.stdin.end()
-    // The exit comes behind the last byte that is read, and over SSH only then.
-    while ((await this.#lines.next().catch(() => ({ done: true }))).done !== true);
-    await this.#process.exit.catch(() => {})
+    await this.#conversation[Symbol.asyncDispose]()
   }
 }
 

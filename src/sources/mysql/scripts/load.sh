@@ -3,6 +3,7 @@
 # stdin: what mysql_run reads, then the dump.
 # stdout: dots. Exit status: the client's; 127 when there is none.
 # include remote/lib/prelude.sh
+# include sources/database/lib/beat.sh
 # include sources/mysql/lib/mysql.sh
 # include sources/mysql/lib/events.sh
 
@@ -19,15 +20,9 @@ if ! load_answers '/*M!999999\- enable the sandbox mode */ ' && load_answers '';
   load_sandbox='1{/^\/\*M!999999/d;}'
 fi
 
-# It says nothing while it makes indexes, which may take hours: bytes say that we are alive. Whoever waits for our end waits for
-# all who hold our stdout, so sleep does not.
-while sleep 5 >/dev/null 2>&1; do printf .; done 2>/dev/null &
-beat=$!
+load_quietly() { mysql_run "$@" >/dev/null; }
 {
   printf '%s\n' "$load_password"
   LC_ALL=C sed -e "$load_sandbox" -e "$events_off"
-} | mysql_run "$1" "$2" "$3" "$4" "$5" "$6" --batch --binary-mode --skip-reconnect --connect-timeout=20 \
-  --default-character-set=utf8mb4 --max-allowed-packet=1073741824 "--database=$7" >/dev/null
-status=$?
-kill "$beat" 2>/dev/null
-exit "$status"
+} | beating load_quietly "$1" "$2" "$3" "$4" "$5" "$6" --batch --binary-mode --skip-reconnect --connect-timeout=20 \
+  --default-character-set=utf8mb4 --max-allowed-packet=1073741824 "--database=$7"
