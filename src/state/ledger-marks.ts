@@ -1,8 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { VaultError } from '../errors.ts'
 import { stateDirectory } from './directory.ts'
+import { putJson } from './put-file.ts'
 
 /** How far a ledger had come: the hash of its last line, and how many there were. */
 interface Mark {
@@ -50,18 +51,7 @@ export function openLedgerMarks(env: NodeJS.ProcessEnv): {
         return undefined
       }
     },
-    remember: async (place, { lines, hash }) => {
-      const file = fileOf(place)
-      await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-      const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
-      try {
-        await writeFile(temporary, `${JSON.stringify({ lines, hash })}\n`, { mode: 0o600, flag: 'wx' })
-        await rename(temporary, file)
-      } catch (error) {
-        await rm(temporary, { force: true })
-        throw error
-      }
-    },
+    remember: (place, { lines, hash }) => putJson(fileOf(place), { lines, hash }),
   }
 }
 

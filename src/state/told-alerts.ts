@@ -1,10 +1,11 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { z } from 'zod'
 import { RelayError } from '../errors.ts'
 import { ALERT_EVENTS } from '../model/notify-config.ts'
 import { stateDirectory } from './directory.ts'
+import { putJson } from './put-file.ts'
 
 /** What each channel was told of one host, by the channel's name. */
 const toldSchema = z.record(
@@ -52,13 +53,9 @@ export function openToldAlerts(env: NodeJS.ProcessEnv): {
     },
     remember: async (place, told) => {
       const file = fileOf(place)
-      const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
       try {
-        await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-        await writeFile(temporary, `${JSON.stringify(told)}\n`, { mode: 0o600, flag: 'wx' })
-        await rename(temporary, file)
+        await putJson(file, told)
       } catch (error) {
-        await rm(temporary, { force: true }).catch(() => undefined)
         const code = (error as NodeJS.ErrnoException).code ?? 'unknown error'
         const message = `What the channels were told can't be kept (${code}: ${file}), so they will be told again`
         const next = `Make it writable for you, with room on its disk: ls -ld ${stateDirectory(env)}`
