@@ -3,16 +3,10 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { HostConfig, SourceConfig } from '../../src/model/config.ts'
-import { Secret } from '../../src/model/secret.ts'
-import { pullHost } from '../../src/pull/pull-host.ts'
 import { loadScript } from '../../src/remote/scripts.ts'
-import type { RestoreDependencies } from '../../src/restore/dependencies.ts'
-import type { RestoreRequest } from '../../src/restore/preflight.ts'
-import { rollbackHost } from '../../src/rollback/rollback-host.ts'
-import type { Snapshot } from '../../src/vault/contract.ts'
 import { soaking } from '../lab/soak.ts'
 import { PASSWORD, startMariadb, type LabMariadb } from '../lab/mariadb.ts'
-import { signal } from './incremental-lab.ts'
+import { DatabaseLab } from './database-lab.ts'
 import { RestoreHostsLab } from './restore-hosts-lab.ts'
 
 // No quotes: mariadb-dump 10.11 does not find such a database.
@@ -53,9 +47,11 @@ insert into a values (1), (5); insert into b values (1, 2);
 `
 
 let lab: RestoreHostsLab
+let databaseLab: DatabaseLab
 let mariadb: LabMariadb
 beforeAll(async () => {
   lab = await RestoreHostsLab.start()
+  databaseLab = new DatabaseLab(lab, PASSWORD)
   mariadb = await startMariadb()
   await mariadb.sql(`create database ${HERE} character set utf8mb4 collate utf8mb4_unicode_ci`)
   await mariadb.load(`set sql_mode = '';${SCHEMA}`, NAME)
@@ -83,31 +79,6 @@ async function server(name: string): Promise<HostConfig> {
   return host
 }
 
-function saying(password: string): RestoreDependencies {
-  const { pull, ...rest } = lab.dependencies()
-  return { ...rest, pull: { ...pull, resolveSecret: () => Promise.resolve(new Secret(password)) } }
-}
-
-async function pulled(host: HostConfig): Promise<Snapshot> {
-  lab.lab.passDays(1)
-  const report = await pullHost(host, { rotate: false }, saying(PASSWORD).pull, signal)
-  expect(report.sources, JSON.stringify(report.sources)).toMatchObject([{ outcome: 'done' }])
-  const all = await lab.lab.vault.snapshots(host.name)
-  return all.find(({ id }) => id === report.snapshot)!
-}
-
-const restore = (snapshot: Snapshot, host: HostConfig, request: Partial<RestoreRequest> = {}) =>
-  lab.restore(snapshot, host, request, saying(PASSWORD))
-
-function rollBack(host: HostConfig, rest: { discard?: boolean; restore?: string } = {}) {
-  const { pull } = saying(PASSWORD)
-  return rollbackHost(
-    { host, hosts: [host], discard: false, acceptChanges: false, unseen: true, ...rest },
-    { ...pull, confirm: () => Promise.resolve(true) },
-    signal,
-  )
-}
-
 const databases = async (): Promise<string[]> =>
   (
     await mariadb.sql(
@@ -118,11 +89,11 @@ const databases = async (): Promise<string[]> =>
 test('a database comes back as its own mariadb-dump tells it, and goes back by a rollback', async () => {
   const host = await server('round')
   const before = await mariadb.dumped(NAME)
-  const snapshot = await pulled(host)
+  const snapshot = await databaseLab.pulled(host)
   await mariadb.sql('delete from letters; drop view grown_names; drop trigger touched', NAME)
   const damaged = await mariadb.dumped(NAME)
 
-  await restore(snapshot, host)
+  await databaseLab.restore(snapshot, host)
   expect(await mariadb.dumped(NAME)).toBe(before)
   const there = await databases()
   expect(there).toEqual([NAME, expect.stringContaining('_old_')])
@@ -131,11 +102,11 @@ test('a database comes back as its own mariadb-dump tells it, and goes back by a
     `${NAME}\tENABLED\n${there[1]}\tSLAVESIDE_DISABLED`,
   )
 
-  await rollBack(host)
+  await databaseLab.rollBack(host)
   expect(await mariadb.dumped(NAME)).toBe(damaged)
 
-  await restore(snapshot, host)
-  await rollBack(host, { discard: true })
+  await databaseLab.restore(snapshot, host)
+  await databaseLab.rollBack(host, { discard: true })
   expect(await mariadb.dumped(NAME)).toBe(before)
   expect((await databases()).filter((name) => name.includes('_old_'))).toEqual([])
 })
@@ -144,10 +115,10 @@ test('what the server lacks is named before anything is loaded', async () => {
   const host = await server('lacks')
   await mariadb.sql('create user gone@localhost; grant all on *.* to gone@localhost')
   await mariadb.sql('create definer = gone@localhost view theirs as select 1 as n', NAME)
-  const snapshot = await pulled(host)
+  const snapshot = await databaseLab.pulled(host)
   await mariadb.sql('drop user gone@localhost')
   const there = await databases()
-  await expect(restore(snapshot, host)).rejects.toThrow('gone@localhost')
+  await expect(databaseLab.restore(snapshot, host)).rejects.toThrow('gone@localhost')
   expect(await databases()).toEqual(there)
   await mariadb.sql('drop view theirs', NAME)
 })

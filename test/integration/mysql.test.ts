@@ -1,16 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { HostConfig, SourceConfig } from '../../src/model/config.ts'
 import type { HostPullReport } from '../../src/model/pull-report.ts'
-import { Secret } from '../../src/model/secret.ts'
-import { pullHost } from '../../src/pull/pull-host.ts'
 import type { MysqlFacts } from '../../src/sources/mysql/facts.ts'
 import type { Snapshot } from '../../src/vault/contract.ts'
 import { program, PASSWORD, startMariadb, type LabMariadb } from '../lab/mariadb.ts'
-import { signal } from './incremental-lab.ts'
+import { seenSecret } from '../lab/seen-secret.ts'
+import { DatabaseLab } from './database-lab.ts'
 import { RestoreHostsLab } from './restore-hosts-lab.ts'
 
 const NAME = 'the (app) - `data` ü'
@@ -50,9 +48,11 @@ create function twice(n int) returns int deterministic return n * 2//
 `
 
 let lab: RestoreHostsLab
+let databaseLab: DatabaseLab
 let mariadb: LabMariadb
 beforeAll(async () => {
   lab = await RestoreHostsLab.start()
+  databaseLab = new DatabaseLab(lab, PASSWORD)
   mariadb = await startMariadb()
   await mariadb.sql(`create database ${identifier(NAME)} character set utf8mb4 collate utf8mb4_unicode_ci`)
   await mariadb.load(SCHEMA, NAME)
@@ -81,22 +81,8 @@ async function server(name: string, rest: object = {}): Promise<HostConfig> {
   return host
 }
 
-async function pull(host: HostConfig, password = PASSWORD, until = signal): Promise<HostPullReport> {
-  lab.lab.passDays(1)
-  const { pull: parts } = lab.dependencies()
-  const resolveSecret = (): Promise<Secret> => Promise.resolve(new Secret(password))
-  return await pullHost(host, { rotate: false }, { ...parts, resolveSecret }, until)
-}
-
-async function pulled(host: HostConfig, password = PASSWORD): Promise<Snapshot> {
-  const report = await pull(host, password)
-  expect(report.sources, JSON.stringify(report.sources)).toMatchObject([{ outcome: 'done' }])
-  const all = await lab.lab.vault.snapshots(host.name)
-  return all.find(({ id }) => id === report.snapshot)!
-}
-
 async function failing(rest: object, password?: string): Promise<unknown> {
-  const [source] = (await pull(await server('bad', rest), password)).sources
+  const [source] = (await databaseLab.pull(await server('bad', rest), password)).sources
   expect(source).toMatchObject({ outcome: 'failed' })
   return source
 }
@@ -109,7 +95,7 @@ function plain(snapshot: Snapshot, part: string): Buffer {
 
 test('a database comes back as its own dump tells it; its facts are what it has', async () => {
   const host = await server('round', { users: true })
-  const snapshot = await pulled(host)
+  const snapshot = await databaseLab.pulled(host)
   const [source] = snapshot.manifest.sources
   expect(source!.archives.map(({ part, format }) => [part, format])).toEqual([
     [NAME, 'stream'],
@@ -133,7 +119,7 @@ test('a database comes back as its own dump tells it; its facts are what it has'
   await mariadb.load(plain(snapshot, 'users'), 'again')
 
   // Under another name, what it is made of and how much it is are the same.
-  const again = await pulled(await server('again', { databases: ['again'] }))
+  const again = await databaseLab.pulled(await server('again', { databases: ['again'] }))
   const found = (again.manifest.sources[0]!.facts as unknown as MysqlFacts).databases['again']
   expect(found).toEqual(facts.databases[NAME])
   await mariadb.sql('drop database again')
@@ -141,25 +127,9 @@ test('a database comes back as its own dump tells it; its facts are what it has'
 
 test('its password is in no argument, no environment and no file while it is dumped', async () => {
   const host = await server('quiet')
-  const seen: string[] = []
-  const look = (path: string): void => {
-    try {
-      if (readFileSync(path).includes(PASSWORD)) seen.push(path)
-    } catch {
-      // It is gone.
-    }
-  }
-  const watch = setInterval(() => {
-    for (const pid of readdirSync('/proc'))
-      if (/^\d+$/.test(pid)) for (const what of ['cmdline', 'environ']) look(`/proc/${pid}/${what}`)
-    for (const folder of ['/dev/shm', '/tmp'])
-      for (const name of readdirSync(folder)) if (name.startsWith('tmp.')) look(`${folder}/${name}`)
-  }, 20)
-  try {
-    await pulled(host)
-  } finally {
-    clearInterval(watch)
-  }
+  const seen = await seenSecret(PASSWORD, async () => {
+    await databaseLab.pulled(host)
+  })
   expect(seen).toEqual([])
 })
 
@@ -181,7 +151,7 @@ test('what is captured while others write is one moment: nothing that moves betw
   })()
   let snapshot: Snapshot
   try {
-    snapshot = await pulled(await server('busy', { databases: ['bank'] }))
+    snapshot = await databaseLab.pulled(await server('busy', { databases: ['bank'] }))
   } finally {
     stop.abort()
     await writing
@@ -225,7 +195,7 @@ test('an account that may not lock, and sees no routines, gets a dump with warni
   await mariadb.sql(
     `create user few@'127.0.0.1' identified by 'f'; grant select, show view, trigger, event on ${identifier(NAME)}.* to few@'127.0.0.1'`,
   )
-  const report = await pull(await server('few', { user: 'few' }), 'f')
+  const report = await databaseLab.pull(await server('few', { user: 'few' }), 'f')
   expect(report.sources).toMatchObject([
     {
       warnings: expect.arrayContaining([
@@ -240,7 +210,7 @@ test('an account that may not lock, and sees no routines, gets a dump with warni
 async function dumping(
   name: string,
   script: string,
-  pulling: (host: HostConfig) => Promise<HostPullReport> = pull,
+  pulling: (host: HostConfig) => Promise<HostPullReport> = (host) => databaseLab.pull(host),
 ): Promise<HostPullReport['sources'][number]> {
   const bin = join(lab.lab.path, `bin-${name}`)
   await mkdir(bin)
@@ -333,7 +303,7 @@ test('who ends in the middle leaves no lock and no session on the server', async
     stop.abort()
   })
   const ended = dumping('killed', `: > ${fifo}; exec "$REAL" "$@"`, (host) =>
-    pull(host, PASSWORD, stop.signal),
+    databaseLab.pull(host, PASSWORD, stop.signal),
   )
   await Promise.allSettled([begun, ended])
   await begun

@@ -1,21 +1,18 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { HostConfig, SourceConfig } from '../../src/model/config.ts'
-import type { HostPullReport } from '../../src/model/pull-report.ts'
-import { Secret } from '../../src/model/secret.ts'
 import { pullHost } from '../../src/pull/pull-host.ts'
-import type { RestoreDependencies } from '../../src/restore/dependencies.ts'
 import { renderRestoreReport } from '../../src/report/restore-summary.ts'
-import type { RestoreRequest } from '../../src/restore/preflight.ts'
-import { rollbackHost } from '../../src/rollback/rollback-host.ts'
 import { restoresThatStand } from '../../src/runs/restores-that-stand.ts'
 import { completePulls, type Snapshot } from '../../src/vault/contract.ts'
 import { LAB_IMAGE, startDocker } from '../lab/docker.ts'
 import { makePostgresData, PASSWORD, programs, startPostgres, type LabPostgres } from '../lab/postgres.ts'
+import { seenSecret } from '../lab/seen-secret.ts'
 import { signal } from './incremental-lab.ts'
+import { DatabaseLab } from './database-lab.ts'
 import { RestoreHostsLab } from './restore-hosts-lab.ts'
 
 const NAME = `the "app's" data`
@@ -60,9 +57,11 @@ select setval('people_id_seq', 4711);
 `
 
 let lab: RestoreHostsLab
+let databaseLab: DatabaseLab
 let postgres: LabPostgres
 beforeAll(async () => {
   lab = await RestoreHostsLab.start()
+  databaseLab = new DatabaseLab(lab, PASSWORD)
   postgres = await startPostgres()
   await postgres.sql('postgres', `create database ${identifier(NAME)}`)
   await postgres.sql('postgres', `alter database ${identifier(NAME)} set work_mem = '7MB'`)
@@ -99,36 +98,6 @@ async function server(name: string, rest: object = {}): Promise<HostConfig> {
   return host
 }
 
-/** The dependencies of somebody who has this password. */
-function saying(password: string): RestoreDependencies {
-  const { pull, ...rest } = lab.dependencies()
-  return { ...rest, pull: { ...pull, resolveSecret: () => Promise.resolve(new Secret(password)) } }
-}
-
-async function pull(host: HostConfig, password = PASSWORD): Promise<HostPullReport> {
-  lab.lab.passDays(1)
-  return await pullHost(host, { rotate: false }, saying(password).pull, signal)
-}
-
-async function pulled(host: HostConfig): Promise<Snapshot> {
-  const report = await pull(host)
-  expect(report.sources, JSON.stringify(report.sources)).toMatchObject([{ outcome: 'done' }])
-  const all = await lab.lab.vault.snapshots(host.name)
-  return all.find(({ id }) => id === report.snapshot)!
-}
-
-const restore = (snapshot: Snapshot, host: HostConfig, request: Partial<RestoreRequest> = {}) =>
-  lab.restore(snapshot, host, request, saying(PASSWORD))
-
-function rollBack(host: HostConfig, rest: { discard?: boolean; restore?: string } = {}) {
-  const { pull } = saying(PASSWORD)
-  return rollbackHost(
-    { host, hosts: [host], discard: false, acceptChanges: false, unseen: true, ...rest },
-    { ...pull, confirm: () => Promise.resolve(true) },
-    signal,
-  )
-}
-
 const databases = async (): Promise<string[]> =>
   (
     await postgres.sql('postgres', 'select datname from pg_database where not datistemplate order by 1')
@@ -137,7 +106,7 @@ const databases = async (): Promise<string[]> =>
 test('a database comes back as its own pg_dump tells it, and goes back by a rollback', async () => {
   const host = await server('round')
   const before = await postgres.dumped(NAME, '--create')
-  const snapshot = await pulled(host)
+  const snapshot = await databaseLab.pulled(host)
   const [source] = snapshot.manifest.sources
   expect(source!.archives.map(({ part, format }) => [part, format])).toEqual([
     [NAME, 'stream'],
@@ -149,47 +118,31 @@ test('a database comes back as its own pg_dump tells it, and goes back by a roll
 
   await postgres.sql(NAME, 'delete from people; drop table parted; create table since (n int)')
   const changed = await postgres.dumped(NAME, '--create')
-  const report = await restore(snapshot, host)
+  const report = await databaseLab.restore(snapshot, host)
   expect(report, JSON.stringify(report)).toMatchObject({ outcome: 'done' })
   expect(await postgres.dumped(NAME, '--create')).toBe(before)
 
   const { id } = report.plan
-  expect(await rollBack(host, { restore: id })).toMatchObject({ did: 'undo' })
+  expect(await databaseLab.rollBack(host, { restore: id })).toMatchObject({ did: 'undo' })
   expect(await postgres.dumped(NAME, '--create')).toBe(changed)
-  await rollBack(host, { discard: true, restore: id })
+  await databaseLab.rollBack(host, { discard: true, restore: id })
   expect(await databases()).toEqual([NAME, 'postgres'].sort())
 
-  const again = await restore(snapshot, host)
+  const again = await databaseLab.restore(snapshot, host)
   expect(again).toMatchObject({ outcome: 'done' })
   expect(await postgres.dumped(NAME, '--create')).toBe(before)
-  await rollBack(host, { discard: true, restore: again.plan.id })
+  await databaseLab.rollBack(host, { discard: true, restore: again.plan.id })
   expect(await databases()).toEqual([NAME, 'postgres'].sort())
 })
 
 test('its password is in no argument, no environment and no file while it is dumped and loaded', async () => {
   const host = await server('quiet')
-  const seen: string[] = []
-  const look = (path: string): void => {
-    try {
-      if (readFileSync(path).includes(PASSWORD)) seen.push(path)
-    } catch {
-      // It is gone.
-    }
-  }
-  const watch = setInterval(() => {
-    for (const pid of readdirSync('/proc'))
-      if (/^\d+$/.test(pid)) for (const what of ['cmdline', 'environ']) look(`/proc/${pid}/${what}`)
-    for (const folder of ['/dev/shm', '/tmp'])
-      for (const name of readdirSync(folder)) if (name.startsWith('tmp.')) look(`${folder}/${name}`)
-  }, 20)
-  try {
-    const snapshot = await pulled(host)
-    const report = await restore(snapshot, host)
+  const seen = await seenSecret(PASSWORD, async () => {
+    const snapshot = await databaseLab.pulled(host)
+    const report = await databaseLab.restore(snapshot, host)
     expect(report).toMatchObject({ outcome: 'done' })
-    await rollBack(host, { discard: true, restore: report.plan.id })
-  } finally {
-    clearInterval(watch)
-  }
+    await databaseLab.rollBack(host, { discard: true, restore: report.plan.id })
+  })
   expect(seen).toEqual([])
 })
 
@@ -208,10 +161,10 @@ test('what is captured while others write is one moment: nothing that moves betw
   })()
   try {
     const host = await server('busy', { databases: ['bank'] })
-    const snapshot = await pulled(host)
+    const snapshot = await databaseLab.pulled(host)
     stop.abort()
     await writing
-    const report = await restore(snapshot, host)
+    const report = await databaseLab.restore(snapshot, host)
     expect(report, JSON.stringify(report)).toMatchObject({ outcome: 'done' })
     const sum = 'select (select sum(n) from a) + (select sum(n) from b)'
     expect(await postgres.sql('bank', sum)).toBe('10000')
@@ -230,7 +183,7 @@ test('what the user asks of a database is recorded in the moment of its dump, an
     'x',
   ]
   const host = await server('asked', { databases: ['asked'], checks })
-  const snapshot = await pulled(host)
+  const snapshot = await databaseLab.pulled(host)
   const [only] = snapshot.manifest.sources
   expect(only!.warnings).toEqual([{ code: 'check-failed', count: 1 }])
   expect(only!.facts).toMatchObject({
@@ -252,17 +205,17 @@ test('what the user asks of a database is recorded in the moment of its dump, an
   const lying = { asked: { ...facts.databases['asked'], checks: [{ query: checks[0], says: '3|3' }] } }
   const wrong = { ...only!, facts: { ...only!.facts, databases: lying } }
   await expect(
-    restore({ ...snapshot, manifest: { ...snapshot.manifest, sources: [wrong] } }, host),
+    databaseLab.restore({ ...snapshot, manifest: { ...snapshot.manifest, sources: [wrong] } }, host),
   ).rejects.toMatchObject({ code: 'check-differs', message: expect.stringContaining('says 2|3') as string })
   expect(await postgres.sql('asked', '\\dt')).toContain('kept')
   expect((await databases()).filter((name) => name.startsWith('asked'))).toEqual(['asked'])
 
-  const report = await restore(snapshot, host)
+  const report = await databaseLab.restore(snapshot, host)
   expect(report).toMatchObject({ outcome: 'done' })
   expect(renderRestoreReport(report, { color: false })).toContain(
     `${checks[0]}: 2|3, as when it was captured`,
   )
-  await rollBack(host, { discard: true, restore: report.plan.id })
+  await databaseLab.rollBack(host, { discard: true, restore: report.plan.id })
 })
 
 test('a database goes beside the live one under a name of its own, and touches nothing else', async () => {
@@ -275,10 +228,10 @@ test('a database goes beside the live one under a name of its own, and touches n
     ...(await server('beside', { databases: ['live'], checks: ['select sum(n) from t'] })),
     services,
   }
-  const snapshot = await pulled(host)
+  const snapshot = await databaseLab.pulled(host)
   await postgres.sql('live', 'insert into t values (3)')
   const target = 'a "copy" of it'
-  const report = await restore(snapshot, host, { target })
+  const report = await databaseLab.restore(snapshot, host, { target })
   expect(report, JSON.stringify(report)).toMatchObject({
     outcome: 'done',
     plan: { beside: target, safety: false },
@@ -295,12 +248,14 @@ test('a database goes beside the live one under a name of its own, and touches n
   expect(await grants(target)).toBe(await grants('live'))
   expect(restoresThatStand(await lab.lab.vault.runs('beside'))).toEqual([])
 
-  await expect(restore(snapshot, host, { target })).rejects.toMatchObject({ code: 'preflight-target-taken' })
-  await rollBack(host, { restore: report.plan.id })
-  await rollBack(host, { discard: true, restore: report.plan.id })
+  await expect(databaseLab.restore(snapshot, host, { target })).rejects.toMatchObject({
+    code: 'preflight-target-taken',
+  })
+  await databaseLab.rollBack(host, { restore: report.plan.id })
+  await databaseLab.rollBack(host, { discard: true, restore: report.plan.id })
   expect((await databases()).filter((name) => name.startsWith('a '))).toEqual([])
   for (const bad of ['x'.repeat(64), 'a\nb'])
-    await expect(restore(snapshot, host, { target: bad })).rejects.toThrow(/must be on one line/)
+    await expect(databaseLab.restore(snapshot, host, { target: bad })).rejects.toThrow(/must be on one line/)
 })
 
 test('a schema alone is no backup: it is not the latest, takes no database’s place, and can be made new', async () => {
@@ -316,11 +271,11 @@ test('a schema alone is no backup: it is not the latest, takes no database’s p
     await postgres.sql('postgres', said)
   const before = await postgres.dumped('shaped', '--create')
   const host = await server('shaped', { databases: ['shaped'], checks: ['select count(*) from t'] })
-  const full = await pulled(host)
+  const full = await databaseLab.pulled(host)
   const parts: Snapshot[] = []
   for (const type of ['schema', 'data'] as const) {
     lab.lab.passDays(1)
-    const report = await pullHost(host, { rotate: true, type }, saying(PASSWORD).pull, signal)
+    const report = await pullHost(host, { rotate: true, type }, databaseLab.saying(PASSWORD).pull, signal)
     expect(report).toMatchObject({ outcome: 'done', complete: false, sources: [{ only: type }] })
     const all = await lab.lab.vault.snapshots(host.name)
     expect(completePulls(all)).toMatchObject([{ id: full.id }])
@@ -329,31 +284,34 @@ test('a schema alone is no backup: it is not the latest, takes no database’s p
   }
   const [schema, data] = parts
   expect(schema!.manifest.sources[0]!.archives.map(({ content }) => content)).toEqual(['schema', 'all'])
-  await expect(restore(schema!, host)).rejects.toMatchObject({ code: 'preflight-content' })
-  await expect(restore(data!, host)).rejects.toMatchObject({ code: 'preflight-content' })
-  await expect(restore(data!, host, { target: 'data_only' })).rejects.toMatchObject({
+  await expect(databaseLab.restore(schema!, host)).rejects.toMatchObject({ code: 'preflight-content' })
+  await expect(databaseLab.restore(data!, host)).rejects.toMatchObject({ code: 'preflight-content' })
+  await expect(databaseLab.restore(data!, host, { target: 'data_only' })).rejects.toMatchObject({
     code: 'preflight-content',
   })
-  const report = await restore(schema!, host, { target: 'shape' })
+  const report = await databaseLab.restore(schema!, host, { target: 'shape' })
   expect(report).toMatchObject({ outcome: 'done' })
   expect(await postgres.sql('shape', 'select count(*) from t')).toBe('0')
   expect(await postgres.sql('shaped', 'select count(*) from t')).toBe('2')
 
   // What is replaced is saved in full, whatever is captured of it otherwise.
   const sparing = await server('shaped', { databases: ['shaped'], capture: 'schema' })
-  const replaced = await restore(full, sparing)
+  const replaced = await databaseLab.restore(full, sparing)
   const saved = (await lab.lab.vault.snapshots('shaped')).find(({ id }) => id === replaced.safetySnapshot)
   expect(saved!.manifest.sources[0]!.facts).toMatchObject({ databases: { shaped: { rows: 2 } } })
 
   // One that is made new is as it was, too, with what is said of it as a whole.
   await postgres.sql('postgres', 'drop database shaped')
-  expect(await restore(full, host)).toMatchObject({ outcome: 'done', plan: { loads: [{ exists: false }] } })
+  expect(await databaseLab.restore(full, host)).toMatchObject({
+    outcome: 'done',
+    plan: { loads: [{ exists: false }] },
+  })
   expect(await postgres.dumped('shaped', '--create')).toBe(before)
 })
 
 test('what can not be captured is told with what to do, and the dry look says so too', async () => {
   const failing = async (rest: object, password?: string) =>
-    (await pull(await server('bad', rest), password)).sources[0]
+    (await databaseLab.pull(await server('bad', rest), password)).sources[0]
   expect(await failing({}, 'wrong')).toMatchObject({ outcome: 'failed', error: { code: 'postgres-login' } })
   expect(await failing({ databases: ['nowhere'] })).toMatchObject({
     outcome: 'failed',
@@ -377,9 +335,9 @@ test('a dump that can not be loaded leaves the old one alone, and nothing of it'
   await postgres.sql('postgres', 'create database small')
   await postgres.sql('small', 'create role passing; create table t (n int); alter table t owner to passing')
   const host = await server('lost', { databases: ['small'] })
-  const snapshot = await pulled(host)
+  const snapshot = await databaseLab.pulled(host)
   await postgres.sql('small', 'drop table t; create table kept (n int); drop role passing')
-  const failed = await restore(snapshot, host).catch((error: unknown) => error)
+  const failed = await databaseLab.restore(snapshot, host).catch((error: unknown) => error)
   expect(failed).toMatchObject({ code: 'postgres-role-missing' })
   expect((await databases()).filter((name) => name.startsWith('small'))).toEqual(['small'])
   expect(await postgres.sql('small', '\\dt')).toContain('kept')
@@ -391,7 +349,7 @@ test('a dump that can not be loaded leaves the old one alone, and nothing of it'
   const wrong = { ...only!, facts: { ...only!.facts, databases: lying } }
   await postgres.sql('small', 'create role passing')
   await expect(
-    restore({ ...snapshot, manifest: { ...snapshot.manifest, sources: [wrong] } }, host),
+    databaseLab.restore({ ...snapshot, manifest: { ...snapshot.manifest, sources: [wrong] } }, host),
   ).rejects.toMatchObject({ code: 'postgres-facts' })
   expect((await databases()).filter((name) => name.startsWith('small'))).toEqual(['small'])
   expect(await postgres.sql('small', '\\dt')).toContain('kept')
@@ -401,7 +359,7 @@ test('a dump that can not be loaded leaves the old one alone, and nothing of it'
     facts: { ...snapshot.manifest.sources[0]!.facts, version: '99.1' },
   }
   const newer = { ...snapshot, manifest: { ...snapshot.manifest, sources: [older] } }
-  await expect(restore(newer, host)).rejects.toMatchObject({
+  await expect(databaseLab.restore(newer, host)).rejects.toMatchObject({
     message: expect.stringContaining('99.1') as string,
   })
 })
@@ -430,16 +388,16 @@ test('one in a container is asked there, as its own environment says', async () 
   try {
     const rest = { at: { container: 'db' }, databases: 'all', byContainer: true }
     const host = await server('boxed', { ...rest, user: undefined, password: undefined })
-    const snapshot = await pulled(host)
+    const snapshot = await databaseLab.pulled(host)
     expect(snapshot.manifest.sources[0]!.facts).toMatchObject({ databases: { app: { rows: 2, tables: 1 } } })
     await sql('app', 'truncate t')
-    const report = await restore(snapshot, host)
+    const report = await databaseLab.restore(snapshot, host)
     expect(report, JSON.stringify(report)).toMatchObject({ outcome: 'done' })
     expect(await sql('app', 'select sum(n) from t')).toBe('3')
-    expect(await rollBack(host, { restore: report.plan.id })).toMatchObject({ did: 'undo' })
+    expect(await databaseLab.rollBack(host, { restore: report.plan.id })).toMatchObject({ did: 'undo' })
     expect(await sql('app', 'select count(*) from t')).toBe('0')
     await engine.docker('stop', '--time', '5', 'db')
-    expect((await pull(host)).sources[0]).toMatchObject({ error: { code: 'postgres-down' } })
+    expect((await databaseLab.pull(host)).sources[0]).toMatchObject({ error: { code: 'postgres-down' } })
   } finally {
     delete process.env['DOCKER_HOST']
   }
