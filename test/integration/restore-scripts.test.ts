@@ -134,6 +134,25 @@ describe.concurrent.each(MACHINES)('a restore on a server with %s', (machine) =>
     expect(compareTrees(old, await treeOf(lab.data))).toEqual([])
   })
 
+  it('stops nothing when it is told to roll back what is rolled back already', async () => {
+    await using lab = await RestoreLab.make(machine)
+    await using host = lab.host()
+    await using service = lab.service()
+    await service.begin()
+    const placement = await lab.stage(host, { services: service.services })
+    {
+      await using driver = await upTo(host, placement, 'swap')
+      await driver.rollback()
+    }
+    const before = await service.history()
+    expect(await rollbackRestore(host, { ...placement, signal: quiet() })).toEqual({
+      outcome: 'rolled-back',
+      notes: [],
+    })
+    expect(await service.history()).toEqual(before)
+    expect(await service.runs()).toBe(true)
+  })
+
   it('leaves a service stopped that was stopped before', async () => {
     await using lab = await RestoreLab.make(machine)
     await using host = lab.host()

@@ -81,10 +81,11 @@ settle_reopen() {
 }
 
 # settle_unused: nobody but the services uses what is going to be moved; fails with $why, and then the services that had
-# to stop for that look run again. A migration is not kept from being undone by that: one of its servers must serve. Nor is
+# to stop for that look run again. Where nothing is to be undone, nothing is stopped. A migration is not kept from being undone by that: one of its servers must serve. Nor is
 # a merge, which nobody had to stop for.
 settle_unused() {
-  [ -z "$migration" ] && [ "$state" != undoing ] && any_moved || return 0
+  case $state in closed | undoing) return 0 ;; esac
+  [ -z "$migration" ] && any_moved || return 0
   [ "$manager" != none ] || any_replaced || return 0
   undo_stop
   settle_stopped=$undo_names
