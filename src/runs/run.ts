@@ -16,6 +16,8 @@ export interface RunRequest {
   readonly host: { readonly name: string; readonly runTimeout?: number }
   /** The vault's lock of the host is taken first, and held to the end. */
   readonly locks: boolean
+  /** Of a pull that is asked for a part of the host. */
+  readonly only?: RunBegin['only']
   /** It only looks: it takes no lock, ends where one is held, and is in no history. */
   readonly dryRun?: boolean
 }
@@ -86,6 +88,7 @@ export async function withRun<T>(
     host: host.name,
     by: { user: userName(), machine: hostname(), pid: process.pid },
     ...(dependencies.cause ?? { trigger: 'manual' }),
+    ...(request.only === undefined ? {} : { only: request.only }),
   }
   const { run } = begun
   let ended: Ended = { outcome: 'failed' }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { OPERATIONS, type RunBegin } from '../model/run-record.ts'
 import { FILE_MODE } from './durable.ts'
-import { appendRun, readRuns } from './history.ts'
+import { appendRun, part, readRuns } from './history.ts'
 import { loadTryLock } from './lock.ts'
 import { runsFile } from './paths.ts'
 import { openRegular } from './regular-file.ts'
@@ -19,6 +19,7 @@ const begin = z.looseObject({
   by: z.object({ user: z.string(), machine: z.string(), pid: z.number() }),
   trigger: z.union([z.literal('manual'), z.literal('daemon'), z.templateLiteral(['schedule:', z.string()])]),
   schedule: z.string().optional(),
+  only: part.optional(),
 })
 
 /** Enough for a begin. */
