@@ -243,7 +243,14 @@ function saying(password: string) {
 function rollBack(host: HostConfig, password: string, rest: { discard?: boolean; restore?: string } = {}) {
   const { pull } = saying(password)
   return rollbackHost(
-    { host, hosts: [host], discard: false, acceptChanges: false, unseen: true, ...rest },
+    {
+      host,
+      findHost: () => Promise.resolve(undefined),
+      discard: false,
+      acceptChanges: false,
+      unseen: true,
+      ...rest,
+    },
     { ...pull, confirm: () => Promise.resolve(true) },
     signal,
   )
