@@ -2,6 +2,7 @@ import type { SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { MigrationPlan } from '../model/migration-report.ts'
 import type { ServerServices } from '../model/server-services.ts'
+import { shellWord } from '../model/shell-word.ts'
 import { describePrivilege } from '../pull/privilege.ts'
 import type { Starts } from '../restore/launch.ts'
 import type { SideLook } from './look.ts'
@@ -76,6 +77,7 @@ export function planMigration(input: MigrationInput): MigrationPlan {
     compose: projects(input),
     downtime: estimate.downtime,
     downtimeBy: estimate.by,
+    rollback: rollbackOf(to),
     replaced: to.server.targets.filter(({ type }) => type !== 'absent').map(({ path }) => path),
     findings: [
       ...serverFindings(input),
@@ -89,6 +91,12 @@ export function planMigration(input: MigrationInput): MigrationPlan {
       ...volumeFindings(input),
     ],
   }
+}
+
+/** On a host that the config does not name, its deployment has to be named. */
+function rollbackOf({ host, server }: SideLook): string {
+  const where = host.adHoc === true ? ` --deployment ${shellWord(server.deployment.path)}` : ''
+  return `relay-backup rollback --host ${host.name}${where}`
 }
 
 function projects({ from, to }: MigrationInput): MigrationPlan['compose'] {
