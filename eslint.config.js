@@ -76,7 +76,7 @@ const allowed = {
   runs: ['runs', ...operationUses],
   prune: ['prune', 'runs', ...operationUses],
   pull: ['pull', 'prune', 'runs', ...operationUses],
-  check: ['check', 'prune', 'pull', 'runs', ...operationUses],
+  check: ['check', 'pull', 'runs', 'status', ...operationUses],
   verify: ['verify', 'runs', ...operationUses],
   rekey: ['rekey', 'runs', ...operationUses],
   restore: ['restore', 'pull', 'runs', ...operationUses],
