@@ -259,7 +259,11 @@ function noStartFinding(loads: readonly { readonly source: string }[]): Finding 
   }
 }
 
-function targetProblem(target: TargetLook, { host, probe, chosen }: PlanInput): Finding | undefined {
+/** Why a target can't be replaced by whom it is to be replaced by. */
+export function targetProblem(
+  target: TargetLook,
+  { host, probe, chosen }: Pick<PlanInput, 'host' | 'probe' | 'chosen'>,
+): Finding | undefined {
   const isRoot = probe.uid === 0 || chosen.privilege !== undefined
   const failed = (check: string, message: string, next: string): Finding => ({
     check,

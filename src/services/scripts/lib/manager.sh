@@ -123,9 +123,10 @@ svc_do() {
   svc_log=${journal%/*}/services.log
   rm -f -- "$svc_log.status"
   printf '' >"$svc_log"
-  # The status goes through a file: a child that has ended and was not waited for looks alive.
+  # A file says that it has ended: a child that has ended and was not waited for looks alive. A full disk may keep the
+  # status out of that file.
   # shellcheck disable=SC2016
-  svc_job "$svc_limit" sh -c 'status=$0; "$@"; echo $? >"$status.new"; mv -- "$status.new" "$status"' \
+  svc_job "$svc_limit" sh -c 'status=$0; "$@"; got=$?; echo "$got" >"$status.new"; mv -- "$status.new" "$status"; exit "$got"' \
     "$svc_log.status" "$@" >>"$svc_log" 2>&1 &
   svc_pid=$!
   svc_polls=0
@@ -140,10 +141,11 @@ svc_do() {
   wait "$svc_pid"
   svc_status=$?
   svc_pid=
-  [ ! -e "$svc_log.status" ] || svc_status=$(cat "$svc_log.status")
+  [ ! -s "$svc_log.status" ] || svc_status=$(cat "$svc_log.status")
   [ "$svc_status" != 0 ] || return 0
   plain "$(tail -c 400 -- "$svc_log" 2>/dev/null)"
   why="exit status $svc_status${plain:+: $plain}"
+  add_full "$svc_log"
   return 1
 }
 
