@@ -2,10 +2,10 @@ import type { Readable } from 'node:stream'
 import { SourceError } from '../../errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import { printable } from '../../model/path-bytes.ts'
-import { formatCount } from '../../model/units.ts'
 import { isOlder } from '../../model/version-order.ts'
 import { loadScript } from '../../remote/scripts.ts'
 import { compareChecks } from '../checks.ts'
+import { singleBeside } from '../database/beside.ts'
 import { asCaptured, countDifference, notAsCaptured } from '../database/compare.ts'
 import { loadDump } from '../database/load-dump.ts'
 import type { LoadableSource, RestoreContext, RestorePreflight } from '../contract.ts'
@@ -248,13 +248,7 @@ async function judge(
     }
   }
   const names = Object.keys(facts.databases)
-  if (beside !== undefined && names.length > 1) {
-    fail(
-      'target-single',
-      `the source has ${formatCount(names.length, 'database')}, and only one can be ${printable(beside)}`,
-      'Pull it as a source of its own: databases: [NAME].',
-    )
-  }
+  findings.push(...singleBeside(names, beside))
   const notes = names.map((name) =>
     beside !== undefined
       ? `${printable(name)} is loaded as ${printable(beside)}; the one that is live stays as it is`
