@@ -2,6 +2,7 @@ import type { SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { MigrationPlan } from '../model/migration-report.ts'
 import type { ServerServices } from '../model/server-services.ts'
+import { shellWord } from '../model/shell-word.ts'
 import { describePrivilege } from '../pull/privilege.ts'
 import type { Starts } from '../restore/launch.ts'
 import type { SideLook } from './look.ts'
@@ -71,6 +72,7 @@ export function planMigration(input: MigrationInput): MigrationPlan {
     services: stopOrder(input.services.from),
     compose: projects(input),
     downtime: estimateDowntime(input),
+    rollback: rollbackOf(to),
     replaced: to.server.targets.filter(({ type }) => type !== 'absent').map(({ path }) => path),
     findings: [
       ...serverFindings(input),
@@ -84,6 +86,12 @@ export function planMigration(input: MigrationInput): MigrationPlan {
       ...volumeFindings(input),
     ],
   }
+}
+
+/** On a host that the config does not name, its deployment has to be named. */
+function rollbackOf({ host, server }: SideLook): string {
+  const where = host.adHoc === true ? ` --deployment ${shellWord(server.deployment.path)}` : ''
+  return `relay-backup rollback --host ${host.name}${where}`
 }
 
 function projects({ from, to }: MigrationInput): MigrationPlan['compose'] {

@@ -31,6 +31,8 @@ export interface MigrationPlan {
   }
   /** The Compose project that the services belong to, on either server, with the manager compose. */
   readonly compose?: { readonly from: NamedProject; readonly to: NamedProject } | undefined
+  /** The command that takes TO back. */
+  readonly rollback: string
   /** What lies on TO and makes room. It is kept on TO, and in a safety snapshot. */
   readonly replaced: readonly string[]
   /** Estimate in ms of how long nobody will serve. Services that are slow to stop or start add to it. */

@@ -125,11 +125,11 @@ function headline({ plan, outcome, serving }: MigrationReport, paint: Paint): st
   }
 }
 
-function whatNext({ cutover, from, to }: MigrationPlan): string[] {
+function whatNext({ cutover, from, to, rollback }: MigrationPlan): string[] {
   return cutover
-    ? [`  Back again, with what ${from} had: relay-backup rollback --host ${to}`]
+    ? [`  Back again, with what ${from} had: ${printable(rollback)}`]
     : [
-        `  Undo it on ${to}: relay-backup rollback --host ${to}`,
+        `  Undo it on ${to}: ${printable(rollback)}`,
         `  Move for good: relay-backup migrate ${from} ${to} --cutover --replace`,
       ]
 }
