@@ -5,6 +5,9 @@ import { openVault } from '../../src/vault/open-vault.ts'
 import { treeListing } from '../lab/command-services.ts'
 import { expectClearFailure } from '../lab/unharmed.ts'
 import { startWorld, type World, type WorldConfig } from '../lab/world.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 let world: World
 let config: WorldConfig
