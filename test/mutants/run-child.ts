@@ -1,6 +1,6 @@
-import { TEST_TURN } from '../lab/runner.ts'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { TEST_TURN } from '../lab/runner.ts'
 
 export interface ChildResult {
   /** null when a signal ended it. */
