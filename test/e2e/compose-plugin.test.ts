@@ -11,7 +11,7 @@ import { toolsWithout } from '../lab/tools.ts'
 import { startWorld, type World } from '../lab/world.ts'
 import { everySecond } from '../lab/soak.ts'
 
-everySecond()
+everySecond(1)
 
 const stack = new AsyncDisposableStack()
 let world: World

@@ -8,7 +8,7 @@ import { letEveryoneIn } from '../lab/temp.ts'
 import { startWorld, type World } from '../lab/world.ts'
 import { everySecond } from '../lab/soak.ts'
 
-everySecond()
+everySecond(1)
 
 const stack = new AsyncDisposableStack()
 let world: World
