@@ -6,9 +6,6 @@ import { writeDockerDeployment } from '../lab/docker-deployment.ts'
 import { expectClearFailure } from '../lab/unharmed.ts'
 import { letEveryoneIn } from '../lab/temp.ts'
 import { startWorld, type World } from '../lab/world.ts'
-import { everySecond } from '../lab/soak.ts'
-
-everySecond(1)
 
 const stack = new AsyncDisposableStack()
 let world: World
