@@ -37,6 +37,8 @@ export interface RunBegin {
   readonly schedule?: string | undefined
   /** Of a pull that was asked for a part of its host: which sources, and whether for their schemas or data alone. */
   readonly only?: RunPart | undefined
+  /** Of a restore: the snapshot that it puts back, `HOST/ID`. */
+  readonly restores?: string | undefined
 }
 
 export interface RunPart {
