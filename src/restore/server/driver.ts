@@ -33,6 +33,14 @@ export interface MigrationRole {
   readonly host: string
 }
 
+/** What renames in a server that runs. */
+interface Loader {
+  readonly script: string
+  readonly args: readonly string[]
+  /** It puts the new in the place of the old, and back, at once. */
+  readonly swaps?: boolean | undefined
+}
+
 /** Data in a server that runs: names in it, and what renames them there (restore/scripts/lib/load.sh). */
 export interface RestoreLoad {
   readonly target: string
@@ -42,7 +50,7 @@ export interface RestoreLoad {
   readonly aside: string
   /** Where the new goes when the restore is undone. */
   readonly failed: string
-  readonly loader: { readonly script: string; readonly args: readonly string[] }
+  readonly loader: Loader
   /** What the loader reads on its stdin; absent where it takes no secret. */
   readonly secret?: LoaderSecret | undefined
 }
@@ -320,11 +328,15 @@ export function placementLines(
       ...(carry === undefined ? [] : carryLines(number, carry)),
     ]
   })
-  const loads = (placement.loads ?? []).map(({ target, staged, aside, failed, loader, secret }, at) => {
+  const loads = (placement.loads ?? []).flatMap(({ target, staged, aside, failed, loader, secret }, at) => {
     const names = [target, staged, aside, failed].map(encodeField)
     const source = secret === undefined ? '-' : encodeField(secret.source)
     const script = [loader.script, ...loader.args].map(encodeField)
-    return fieldLine('load', String(at + 1), ...names, source, ...script)
+    const number = String(at + 1)
+    return [
+      fieldLine('load', number, ...names, source, ...script),
+      ...(loader.swaps === true ? [fieldLine('swaps', number)] : []),
+    ]
   })
   const { migration } = placement
   return [
