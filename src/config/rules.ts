@@ -119,7 +119,10 @@ function literalRules(value: unknown, path: ConfigPath): Problem[] {
       {
         path: at,
         message: `has ${looks} in it, and is shown in plans and errors`,
-        suggestion: 'Take it from a file where the line runs: TOKEN=$(cat ~/.app-token); an address has none',
+        suggestion:
+          path.at(-1) === 'services'
+            ? 'Name it in services.secrets, for example APP_TOKEN: { keychain: app/token }, and write $APP_TOKEN in the line'
+            : 'Take it from a file where the line runs: TOKEN=$(cat ~/.app-token); an address has none',
       },
     ]
   })

@@ -16,6 +16,9 @@ import { deploymentProblem } from './remote-path.ts'
 const DURATION = /^(\d+(\.\d+)?(ms|s|m|h|d|w))+$/
 const COMPRESSION = /^(auto|none|zstd(:([1-9]|1[0-9]))?|gzip(:[1-9])?)$/
 
+/** Not one that a shell, the loader of programs or our scripts go by. */
+const VARIABLE = /^(?!(PATH|HOME|IFS|ENV|BASH_ENV|SHELL)$|LD_|RELAY_)[A-Za-z_][A-Za-z0-9_]*$/
+
 const MAX_DURATION = 100 * 365 * 86_400_000
 const duration = () =>
   checked(z.string().regex(DURATION, 'not a duration; write it like 90s, 20h, 7d or 1h30m'), (value) => {
@@ -184,6 +187,10 @@ const services = z
         stop: text('the command').describe('One line of sh, run on the server.'),
         start: text('the command').describe('One line of sh, run on the server.'),
         status: text('the command').optional().describe('One line of sh; exit status 0 means running.'),
+        secrets: z
+          .record(z.string().regex(VARIABLE, 'not a name of a variable that may hold a secret'), secret)
+          .optional()
+          .describe('Secrets that the lines read as variables: { APP_TOKEN: { keychain: app/token } }.'),
         health: health(),
       })
       .describe('Commands of your own.'),

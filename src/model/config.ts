@@ -149,6 +149,8 @@ export type ServicesConfig = { readonly health?: HealthConfig | undefined } & (
       readonly stop: string
       readonly start: string
       readonly status?: string | undefined
+      /** Variables that the lines read. */
+      readonly secrets?: Readonly<Record<string, SecretReference>> | undefined
     }
 )
 
