@@ -1,8 +1,11 @@
+import { adHocHost, adHocTwin } from '../config/ad-hoc-host.ts'
 import { loadConfig } from '../config/load.ts'
 import { UsageError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
+import type { Config, HostConfig } from '../model/config.ts'
 import type { RollbackReport } from '../model/rollback-report.ts'
 import { lockDeployment } from '../remote/deployment-lock.ts'
+import { isAlias } from '../remote/openssh/alias.ts'
 import { createReporter } from '../report/reporter.ts'
 import { renderRollbackReport, rollbackReportToJson } from '../report/rollback-summary.ts'
 import { rollbackHost } from '../rollback/rollback-host.ts'
@@ -10,7 +13,7 @@ import { resolveSecret } from '../secrets/resolve.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import { chooseHosts } from './choose-hosts.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
-import { ask } from './question.ts'
+import { confirmed } from './question.ts'
 import { wireVisits } from './wire-pull.ts'
 
 export interface RollbackFlags {
@@ -35,7 +38,7 @@ export async function rollback(
   const report = await rollbackHost(
     {
       host,
-      hosts: config.hosts,
+      findHost: (name) => findOther(context, config, host, name),
       restore: flags.restore,
       discard: flags.discard === true,
       acceptChanges: flags.acceptChanges === true,
@@ -48,7 +51,7 @@ export async function rollback(
       now: context.now,
       lockDeployment,
       resolveSecret,
-      confirm: (what) => confirm(context, flags, host.name, what),
+      confirm: async (what) => flags.yes === true || (await confirmed(context, host.name, what)),
     },
     context.signal,
   )
@@ -60,6 +63,18 @@ export async function rollback(
     quiet: exitCode === ExitCode.done ? '' : `failed: ${text.replaceAll(/\n */g, '; ')}`,
     json: rollbackReportToJson(report),
   }
+}
+
+/** As `migrate` takes it: a host of the config, or an alias beside one. */
+async function findOther(
+  { signal }: CommandContext,
+  config: Config,
+  host: HostConfig,
+  name: string,
+): Promise<HostConfig | undefined> {
+  const known = config.hosts.find((one) => one.name === name)
+  if (known !== undefined || !(await isAlias(name, signal))) return known
+  return adHocTwin(adHocHost(name, config), host)
 }
 
 function exitCodeOf(report: RollbackReport): ExitCode {
@@ -74,26 +89,4 @@ function exitCodeOf(report: RollbackReport): ExitCode {
       if (report.left.length === 0 && report.late.every(({ kept }) => !kept)) return ExitCode.done
       return report.restores.length === 0 ? ExitCode.failed : ExitCode.partial
   }
-}
-
-async function confirm(
-  context: CommandContext,
-  { yes }: RollbackFlags,
-  host: string,
-  what: string,
-): Promise<boolean> {
-  if (yes === true) return true
-  if (!context.interactive) {
-    throw new UsageError('Nobody can be asked to confirm', {
-      host,
-      next: `It would be: ${what}. Add --yes.`,
-    })
-  }
-  const prompts = await import('@inquirer/prompts')
-  return await ask(() =>
-    prompts.confirm(
-      { message: `${what}?`, default: false },
-      { signal: context.signal, output: process.stderr },
-    ),
-  )
 }

@@ -37,6 +37,7 @@ const format2 = z.looseObject({
   trigger: z.union([z.literal('manual'), z.literal('daemon'), z.templateLiteral(['schedule:', z.string()])]),
   schedule: z.string().optional(),
   only: part.optional(),
+  restores: z.string().optional(),
   complete: z.boolean().optional(),
   sources: z
     .array(
@@ -58,6 +59,7 @@ const format2 = z.looseObject({
     .optional(),
   undoes: z.string().optional(),
   beside: z.boolean().optional(),
+  downtime: z.looseObject({ seconds: count, bytes: count, from: z.string(), to: z.string() }).optional(),
 })
 
 /**

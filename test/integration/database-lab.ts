@@ -54,7 +54,14 @@ export class DatabaseLab {
     rest: { readonly discard?: boolean; readonly restore?: string } = {},
   ): Promise<RollbackReport> {
     return await rollbackHost(
-      { host, hosts: [host], discard: false, acceptChanges: false, unseen: true, ...rest },
+      {
+        host,
+        findHost: () => Promise.resolve(undefined),
+        discard: false,
+        acceptChanges: false,
+        unseen: true,
+        ...rest,
+      },
       { ...this.saying(this.#password).pull, confirm: () => Promise.resolve(true) },
       signal,
     )

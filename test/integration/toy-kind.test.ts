@@ -174,11 +174,13 @@ async function switched(
   secret?: LoaderSecret,
 ): Promise<RestoreDriver> {
   const home = join(host.deployment, 'toy')
+  const names = { target: 'app', staged: 'app_new', aside: 'app_old', failed: 'app_failed' }
   const loader = await loadableToy.loader(
     { probe: { deployment: host.deployment } } as never,
     source as never,
+    names as never,
   )
-  const load = { target: 'app', staged: 'app_new', aside: 'app_old', failed: 'app_failed', loader, secret }
+  const load = { ...names, loader, secret }
   const driver = await RestoreDriver.start(
     remote,
     {
@@ -241,7 +243,14 @@ function saying(password: string) {
 function rollBack(host: HostConfig, password: string, rest: { discard?: boolean; restore?: string } = {}) {
   const { pull } = saying(password)
   return rollbackHost(
-    { host, hosts: [host], discard: false, acceptChanges: false, unseen: true, ...rest },
+    {
+      host,
+      findHost: () => Promise.resolve(undefined),
+      discard: false,
+      acceptChanges: false,
+      unseen: true,
+      ...rest,
+    },
     { ...pull, confirm: () => Promise.resolve(true) },
     signal,
   )
