@@ -1,5 +1,6 @@
 import type {
   AlertsConfig,
+  CleanRule,
   CompressionChoice,
   Config,
   EncryptionConfig,
@@ -125,7 +126,15 @@ function normaliseHost(
             normaliseSource(source, input, retention, resolvePath),
           ),
     sourcesByDefault: host.sources === undefined,
+    ...(host.clean === undefined ? {} : { clean: Object.entries(host.clean).map(normaliseClean) }),
   }
+}
+
+function normaliseClean([source, { match, olderThan }]: [
+  string,
+  NonNullable<HostInput['clean']>[string],
+]): CleanRule {
+  return { source, match: [match].flat(), olderThan: milliseconds(olderThan) ?? Infinity }
 }
 
 function normaliseEncryption(input: ConfigInput['encryption'], resolvePath: ResolvePath): EncryptionConfig {

@@ -6,7 +6,7 @@ import { parseDuration } from '../model/units.ts'
 import type { Kind } from '../sources/kind.ts'
 import { allKinds, DEFAULT_SOURCES } from '../sources/registry.ts'
 import { targetProblem } from './address.ts'
-import { checked, localPath, secret, text } from './contract.ts'
+import { checked, localPath, pattern, secret, text } from './contract.ts'
 import { notify } from './notify-schema.ts'
 import { deploymentProblem } from './remote-path.ts'
 
@@ -254,7 +254,23 @@ const hostShape = () => ({
   runTimeout: runTimeout(),
   services: services.optional(),
   sources: sources().optional(),
+  clean: clean().optional(),
 })
+
+const clean = () =>
+  z
+    .record(
+      z.string(),
+      z.strictObject({
+        match: z
+          .union([pattern(), z.array(pattern()).min(1, 'name at least one pattern')])
+          .describe('Which files, by patterns as .gitignore has them, below each path of the source.'),
+        olderThan: duration().describe('Only files that were modified longer ago than this: 30d.'),
+      }),
+    )
+    .describe(
+      'What `relay-backup clean` may remove on the server, by source: files that a snapshot holds byte for byte.',
+    )
 
 const encryption = z
   .strictObject({
