@@ -236,7 +236,7 @@ async function checkLeft(
   const told: { clock?: Judged } = {}
   const leftovers = await look(host, 'leftovers', bound, async (signal) => {
     const before = now().getTime()
-    const { time, kept } = await lookThere({ host, remote, deployment, signal }, [])
+    const { time, kept, left } = await lookThere({ host, remote, deployment, signal }, [])
     // The answer tells whole seconds.
     if (time !== undefined) told.clock = judgeClock(time, before - 1000, now().getTime())
     const { openJournals, quiesced } = probe
@@ -247,7 +247,7 @@ async function checkLeft(
         throw error
       },
     )
-    const judged = judgeLeftovers(host.name, { openJournals, quiesced, kept })
+    const judged = judgeLeftovers(host.name, { openJournals, quiesced, kept, left })
     return locked === undefined
       ? judged
       : [
@@ -285,6 +285,7 @@ async function lookThere(
   return {
     time: /^\d{1,12}$/.test(time) ? Number(time) * 1000 : undefined,
     kept: of('kept').map(([name = '', kib]) => ({ name, bytes: Number(kib ?? 0) * 1024 })),
+    left: of('left').map(([path = '']) => path),
     units: new Map(of('unit').map(([unit = '', state = '']) => [unit, state])),
   }
 }
