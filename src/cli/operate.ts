@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { StatusFlags } from '../commands/status.ts'
 import type { CommandLine } from '../commands/schedule-line.ts'
+import { keepMemorySmall } from '../memory.ts'
 import type { Declare } from './program.ts'
 
 export function declareOperateCommands(program: Command, declare: Declare, line: CommandLine): void {
@@ -14,6 +15,18 @@ export function declareOperateCommands(program: Command, declare: Declare, line:
     async () => {
       const { status } = await import('../commands/status.ts')
       return (context, args, flags: StatusFlags) => status(context, args, flags, line)
+    },
+  )
+  declare(
+    program
+      .command('clean')
+      .description('remove old files on a server that a snapshot holds, as `clean:` of the host says')
+      .argument('<host>', 'a host of the config')
+      .option('--dry-run', 'say what would go and what stays, and remove nothing')
+      .option('--yes', 'do not ask'),
+    async () => {
+      keepMemorySmall()
+      return (await import('../commands/clean.ts')).clean
     },
   )
   declare(
