@@ -6,6 +6,9 @@ import { treeListing } from '../lab/command-services.ts'
 import { mountTmpfs } from '../lab/tmpfs.ts'
 import { expectClearFailure } from '../lab/unharmed.ts'
 import { startWorld, type World, type WorldConfig } from '../lab/world.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 let world: World
 let config: WorldConfig
