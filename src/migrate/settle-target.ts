@@ -1,3 +1,4 @@
+import { loaderSecrets } from '../restore/loader-secrets.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
 import { askPatiently } from './ask-patiently.ts'
 import type { MigrateDependencies } from './dependencies.ts'
@@ -19,7 +20,8 @@ export async function settleTarget(
       if (lockedBy !== undefined) return undefined
       const journal = journals.find(({ id }) => id === plan.id)
       if (journal === undefined || journal.state === 'closed') return { stuck: undefined }
-      const undone = await rollbackRestore(place.remote, { ...place, id: plan.id })
+      const secrets = await loaderSecrets(to, [journal], pull.resolveSecret, place.signal)
+      const undone = await rollbackRestore(place.remote, { ...place, id: plan.id, secrets })
       return { stuck: undone.outcome === 'stuck' ? `undoing it is stuck: ${undone.reason}` : undefined }
     },
   )

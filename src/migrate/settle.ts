@@ -3,15 +3,18 @@ import { Disposables } from '../model/disposables.ts'
 import type { HostConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
 import { checkUndo } from '../restore/before-undo.ts'
+import { loaderSecrets } from '../restore/loader-secrets.ts'
 import type { UndoResult } from '../restore/server/driver.ts'
 import { listJournals, type RestoreJournal } from '../restore/server/journals.ts'
 import { supersededBy } from '../restore/choose-journal.ts'
 import { visit, type Visit, type VisitDependencies } from '../runs/visit.ts'
 import { finishRestore, rollbackRestore } from '../restore/server/settle.ts'
+import type { ResolveSecret } from '../secrets/contract.ts'
 import { tellAccepted } from './accepted.ts'
 import { verdict, type SideJournal } from './verdict.ts'
 
 export interface SettleDependencies extends VisitDependencies {
+  readonly resolveSecret: ResolveSecret
   /** Asks whether to go on; throws when not. */
   readonly confirm: (what: string) => Promise<void>
 }
@@ -161,6 +164,7 @@ async function readSide(
   dependencies: SettleDependencies,
 ): Promise<OpenSide> {
   const { host, remote } = place
+  const { resolveSecret } = dependencies
   const { journals, lockedBy } = await listJournals(remote, place)
   const journal = journals.find((one) => one.id === id)
   let stuck: string | undefined
@@ -190,7 +194,9 @@ async function readSide(
         // Users of the data can stop the undoing only on a server that serves. A restore that died halfway is undone
         // all the same, and they are reported.
         if (isDone) await checkUndo(place, journal, { ...dependencies, acceptChanges: false })
-        const result = await rollbackRestore(remote, { ...place, id })
+        const secrets =
+          journal === undefined ? [] : await loaderSecrets(host, [journal], resolveSecret, place.signal)
+        const result = await rollbackRestore(remote, { ...place, id, secrets })
         if (result.outcome === 'stuck') stuck = result.reason
         return result
       } catch (error) {

@@ -4,6 +4,7 @@ import type { Finding } from '../../model/finding.ts'
 import { printable } from '../../model/path-bytes.ts'
 import { isOlder } from '../../model/version-order.ts'
 import { loadScript } from '../../remote/scripts.ts'
+import { isAside } from '../database/aside.ts'
 import { asCaptured, countDifference, notAsCaptured } from '../database/compare.ts'
 import { loadDump } from '../database/load-dump.ts'
 import type { LoadableSource, RestoreContext, RestorePreflight } from '../contract.ts'
@@ -28,6 +29,16 @@ const OF_THE_WHOLE = ['--routines', '--triggers', '--events', '--quick', '--hex-
  * The old one stays until the restore is discarded.
  */
 export const loadableMysql: LoadableSource<MysqlSourceConfig, MysqlFacts> = {
+  downCode: 'mysql-down',
+  look: async (context, config) => {
+    const server = await findServer(context, config)
+    await using session = await Session.open(server, context.signal)
+    const { family, version, databases } = await lookAtServer(session)
+    const names = databases.map(({ name }) => name)
+    const isOurs = (name: string): boolean =>
+      config.databases === 'all' ? !isAside(name) : config.databases.includes(name)
+    return { version: { name: `${family} ${version}`, version }, names: names.filter(isOurs) }
+  },
   preflight: async (context, config, facts) => {
     const server = await findServer(context, config)
     await using session = await Session.open(server, context.signal)

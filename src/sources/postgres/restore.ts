@@ -6,6 +6,7 @@ import { formatCount } from '../../model/units.ts'
 import { isOlder } from '../../model/version-order.ts'
 import { loadScript } from '../../remote/scripts.ts'
 import { compareChecks } from '../checks.ts'
+import { isAside } from '../database/aside.ts'
 import { asCaptured, countDifference, notAsCaptured } from '../database/compare.ts'
 import { loadDump } from '../database/load-dump.ts'
 import type { LoadableSource, RestoreContext, RestorePreflight } from '../contract.ts'
@@ -27,6 +28,16 @@ const CHECK = 'postgres-facts'
  * is discarded.
  */
 export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFacts> = {
+  downCode: 'postgres-down',
+  look: async (context, config) => {
+    const server = await findServer(context, config)
+    await using session = await Session.open(server, maintenanceOf(config), context.signal)
+    const { version, databases } = await lookAtServer(session)
+    const names = databases.map(({ name }) => name)
+    const isOurs = (name: string): boolean =>
+      config.databases === 'all' ? !isAside(name) : config.databases.includes(name)
+    return { version: { name: version, version }, names: names.filter(isOurs) }
+  },
   preflight: async (context, config, facts) => {
     const server = await findServer(context, config)
     await using session = await Session.open(server, maintenanceOf(config), context.signal)
