@@ -174,6 +174,8 @@ export async function swapIn(
 ): Promise<RestoreResult> {
   const { request, plan, sources, place, log } = run
   const restored = [...staged]
+  const isLate =
+    request.launch !== undefined && sources.some(({ source }) => kindOf(source.kind).restore.by === 'load')
   const loadLate = async (): Promise<readonly SourceToCheck[]> => {
     const late = await declareLoads(run, driver, dependencies)
     for (const one of late) restored.push(await loadOne(run, one, dependencies))
@@ -198,7 +200,7 @@ export async function swapIn(
       restore: contextOf(run, dependencies),
       checks,
       loaded: checksOf(toLoad),
-      load: request.launch === undefined ? undefined : loadLate,
+      load: isLate ? loadLate : undefined,
       places: plan.units.length > 0 || request.launch !== undefined,
       health: plan.beside === undefined ? host.services.health : undefined,
       start: request.launch?.start ?? (request.start ? 'all' : 'none'),
