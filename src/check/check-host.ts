@@ -6,12 +6,12 @@ import { printable } from '../model/path-bytes.ts'
 import { describeProject } from '../model/server-services.ts'
 import { decodeText, wholeRecords } from '../model/talk.ts'
 import { formatCount } from '../model/units.ts'
-import { acceptPause } from '../prune/rotate.ts'
 import { lookAtSources } from '../pull/look-at-sources.ts'
 import { describePrivilege } from '../pull/privilege.ts'
 import { namesToProbe, selectSources } from '../pull/select-sources.ts'
 import { configuredPrivilege, visit, type Visit } from '../runs/visit.ts'
 import { kindOf } from '../sources/registry.ts'
+import { hostStatus } from '../status/read-status.ts'
 import { bounded, failed } from './bounded.ts'
 import { lookAtDeploymentLock } from '../remote/deployment-lock.ts'
 import { lookAtVersions } from '../services/versions.ts'
@@ -41,25 +41,8 @@ export async function checkHost(
     checkServer(host, opened, dependencies, bound),
     look(host, 'backup', bound, async () => {
       const vault = await opened
-      if (vault === undefined || vault instanceof RelayError)
-        return vault === undefined ? judgeBackup(host.name, [], [], alerts, dependencies.now()) : []
-      const [snapshots, runs, paused] = await Promise.all([
-        vault.snapshots(host.name),
-        vault.runs(host.name),
-        vault.rotationPaused(host.name),
-      ])
-      return [
-        ...judgeBackup(host.name, snapshots, runs, alerts, dependencies.now()),
-        ...(paused === undefined
-          ? []
-          : [
-              {
-                outcome: 'warning' as const,
-                message: `rotation is paused: ${paused}`,
-                next: acceptPause(host.name),
-              },
-            ]),
-      ]
+      if (vault instanceof RelayError) return []
+      return judgeBackup(await hostStatus(vault, host.name, alerts, dependencies.now()))
     }),
   ])
   return [...there, ...backup]
@@ -253,7 +236,7 @@ async function checkLeft(
   const told: { clock?: Judged } = {}
   const leftovers = await look(host, 'leftovers', bound, async (signal) => {
     const before = now().getTime()
-    const { time, kept } = await lookThere({ host, remote, deployment, signal }, [])
+    const { time, kept, left } = await lookThere({ host, remote, deployment, signal }, [])
     // The answer tells whole seconds.
     if (time !== undefined) told.clock = judgeClock(time, before - 1000, now().getTime())
     const { openJournals, quiesced } = probe
@@ -264,7 +247,7 @@ async function checkLeft(
         throw error
       },
     )
-    const judged = judgeLeftovers(host.name, { openJournals, quiesced, kept })
+    const judged = judgeLeftovers(host.name, { openJournals, quiesced, kept, left })
     return locked === undefined
       ? judged
       : [
@@ -302,6 +285,7 @@ async function lookThere(
   return {
     time: /^\d{1,12}$/.test(time) ? Number(time) * 1000 : undefined,
     kept: of('kept').map(([name = '', kib]) => ({ name, bytes: Number(kib ?? 0) * 1024 })),
+    left: of('left').map(([path = '']) => path),
     units: new Map(of('unit').map(([unit = '', state = '']) => [unit, state])),
   }
 }

@@ -1,12 +1,11 @@
-import type { AlertsConfig, HostConfig } from '../model/config.ts'
+import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
-import { snapshotTime } from '../model/names.ts'
-import type { RunRecord } from '../model/run-record.ts'
+import { printable } from '../model/path-bytes.ts'
+import type { HostStatus } from '../model/status-report.ts'
 import { formatCount, formatDuration, formatSize } from '../model/units.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import { formatAge } from '../report/format.ts'
 import { SFTP_ONLY } from '../runs/access.ts'
-import { completePulls, type Snapshot } from '../vault/contract.ts'
 
 // What has been looked up is judged here, by data alone.
 
@@ -92,6 +91,8 @@ export function judgeLeftovers(
     readonly openJournals: readonly string[]
     readonly quiesced: readonly string[]
     readonly kept: readonly { readonly name: string; readonly bytes: number }[]
+    /** Private directories of dead processes. */
+    readonly left: readonly string[]
   },
 ): Judged[] {
   const found: Judged[] = []
@@ -107,6 +108,12 @@ export function judgeLeftovers(
       message: 'services are stopped or paused: by a pull that runs, or by one that was cut off',
       next: `If none runs now, let them run again with: relay-backup pull ${host}`,
     })
+  if (left.left.length > 0)
+    found.push({
+      outcome: 'warning',
+      message: `a run that was cut off has left data in ${left.left.map(printable).join(', ')}`,
+      next: `The next run removes it: relay-backup pull ${host}`,
+    })
   if (found.length > 0) return found
   const restores = left.kept.filter(({ name }) => name.startsWith('restore-'))
   const bytes = restores.reduce((sum, one) => sum + one.bytes, 0)
@@ -119,46 +126,17 @@ export function judgeLeftovers(
   ]
 }
 
-/** The newest backup, and how the last pull ended. */
-export function judgeBackup(
-  host: string,
-  snapshots: readonly Snapshot[],
-  runs: readonly RunRecord[],
-  { overdueAfter }: AlertsConfig,
-  now: Date,
-): Judged[] {
-  const pull = `relay-backup pull ${host}`
-  const newest = completePulls(snapshots).at(-1)
-  if (newest === undefined)
-    return [
-      {
-        outcome: 'warning',
-        message: 'there is no complete backup yet',
-        next: `Make the first with: ${pull}`,
-      },
-    ]
-  const id = `${host}/${newest.id}`
-  const age = now.getTime() - snapshotTime(newest.id).getTime()
-  const found: Judged[] = []
-  if (newest.damage !== undefined)
-    found.push({
-      outcome: 'failed',
-      message: `${id}, the newest backup, was found damaged`,
-      next: `See how with: relay-backup verify ${id}; then make another: ${pull} --full`,
-    })
-  if (age > overdueAfter)
-    found.push({
-      outcome: 'warning',
-      message: `the newest backup was made ${formatAge(age)}: ${id}`,
-      next: `Make one now: ${pull}; and see why the schedule made none`,
-    })
-  const last = runs.filter(({ operation }) => operation === 'pull').at(-1)
-  if (last !== undefined && (last.outcome === 'failed' || last.outcome === 'lost'))
-    found.push({
-      outcome: 'warning',
-      message: `the last pull, ${formatAge(now.getTime() - Date.parse(last.finishedAt))}, ${last.outcome === 'lost' ? 'was cut off' : `failed: ${last.error?.message ?? 'see the log'}`}`,
-      next: `Pull again: ${pull}`,
-    })
-  if (found.length > 0) return found
-  return [{ outcome: 'ok', message: `${id}, ${formatAge(age)}` }]
+/** Of what `status` tells, what makes backups useless, as `failed`. */
+const USELESS: ReadonlySet<string> = new Set(['damaged', 'set-back', 'unreadable'])
+
+/** How the backups stand: the troubles that `status` has of the host, or else the newest good one. */
+export function judgeBackup({ lastGood, troubles }: HostStatus): Judged[] {
+  if (troubles.length > 0)
+    return troubles.map(({ code, message, next }) => ({
+      outcome: USELESS.has(code) ? 'failed' : 'warning',
+      message,
+      next,
+    }))
+  if (lastGood === undefined) return []
+  return [{ outcome: 'ok', message: `${lastGood.snapshot}, ${formatAge(lastGood.ageMs)}` }]
 }

@@ -11,6 +11,15 @@ export function declareOperateCommands(program: Command, declare: Declare): void
       .option('--alert', 'tell the channels of `notify:` what is due'),
     async () => (await import('../commands/status.ts')).status,
   )
+  declare(
+    program
+      .command('audit')
+      .description('who did what on which host and snapshot, and what came of it')
+      .option('--host <host>', 'only what was done on this host')
+      .option('--since <when>', 'only what was done since: 30d, 2026-03-01')
+      .option('--verify', 'check that no line was changed, removed or inserted'),
+    async () => (await import('../commands/audit.ts')).audit,
+  )
   const notify = program.command('notify').description('the channels that are told of troubles')
   declare(
     notify

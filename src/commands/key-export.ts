@@ -5,11 +5,15 @@ import { recordExport } from '../crypto/export-record.ts'
 import { readIdentityFile } from '../crypto/identity.ts'
 import { fingerprintOf } from '../crypto/key-file.ts'
 import { writeKeyFiles } from '../crypto/key-store.ts'
-import { KeyError } from '../errors.ts'
+import { expected, KeyError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
 import type { EncryptionConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
+import { whoRuns } from '../runs/who.ts'
+import { openLedgerMarks } from '../state/ledger-marks.ts'
+import { openExistingVault } from '../vault/open-vault.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
+import { tell } from './tell.ts'
 
 export interface KeyExportFlags {
   readonly to: string
@@ -22,12 +26,14 @@ export async function keyExport(
   flags: KeyExportFlags,
 ): Promise<CommandOutcome> {
   const location = { file: context.globals.config, cwd: context.cwd, env: context.env }
-  const file = identityFile((await loadConfig(location)).encryption)
+  const config = await loadConfig(location)
+  const file = identityFile(config.encryption)
   const keys = await readIdentityFile(file)
   const fingerprints = keys.map(fingerprintOf)
   const target = resolve(context.cwd, flags.to)
   await writeKeyFiles([{ path: target, content: await readFile(file), private: true }])
   await recordExport(context.env, fingerprints, context.now())
+  await auditExport(context, config.vault, fingerprints)
   const locked = keys.every((key) => !key.isDecrypted())
   return {
     exitCode: ExitCode.done,
@@ -39,6 +45,21 @@ export async function keyExport(
         : 'It is NOT locked by a passphrase: whoever gets this file can read every backup.',
     ].join('\n'),
     json: { file: target, fingerprints, locked },
+  }
+}
+
+/** The copy is there, whatever keeps it out of the audit log. Before there is a vault there is no log. */
+async function auditExport(
+  context: CommandContext,
+  path: string,
+  fingerprints: readonly string[],
+): Promise<void> {
+  try {
+    const vault = await openExistingVault(path, { marks: openLedgerMarks(context.env) })
+    const at = context.now().toISOString()
+    await vault?.recordAudit({ at, by: whoRuns(), action: 'key-export', outcome: 'done', fingerprints })
+  } catch (thrown) {
+    tell(context, `warning: this export is not in the audit log: ${expected(thrown).message}`)
   }
 }
 

@@ -1,7 +1,9 @@
+import { adHocTwin } from '../config/ad-hoc-host.ts'
 import { loadConfig } from '../config/load.ts'
 import { InterruptedError, UsageError } from '../errors.ts'
 import { ExitCode, exitCodeOf as exitCodeOfError } from '../exit-codes.ts'
 import { migrateHosts } from '../migrate/migrate-hosts.ts'
+import type { Config, HostConfig } from '../model/config.ts'
 import type { MigrationPlan, MigrationReport } from '../model/migration-report.ts'
 import {
   migrationReportToJson,
@@ -32,13 +34,7 @@ export async function migrate(
   flags: MigrateFlags,
 ): Promise<CommandOutcome> {
   const config = await loadConfig({ file: context.globals.config, cwd: context.cwd, env: context.env })
-  const [from] = await chooseHosts(context, config, { names: args.slice(0, 1) })
-  const [to] = await chooseHosts(context, config, { names: args.slice(1, 2) })
-  if (from === undefined || to === undefined || !config.hosts.includes(from) || !config.hosts.includes(to)) {
-    throw new UsageError('FROM and TO are two hosts of the config', {
-      next: 'Write both down in the config: what runs there, and how it is stopped and started.',
-    })
-  }
+  const { from, to } = await chooseBoth(context, config, args)
   if (!context.interactive && flags.yes !== true && flags.dryRun !== true) {
     throw new UsageError('Nobody can be asked to confirm the migration', {
       host: to.name,
@@ -71,6 +67,26 @@ export async function migrate(
     ].join('\n'),
     json: migrationReportToJson(report),
   }
+}
+
+/**
+ * One of the two may be an alias of OpenSSH's config. No more than that: a rollback finds the other server by the name in the
+ * journal, and a name that is written nowhere could not be given up by taking it out.
+ */
+async function chooseBoth(
+  context: CommandContext,
+  config: Config,
+  args: readonly string[],
+): Promise<{ readonly from: HostConfig; readonly to: HostConfig }> {
+  const [from] = await chooseHosts(context, config, { names: args.slice(0, 1) })
+  const [to] = await chooseHosts(context, config, { names: args.slice(1, 2) })
+  const known = [from, to].filter((host) => host !== undefined && config.hosts.includes(host))
+  if (from === undefined || to === undefined || known.length === 0 || args.some((name) => name.includes('@')))
+    throw new UsageError('FROM and TO are two hosts of the config; one may be an alias of ~/.ssh/config', {
+      next: 'Write both down in the config: what runs there, and how it is stopped and started.',
+    })
+  if (!config.hosts.includes(to)) return { from, to: adHocTwin(to, from) }
+  return { from: config.hosts.includes(from) ? from : adHocTwin(from, to), to }
 }
 
 /**

@@ -14,6 +14,7 @@ import {
   renderPullReport,
 } from '../report/pull-summary.ts'
 import { requireKnownSources } from '../config/select-hosts.ts'
+import { auditRecipients } from '../runs/audit.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import { chooseHosts } from './choose-hosts.ts'
 import { configOf, type CommandContext, type CommandOutcome } from './context.ts'
@@ -70,6 +71,7 @@ export async function pull(
   const watched = { config, hosts: hosts.map(({ name }) => name), good: completeHosts }
   return await withAlerts(context, watched, async () => {
     await using wired = await wirePull(context, config, { bandwidth })
+    await auditRecipients(wired.dependencies.encryptor.recipients, context.now(), wired.dependencies)
     const { source: sources, type } = flags
     const options = { sources, type, full: flags.full, ifOlderThan, rotate: flags.rotate, jobs }
     const report = await pullHosts(hosts, options, wired.dependencies, context.signal)

@@ -1,8 +1,11 @@
+import { adHocHost, adHocTwin } from '../config/ad-hoc-host.ts'
 import { loadConfig } from '../config/load.ts'
 import { UsageError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
+import type { Config, HostConfig } from '../model/config.ts'
 import type { RollbackReport } from '../model/rollback-report.ts'
 import { lockDeployment } from '../remote/deployment-lock.ts'
+import { isAlias } from '../remote/openssh/alias.ts'
 import { createReporter } from '../report/reporter.ts'
 import { renderRollbackReport, rollbackReportToJson } from '../report/rollback-summary.ts'
 import { rollbackHost } from '../rollback/rollback-host.ts'
@@ -35,7 +38,7 @@ export async function rollback(
   const report = await rollbackHost(
     {
       host,
-      hosts: config.hosts,
+      findHost: (name) => findOther(context, config, host, name),
       restore: flags.restore,
       discard: flags.discard === true,
       acceptChanges: flags.acceptChanges === true,
@@ -60,6 +63,18 @@ export async function rollback(
     quiet: exitCode === ExitCode.done ? '' : `failed: ${text.replaceAll(/\n */g, '; ')}`,
     json: rollbackReportToJson(report),
   }
+}
+
+/** As `migrate` takes it: a host of the config, or an alias beside one. */
+async function findOther(
+  { signal }: CommandContext,
+  config: Config,
+  host: HostConfig,
+  name: string,
+): Promise<HostConfig | undefined> {
+  const known = config.hosts.find((one) => one.name === name)
+  if (known !== undefined || !(await isAlias(name, signal))) return known
+  return adHocTwin(adHocHost(name, config), host)
 }
 
 function exitCodeOf(report: RollbackReport): ExitCode {

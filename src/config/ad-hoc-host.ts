@@ -36,5 +36,28 @@ export function adHocHost(
     services: { manager: 'none' },
     sources: DEFAULT_SOURCES,
     sourcesByDefault: true,
+    adHoc: true,
   }
+}
+
+/**
+ * The other server of a migration where the config does not name it: all that the config says of the one holds there,
+ * too. Of its health URL only one on the server itself does: any other might be answered by the other server.
+ */
+export function adHocTwin({ name, ssh, retention }: HostConfig, of: HostConfig): HostConfig {
+  const { health, ...services } = of.services
+  return {
+    ...of,
+    name,
+    ssh,
+    retention,
+    tags: [],
+    lives: undefined,
+    adHoc: true,
+    services: health !== undefined && isLoopback(new URL(health.url)) ? of.services : services,
+  }
+}
+
+function isLoopback({ hostname }: URL): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.')
 }

@@ -244,7 +244,7 @@ async function startAgain(
       : undefined
   if (unsettled !== undefined) {
     log.step(plan.to, unsettled)
-    next = `Look whether ${plan.to} serves, too, and undo it: relay-backup rollback --host ${plan.to}`
+    next = `Look whether ${plan.to} serves, too, and undo it: ${plan.rollback}`
     if (serving === 'from') serving = 'unknown'
   }
   return { ...failed, serving, error: told(error, next) }

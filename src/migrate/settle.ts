@@ -63,7 +63,7 @@ export async function settleMigration(
         next:
           decided.back === true
             ? `Move it back with all that ${to.name} has: relay-backup migrate ${to.name} ${from.name} --cutover --replace`
-            : `Run this again when ${from.name} can be reached. If it never will be, take it out of the config first.`,
+            : `Run this again when ${from.name} can be reached. If it never will be, take it out of the config (or of ~/.ssh/config) first.`,
       })
     case 'finish': {
       await dependencies.confirm(

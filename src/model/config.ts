@@ -110,6 +110,8 @@ export interface HostConfig {
   readonly sources: readonly SourceConfig[]
   /** The config names no sources: those of {@link sources} that exist on the server are meant. */
   readonly sourcesByDefault: boolean
+  /** A command names it, and not the config. */
+  readonly adHoc?: true | undefined
   /** The schedules whose snapshots have a retention of their own. */
   readonly lives?: readonly ScheduleLife[] | undefined
 }

@@ -2,7 +2,7 @@ import type { Finding } from './finding.ts'
 
 /** What a rollback came to, for people (rendered by report/) and for `--json`. */
 export type RollbackReport = { readonly host: string } & (
-  | { readonly did: 'nothing-there' }
+  | { readonly did: 'nothing-there'; readonly deployment: string }
   /** There is no restore to undo; what a pull had left stopped may run again. */
   | { readonly did: 'no-restore'; readonly journals: readonly object[]; readonly held: readonly Finding[] }
   | {

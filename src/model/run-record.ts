@@ -1,3 +1,5 @@
+import type { CaptureType } from './config.ts'
+
 /** What can be a run. */
 export const OPERATIONS = [
   'pull',
@@ -33,6 +35,15 @@ export interface RunBegin {
   readonly trigger: RunTrigger
   /** Of a run of the daemon: the schedule's name. */
   readonly schedule?: string | undefined
+  /** Of a pull that was asked for a part of its host: which sources, and whether for their schemas or data alone. */
+  readonly only?: RunPart | undefined
+  /** Of a restore: the snapshot that it puts back, `HOST/ID`. */
+  readonly restores?: string | undefined
+}
+
+export interface RunPart {
+  readonly sources?: readonly string[] | undefined
+  readonly type?: CaptureType | undefined
 }
 
 /** What one source came to in a run. */
@@ -53,6 +64,8 @@ export interface RunEnd {
   readonly outcome: RunOutcome
   /** The snapshot that it made. */
   readonly snapshot?: string | undefined
+  /** Of a pull: the snapshot holds every source of the host. */
+  readonly complete?: boolean | undefined
   readonly sources?: readonly RunSource[] | undefined
   readonly warnings?: readonly { readonly code: string; readonly count: number }[] | undefined
   /** How many snapshots rotation kept, and how many it removed. */
@@ -64,6 +77,17 @@ export interface RunEnd {
   readonly undoes?: string | undefined
   /** Of a restore: it went beside what is live, and replaced nothing. */
   readonly beside?: boolean | undefined
+  /** Of a cutover that was done. */
+  readonly downtime?: RunDowntime | undefined
+}
+
+/** How long nobody served while a deployment moved from one host to another. */
+export interface RunDowntime {
+  readonly seconds: number
+  /** Of its sources, on FROM's disk. */
+  readonly bytes: number
+  readonly from: string
+  readonly to: string
 }
 
 /** What a run found that a person should know of; the message is without names of files. */
@@ -87,4 +111,14 @@ export function scheduleOf({
   schedule,
 }: Pick<RunRecord, 'trigger' | 'schedule'>): string | undefined {
   return trigger?.startsWith('schedule:') === true ? trigger.slice('schedule:'.length) : schedule
+}
+
+/** Whether a pull left out a part of its host by intent: it proves what it has, and nothing of the rest. */
+export function isNarrow({
+  only,
+  complete,
+  outcome,
+}: Pick<RunRecord, 'only' | 'complete' | 'outcome'>): boolean {
+  if (complete === true) return false
+  return only !== undefined || (complete === false && outcome === 'done')
 }

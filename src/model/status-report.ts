@@ -15,11 +15,11 @@ export interface HostStatus {
   readonly host: string
   /** The newest complete backup that is not known to be damaged. */
   readonly lastGood?: LastGood | undefined
-  /** The pull that ended last. */
+  /** Of those that were asked for all of the host, the one that ended last. */
   readonly lastPull?: LastPull | undefined
   /** Pulls since the last good one that came to less. */
   readonly failuresInARow: number
-  /** Of the last pulls, at most 30; those that a person stopped are not counted. */
+  /** Of the last pulls of all of the host, at most 30; those that a person stopped are not counted. */
   readonly pulls: { readonly good: number; readonly of: number }
   /** Bytes that the sources of the newest complete backup held. */
   readonly size?: number | undefined

@@ -4,7 +4,7 @@ import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { HostPullReport, RotationReport, SourcePullReport } from '../model/pull-report.ts'
 import { snapshotTime } from '../model/names.ts'
-import { scheduleOf } from '../model/run-record.ts'
+import { scheduleOf, type RunPart } from '../model/run-record.ts'
 import { contentOf, isTorn, isWhole, typeGroup, VAULT_FORMAT } from '../model/snapshot.ts'
 import type { Manifest, ManifestSource, Purpose, SnapshotWarning } from '../model/snapshot.ts'
 import type { HostProbe } from '../remote/contract.ts'
@@ -43,12 +43,25 @@ export async function pullHost(
   const started = now()
   const tellEnd = ({ error, snapshot, outcome }: Ended): HostEnd => error ?? snapshot ?? outcome
   const ended = await tellHosts([host.name], { reporter }, tellEnd, () =>
-    withRun({ operation: 'pull', host, locks: true }, dependencies, stop, async (run) => {
-      const result = await pullUnderLock(host, options, { ...dependencies, reporter: run.reporter }, run)
-      return { result, end: endOf(result) }
-    }).catch((error: RelayError): Ended => ({ outcome: outcomeOf(error), sources: [], error })),
+    withRun(
+      { operation: 'pull', host, locks: true, only: partOf(host, options) },
+      dependencies,
+      stop,
+      async (run) => {
+        const result = await pullUnderLock(host, options, { ...dependencies, reporter: run.reporter }, run)
+        return { result, end: endOf(result) }
+      },
+    ).catch((error: RelayError): Ended => ({ outcome: outcomeOf(error), sources: [], error })),
   )
   return { host: host.name, ...ended, duration: now().getTime() - started.getTime() }
+}
+
+/** Undefined where all of the host is asked for. */
+function partOf({ sources }: HostConfig, { sources: asked = [], type }: PullOptions): RunPart | undefined {
+  const isAll = asked.length === 0 || sources.every(({ name }) => asked.includes(name))
+  const isTyped = type !== undefined && type !== 'full'
+  if (isAll && !isTyped) return undefined
+  return { ...(isAll ? {} : { sources: asked }), ...(isTyped ? { type } : {}) }
 }
 
 async function pullUnderLock(
@@ -98,13 +111,14 @@ async function pullUnderLock(
 }
 
 /** As the history has it. */
-function endOf({ outcome, snapshot, sources, findings, rotation, error }: Ended): RunEnded {
+function endOf({ outcome, snapshot, complete, sources, findings, rotation, error }: Ended): RunEnded {
   const counts = new Map<string, number>()
   for (const { code, count } of sources.flatMap((source) => source.warnings))
     counts.set(code, (counts.get(code) ?? 0) + count)
   return {
     outcome,
     snapshot,
+    complete,
     sources: sources.map(({ source, outcome: came, bytes, wireBytes, entries, seconds, error: why }) => ({
       name: source,
       outcome: came,

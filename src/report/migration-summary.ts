@@ -50,9 +50,24 @@ function cutoverLines(plan: MigrationPlan): string[] {
         ? `  ${from}: a pull while it runs; then ${names(services.writers) || 'no writers'}, then ${names(services.data) || 'nothing else'} stop, and the last pull`
         : `  ${from}: a pull while it runs; then ${names(services.writers) || 'no writers'} stop, ${names(loaded)} is dumped, ${names(services.data) || 'nothing else'} stop, and the last pull`,
     `  ${to}: ${services.manager === 'command' ? 'all' : names(all.toReversed()) || 'nothing'} starts; ${from} then stays stopped, and nothing of it is removed`,
-    `  nobody serves for about ${formatDuration(plan.downtime)}, and as long as services take to stop and start${loaded.length === 0 ? '' : `, and the dump, the load and the counts of ${names(loaded)}`}`,
+    `  nobody serves for about ${formatDuration(plan.downtime)}${basis(plan)}${loaded.length === 0 ? '' : `, and the dump, the load and the counts of ${names(loaded)}`}`,
     `  whatever fails before that starts ${from} again`,
   ]
+}
+
+/** What the estimate of the downtime is drawn from. */
+function basis({ from, downtimeBy }: MigrationPlan): string {
+  const guess = 'services that take long to stop or start add to it'
+  switch (downtimeBy.run) {
+    case 'cutover': {
+      const { from: left, to, at, seconds } = downtimeBy
+      return `, by the cutover from ${printable(left)} to ${printable(to)} of ${at.slice(0, 10)}, which took ${seconds.toFixed(1)} s`
+    }
+    case 'pull':
+      return `: a guess, by the pull of ${from} of ${downtimeBy.at.slice(0, 10)}, which took ${downtimeBy.seconds.toFixed(1)} s; ${guess}`
+    case 'none':
+      return `: a guess, because the history has neither a cutover nor a pull; ${guess}`
+  }
 }
 
 function rehearsalLines({ from, to, start, services }: MigrationPlan): string[] {
@@ -133,11 +148,11 @@ function headline({ plan, outcome, serving }: MigrationReport, paint: Paint): st
   }
 }
 
-function whatNext({ cutover, from, to }: MigrationPlan): string[] {
+function whatNext({ cutover, from, to, rollback }: MigrationPlan): string[] {
   return cutover
-    ? [`  Back again, with what ${from} had: relay-backup rollback --host ${to}`]
+    ? [`  Back again, with what ${from} had: ${printable(rollback)}`]
     : [
-        `  Undo it on ${to}: relay-backup rollback --host ${to}`,
+        `  Undo it on ${to}: ${printable(rollback)}`,
         `  Move for good: relay-backup migrate ${from} ${to} --cutover --replace`,
       ]
 }

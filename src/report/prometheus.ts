@@ -34,7 +34,7 @@ const FAMILIES: readonly Family[] = [
   },
   {
     name: 'last_pull_timestamp_seconds',
-    help: 'When the last pull ended, however it ended.',
+    help: 'When the last pull of all of the host ended, however it ended.',
     type: 'gauge',
     samples: perHost(({ lastPull }) => lastPull && seconds(lastPull.finishedAt)),
   },

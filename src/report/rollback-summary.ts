@@ -11,7 +11,7 @@ function lines(report: RollbackReport): string[] {
   const { host } = report
   switch (report.did) {
     case 'nothing-there':
-      return [`${host}: there is no deployment, so nothing to roll back`]
+      return [`${host}: there is no deployment at ${printable(report.deployment)}, so nothing to roll back`]
     case 'no-restore':
       return [`${host}: no restore to roll back`, ...heldLines(report.held)]
     case 'undo': {

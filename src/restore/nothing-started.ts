@@ -11,7 +11,11 @@ export const NOTHING_STARTED = 'nothing ran before, so nothing was started'
  */
 export function startOfStopped(
   { services: config, sudo }: Pick<HostConfig, 'services' | 'sudo'>,
-  { services, project }: Pick<FoundServices, 'services' | 'project'>,
+  {
+    services,
+    project,
+    composeTool = 'docker compose',
+  }: Pick<FoundServices, 'services' | 'project' | 'composeTool'>,
   deployment: string,
 ): string | undefined {
   const asRoot = sudo ? 'sudo ' : ''
@@ -24,9 +28,9 @@ export function startOfStopped(
   if (config.manager !== 'compose') return undefined
   if (services.manager === 'compose') {
     const isDown = typeof project === 'object' && project.state !== 'up'
-    return isDown ? `${asRoot}docker compose ${services.args.map(shellWord).join(' ')} up -d` : undefined
+    return isDown ? `${asRoot}${composeTool} ${services.args.map(shellWord).join(' ')} up -d` : undefined
   }
   const named = config.project === undefined ? '' : ` -p ${shellWord(config.project)}`
   const file = config.file === undefined ? '' : ` -f ${shellWord(posix.resolve(deployment, config.file))}`
-  return `cd ${shellWord(deployment)} && ${asRoot}docker compose${named}${file} up -d`
+  return `cd ${shellWord(deployment)} && ${asRoot}${composeTool}${named}${file} up -d`
 }

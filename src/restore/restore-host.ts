@@ -26,13 +26,14 @@ export async function restoreHost(
   dependencies: RestoreDependencies,
   signal: AbortSignal,
 ): Promise<RestoreReport> {
-  const { host, dryRun } = request
+  const { host, dryRun, snapshot } = request
   const { pull } = dependencies
+  const restores = `${snapshot.host}/${snapshot.id}`
   const told = { reporter: pull.reporter, ends: true }
   const tellEnd = ({ outcome, error }: RestoreReport): HostEnd =>
     error ?? (outcome === 'done' ? 'restored' : outcome)
   return await tellHosts([host.name], told, tellEnd, () =>
-    withRun({ operation: 'restore', host, locks: true, dryRun }, pull, signal, async (run) => {
+    withRun({ operation: 'restore', host, locks: true, dryRun, restores }, pull, signal, async (run) => {
       const result = await restoreInRun(request, dependencies, run)
       return { result, end: endOf(result) }
     }),

@@ -4,7 +4,7 @@ import type { MadeServices, NamedProject, ServerServices } from '../model/server
 import type { RemoteHost } from '../remote/contract.ts'
 import { findContainerServices } from '../services/container-services.ts'
 import { configuredPrivilege } from '../runs/visit.ts'
-import type { ContainerLook } from '../services/contract.ts'
+import type { ComposeTool, ContainerLook } from '../services/contract.ts'
 import type { EnginePlace } from '../sources/kind.ts'
 
 /** The services that stop and start around the swap. */
@@ -14,6 +14,8 @@ export interface FoundServices {
   readonly usersLeft: readonly ContainerLook[]
   /** Of the manager compose. */
   readonly project?: NamedProject | 'unknown' | undefined
+  /** What a person there types for Compose. */
+  readonly composeTool?: ComposeTool | undefined
   /** Services that would be made anew. */
   readonly made?: MadeServices | undefined
   /** Findings that speak against making them anew. */

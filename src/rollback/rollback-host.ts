@@ -33,8 +33,8 @@ import type { Vault } from '../vault/contract.ts'
 /** What is undone, or removed for good. */
 export interface RollbackRequest {
   readonly host: HostConfig
-  /** The host on the other side of a migration is one of these. */
-  readonly hosts: readonly HostConfig[]
+  /** The host of this name on the other side of a migration; undefined: nothing says any more where it is. */
+  readonly findHost: (name: string) => Promise<HostConfig | undefined>
   /** Default: the last one. */
   readonly restore?: string | undefined
   /** Nothing is undone: what restores have set aside goes. */
@@ -90,7 +90,9 @@ async function settle(
   place: Visit,
   dependencies: RollbackDependencies,
 ): Promise<RollbackReport> {
-  if (place.probe.deployment === undefined) return { host: request.host.name, did: 'nothing-there' }
+  const { deployment } = place
+  if (place.probe.deployment === undefined)
+    return { host: request.host.name, did: 'nothing-there', deployment }
   const { journals } = await listJournals(place.remote, place)
   const rollback = { request, place, journals, dependencies }
   return request.discard ? await discard(rollback) : await undo(rollback)
@@ -184,8 +186,8 @@ async function resumeLeft({ place, dependencies }: Rollback): Promise<readonly F
 /** Either side of a migration settles both: one of the two servers serves, and only one. The other has its own line. */
 async function settleBoth(rollback: Rollback, id: string, migration: MigrationRole): Promise<RollbackReport> {
   const { request, place, journals, dependencies } = rollback
-  const { host, hosts } = request
-  const config = hosts.find(({ name }) => name === migration.host)
+  const { host, findHost } = request
+  const config = await findHost(migration.host)
   const own = { name: host.name, config: host }
   const other = { name: migration.host, config }
   const [from, to] = migration.role === 'from' ? [own, other] : [other, own]

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { hostname, userInfo } from 'node:os'
 import { abortedBy, expected, InterruptedError, LockedError, type RelayError } from '../errors.ts'
 import type { Finding } from '../model/finding.ts'
 import { snapshotId } from '../model/names.ts'
-import type { Operation, RunBegin, RunCause, RunEnd, RunFinding } from '../model/run-record.ts'
+import type { EndedRun, Operation, RunBegin, RunCause, RunEnd, RunFinding } from '../model/run-record.ts'
 import type { Reporter } from '../report/contract.ts'
 import type { HostLock, Vault } from '../vault/contract.ts'
+import { auditRun } from './audit.ts'
 import { boundRun } from './run-timeout.ts'
 import { toldError, withoutFileNames } from './told-error.ts'
+import { whoRuns } from './who.ts'
 
 /** What is run, and on which host. */
 export interface RunRequest {
@@ -16,6 +17,10 @@ export interface RunRequest {
   readonly host: { readonly name: string; readonly runTimeout?: number }
   /** The vault's lock of the host is taken first, and held to the end. */
   readonly locks: boolean
+  /** Of a pull that is asked for a part of the host. */
+  readonly only?: RunBegin['only']
+  /** Of a restore: the snapshot that it puts back, `HOST/ID`. */
+  readonly restores?: string
   /** It only looks: it takes no lock, ends where one is held, and is in no history. */
   readonly dryRun?: boolean
 }
@@ -84,8 +89,10 @@ export async function withRun<T>(
     at: started.toISOString(),
     operation,
     host: host.name,
-    by: { user: userName(), machine: hostname(), pid: process.pid },
+    by: whoRuns(),
     ...(dependencies.cause ?? { trigger: 'manual' }),
+    ...(request.only === undefined ? {} : { only: request.only }),
+    ...(request.restores === undefined ? {} : { restores: request.restores }),
   }
   const { run } = begun
   let ended: Ended = { outcome: 'failed' }
@@ -146,15 +153,16 @@ async function record(
 ): Promise<void> {
   const { outcome, error, findings = [], ...rest } = ended
   if (vault === undefined || outcome === 'locked' || outcome === 'skipped') return
+  const run: EndedRun = {
+    ...begun,
+    finishedAt: now().toISOString(),
+    outcome,
+    ...rest,
+    findings: findings.flatMap((finding) => toldFinding(finding, begun.host)),
+    ...(error === undefined ? {} : { error: toldError(error, begun.host) }),
+  }
   try {
-    await vault.recordRun({
-      ...begun,
-      finishedAt: now().toISOString(),
-      outcome,
-      ...rest,
-      findings: findings.flatMap((finding) => toldFinding(finding, begun.host)),
-      ...(error === undefined ? {} : { error: toldError(error, begun.host) }),
-    })
+    await vault.recordRun(run)
   } catch (problem) {
     // What was done is done, whether the history has it or not.
     reporter.event({
@@ -164,6 +172,7 @@ async function record(
       message: `this run is not in the history: ${problem instanceof Error ? problem.message : String(problem)}`,
     })
   }
+  await auditRun(run, { vault, reporter })
 }
 
 function toldFinding({ check, outcome, message }: Finding, host: string): RunFinding[] {
@@ -187,14 +196,5 @@ function countWarnings(
       for (const [code, count] of counts) if (!all.has(code)) all.set(code, count)
       return [...all].map(([code, count]) => ({ code, count }))
     },
-  }
-}
-
-/** A user whom the system has no name for is a number. */
-function userName(): string {
-  try {
-    return userInfo().username
-  } catch {
-    return String(process.getuid?.() ?? '')
   }
 }

@@ -1,10 +1,13 @@
-import { scheduleOf, type RunRecord } from '../model/run-record.ts'
+import { isNarrow, scheduleOf, type RunRecord } from '../model/run-record.ts'
 import type { ScheduleConfig } from '../model/schedule.ts'
 import { parseDuration } from '../model/units.ts'
 import { lastDue, nextDue } from './times.ts'
 
 /** What of a run tells which schedule began it. */
-export type BegunRun = Pick<RunRecord, 'at' | 'trigger' | 'schedule' | 'operation' | 'outcome'>
+export type BegunRun = Pick<
+  RunRecord,
+  'at' | 'trigger' | 'schedule' | 'operation' | 'outcome' | 'only' | 'complete'
+>
 
 /** What is to be said of a schedule at a moment. */
 export interface DueRun {
@@ -87,7 +90,7 @@ function others({ run }: ScheduleConfig, history: readonly BegunRun[]): number[]
   if (flag === undefined) return []
   const text = flag.split('=')[1] ?? run[run.indexOf(flag) + 1] ?? ''
   const young = parseDuration(text) ?? 0
-  const good = history.filter(({ operation, outcome }) => operation === 'pull' && outcome === 'done')
+  const good = history.filter((one) => one.operation === 'pull' && one.outcome === 'done' && !isNarrow(one))
   return times(good).map((at) => at + young)
 }
 

@@ -3,12 +3,18 @@ import { SourceError } from '../errors.ts'
 import type { Finding } from '../model/finding.ts'
 import type { NamedProject } from '../model/server-services.ts'
 import { printable } from '../model/path-bytes.ts'
-import type { ComposeProject, ContainerLook, DockerLook } from './contract.ts'
+import type { ComposeProject, ComposeTool, ContainerLook, DockerLook } from './contract.ts'
 import { isUp } from './docker-paths.ts'
 
 /** The files that Compose looks for when none is named, and the overrides that it adds to them. */
 const DEFAULT_FILES = ['compose.yaml', 'compose.yml', 'docker-compose.yaml', 'docker-compose.yml']
 const OVERRIDE = /^(docker-)?compose\.override\.ya?ml$/
+
+/** What a person on that server types for Compose; undefined where neither version is there. */
+export function composeTool({ compose }: Pick<DockerLook, 'compose'>): ComposeTool | undefined {
+  if (compose.v2 !== undefined) return 'docker compose'
+  return compose.v1 === undefined ? undefined : 'docker-compose'
+}
 
 /** The deployment that is meant. */
 export interface ProjectPlace {

@@ -3,8 +3,8 @@ import type { ServicesConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { MadeServices, NamedProject } from '../model/server-services.ts'
 import type { Privilege, RemoteHost } from '../remote/contract.ts'
-import { leadTo, nameProject, projectOf, takenElsewhere } from './compose-project.ts'
-import type { ComposeProject, ContainerLook, ContainerServices, DockerLook } from './contract.ts'
+import { composeTool, leadTo, nameProject, projectOf, takenElsewhere } from './compose-project.ts'
+import type { ComposeProject, ComposeTool, ContainerLook, ContainerServices, DockerLook } from './contract.ts'
 import { lookAtDocker } from './docker-look.ts'
 import { findComposeProject } from './find-project.ts'
 import { containersUsing, isUp, isWithin } from './docker-paths.ts'
@@ -30,6 +30,8 @@ export async function findContainerServices(
   readonly services: ContainerServices | undefined
   /** Undefined with the manager docker. */
   readonly project: NamedProject | 'unknown' | undefined
+  /** What a person there types for Compose; undefined where it is not there, or not needed. */
+  readonly composeTool: ComposeTool | undefined
   readonly usersLeft: readonly ContainerLook[]
   /** Services that would be made anew; empty when there are none. */
   readonly made: MadeServices
@@ -43,6 +45,7 @@ export async function findContainerServices(
     return {
       services: { manager: 'docker', ...order },
       project: undefined,
+      composeTool: undefined,
       usersLeft: usersLeft(look, undefined, order, paths),
       made: NOTHING,
       findings: [],
@@ -52,12 +55,19 @@ export async function findContainerServices(
   if (project === undefined) {
     const nothing = { data: [], rest: [] }
     const left = usersLeft(look, undefined, nothing, paths)
-    return { services: undefined, project: 'unknown', usersLeft: left, made: NOTHING, findings: [] }
+    return {
+      services: undefined,
+      project: 'unknown',
+      composeTool: composeTool(look),
+      usersLeft: left,
+      made: NOTHING,
+      findings: [],
+    }
   }
   const order = composeServices(host.name, look, project, config, paths)
   const running = project.containers.filter(isUp).flatMap(({ compose }) => compose?.service ?? [])
   const renew = readsFrom(look, project, paths)
-  if (renew && running.length > 0 && look.compose.v1 === undefined && look.compose.v2 === undefined) {
+  if (renew && running.length > 0 && composeTool(look) === undefined) {
     throw new RemoteError('compose-missing', `Neither docker compose nor docker-compose is on ${host.name}`, {
       host: host.name,
       next: 'Install the Compose plugin there: services start by it after their Compose file or .env was restored',
@@ -66,6 +76,7 @@ export async function findContainerServices(
   return {
     services: { manager: 'compose', project: project.project, args: project.args, renew, ...order },
     project: nameProject(project),
+    composeTool: composeTool(look),
     usersLeft: usersLeft(look, project, order, paths),
     made: renew ? whatIsMade(look, project, [...order.data, ...order.rest], paths) : NOTHING,
     findings: running.length > 0 ? againstStarting(host.name, project, renew ? running : []) : [],

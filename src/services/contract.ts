@@ -81,6 +81,9 @@ export interface DockerLook {
   readonly containers: readonly ContainerLook[]
 }
 
+/** What a person types for Compose. */
+export type ComposeTool = 'docker compose' | 'docker-compose'
+
 /** A container that a path of the server is mounted in: itself, something in it, or a directory it is in. */
 export interface PathUse {
   readonly path: string

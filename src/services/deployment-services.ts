@@ -1,6 +1,13 @@
 import { posix } from 'node:path'
 import { RemoteError } from '../errors.ts'
-import { defaultName, leadTo, nameProject, projectOf, unknownProject } from './compose-project.ts'
+import {
+  composeTool,
+  defaultName,
+  leadTo,
+  nameProject,
+  projectOf,
+  unknownProject,
+} from './compose-project.ts'
 import type {
   ComposeProject,
   ContainerConfig,
@@ -51,7 +58,7 @@ export async function findTargetServices(
   if (config.manager === 'docker')
     return ofContainers(look, dockerServices(host.name, look, config), options.paths)
   const project = await targetProject(host, look, config, options)
-  if (look.compose.v1 === undefined && look.compose.v2 === undefined) {
+  if (composeTool(look) === undefined) {
     throw new RemoteError('compose-missing', `Neither docker compose nor docker-compose is on ${host.name}`, {
       host: host.name,
       next: 'Install the Compose plugin there',

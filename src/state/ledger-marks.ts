@@ -11,11 +11,14 @@ interface Mark {
   readonly hash: string
 }
 
-/** A host's ledger in the vault that lies at a path. A copy elsewhere may be older, so it has marks of its own. */
+/**
+ * A host's ledger, or without a host the audit log, in the vault that lies at a path. A copy elsewhere may be older, so
+ * it has marks of its own.
+ */
 interface Place {
   readonly vault: string
   readonly path: string
-  readonly host: string
+  readonly host: string | undefined
 }
 
 /**
@@ -32,7 +35,12 @@ export function openLedgerMarks(env: NodeJS.ProcessEnv): {
     const where = createHash('sha256').update(path).digest('hex').slice(0, 16)
     return join(stateDirectory(env), 'ledgers', encodeURIComponent(vault), where)
   }
-  const fileOf = (place: Place): string => join(directoryOf(place), `${encodeURIComponent(place.host)}.json`)
+  const fileOf = (place: Place): string =>
+    join(
+      directoryOf(place),
+      // No host's file ends like this.
+      place.host === undefined ? 'audit.mark' : `${encodeURIComponent(place.host)}.json`,
+    )
   return {
     hosts: async (place) => {
       const directory = directoryOf(place)

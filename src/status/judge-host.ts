@@ -7,6 +7,7 @@ import { formatCount, formatDuration } from '../model/units.ts'
 import { formatAge } from '../report/format.ts'
 import { heldBytes } from '../sources/held-bytes.ts'
 import { anomalies } from './anomaly.ts'
+import { aboutRun, failingTrouble, isDone, judgePulls } from './judge-pulls.ts'
 import { completePulls, type Snapshot } from '../vault/contract.ts'
 
 /** What is known of a host. */
@@ -37,14 +38,14 @@ export function judgeHost(facts: HostFacts, alerts: AlertsConfig, now: Date): Ho
     .slice(-SIZES - 1)
     .map(({ manifest }) => manifest.sources.reduce((sum, source) => sum + heldBytes(source), 0))
   const sizes = held.slice(-SIZES)
-  const pulls = runs.filter(({ operation, outcome }) => operation === 'pull' && outcome !== 'interrupted')
-  const counted = pulls.slice(-COUNTED_PULLS)
-  const lastPull = pulls.at(-1)
+  const pulls = judgePulls(runs, snapshots)
+  const counted = pulls.whole.slice(-COUNTED_PULLS)
+  const lastPull = pulls.whole.at(-1)
+  const failing = failingTrouble(host, pulls, alerts, now)
   const verified = runs
     .filter(({ operation, outcome }) => operation === 'verify' && outcome === 'done')
     .at(-1)
   const lastGood = lastGoodOf(host, good.at(-1), now)
-  const failuresInARow = pulls.length - 1 - pulls.findLastIndex(isDone)
   return {
     host,
     lastGood,
@@ -53,7 +54,7 @@ export function judgeHost(facts: HostFacts, alerts: AlertsConfig, now: Date): Ho
       outcome: lastPull.outcome,
       seconds: secondsOf(lastPull),
     },
-    failuresInARow,
+    failuresInARow: pulls.failuresInARow,
     pulls: { good: counted.filter(isDone).length, of: counted.length },
     size: newest === undefined ? undefined : sizes.at(-1),
     sizes,
@@ -64,14 +65,12 @@ export function judgeHost(facts: HostFacts, alerts: AlertsConfig, now: Date): Ho
     troubles: [
       ...backupTroubles(host, lastGood, alerts, now),
       ...damageTroubles(host, snapshots),
-      ...pullTroubles(host, pulls, failuresInARow, alerts, now),
+      ...(failing === undefined ? [] : [failing]),
       ...otherTroubles(facts),
       ...anomalies(host, { sizes: held, seconds: counted.filter(isDone).map(secondsOf) }, alerts),
     ],
   }
 }
-
-const isDone = ({ outcome }: RunRecord) => outcome === 'done'
 
 function secondsOf({ at, finishedAt }: RunRecord): number {
   return Math.max(0, Date.parse(finishedAt) - Date.parse(at)) / 1000
@@ -136,48 +135,6 @@ function damageTroubles(host: string, snapshots: readonly Snapshot[]): Trouble[]
       next: `See how with: relay-backup verify ${host}`,
     },
   ]
-}
-
-function pullTroubles(
-  host: string,
-  pulls: readonly RunRecord[],
-  inARow: number,
-  { afterFailures }: AlertsConfig,
-  now: Date,
-): Trouble[] {
-  const last = pulls.at(-1)
-  if (last === undefined || inARow === 0 || inARow < afterFailures) return []
-  const age = formatAge(now.getTime() - Date.parse(last.finishedAt))
-  const many = inARow === 1 ? '' : `, ${formatCount(inARow, 'pull')} in a row without a complete backup`
-  return [
-    {
-      code: 'failing',
-      about: aboutRun(last),
-      message: `the last pull, ${age}, ${cameTo(last)}${many}`,
-      next: `Find the cause with: relay-backup check ${host}; then pull again: relay-backup pull ${host}`,
-    },
-  ]
-}
-
-/** The same for two runs that ended alike. */
-function aboutRun({ outcome, error, sources = [], findings = [] }: Partial<RunRecord> = {}): string {
-  const failed = sources.filter((source) => source.outcome !== 'done')
-  return [
-    outcome,
-    error?.code,
-    ...failed.map(({ name, code }) => `${name}=${code ?? ''}`),
-    ...new Set(findings.map(({ check }) => check)),
-  ]
-    .filter((part) => part !== undefined)
-    .join(' ')
-}
-
-function cameTo({ outcome, error, sources = [] }: RunRecord): string {
-  if (outcome === 'lost') return 'was cut off'
-  if (error !== undefined) return `failed: ${error.message}`
-  const names = sources.filter((source) => source.outcome !== 'done').map(({ name }) => name)
-  const which = names.length === 0 ? '' : `: ${names.join(', ')}`
-  return outcome === 'partial' ? `was not complete${which}` : `failed${which}`
 }
 
 function otherTroubles({ host, runs, rotationPaused, setBack }: HostFacts): Trouble[] {

@@ -42,7 +42,8 @@ export async function readStatus(
   }
 }
 
-async function hostStatus(
+/** How the backups of one host stand; a vault that is not there yet has none. */
+export async function hostStatus(
   vault: Vault | undefined,
   host: string,
   alerts: AlertsConfig,

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { readdir, rename, rm, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { OPERATIONS, type RunBegin } from '../model/run-record.ts'
+import { OPERATIONS, type EndedRun, type RunBegin } from '../model/run-record.ts'
 import { FILE_MODE } from './durable.ts'
-import { appendRun, readRuns } from './history.ts'
+import { appendRun, part, readRuns } from './history.ts'
 import { loadTryLock } from './lock.ts'
 import { runsFile } from './paths.ts'
 import { openRegular } from './regular-file.ts'
@@ -19,6 +19,8 @@ const begin = z.looseObject({
   by: z.object({ user: z.string(), machine: z.string(), pid: z.number() }),
   trigger: z.union([z.literal('manual'), z.literal('daemon'), z.templateLiteral(['schedule:', z.string()])]),
   schedule: z.string().optional(),
+  only: part.optional(),
+  restores: z.string().optional(),
 })
 
 /** Enough for a begin. */
@@ -52,10 +54,15 @@ export async function keepBegin(hostDir: string, begun: RunBegin): Promise<Async
   }
 }
 
-/** Ends every run as `lost` whose begin is there and whose process is not; what it can't read it leaves. */
-export async function endLostRuns(hostDir: string, at: Date): Promise<void> {
+/**
+ * Ends every run as `lost` whose begin is there and whose process is not; what it can't read it leaves.
+ *
+ * @returns the runs that it ended
+ */
+export async function endLostRuns(hostDir: string, at: Date): Promise<readonly EndedRun[]> {
   const names = (await readdir(hostDir)).filter((name) => name.startsWith(PREFIX))
-  if (names.length === 0) return
+  if (names.length === 0) return []
+  const ended: EndedRun[] = []
   const tryLock = await loadTryLock()
   for (const name of names) {
     const file = join(hostDir, name)
@@ -64,26 +71,27 @@ export async function endLostRuns(hostDir: string, at: Date): Promise<void> {
     if (handle === undefined) continue
     try {
       // Whoever holds it lives. It is held here until the line is written: two do not end the same run.
-      if (tryLock(handle.fd)) await endLost(hostDir, file, handle, at)
+      if (tryLock(handle.fd)) ended.push(...(await endLost(hostDir, file, handle, at)))
     } finally {
       await handle.close()
     }
   }
+  return ended
 }
 
-async function endLost(hostDir: string, file: string, handle: FileHandle, at: Date): Promise<void> {
+async function endLost(hostDir: string, file: string, handle: FileHandle, at: Date): Promise<EndedRun[]> {
   const begun = await readBegin(handle)
   const known = await readRuns(runsFile(hostDir))
   // A process may die between its line and the removal of its begin.
+  const ended: EndedRun[] = []
   if (begun !== undefined && !known.some(({ run }) => run === begun.run)) {
-    await appendRun(runsFile(hostDir), {
-      ...begun,
-      finishedAt: at.toISOString(),
-      outcome: 'lost',
-      error: { code: 'lost', message: 'Its process ended before the run did' },
-    })
+    const error = { code: 'lost', message: 'Its process ended before the run did' }
+    const lost: EndedRun = { ...begun, finishedAt: at.toISOString(), outcome: 'lost', error }
+    await appendRun(runsFile(hostDir), lost)
+    ended.push(lost)
   }
   await rm(file, { force: true })
+  return ended
 }
 
 async function readBegin(handle: FileHandle): Promise<RunBegin | undefined> {

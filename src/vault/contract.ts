@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream'
+import type { AuditEntry, AuditRecord } from '../model/audit-record.ts'
 import type { EndedRun, RunBegin, RunRecord } from '../model/run-record.ts'
 import type { Manifest, Purpose, VAULT_FORMAT } from '../model/snapshot.ts'
 
@@ -138,7 +139,13 @@ export interface VaultProblem {
   readonly message: string
 }
 
-/** How far a host's ledger had come: the hex SHA-256 of its last line, and how many lines there were. */
+/** What the audit log says, and where it is not as it was written. */
+export interface AuditReading {
+  readonly records: readonly AuditRecord[]
+  readonly problems: readonly { readonly line: number; readonly message: string }[]
+}
+
+/** How far a host's ledger, or the audit log, had come: the hex SHA-256 of its last line, and how many lines there were. */
 export interface LedgerMark {
   readonly lines: number
   readonly hash: string
@@ -157,7 +164,8 @@ export interface LedgerMarks {
 export interface MarkedLedger {
   readonly vault: string
   readonly path: string
-  readonly host: string
+  /** Undefined: the audit log. */
+  readonly host: string | undefined
 }
 
 /** Holding it is the right to write for this host. */
@@ -191,6 +199,12 @@ export interface Vault {
    */
   beginRun(begun: RunBegin): Promise<AsyncDisposable | undefined>
   recordRun(run: EndedRun): Promise<void>
+  /** The audit log of the whole vault: what it says, and where it is not as it was written. */
+  audit(): Promise<AuditReading>
+  /** Appends to the audit log. Needs no lock of a host. */
+  recordAudit(entry: AuditEntry): Promise<void>
+  /** The same, unless the last entry `recipients` has the same ones. */
+  recordRecipients(entry: AuditEntry & { readonly fingerprints: readonly string[] }): Promise<void>
   /**
    * Removes a snapshot: keeps its manifest under `removed/`, ledger line first, then the files. On a disk that has no
    * room for the line the files make it.

@@ -1,10 +1,13 @@
 import { lstat, readdir, readFile, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { SNAPSHOT_ID_PATTERN, snapshotId } from '../model/names.ts'
+import { auditOfRun, type AuditEntry } from '../model/audit-record.ts'
 import type { EndedRun, RunBegin, RunRecord } from '../model/run-record.ts'
+import { acceptAudit, appendAudit, appendRecipients, readAudit, type AuditMark } from './audit.ts'
 import { endLostRuns, keepBegin } from './begun-runs.ts'
 import { checkHost } from './check.ts'
 import type {
+  AuditReading,
   CheckOptions,
   HostLock,
   LedgerMarks,
@@ -25,6 +28,7 @@ import { ledgerState } from './ledger-state.ts'
 import { HeldLock } from './lock.ts'
 import { newSnapshotTime, usedIds } from './new-id.ts'
 import {
+  auditFile,
   FILE_NAME_PATTERN,
   hostDirectory,
   hostOfDirectory,
@@ -154,7 +158,10 @@ export class FileVault implements Vault {
     if (await this.#onlyLooked(begun)) return undefined
     const hostDir = await this.#makeHostDir(begun.host)
     return onDisk(hostDir, async () => {
-      await endLostRuns(hostDir, this.#now())
+      const lost = await endLostRuns(hostDir, this.#now())
+      // The history has them, whatever keeps them out of the log.
+      for (const entry of lost.flatMap((run) => auditOfRun(run) ?? []))
+        await this.recordAudit(entry).catch(() => undefined)
       return await keepBegin(hostDir, begun)
     })
   }
@@ -162,6 +169,24 @@ export class FileVault implements Vault {
   async recordRun(run: EndedRun): Promise<void> {
     if (await this.#onlyLooked(run)) return
     await appendRun(runsFile(await this.#makeHostDir(run.host)), run)
+  }
+
+  audit(): Promise<AuditReading> {
+    return readAudit(auditFile(this.path), this.#auditMark())
+  }
+
+  recordAudit(entry: AuditEntry): Promise<void> {
+    return appendAudit(auditFile(this.path), entry, this.#auditMark())
+  }
+
+  recordRecipients(entry: Parameters<Vault['recordRecipients']>[0]): Promise<void> {
+    return appendRecipients(auditFile(this.path), entry, this.#auditMark())
+  }
+
+  #auditMark(): AuditMark | undefined {
+    const marks = this.#marks
+    const log = { vault: this.id, path: this.path, host: undefined }
+    return marks && { recall: () => marks.recall(log), remember: (mark) => marks.remember(log, mark) }
   }
 
   /** A verification makes no directory of a host: whoever looks next would not see that it is gone. */
@@ -275,6 +300,7 @@ export class FileVault implements Vault {
     const { problems, snapshots } = await this.#contradictions(host)
     if (problems.length === 0) return
     this.#accepted.add(host)
+    await acceptAudit(auditFile(this.path), this.#auditMark())
     const hostDir = this.#hostDir(host)
     const common = { why, at: at.toISOString() }
     await this.#append(hostDir, { event: 'loss-accepted', snapshots, ...common })

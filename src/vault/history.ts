@@ -1,8 +1,15 @@
 import { z } from 'zod'
+import { CAPTURE_TYPES } from '../model/config.ts'
 import { OPERATIONS, RUN_OUTCOMES, type EndedRun, type RunRecord } from '../model/run-record.ts'
 import { appendLine, readValues } from './line-file.ts'
 
 const FORMAT = 2
+
+/** What a pull was asked for, as the history and a begin have it. */
+export const part = z.looseObject({
+  sources: z.array(z.string()).optional(),
+  type: z.enum(CAPTURE_TYPES).optional(),
+})
 
 const common = {
   at: z.iso.datetime(),
@@ -29,6 +36,9 @@ const format2 = z.looseObject({
   by: z.looseObject({ user: z.string(), machine: z.string(), pid: count }),
   trigger: z.union([z.literal('manual'), z.literal('daemon'), z.templateLiteral(['schedule:', z.string()])]),
   schedule: z.string().optional(),
+  only: part.optional(),
+  restores: z.string().optional(),
+  complete: z.boolean().optional(),
   sources: z
     .array(
       z.looseObject({
@@ -49,6 +59,7 @@ const format2 = z.looseObject({
     .optional(),
   undoes: z.string().optional(),
   beside: z.boolean().optional(),
+  downtime: z.looseObject({ seconds: count, bytes: count, from: z.string(), to: z.string() }).optional(),
 })
 
 /**

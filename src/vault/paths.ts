@@ -20,6 +20,7 @@ export const MOST_BYTES = { vault: 2 ** 20, manifest: 2 ** 26, sums: 2 ** 26, li
 export const FILE_NAME_PATTERN = /^[A-Za-z0-9_%-][A-Za-z0-9_%.-]{0,254}$/
 
 export const vaultFile = (vault: string) => join(vault, 'vault.json')
+export const auditFile = (vault: string) => join(vault, 'audit.jsonl')
 export const hostDirectory = (vault: string, host: string) => join(vault, encodeFileName(host))
 export const ledgerFile = (hostDir: string) => join(hostDir, LEDGER_FILE)
 export const runsFile = (hostDir: string) => join(hostDir, RUNS_FILE)

@@ -1,7 +1,9 @@
-import { appendFile, cp, mkdir, rename, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { appendFile, cp, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { runCli, type CliResult } from '../lab/cli.ts'
+import { startSshd, type Sshd } from '../lab/sshd.ts'
 import { startWorld, type World } from '../lab/world.ts'
 
 let world: World
@@ -60,9 +62,6 @@ test('an ad-hoc target takes the paths of the snapshot, and leaves no host in th
   const typo = await asUser(...plain.map((word) => (word === 'nearby' ? 'nearbu' : word)))
   expect(typo.code).toBe(2)
   expect(typo.stderr).toContain('Did you mean "nearby"?')
-  const moved = await asUser('migrate', 'prod', 'nearby', '--dry-run')
-  expect(moved.code).toBe(2)
-  expect(moved.stderr).toContain('FROM and TO are two hosts of the config')
 
   const restored = await asUser(...restore, ...files, '--yes')
   expect(restored.code, restored.stderr + restored.stdout).toBe(0)
@@ -70,4 +69,60 @@ test('an ad-hoc target takes the paths of the snapshot, and leaves no host in th
   expect(listed.hosts.map(({ host }) => host)).toEqual(['prod'])
   const shown = await world.cli('show', 'latest')
   expect(shown.code, shown.stderr).toBe(0)
+})
+
+/** `ssh` of the config, or lines of ~/.ssh/config, that lead to one of the two servers. */
+function longForm(sshd: Sshd) {
+  const { host, port, user, identityFile, knownHosts } = sshd.sshConfig()
+  return { host, port, user, identityFile, knownHosts, agent: false }
+}
+
+const aliasOf = ({ port, identityFile, knownHosts }: Sshd): string =>
+  `Host fresh\n HostName 127.0.0.1\n Port ${port}\n User root\n IdentityFile ${identityFile}\n UserKnownHostsFile ${knownHosts}\n`
+
+test('a deployment moves to an alias, and either name takes it back', async () => {
+  const homes = { old: join(world.home, 'old'), fresh: join(world.home, 'fresh') }
+  await mkdir(join(homes.old, 'app', 'data'), { recursive: true })
+  await mkdir(homes.fresh)
+  await writeFile(join(homes.old, 'app', 'data', 'd'), 'd')
+  await writeFile(join(homes.old, 'serves'), '')
+  await using old = await startSshd({ config: [`SetEnv HOME=${homes.old}`] })
+  await using fresh = await startSshd({ config: [`SetEnv HOME=${homes.fresh}`] })
+  world.config.hosts = {
+    prod: {
+      ssh: longForm(old),
+      deployment: '~/app',
+      services: {
+        manager: 'command',
+        stop: 'rm ~/serves',
+        start: 'touch ~/serves',
+        status: 'test -e ~/serves',
+      },
+      sources: { data: { kind: 'files', path: 'data' } },
+    },
+  }
+  await world.writeConfig()
+  await mkdir(join(world.home, 'home', '.ssh'), { recursive: true })
+  await writeFile(join(world.home, 'home', '.ssh', 'config'), aliasOf(fresh))
+  const serving = () =>
+    Object.entries(homes).flatMap(([name, home]) => (existsSync(join(home, 'serves')) ? name : []))
+
+  const moved = await asUser('migrate', 'prod', 'fresh', '--cutover', '--yes')
+  expect(moved.code, moved.stderr + moved.stdout).toBe(0)
+  expect(serving()).toEqual(['fresh'])
+  expect(await readFile(join(homes.fresh, 'app', 'data', 'd'), 'utf8')).toBe('d')
+
+  const back = await asUser('rollback', '--host', 'prod', '--yes')
+  expect(back.code, back.stderr + back.stdout).toBe(0)
+  expect(serving()).toEqual(['old'])
+
+  const command = `relay-backup rollback --host fresh --deployment ${homes.fresh}/app`
+  expect(moved.stdout).toContain(`: ${command}\n`)
+  const settled = await asUser(...command.split(' ').slice(1), '--yes')
+  expect(settled.code, settled.stderr + settled.stdout).toBe(0)
+  expect(settled.stdout).toContain('is settled already')
+
+  const nobody = await asUser('migrate', 'fresh', 'fresh', '--dry-run')
+  expect(nobody.code).toBe(2)
+  expect(nobody.stderr).toContain('FROM and TO are two hosts of the config')
 })

@@ -8,7 +8,6 @@ import type { HostConfig, SourceConfig } from '../../src/model/config.ts'
 import type { MigrationReport } from '../../src/model/migration-report.ts'
 import type { RollbackReport } from '../../src/model/rollback-report.ts'
 import { listJournals } from '../../src/restore/server/journals.ts'
-import { rollbackHost } from '../../src/rollback/rollback-host.ts'
 import { registerKind } from '../../src/sources/registry.ts'
 import { LocalHost } from '../lab/local-host.ts'
 import { share } from '../lab/soak.ts'
@@ -153,12 +152,12 @@ async function cutover(
   )
 }
 
-async function rollBack(host: HostConfig, { old, new: to }: Pair, discard = false): Promise<RollbackReport> {
-  return await rollbackHost(
-    { host, hosts: [old, to], discard, acceptChanges: false, unseen: false },
-    { ...parts().pull, confirm: () => Promise.resolve(true) },
-    signal,
-  )
+async function rollBack(
+  host: HostConfig,
+  { old, new: to }: Pair,
+  rest: { readonly discard?: boolean } = {},
+): Promise<RollbackReport> {
+  return await databases.rollBack(host, { unseen: false, ...rest, others: [old, to], parts: parts() })
 }
 
 /** Its tables and what is in them; the ids of restores are left out. Undefined where there is no toy. */
@@ -241,7 +240,7 @@ test('what had the name on the new server is kept there, comes back with a rollb
   await writeFile(join(pair.new.deployment, 'toy/.up'), '')
 
   expect(await cutover(pair, { replace: true })).toMatchObject({ outcome: 'done' })
-  expect(await rollBack(pair.new, pair, true)).toMatchObject({ did: 'discard', left: [] })
+  expect(await rollBack(pair.new, pair, { discard: true })).toMatchObject({ did: 'discard', left: [] })
   expect(await tables(pair.new)).toEqual({ app: '1\n2\nlast\nlast\n' })
   expect(await journalsOf(pair.new)).toMatchObject([{ how: 'done', discarded: true, kept: [] }])
   await expect(rollBack(pair.new, pair)).rejects.toMatchObject({ code: 'migration-unsettled' })

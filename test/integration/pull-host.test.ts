@@ -94,6 +94,9 @@ describe('what a pull comes to', () => {
     const report = await lab.pull({ sources: ['data'] })
     expect(report).toMatchObject({ outcome: 'done', complete: false, rotation: undefined })
     expect(await ids(lab)).toEqual([good.id, report.snapshot])
+    const [whole, part] = await lab.vault.runs('prod')
+    expect([whole?.only, whole?.complete]).toEqual([undefined, true])
+    expect([part?.only, part?.complete]).toEqual([{ sources: ['data'] }, false])
   })
 
   test('without rotation, or while it is paused, nothing goes', async () => {

@@ -257,7 +257,9 @@ export function processesOf(host: LocalHost): readonly Running[] {
  * dies alone would see that, and begin to undo.
  */
 export async function crash(host: LocalHost, known: readonly Running[] = []): Promise<void> {
-  const ended = [...host.running].map((child) => new Promise((resolve) => child.once('exit', resolve)))
+  const ended = [...host.running]
+    .filter((child) => child.exitCode === null && child.signalCode === null)
+    .map((child) => new Promise((resolve) => child.once('exit', resolve)))
   const halted = new Map<string, Running>()
   for (let before = -1; before < halted.size;) {
     before = halted.size

@@ -59,7 +59,13 @@ const begin: Record<Begun, (parts: RestoreDependencies, stop: AbortSignal) => Pr
     ),
   rollback: (parts, stop) =>
     rollbackHost(
-      { host: target, hosts: [target], discard: false, acceptChanges: false, unseen: false },
+      {
+        host: target,
+        findHost: () => Promise.resolve(undefined),
+        discard: false,
+        acceptChanges: false,
+        unseen: false,
+      },
       {
         ...parts.pull,
         ...parts,

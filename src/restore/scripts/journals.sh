@@ -7,7 +7,8 @@
 #                                            migration stays while no later one follows it. stdin: lines `secret`
 #                                            (restore/scripts/lib/load.sh)
 #            DEPLOYMENT sweep [HOME...]      what was unpacked for restores that have no open journal, here and in
-#                                            these other .relay-backup directories
+#                                            these other .relay-backup directories; and private directories of dead
+#                                            processes (remote/scripts/lib/private.sh)
 # stdout, status: `lock PID` (- when nobody holds it); a restore's `journal ID SECONDS STATE HOW` (HOW - while it is
 #   open), then its lines `unit`, `services`, `service`, `note`, `running`, `migration`, `discarded` and `stuck` as they are in the
 #   journal, with the ID as the first field behind the verb; `kept ID WHAT KIB PATH`, WHAT being rollback or failed, PATH encoded.
@@ -15,7 +16,7 @@
 # stdout, the others: `removed PATH` (encoded), `left REASON`.
 # Exit status: 0; 5 when a restore runs.
 # include remote/lib/prelude.sh
-# include remote/lib/lock.sh
+# include remote/lib/private.sh
 # include restore/lib/journal.sh
 # include restore/lib/late.sh
 # include restore/lib/load.sh
@@ -225,7 +226,10 @@ case $verb_asked in
     while IFS= read -r journals_secret; do take_secret "$journals_secret"; done
     journals_discard "$@"
     ;;
-  sweep) journals_sweep "$own_home" "$@" ;;
+  sweep)
+    private_sweep "$own_home"
+    journals_sweep "$own_home" "$@"
+    ;;
 esac
 lock_drop
 drop_home "$own_home"

@@ -1,7 +1,7 @@
 # Puts a restore in place, under a lease: until `commit`, its end puts back what was there. The two sides of a
 # migration are such restores: FROM's has no units and only stops services (docs/decisions/0007-migration-protocol.md).
 # Arguments: DEPLOYMENT ID
-# stdin: first, each in one line or in pieces (`part PIECE`, then `part-end`), the lines `unit`, `load`, `carry`, `carry-name`, `services`, `service` and `migration` of
+# stdin: first, each in one line or in pieces (`part PIECE`, then `part-end`), the lines `unit`, `load`, `swaps`, `carry`, `carry-name`, `services`, `service` and `migration` of
 # restore/scripts/lib/journal.sh and `secret` of restore/scripts/lib/load.sh, without an answer; then commands. Each is answered by `ok COMMAND ...` or `failed COMMAND REASON`, with lines
 # `note TEXT` and `user N PID NAME` before it:
 #   ready           finds out what the start of the services will need, which takes seconds; changes nothing of theirs

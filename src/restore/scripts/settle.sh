@@ -47,7 +47,8 @@ settle_list() {
   while [ "$settle_n" -lt "$loads" ]; do
     settle_n=$((settle_n + 1))
     load_load "$settle_n"
-    printf 'load %s %s\n' "$(encode "$load_target")" "$load_args"
+    # The first arguments of a loader say which server it is, and who asks it.
+    printf 'load %s %s\n' "$(encode "$load_target")" "$(printf '%s' "$load_args" | cut -f 1-5)"
   done | sort -u
 }
 

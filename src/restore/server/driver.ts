@@ -32,6 +32,14 @@ export interface MigrationRole {
   readonly host: string
 }
 
+/** What renames in a server that runs. */
+interface Loader {
+  readonly script: string
+  readonly args: readonly string[]
+  /** It puts the new in the place of the old, and back, at once. */
+  readonly swaps?: boolean | undefined
+}
+
 /** Data in a server that runs: names in it, and what renames them there (restore/scripts/lib/load.sh). */
 export interface RestoreLoad {
   readonly target: string
@@ -41,7 +49,7 @@ export interface RestoreLoad {
   readonly aside: string
   /** Where the new goes when the restore is undone. */
   readonly failed: string
-  readonly loader: { readonly script: string; readonly args: readonly string[] }
+  readonly loader: Loader
   /** What the loader reads on its stdin; absent where it takes no secret. */
   readonly secret?: LoaderSecret | undefined
 }
@@ -304,11 +312,15 @@ function inPieces(line: string): readonly string[] {
 
 /** What is loaded into servers that run, and the secrets that it takes. */
 function loadLines(loads: readonly RestoreLoad[]): readonly string[] {
-  const lines = loads.map(({ target, staged, aside, failed, loader, secret }, at) => {
+  const lines = loads.flatMap(({ target, staged, aside, failed, loader, secret }, at) => {
     const names = [target, staged, aside, failed].map(encodeField)
     const source = secret === undefined ? '-' : encodeField(secret.source)
     const script = [loader.script, ...loader.args].map(encodeField)
-    return fieldLine('load', String(at + 1), ...names, source, ...script)
+    const number = String(at + 1)
+    return [
+      fieldLine('load', number, ...names, source, ...script),
+      ...(loader.swaps === true ? [fieldLine('swaps', number)] : []),
+    ]
   })
   return [...secretLines(loads.flatMap(({ secret }) => secret ?? [])), ...lines.flatMap(inPieces)]
 }

@@ -27,3 +27,10 @@ export function nameAside(
 export function isAside(database: string): boolean {
   return ASIDE.test(database)
 }
+
+/** The restore that loads what is called so. */
+export function restoreOf(staged: string): string {
+  const found = /_new_(\d{8}T\d{6}Z)/.exec(staged)
+  if (found?.[1] === undefined) throw new Error(`${staged} is no name that a restore gives`)
+  return found[1]
+}

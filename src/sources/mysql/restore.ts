@@ -34,6 +34,7 @@ export const loadableMysql: LoadableSource<MysqlSourceConfig, MysqlFacts> = {
     const server = await findServer(context, config)
     await using session = await Session.open(server, context.signal)
     const { family, version, databases } = await lookAtServer(session)
+    await insistOnMade(session, config)
     const names = databases.map(({ name }) => name)
     const isOurs = (name: string): boolean =>
       config.databases === 'all' ? !isAside(name) : config.databases.includes(name)
@@ -105,6 +106,19 @@ export const loadableMysql: LoadableSource<MysqlSourceConfig, MysqlFacts> = {
     }
     return findings
   },
+}
+
+/**
+ * A new container makes its data with a server that has no network, and stops that again (docker-entrypoint.sh of the images
+ * mysql and mariadb). Throws SourceError while that one answers.
+ */
+async function insistOnMade(session: Session, config: MysqlSourceConfig): Promise<void> {
+  if (!('service' in config.at) && !('container' in config.at)) return
+  const [self] = await session.rows<{ skips: string }>('select @@global.skip_networking as skips')
+  if (self?.skips !== '1') return
+  throw new SourceError('mysql-down', `${titleOf(config)} has no network`, {
+    next: 'If it has just been made, wait until it is ready. Else start it without skip_networking.',
+  })
 }
 
 async function factsThere(session: Session, look: ServerLook, name: string): Promise<DatabaseFacts> {

@@ -9,6 +9,7 @@ import { migrate } from './migrate.ts'
 import { model } from './model.ts'
 import { mysql } from './mysql.ts'
 import { mysqlRestore } from './mysql-restore.ts'
+import { operate } from './operate.ts'
 import { postgres } from './postgres.ts'
 import { pull } from './pull.ts'
 import { redis } from './redis.ts'
@@ -37,6 +38,7 @@ export const TABLE: FaultTable = {
   mysql,
   mysqlRestore,
   postgres,
+  operate,
   look,
   migrate,
   services,

@@ -82,7 +82,7 @@ export const vault: readonly Fault[] = [
   {
     name: 'ledger-without-fsync',
     what: 'a ledger line is not brought to the disk',
-    file: 'src/vault/ledger.ts',
+    file: 'src/vault/chained-file.ts',
     find: `await handle.sync()
 `,
     replace: `
@@ -92,7 +92,7 @@ export const vault: readonly Fault[] = [
   {
     name: 'new-ledger-without-directory-fsync',
     what: "the name of a host's first ledger is not brought to the disk",
-    file: 'src/vault/ledger.ts',
+    file: 'src/vault/chained-file.ts',
     find: `if (end === 0) await syncDirectory(dirname(file))`,
     replace: ``,
     tests: DEATH,
@@ -297,7 +297,7 @@ export const vault: readonly Fault[] = [
   {
     name: 'ledger-chain-unseen',
     what: 'ledger lines may be changed or removed',
-    file: 'src/vault/ledger.ts',
+    file: 'src/vault/chained-file.ts',
     find: `if (json.previous !== previous)`,
     replace: `if (json.previous === undefined)`,
     tests: VAULT,
@@ -305,7 +305,7 @@ export const vault: readonly Fault[] = [
   {
     name: 'torn-ledger-line-kept',
     what: 'the next ledger line is written behind one that a crash cut',
-    file: 'src/vault/ledger.ts',
+    file: 'src/vault/chained-file.ts',
     find: `await handle.truncate(end)
 `,
     replace: `

@@ -1,9 +1,7 @@
 import { expect, test } from 'vitest'
 import { judgeBackup, judgeClock, judgeLeftovers, judgeSpace, judgeTools } from '../../../src/check/judge.ts'
-import type { AlertsConfig } from '../../../src/model/config.ts'
+import type { HostStatus } from '../../../src/model/status-report.ts'
 import type { HostProbe } from '../../../src/remote/contract.ts'
-import type { RunRecord } from '../../../src/model/run-record.ts'
-import type { Snapshot } from '../../../src/vault/contract.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -52,7 +50,7 @@ test('the clock: right within a minute on either side of the question', () => {
 })
 
 test('leftovers: an open journal fails, services that stand still warn, what is kept is told', () => {
-  const none = { openJournals: [], quiesced: [], kept: [] }
+  const none = { openJournals: [], quiesced: [], kept: [], left: [] }
   expect(judgeLeftovers('prod', none)).toEqual([{ outcome: 'ok', message: 'nothing of ours is left there' }])
   const kept = [
     { name: 'restore-1', bytes: 2 ** 20 },
@@ -62,37 +60,31 @@ test('leftovers: an open journal fails, services that stand still warn, what is 
     outcome: 'ok',
     message: expect.stringContaining('1 restore replaced is kept, 1.0 MiB') as string,
   })
-  const both = judgeLeftovers('prod', { openJournals: ['a'], quiesced: ['b'], kept })
+  const both = judgeLeftovers('prod', { ...none, openJournals: ['a'], quiesced: ['b'], kept })
   expect(both.map(({ outcome }) => outcome)).toEqual(['failed', 'warning'])
+  expect(judgeLeftovers('prod', { ...none, left: ['/app/.relay-backup/compose-1'] })).toEqual([
+    {
+      outcome: 'warning',
+      message: 'a run that was cut off has left data in /app/.relay-backup/compose-1',
+      next: 'The next run removes it: relay-backup pull prod',
+    },
+  ])
 })
 
-const alerts = { overdueAfter: 25 * HOUR } as AlertsConfig
-const now = new Date('2026-03-03T12:00:00Z')
-const snapshot = (id: string, more: object = {}) =>
-  ({
-    host: 'prod',
-    id,
-    retired: false,
-    manifest: { purpose: 'pull', complete: true, sources: [] },
-    ...more,
-  }) as unknown as Snapshot
-const pulled = (outcome: RunRecord['outcome'], more: object = {}) =>
-  ({ operation: 'pull', outcome, finishedAt: '2026-03-03T11:00:00Z', ...more }) as RunRecord
+const status = (more: Partial<HostStatus>) =>
+  ({ host: 'prod', troubles: [], ...more }) as unknown as HostStatus
 
-test.each([
-  ['none', [], [], [['warning', /no complete backup yet/]]],
-  ['fresh', [snapshot('20260303T020000Z')], [pulled('done')], [['ok', /^prod\/20260303T020000Z, 10h ago$/]]],
-  ['old', [snapshot('20260301T020000Z')], [], [['warning', /was made 2d 10h ago/]]],
-  [
-    'fresh, and the last pull failed',
-    [snapshot('20260303T020000Z')],
-    [pulled('failed', { error: { code: 'x', message: 'no route' } })],
-    [['warning', /the last pull, 1h ago, failed: no route/]],
-  ],
-  ['damaged', [snapshot('20260303T020000Z', { damage: [{}] })], [], [['failed', /was found damaged/]]],
-] as const)('the newest backup: %s', (_name, snapshots, runs, expected) => {
-  const judged = judgeBackup('prod', snapshots, runs, alerts, now)
-  expect(judged.map(({ outcome, message }) => [outcome, message])).toEqual(
-    expected.map(([outcome, says]) => [outcome, expect.stringMatching(says)]),
-  )
+test('the backup: what status says of it, and what is of no use to a restore has failed', () => {
+  const lastGood = { snapshot: 'prod/20260303T020000Z', createdAt: '', ageMs: 10 * HOUR }
+  expect(judgeBackup(status({ lastGood }))).toEqual([
+    { outcome: 'ok', message: 'prod/20260303T020000Z, 10h ago' },
+  ])
+  const trouble = (code: string) => ({ code, about: '', message: `is ${code}`, next: 'Look.' })
+  const troubles = ['failing', 'damaged', 'rotation-paused', 'set-back'].map(trouble)
+  expect(judgeBackup(status({ lastGood, troubles }))).toEqual([
+    { outcome: 'warning', message: 'is failing', next: 'Look.' },
+    { outcome: 'failed', message: 'is damaged', next: 'Look.' },
+    { outcome: 'warning', message: 'is rotation-paused', next: 'Look.' },
+    { outcome: 'failed', message: 'is set-back', next: 'Look.' },
+  ])
 })

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { adHocTwin } from '../../../src/config/ad-hoc-host.ts'
 import { selectHosts } from '../../../src/config/select-hosts.ts'
 import type { HostSelection } from '../../../src/config/select-hosts.ts'
 import { UsageError } from '../../../src/errors.ts'
@@ -68,6 +69,33 @@ describe('an ad-hoc target', () => {
       services: { manager: 'none' },
     })
     expect(host?.sources.map((source) => source.name)).toEqual(['redis_data', 'logs', 'data', 'config'])
+  })
+
+  test('beside a configured host has what that one has, but a health URL that the other may answer', () => {
+    const urls = { local: 'http://127.0.0.1:3000/health', public: 'https://relay.example.com/health' }
+    const [local, open] = Object.values(urls).map((url) => {
+      const config = parse(`${HEAD}hosts:
+  prod:
+    ssh: a
+    deployment: /srv/app
+    tags: [eu]
+    sources: { data: { kind: files, path: data } }
+    services: { manager: systemd, stop: [app], health: { url: '${url}' } }
+`)
+      const [host] = config.hosts
+      const [target] = selectHosts(config, { names: ['shop'], adHoc: ['shop'] })
+      return adHocTwin(target!, host!)
+    })
+    expect(local).toMatchObject({
+      name: 'shop',
+      ssh: { host: 'shop' },
+      deployment: '/srv/app',
+      tags: [],
+      adHoc: true,
+      services: { manager: 'systemd', stop: ['app'], health: { url: urls.local } },
+    })
+    expect(local?.sources.map(({ name }) => name)).toEqual(['data'])
+    expect(open?.services.health).toBeUndefined()
   })
 
   test("may be an alias, and a name of OpenSSH's config may have been meant", () => {

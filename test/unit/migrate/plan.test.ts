@@ -82,6 +82,7 @@ function input(more: Partial<MigrationInput> = {}): MigrationInput {
     missingVolumes: [],
     volumesMade: false,
     acceptMissing: false,
+    history: { from: [], to: [] },
     ...more,
   }
 }

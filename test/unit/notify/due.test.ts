@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { SecretError } from '../../../src/errors.ts'
 import type { AlertsConfig } from '../../../src/model/config.ts'
 import type { AlertEvent } from '../../../src/model/notify-config.ts'
 import { ALERT_EVENTS } from '../../../src/model/notify-config.ts'
@@ -47,6 +48,15 @@ test('a trouble is told once, after a day again, and that it is over once', () =
   expect(at(48)).toEqual([['recovered', 'failing', 'again']])
   expect(at(49)).toEqual([])
   expect(at(50, failing())).toEqual([['failure', 'failing']])
+})
+
+test('a reminder, and that it is over, say since when it held', () => {
+  const options = { on: ALERT_EVENTS, remindEvery: HOUR }
+  const first = dueAlerts('prod', [failing()], {}, { ...options, now: new Date(start) })
+  const later = { ...options, now: new Date(start + 2 * HOUR) }
+  const since = new Date(start).toISOString()
+  expect(dueAlerts('prod', [failing()], first.told, later).alerts).toMatchObject([{ since }])
+  expect(dueAlerts('prod', [], first.told, later).alerts).toMatchObject([{ event: 'recovered', since }])
 })
 
 test('another trouble is told at once, and the one that stays is not told again', () => {
@@ -172,19 +182,19 @@ test('what turned into something that a channel does not hear of is told as over
   expect(at(2)).toEqual([['recovered', 'failing', 'again']])
 })
 
-test('of a vault that is not there nothing is over', async () => {
-  const before = { slack: { disk: { event: 'disk' as const, about: '', since: iso, at: iso } } }
+/** Tells one channel, whose address can't be had, of this status; what it was told before and after. */
+async function tellNobody(before: Readonly<Record<string, Told>>, troubles: StatusReport['troubles']) {
   const kept: unknown[] = []
   const undelivered = await tellStatus(
     [{ name: 'slack', on: ALERT_EVENTS, to: { kind: 'slack', url: { env: 'NONE' } } }],
-    { at: iso, vault: '/v', hosts: [], troubles: [] },
+    { at: iso, vault: '/v', hosts: [], troubles },
     [],
     { remindEvery: 24 * HOUR } as AlertsConfig,
     {
       machine: 'desk',
       now: () => new Date(start),
       patience: { timeout: 1, retries: 0, pause: 1 },
-      resolveSecret: () => Promise.reject(new Error('nothing is to be sent')),
+      resolveSecret: () => Promise.reject(new SecretError('NONE is not set')),
       store: {
         recall: () => Promise.resolve(before),
         remember: (_, told) => Promise.resolve(void kept.push(told)),
@@ -192,5 +202,17 @@ test('of a vault that is not there nothing is over', async () => {
     },
     new AbortController().signal,
   )
-  expect([undelivered, kept]).toEqual([[], [before]])
+  return { undelivered, kept }
+}
+
+test('of a vault that is not there nothing is over', async () => {
+  const before = { slack: { disk: { event: 'disk' as const, about: '', since: iso, at: iso } } }
+  expect(await tellNobody(before, [])).toEqual({ undelivered: [], kept: [before] })
+})
+
+test('what a channel did not take does not count as told', async () => {
+  const troubles = [{ code: 'disk', about: '', message: 'full', next: 'Make room' }]
+  const { undelivered, kept } = await tellNobody({}, troubles)
+  expect(undelivered).toMatchObject([{ channel: 'slack', hosts: [] }])
+  expect(kept).toEqual([{}])
 })

@@ -8,7 +8,7 @@ import type { FoundServices } from '../../../src/restore/services.ts'
 
 const told = (
   config: ServicesConfig,
-  found: Pick<FoundServices, 'services' | 'project'>,
+  found: Pick<FoundServices, 'services' | 'project' | 'composeTool'>,
   more: { readonly sudo?: boolean; readonly deployment?: string } = {},
 ) => startOfStopped({ services: config, sudo: more.sudo ?? false }, found, more.deployment ?? '/srv/app')
 
@@ -23,6 +23,9 @@ const compose: ServicesConfig = { manager: 'compose', data: [] }
 
 test('on a server without any Compose project, the deployment is started where it lies', () => {
   expect(told(compose, { services: none, project: 'unknown' })).toBe('cd /srv/app && docker compose up -d')
+  expect(told(compose, { services: none, project: 'unknown', composeTool: 'docker-compose' })).toBe(
+    'cd /srv/app && docker-compose up -d',
+  )
   const config: ServicesConfig = { ...compose, file: 'prod.yml', project: 'shop' }
   expect(
     told(config, { services: none, project: 'unknown' }, { sudo: true, deployment: '/srv/my app' }),

@@ -119,6 +119,69 @@ test('the last 30 pulls count, and those that a person stopped do not', () => {
   })
 })
 
+const part = (name: string, outcome: RunOutcome, more: Partial<RunRecord> = {}) =>
+  run('pull', outcome, {
+    only: { sources: [name] },
+    complete: false,
+    sources:
+      outcome === 'lost'
+        ? []
+        : [{ name, outcome: outcome === 'done' ? 'done' : 'failed', bytes: 1, entries: 1 }],
+    ...more,
+  })
+
+test.each<[string, RunRecord[], string | undefined]>([
+  ['a good part clears no failed host', [run('pull', 'failed', failed), part('db', 'done')], 'no route'],
+  ['a good whole does', [run('pull', 'failed', failed), part('db', 'done'), run('pull', 'done')], undefined],
+  [
+    'a failed part is told by its name',
+    [run('pull', 'done'), part('db', 'failed', failed)],
+    'the last pull of db, 1h ago, failed: no route',
+  ],
+  [
+    'one that died, too',
+    [run('pull', 'done'), part('db', 'lost')],
+    'the last pull of db, 1h ago, was cut off',
+  ],
+  ['another part does not clear it', [part('db', 'failed', failed), part('web', 'done')], 'pull of db'],
+  ['the same does', [part('db', 'failed', failed), part('db', 'done')], undefined],
+  [
+    'its schema alone does not',
+    [part('db', 'failed', failed), part('db', 'done', { only: { sources: ['db'], type: 'schema' } })],
+    'pull of db,',
+  ],
+  ['a good whole does', [part('db', 'failed', failed), run('pull', 'done')], undefined],
+  [
+    'schemas of all that never came',
+    [run('pull', 'failed', { ...failed, only: { type: 'schema' } })],
+    'all (schema)',
+  ],
+  [
+    'and then did',
+    [
+      run('pull', 'failed', { ...failed, only: { type: 'schema' } }),
+      run('pull', 'done', { only: { type: 'schema' }, complete: false }),
+    ],
+    undefined,
+  ],
+])('pulls of parts of a host: %s', (_name, runs, says) => {
+  const { troubles } = judge({ snapshots: [fresh], runs })
+  expect(troubles.map(({ code }) => code)).toEqual(says === undefined ? [] : ['failing'])
+  if (says !== undefined) expect(troubles[0]?.message).toContain(says)
+})
+
+test('pulls of parts are no good runs of the host, also those that an older version wrote down', () => {
+  const narrow = snapshot('20260303T030000Z', {}, { complete: false })
+  const before = run('pull', 'done', { snapshot: narrow.id })
+  const runs = [run('pull', 'failed', failed), part('db', 'done'), before]
+  const found = judge({ snapshots: [fresh, narrow], runs })
+  expect(found).toMatchObject({
+    pulls: { good: 0, of: 1 },
+    failuresInARow: 1,
+    lastPull: { outcome: 'failed' },
+  })
+})
+
 test('sizes are those of the last 14 complete backups', () => {
   const ids = Array.from({ length: 20 }, (_, at) => `202602${String(at + 1).padStart(2, '0')}T020000Z`)
   const found = judge({

@@ -11,6 +11,7 @@
 #   load N TARGET NEW OLD FAILED SOURCE SCRIPT ARGUMENT...
 #                                data in a server that runs (restore/scripts/lib/load.sh): names in it. SOURCE is whose
 #                                secret the script reads, or -. Of a migration these lines follow `started data`
+#   swaps N                      that script changes both names at once
 #   services MANAGER VALUE...    service data|rest NAME
 #   migration ROLE HOST          from: only services are stopped, there are no units; to, rehearsal: services start
 #                                whether they ran before or not. HOST is the other side
@@ -45,7 +46,7 @@
 # $manager, manager_1 ..., $service_data, $service_rest, $service_before (names parted by spaces),
 # $service_containers (NAME=ID=POLICY each), $service_settled (ids), $service_reopened, $service_paused (NAME=ID each),
 # $service_making (names), $service_making_networks (yes or no);
-# $loads (their number), load_N_target, _new, _old, _failed, _script, _args, _phase, _had, _placed; $unloaded and
+# $loads (their number), load_N_target, _new, _old, _failed, _script, _args, _phase, _had, _placed, _swaps; $unloaded and
 # $loads_discarded (yes or no);
 # $quiesce_kind, $quiesce_mark; $discarded (yes or no); $migration, $migration_host, $service_launched (the services that a
 # migration starts, whether they ran before or not).
@@ -152,7 +153,7 @@ journal_take() {
         return 0
       fi
       loads=$2
-      eval "load_${loads}_phase= load_${loads}_had=no load_${loads}_placed=no"
+      eval "load_${loads}_phase= load_${loads}_had=no load_${loads}_placed=no load_${loads}_swaps=no"
       shift 2
       for load_field in target new old failed source script; do
         decode "$1"
@@ -163,10 +164,14 @@ journal_take() {
       done
       load_rest=
       while [ $# -gt 1 ]; do
-        load_rest="$load_rest $1"
+        load_rest=$load_rest$1$tab
         shift
       done
       eval "load_${loads}_args=\$load_rest"
+      ;;
+    swaps)
+      known_load "${2-}" || refused="a swap of no load"
+      [ -n "$refused" ] || eval "load_${2}_swaps=yes"
       ;;
     carry)
       known_unit "${2-}" && [ $# -ge 4 ] || refused="a carry of no unit"

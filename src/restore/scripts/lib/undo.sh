@@ -47,7 +47,7 @@ undo_note_written() {
   written=$late_count
 }
 
-# undo_tell_written PLACE: where that is now.
+# undo_tell_written PLACE: notes how many files were written to the target after the restore, and that PLACE holds them.
 undo_tell_written() {
   [ "$written" != 0 ] || return 0
   undo_files="$written files"

@@ -92,6 +92,8 @@ svc_pid=''
 svc_session='' svc_timeout='' svc_signals=''
 # In work, a command that takes long is waited for with lease_sleep; undo sets this to no.
 svc_leased=yes
+# Seconds that svc_do gives a command.
+svc_limit=900
 containers_asks=no
 # Those whose own checks were seen to pass since they were started.
 svc_healthy=
@@ -123,7 +125,7 @@ svc_do() {
   printf '' >"$svc_log"
   # The status goes through a file: a child that has ended and was not waited for looks alive.
   # shellcheck disable=SC2016
-  svc_job 900 sh -c 'status=$0; "$@"; echo $? >"$status.new"; mv -- "$status.new" "$status"' \
+  svc_job "$svc_limit" sh -c 'status=$0; "$@"; echo $? >"$status.new"; mv -- "$status.new" "$status"' \
     "$svc_log.status" "$@" >>"$svc_log" 2>&1 &
   svc_pid=$!
   svc_polls=0
@@ -133,7 +135,7 @@ svc_do() {
     if [ "$svc_polls" -le 5 ] && sleep 0.02 2>/dev/null; then continue; fi
     if [ "$svc_polls" -gt 25 ] || ! sleep 0.1 2>/dev/null; then lease_sleep 1; fi
     # Ended by its time limit: nobody writes the status.
-    [ "$svc_polls" -le 935 ] || break
+    [ "$svc_polls" -le $((svc_limit + 35)) ] || break
   done
   wait "$svc_pid"
   svc_status=$?
