@@ -23,6 +23,7 @@ const pure = [
   'report/format',
   'vault/resolve-snapshot',
   'report/rollback-summary',
+  'sources/tree/roots',
   ...[
     'assemble-tree',
     'compression',
@@ -79,6 +80,7 @@ const allowed = {
   check: ['check', 'pull', 'runs', 'status', ...operationUses],
   verify: ['verify', 'runs', ...operationUses],
   rekey: ['rekey', 'runs', ...operationUses],
+  clean: ['clean', 'look', 'pull', 'restore', 'runs', ...operationUses],
   restore: ['restore', 'pull', 'runs', ...operationUses],
   migrate: ['migrate', 'pull', 'restore', 'runs', ...operationUses],
   rollback: ['rollback', 'migrate', 'pull', 'restore', 'runs', ...operationUses],

@@ -1,3 +1,4 @@
+import { secretsOf } from '../restore/command-services.ts'
 import { loaderSecrets } from '../restore/loader-secrets.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
 import { askPatiently } from './ask-patiently.ts'
@@ -9,7 +10,7 @@ import type { MigrationRun } from './migration-run.ts'
  * not be undone, or with undefined when it was. Not interruptible: FROM serves again, and TO must not.
  */
 export async function settleTarget(
-  { to, plan }: MigrationRun,
+  { to, plan, services }: MigrationRun,
   { restore: { pull } }: MigrateDependencies,
 ): Promise<string | undefined> {
   const { found, problem } = await askPatiently(
@@ -21,7 +22,12 @@ export async function settleTarget(
       const journal = journals.find(({ id }) => id === plan.id)
       if (journal === undefined || journal.state === 'closed') return { stuck: undefined }
       const secrets = await loaderSecrets(to, [journal], pull.resolveSecret, place.signal)
-      const undone = await rollbackRestore(place.remote, { ...place, id: plan.id, secrets })
+      const undone = await rollbackRestore(place.remote, {
+        ...place,
+        id: plan.id,
+        secrets,
+        serviceSecrets: secretsOf(services.to),
+      })
       return { stuck: undone.outcome === 'stuck' ? `undoing it is stuck: ${undone.reason}` : undefined }
     },
   )

@@ -2,6 +2,7 @@ import { isOutOfReach, LockedError, RelayError } from '../errors.ts'
 import { Disposables } from '../model/disposables.ts'
 import type { HostConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
+import { secretsOfJournal } from '../restore/command-services.ts'
 import { checkUndo } from '../restore/before-undo.ts'
 import { loaderSecrets } from '../restore/loader-secrets.ts'
 import type { UndoResult } from '../restore/server/driver.ts'
@@ -164,9 +165,17 @@ async function readSide(
   dependencies: SettleDependencies,
 ): Promise<OpenSide> {
   const { host, remote } = place
-  const { resolveSecret } = dependencies
   const { journals, lockedBy } = await listJournals(remote, place)
   const journal = journals.find((one) => one.id === id)
+  // Before anything is done: one that is missing must not leave one side undone and the other not.
+  const serviceSecrets =
+    journal === undefined
+      ? []
+      : await secretsOfJournal(host, journal, dependencies.resolveSecret, place.signal)
+  const secrets =
+    journal === undefined || (journal.state === 'closed' && journal.how !== 'done')
+      ? []
+      : await loaderSecrets(host, [journal], dependencies.resolveSecret, place.signal)
   let stuck: string | undefined
   return {
     journal: journal ?? 'absent',
@@ -175,7 +184,7 @@ async function readSide(
     get stuck() {
       return stuck
     },
-    finish: () => finishRestore(remote, { ...place, id }),
+    finish: () => finishRestore(remote, { ...place, id, serviceSecrets }),
     async accepted(from) {
       if (journal === undefined) return []
       try {
@@ -194,9 +203,7 @@ async function readSide(
         // Users of the data can stop the undoing only on a server that serves. A restore that died halfway is undone
         // all the same, and they are reported.
         if (isDone) await checkUndo(place, journal, { ...dependencies, acceptChanges: false })
-        const secrets =
-          journal === undefined ? [] : await loaderSecrets(host, [journal], resolveSecret, place.signal)
-        const result = await rollbackRestore(remote, { ...place, id, secrets })
+        const result = await rollbackRestore(remote, { ...place, id, secrets, serviceSecrets })
         if (result.outcome === 'stuck') stuck = result.reason
         return result
       } catch (error) {

@@ -9,6 +9,7 @@ export const OPERATIONS = [
   'prune',
   'verify',
   'rekey',
+  'clean',
   'notify',
 ] as const
 export type Operation = (typeof OPERATIONS)[number]

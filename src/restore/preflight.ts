@@ -250,7 +250,7 @@ async function askServer(
   const stops = request.strategy === 'replace' && !isBeside(request)
   const none: FoundServices = { services: { manager: 'none' }, usersLeft: [] }
   const paths = look.targets.map((target) => target.path)
-  const where = { deployment: look.deployment.path, paths, signal }
+  const where = { deployment: look.deployment.path, paths, secret: dependencies.pull.resolveSecret, signal }
   const found = stops ? (launch?.found ?? (await findServices(remote, host, where))) : none
   const changed = await changedServices(remote, found.services, found.made, { privilege, signal })
   const restore = {

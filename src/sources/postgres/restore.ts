@@ -1,10 +1,10 @@
 import { SourceError } from '../../errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import { printable } from '../../model/path-bytes.ts'
-import { formatCount } from '../../model/units.ts'
 import { isOlder } from '../../model/version-order.ts'
 import { loadScript } from '../../remote/scripts.ts'
 import { isAside } from '../database/aside.ts'
+import { singleBeside } from '../database/beside.ts'
 import type { LoadableSource, RestorePreflight } from '../contract.ts'
 import { lookAtDatabase, lookAtServer, type ServerLook } from './catalogue.ts'
 import type { PostgresSourceConfig } from './config.ts'
@@ -205,13 +205,7 @@ async function judge(
     }
   }
   const names = Object.keys(facts.databases)
-  if (beside !== undefined && names.length > 1) {
-    fail(
-      'target-single',
-      `the source has ${formatCount(names.length, 'database')}, and only one can be ${printable(beside)}`,
-      'Pull it as a source of its own: databases: [NAME].',
-    )
-  }
+  findings.push(...singleBeside(names, beside))
   const notes = names.map((name) =>
     beside !== undefined
       ? `${printable(name)} is loaded as ${printable(beside)}; the one that is live stays as it is`

@@ -11,13 +11,7 @@
 # Any other status is a failure, with its reason on stdout or stderr. The secret of its source, where it takes one, is a
 # line on its stdin. The journal only names that source: whoever undoes the restore sends the secret again.
 # include restore/lib/journal.sh
-
-load_secrets=$newline
-
-# take_secret LINE: a record `secret SOURCE VALUE` of the client, kept in memory only.
-take_secret() {
-  load_secrets=$load_secrets${1#*"$tab"}$newline
-}
+# include restore/lib/secrets.sh
 
 # load_unlock N: the secret of its loader is in $load_secret, empty where it takes none; fails with $why when nobody has
 # sent it.
@@ -25,17 +19,7 @@ load_unlock() {
   eval "load_source=\$load_${1}_source"
   load_secret=
   [ "$load_source" != - ] || return 0
-  case $load_secrets in
-    *"$newline$load_source$tab"*) ;;
-    *)
-      decode "$load_source"
-      why="the secret of $decoded was not sent"
-      return 1
-      ;;
-  esac
-  load_secret=${load_secrets#*"$newline$load_source$tab"}
-  decode "${load_secret%%"$newline"*}"
-  load_secret=$decoded
+  secret_of "$load_source" && load_secret=$secret
 }
 
 # load_load N: $load_target, $load_new, $load_old, $load_failed, $load_phase, $load_had (yes: something was at the target)
