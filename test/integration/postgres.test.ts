@@ -14,6 +14,9 @@ import { seenSecret } from '../lab/seen-secret.ts'
 import { signal } from './incremental-lab.ts'
 import { DatabaseLab } from './database-lab.ts'
 import { RestoreHostsLab } from './restore-hosts-lab.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 const NAME = `the "app's" data`
 
