@@ -6,7 +6,7 @@ import tseslint from 'typescript-eslint'
 const adapters = ['remote', 'archive', 'crypto', 'vault', 'secrets', 'config', 'services', 'sources', 'state']
 const contracts = adapters.map((name) => `${name}/contract`).concat('report/contract')
 // What a kind of source says of itself; nobody else imports from a kind's folder.
-const kinds = ['sources/kind', 'sources/registry', 'sources/held-bytes']
+const kinds = ['sources/kind', 'sources/registry', 'sources/held-bytes', 'sources/health']
 // Functions of data alone, which an operation imports from the adapter that has them.
 const pure = [
   'report/format',

@@ -14,7 +14,7 @@ import { resolveSecret } from '../secrets/resolve.ts'
 import { openLedgerMarks } from '../state/ledger-marks.ts'
 import { accessFindings } from '../vault/access.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
-import { placeFindings, vaultSpace } from '../vault/suitable.ts'
+import { placeFindings, vaultDisk } from '../vault/suitable.ts'
 import { chooseHosts } from './choose-hosts.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { wirePlanning } from './wire-pull.ts'
@@ -47,7 +47,7 @@ function wireCheck(context: CommandContext, config: Config): CheckDependencies {
       ...(await accessFindings(config.vault, process.getuid?.())),
       ...(await placeFindings(config.vault)),
     ],
-    vaultSpace: () => vaultSpace(config.vault),
+    vaultDisk: () => vaultDisk(config.vault),
   }
 }
 

@@ -10,6 +10,7 @@ export const CHECK_NAMES = [
   'tools',
   'space',
   'source',
+  'health',
   'services',
   'leftovers',
   'clock',

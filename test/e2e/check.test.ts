@@ -69,8 +69,9 @@ test('after a pull every check is ok, in a line each, and --quiet says nothing',
   expect(told.stdout).toMatch(/^ {2}ok {7}source redis_data +redis_data, as rdb, from Redis at/m)
   expect(told.stdout).toMatch(/^ {2}ok {7}backup +prod\/\d{8}T\d{6}Z, /m)
   expect(told.stdout).toMatch(/^ {2}ok {7}clock /m)
+  expect(told.stdout).toMatch(/^ {2}ok {7}health redis_data +.*of memory/m)
   expect(told.stdout).toMatch(/^ {2}warning {2}keys +the config names no identity: this machine can back up/m)
-  expect(told.stdout).toContain('\n\n14 checks: 1 warning\n')
+  expect(told.stdout).toContain('\n\n15 checks: 1 warning\n')
   expect(treeListing(world.vault)).toEqual(vault)
   const quiet = await world.cli('check', '--quiet')
   expect(quiet.stdout).toMatch(
