@@ -73,6 +73,7 @@ const allowed = {
   look: ['look', 'restore', ...operationUses],
   show: ['show', 'verify', ...operationUses],
   status: ['status', ...operationUses],
+  usage: ['usage', 'pull', 'runs', 'status', ...operationUses],
   notify: ['notify', 'runs', ...operationUses],
   init: ['init', ...operationUses],
   schedule: ['schedule', ...operationUses],

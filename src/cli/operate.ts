@@ -13,6 +13,13 @@ export function declareOperateCommands(program: Command, declare: Declare): void
   )
   declare(
     program
+      .command('usage')
+      .description('what lies on the servers and in the vault, and how long the disks last')
+      .argument('[host...]', 'only these hosts of the config (default: all)'),
+    async () => (await import('../commands/usage.ts')).usage,
+  )
+  declare(
+    program
       .command('audit')
       .description('who did what on which host and snapshot, and what came of it')
       .option('--host <host>', 'only what was done on this host')
