@@ -256,7 +256,7 @@ async function checkLeft(
   const told: Judged[] = []
   return await look(host, 'leftovers', bound, async (signal) => {
     const before = now().getTime()
-    const { time, disk, kept } = await lookThere({ host, remote, deployment, signal }, [])
+    const { time, disk, kept, left } = await lookThere({ host, remote, deployment, signal }, [])
     // The answer tells whole seconds.
     if (time !== undefined) {
       const clock = judgeClock(time, before - 1000, now().getTime(), alerts.health.clock)
@@ -274,10 +274,10 @@ async function checkLeft(
         throw error
       },
     )
-    const judged = judgeLeftovers(host.name, { openJournals, quiesced, kept })
+    const judged = judgeLeftovers(host.name, { openJournals, quiesced, kept, left })
     if (locked === undefined) return [...judged, ...told]
-    const left = judged.filter(({ outcome }) => outcome !== 'ok')
-    return [...left, { ...failed(locked), outcome: 'warning' as const }, ...told]
+    const others = judged.filter(({ outcome }) => outcome !== 'ok')
+    return [...others, { ...failed(locked), outcome: 'warning' as const }, ...told]
   })
 }
 
@@ -308,6 +308,7 @@ async function lookThere(
     time: /^\d{1,12}$/.test(time) ? Number(time) * 1000 : undefined,
     disk: parseDf(of('disk')[0]?.[0]),
     kept: of('kept').map(([name = '', kib]) => ({ name, bytes: Number(kib ?? 0) * 1024 })),
+    left: of('left').map(([path = '']) => path),
     units: new Map(of('unit').map(([unit = '', state = '']) => [unit, state])),
   }
 }

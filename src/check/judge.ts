@@ -1,6 +1,7 @@
 import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import type { CheckName } from '../model/check-report.ts'
+import { printable } from '../model/path-bytes.ts'
 import type { HostStatus, VaultDisk } from '../model/status-report.ts'
 import { formatCount, formatDuration, formatSize } from '../model/units.ts'
 import type { HostProbe } from '../remote/contract.ts'
@@ -110,6 +111,8 @@ export function judgeLeftovers(
     readonly openJournals: readonly string[]
     readonly quiesced: readonly string[]
     readonly kept: readonly { readonly name: string; readonly bytes: number }[]
+    /** Private directories of dead processes. */
+    readonly left: readonly string[]
   },
 ): Judged[] {
   const found: Judged[] = []
@@ -124,6 +127,12 @@ export function judgeLeftovers(
       outcome: 'warning',
       message: 'services are stopped or paused: by a pull that runs, or by one that was cut off',
       next: `If none runs now, let them run again with: relay-backup pull ${host}`,
+    })
+  if (left.left.length > 0)
+    found.push({
+      outcome: 'warning',
+      message: `a run that was cut off has left data in ${left.left.map(printable).join(', ')}`,
+      next: `The next run removes it: relay-backup pull ${host}`,
     })
   if (found.length > 0) return found
   const restores = left.kept.filter(({ name }) => name.startsWith('restore-'))

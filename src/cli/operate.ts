@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { keepMemorySmall } from '../memory.ts'
 import type { Declare } from './program.ts'
 
 export function declareOperateCommands(program: Command, declare: Declare): void {
@@ -17,6 +18,18 @@ export function declareOperateCommands(program: Command, declare: Declare): void
       .description('what lies on the servers and in the vault, and how long the disks last')
       .argument('[host...]', 'only these hosts of the config (default: all)'),
     async () => (await import('../commands/usage.ts')).usage,
+  )
+  declare(
+    program
+      .command('clean')
+      .description('remove old files on a server that a snapshot holds, as `clean:` of the host says')
+      .argument('<host>', 'a host of the config')
+      .option('--dry-run', 'say what would go and what stays, and remove nothing')
+      .option('--yes', 'do not ask'),
+    async () => {
+      keepMemorySmall()
+      return (await import('../commands/clean.ts')).clean
+    },
   )
   declare(
     program

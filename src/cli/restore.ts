@@ -15,7 +15,10 @@ export function declareRestoreCommands(program: Command, declare: Declare): void
       .option('--deployment <path>', 'the deployment on a host that is not in the config')
       .option('--from <host>', 'whose newest snapshot')
       .option('--source <source...>', 'only these sources')
-      .option('--path <source:path...>', 'only these files or directories, e.g. logs:logs/app.log')
+      .option(
+        '--path <source:path...>',
+        'only these files, directories or tables, e.g. logs:logs/app.log or app_db:app.public.users',
+      )
       .addOption(
         new Option('--strategy <strategy>', 'replace what is there, or only add what is missing')
           .choices(['replace', 'merge'])

@@ -3,6 +3,7 @@ import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { snapshotId } from '../model/names.ts'
 import type { MigrationPlan, MigrationReport } from '../model/migration-report.ts'
+import type { RunDowntime } from '../model/run-record.ts'
 import { lookAtSources } from '../pull/look-at-sources.ts'
 import { namesToProbe } from '../pull/select-sources.ts'
 import { outcomeOf, withRun, type Ended } from '../runs/run.ts'
@@ -73,7 +74,7 @@ async function inBothRuns(
 
 /** As each host's history has it. */
 function endOf(
-  { outcome, snapshots, sources, findings, error }: MigrationReport,
+  { plan, outcome, snapshots, sources, findings, error, downtime }: MigrationReport,
   role: 'from' | 'to',
 ): Ended {
   const restored = sources.map(({ source, restored: { entries, bytes } }) => ({
@@ -88,7 +89,13 @@ function endOf(
     sources: role === 'from' ? [] : restored,
     findings,
     error,
+    ...(outcome === 'done' && downtime !== undefined ? { downtime: downtimeOf(plan, downtime) } : {}),
   }
+}
+
+function downtimeOf({ from, to, sources }: MigrationPlan, milliseconds: number): RunDowntime {
+  const bytes = sources.reduce((sum, source) => sum + source.bytes, 0)
+  return { seconds: milliseconds / 1000, bytes, from, to }
 }
 
 /** Preflight on both → confirm → pull → restore → compare. */
@@ -134,6 +141,7 @@ async function migrateInRuns(
     missingVolumes: volumes.missingVolumes,
     volumesMade: volumes.volumesToMake !== undefined,
     acceptMissing: request.acceptMissing,
+    history: { from: await pull.vault.runs(from.name), to: await pull.vault.runs(to.name) },
   })
   // The pull itself says it, else.
   const unfit = dryRun ? await captureFindings(fromVisit, sources, dependencies) : []

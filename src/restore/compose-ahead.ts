@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import type { Finding } from '../model/finding.ts'
 import { pathFromJson } from '../model/path-bytes.ts'
-import { judgeCompose } from './compose-check.ts'
+import { judgeCompose, SENT } from './compose-check.ts'
 import { sourceIndex } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import type { SourceToRestore } from './plan.ts'
@@ -45,7 +45,7 @@ export async function judgeAhead(
   })
   const contents = await readSmall(wanted, snapshot, dependencies, signal)
   if (contents === undefined) return plan.findings
-  const units = wanted.map(({ target }, at) => ({ target, staged: `sent:/${at}` }))
+  const units = wanted.map(({ target }, at) => ({ target, staged: `${SENT}/${at}` }))
   const judged = await judgeCompose(place.remote, services, units, {
     made,
     changed,
@@ -53,7 +53,7 @@ export async function judgeAhead(
     recorded: recordedCompose(snapshot.manifest.server),
     privilege,
     signal,
-    sent: contents,
+    sent: { deployment: place.deployment, contents },
   })
   return [...plan.findings.filter(({ check }) => check !== 'compose-changes'), ...judged]
 }

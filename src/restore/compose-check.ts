@@ -1,6 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { posix } from 'node:path'
 import { RelayError, RemoteError } from '../errors.ts'
-import { decodeText, fieldLines } from '../model/talk.ts'
+import { decodeText, encodeBytes, fieldLine, fieldLines, fieldsOf } from '../model/talk.ts'
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { ComposeServices, MadeServices, ServerServices } from '../model/server-services.ts'
@@ -12,6 +13,17 @@ type StagedUnit = Pick<RestorePlacement['units'][number], 'target' | 'staged'>
 
 /** How many characters of Compose's message are shown. */
 const LONGEST = 400
+/** Stands for the directory that sent files are in: `sent:/0` is the first of them. */
+export const SENT = 'sent:'
+/** Bytes of a file that go in one line to the server: four characters stand for a byte that is not plain. */
+const PIECE = 900
+
+/** Files of a snapshot that go to the server for a question to Compose. */
+interface SentFiles {
+  /** Absolute. */
+  readonly deployment: string
+  readonly contents: readonly Buffer[]
+}
 
 /** What Compose would make of a project's files. */
 interface Reading {
@@ -64,7 +76,7 @@ export async function judgeCompose(
   remote: RemoteHost,
   services: ServerServices,
   units: readonly StagedUnit[],
-  options: CheckOptions & { readonly sent?: readonly Uint8Array[] },
+  options: CheckOptions & { readonly sent?: SentFiles },
 ): Promise<readonly Finding[]> {
   if (services.manager !== 'compose') return []
   const staged = stagedArguments(services, units)
@@ -133,47 +145,89 @@ async function readCompose(
     readonly unseen: readonly StagedUnit[]
   },
   {
-    privilege,
-    signal,
-    sent = [],
-  }: Pick<CheckOptions, 'privilege' | 'signal'> & { readonly sent?: readonly Uint8Array[] },
+    sent,
+    ...options
+  }: Pick<CheckOptions, 'privilege' | 'signal'> & { readonly sent?: SentFiles | undefined },
 ): Promise<Reading> {
   const title = 'having Compose read its files'
   const pairs = asked.unseen.flatMap(({ target, staged }) => [String(target), String(staged)])
-  const sizes = sent.map(({ length }) => length).join(',')
-  const args = [
-    asked.project,
-    asked.names.join(','),
-    sizes,
-    String(pairs.length / 2),
-    ...pairs,
-    ...asked.args,
-  ]
-  const result = await remote.run(
-    { script: 'restore/compose-check', patience: 'work', args, privilege, title },
-    { stdin: Buffer.concat(sent), signal },
-  )
-  const records = fieldLines(result.stdout)
+  const args = [asked.project, asked.names.join(','), String(pairs.length / 2), ...pairs, ...asked.args]
+  const { status, stderr, records } = await (sent === undefined
+    ? askInPlace(remote, title, args, options)
+    : askAhead(remote, title, args, { sent, ...options }))
   const valueOf = (word: string) => records.find(([verb]) => verb === word)?.[1]
   const tool = valueOf('tool')
-  if ((result.status !== 0 && result.status !== 3) || tool === undefined) {
-    throw new RemoteError('compose-unknown', `Compose on ${remote.name} can't be asked to read its files`, {
-      host: remote.name,
-      command: title,
-      exitStatus: result.status,
-      stderr: result.stderr,
-      next: 'Nothing was replaced. Try there: docker compose version',
-    })
+  if ((status !== 0 && status !== 3) || tool === undefined) {
+    const why = valueOf('failed')
+    throw new RemoteError(
+      'compose-unknown',
+      `Compose on ${remote.name} can't be asked to read its files${why === undefined ? '' : `: ${printable(why)}`}`,
+      {
+        host: remote.name,
+        command: title,
+        exitStatus: status,
+        stderr,
+        next: 'Nothing was replaced. Try there: docker compose version',
+      },
+    )
   }
   const hashes = records.flatMap(([verb, name, hash]) =>
     verb === 'hash' ? [[name ?? '', hash ?? ''] as const] : [],
   )
+  const place = valueOf('place')
+  const said = decodeText(valueOf('said')).replaceAll('\n', ' ')
   return {
     tool,
-    hashes: result.status === 0 ? new Map(hashes) : undefined,
-    said: decodeText(valueOf('said')).replaceAll('\n', ' '),
+    hashes: status === 0 ? new Map(hashes) : undefined,
+    said: place === undefined ? said : said.replaceAll(decodeText(place), SENT),
     other: records.some(([verb]) => verb === 'other'),
   }
+}
+
+/** What a script that asks Compose has answered. */
+interface Answer {
+  readonly status: number
+  readonly stderr: string
+  readonly records: readonly (readonly string[])[]
+}
+
+/** Of files that lie on the server. */
+async function askInPlace(
+  remote: RemoteHost,
+  title: string,
+  args: readonly string[],
+  { privilege, signal }: Pick<CheckOptions, 'privilege' | 'signal'>,
+): Promise<Answer> {
+  const result = await remote.run(
+    { script: 'restore/compose-check', patience: 'work', args, privilege, title },
+    { signal },
+  )
+  return { ...result, records: fieldLines(result.stdout) }
+}
+
+/** Of files that go there for this question, and are gone with the answer. */
+async function askAhead(
+  remote: RemoteHost,
+  title: string,
+  args: readonly string[],
+  { sent, privilege, signal }: Pick<CheckOptions, 'privilege' | 'signal'> & { readonly sent: SentFiles },
+): Promise<Answer> {
+  const id = randomBytes(6).toString('hex')
+  const all = [sent.deployment, id, ...args]
+  await using lease = await remote.lease(
+    { script: 'restore/compose-ahead', patience: 'work', args: all, privilege, title },
+    { signal },
+  )
+  for (const content of sent.contents) {
+    lease.send('file')
+    for (let at = 0; at < content.length; at += PIECE)
+      lease.send(fieldLine('bytes', encodeBytes(content.subarray(at, at + PIECE))))
+  }
+  lease.send('judge')
+  const records: (readonly string[])[] = []
+  for (let line = await lease.nextLine(signal); line !== undefined; line = await lease.nextLine(signal))
+    records.push(fieldsOf(line))
+  return { ...(await lease.release()), records }
 }
 
 function refused(

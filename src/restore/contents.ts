@@ -14,6 +14,7 @@ import { isKept } from '../model/entry-types.ts'
 import { pathFromJson, printable } from '../model/path-bytes.ts'
 import { hasAcl } from '../model/posix-acl.ts'
 import { isStream, type ManifestFile, type ManifestSource } from '../model/snapshot.ts'
+import type { DumpedObject } from '../sources/kind.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 
@@ -32,6 +33,8 @@ export interface SourceContents {
   readonly owners: ReadonlySet<number>
   /** Types of the entries asked for by name: the source's paths, or those of `--path`; latin1. */
   readonly types: ReadonlyMap<string, EntryType>
+  /** Of a dump of which only parts are to be restored: all that it holds. */
+  readonly objects?: readonly DumpedObject[] | undefined
   /** Where the content of what is to be restored is, oldest first; for a `stream` its own archives. */
   readonly archives: readonly ArchiveName[]
 }
@@ -126,11 +129,23 @@ export async function readContents(
     }
     owners.add(entry.uid)
   }
-  let objects = 0
+  let count = 0
   let of: string | undefined
-  for await (const _object of sourceObjects(snapshot, source, parts, (seen) => (of = seen.snapshot)))
-    objects += 1
-  const missing = paths?.find((path) => !types.has(Buffer.from(path).toString('latin1')))
+  const objects: DumpedObject[] = []
+  for await (const { archive, name, type, rows } of sourceObjects(
+    snapshot,
+    source,
+    parts,
+    (seen) => (of = seen.snapshot),
+  )) {
+    count += 1
+    if (paths === undefined) continue
+    const part = source.archives.find(({ file }) => file === archive)?.part ?? ''
+    objects.push({ part, name, type, rows })
+  }
+  const missing = isStream(source)
+    ? undefined
+    : paths?.find((path) => !types.has(Buffer.from(path).toString('latin1')))
   if (missing !== undefined) {
     const name = near.get(Buffer.from(missing).toString('latin1'))?.name
     const hint =
@@ -143,12 +158,13 @@ export async function readContents(
   if (source.index !== undefined && (of ?? header?.snapshot) !== snapshot.id) throw indexOfAnother(source)
   return {
     header: header ?? { format: 1, source: source.name, snapshot: snapshot.id, paths: [] },
-    entries: isStream(source) ? objects : entries,
+    entries: isStream(source) ? count : entries,
     bytes: isStream(source) ? source.archives.reduce((sum, { plainBytes }) => sum + plainBytes, 0) : bytes,
     acls,
     leftOut,
     owners,
     types,
+    ...(isStream(source) && paths !== undefined ? { objects } : {}),
     archives: isStream(source)
       ? source.archives.map(({ file }) => ({ snapshot: snapshot.id, archive: file }))
       : [...archives].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, name]) => name),

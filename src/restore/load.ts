@@ -26,9 +26,10 @@ export async function sourcesToLoad(
     if (restore.by !== 'load') continue
     const { config } = source
     const loadable = await restore.open()
-    const loader = await loadable.loader(context, config)
     const secret = await loaderSecret(config, loadable, context.secret, context.signal)
-    const loads = source.loads.map((load) => ({ ...load, loader, secret }))
+    const loads: RestoreLoad[] = []
+    for (const load of source.loads)
+      loads.push({ ...load, loader: await loadable.loader(context, config, load), secret })
     found.push({ source, config, loadable, loads })
   }
   return found

@@ -193,7 +193,8 @@ async function readAsked(
   const read: ReadSource[] = []
   for (const source of asked) {
     const selected = selectedOf(request, source.name)
-    if (selected !== undefined && kindOf(source.kind).isWhole === true) throw wholeOnly(source)
+    const kind = kindOf(source.kind)
+    if (selected !== undefined && kind.isWhole === true && kind.partsOf === undefined) throw wholeOnly(source)
     step(`reading the index of ${source.name}`)
     const contents = await readContents(snapshot, source, selected, parts)
     const archives = locateArchives(contents.archives, snapshot, source, all)
@@ -222,14 +223,19 @@ async function askServer(
   step('looking at the targets')
   const configs = new Map<string, SourceConfig>()
   const targets: WantedPath['target'][] = []
-  for (const { source, paths } of read) {
+  for (const { source, paths, contents } of read) {
     const { name } = source
+    const selected = selectedOf(request, name)
     const live = targetConfig(source, targetName(request, source), paths, host, hasOwnPaths(snapshot, host))
     const configured = isBeside(request) ? besideConfig(source, live, host, request.target!) : live
-    const config = await locateSource(visited, configured)
+    const located = await locateSource(visited, configured)
+    const config =
+      selected === undefined
+        ? located
+        : (kindOf(source.kind).partsOf?.(located, selected, contents.objects ?? []) ?? located)
     configs.set(name, config)
     if (isBeside(request) && paths.length > 1) throw severalBeside(source, request.target!)
-    const wanted = wantedPaths(source, config, paths, selectedOf(request, name), deployment)
+    const wanted = wantedPaths(source, config, paths, selected, deployment)
     targets.push(...[...wanted, ...besidesOf(config, wanted)].map(({ target }) => target))
   }
   const { privilege, refused } = await privilegeToReplace(visited, dependencies.pull, {
@@ -241,7 +247,7 @@ async function askServer(
   const stops = request.strategy === 'replace' && !isBeside(request)
   const none: FoundServices = { services: { manager: 'none' }, usersLeft: [] }
   const paths = look.targets.map((target) => target.path)
-  const where = { deployment: look.deployment.path, paths, signal }
+  const where = { deployment: look.deployment.path, paths, secret: dependencies.pull.resolveSecret, signal }
   const found = stops ? (launch?.found ?? (await findServices(remote, host, where))) : none
   const changed = await changedServices(remote, found.services, found.made, { privilege, signal })
   const restore = {

@@ -136,7 +136,8 @@ export function wantedPaths(
       member: memberOf(path),
       target: absolute(paths.length === 1 && targets.length === 1 ? (targets[0] ?? path) : path, deployment),
     }))
-  if (selected === undefined) return roots.map((root) => ({ source, config, ...root }))
+  if (selected === undefined || kind.partsOf !== undefined)
+    return roots.map((root) => ({ source, config, ...root }))
   if (kind.isWhole === true) throw wholeOnly(source)
   return selected.map((member) => {
     const root = roots.find((one) => isInside(member, one.member))

@@ -274,12 +274,18 @@ export interface LoadableSource<C extends SourceConfig = SourceConfig, F extends
   ): Promise<readonly LoadTarget[]>
   /**
    * The script that renames, removes and looks in the server, as restore/scripts/lib/load.sh asks it. It stays in the
-   * journal, so that it undoes the restore when we are gone: it must hold no secret, see {@link secret}.
+   * journal, so that it undoes the restore when we are gone: it must hold no secret, see {@link secret}. `swaps`: it puts the
+   * new in the place of the old, and back, at once.
    */
   loader(
     context: RestoreContext,
     config: C,
-  ): Promise<{ readonly script: string; readonly args: readonly string[] }>
+    target: LoadTarget,
+  ): Promise<{
+    readonly script: string
+    readonly args: readonly string[]
+    readonly swaps?: boolean | undefined
+  }>
   /**
    * The secret that the loader reads on its stdin, as one line; absent or undefined where it takes none. The journal names
    * the source: whoever undoes or discards the restore later asks for the secret again.

@@ -43,6 +43,11 @@ export interface Kind<C extends SourceConfig = SourceConfig, F extends Facts = F
    * UsageError for a name that its data can't have.
    */
   beside?(config: C, name: string): C
+  /**
+   * The same source with only these parts of its data, as `--path` names them; absent where data is asked for by the paths of
+   * its files. `objects`: what the snapshot holds of it. Throws UsageError for what is not there, or is no part of its own.
+   */
+  partsOf?(config: C, parts: readonly string[], objects: readonly DumpedObject[]): C
   /** What was captured is restored as a whole only: there is no `--path`. */
   readonly isWhole?: boolean
   /** What facts of this name (`facts.kind`) say; absent where its facts are another kind's. */
@@ -62,6 +67,15 @@ export interface Kind<C extends SourceConfig = SourceConfig, F extends Facts = F
   readonly restore: RestoreWay<C, F>
   /** Adds what is missing to what runs; absent where nothing but files can be added. */
   merge?(): Promise<MergingSource<C, F>>
+}
+
+/** What a dump holds of a database, as the index names it. */
+export interface DumpedObject {
+  /** What distinguishes its archive: the name of the database. */
+  readonly part: string
+  readonly name: string
+  readonly type: string
+  readonly rows?: number | undefined
 }
 
 /** What a kind knows of finding its data, for `init`. */

@@ -1,9 +1,11 @@
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { HostConfig, SourceConfig } from '../../src/model/config.ts'
 import { loadScript } from '../../src/remote/scripts.ts'
+import type { MysqlFacts } from '../../src/sources/mysql/facts.ts'
+import type { Snapshot } from '../../src/vault/contract.ts'
 import { soaking } from '../lab/soak.ts'
 import { PASSWORD, startMariadb, type LabMariadb } from '../lab/mariadb.ts'
 import { DatabaseLab } from './database-lab.ts'
@@ -61,7 +63,7 @@ afterAll(async () => {
   await lab[Symbol.asyncDispose]()
 })
 
-async function server(name: string): Promise<HostConfig> {
+async function server(name: string, rest: object = {}): Promise<HostConfig> {
   const source = {
     kind: 'mysql',
     name: 'shop',
@@ -73,6 +75,7 @@ async function server(name: string): Promise<HostConfig> {
     password: { env: 'MARIADB' },
     checks: [],
     capture: 'full',
+    ...rest,
   } as unknown as SourceConfig
   const host = lab.host(name, { sources: [source] })
   await mkdir(host.deployment, { recursive: true })
@@ -123,12 +126,70 @@ test('what the server lacks is named before anything is loaded', async () => {
   await mariadb.sql('drop view theirs', NAME)
 })
 
+test('one goes beside the live one, is asked what it was asked before, and its events do not run', async () => {
+  await mariadb.sql('create database `live one`')
+  await mariadb.load(SMALL, 'live one')
+  const checks = ['select count(*) as n, sum(id) from a;']
+  const host = await server('beside', { databases: ['live one'], checks })
+  const snapshot = await databaseLab.pulled(host)
+  const before = await mariadb.dumped('live one')
+  const report = await databaseLab.restore(snapshot, host, { target: 'copy' })
+  expect(report, JSON.stringify(report)).toMatchObject({ outcome: 'done', plan: { beside: 'copy' } })
+  expect(JSON.stringify(report)).toContain('2|8, as when it was captured')
+  const status = 'select group_concat(status) from information_schema.events where event_schema = '
+  expect(await mariadb.sql(`${status}'copy'`)).toBe('SLAVESIDE_DISABLED')
+  expect(await mariadb.dumped('live one')).toBe(before)
+  await expect(databaseLab.restore(snapshot, host, { target: 'copy' })).rejects.toMatchObject({
+    code: 'preflight-target-taken',
+  })
+  await databaseLab.rollBack(host, { restore: report.plan.id })
+  expect(await databases()).not.toContain('copy')
+
+  const source = snapshot.manifest.sources[0]!
+  const facts = source.facts as unknown as MysqlFacts
+  const told = { ...facts.databases['live one']!, checks: [{ query: checks[0]!, says: '1|3' }] }
+  const lying = { ...source, facts: { ...facts, databases: { 'live one': told } } }
+  const other = { ...snapshot, manifest: { ...snapshot.manifest, sources: [lying] } }
+  await expect(databaseLab.restore(other, host, { target: 'copy' })).rejects.toThrow(
+    /says 2\|8, and said 1\|3/,
+  )
+  expect(await databases()).not.toContain('copy')
+})
+
+test('a schema or data alone is captured without the other, and a schema can be put beside', async () => {
+  await mariadb.sql('create database shaped')
+  await mariadb.load(SMALL, 'shaped')
+  const host = await server('shaped', { databases: ['shaped'], checks: ['select count(*) from a'] })
+  const plain = (snapshot: Snapshot): string => {
+    const { file } = snapshot.manifest.sources[0]!.archives[0]!
+    return execFileSync('zstd', ['-dcq', lab.lab.vault.filePath(snapshot, file)], { encoding: 'utf8' })
+  }
+  const pulled = (capture: string): Promise<Snapshot> =>
+    databaseLab.pulled({ ...host, sources: [{ ...host.sources[0]!, capture } as SourceConfig] })
+  const [schema, data] = [await pulled('schema'), await pulled('data')]
+  expect(schema.manifest.sources[0]!.archives).toMatchObject([{ content: 'schema' }])
+  expect(plain(schema)).not.toContain('INSERT INTO')
+  expect(schema.manifest.sources[0]!.facts).toMatchObject({ databases: { shaped: { rows: 0, tables: 2 } } })
+  expect(plain(data)).not.toContain('CREATE')
+  expect(data.manifest.sources[0]!.facts).toMatchObject({ databases: { shaped: { rows: 3, tables: 2 } } })
+  await mariadb.sql(
+    'set foreign_key_checks = 0; drop trigger touched; delete from b; delete from a',
+    'shaped',
+  )
+  await mariadb.load(plain(data), 'shaped')
+  expect(await mariadb.sql('select * from both_of', 'shaped')).toBe('2\t2')
+  const report = await databaseLab.restore(schema, host, { target: 'shape' })
+  expect(report, JSON.stringify(report)).toMatchObject({ outcome: 'done' })
+  expect(await mariadb.sql('select count(*) from a', 'shape')).toBe('0')
+  await mariadb.sql('drop database shape; drop database shaped; drop database `live one`')
+})
+
 /** The loader as the script on the server calls it; `first` is shell that runs before each of its calls to the server. */
 async function loader(first = '', dumper = 'mariadb-dump') {
   const plain = await loadScript('sources/mysql/loader')
   const script = plain.replace(/^loader_sql\(\) \{$/m, (line) => `${line}\n${first}`)
   const options = ['--default-character-set=utf8mb4']
-  const places = ['-', mariadb.socket, '-', 'root', '-', 'mariadb', dumper, ...options]
+  const places = ['-', mariadb.socket, '-', 'root', '-', '-', 'mariadb', dumper, ...options]
   return (...args: readonly string[]) =>
     spawnSync('sh', ['-c', script, 'loader', ...args, ...places], {
       input: `${PASSWORD}\n`,

@@ -74,6 +74,7 @@ async function server(name: string, rest: object = {}): Promise<HostConfig> {
     byContainer: false,
     user: 'root',
     password: { env: 'MYSQL' },
+    ...{ capture: 'full', checks: [] },
     ...rest,
   } as SourceConfig
   const host = lab.host(name, { sources: [source] })
@@ -222,6 +223,7 @@ async function dumping(
   name: string,
   script: string,
   pulling: (host: HostConfig) => Promise<HostPullReport> = (host) => databaseLab.pull(host),
+  rest: object = {},
 ): Promise<HostPullReport['sources'][number]> {
   const bin = join(lab.lab.path, `bin-${name}`)
   await mkdir(bin)
@@ -230,7 +232,7 @@ async function dumping(
   await writeFile(join(bin, 'mariadb-dump'), text, { mode: 0o755 })
   lab.server = { path: `${bin}:${process.env['PATH'] ?? ''}` }
   try {
-    const [source] = (await pulling(await server(`dump-${name}`, { databases: ['stock'] }))).sources
+    const [source] = (await pulling(await server(`dump-${name}`, { databases: ['stock'], ...rest }))).sources
     return source!
   } finally {
     lab.server = {}
@@ -269,6 +271,22 @@ test('a dump is proven while it streams, whatever its program says', async () =>
   )
   expect(await dumping('came', `"$REAL" "$@"; ${client} 'create table stock.v (n int)'`)).toMatchObject({
     outcome: 'done',
+  })
+  // Its own transaction is not begun then, and ours is.
+  const checks = ['select count(*) from t', "select 'x' as n, 1.5 as m", 'select gone from t', 'drop table t']
+  const grown = `${client} 'insert into stock.t (n) values (4)'; exec "$REAL" "$@"`
+  expect(await dumping('grown', grown, undefined, { checks })).toMatchObject({
+    outcome: 'done',
+    warnings: [
+      { code: 'check-failed', count: 2 },
+      { code: 'check-unsteady', count: 1 },
+    ],
+  })
+  const [last] = (await lab.lab.vault.snapshots('dump-grown')).slice(-1)
+  const { databases } = last!.manifest.sources[0]!.facts as unknown as MysqlFacts
+  expect(databases['stock']).toMatchObject({
+    ...{ rows: 1, tables: 3 },
+    checks: [{ unsteady: true }, { rows: 1 }, { failed: true }, { failed: true }],
   })
   expect(await dumping('gone', `${client} 'drop database stock'; exec "$REAL" "$@"`)).toMatchObject(
     failed('mysql-database-missing'),

@@ -14,6 +14,9 @@ import { seenSecret } from '../lab/seen-secret.ts'
 import { signal } from './incremental-lab.ts'
 import { DatabaseLab } from './database-lab.ts'
 import { RestoreHostsLab } from './restore-hosts-lab.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 const NAME = `the "app's" data`
 
@@ -318,6 +321,84 @@ test('a schema alone is no backup: it is not the latest, takes no database’s p
     plan: { loads: [{ exists: false }] },
   })
   expect(await postgres.dumped('shaped', '--create')).toBe(before)
+})
+
+test('a table comes back by itself, with all that leads to it, and the old one by a rollback', async () => {
+  await postgres.sql('postgres', 'create database shop')
+  await postgres.sql(
+    'shop',
+    `create schema "odd ""one"; create type size as enum ('s', 'l'); create role clerk;
+     create table orgs (id int primary key, name text);
+     create table "odd ""one"."the 'users'" (id serial primary key, org int references public.orgs, size public.size, boss int references "odd ""one"."the 'users'");
+     create index by_org on "odd ""one"."the 'users'" (org);
+     create statistics "odd ""one".some on id, org from "odd ""one"."the 'users'";
+     grant select on "odd ""one"."the 'users'" to clerk;
+     create function nothing() returns trigger language plpgsql as 'begin return new; end';
+     create trigger touch before update on "odd ""one"."the 'users'" for each row execute function public.nothing();
+     create table orders (id int primary key, who int constraint who_is references "odd ""one"."the 'users'" on delete cascade deferrable);
+     comment on constraint who_is on orders is 'it''s who';
+     create table "odd ""one".lines (who int references "odd ""one"."the 'users'"); create view per_org as select name, count(*) from orgs group by name;
+     insert into orgs values (1, 'one'); insert into "odd ""one"."the 'users'" (org, size, boss) values (1, 's', 1), (1, 'l', 1);
+     insert into orders values (10, 1), (11, 2), (12, null)`,
+  )
+  const users = `"odd ""one"."the 'users'"`
+  const host = await server('tables', { databases: ['shop'] })
+  const snapshot = await databaseLab.pulled(host)
+  const whole = await postgres.dumped('shop')
+  await postgres.sql(
+    'shop',
+    `update ${users} set size = 'l'; insert into ${users} (org) values (1); insert into orgs values (2, 'two')`,
+  )
+  // One that is gone comes back, too, and a pattern names several.
+  await postgres.sql('shop', 'drop table "odd ""one".lines')
+  const before = await postgres.dumped('shop')
+  const paths = [
+    { source: 'app_db', path: `shop.odd "one.the 'users'` },
+    { source: 'app_db', path: 'shop.odd*.l*s' },
+  ]
+
+  // Who would refer to what is not there any more keeps the old one.
+  await postgres.sql('shop', 'insert into orders values (13, 3)')
+  await expect(databaseLab.restore(snapshot, host, { paths })).rejects.toMatchObject({
+    code: 'postgres-foreign-key',
+    message: expect.stringContaining('1 row of public.orders in shop') as string,
+  })
+  await postgres.sql('shop', 'delete from orders where id = 13')
+  expect(await postgres.dumped('shop')).toBe(before)
+  expect((await databases()).filter((name) => name.startsWith('shop'))).toEqual(['shop'])
+
+  const report = await databaseLab.restore(snapshot, host, { paths })
+  expect(report, JSON.stringify(report)).toMatchObject({ outcome: 'done', plan: { safety: true } })
+  const withoutOrgs = (text: string) => text.replace('2\ttwo\n', '')
+  const { id } = report.plan
+  const aside = `_old_${id}`
+  expect(await postgres.sql('shop', `select count(*) from "odd ""one${aside}"."the 'users'"`)).toBe('3')
+  // What is set aside is in no capture.
+  const again = await databaseLab.pulled(host)
+  expect(JSON.stringify(again.manifest.sources[0]!.facts)).toContain('"tables":4')
+  const live = await postgres.dumped('shop', '-N', `"odd ""one${aside}"`)
+  expect(withoutOrgs(live)).toBe(whole)
+
+  expect(await databaseLab.rollBack(host, { restore: id })).toMatchObject({ did: 'undo' })
+  expect(await postgres.dumped('shop', '-N', `"odd ""one_failed_${id}"`)).toBe(before)
+  await databaseLab.rollBack(host, { discard: true, restore: id })
+  expect(await postgres.dumped('shop')).toBe(before)
+
+  await postgres.sql(
+    'shop',
+    `create view seen as select * from ${users}; create publication part for table orgs`,
+  )
+  const refused = async (path: string) =>
+    await databaseLab.restore(snapshot, host, { paths: [{ source: 'app_db', path }] })
+  await expect(refused(paths[0]!.path)).rejects.toMatchObject({
+    code: 'preflight-postgres-table-used',
+    message: expect.stringContaining('view public.seen') as string,
+  })
+  await expect(refused('shop.public.orgs')).rejects.toMatchObject({
+    code: 'preflight-postgres-table-published',
+  })
+  await expect(refused('shop.public.org')).rejects.toThrow(/has no table shop.public.org/)
+  await expect(refused('shop.public.per_org')).rejects.toThrow(/is a view/)
 })
 
 test('what can not be captured is told with what to do, and the dry look says so too', async () => {

@@ -174,11 +174,13 @@ async function switched(
   secret?: LoaderSecret,
 ): Promise<RestoreDriver> {
   const home = join(host.deployment, 'toy')
+  const names = { target: 'app', staged: 'app_new', aside: 'app_old', failed: 'app_failed' }
   const loader = await loadableToy.loader(
     { probe: { deployment: host.deployment } } as never,
     source as never,
+    names as never,
   )
-  const load = { target: 'app', staged: 'app_new', aside: 'app_old', failed: 'app_failed', loader, secret }
+  const load = { ...names, loader, secret }
   const driver = await RestoreDriver.start(
     remote,
     {

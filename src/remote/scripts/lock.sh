@@ -7,9 +7,10 @@
 #   held SINCE WHO       another run holds it, since that Unix time
 #   failed TEXT          it can't be taken
 #
-# It is the same lock that a restore takes (remote/scripts/lib/lock.sh); beside it lies a note for people, who has it.
+# It is the same lock that a restore takes (remote/scripts/lib/lock.sh); beside it lies a note for people, who has it. What
+# dead runs have left in private directories there is removed.
 # include remote/lib/prelude.sh
-# include remote/lib/lock.sh
+# include remote/lib/private.sh
 # include remote/lib/lease.sh
 
 lock=
@@ -54,6 +55,12 @@ work() {
     make_home "${lock%/*}"
   done
   note=$lock-note
+  private_sweep "$lock_home"
+  # Where the deployment could not be written to, they lie there.
+  [ "$lock_home" = "$HOME/.relay-backup" ] || {
+    private_sweep "$HOME/.relay-backup"
+    drop_home "$HOME/.relay-backup"
+  }
   # On a full disk the note stays empty. The lock holds without it, and that disk's data are wanted most.
   { printf '%s %s\n' "$(date +%s)" "$who" >"$note"; } 2>/dev/null || :
   say locked "$lock"

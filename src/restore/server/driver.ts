@@ -1,11 +1,12 @@
-import { ConnectionError, LockedError, RemoteError } from '../../errors.ts'
+import { ConnectionError, LockedError, RelayError, RemoteError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
 import { shellRules } from '../../model/path-filter.ts'
 import { encodeField, fieldLine } from '../../model/talk.ts'
 import type { Secret } from '../../model/secret.ts'
-import { serviceLines, type ServerServices } from '../../model/server-services.ts'
+import { serviceLines, type ServerServices, type ServiceSecret } from '../../model/server-services.ts'
 import type { Lease, Privilege, RemoteHost } from '../../remote/contract.ts'
 import { logSuffixes } from '../../sources/registry.ts'
+import { secretsOf } from '../command-services.ts'
 import type { RestoreUnit } from './layout.ts'
 import type { PathUser } from './look.ts'
 import { nextReply } from './replies.ts'
@@ -32,6 +33,14 @@ export interface MigrationRole {
   readonly host: string
 }
 
+/** What renames in a server that runs. */
+interface Loader {
+  readonly script: string
+  readonly args: readonly string[]
+  /** It puts the new in the place of the old, and back, at once. */
+  readonly swaps?: boolean | undefined
+}
+
 /** Data in a server that runs: names in it, and what renames them there (restore/scripts/lib/load.sh). */
 export interface RestoreLoad {
   readonly target: string
@@ -41,7 +50,7 @@ export interface RestoreLoad {
   readonly aside: string
   /** Where the new goes when the restore is undone. */
   readonly failed: string
-  readonly loader: { readonly script: string; readonly args: readonly string[] }
+  readonly loader: Loader
   /** What the loader reads on its stdin; absent where it takes no secret. */
   readonly secret?: LoaderSecret | undefined
 }
@@ -52,12 +61,23 @@ export interface LoaderSecret {
   readonly secret: Secret
 }
 
-/** As restore/scripts/lib/load.sh takes them. */
+/** As restore/scripts/lib/secrets.sh takes them. */
 export function secretLines(secrets: readonly LoaderSecret[]): readonly string[] {
   const lines = secrets.map(({ source, secret }) =>
     fieldLine('secret', encodeField(source), encodeField(secret.reveal())),
   )
   return [...new Set(lines)]
+}
+
+/** As the lines of the manager `command` find them. Throws RelayError `secret-too-long`. */
+export function serviceSecretLines(secrets: readonly ServiceSecret[]): readonly string[] {
+  return secrets.map(({ name, secret }) => {
+    const line = fieldLine('secret', encodeField(`services:${name}`), encodeField(secret.reveal()))
+    if (Buffer.byteLength(line) <= LONGEST) return line
+    throw new RelayError('secret-too-long', `The secret ${name} of the services is too long for a variable`, {
+      next: 'Let the line read it from a file on the server.',
+    })
+  })
 }
 
 export interface RestorePlacement {
@@ -280,6 +300,9 @@ function carryLines(number: string, carry: UnitCarry): readonly string[] {
   ]
 }
 
+/** Bytes; see {@link PIECE}. */
+const LONGEST = 3900
+
 /** In letters, of at most four bytes each: a line to a leased script has at most 4000 bytes. */
 const PIECE = 900
 
@@ -305,11 +328,15 @@ export function placementLines(
       ...(carry === undefined ? [] : carryLines(number, carry)),
     ]
   })
-  const loads = (placement.loads ?? []).map(({ target, staged, aside, failed, loader, secret }, at) => {
+  const loads = (placement.loads ?? []).flatMap(({ target, staged, aside, failed, loader, secret }, at) => {
     const names = [target, staged, aside, failed].map(encodeField)
     const source = secret === undefined ? '-' : encodeField(secret.source)
     const script = [loader.script, ...loader.args].map(encodeField)
-    return fieldLine('load', String(at + 1), ...names, source, ...script)
+    const number = String(at + 1)
+    return [
+      fieldLine('load', number, ...names, source, ...script),
+      ...(loader.swaps === true ? [fieldLine('swaps', number)] : []),
+    ]
   })
   const { migration } = placement
   return [
@@ -318,6 +345,7 @@ export function placementLines(
     ...units.flatMap(inPieces),
     ...secretLines((placement.loads ?? []).flatMap(({ secret }) => secret ?? [])),
     ...loads.flatMap(inPieces),
+    ...serviceSecretLines(secretsOf(placement.services)),
     ...serviceLines(placement.services),
   ]
 }

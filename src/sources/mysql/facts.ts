@@ -1,6 +1,7 @@
 import type { Facts } from '../../model/facts.ts'
 import { printable } from '../../model/path-bytes.ts'
 import { formatCount } from '../../model/units.ts'
+import type { CheckFact } from '../checks.ts'
 import type { KindFacts } from '../kind.ts'
 
 /** Whose server it is. They grew apart: each has things that the other's programs do not know. */
@@ -25,6 +26,8 @@ export interface DatabaseFacts {
   /** The database's own defaults. */
   readonly charset: string
   readonly collation: string
+  /** Of the user's own checks; absent: there were none. */
+  readonly checks?: readonly CheckFact[] | undefined
 }
 
 export interface MysqlFacts extends Facts {

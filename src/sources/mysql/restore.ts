@@ -4,9 +4,13 @@ import type { Finding } from '../../model/finding.ts'
 import { printable } from '../../model/path-bytes.ts'
 import { isOlder } from '../../model/version-order.ts'
 import { loadScript } from '../../remote/scripts.ts'
+import { compareChecks } from '../checks.ts'
+import type { Aside } from '../database/aside.ts'
+import { goals, singleBeside } from '../database/beside.ts'
 import { asCaptured, countDifference, notAsCaptured } from '../database/compare.ts'
 import { loadDump } from '../database/load-dump.ts'
 import type { LoadableSource, RestoreContext, RestorePreflight } from '../contract.ts'
+import { askQuery, openMoment } from './ask-query.ts'
 import { countRows, factsOf, lookAtDatabase, lookAtServer, type ServerLook } from './catalogue.ts'
 import { dumperOf, dumpOptions } from './clients.ts'
 import type { MysqlSourceConfig } from './config.ts'
@@ -31,22 +35,24 @@ export const loadableMysql: LoadableSource<MysqlSourceConfig, MysqlFacts> = {
   preflight: async (context, config, facts) => {
     const server = await findServer(context, config)
     await using session = await Session.open(server, context.signal)
-    return await judge(session, server, await lookAtServer(session), facts)
+    return await judge(session, server, { look: await lookAtServer(session), facts, beside: config.beside })
   },
   targets: async (context, config, facts, { id, archives }) => {
     const server = await findServer(context, config)
     await using session = await Session.open(server, context.signal)
-    const there = new Set((await lookAtServer(session)).databases.map(({ name }) => name))
+    const look = await lookAtServer(session)
     return archives
       .filter(({ file, part }) => DUMP.test(file) && facts.databases[part] !== undefined)
-      .map(({ file, part }) => ({
-        archive: file,
-        target: part,
-        staged: asideName(part, 'new', id),
-        aside: asideName(part, 'old', id),
-        failed: asideName(part, 'failed', id),
-        exists: there.has(part),
-      }))
+      .map(({ file, part }) => {
+        const target = spelled(look, config.beside ?? part)
+        const named = (what: Aside): string => spelled(look, asideName(target, what, id))
+        return {
+          archive: file,
+          target,
+          ...{ staged: named('new'), aside: named('old'), failed: named('failed') },
+          exists: isThere(look, target),
+        }
+      })
   },
   loader: async (context, config) => {
     const server = await findServer(context, config)
@@ -57,7 +63,7 @@ export const loadableMysql: LoadableSource<MysqlSourceConfig, MysqlFacts> = {
       script: await loadScript('sources/mysql/loader'),
       args: [
         ...server.place,
-        ...[server.client.program, dumper.program],
+        ...[config.beside ?? '-', server.client.program, dumper.program],
         ...options.filter((option) => !OF_THE_WHOLE.includes(option)),
       ],
     }
@@ -66,7 +72,9 @@ export const loadableMysql: LoadableSource<MysqlSourceConfig, MysqlFacts> = {
   load: async (context, config, facts, target, dump) => {
     const server = await findServer(context, config)
     await using session = await Session.open(server, context.signal)
-    const expected = facts.databases[target.target]
+    const expected = goalsOf(await lookAtServer(session), config, facts).find(
+      (goal) => goal.target === target.target,
+    )?.facts
     if (expected === undefined) throw new Error(`${target.target} is not in the facts`)
     await session.run(
       `create database ${identifier(target.staged)} character set ${expected.charset} collate ${expected.collation};`,
@@ -77,13 +85,18 @@ export const loadableMysql: LoadableSource<MysqlSourceConfig, MysqlFacts> = {
     const finding = compare(config, target.target, expected, found, isSame(look, facts))
     if (finding.outcome === 'failed')
       throw new SourceError(CHECK, finding.message, { next: finding.next ?? '' })
+    const differs = (await compareQueries(context, config, server, target.staged, expected)).find(
+      ({ outcome }) => outcome === 'failed',
+    )
+    if (differs !== undefined)
+      throw new SourceError('check-differs', differs.message, { next: differs.next ?? '' })
   },
   check: async (context, config, facts) => {
     const server = await findServer(context, config)
     await using session = await Session.open(server, context.signal)
     const look = await lookAtServer(session)
     const findings: Finding[] = []
-    for (const [name, expected] of Object.entries(facts.databases)) {
+    for (const { target: name, facts: expected } of goalsOf(look, config, facts)) {
       if (!look.databases.some((each) => each.name === name)) {
         findings.push(different(config, name, 'it is not there'))
         continue
@@ -91,9 +104,40 @@ export const loadableMysql: LoadableSource<MysqlSourceConfig, MysqlFacts> = {
       context.step(`counting ${printable(name)}`)
       const found = await factsThere(session, look, name)
       findings.push(compare(config, name, expected, found, isSame(look, facts)))
+      findings.push(...(await compareQueries(context, config, server, name, expected)))
     }
     return findings
   },
+}
+
+async function compareQueries(
+  { signal }: RestoreContext,
+  { name, checks }: MysqlSourceConfig,
+  server: Server,
+  database: string,
+  { checks: recorded }: DatabaseFacts,
+): Promise<readonly Finding[]> {
+  return await compareChecks(name, checks, recorded, async (query) => {
+    // A query that fails ends its session.
+    await using session = await openMoment(server, database, signal)
+    return await askQuery(session, query)
+  })
+}
+
+/** As the server writes it: some write all names in lower case. */
+function spelled({ lowerCase }: Pick<ServerLook, 'lowerCase'>, name: string): string {
+  return lowerCase === 1 ? name.toLowerCase() : name
+}
+
+/** What each database is called there. */
+function goalsOf(look: ServerLook, { beside }: MysqlSourceConfig, { databases }: MysqlFacts) {
+  return goals(databases, beside).map((goal) => ({ ...goal, target: spelled(look, goal.target) }))
+}
+
+function isThere({ databases, lowerCase }: ServerLook, name: string): boolean {
+  return databases.some(
+    (each) => each.name === name || (lowerCase !== 0 && each.name.toLowerCase() === name.toLowerCase()),
+  )
 }
 
 async function factsThere(session: Session, look: ServerLook, name: string): Promise<DatabaseFacts> {
@@ -127,10 +171,13 @@ async function loadInto(
 async function judge(
   session: Session,
   { title }: Server,
-  look: ServerLook,
-  facts: MysqlFacts,
+  {
+    look,
+    facts,
+    beside,
+  }: { readonly look: ServerLook; readonly facts: MysqlFacts; readonly beside: string | undefined },
 ): Promise<RestorePreflight> {
-  const findings: Finding[] = []
+  const findings: Finding[] = singleBeside(Object.keys(facts.databases), beside)
   const fail = (check: string, message: string, next: string): void => {
     findings.push({ check, outcome: 'failed', message, next })
   }
@@ -167,18 +214,20 @@ async function judge(
        from information_schema.referential_constraints
        where constraint_schema <> unique_constraint_schema and ${literal(name)} in (constraint_schema, unique_constraint_schema)`,
     )
-    if (bound.length === 0) continue
+    // What goes beside moves no table that is there.
+    if (bound.length === 0 || beside !== undefined) continue
     fail(
       'mysql-foreign-key',
       `foreign keys of ${bound.map(({ of }) => printable(of)).join(', ')} go from or to ${printable(name)} across databases, and would follow its old tables`,
       'Drop these foreign keys, restore, and add them again.',
     )
   }
-  const there = new Set(look.databases.map(({ name }) => name))
   const notes = Object.keys(facts.databases).map((name) =>
-    there.has(name)
-      ? `${printable(name)} is loaded beside the one that is there and then switched with it by renames of their tables`
-      : `${printable(name)} is made new`,
+    beside !== undefined
+      ? `${printable(name)} is loaded as ${printable(beside)}; the one that is live stays as it is, and events of the new one do not run`
+      : isThere(look, name)
+        ? `${printable(name)} is loaded beside the one that is there and then switched with it by renames of their tables`
+        : `${printable(name)} is made new`,
   )
   return {
     findings,

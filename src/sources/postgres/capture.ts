@@ -7,10 +7,17 @@ import { recordChecks } from '../checks.ts'
 import { ArchiveWalk } from './archive.ts'
 import { isAside } from '../database/aside.ts'
 import { streamDump } from '../database/stream-dump.ts'
-import { lockTables, lookAtDatabase, lookAtServer, type Database, type ServerLook } from './catalogue.ts'
+import {
+  lockTables,
+  lookAtDatabase,
+  lookAtServer,
+  schemasAside,
+  type Database,
+  type ServerLook,
+} from './catalogue.ts'
 import type { PostgresSourceConfig } from './config.ts'
 import type { DatabaseFacts, PostgresFacts } from './facts.ts'
-import { databaseNamed, failure, findServer, type Server } from './server.ts'
+import { databaseNamed, failure, findServer, identifier, type Server } from './server.ts'
 import { askQuery, maintenanceOf, OWN_DATABASE, Session } from './session.ts'
 
 /** What is captured, and of what server. */
@@ -158,7 +165,8 @@ async function dumpDatabase(
 ): Promise<CaptureArchive> {
   const [exported] = await session.rows<{ id: string }>('select pg_export_snapshot() as id')
   const snapshot = exported?.id ?? ''
-  const program = ['pg_dump', '-w', '-Fc', '-Z0', ...ONLY[capture], `--snapshot=${snapshot}`]
+  const aside = (await schemasAside(session)).flatMap((schema) => ['-N', identifier(schema)])
+  const program = ['pg_dump', '-w', '-Fc', '-Z0', ...ONLY[capture], ...aside, `--snapshot=${snapshot}`]
   // Rows that are not there are not asked for.
   const queries = capture === 'schema' ? [] : checks
   let objects: readonly StreamObject[] = []

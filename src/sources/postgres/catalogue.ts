@@ -61,7 +61,9 @@ export interface DatabaseLook {
   readonly objects: readonly StreamObject[]
 }
 
-const OWN = `n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`
+/** Schemas that hold what restores of single tables have set aside. */
+const SET_ASIDE = `'_(old|new|failed)_[0-9]{8}T[0-9]{6}Z$'`
+const OWN = `n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and n.nspname !~ ${SET_ASIDE}`
 /** What an extension made comes back with the extension. */
 const notOfExtension = (catalogue: string, oid: string) =>
   `not exists (select 1 from pg_depend e where e.classid = '${catalogue}'::regclass and e.objid = ${oid} and e.deptype = 'e')`
@@ -203,6 +205,14 @@ export async function lockTables(session: Session): Promise<void> {
     const names = tables.slice(from, from + at).map(({ name }) => name)
     await session.run(`lock table ${names.join(', ')} in access share mode;`)
   }
+}
+
+/** The schemas of a database that hold what restores of single tables have set aside. */
+export async function schemasAside(session: Session): Promise<readonly string[]> {
+  const found = await session.rows<{ name: string }>(
+    `select nspname as name from pg_namespace where nspname ~ ${SET_ASIDE} order by 1`,
+  )
+  return found.map(({ name }) => name)
 }
 
 /** Settings and grants of a database: `alter database … set`, for all roles or one. */

@@ -19,4 +19,15 @@ export interface PostgresSourceConfig extends SourceConfig {
   readonly checks: readonly string[]
   /** Of a restore beside what is live: what its one database is called there. */
   readonly beside?: string | undefined
+  /** Of a restore of tables: only these. */
+  readonly tables?: readonly WantedTable[] | undefined
+}
+
+/** A table of a snapshot. */
+export interface WantedTable {
+  readonly database: string
+  readonly schema: string
+  readonly table: string
+  /** As they were counted. */
+  readonly rows: number
 }

@@ -6,6 +6,7 @@ import { postgresConfig } from './config-schema.ts'
 import type { PostgresSourceConfig } from './config.ts'
 import { postgresEngine } from './engine.ts'
 import { postgresDiscovery } from './propose.ts'
+import { selectTables } from './tables/select.ts'
 import { postgresFacts, type PostgresFacts } from './facts.ts'
 
 /** Databases of PostgreSQL, as others know them. */
@@ -24,6 +25,7 @@ export const postgresKind: Kind<PostgresSourceConfig, PostgresFacts> = {
     if (problem === undefined) return { ...config, beside: name }
     throw new UsageError(`--target: the name of a database ${problem}`)
   },
+  partsOf: selectTables,
   isWhole: true,
   facts: postgresFacts,
   discovery: postgresDiscovery,

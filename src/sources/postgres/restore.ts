@@ -1,26 +1,28 @@
-import type { Readable } from 'node:stream'
-import { SourceError } from '../../errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import { printable } from '../../model/path-bytes.ts'
-import { formatCount } from '../../model/units.ts'
 import { isOlder } from '../../model/version-order.ts'
 import { loadScript } from '../../remote/scripts.ts'
-import { compareChecks } from '../checks.ts'
-import { asCaptured, countDifference, notAsCaptured } from '../database/compare.ts'
-import { loadDump } from '../database/load-dump.ts'
-import type { LoadableSource, RestoreContext, RestorePreflight } from '../contract.ts'
-import { ArchiveWalk, type ArchiveEntry } from './archive.ts'
-import { applySettings, copySettings, lookAtDatabase, lookAtServer, type ServerLook } from './catalogue.ts'
+import { singleBeside } from '../database/beside.ts'
+import type { LoadableSource, RestorePreflight } from '../contract.ts'
+import { lookAtDatabase, lookAtServer, type ServerLook } from './catalogue.ts'
 import type { PostgresSourceConfig } from './config.ts'
-import type { DatabaseFacts, PostgresFacts } from './facts.ts'
-import { databaseNamed, failure, findServer, identifier, literal, titleOf, type Server } from './server.ts'
+import type { PostgresFacts } from './facts.ts'
+import {
+  compare,
+  compareQueries,
+  different,
+  loadDatabase,
+  majorOf,
+  missingTablespaces,
+} from './load-database.ts'
+import { databaseNamed, findServer, type Server } from './server.ts'
 import { asideName } from './names.ts'
-import { askQuery, maintenanceOf, Session } from './session.ts'
+import { maintenanceOf, Session } from './session.ts'
+import { checkTables, loadTables, tablesLoader, targetsOfTables } from './tables/restore.ts'
+import { judgeTables } from './tables/preflight.ts'
 
 /** What the name of a database's archive ends with, before its compression. */
 const DUMP = /\.dump(?:\.zst|\.gz)?\.gpg$/
-/** The finding, and the error, of a database that is not what was captured. */
-const CHECK = 'postgres-facts'
 
 /**
  * Each dump is loaded into a new database, and switched with the old one by two renames. The old one stays until the restore
@@ -31,11 +33,18 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
     const server = await findServer(context, config)
     await using session = await Session.open(server, maintenanceOf(config), context.signal)
     const look = await lookAtServer(session)
-    return await judge(session, server, look, facts, config.beside)
+    if (config.tables === undefined) return await judge(session, server, look, facts, config)
+    const names = new Set(config.tables.map(({ database }) => database))
+    const databases = Object.fromEntries(Object.entries(facts.databases).filter(([name]) => names.has(name)))
+    const whole = await judge(session, server, look, { ...facts, databases }, config)
+    const tables = await judgeTables(context, server, look, config.tables)
+    return { findings: [...whole.findings, ...tables.findings], notes: tables.notes }
   },
   targets: async (context, config, facts, { id, archives }) => {
     const server = await findServer(context, config)
     await using session = await Session.open(server, maintenanceOf(config), context.signal)
+    if (config.tables !== undefined)
+      return await targetsOfTables(context, server, config.tables, id, archives)
     const there = new Set((await lookAtServer(session)).databases.map(({ name }) => name))
     return archives
       .filter(({ file, part }) => DUMP.test(file) && facts.databases[part] !== undefined)
@@ -51,8 +60,9 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
         }
       })
   },
-  loader: async (context, config) => {
+  loader: async (context, config, target) => {
     const server = await findServer(context, config)
+    if (config.tables !== undefined) return await tablesLoader(config, server, config.tables, target)
     return {
       script: await loadScript('sources/postgres/loader'),
       args: [...server.place, databaseNamed(maintenanceOf(config))],
@@ -61,42 +71,16 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
   secret: ({ password }) => password,
   load: async (context, config, facts, target, dump) => {
     const server = await findServer(context, config)
-    await using session = await Session.open(server, maintenanceOf(config), context.signal)
-    const { version, databases } = await lookAtServer(session)
-    const [live, expected] = Object.entries(facts.databases).find(
-      ([name]) => (config.beside ?? name) === target.target,
-    ) ?? ['', undefined]
-    if (expected === undefined) throw new Error(`${target.target} is not in the facts`)
-    const model = databases.find(({ name }) => name === live)
-    const owner = model?.owner ?? expected.owner
-    await session.run(createDatabase(target.staged, expected, owner, majorOf(version)))
-    const spaces = await missingTablespaces(session, expected)
-    const options = spaces.length === 0 ? [] : ['--no-tablespaces']
-    const entries = await restoreInto(context, server, target.staged, { dump, options })
-    if (model !== undefined) await copySettings(session, live, target.staged)
-    else if (entries !== undefined) await applySettings(session, entries, live, target.staged)
-    await using inside = await Session.open(server, target.staged, context.signal)
-    // Without statistics its first hours would be slow.
-    await inside.run('analyze;')
-    const { facts: found } = await lookAtDatabase(inside)
-    const finding = compare(
-      config,
-      target.target,
-      expected,
-      found,
-      majorOf(version) === majorOf(facts.version),
-    )
-    if (finding.outcome === 'failed')
-      throw new SourceError(CHECK, finding.message, { next: finding.next ?? '' })
-    const differs = (await compareQueries(context, config, server, target.staged, expected)).find(
-      ({ outcome }) => outcome === 'failed',
-    )
-    if (differs !== undefined)
-      throw new SourceError('check-differs', differs.message, { next: differs.next ?? '' })
+    if (config.tables !== undefined) return await loadTables(context, config, server, { facts, target, dump })
+    const [live] = Object.keys(facts.databases).filter((name) => (config.beside ?? name) === target.target)
+    if (live === undefined) throw new Error(`${target.target} is not in the facts`)
+    const named = { live, staged: target.staged, target: target.target }
+    await loadDatabase(context, config, server, { facts, dump, ...named })
   },
   check: async (context, config, facts) => {
     const server = await findServer(context, config)
     await using session = await Session.open(server, maintenanceOf(config), context.signal)
+    if (config.tables !== undefined) return await checkTables(context, config, server, config.tables)
     const { version, databases } = await lookAtServer(session)
     const sameMajor = majorOf(version) === majorOf(facts.version)
     const findings: Finding[] = []
@@ -116,67 +100,12 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
   },
 }
 
-async function compareQueries(
-  { signal }: RestoreContext,
-  { name, checks }: PostgresSourceConfig,
-  server: Server,
-  database: string,
-  { checks: recorded }: DatabaseFacts,
-): Promise<readonly Finding[]> {
-  return await compareChecks(name, checks, recorded, (query) => askQuery(server, database, query, signal))
-}
-
-function createDatabase(name: string, { locale }: DatabaseFacts, owner: string, major: number): string {
-  const { encoding, collate, ctype, provider } = locale
-  const said = [
-    `template template0 encoding ${literal(encoding)} lc_collate ${literal(collate)} lc_ctype ${literal(ctype)}`,
-    // Unsaid, it is the template's, which may compare otherwise.
-    ...(major < 15 ? [] : [`locale_provider ${provider}`]),
-    ...(provider === 'libc' || locale.name === undefined
-      ? []
-      : [`${provider}_locale ${literal(locale.name)}`]),
-    ...(locale.icuRules === undefined ? [] : [`icu_rules ${literal(locale.icuRules)}`]),
-    `owner ${identifier(owner)}`,
-  ]
-  return `create database ${identifier(name)} ${said.join(' ')};`
-}
-
-/** Those that its tables lie in and that the server has not. */
-async function missingTablespaces(session: Session, { tablespaces = [] }: DatabaseFacts): Promise<string[]> {
-  const there = await session.rows<{ name: string }>('select spcname as name from pg_tablespace')
-  return tablespaces.filter((space) => !there.some(({ name }) => name === space))
-}
-
-/** Returns the dump's table of contents, where its format is known. */
-async function restoreInto(
-  context: RestoreContext,
-  server: Server,
-  database: string,
-  { dump, options }: { readonly dump: Readable; readonly options: readonly string[] },
-): Promise<readonly ArchiveEntry[] | undefined> {
-  const walk = new ArchiveWalk()
-  await loadDump(context, {
-    command: {
-      script: 'sources/postgres/load',
-      patience: 'work',
-      args: [...server.place, databaseNamed(database), ...options],
-      privilege: server.privilege,
-      title: 'pg_restore on the server',
-    },
-    line: server.line,
-    dump,
-    onBytes: (chunk) => walk.write(chunk),
-    failure: (exit) => failure(server, `load ${printable(database)}`, { ...exit, command: 'pg_restore' }),
-  })
-  return walk.entries
-}
-
 async function judge(
   session: Session,
   { title }: Server,
   look: ServerLook,
   facts: PostgresFacts,
-  beside: string | undefined,
+  { beside, tables }: Pick<PostgresSourceConfig, 'beside' | 'tables'>,
 ): Promise<RestorePreflight> {
   const findings: Finding[] = []
   const fail = (check: string, message: string, next: string): void => {
@@ -232,7 +161,7 @@ async function judge(
   const there = new Map(look.databases.map((database) => [database.name, database]))
   for (const [name, { owner }] of Object.entries(facts.databases)) {
     const old = there.get(name)
-    if (old?.ours === false && beside === undefined) {
+    if (old?.ours === false && beside === undefined && tables === undefined) {
       fail(
         'postgres-privilege',
         `${printable(name)} of ${title} is ${printable(old.owner)}'s, and only its owner may rename it`,
@@ -248,13 +177,7 @@ async function judge(
     }
   }
   const names = Object.keys(facts.databases)
-  if (beside !== undefined && names.length > 1) {
-    fail(
-      'target-single',
-      `the source has ${formatCount(names.length, 'database')}, and only one can be ${printable(beside)}`,
-      'Pull it as a source of its own: databases: [NAME].',
-    )
-  }
+  findings.push(...singleBeside(names, beside))
   const notes = names.map((name) =>
     beside !== undefined
       ? `${printable(name)} is loaded as ${printable(beside)}; the one that is live stays as it is`
@@ -266,27 +189,4 @@ async function judge(
     findings,
     notes: [...notes, 'roles are not changed; those of the snapshot are in its globals archive'],
   }
-}
-
-function compare(
-  config: PostgresSourceConfig,
-  name: string,
-  expected: DatabaseFacts,
-  found: Pick<DatabaseFacts, 'tables' | 'rows' | 'counts' | 'definitions'>,
-  sameMajor: boolean,
-): Finding {
-  const difference = countDifference(expected, found)
-  if (difference !== undefined) return different(config, name, difference)
-  // How a definition is told may change from one major version to the next.
-  if (sameMajor && found.definitions !== expected.definitions)
-    return different(config, name, 'its tables, functions or constraints are others')
-  return asCaptured(CHECK, name, found)
-}
-
-function different(config: PostgresSourceConfig, name: string, what: string): Finding {
-  return notAsCaptured(CHECK, name, titleOf(config), what)
-}
-
-function majorOf(version: string): number {
-  return Number.parseInt(version, 10)
 }

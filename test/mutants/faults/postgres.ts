@@ -6,9 +6,17 @@ export const postgres: readonly Fault[] = [
   {
     name: 'postgres-other-rows',
     what: 'a database that has other rows than were dumped is switched in',
-    file: 'src/sources/postgres/restore.ts',
+    file: 'src/sources/postgres/load-database.ts',
     find: `if (finding.outcome === 'failed')`,
     replace: `if (finding.outcome === 'ok')`,
+    tests: TESTS,
+  },
+  {
+    name: 'postgres-table-lost-rows',
+    what: 'a table is put in place of one whose rows others refer to',
+    file: 'src/sources/postgres/tables/restore.ts',
+    find: `if ((lost?.rows ?? 0) === 0) continue`,
+    replace: `if ((lost?.rows ?? 0) >= 0) continue`,
     tests: TESTS,
   },
   {
@@ -38,7 +46,7 @@ export const postgres: readonly Fault[] = [
   {
     name: 'postgres-new-settings',
     what: 'a database that is made new has no settings and grants',
-    file: 'src/sources/postgres/restore.ts',
+    file: 'src/sources/postgres/load-database.ts',
     find: `else if (entries !== undefined) await applySettings`,
     replace: `else if (entries === undefined) await applySettings`,
     tests: TESTS,
@@ -62,7 +70,7 @@ export const postgres: readonly Fault[] = [
   {
     name: 'postgres-check-ignored',
     what: 'a database that fails a check of the user is switched in',
-    file: 'src/sources/postgres/restore.ts',
+    file: 'src/sources/postgres/load-database.ts',
     find: `if (differs !== undefined)`,
     replace: `if (differs !== undefined && differs.outcome === 'ok')`,
     tests: TESTS,
@@ -86,7 +94,7 @@ export const postgres: readonly Fault[] = [
   {
     name: 'postgres-settings',
     what: 'settings and grants of a database are lost by a restore',
-    file: 'src/sources/postgres/restore.ts',
+    file: 'src/sources/postgres/load-database.ts',
     find: `if (model !== undefined) await copySettings`,
     replace: `if (model === undefined) await copySettings`,
     tests: TESTS,

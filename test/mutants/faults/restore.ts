@@ -2,6 +2,23 @@ import type { Fault } from '../fault.ts'
 
 export const restore: readonly Fault[] = [
   {
+    name: 'private-left',
+    what: "a snapshot's files that Compose was asked about stay on the server",
+    file: 'src/restore/scripts/compose-ahead.sh',
+    find: `  private_drop
+`,
+    replace: ``,
+    tests: ['test/integration/compose-ahead.test.ts'],
+  },
+  {
+    name: 'private-swept-alive',
+    what: 'a private directory is taken away from a process that lives',
+    file: 'src/remote/scripts/lib/private.sh',
+    find: `mark_alive "\${private_mark#*-}"`,
+    replace: `false`,
+    tests: ['test/integration/compose-ahead.test.ts'],
+  },
+  {
     name: 'beside-replaces',
     what: 'a restore beside what is live replaces what has its name',
     file: 'src/restore/plan.ts',

@@ -66,7 +66,7 @@ test('a disk: warned of from the limit on', () => {
 })
 
 test('leftovers: an open journal fails, services that stand still warn, what is kept is told', () => {
-  const none = { openJournals: [], quiesced: [], kept: [] }
+  const none = { openJournals: [], quiesced: [], kept: [], left: [] }
   expect(judgeLeftovers('prod', none)).toEqual([{ outcome: 'ok', message: 'nothing of ours is left there' }])
   const kept = [
     { name: 'restore-1', bytes: 2 ** 20 },
@@ -76,8 +76,15 @@ test('leftovers: an open journal fails, services that stand still warn, what is 
     outcome: 'ok',
     message: expect.stringContaining('1 restore replaced is kept, 1.0 MiB') as string,
   })
-  const both = judgeLeftovers('prod', { openJournals: ['a'], quiesced: ['b'], kept })
+  const both = judgeLeftovers('prod', { ...none, openJournals: ['a'], quiesced: ['b'], kept })
   expect(both.map(({ outcome }) => outcome)).toEqual(['failed', 'warning'])
+  expect(judgeLeftovers('prod', { ...none, left: ['/app/.relay-backup/compose-1'] })).toEqual([
+    {
+      outcome: 'warning',
+      message: 'a run that was cut off has left data in /app/.relay-backup/compose-1',
+      next: 'The next run removes it: relay-backup pull prod',
+    },
+  ])
 })
 
 const status = (more: Partial<HostStatus>) =>

@@ -5,16 +5,13 @@
 #   exists NAME -     exit status 0: it is there, 1: it is not
 #   rename NAME TO    at once, or not at all; whoever is connected to it is parted from it. Nothing is at TO.
 #   drop NAME -       removes it for good
+#   switch NAME OLD   NAME becomes OLD, and the new becomes NAME, all of it at once or none of it
+#   back NAME FAILED  NAME becomes FAILED, and the old becomes NAME, likewise
+# Only a loader that was declared by a line `swaps` is asked for the last two; any other renames twice.
 # Any other status is a failure, with its reason on stdout or stderr. The secret of its source, where it takes one, is a
 # line on its stdin. The journal only names that source: whoever undoes the restore sends the secret again.
 # include restore/lib/journal.sh
-
-load_secrets=$newline
-
-# take_secret LINE: a record `secret SOURCE VALUE` of the client, kept in memory only.
-take_secret() {
-  load_secrets=$load_secrets${1#*"$tab"}$newline
-}
+# include restore/lib/secrets.sh
 
 # load_unlock N: the secret of its loader is in $load_secret, empty where it takes none; fails with $why when nobody has
 # sent it.
@@ -22,17 +19,7 @@ load_unlock() {
   eval "load_source=\$load_${1}_source"
   load_secret=
   [ "$load_source" != - ] || return 0
-  case $load_secrets in
-    *"$newline$load_source$tab"*) ;;
-    *)
-      decode "$load_source"
-      why="the secret of $decoded was not sent"
-      return 1
-      ;;
-  esac
-  load_secret=${load_secrets#*"$newline$load_source$tab"}
-  decode "${load_secret%%"$newline"*}"
-  load_secret=$decoded
+  secret_of "$load_source" && load_secret=$secret
 }
 
 # load_load N: $load_target, $load_new, $load_old, $load_failed, $load_phase, $load_had (yes: something was at the target)
@@ -40,7 +27,7 @@ load_unlock() {
 load_load() {
   eval "load_target=\$load_${1}_target load_new=\$load_${1}_new load_old=\$load_${1}_old \
     load_failed=\$load_${1}_failed load_phase=\$load_${1}_phase load_had=\$load_${1}_had \
-    load_placed=\$load_${1}_placed"
+    load_placed=\$load_${1}_placed load_swaps=\$load_${1}_swaps"
 }
 
 # load_call N VERB NAME [TO]: what the loader says is in $why.
@@ -49,11 +36,15 @@ load_call() {
   eval "load_script=\$load_${1}_script load_args=\$load_${1}_args"
   shift
   set -- "$1" "$2" "${3--}"
+  # Spaces stand in them as they are.
   set -f
+  IFS=$tab
   for load_one in $load_args; do
+    unset IFS
     decode "$load_one"
     set -- "$@" "$decoded"
   done
+  unset IFS
   set +f
   load_limit=
   if timeout 9 true 2>/dev/null; then load_limit='timeout 600'; fi
@@ -81,13 +72,19 @@ load_drop() {
   [ "$load_there" = no ] || load_call "$1" drop "$2"
 }
 
-# look_loads: every loader can tell what is there; fails with $why otherwise.
+# look_loads: every loader can tell what is there, and what was replaced is still aside; fails with $why otherwise.
 look_loads() {
   look_n=0
   while [ "$look_n" -lt "$loads" ]; do
     look_n=$((look_n + 1))
     load_load "$look_n"
     load_look "$look_n" "$load_old" || return 1
+    case $load_phase:$load_had:$load_there in
+      in:yes:no)
+        why="what was at $load_target is not at $load_old any more"
+        return 1
+        ;;
+    esac
   done
 }
 
@@ -115,6 +112,11 @@ switch_load() {
   }
   load_look "$1" "$load_target" || return 1
   journal_add load-out "$1" "$load_there" || return 1
+  if [ "$load_there$load_swaps" = yesyes ]; then
+    journal_add load-in "$1" && load_call "$1" switch "$load_target" "$load_old" || return 1
+    note "switched: $load_target"
+    return 0
+  fi
   [ "$load_there" = no ] || load_call "$1" rename "$load_target" "$load_old" || return 1
   journal_add load-in "$1" || return 1
   load_call "$1" rename "$load_new" "$load_target" || return 1
@@ -142,9 +144,14 @@ undo_load() {
   load_look "$1" "$load_new" || return 1
   if [ "$load_at_target" = yes ] && [ "$load_there" = no ] && [ "$load_placed" = yes ] &&
     { [ "$load_was_aside" = yes ] || [ "$load_had" = no ]; }; then
-    load_call "$1" rename "$load_target" "$load_failed" || return 1
+    if [ "$load_was_aside$load_swaps" = yesyes ]; then
+      load_call "$1" back "$load_target" "$load_failed" || return 1
+      load_was_aside=no
+    else
+      load_call "$1" rename "$load_target" "$load_failed" || return 1
+      load_at_target=no
+    fi
     note "what was put at $load_target is now $load_failed"
-    load_at_target=no
   fi
   if [ "$load_was_aside" = yes ]; then
     [ "$load_at_target" = no ] || {

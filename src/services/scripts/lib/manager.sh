@@ -20,6 +20,11 @@ svc_known() {
   esac
 }
 
+# svc_unlocked: every secret that the services need was sent; fails with $why when one was not.
+svc_unlocked() {
+  for svc_one in $service_secrets; do secret_of "services:$svc_one" || return 1; done
+}
+
 svc_running() { [ $# -eq 0 ] || "svc_${manager}_running" "$@"; }
 svc_stop() { [ $# -eq 0 ] || "svc_${manager}_stop" "$@"; }
 svc_start() { [ $# -eq 0 ] || "svc_${manager}_start" "$@"; }
@@ -92,6 +97,8 @@ svc_pid=''
 svc_session='' svc_timeout='' svc_signals=''
 # In work, a command that takes long is waited for with lease_sleep; undo sets this to no.
 svc_leased=yes
+# Seconds that svc_do gives a command.
+svc_limit=900
 containers_asks=no
 # Those whose own checks were seen to pass since they were started.
 svc_healthy=
@@ -112,6 +119,7 @@ svc_job() {
   trap - HUP INT TERM PIPE
   svc_seconds=$1
   shift
+  [ -z "$service_secrets" ] || command_environment
   # shellcheck disable=SC2086
   exec $svc_session ${svc_timeout:+$svc_timeout $svc_seconds} $svc_signals "$@" </dev/null 3>&- 4>&-
 }
@@ -123,7 +131,7 @@ svc_do() {
   printf '' >"$svc_log"
   # The status goes through a file: a child that has ended and was not waited for looks alive.
   # shellcheck disable=SC2016
-  svc_job 900 sh -c 'status=$0; "$@"; echo $? >"$status.new"; mv -- "$status.new" "$status"' \
+  svc_job "$svc_limit" sh -c 'status=$0; "$@"; echo $? >"$status.new"; mv -- "$status.new" "$status"' \
     "$svc_log.status" "$@" >>"$svc_log" 2>&1 &
   svc_pid=$!
   svc_polls=0
@@ -133,14 +141,16 @@ svc_do() {
     if [ "$svc_polls" -le 5 ] && sleep 0.02 2>/dev/null; then continue; fi
     if [ "$svc_polls" -gt 25 ] || ! sleep 0.1 2>/dev/null; then lease_sleep 1; fi
     # Ended by its time limit: nobody writes the status.
-    [ "$svc_polls" -le 935 ] || break
+    [ "$svc_polls" -le $((svc_limit + 35)) ] || break
   done
   wait "$svc_pid"
   svc_status=$?
   svc_pid=
   [ ! -e "$svc_log.status" ] || svc_status=$(cat "$svc_log.status")
   [ "$svc_status" != 0 ] || return 0
-  plain "$(tail -c 400 -- "$svc_log" 2>/dev/null)"
+  # Hidden before it is cut: a piece of a secret is one, too.
+  command_hide "$(tail -c 8000 -- "$svc_log" 2>/dev/null)"
+  plain "$(printf '%s' "$command_text" | tail -c 400)"
   why="exit status $svc_status${plain:+: $plain}"
   return 1
 }

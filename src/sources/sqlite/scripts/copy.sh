@@ -11,7 +11,7 @@
 #   failed CODE TEXT     instead; CODE: home, tool, space, absent, locked, copy. Nothing more is copied
 # include remote/lib/prelude.sh
 # include remote/lib/lease.sh
-# include remote/lib/lock.sh
+# include remote/lib/private.sh
 # include remote/lib/pipeline.sh
 # include sources/sqlite/lib/tool.sh
 
@@ -23,9 +23,7 @@ undo() {
     kill "$copying" 2>/dev/null
     wait "$copying" 2>/dev/null
   }
-  [ -n "$copies" ] || return 0
-  rm -rf -- "$copies"
-  drop_home "$lock_home"
+  private_drop
 }
 
 failed() {
@@ -36,23 +34,9 @@ failed() {
   exit 0
 }
 
-# make_place: a directory of our own, whose name says who works in it. What others have left behind goes.
 make_place() {
-  lock_home=$deployment/.relay-backup
-  if [ "$(id -u)" = 0 ]; then
-    # In a deployment of somebody else, whose lock lies there.
-    exists "$lock_home" || make_home "$lock_home" || return 1
-    [ ! -L "$lock_home" ] || return 1
-  else
-    lock_place "$deployment" || return 1
-  fi
-  for left in "$lock_home"/copies-*; do
-    left_mark=${left##*/copies-}
-    ! [ -d "$left" ] || mark_alive "${left_mark#*-}" || rm -rf -- "$left"
-  done
-  mark_own || mark=0.0.$(boot_id)
-  copies=$lock_home/copies-$id-$mark
-  why=$(mkdir -m 700 -- "$copies" 2>&1) || return 1
+  private_make copies "$deployment" "$id" || return 1
+  copies=$private
   why=$(mkdir -- "$copies/work" "$copies/tree" 2>&1)
 }
 
