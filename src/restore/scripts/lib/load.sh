@@ -7,6 +7,7 @@
 #   drop NAME -       removes it for good
 #   switch NAME OLD   NAME becomes OLD, and the new becomes NAME, all of it at once or none of it
 #   back NAME FAILED  NAME becomes FAILED, and the old becomes NAME, likewise
+#                     Both may say on stdout what they did.
 # Only a loader that was declared by a line `swaps` is asked for the last two; any other renames twice.
 # Any other status is a failure, with its reason on stdout or stderr. The secret of its source, where it takes one, is a
 # line on its stdin. The journal only names that source: whoever undoes the restore sends the secret again.
@@ -114,7 +115,7 @@ switch_load() {
   journal_add load-out "$1" "$load_there" || return 1
   if [ "$load_there$load_swaps" = yesyes ]; then
     journal_add load-in "$1" && load_call "$1" switch "$load_target" "$load_old" || return 1
-    note "switched: $load_target"
+    note "${why:-switched: $load_target}"
     return 0
   fi
   [ "$load_there" = no ] || load_call "$1" rename "$load_target" "$load_old" || return 1
@@ -147,6 +148,11 @@ undo_load() {
     if [ "$load_was_aside$load_swaps" = yesyes ]; then
       load_call "$1" back "$load_target" "$load_failed" || return 1
       load_was_aside=no
+      [ -z "$why" ] || {
+        note "$load_target: $why"
+        journal_add load-undone "$1"
+        return
+      }
     else
       load_call "$1" rename "$load_target" "$load_failed" || return 1
       load_at_target=no
