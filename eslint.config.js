@@ -12,6 +12,7 @@ const pure = [
   'report/format',
   'vault/resolve-snapshot',
   'report/rollback-summary',
+  'services/compose-project',
   ...[
     'assemble-tree',
     'compression',
