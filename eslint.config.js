@@ -3,7 +3,18 @@ import tseslint from 'typescript-eslint'
 // Which folder may import from which (docs/source-code.md): main → cli → commands → operations → contracts →
 // model, errors, assets. A folder not listed for a folder is forbidden to it. Operations see adapters only through
 // their contract.ts, and the pure modules that are named below.
-const adapters = ['remote', 'archive', 'crypto', 'vault', 'secrets', 'config', 'services', 'sources', 'state']
+const adapters = [
+  'remote',
+  'archive',
+  'crypto',
+  'vault',
+  'secrets',
+  'config',
+  'services',
+  'sources',
+  'state',
+  'timers',
+]
 const contracts = adapters.map((name) => `${name}/contract`).concat('report/contract')
 // What a kind of source says of itself; nobody else imports from a kind's folder.
 const kinds = ['sources/kind', 'sources/registry', 'sources/held-bytes']
@@ -13,6 +24,7 @@ const pure = [
   'vault/resolve-snapshot',
   'report/rollback-summary',
   'services/compose-project',
+  'sources/tree/roots',
   ...[
     'assemble-tree',
     'compression',
@@ -50,6 +62,7 @@ const allowed = {
   archive: ['archive', 'crypto/contract'],
   vault: ['vault', 'crypto/contract'],
   state: ['state', 'archive/contract'],
+  timers: ['timers'],
   remote: ['remote'],
   services: ['services', 'remote/contract', 'secrets/contract'],
   sources: [
@@ -68,6 +81,7 @@ const allowed = {
   check: ['check', 'pull', 'runs', 'status', ...operationUses],
   verify: ['verify', 'runs', ...operationUses],
   rekey: ['rekey', 'runs', ...operationUses],
+  clean: ['clean', 'look', 'pull', 'restore', 'runs', ...operationUses],
   restore: ['restore', 'pull', 'runs', ...operationUses],
   migrate: ['migrate', 'pull', 'restore', 'runs', ...operationUses],
   rollback: ['rollback', 'migrate', 'pull', 'restore', 'runs', ...operationUses],

@@ -82,9 +82,12 @@ export function namedSecrets(
     encryption.mode === 'passphrase'
       ? { at: 'encryption.passphrase', reference: encryption.passphrase }
       : { at: 'encryption.identityPassphrase', reference: encryption.identityPassphrase },
-    ...hosts.flatMap(({ name, ssh, sources }) => [
+    ...hosts.flatMap(({ name, ssh, services, sources }) => [
       { at: `hosts.${name}.ssh.identityPassphrase`, reference: ssh.identityPassphrase },
       { at: `hosts.${name}.ssh.password`, reference: ssh.password },
+      ...Object.entries((services.manager === 'command' && services.secrets) || {}).map(
+        ([key, reference]) => ({ at: `hosts.${name}.services.secrets.${key}`, reference }),
+      ),
       ...sources.flatMap((source) =>
         Object.entries(kindOf(source.kind).secrets?.(source) ?? {}).map(([key, reference]) => ({
           at: `hosts.${name}.sources.${source.name}.${key}`,

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { keepMemorySmall } from '../memory.ts'
 import type { Declare } from './program.ts'
 
 export function declareOperateCommands(program: Command, declare: Declare): void {
@@ -10,6 +11,18 @@ export function declareOperateCommands(program: Command, declare: Declare): void
       .option('--prometheus <file>', "write the numbers to this file for node_exporter's textfile collector")
       .option('--alert', 'tell the channels of `notify:` what is due'),
     async () => (await import('../commands/status.ts')).status,
+  )
+  declare(
+    program
+      .command('clean')
+      .description('remove old files on a server that a snapshot holds, as `clean:` of the host says')
+      .argument('<host>', 'a host of the config')
+      .option('--dry-run', 'say what would go and what stays, and remove nothing')
+      .option('--yes', 'do not ask'),
+    async () => {
+      keepMemorySmall()
+      return (await import('../commands/clean.ts')).clean
+    },
   )
   declare(
     program

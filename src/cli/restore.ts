@@ -28,6 +28,10 @@ export function declareRestoreCommands(program: Command, declare: Declare): void
         '--target <name>',
         'put the one source asked for into this source of the host, or, as a database of this name, beside what is live',
       )
+      .option(
+        '--match <table:columns...>',
+        'with --strategy merge: unique keys by which rows are known beside the primary ones, e.g. users:email',
+      )
       .option('--dry-run', 'print the whole plan and touch nothing')
       .option('--yes', 'do not ask')
       .option('--no-start', 'leave the services stopped')

@@ -5,7 +5,7 @@ import { parseConfig } from '../config/load.ts'
 import { deploymentProblem } from '../config/remote-path.ts'
 import { InterruptedError, UsageError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
-import { closingWords, cronLine, newHostWords } from '../init/advice.ts'
+import { closingWords, newHostWords } from '../init/advice.ts'
 import { newConfigText, notCoveredLines, withHost } from '../init/config-text.ts'
 import { parseRetention, RETENTIONS } from '../init/retention.ts'
 import type { Config } from '../model/config.ts'
@@ -84,7 +84,6 @@ export async function init(
           isPage: chosen.identity.page !== undefined,
           isLocked: made?.isLocked ?? true,
           keptIn: chosen.identity.keep,
-          cron: cronLine(file, process.argv[1]),
         })
   return {
     exitCode: pulled?.exitCode ?? ExitCode.done,

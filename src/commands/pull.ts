@@ -16,6 +16,7 @@ import {
 import { requireKnownSources } from '../config/select-hosts.ts'
 import { auditRecipients } from '../runs/audit.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
+import { insistOnRoom } from '../vault/suitable.ts'
 import { chooseHosts } from './choose-hosts.ts'
 import { configOf, type CommandContext, type CommandOutcome } from './context.ts'
 import { withAlerts } from './with-alerts.ts'
@@ -58,7 +59,7 @@ export async function pull(
     const plans = await planPulls(
       hosts,
       { sources: flags.source, type: flags.type, ifOlderThan },
-      wirePlanning(context, vault),
+      { ...wirePlanning(context, vault), insistOnRoom: (files) => insistOnRoom(config.vault, files) },
       context.signal,
     )
     return {

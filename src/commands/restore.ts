@@ -10,7 +10,7 @@ import { renderRestorePlan, renderRestoreReport, restoreReportToJson } from '../
 import { errorTroubles, findingTroubles } from '../report/trouble-line.ts'
 import { restoreHost } from '../restore/restore-host.ts'
 import { isBeside } from '../restore/beside.ts'
-import { parsePathSelection } from '../restore/wanted.ts'
+import { parseMatchKey, parsePathSelection } from '../restore/wanted.ts'
 import { completePulls, type Snapshot, type Vault } from '../vault/contract.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import { resolveHost, resolveSnapshot } from '../vault/resolve-snapshot.ts'
@@ -29,6 +29,7 @@ export interface RestoreFlags {
   readonly path?: readonly string[]
   readonly strategy: RestoreStrategy
   readonly target?: string
+  readonly match?: readonly string[]
   readonly dryRun?: boolean
   readonly yes?: boolean
   readonly start: boolean
@@ -50,6 +51,9 @@ export async function restore(
       next: 'Leave out --strategy merge, or name a source of the host.',
     })
   }
+  const match = (flags.match ?? []).map(parseMatchKey)
+  if (match.length > 0 && flags.strategy !== 'merge')
+    throw new UsageError('--match says by what a merge knows rows', { next: 'Add --strategy merge.' })
   if (flags.target !== undefined && flags.source?.length !== 1) {
     throw new UsageError('--target needs the one source that goes there', { next: 'Add --source NAME.' })
   }
@@ -75,6 +79,7 @@ export async function restore(
       paths,
       strategy: flags.strategy,
       target: flags.target,
+      match,
       dryRun: flags.dryRun === true,
       start: flags.start,
       safety: flags.safety,

@@ -13,7 +13,7 @@ import { resolveSecret } from '../secrets/resolve.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import { chooseHosts } from './choose-hosts.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
-import { ask } from './question.ts'
+import { confirmed } from './question.ts'
 import { wireVisits } from './wire-pull.ts'
 
 export interface RollbackFlags {
@@ -51,7 +51,7 @@ export async function rollback(
       now: context.now,
       lockDeployment,
       resolveSecret,
-      confirm: (what) => confirm(context, flags, host.name, what),
+      confirm: async (what) => flags.yes === true || (await confirmed(context, host.name, what)),
     },
     context.signal,
   )
@@ -89,26 +89,4 @@ function exitCodeOf(report: RollbackReport): ExitCode {
       if (report.left.length === 0 && report.late.every(({ kept }) => !kept)) return ExitCode.done
       return report.restores.length === 0 ? ExitCode.failed : ExitCode.partial
   }
-}
-
-async function confirm(
-  context: CommandContext,
-  { yes }: RollbackFlags,
-  host: string,
-  what: string,
-): Promise<boolean> {
-  if (yes === true) return true
-  if (!context.interactive) {
-    throw new UsageError('Nobody can be asked to confirm', {
-      host,
-      next: `It would be: ${what}. Add --yes.`,
-    })
-  }
-  const prompts = await import('@inquirer/prompts')
-  return await ask(() =>
-    prompts.confirm(
-      { message: `${what}?`, default: false },
-      { signal: context.signal, output: process.stderr },
-    ),
-  )
 }

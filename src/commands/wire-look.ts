@@ -22,7 +22,8 @@ export async function wireLook(context: CommandContext): Promise<LookDependencie
   return { vault, decryptor: lazyDecryptor(context, config), openArchive }
 }
 
-function lazyDecryptor(context: CommandContext, { encryption }: Config): Decryptor {
+/** A decryptor of the config that is made, and whose passphrase is asked for, when something is decrypted for the first time. */
+export function lazyDecryptor(context: CommandContext, { encryption }: Config): Decryptor {
   let made: Promise<Decryptor> | undefined
   const make = async (): Promise<Decryptor> => {
     const { createDecryptor } = await import('../crypto/decryptor.ts')

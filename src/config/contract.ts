@@ -68,9 +68,12 @@ export function normaliseSecret(reference: SecretReference, resolvePath: Resolve
 /** A path of the server, relative to the deployment or absolute. */
 export const remotePath = () => checked(text('the path'), sourcePathProblem)
 
+/** A pattern as `.gitignore` has them. */
+export const pattern = () => checked(text('the pattern'), excludePatternProblem)
+
 export const excludePatterns = () =>
   z
-    .array(checked(text('the pattern'), excludePatternProblem))
+    .array(pattern())
     .optional()
     .describe(
       'What to leave out, in the syntax of .gitignore, from the path of the source on: ["*.tmp", "cache/", "/old", "!keep.tmp"].',

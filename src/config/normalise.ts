@@ -1,5 +1,6 @@
 import type {
   AlertsConfig,
+  CleanRule,
   CompressionChoice,
   Config,
   EncryptionConfig,
@@ -117,7 +118,7 @@ function normaliseHost(
     compression: host.compression === undefined ? globals.compression : parseCompression(host.compression),
     fullEvery: host.fullEvery ?? globals.fullEvery,
     runTimeout: milliseconds(host.runTimeout) ?? globals.runTimeout,
-    services: normaliseServices(host.services),
+    services: normaliseServices(host.services, resolvePath),
     sources:
       host.sources === undefined
         ? DEFAULT_SOURCES
@@ -125,7 +126,15 @@ function normaliseHost(
             normaliseSource(source, input, retention, resolvePath),
           ),
     sourcesByDefault: host.sources === undefined,
+    ...(host.clean === undefined ? {} : { clean: Object.entries(host.clean).map(normaliseClean) }),
   }
+}
+
+function normaliseClean([source, { match, olderThan }]: [
+  string,
+  NonNullable<HostInput['clean']>[string],
+]): CleanRule {
+  return { source, match: [match].flat(), olderThan: milliseconds(olderThan) ?? Infinity }
 }
 
 function normaliseEncryption(input: ConfigInput['encryption'], resolvePath: ResolvePath): EncryptionConfig {
@@ -162,7 +171,7 @@ function normaliseSsh(ssh: HostInput['ssh'], resolvePath: ResolvePath): SshConfi
   }
 }
 
-function normaliseServices(input: ServicesInput | undefined): ServicesConfig {
+function normaliseServices(input: ServicesInput | undefined, resolvePath: ResolvePath): ServicesConfig {
   if (input === undefined) return { manager: 'none' }
   const health = input.health && {
     url: input.health.url,
@@ -174,7 +183,15 @@ function normaliseServices(input: ServicesInput | undefined): ServicesConfig {
     case 'docker':
     case 'systemd':
       return { ...input, health, data: input.data ?? [], stop: input.stop ?? [] }
-    case 'command':
+    case 'command': {
+      const { secrets, ...lines } = input
+      const named = Object.entries(secrets ?? {})
+      if (named.length === 0) return { ...lines, health }
+      const resolved = named.map(
+        ([name, reference]) => [name, normaliseSecret(reference, resolvePath)] as const,
+      )
+      return { ...lines, health, secrets: Object.fromEntries(resolved) }
+    }
     case 'none':
       return { ...input, health }
   }

@@ -2,7 +2,7 @@ import { NAME_PATTERN } from '../model/names.ts'
 import { cronOf, EVEN, splitWords } from '../model/schedule.ts'
 import { parseDuration } from '../model/units.ts'
 import type { Kind } from '../sources/kind.ts'
-import { findKind } from '../sources/registry.ts'
+import { DEFAULT_SOURCES, findKind } from '../sources/registry.ts'
 import { fields, isMap, type Fields } from './contract.ts'
 import type { ConfigPath } from './document.ts'
 import { literalSecret } from './literal-secret.ts'
@@ -64,10 +64,40 @@ function hostRules(name: string, own: Fields, defaults: Fields): Problem[] {
     ...sshTargetRule(path, own, defaults),
     ...sshRules(own, path),
     ...sourcesRules(own, path, effective),
+    ...cleanRules(effective, path, own['clean'] !== undefined),
     ...(own['sources'] === undefined
       ? [...serviceRules(effective, path), ...quiesceRules(effective, path)]
       : []),
   ]
+}
+
+/** Only trees of files can be compared file by file with a snapshot. */
+function cleanRules(host: Fields, path: ConfigPath, isOwn: boolean): Problem[] {
+  const sources = host['sources'] === undefined ? undefined : fields(host['sources'])
+  const at = isOwn ? path : ['defaults']
+  return Object.keys(fields(host['clean'])).flatMap((name): Problem[] => {
+    const source = sources?.[name]
+    const kind =
+      sources === undefined
+        ? DEFAULT_SOURCES.find((one) => one.name === name)?.kind
+        : isMap(source)
+          ? source['kind']
+          : undefined
+    if (kind !== undefined && findKind(kind)?.exclude !== undefined) return []
+    // What several hosts share may be about a source that only some have.
+    if (kind === undefined && !isOwn) return []
+    return [
+      {
+        path: [...at, 'clean', name],
+        at: 'key',
+        message:
+          kind === undefined
+            ? 'is no source of this host'
+            : 'can not be cleaned: only files can be compared with a snapshot one by one',
+        suggestion: 'Name a source that is a tree of files, and remove this entry',
+      },
+    ]
+  })
 }
 
 /** As deep as a secret of a source lies, with some to spare: an alias may lead round in a circle. */
@@ -89,7 +119,10 @@ function literalRules(value: unknown, path: ConfigPath): Problem[] {
       {
         path: at,
         message: `has ${looks} in it, and is shown in plans and errors`,
-        suggestion: 'Take it from a file where the line runs: TOKEN=$(cat ~/.app-token); an address has none',
+        suggestion:
+          path.at(-1) === 'services'
+            ? 'Name it in services.secrets, for example APP_TOKEN: { keychain: app/token }, and write $APP_TOKEN in the line'
+            : 'Take it from a file where the line runs: TOKEN=$(cat ~/.app-token); an address has none',
       },
     ]
   })

@@ -6,7 +6,7 @@ import { parseDuration } from '../model/units.ts'
 import type { Kind } from '../sources/kind.ts'
 import { allKinds, DEFAULT_SOURCES } from '../sources/registry.ts'
 import { targetProblem } from './address.ts'
-import { checked, localPath, secret, text } from './contract.ts'
+import { checked, localPath, pattern, secret, text } from './contract.ts'
 import { notify } from './notify-schema.ts'
 import { deploymentProblem } from './remote-path.ts'
 
@@ -15,6 +15,9 @@ import { deploymentProblem } from './remote-path.ts'
 
 const DURATION = /^(\d+(\.\d+)?(ms|s|m|h|d|w))+$/
 const COMPRESSION = /^(auto|none|zstd(:([1-9]|1[0-9]))?|gzip(:[1-9])?)$/
+
+/** Not one that a shell, the loader of programs or our scripts go by. */
+const VARIABLE = /^(?!(PATH|HOME|IFS|ENV|BASH_ENV|SHELL)$|LD_|RELAY_)[A-Za-z_][A-Za-z0-9_]*$/
 
 const MAX_DURATION = 100 * 365 * 86_400_000
 const duration = () =>
@@ -184,6 +187,10 @@ const services = z
         stop: text('the command').describe('One line of sh, run on the server.'),
         start: text('the command').describe('One line of sh, run on the server.'),
         status: text('the command').optional().describe('One line of sh; exit status 0 means running.'),
+        secrets: z
+          .record(z.string().regex(VARIABLE, 'not a name of a variable that may hold a secret'), secret)
+          .optional()
+          .describe('Secrets that the lines read as variables: { APP_TOKEN: { keychain: app/token } }.'),
         health: health(),
       })
       .describe('Commands of your own.'),
@@ -247,7 +254,23 @@ const hostShape = () => ({
   runTimeout: runTimeout(),
   services: services.optional(),
   sources: sources().optional(),
+  clean: clean().optional(),
 })
+
+const clean = () =>
+  z
+    .record(
+      z.string(),
+      z.strictObject({
+        match: z
+          .union([pattern(), z.array(pattern()).min(1, 'name at least one pattern')])
+          .describe('Which files, by patterns as .gitignore has them, below each path of the source.'),
+        olderThan: duration().describe('Only files that were modified longer ago than this: 30d.'),
+      }),
+    )
+    .describe(
+      'What `relay-backup clean` may remove on the server, by source: files that a snapshot holds byte for byte.',
+    )
 
 const encryption = z
   .strictObject({

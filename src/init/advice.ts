@@ -20,7 +20,6 @@ export interface KeptIdentity {
   readonly isLocked: boolean
   /** Where this machine keeps the passphrase. */
   readonly keptIn: 'keychain' | 'file' | undefined
-  readonly cron: string
 }
 
 /** The end of `init` for a host that was added: what is there, and what comes next. */
@@ -41,8 +40,7 @@ export function closingWords(result: InitResult & KeptIdentity): readonly string
     ...openEnds(result),
     ...next(result),
     '',
-    'Every night at 2, from cron:',
-    `  (crontab -l 2>/dev/null; echo "${result.cron}") | crontab -`,
+    `Every night at 2: relay-backup ${flagOf(file)}schedule install --at 02:00`,
     '',
     'When this machine burns down, you need these, from somewhere else:',
     `  1. the vault: ${printable(vault)}. It is on this machine only; copy it, all of it is encrypted`,
@@ -65,7 +63,7 @@ function openEnds({ notCovered, troubles }: InitResult): readonly string[] {
 }
 
 function next({ file, host, isPulled, troubles }: InitResult): readonly string[] {
-  const config = /(^|\/)hosts\.yaml$/.test(file) ? '' : `--config ${printable(file)} `
+  const config = flagOf(file)
   return [
     '',
     ...(isPulled
@@ -77,9 +75,6 @@ function next({ file, host, isPulled, troubles }: InitResult): readonly string[]
   ]
 }
 
-/** A line of a crontab that pulls all hosts, with whole paths: cron knows none of the shell's. */
-export function cronLine(file: string, program: string | undefined): string {
-  // The single file is its own Node.
-  const script = program === undefined || program === process.execPath ? '' : ` '${program}'`
-  return `0 2 * * *  '${process.execPath}'${script} --config '${file}' --quiet pull --all`
-}
+/** Of a config that is not found by its name. */
+const flagOf = (file: string): string =>
+  /(^|\/)hosts\.yaml$/.test(file) ? '' : `--config ${printable(file)} `

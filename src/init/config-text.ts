@@ -144,7 +144,7 @@ function same(one: Document, other: Document): boolean {
 }
 
 /** A value on one line: `{ kind: files, paths: [a, b] }`. */
-function flow(value: unknown): string {
+export function flow(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(flow).join(', ')}]`
   if (typeof value === 'object' && value !== null)
     return `{ ${Object.entries(value)

@@ -1,5 +1,6 @@
 import { isOutOfReach, RelayError } from '../errors.ts'
 import { UndecidedError } from '../restore/launch.ts'
+import { secretsOf } from '../restore/command-services.ts'
 import type { RestoreDriver, UndoResult } from '../restore/server/driver.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
 import { askPatiently } from './ask-patiently.ts'
@@ -38,11 +39,16 @@ export async function handOverTo(
 /** Lets FROM serve, also when it was given up already. Throws what {@link isOutOfReach} when it can't be asked. */
 export async function startFrom(
   fromDriver: RestoreDriver,
-  { from, plan }: MigrationRun,
+  { from, plan, services }: MigrationRun,
 ): Promise<UndoResult> {
   if (!fromDriver.ended) return fromDriver.rollback()
   const { signal } = new AbortController()
-  return rollbackRestore(from.remote, { ...from, signal, id: plan.id })
+  return rollbackRestore(from.remote, {
+    ...from,
+    signal,
+    id: plan.id,
+    serviceSecrets: secretsOf(services.from),
+  })
 }
 
 /** TO's answer was lost or negative, so its journal says whether TO goes on. Throws the reason when it does not. */

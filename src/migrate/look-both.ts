@@ -13,11 +13,13 @@ import type { MissingVolume, MovedSource } from './plan.ts'
 import { volumesToMake, type VolumesToMake } from './volumes.ts'
 import { lookAtEngines, type EngineVersions } from './engine-versions.ts'
 import { kindOf } from '../sources/registry.ts'
+import { commandServices } from '../restore/command-services.ts'
 import { changedServices } from '../restore/compose-check.ts'
 import { hashedServices } from '../services/container-services.ts'
 import { lookAtMakes } from '../services/container-make.ts'
 import { findSourceServices, findTargetServices } from '../services/deployment-services.ts'
 import { findImages } from '../services/versions.ts'
+import type { ResolveSecret } from '../secrets/contract.ts'
 
 /** Both servers as they are. */
 export interface BothLooks {
@@ -116,7 +118,10 @@ export async function lookAtBoth(
       to: { ...toLook, containers: toContainers },
     },
     sides: { from: fromSide, to: toSide },
-    services: { from: servicesOf(from, fromContainers), to: servicesOf(to, toContainers) },
+    services: {
+      from: await servicesOf(from, fromContainers, pull.resolveSecret, signal),
+      to: await servicesOf(to, toContainers, pull.resolveSecret, signal),
+    },
     sources: sources.map((source, at) => ({ source, paths: origins[at] ?? [], targets: targets[at] ?? [] })),
     images,
     engines: await lookAtEngines(
@@ -200,13 +205,16 @@ async function containersOfSource(
 }
 
 /** The services as the server's script stops and starts them. */
-function servicesOf({ services }: HostConfig, containers: DeploymentServices | undefined): ServerServices {
+async function servicesOf(
+  { services }: HostConfig,
+  containers: DeploymentServices | undefined,
+  resolve: ResolveSecret,
+  signal: AbortSignal,
+): Promise<ServerServices> {
   if (containers !== undefined) return containers.services
   switch (services.manager) {
-    case 'command': {
-      const { stop, start, status } = services
-      return { manager: 'command', stop, start, status }
-    }
+    case 'command':
+      return await commandServices(services, resolve, signal)
     case 'systemd': {
       const rest = services.stop.filter((unit) => !services.data.includes(unit))
       return { manager: 'systemd', data: services.data, rest }

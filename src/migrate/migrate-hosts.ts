@@ -2,7 +2,8 @@ import { InterruptedError, UsageError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { snapshotId } from '../model/names.ts'
-import type { MigrationReport } from '../model/migration-report.ts'
+import type { MigrationPlan, MigrationReport } from '../model/migration-report.ts'
+import type { RunDowntime } from '../model/run-record.ts'
 import { lookAtSources } from '../pull/look-at-sources.ts'
 import { namesToProbe } from '../pull/select-sources.ts'
 import { refusalOf } from '../runs/refusal.ts'
@@ -74,7 +75,7 @@ async function inBothRuns(
 
 /** As each host's history has it. */
 function endOf(
-  { outcome, snapshots, sources, findings, error }: MigrationReport,
+  { plan, outcome, snapshots, sources, findings, error, downtime }: MigrationReport,
   role: 'from' | 'to',
 ): Ended {
   const restored = sources.map(({ source, restored: { entries, bytes } }) => ({
@@ -89,7 +90,13 @@ function endOf(
     sources: role === 'from' ? [] : restored,
     findings,
     error,
+    ...(outcome === 'done' && downtime !== undefined ? { downtime: downtimeOf(plan, downtime) } : {}),
   }
+}
+
+function downtimeOf({ from, to, sources }: MigrationPlan, milliseconds: number): RunDowntime {
+  const bytes = sources.reduce((sum, source) => sum + source.bytes, 0)
+  return { seconds: milliseconds / 1000, bytes, from, to }
 }
 
 /** Preflight on both → confirm → pull → restore → compare. */
@@ -135,6 +142,7 @@ async function migrateInRuns(
     missingVolumes: volumes.missingVolumes,
     volumesMade: volumes.volumesToMake !== undefined,
     acceptMissing: request.acceptMissing,
+    history: { from: await pull.vault.runs(from.name), to: await pull.vault.runs(to.name) },
   })
   // The pull itself says it, else.
   const unfit = dryRun ? await captureFindings(fromVisit, sources, dependencies) : []

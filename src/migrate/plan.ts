@@ -9,6 +9,7 @@ import type { SideLook } from './look.ts'
 import type { Needs } from './needs.ts'
 import { changeFindings, needFindings } from './plan-needs.ts'
 import { kindOf } from '../sources/registry.ts'
+import { estimateDowntime, type Estimate, type EstimateInput } from './estimate.ts'
 import { engineFindings, type EngineVersions } from './engine-versions.ts'
 import { containerFindings } from './plan-containers.ts'
 import { serverFindings } from './plan-servers.ts'
@@ -51,11 +52,14 @@ export interface MigrationInput {
   readonly volumesMade: boolean
   /** What no source holds of them may stay behind. */
   readonly acceptMissing: boolean
+  /** Of both hosts. */
+  readonly history: EstimateInput['history']
 }
 
 /** The plan of a migration, from data alone. A `failed` finding in it stops the migration before anything is touched. */
 export function planMigration(input: MigrationInput): MigrationPlan {
   const { from, to } = input
+  const estimate = estimateOf(input)
   return {
     id: input.id,
     from: from.host.name,
@@ -71,7 +75,8 @@ export function planMigration(input: MigrationInput): MigrationPlan {
     })),
     services: stopOrder(input.services.from),
     compose: projects(input),
-    downtime: estimateDowntime(input),
+    downtime: estimate.downtime,
+    downtimeBy: estimate.by,
     rollback: rollbackOf(to),
     replaced: to.server.targets.filter(({ type }) => type !== 'absent').map(({ path }) => path),
     findings: [
@@ -127,22 +132,18 @@ function volumeFindings({ to, missingVolumes, volumesMade }: MigrationInput): Fi
   })
 }
 
-/** ms of a cutover that takes no time for its data: the last pull, the locks, the proof, what is asked in between. */
-const CUTOVER = 3000
-/** ms, of a service that is stopped here and made there. */
-const EACH_SERVICE = 1500
-/** Bytes per ms that are pulled, brought, unpacked and proven one after another; low on purpose. */
-const MOVE_RATE = 20_000
-/** ms in which a service must not die, where nothing tells that it is healthy. */
-const SETTLE = 3000
-
-function estimateDowntime(input: MigrationInput): number {
-  const { cutover, to, services } = input
-  if (!cutover) return 0
+function estimateOf(input: MigrationInput): Estimate {
+  const { cutover, from, to, services, sources, history } = input
+  if (!cutover) return { downtime: 0, by: { run: 'none' } }
   const { writers, data } = stopOrder(services.from)
-  const bytes = input.sources.reduce((sum, _source, at) => sum + bytesOf(input, at), 0)
-  const settle = to.host.services.health === undefined ? SETTLE : 0
-  return CUTOVER + EACH_SERVICE * (writers.length + data.length) + settle + Math.round(bytes / MOVE_RATE)
+  return estimateDowntime({
+    from: from.host.name,
+    to: to.host.name,
+    bytes: sources.reduce((sum, _source, at) => sum + bytesOf(input, at), 0),
+    services: writers.length + data.length,
+    hasHealth: to.host.services.health !== undefined,
+    history,
+  })
 }
 
 /** One line of sh starts everything: without `--start` that would be two live apps. */

@@ -1,3 +1,4 @@
+import { secretsOf } from '../restore/command-services.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
 import { askPatiently } from './ask-patiently.ts'
 import type { MigrateDependencies } from './dependencies.ts'
@@ -8,7 +9,7 @@ import type { MigrationRun } from './migration-run.ts'
  * not be undone, or with undefined when it was. Not interruptible: FROM serves again, and TO must not.
  */
 export async function settleTarget(
-  { to, plan }: MigrationRun,
+  { to, plan, services }: MigrationRun,
   { restore: { pull } }: MigrateDependencies,
 ): Promise<string | undefined> {
   const { found, problem } = await askPatiently(
@@ -19,7 +20,11 @@ export async function settleTarget(
       if (lockedBy !== undefined) return undefined
       const journal = journals.find(({ id }) => id === plan.id)
       if (journal === undefined || journal.state === 'closed') return { stuck: undefined }
-      const undone = await rollbackRestore(place.remote, { ...place, id: plan.id })
+      const undone = await rollbackRestore(place.remote, {
+        ...place,
+        id: plan.id,
+        serviceSecrets: secretsOf(services.to),
+      })
       return { stuck: undone.outcome === 'stuck' ? `undoing it is stuck: ${undone.reason}` : undefined }
     },
   )

@@ -2,16 +2,19 @@ import { isOutOfReach, LockedError, RelayError } from '../errors.ts'
 import { Disposables } from '../model/disposables.ts'
 import type { HostConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
+import { secretsOfJournal } from '../restore/command-services.ts'
 import { checkUndo } from '../restore/before-undo.ts'
 import type { UndoResult } from '../restore/server/driver.ts'
 import { listJournals, type RestoreJournal } from '../restore/server/journals.ts'
 import { supersededBy } from '../restore/choose-journal.ts'
 import { visit, type Visit, type VisitDependencies } from '../runs/visit.ts'
 import { finishRestore, rollbackRestore } from '../restore/server/settle.ts'
+import type { ResolveSecret } from '../secrets/contract.ts'
 import { tellAccepted } from './accepted.ts'
 import { verdict, type SideJournal } from './verdict.ts'
 
 export interface SettleDependencies extends VisitDependencies {
+  readonly resolveSecret: ResolveSecret
   /** Asks whether to go on; throws when not. */
   readonly confirm: (what: string) => Promise<void>
 }
@@ -163,6 +166,11 @@ async function readSide(
   const { host, remote } = place
   const { journals, lockedBy } = await listJournals(remote, place)
   const journal = journals.find((one) => one.id === id)
+  // Before anything is done: one that is missing must not leave one side undone and the other not.
+  const serviceSecrets =
+    journal === undefined
+      ? []
+      : await secretsOfJournal(host, journal, dependencies.resolveSecret, place.signal)
   let stuck: string | undefined
   return {
     journal: journal ?? 'absent',
@@ -171,7 +179,7 @@ async function readSide(
     get stuck() {
       return stuck
     },
-    finish: () => finishRestore(remote, { ...place, id }),
+    finish: () => finishRestore(remote, { ...place, id, serviceSecrets }),
     async accepted(from) {
       if (journal === undefined) return []
       try {
@@ -190,7 +198,7 @@ async function readSide(
         // Users of the data can stop the undoing only on a server that serves. A restore that died halfway is undone
         // all the same, and they are reported.
         if (isDone) await checkUndo(place, journal, { ...dependencies, acceptChanges: false })
-        const result = await rollbackRestore(remote, { ...place, id })
+        const result = await rollbackRestore(remote, { ...place, id, serviceSecrets })
         if (result.outcome === 'stuck') stuck = result.reason
         return result
       } catch (error) {

@@ -110,10 +110,21 @@ export interface HostConfig {
   readonly sources: readonly SourceConfig[]
   /** The config names no sources: those of {@link sources} that exist on the server are meant. */
   readonly sourcesByDefault: boolean
+  /** What `clean` may remove on the server. */
+  readonly clean?: readonly CleanRule[] | undefined
   /** A command names it, and not the config. */
   readonly adHoc?: true | undefined
   /** The schedules whose snapshots have a retention of their own. */
   readonly lives?: readonly ScheduleLife[] | undefined
+}
+
+/** Old files of a source that may go from the server once a snapshot holds them. */
+export interface CleanRule {
+  readonly source: string
+  /** In the syntax of model/path-filter.ts, below each path of the source. */
+  readonly match: readonly string[]
+  /** ms since the file was modified. */
+  readonly olderThan: number
 }
 
 export interface HealthConfig {
@@ -138,6 +149,8 @@ export type ServicesConfig = { readonly health?: HealthConfig | undefined } & (
       readonly stop: string
       readonly start: string
       readonly status?: string | undefined
+      /** Variables that the lines read. */
+      readonly secrets?: Readonly<Record<string, SecretReference>> | undefined
     }
 )
 

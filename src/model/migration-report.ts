@@ -35,10 +35,27 @@ export interface MigrationPlan {
   readonly rollback: string
   /** What lies on TO and makes room. It is kept on TO, and in a safety snapshot. */
   readonly replaced: readonly string[]
-  /** Estimate in ms of how long nobody will serve. Services that are slow to stop or start add to it. */
+  /** Estimate in ms of how long nobody will serve. */
   readonly downtime: number
+  /** What the estimate is drawn from. */
+  readonly downtimeBy: DowntimeBasis
   readonly findings: readonly Finding[]
 }
+
+/**
+ * The run of the history that says how long nobody will serve: a cutover; else a pull of FROM, which is a guess as to the
+ * services; else none, which is a guess as to all of it. `at` is ISO 8601, UTC.
+ */
+export type DowntimeBasis =
+  | {
+      readonly run: 'cutover'
+      readonly from: string
+      readonly to: string
+      readonly at: string
+      readonly seconds: number
+    }
+  | { readonly run: 'pull'; readonly at: string; readonly seconds: number }
+  | { readonly run: 'none' }
 
 /** What was captured of a source, and what of it is on TO. */
 export interface MigratedSource {

@@ -84,6 +84,21 @@ export interface RestorePlan {
   readonly findings: readonly Finding[]
 }
 
+/** What became of the rows of a table that were to be added. */
+export interface MergedTable {
+  readonly table: string
+  readonly inserted: number
+  readonly skipped: readonly {
+    readonly rows: number
+    /** `there`: a row of this key is; `taken`: a unique key is another row's; `lost`: what it refers to is not there. */
+    readonly why: 'there' | 'taken' | 'lost'
+    /** The columns of the key, or the name of the foreign one. */
+    readonly key: string
+  }[]
+  /** Why none of its rows could be added. */
+  readonly leftOut?: string | undefined
+}
+
 /** What a restore did, in order. */
 export interface RestoreReport {
   readonly plan: RestorePlan
@@ -92,6 +107,8 @@ export interface RestoreReport {
   /** Steps in the order they happened, for the report. */
   readonly steps: readonly { readonly at: string; readonly text: string }[]
   readonly restored: readonly { readonly source: string; readonly entries: number; readonly bytes: number }[]
+  /** Of a merge of databases: what became of the rows, a table each. */
+  readonly merged?: readonly (MergedTable & { readonly source: string })[] | undefined
   /** The safety snapshot of what was replaced. */
   readonly safetySnapshot?: string | undefined
   /** None of the services ran before, so none was started; what starts them on the server. */

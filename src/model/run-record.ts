@@ -9,6 +9,7 @@ export const OPERATIONS = [
   'prune',
   'verify',
   'rekey',
+  'clean',
   'notify',
 ] as const
 export type Operation = (typeof OPERATIONS)[number]
@@ -77,6 +78,17 @@ export interface RunEnd {
   readonly undoes?: string | undefined
   /** Of a restore: it went beside what is live, and replaced nothing. */
   readonly beside?: boolean | undefined
+  /** Of a cutover that was done. */
+  readonly downtime?: RunDowntime | undefined
+}
+
+/** How long nobody served while a deployment moved from one host to another. */
+export interface RunDowntime {
+  readonly seconds: number
+  /** Of its sources, on FROM's disk. */
+  readonly bytes: number
+  readonly from: string
+  readonly to: string
 }
 
 /** What a run found that a person should know of; the message is without names of files. */

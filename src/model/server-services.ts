@@ -1,4 +1,5 @@
 import { printable } from './path-bytes.ts'
+import type { Secret } from './secret.ts'
 import { decodeField, encodeField, fieldLine } from './talk.ts'
 
 /** What stops and starts services, as the scripts on the server know it. */
@@ -9,6 +10,8 @@ export type ServerServices =
       readonly stop: string
       readonly start: string
       readonly status?: string | undefined
+      /** Variables that the lines read; without them as read back from a journal, which has no more than their names. */
+      readonly secrets?: readonly ServiceSecret[] | undefined
     }
   | {
       /** systemd: units; docker: containers by name. In the order of starting, which is the reverse of stopping. */
@@ -17,6 +20,12 @@ export type ServerServices =
       readonly rest: readonly string[]
     }
   | ComposeServices
+
+/** A variable of the environment of the lines that stop, start and ask. */
+export interface ServiceSecret {
+  readonly name: string
+  readonly secret: Secret
+}
 
 /** Services of a Compose project, in the order of starting, which is the reverse of stopping. */
 export interface ComposeServices {
@@ -77,9 +86,12 @@ export function serviceLines(services: ServerServices): readonly string[] {
     case 'none':
       return [fieldLine('services', 'none')]
     case 'command': {
-      const { stop, start, status } = services
+      const { stop, start, status, secrets = [] } = services
       const values = [stop, start, status].map((line) => (line === undefined ? '-' : encodeField(line)))
-      return [fieldLine('services', 'command', ...values)]
+      return [
+        fieldLine('services', 'command', ...values),
+        ...secrets.map(({ name }) => fieldLine('service-secret', name)),
+      ]
     }
     case 'systemd':
     case 'docker':

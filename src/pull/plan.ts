@@ -22,6 +22,8 @@ export type PlanDependencies = Pick<PullDependencies, 'connect' | 'probe' | 'loo
   LookDependencies & {
     /** Undefined where there is none yet. */
     readonly vault: Pick<Vault, 'lookAtLock' | 'snapshots'> | undefined
+    /** Throws what keeps so many new files from being written to the vault; absent where none is written. */
+    readonly insistOnRoom?: ((files: number) => Promise<void>) | undefined
     readonly now: () => Date
     /** How a source would be compressed, for a person. */
     readonly describeCompression: (host: HostConfig, probe: HostProbe) => string
@@ -87,10 +89,11 @@ async function planHost(
   const looks = await lookAtSources(place, selection.sources, dependencies, { excludes: true })
   const { compose, findings } = await serverVersions(place, dependencies)
   const failed = looks.filter(({ error }) => error !== undefined).length
+  const error = open ?? (await noRoom(looks.length - failed, dependencies, signal))
   return {
     host: host.name,
     outcome:
-      open !== undefined || failed === looks.length
+      error !== undefined || failed === looks.length
         ? 'failed'
         : failed > 0 || looks.some(({ lacks }) => lacks)
           ? 'partial'
@@ -126,7 +129,23 @@ async function planHost(
           'services are held still there: by a pull that runs, or one that was cut off; pull settles that',
       ),
     ],
-    error: open,
+    error: error?.withDetails({ host: host.name }),
+  }
+}
+
+/** Why the vault takes no snapshot of so many sources. Each of them has an archive and an index. */
+async function noRoom(
+  sources: number,
+  { insistOnRoom }: PlanDependencies,
+  signal: AbortSignal,
+): Promise<RelayError | undefined> {
+  if (sources === 0) return undefined
+  try {
+    await insistOnRoom?.(2 * sources + 2)
+    return undefined
+  } catch (error) {
+    signal.throwIfAborted()
+    return expected(error)
   }
 }
 

@@ -42,9 +42,24 @@ function cutoverLines(plan: MigrationPlan): string[] {
       ? `  ${from}: a pull while it runs; then "${names(services.writers)}", and the last pull`
       : `  ${from}: a pull while it runs; then ${names(services.writers) || 'no writers'}, then ${names(services.data) || 'nothing else'} stop, and the last pull`,
     `  ${to}: ${services.manager === 'command' ? 'all' : names(all.toReversed()) || 'nothing'} starts; ${from} then stays stopped, and nothing of it is removed`,
-    `  nobody serves for about ${formatDuration(plan.downtime)}, and as long as services take to stop and start`,
+    `  nobody serves for about ${formatDuration(plan.downtime)}${basis(plan)}`,
     `  whatever fails before that starts ${from} again`,
   ]
+}
+
+/** What the estimate of the downtime is drawn from. */
+function basis({ from, downtimeBy }: MigrationPlan): string {
+  const guess = 'services that take long to stop or start add to it'
+  switch (downtimeBy.run) {
+    case 'cutover': {
+      const { from: left, to, at, seconds } = downtimeBy
+      return `, by the cutover from ${printable(left)} to ${printable(to)} of ${at.slice(0, 10)}, which took ${seconds.toFixed(1)} s`
+    }
+    case 'pull':
+      return `: a guess, by the pull of ${from} of ${downtimeBy.at.slice(0, 10)}, which took ${downtimeBy.seconds.toFixed(1)} s; ${guess}`
+    case 'none':
+      return `: a guess, because the history has neither a cutover nor a pull; ${guess}`
+  }
 }
 
 function rehearsalLines({ from, to, start, services }: MigrationPlan): string[] {

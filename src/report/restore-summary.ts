@@ -2,7 +2,7 @@ import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { RestorePlan, RestoreReport, RestoreUnit } from '../model/restore-report.ts'
 import { describeProjectWhole } from '../model/server-services.ts'
-import { formatCount, formatDuration, formatSize } from '../model/units.ts'
+import { formatCount, formatDuration, formatNumber, formatSize } from '../model/units.ts'
 import { formatAge } from './format.ts'
 import { createPaint, type Paint } from './paint.ts'
 import { errorToJson, toolLines } from './render-error.ts'
@@ -40,6 +40,7 @@ export function renderRestorePlan(plan: RestorePlan, style: Style): string {
     for (const { target, exists, aside } of (plan.loads ?? []).filter(
       (one) => one.source === source.source,
     )) {
+      if (plan.strategy === 'merge') continue
       lines.push(
         `    ${printable(target)}: ${exists ? `loaded beside it, then replaces it, kept as ${printable(aside)}` : 'new'}`,
       )
@@ -93,6 +94,7 @@ export function renderRestoreReport(report: RestoreReport, style: Style): string
       `  ${source.source}: ${formatCount(source.entries, 'entry', 'entries')}, ${formatSize(source.bytes)}`,
     )
   }
+  for (const table of report.merged ?? []) lines.push(`    ${printable(mergedLine(table))}`)
   if (report.outcome !== 'done')
     lines.push(...report.steps.map((step) => `  ${step.at.slice(11, 19)} ${printable(step.text)}`))
   lines.push(
@@ -125,6 +127,24 @@ export function renderRestoreReport(report: RestoreReport, style: Style): string
     if (error.details.next !== undefined) lines.push(`  Next: ${printable(error.details.next)}`)
   }
   return lines.join('\n')
+}
+
+const SKIPPED = {
+  there: (key: string) => `there already, by ${key}`,
+  taken: (key: string) => `whose ${key} another row has`,
+  lost: (key: string) => `that refer to what is not there (${key})`,
+} as const
+
+/** `app.public.users: 3 rows added; skipped: 2 there already, by id`. */
+function mergedLine({
+  table,
+  inserted,
+  skipped,
+  leftOut,
+}: NonNullable<RestoreReport['merged']>[number]): string {
+  if (leftOut !== undefined) return `${table}: left out: ${leftOut}`
+  const why = skipped.map(({ rows, why, key }) => `${formatNumber(rows)} ${SKIPPED[why](key)}`)
+  return `${table}: ${formatCount(inserted, 'row')} added${why.length === 0 ? '' : `; skipped: ${why.join(', ')}`}`
 }
 
 function headline(report: RestoreReport, paint: Paint): string {

@@ -1,11 +1,14 @@
 import { formatCount } from '../model/units.ts'
 import { RelayError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
+import type { RestoreReport } from '../model/restore-report.ts'
+import type { RestoreContext } from '../sources/contract.ts'
 import { kindOf } from '../sources/registry.ts'
 import type { RestoreRun, RestoreResult } from './restore-run.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { groupUnits } from './groups.ts'
 import { insistOnResumed } from './left-services.ts'
+import { loadBeside, sourcesToLoad, type SourceToLoad } from './load.ts'
 import { insist } from './place.ts'
 import { restoreContext } from './preflight.ts'
 import { RestoreDriver, type RestorePlacement } from './server/driver.ts'
@@ -41,13 +44,15 @@ export async function mergeIn(run: RestoreRun, dependencies: RestoreDependencies
     if (own !== undefined) merging.set(group, own)
     else units.push(...(await missingUnits(group, run, units.length)))
   }
+  const restore = restoreContext(place, dependencies, log.step)
+  const toLoad = await sourcesToLoad(sources, restore)
+  const loads = toLoad.flatMap((one) => one.loads)
   await using driver = await RestoreDriver.start(
     remote,
-    { deployment, id: plan.id, units, services: { manager: 'none' }, privilege },
+    { deployment, id: plan.id, units, loads, services: { manager: 'none' }, privilege },
     signal,
   )
   const left = await insistOnResumed(run)
-  const restore = restoreContext(place, dependencies, log.step)
   const added: { source: string; entries: number; bytes: number }[] = []
   for (const group of groups) {
     const entries = units.filter((unit) => String(unit.staged).startsWith(`${group.directory}/`)).length
@@ -55,6 +60,7 @@ export async function mergeIn(run: RestoreRun, dependencies: RestoreDependencies
   }
   try {
     insist('checking the places', await driver.begin(signal), log.step)
+    for (const one of toLoad) await loadBeside(one, restore, dependencies, log.step)
     insist('preparing', await driver.stop(signal), log.step)
     log.step(
       `adding what is missing: ${formatCount(units.length, 'file or directory', 'files and directories')}`,
@@ -72,9 +78,12 @@ export async function mergeIn(run: RestoreRun, dependencies: RestoreDependencies
       log.step(`${group.source.name}: ${result.added} added, ${result.existed} were there`)
       added.push({ source: group.source.name, entries: result.added, bytes: 0 })
     }
+    const merged = toLoad.length === 0 ? {} : { merged: await addRows(driver, toLoad, run, restore) }
+    for (const { source } of toLoad)
+      added.push({ source: source.source.name, entries: insertedOf(merged, source.source.name), bytes: 0 })
     insist('committing', await driver.commit(signal), log.step)
     log.step('done')
-    return { outcome: 'done', restored: added, findings: [...plan.findings, ...left] }
+    return { outcome: 'done', restored: added, ...merged, findings: [...plan.findings, ...left] }
   } catch (thrown) {
     const error = asRelayError(thrown, signal)
     log.step(`failed: ${error.message}`)
@@ -93,6 +102,28 @@ export async function mergeIn(run: RestoreRun, dependencies: RestoreDependencies
     }
     return await undo(driver, error, run, undefined)
   }
+}
+
+/** Adds rows to databases that run, each in one transaction. */
+async function addRows(
+  driver: RestoreDriver,
+  toLoad: readonly SourceToLoad[],
+  { log, place: { signal } }: RestoreRun,
+  context: RestoreContext,
+): Promise<NonNullable<RestoreReport['merged']>> {
+  insist('preparing', await driver.startData(signal), log.step)
+  log.step('adding rows')
+  insist('adding rows', await driver.switchLoads(signal), log.step)
+  const merged: NonNullable<RestoreReport['merged']>[number][] = []
+  for (const { source, config, loadable } of toLoad)
+    for (const target of source.loads)
+      for (const table of (await loadable.merged?.(context, config, target)) ?? [])
+        merged.push({ source: source.source.name, ...table })
+  return merged
+}
+
+function insertedOf({ merged = [] }: Pick<RestoreReport, 'merged'>, name: string): number {
+  return merged.reduce((sum, { source, inserted }) => (source === name ? sum + inserted : sum), 0)
 }
 
 async function mergingOf(group: StagedGroup) {

@@ -11,6 +11,7 @@ import { setBackFinding } from '../pull/set-back.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import { configuredPrivilege, type Visit } from '../runs/visit.ts'
 import type { LoadTarget, RestorableSource, RestoreContext, RestorePreflight } from '../sources/contract.ts'
+import type { MatchKey } from '../sources/kind.ts'
 import { kindOf } from '../sources/registry.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import { besideConfig, isBeside } from './beside.ts'
@@ -51,6 +52,8 @@ export interface RestoreRequest {
    */
   readonly target?: string | undefined
   readonly dryRun: boolean
+  /** Of a merge: unique keys by which rows of databases are known, beside the primary ones. */
+  readonly match?: readonly MatchKey[] | undefined
   /** Start services again, and judge them. */
   readonly start: boolean
   /** Take a snapshot of what is replaced first. */
@@ -189,6 +192,11 @@ async function readAsked(
   const { pull } = dependencies
   const parts = { ...dependencies, filePath: pull.vault.filePath.bind(pull.vault) }
   const asked = wantedSources(snapshot.manifest.sources, request)
+  if ((request.match ?? []).length > 0 && asked.every(({ kind }) => kindOf(kind).mergedInto === undefined)) {
+    throw new UsageError('--match is about rows of databases, and none is restored', {
+      next: 'Leave out --match, or name the source of a database.',
+    })
+  }
   for (const source of asked) refuseRemoved(snapshot, source.archives)
   // An index is read only when it is known to be whole: damage would otherwise pass for a wrong identity.
   const indexes = asked.flatMap(({ index }) => (index === undefined ? [] : [{ snapshot, file: index.file }]))
@@ -232,7 +240,11 @@ async function askServer(
     const selected = selectedOf(request, name)
     const live = targetConfig(source, targetName(request, source), paths, host, hasOwnPaths(snapshot, host))
     const configured = isBeside(request) ? besideConfig(source, live, host, request.target!) : live
-    const located = await locateSource(visited, configured)
+    const found = await locateSource(visited, configured)
+    const located =
+      request.strategy === 'merge'
+        ? (kindOf(source.kind).mergedInto?.(found, request.match ?? []) ?? found)
+        : found
     const config =
       selected === undefined
         ? located
@@ -251,7 +263,7 @@ async function askServer(
   const stops = request.strategy === 'replace' && !isBeside(request)
   const none: FoundServices = { services: { manager: 'none' }, usersLeft: [] }
   const paths = look.targets.map((target) => target.path)
-  const where = { deployment: look.deployment.path, paths, signal }
+  const where = { deployment: look.deployment.path, paths, secret: dependencies.pull.resolveSecret, signal }
   const found = stops ? (launch?.found ?? (await findServices(remote, host, where))) : none
   const changed = await changedServices(remote, found.services, found.made, { privilege, signal })
   const restore = {
@@ -277,10 +289,10 @@ async function wayOf(
   { strategy, launch }: RestoreRequest,
   { restorableOf }: RestoreDependencies,
 ): Promise<Pick<RestorableSource, 'preflight'>> {
-  const { title, restore, merge } = kindOf(kind)
+  const { title, restore, merge, mergedInto } = kindOf(kind)
   if (strategy === 'merge' && merge !== undefined) return await merge()
   if (restore.by === 'place') return await restorableOf(kind)
-  if (strategy === 'merge') {
+  if (strategy === 'merge' && mergedInto === undefined) {
     throw new SourceError('no-merge', `a ${title} source can't be merged into what is there`, {
       source: name,
       next: 'Restore it with --strategy replace.',
@@ -302,8 +314,8 @@ async function loadsOf(
   id: string,
   context: RestoreContext,
 ): Promise<readonly LoadTarget[]> {
-  const { restore } = kindOf(source.kind)
-  if (restore.by === 'place' || strategy === 'merge') return []
+  const { restore, mergedInto } = kindOf(source.kind)
+  if (restore.by === 'place' || (strategy === 'merge' && mergedInto === undefined)) return []
   const loadable = await restore.open()
   const wanted = { id, archives: archives.map(({ archive }) => archive) }
   return await loadable.targets(context, config, source.facts, wanted)

@@ -4,6 +4,8 @@ import type { MadeServices, NamedProject, ServerServices } from '../model/server
 import type { RemoteHost } from '../remote/contract.ts'
 import { findContainerServices } from '../services/container-services.ts'
 import { configuredPrivilege } from '../runs/visit.ts'
+import type { ResolveSecret } from '../secrets/contract.ts'
+import { commandServices } from './command-services.ts'
 import type { ComposeTool, ContainerLook } from '../services/contract.ts'
 
 /** The services that stop and start around the swap. */
@@ -23,21 +25,24 @@ export interface FoundServices {
 
 /**
  * What the server's script stops and starts, from the config; which containers these are is asked of Docker there.
- * Throws as {@link findContainerServices}.
+ * Throws as {@link findContainerServices} and {@link commandServices}.
  */
 export async function findServices(
   remote: RemoteHost,
   host: HostConfig,
-  options: { readonly deployment: string; readonly paths: readonly string[]; readonly signal: AbortSignal },
+  options: {
+    readonly deployment: string
+    readonly paths: readonly string[]
+    readonly secret: ResolveSecret
+    readonly signal: AbortSignal
+  },
 ): Promise<FoundServices> {
   const { services } = host
   switch (services.manager) {
     case 'none':
       return { services: { manager: 'none' }, usersLeft: [] }
-    case 'command': {
-      const { stop, start, status } = services
-      return { services: { manager: 'command', stop, start, status }, usersLeft: [] }
-    }
+    case 'command':
+      return { services: await commandServices(services, options.secret, options.signal), usersLeft: [] }
     case 'systemd': {
       const rest = services.stop.filter((unit) => !services.data.includes(unit))
       return { services: { manager: 'systemd', data: services.data, rest }, usersLeft: [] }

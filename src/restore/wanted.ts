@@ -2,6 +2,7 @@ import { didYouMean } from '../model/nearest.ts'
 import { SourceError, UsageError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { ManifestSource } from '../model/snapshot.ts'
+import type { MatchKey } from '../sources/kind.ts'
 import { kindOf } from '../sources/registry.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import { isInside, memberOf } from './contents.ts'
@@ -36,6 +37,18 @@ export function parsePathSelection(text: string): PathSelection {
     throw new UsageError(`--path ${text}: not understood`, { next: 'Write it like logs:logs/app.log' })
   }
   return { source, path }
+}
+
+/** Parses `users:email` or `app.public.users:country,number` of `--match`. Throws UsageError. */
+export function parseMatchKey(text: string): MatchKey {
+  const colon = text.lastIndexOf(':')
+  const [table, columns] = [text.slice(0, colon), text.slice(colon + 1).split(',')]
+  if (colon <= 0 || columns.some((column) => column === '')) {
+    throw new UsageError(`--match ${text}: not understood`, {
+      next: 'Write a table and the columns of one of its unique keys: users:email',
+    })
+  }
+  return { table, columns }
 }
 
 /**

@@ -12,6 +12,7 @@ import { formatAge } from '../report/format.ts'
 import { describeLate } from '../report/rollback-summary.ts'
 import { checkUndo } from '../restore/before-undo.ts'
 import { chooseJournal, isCutover, lastCutover } from '../restore/choose-journal.ts'
+import { secretsOfJournal } from '../restore/command-services.ts'
 import { loaderSecrets } from '../restore/loader-secrets.ts'
 import { mergeJournal } from '../restore/merge.ts'
 import {
@@ -139,10 +140,11 @@ async function undo(rollback: Rollback): Promise<RollbackReport> {
   }
   const last = undone === undefined ? '' : ` – the last one, ${undone.id}, is undone already`
   const secrets = await loaderSecrets(host, [journal], dependencies.resolveSecret, place.signal)
+  const serviceSecrets = await secretsOfJournal(host, journal, dependencies.resolveSecret, place.signal)
   const accepted = await checkUndo(place, journal, { ...dependencies, acceptChanges: request.acceptChanges })
   await confirm(rollback, `Undo ${describe(rollback, journal)}${last}`)
   const unmerged = await unmergeSources(rollback, journal.id)
-  const result = await rollbackRestore(place.remote, { ...place, id: journal.id, secrets })
+  const result = await rollbackRestore(place.remote, { ...place, id: journal.id, secrets, serviceSecrets })
   if (result.outcome === 'stuck') {
     throw new RelayError(
       'rollback-stuck',

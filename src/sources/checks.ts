@@ -15,6 +15,8 @@ export type CheckFact = { readonly query: string } & (
   | { readonly rows: number; readonly sha256: string }
   /** It failed then, too. */
   | { readonly failed: true }
+  /** It changed while this was captured, so nobody knows what the capture has. */
+  | { readonly unsteady: true }
 )
 
 /** Runs a query, and returns its rows, each as one text with its columns parted by `|`. Throws RelayError. */
@@ -51,18 +53,25 @@ export function checkFact(query: string, rows: readonly string[]): CheckFact {
 }
 
 /**
- * Puts each query to what is captured. One that fails costs no backup: it is recorded as failed, and a warning says so.
- * Throws what ends the capture itself.
+ * Puts each query to what is captured. One that fails costs no backup: it is recorded as failed, and a warning says so; so
+ * is one whose answer changed meanwhile (`ask` resolves with undefined). Throws what ends the capture itself.
  */
 export async function recordChecks(
   context: Pick<CaptureContext, 'notice' | 'signal'>,
   queries: readonly string[],
-  ask: AskQuery,
+  ask: (query: string) => Promise<readonly string[] | undefined>,
 ): Promise<{ readonly facts: readonly CheckFact[]; readonly warnings: readonly SnapshotWarning[] }> {
   const facts: CheckFact[] = []
   for (const query of queries) {
     try {
-      facts.push(checkFact(query, await ask(query)))
+      const rows = await ask(query)
+      facts.push(rows === undefined ? { query, unsteady: true } : checkFact(query, rows))
+      if (rows !== undefined) continue
+      context.notice({
+        code: 'check-unsteady',
+        message: `what the check ${printable(query)} says changed while this was captured`,
+        next: 'Pull when less is written, or write a check whose answer stays: a restore compares nothing by it.',
+      })
     } catch (error) {
       if (!(error instanceof RelayError) || context.signal.aborted) throw error
       facts.push({ query, failed: true })
@@ -73,8 +82,11 @@ export async function recordChecks(
       })
     }
   }
-  const failed = facts.filter((fact) => 'failed' in fact).length
-  return { facts, warnings: failed === 0 ? [] : [{ code: 'check-failed', count: failed }] }
+  const warned = (code: string, key: 'failed' | 'unsteady'): SnapshotWarning[] => {
+    const count = facts.filter((fact) => key in fact).length
+    return count === 0 ? [] : [{ code, count }]
+  }
+  return { facts, warnings: [...warned('check-failed', 'failed'), ...warned('check-unsteady', 'unsteady')] }
 }
 
 /**
@@ -90,8 +102,9 @@ export async function compareChecks(
   const findings: Finding[] = []
   for (const query of queries) {
     const expected = recorded?.find((fact) => fact.query === query)
-    if (expected === undefined || 'failed' in expected) {
-      const why = expected === undefined ? 'did not run' : 'failed'
+    if (expected === undefined || 'failed' in expected || 'unsteady' in expected) {
+      const why =
+        expected === undefined ? 'did not run' : 'failed' in expected ? 'failed' : 'had no steady answer'
       findings.push({
         check: 'check-unknown',
         outcome: 'warning',

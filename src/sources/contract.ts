@@ -10,6 +10,7 @@ import type {
 import type { SourceConfig } from '../model/config.ts'
 import type { Facts, TreeCounts } from '../model/facts.ts'
 import type { Finding } from '../model/finding.ts'
+import type { MergedTable } from '../model/restore-report.ts'
 import type { ListedEntry } from '../model/listing.ts'
 import type { ArchiveContent, ArchiveFormat, ManifestArchive, SnapshotWarning } from '../model/snapshot.ts'
 import type { CompressionChoice } from '../model/config.ts'
@@ -283,6 +284,8 @@ export interface LoadableSource<C extends SourceConfig = SourceConfig, F extends
   load(context: RestoreContext, config: C, facts: F, target: LoadTarget, dump: Readable): Promise<void>
   /** Compares what is at the targets with the facts; a `failed` finding rolls the restore back. */
   check(context: RestoreContext, config: C, facts: F): Promise<readonly Finding[]>
+  /** Of a restore that only adds rows: what became of them, when all are switched. */
+  merged?(context: RestoreContext, config: C, target: LoadTarget): Promise<readonly MergedTable[]>
 }
 
 /** A restore that only adds, for a kind whose data is not its files. */

@@ -42,6 +42,11 @@ export interface Kind<C extends SourceConfig = SourceConfig, F extends Facts = F
    * its files. `objects`: what the snapshot holds of it. Throws UsageError for what is not there, or is no part of its own.
    */
   partsOf?(config: C, parts: readonly string[], objects: readonly DumpedObject[]): C
+  /**
+   * The same source for a restore that only adds rows to a database that is there; absent where that is done otherwise, or
+   * not at all.
+   */
+  mergedInto?(config: C, match: readonly MatchKey[]): C
   /** What was captured is restored as a whole only: there is no `--path`. */
   readonly isWhole?: boolean
   /** What facts of this name (`facts.kind`) say; absent where its facts are another kind's. */
@@ -59,6 +64,13 @@ export interface Kind<C extends SourceConfig = SourceConfig, F extends Facts = F
   readonly restore: RestoreWay<C, F>
   /** Adds what is missing to what runs; absent where nothing but files can be added. */
   merge?(): Promise<MergingSource<C, F>>
+}
+
+/** A unique key by which rows are known, as `--match` names it. */
+export interface MatchKey {
+  /** `users`, `public.users` or `app.public.users`. */
+  readonly table: string
+  readonly columns: readonly string[]
 }
 
 /** What a dump holds of a database, as the index names it. */

@@ -59,6 +59,7 @@ const format2 = z.looseObject({
     .optional(),
   undoes: z.string().optional(),
   beside: z.boolean().optional(),
+  downtime: z.looseObject({ seconds: count, bytes: count, from: z.string(), to: z.string() }).optional(),
 })
 
 /**

@@ -1,8 +1,20 @@
-import { mkdtemp, open, readdir, realpath, rename, rm, stat, statfs } from 'node:fs/promises'
+import {
+  access,
+  constants,
+  mkdtemp,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  stat,
+  statfs,
+} from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import type { Finding } from '../model/finding.ts'
 import type { VaultDisk } from '../model/status-report.ts'
 import { printable } from '../model/path-bytes.ts'
+import { onDisk } from './disk-error.ts'
 import { errorCode, ifPresent } from './durable.ts'
 import { loadTryLock } from './lock.ts'
 import { vaultFile } from './paths.ts'
@@ -73,6 +85,23 @@ export async function placeFindings(vault: string): Promise<Finding[]> {
       next: 'Set `vault` to a directory of a local disk',
     })
   return found
+}
+
+/**
+ * Throws VaultError, as a run would, where so many new files can't be written to a vault, which need not be there yet: it
+ * may not be written to, or not even the smallest of them has room. Changes nothing.
+ */
+export async function insistOnRoom(vault: string, files: number): Promise<void> {
+  await onDisk(vault, async () => {
+    const there = await nearest(vault)
+    await access(there, constants.W_OK | constants.X_OK)
+    const { bavail, blocks } = await statfs(there)
+    // A file system that counts no blocks says nothing of its room.
+    if (blocks > 0 && bavail < files)
+      throw Object.assign(new Error(`ENOSPC: no space left on device, ${files} new files`), {
+        code: 'ENOSPC',
+      })
+  })
 }
 
 /** How full the file system of the vault is; as df counts it, what only root may use is neither used nor free. */

@@ -16,6 +16,9 @@ import {
   vaultTree,
 } from '../lab/unharmed.ts'
 import { startWorld, type World, type WorldConfig } from '../lab/world.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 const LOGS = { kind: 'files', path: 'logs' }
 const BIG = { kind: 'files', path: 'big' }

@@ -9,9 +9,11 @@ import { type CliResult, runCli, startCli } from '../lab/cli.ts'
 import { LAB_IMAGE, type LabDocker, startDocker } from '../lab/docker.ts'
 import { writeDockerDeployment } from '../lab/docker-deployment.ts'
 import { startGpg } from '../lab/gpg.ts'
-import { share } from '../lab/soak.ts'
+import { everySecond, share } from '../lab/soak.ts'
 import { createUser, startSshd, type Sshd, type TestUser } from '../lab/sshd.ts'
 import { letEveryoneIn, tempDir } from '../lab/temp.ts'
+
+everySecond()
 
 /** A server with an engine of its own. */
 interface Server {

@@ -9,6 +9,9 @@ import { startSshd } from '../lab/sshd.ts'
 import { tempDir } from '../lab/temp.ts'
 import { toolsWithout } from '../lab/tools.ts'
 import { startWorld, type World } from '../lab/world.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond(1)
 
 const stack = new AsyncDisposableStack()
 let world: World

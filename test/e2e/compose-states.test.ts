@@ -6,6 +6,9 @@ import { writeDockerDeployment } from '../lab/docker-deployment.ts'
 import { type LabDocker, startDocker } from '../lab/docker.ts'
 import { letEveryoneIn } from '../lab/temp.ts'
 import { startWorld, type World } from '../lab/world.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 const stack = new AsyncDisposableStack()
 let world: World

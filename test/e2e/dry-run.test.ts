@@ -3,8 +3,12 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { openVault } from '../../src/vault/open-vault.ts'
 import { treeListing } from '../lab/command-services.ts'
+import { mountTmpfs } from '../lab/tmpfs.ts'
 import { expectClearFailure } from '../lab/unharmed.ts'
 import { startWorld, type World, type WorldConfig } from '../lab/world.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 let world: World
 let config: WorldConfig
@@ -114,6 +118,18 @@ describe('a dry run ends as the run would, when', () => {
       next: /Correct hosts.new/,
     })
     expect((await world.cli('pull', '--all', '--dry-run')).stdout).toContain('prod: would capture')
+  })
+
+  test('the vault has no room left', async () => {
+    await using disk = await mountTmpfs(join(world.home, 'small'), '64k')
+    world.config.vault = join(disk.path, 'vault')
+    await world.writeConfig()
+    await writeFile(join(disk.path, 'ballast'), Buffer.alloc(65_536))
+    await expectSameEnd(['pull', 'prod'], {
+      code: 1,
+      says: /disk full: .*has 0 B free/,
+      next: /Free some space/,
+    })
   })
 
   test('a Redis wants a password that is not configured', async () => {

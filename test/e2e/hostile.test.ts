@@ -5,6 +5,9 @@ import { busyboxTools } from '../lab/busybox.ts'
 import { buildHostileTree, compareTrees, readAttributes, readTree } from '../lab/hostile-tree.ts'
 import { tempDir, type TempDir } from '../lab/temp.ts'
 import { startWorld, type World } from '../lab/world.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 interface Source {
   readonly name: string

@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { cutAt, phasesOfWhole } from '../lab/cuts.ts'
-import { share, soaking, tally } from '../lab/soak.ts'
+import { everySecond, share, soaking, tally } from '../lab/soak.ts'
 import { treeOf } from '../lab/tree-of.ts'
 import { startWorld, type World } from '../lab/world.ts'
+
+everySecond()
 
 let world: World
 beforeEach(async () => {

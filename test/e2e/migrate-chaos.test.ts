@@ -4,7 +4,9 @@ import { scriptsEnded, serverScripts } from '../lab/command-services.ts'
 import type { CliResult, RunningCli } from '../lab/cli.ts'
 import { cutAt, phasesOfWhole } from '../lab/cuts.ts'
 import { type LabServer, type MigrationLab, startMigrationLab, Writer } from '../lab/migration.ts'
-import { random, rounds, share, tally } from '../lab/soak.ts'
+import { everySecond, random, rounds, share, tally } from '../lab/soak.ts'
+
+everySecond()
 
 let lab: MigrationLab
 /** What an undisturbed cutover tells, and what of it comes when the old server stops. */

@@ -24,6 +24,8 @@ test('an old server that can not be reached at the rollback: the new one is neve
   const moved = await lab.cli('migrate', 'old', 'new', '--cutover', '--replace', '--yes')
   expect(moved.code, moved.stderr + moved.stdout).toBe(0)
   expect(moved.stdout).toMatch(/nobody served for [\d.]+ s: stopping /)
+  const planned = await lab.cli('migrate', 'new', 'old', '--cutover', '--replace', '--dry-run')
+  expect(planned.stdout).toMatch(/by the cutover from old to new of [\d-]+, which took [\d.]+ s/)
   const { ssh } = lab.config.hosts.old
   const port = ssh['port']
   ssh['port'] = 1

@@ -4,6 +4,9 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type MigrationLab, startMigrationLab, Writer } from '../lab/migration.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 let lab: MigrationLab
 beforeEach(async () => {

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process'
-import { chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { labCrontab } from '../lab/crontab.ts'
 import { startWorld, type World, type WorldConfig } from '../lab/world.ts'
 
 const run = promisify(execFile)
@@ -92,34 +93,40 @@ test('a source that failed all alone is said once, and so is damage', async () =
   expect(await quietly('verify', `prod/${id}`)).toEqual({ code: 0, said: '' })
 })
 
-test("the README's line runs in cron's empty environment", async () => {
+test("the README's command fills Debian's crontab, and its line runs in cron's empty environment", async () => {
   const readme = await readFile(join(ROOT, 'README.md'), 'utf8')
   const section = readme.split('## Every night\n')[1]!.split('\n## ')[0]!
   const script = section
     .split('\n')
     .filter((line) => line.startsWith('    '))
     .join('\n')
-  // As npm link makes it, beside a Node that is not on cron's path; crontab only keeps what it is given.
+  // As npm link makes it, beside a Node that is not on cron's path.
   const bin = join(world.home, 'bin of somebody')
   await mkdir(bin)
   await symlink(process.execPath, join(bin, 'node'))
   await symlink(join(ROOT, 'bin/relay-backup.js'), join(bin, 'relay-backup'))
-  await writeFile(
-    join(bin, 'crontab'),
-    '#!/bin/sh\nif [ "$1" = -l ]; then cat "$HOME/crontab"; else cat >"$HOME/crontab.new"; mv "$HOME/crontab.new" "$HOME/crontab"; fi\n',
+  await using crontab = await labCrontab(bin)
+  await crontab.set('MAILTO=me@example.com\n@daily true\n')
+  const env = { HOME: world.home, PATH: `${bin}:/usr/bin:/bin` }
+  const install = async () => (await run('sh', ['-c', script], { cwd: world.home, env })).stdout
+  expect(await install()).toMatch(
+    /^Kept by cron: 1 timer written and read back\n {2}backup: every day at 02:00/,
   )
-  await chmod(join(bin, 'crontab'), 0o755)
-  await run('sh', ['-c', script], {
-    cwd: world.home,
-    env: { HOME: world.home, PATH: `${bin}:/usr/bin:/bin` },
-  })
-  const lines = (await readFile(join(world.home, 'crontab'), 'utf8')).trimEnd().split('\n')
+  const text = await crontab.text()
+  expect(text).toMatch(/# END relay-backup \S+\nMAILTO=me@example.com\n@daily true\n$/)
+  expect(await install()).toMatch(/^Kept by cron: as they were\n/)
+  expect(await crontab.text()).toBe(text)
+  const lines = text.split('\n').filter((line) => / schedule run /.test(line))
   expect(lines).toHaveLength(1)
-  const command = /^0 2 \* \* \* {2}(.*)$/.exec(lines[0]!)?.[1] ?? ''
+  const command = /^0 2 \* \* \* (.*)$/.exec(lines[0]!)?.[1]?.replaceAll('\\%', '%') ?? ''
   const cron = { HOME: world.home, LOGNAME: 'nobody', SHELL: '/bin/sh', PATH: '/usr/bin:/bin' }
   const before = await world.snapshots()
   const { stdout, stderr } = await run('/bin/sh', ['-c', command], { cwd: dirname(world.home), env: cron })
   expect({ stdout, stderr }).toEqual({ stdout: '', stderr: '' })
   expect(before).not.toContain((await world.snapshots()).at(-1))
+  const runs = await readFile(join(world.vault, 'prod', 'runs.jsonl'), 'utf8')
+  expect(runs.trimEnd().split('\n').at(-1)).toContain('"trigger":"schedule:backup"')
+  await run('relay-backup', ['schedule', 'remove', '--yes'], { cwd: world.home, env })
+  expect(await crontab.text()).toBe('MAILTO=me@example.com\n@daily true\n')
   await rm(join(world.home, '.local'), { recursive: true, force: true })
 })

@@ -19,8 +19,10 @@ import {
 import type { CliResult, RunningCli } from '../lab/cli.ts'
 import { cutAt, phasesOfWhole } from '../lab/cuts.ts'
 import { discardAll } from '../lab/discard.ts'
-import { random, rounds, share, soaking, tally } from '../lab/soak.ts'
+import { everySecond, random, rounds, share, soaking, tally } from '../lab/soak.ts'
 import { startWorld, type World } from '../lab/world.ts'
+
+everySecond()
 
 /** What a deployment holds: its files with all that belongs to them, and Redis' keys. */
 interface Content {

@@ -80,6 +80,20 @@ test('a file that may not be read costs itself alone, is named, and comes when i
   expect(again.host).toMatchObject({ complete: true, sources: [{ outcome: 'done', warnings: [] }] })
 })
 
+test('a source whose root may not be read fails, and a dry run says so', async () => {
+  const root = join(world.deployment, 'data')
+  await chmod(root, 0o700)
+  try {
+    for (const args of [['pull', '--dry-run'], ['pull']]) {
+      const result = await world.cli(...args)
+      expect(result.code, result.stdout).toBe(1)
+      expect(result.stdout + result.stderr).toMatch(/data can't be read by uid/)
+    }
+  } finally {
+    await chmod(root, 0o755)
+  }
+})
+
 test('a restore does not replace what its safety snapshot could not read', async () => {
   execFileSync('chown', ['-R', user.name, world.deployment])
   await chmod(join(world.deployment, 'data/later'), 0o000)

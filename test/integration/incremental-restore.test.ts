@@ -23,6 +23,9 @@ import { rotateHost } from '../../src/prune/rotate.ts'
 import { TAIL_THRESHOLD } from '../../src/pull/incremental/plan.ts'
 import { treeOf } from '../lab/tree-of.ts'
 import { IncrementalLab, signal } from './incremental-lab.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 const NAMES = ['a', 'b', 'd', 'd/a', 'd/e', 'd/e/c', "odd \n'$(x)\\", 'log'] as const
 const OPERATIONS = [

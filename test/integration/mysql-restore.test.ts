@@ -1,9 +1,11 @@
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { HostConfig, SourceConfig } from '../../src/model/config.ts'
 import { loadScript } from '../../src/remote/scripts.ts'
+import type { MysqlFacts } from '../../src/sources/mysql/facts.ts'
+import type { Snapshot } from '../../src/vault/contract.ts'
 import { soaking } from '../lab/soak.ts'
 import { PASSWORD, startMariadb, type LabMariadb } from '../lab/mariadb.ts'
 import { DatabaseLab } from './database-lab.ts'
@@ -26,6 +28,10 @@ create view grown as select id, name from people where id > 3;
 create view grown_names as select upper(name) as name from grown;
 create function twice(n int) returns int deterministic return n * 2;
 create event tidy on schedule every 1 hour comment 'x' do delete from letters where id < 0;
+create event theirs on schedule every 1 hour disable on slave comment 'it''s ENABLE ' do delete from letters where id < 0;
+create event theirs_too on schedule every 1 hour on completion preserve disable on slave do delete from letters where id < 0;
+create event resting on schedule every 1 hour on completion preserve disable comment 'x' do select 1;
+create event once on schedule at '2038-01-01' do select 1;
 delimiter //
 create procedure fill(n int) begin declare i int default 0; while i < n do
   insert into people (name, payload) values (concat('name ', i), unhex('00ff5c27')); set i = i + 1; end while; end//
@@ -61,7 +67,7 @@ afterAll(async () => {
   await lab[Symbol.asyncDispose]()
 })
 
-async function server(name: string): Promise<HostConfig> {
+async function server(name: string, rest: object = {}): Promise<HostConfig> {
   const source = {
     kind: 'mysql',
     name: 'shop',
@@ -73,6 +79,7 @@ async function server(name: string): Promise<HostConfig> {
     password: { env: 'MARIADB' },
     checks: [],
     capture: 'full',
+    ...rest,
   } as unknown as SourceConfig
   const host = lab.host(name, { sources: [source] })
   await mkdir(host.deployment, { recursive: true })
@@ -98,9 +105,11 @@ test('a database comes back as its own mariadb-dump tells it, and goes back by a
   const there = await databases()
   expect(there).toEqual([NAME, expect.stringContaining('_old_')])
   // The old one's events would run against it.
-  expect(await mariadb.sql('select event_schema, status from information_schema.events order by 1')).toBe(
-    `${NAME}\tENABLED\n${there[1]}\tSLAVESIDE_DISABLED`,
-  )
+  expect(
+    await mariadb.sql(
+      'select event_schema, group_concat(distinct status order by 1) from information_schema.events group by 1 order by 1',
+    ),
+  ).toBe(`${NAME}\tDISABLED,ENABLED,SLAVESIDE_DISABLED\n${there[1]}\tDISABLED,SLAVESIDE_DISABLED`)
 
   await databaseLab.rollBack(host)
   expect(await mariadb.dumped(NAME)).toBe(damaged)
@@ -123,12 +132,112 @@ test('what the server lacks is named before anything is loaded', async () => {
   await mariadb.sql('drop view theirs', NAME)
 })
 
+test('what has passed since, what is missing, and what can not be set aside', async () => {
+  await mariadb.sql("create database corners; create user left_out@localhost identified by 'x'")
+  const end = await mariadb.sql('select now() + interval 2 second')
+  await mariadb.sql(
+    `create table t (n int); create event once on schedule at '${end}' do select 1`,
+    'corners',
+  )
+  const host = await server('corners', { databases: ['corners'], users: true })
+  const snapshot = await databaseLab.pulled(host)
+  expect(JSON.stringify(snapshot.manifest)).toContain('left_out@localhost')
+  await mariadb.sql('drop user left_out@localhost')
+  while ((await mariadb.sql(`select now() > '${end}'`)) !== '1');
+  const report = await databaseLab.restore(snapshot, host)
+  expect(report, JSON.stringify(report)).toMatchObject({
+    outcome: 'done',
+    plan: {
+      findings: [
+        {
+          check: 'mysql-account-missing',
+          message: expect.stringContaining('left_out@localhost') as string,
+          next: expect.stringContaining('relay-backup cat SNAPSHOT shop:shop.users.sql') as string,
+        },
+      ],
+    },
+  })
+  await databaseLab.rollBack(host, { discard: true })
+
+  for (const [kind, name] of [
+    ['view', 'a\nb'],
+    ['event', 'c\td'],
+  ]) {
+    await mariadb.sql(
+      `create ${kind} \`${name}\` ${kind === 'view' ? 'as' : 'on schedule every 1 day do'} select 1 as n`,
+      'corners',
+    )
+    expect((await databaseLab.pull(host)).sources).toMatchObject([{ error: { code: 'mysql-name' } }])
+    await expect(databaseLab.restore(snapshot, host)).rejects.toMatchObject({ code: 'preflight-mysql-name' })
+    await mariadb.sql(`drop ${kind} \`${name}\``, 'corners')
+  }
+  await mariadb.sql('drop database corners')
+})
+
+test('one goes beside the live one, is asked what it was asked before, and its events do not run', async () => {
+  await mariadb.sql('create database `live one`')
+  await mariadb.load(SMALL, 'live one')
+  const checks = ['select count(*) as n, sum(id) from a;']
+  const host = await server('beside', { databases: ['live one'], checks })
+  const snapshot = await databaseLab.pulled(host)
+  const before = await mariadb.dumped('live one')
+  const report = await databaseLab.restore(snapshot, host, { target: 'copy' })
+  expect(report, JSON.stringify(report)).toMatchObject({ outcome: 'done', plan: { beside: 'copy' } })
+  expect(JSON.stringify(report)).toContain('2|8, as when it was captured')
+  const status = 'select group_concat(status) from information_schema.events where event_schema = '
+  expect(await mariadb.sql(`${status}'copy'`)).toBe('SLAVESIDE_DISABLED')
+  expect(await mariadb.dumped('live one')).toBe(before)
+  await expect(databaseLab.restore(snapshot, host, { target: 'copy' })).rejects.toMatchObject({
+    code: 'preflight-target-taken',
+  })
+  await databaseLab.rollBack(host, { restore: report.plan.id })
+  expect(await databases()).not.toContain('copy')
+
+  const source = snapshot.manifest.sources[0]!
+  const facts = source.facts as unknown as MysqlFacts
+  const told = { ...facts.databases['live one']!, checks: [{ query: checks[0]!, says: '1|3' }] }
+  const lying = { ...source, facts: { ...facts, databases: { 'live one': told } } }
+  const other = { ...snapshot, manifest: { ...snapshot.manifest, sources: [lying] } }
+  await expect(databaseLab.restore(other, host, { target: 'copy' })).rejects.toThrow(
+    /says 2\|8, and said 1\|3/,
+  )
+  expect(await databases()).not.toContain('copy')
+})
+
+test('a schema or data alone is captured without the other, and a schema can be put beside', async () => {
+  await mariadb.sql('create database shaped')
+  await mariadb.load(SMALL, 'shaped')
+  const host = await server('shaped', { databases: ['shaped'], checks: ['select count(*) from a'] })
+  const plain = (snapshot: Snapshot): string => {
+    const { file } = snapshot.manifest.sources[0]!.archives[0]!
+    return execFileSync('zstd', ['-dcq', lab.lab.vault.filePath(snapshot, file)], { encoding: 'utf8' })
+  }
+  const pulled = (capture: string): Promise<Snapshot> =>
+    databaseLab.pulled({ ...host, sources: [{ ...host.sources[0]!, capture } as SourceConfig] })
+  const [schema, data] = [await pulled('schema'), await pulled('data')]
+  expect(schema.manifest.sources[0]!.archives).toMatchObject([{ content: 'schema' }])
+  expect(plain(schema)).not.toContain('INSERT INTO')
+  expect(schema.manifest.sources[0]!.facts).toMatchObject({ databases: { shaped: { rows: 0, tables: 2 } } })
+  expect(plain(data)).not.toContain('CREATE')
+  expect(data.manifest.sources[0]!.facts).toMatchObject({ databases: { shaped: { rows: 3, tables: 2 } } })
+  await mariadb.sql(
+    'set foreign_key_checks = 0; drop trigger touched; delete from b; delete from a',
+    'shaped',
+  )
+  await mariadb.load(plain(data), 'shaped')
+  expect(await mariadb.sql('select * from both_of', 'shaped')).toBe('2\t2')
+  const report = await databaseLab.restore(schema, host, { target: 'shape' })
+  expect(report, JSON.stringify(report)).toMatchObject({ outcome: 'done' })
+  expect(await mariadb.sql('select count(*) from a', 'shape')).toBe('0')
+  await mariadb.sql('drop database shape; drop database shaped; drop database `live one`')
+})
+
 /** The loader as the script on the server calls it; `first` is shell that runs before each of its calls to the server. */
 async function loader(first = '', dumper = 'mariadb-dump') {
   const plain = await loadScript('sources/mysql/loader')
   const script = plain.replace(/^loader_sql\(\) \{$/m, (line) => `${line}\n${first}`)
   const options = ['--default-character-set=utf8mb4']
-  const places = ['-', mariadb.socket, '-', 'root', '-', 'mariadb', dumper, ...options]
+  const places = ['-', mariadb.socket, '-', 'root', '-', '-', 'mariadb', dumper, ...options]
   return (...args: readonly string[]) =>
     spawnSync('sh', ['-c', script, 'loader', ...args, ...places], {
       input: `${PASSWORD}\n`,

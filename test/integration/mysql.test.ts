@@ -1,12 +1,15 @@
 import { execFileSync } from 'node:child_process'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { HostConfig, SourceConfig } from '../../src/model/config.ts'
 import type { HostPullReport } from '../../src/model/pull-report.ts'
+import { loadScript } from '../../src/remote/scripts.ts'
 import type { MysqlFacts } from '../../src/sources/mysql/facts.ts'
 import type { Snapshot } from '../../src/vault/contract.ts'
-import { program, PASSWORD, startMariadb, type LabMariadb } from '../lab/mariadb.ts'
+import { LAB_IMAGE, startDocker } from '../lab/docker.ts'
+import { makeMariadbData, program, PASSWORD, startMariadb, type LabMariadb } from '../lab/mariadb.ts'
 import { seenSecret } from '../lab/seen-secret.ts'
 import { DatabaseLab } from './database-lab.ts'
 import { RestoreHostsLab } from './restore-hosts-lab.ts'
@@ -74,6 +77,7 @@ async function server(name: string, rest: object = {}): Promise<HostConfig> {
     byContainer: false,
     user: 'root',
     password: { env: 'MYSQL' },
+    ...{ capture: 'full', checks: [] },
     ...rest,
   } as SourceConfig
   const host = lab.host(name, { sources: [source] })
@@ -211,6 +215,7 @@ async function dumping(
   name: string,
   script: string,
   pulling: (host: HostConfig) => Promise<HostPullReport> = (host) => databaseLab.pull(host),
+  rest: object = {},
 ): Promise<HostPullReport['sources'][number]> {
   const bin = join(lab.lab.path, `bin-${name}`)
   await mkdir(bin)
@@ -219,7 +224,7 @@ async function dumping(
   await writeFile(join(bin, 'mariadb-dump'), text, { mode: 0o755 })
   lab.server = { path: `${bin}:${process.env['PATH'] ?? ''}` }
   try {
-    const [source] = (await pulling(await server(`dump-${name}`, { databases: ['stock'] }))).sources
+    const [source] = (await pulling(await server(`dump-${name}`, { databases: ['stock'], ...rest }))).sources
     return source!
   } finally {
     lab.server = {}
@@ -259,6 +264,22 @@ test('a dump is proven while it streams, whatever its program says', async () =>
   expect(await dumping('came', `"$REAL" "$@"; ${client} 'create table stock.v (n int)'`)).toMatchObject({
     outcome: 'done',
   })
+  // Its own transaction is not begun then, and ours is.
+  const checks = ['select count(*) from t', "select 'x' as n, 1.5 as m", 'select gone from t', 'drop table t']
+  const grown = `${client} 'insert into stock.t (n) values (4)'; exec "$REAL" "$@"`
+  expect(await dumping('grown', grown, undefined, { checks })).toMatchObject({
+    outcome: 'done',
+    warnings: [
+      { code: 'check-failed', count: 2 },
+      { code: 'check-unsteady', count: 1 },
+    ],
+  })
+  const [last] = (await lab.lab.vault.snapshots('dump-grown')).slice(-1)
+  const { databases } = last!.manifest.sources[0]!.facts as unknown as MysqlFacts
+  expect(databases['stock']).toMatchObject({
+    ...{ rows: 1, tables: 3 },
+    checks: [{ unsteady: true }, { rows: 1 }, { failed: true }, { failed: true }],
+  })
   expect(await dumping('gone', `${client} 'drop database stock'; exec "$REAL" "$@"`)).toMatchObject(
     failed('mysql-database-missing'),
   )
@@ -290,6 +311,105 @@ test('a server without its dump program, or with an older one, is told so', asyn
   } finally {
     lab.server = {}
   }
+})
+
+test('one in a container is asked there, as its own environment says; one without its client is told so', async () => {
+  await using engine = await startDocker()
+  await using made = await makeMariadbData()
+  const bin = join(lab.lab.path, 'bin-boxed')
+  await mkdir(bin)
+  for (const name of ['mariadbd', 'mariadb', 'mariadb-dump']) await copyFile(program(name), join(bin, name))
+  await writeFile(join(made.home, 'secret'), PASSWORD)
+  await writeFile(
+    join(made.home, 'init.sql'),
+    `alter user root@localhost identified by '${PASSWORD.replace(/[\\']/g, '\\$&')}'; create database app; create table app.t (n int); insert into app.t values (1), (2);`.replaceAll(
+      '; ',
+      ';\n',
+    ),
+  )
+  // The image has none: its programs are this machine's.
+  const mounts = ['/usr/lib:/usr/lib', '/usr/share:/usr/share', '/usr/lib:/lib', '/usr/lib64:/lib64']
+  await engine.docker(
+    ...['run', '--detach', '--name', 'db', '--user', `${made.uid}:${made.gid}`],
+    ...[...mounts, `${bin}:/opt/bin`].flatMap((mount) => ['--volume', `${mount}:ro`]),
+    ...['--volume', `${made.home}:/lab`, '--tmpfs', '/run/mysqld:mode=1777'],
+    ...['--env', 'PATH=/bin:/opt/bin', '--env', 'MARIADB_ROOT_PASSWORD_FILE=/lab/secret'],
+    ...[
+      LAB_IMAGE,
+      'mariadbd',
+      '--no-defaults',
+      '--datadir=/lab/data',
+      '--tmpdir=/lab',
+      '--skip-name-resolve',
+    ],
+    ...['--socket=/run/mysqld/mysqld.sock', '--init-file=/lab/init.sql', '--innodb-buffer-pool-size=8M'],
+  )
+  const sql = (text: string) =>
+    engine.docker(
+      ...['exec', '--env', `MYSQL_PWD=${PASSWORD}`, 'db', 'mariadb', '--no-defaults', '-N', '-B'],
+      ...['-uroot', '-e', text, 'app'],
+    )
+  while ((await sql('select count(*) from t').catch(() => '')) !== '2') await sleep(50)
+  process.env['DOCKER_HOST'] = engine.env.DOCKER_HOST
+  try {
+    const rest = { at: { container: 'db' }, databases: 'all', byContainer: true }
+    const host = await server('boxed', { ...rest, user: undefined, password: undefined })
+    const snapshot = await databaseLab.pulled(host)
+    expect(snapshot.manifest.sources[0]!.facts).toMatchObject({ databases: { app: { rows: 2, tables: 1 } } })
+    await sql('delete from t')
+    const report = await databaseLab.restore(snapshot, host)
+    expect(report, JSON.stringify(report)).toMatchObject({ outcome: 'done' })
+    expect(await sql('select sum(n) from t')).toBe('3')
+    const told = async (): Promise<unknown> => (await databaseLab.pull(host)).sources[0]
+    await rm(join(bin, 'mariadb-dump'))
+    expect(await told()).toMatchObject({
+      error: { code: 'mysql-client-missing', message: expect.stringContaining('container db') as string },
+    })
+    await engine.docker('kill', 'db')
+    expect(await told()).toMatchObject({ error: { code: 'mysql-down' } })
+  } finally {
+    delete process.env['DOCKER_HOST']
+  }
+})
+
+const ROOT = { user: 'root', password: PASSWORD }
+test.each([
+  [{ MARIADB_ROOT_PASSWORD: PASSWORD, MYSQL_ROOT_PASSWORD: 'x', MYSQL_USER: 'app' }, ROOT],
+  [{ MYSQL_ROOT_PASSWORD: PASSWORD, MARIADB_USER: 'app' }, ROOT],
+  [{ MYSQL_ROOT_PASSWORD_FILE: 'secret', MYSQL_PASSWORD: 'x' }, ROOT],
+  [
+    { MARIADB_USER: 'a"b', MARIADB_PASSWORD_FILE: 'secret' },
+    { user: 'a"b', password: PASSWORD },
+  ],
+  [
+    { MYSQL_USER: 'app', MYSQL_PASSWORD: PASSWORD, MARIADB_ALLOW_EMPTY_ROOT_PASSWORD: '' },
+    { user: 'app', password: PASSWORD },
+  ],
+  [{ MYSQL_ALLOW_EMPTY_PASSWORD: 'yes' }, { user: 'root' }],
+  [
+    { MARIADB_ROOT_PASSWORD_HASH: '*1', MARIADB_USER: 'app', MARIADB_PASSWORD: PASSWORD },
+    { user: 'app', password: PASSWORD },
+  ],
+])('who asks one in a container is whom its environment says: %j', async (said, who) => {
+  const client = join(lab.lab.path, 'shows')
+  await writeFile(client, '#!/bin/sh\nexec cat /dev/fd/9\n', { mode: 0o755 })
+  await writeFile(join(lab.lab.path, 'secret'), PASSWORD)
+  const env = { PATH: process.env['PATH'], ...said }
+  const args = [
+    '-c',
+    await loadScript('sources/mysql/session'),
+    'sh',
+    '-',
+    '-',
+    '-',
+    '-',
+    'container',
+    client,
+  ]
+  const shown = execFileSync('sh', args, { env, cwd: lab.lab.path, input: '\n', encoding: 'utf8' })
+  const escaped = (text: string): string => text.replace(/[\\"]/g, '\\$&')
+  const lines = Object.entries(who).map(([key, value]) => `${key}="${escaped(value)}"\n`)
+  expect(shown).toBe(`[client]\n${lines.join('')}`)
 })
 
 test('who ends in the middle leaves no lock and no session on the server', async () => {

@@ -14,6 +14,9 @@ import { seenSecret } from '../lab/seen-secret.ts'
 import { signal } from './incremental-lab.ts'
 import { DatabaseLab } from './database-lab.ts'
 import { RestoreHostsLab } from './restore-hosts-lab.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 const NAME = `the "app's" data`
 
@@ -385,6 +388,84 @@ test('a table comes back by itself, with all that leads to it, and the old one b
   })
   await expect(refused('shop.public.org')).rejects.toThrow(/has no table shop.public.org/)
   await expect(refused('shop.public.per_org')).rejects.toThrow(/is a view/)
+})
+
+test('rows whose keys are free are added, with what became of each, and a rollback takes back exactly these', async () => {
+  await postgres.sql('postgres', 'create database joined')
+  await postgres.sql(
+    'joined',
+    `create table "the orgs" (id int primary key, name text);
+     create table users (id serial primary key, email text unique, org int references "the orgs", boss int references users, l text,
+       twice int generated always as (id * 2) stored);
+     create table orders (id bigint generated always as identity primary key, who int references users on delete cascade);
+     create table log (line text); create table gone (id int primary key); create table by_name (name text unique, n int);
+     insert into "the orgs" values (1, 'one'), (2, 'two'), (3, 'three');
+     insert into users (email, org, boss) values ('a', 1, 2), ('b', 2, 1), ('c', 3, 1), ('d', 1, null), ('e', 1, 4);
+     insert into orders (who) values (1), (2), (3), (4), (5); insert into log values ('x'); insert into by_name values ('x', 1), ('y', 2)`,
+  )
+  const host = await server('joined', { databases: ['joined'] })
+  const snapshot = await databaseLab.pulled(host)
+  await postgres.sql(
+    'joined',
+    `delete from orders; delete from users where id > 2; delete from "the orgs" where id = 3; drop table gone; delete from by_name where name = 'y';
+     update users set l = 'kept'; insert into users (id, email) values (40, 'd'); alter sequence users_id_seq restart with 3`,
+  )
+  const before = await postgres.dumped('joined')
+  const refused = async (table: string, ...columns: readonly string[]) =>
+    await databaseLab.restore(snapshot, host, { strategy: 'merge', match: [{ table, columns }] })
+  await expect(refused('users', 'org')).rejects.toMatchObject({ code: 'preflight-merge-match' })
+  await expect(refused('nobody', 'org')).rejects.toMatchObject({ code: 'preflight-merge-match' })
+
+  const report = await databaseLab.restore(snapshot, host, {
+    strategy: 'merge',
+    match: [{ table: 'public.by_name', columns: ['name'] }],
+  })
+  expect(report, JSON.stringify(report)).toMatchObject({ outcome: 'done', plan: { safety: false } })
+  const of = (name: string) => report.merged!.find(({ table }) => table === `joined.public.${name}`)
+  expect(of('the orgs')).toMatchObject({ inserted: 1, skipped: [{ why: 'there', key: 'id', rows: 2 }] })
+  expect(of('users')).toMatchObject({
+    inserted: 1,
+    skipped: [
+      { why: 'there', key: 'id', rows: 2 },
+      { why: 'taken', key: 'email', rows: 1 },
+      { why: 'lost', key: 'users_boss_fkey', rows: 1 },
+    ],
+  })
+  expect(of('orders')).toMatchObject({
+    inserted: 3,
+    skipped: [{ why: 'lost', key: 'orders_who_fkey', rows: 2 }],
+  })
+  expect(of('by_name')).toMatchObject({ inserted: 1, skipped: [{ why: 'there', key: 'name', rows: 1 }] })
+  expect(of('log')).toMatchObject({
+    inserted: 0,
+    leftOut: expect.stringContaining('no primary key') as string,
+  })
+  expect(of('gone')).toMatchObject({
+    inserted: 0,
+    leftOut: expect.stringContaining('no such table') as string,
+  })
+  const text = renderRestoreReport(report, { color: false })
+  expect(text).toContain(
+    'joined.public.orders: 3 rows added; skipped: 2 that refer to what is not there (orders_who_fkey)',
+  )
+  expect(await postgres.sql('joined', 'select l from users where id = 1')).toBe('kept')
+  // The next row is not in the way of one that came back.
+  expect(await postgres.sql('joined', "insert into users (email) values ('f') returning id")).toBe('4')
+  expect((await databases()).filter((name) => name.startsWith('joined'))).toEqual(['joined'])
+
+  await postgres.sql(
+    'joined',
+    "update users set l = 'new' where email = 'c'; delete from users where email = 'f'; delete from orders where who = 2",
+  )
+  const undone = await databaseLab.rollBack(host, { restore: report.plan.id })
+  expect(undone).toMatchObject({ did: 'undo' })
+  expect(JSON.stringify(undone)).toContain(
+    '3 added rows removed; 1 were gone; 2 were changed since or are referred to, and stay',
+  )
+  await postgres.sql('joined', `delete from users where email = 'c'; delete from "the orgs" where id = 3`)
+  await databaseLab.rollBack(host, { discard: true, restore: report.plan.id })
+  const counted = (text: string) => text.replaceAll(/setval\(.*$/gm, 'setval')
+  expect(counted(await postgres.dumped('joined'))).toBe(counted(before))
 })
 
 test('what can not be captured is told with what to do, and the dry look says so too', async () => {

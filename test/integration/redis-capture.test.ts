@@ -27,6 +27,9 @@ import { resp, startRedis } from '../lab/redis.ts'
 import { programPath } from '../lab/runner.ts'
 import type { LabRedis } from '../lab/redis.ts'
 import { capture, look, makeDeployment, redisConfig, streamContent } from './redis-harness.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 const run = promisify(execFile)
 

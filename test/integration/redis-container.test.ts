@@ -17,6 +17,9 @@ import { createUser, startSshd } from '../lab/sshd.ts'
 import { tempDir } from '../lab/temp.ts'
 import { capture, redisConfig } from './redis-harness.ts'
 import { restoreContext, stage } from './redis-restore-harness.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 let engine: LabDocker
 let number = 0

@@ -25,6 +25,9 @@ import {
   rewritten,
   stage,
 } from './redis-restore-harness.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 const run = promisify(execFile)
 

@@ -2,8 +2,10 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { ServicesConfig } from '../../src/model/config.ts'
+import type { HostConfig, ServicesConfig } from '../../src/model/config.ts'
+import { Secret } from '../../src/model/secret.ts'
 import type { RemoteCommand, RemoteProcess } from '../../src/remote/contract.ts'
+import { rollbackHost } from '../../src/rollback/rollback-host.ts'
 import type { Snapshot } from '../../src/vault/contract.ts'
 import { restorableFiles } from '../../src/sources/files/restore.ts'
 import { LocalHost } from '../lab/local-host.ts'
@@ -83,6 +85,41 @@ describe('a comparison of facts', () => {
       findings: expect.arrayContaining(findings('warning')) as unknown,
     })
   })
+})
+
+test('a rollback takes the secrets of lines of sh from the config again, and is refused without them', async () => {
+  const said = join(lab.lab.path, 'said')
+  const line = (verb: string) => `echo ${verb} "$APP_TOKEN" >>${said}`
+  const secrets = { APP_TOKEN: { env: 'APP_TOKEN' } }
+  const services = { manager: 'command', stop: line('stop'), start: line('start'), secrets } as const
+  const host = lab.host('unlocked', { services })
+  await makeFiles(host.deployment, { 'data/a': 'own' })
+  const { pull } = lab.dependencies()
+  const parts = { ...pull, resolveSecret: () => Promise.resolve(new Secret('planted')) }
+  const report = await lab.restore(snapshot, host, {}, { pull: parts })
+  expect(report).toMatchObject({ outcome: 'done' })
+  expect(JSON.stringify(report)).not.toContain('planted')
+  const undo = (own: HostConfig) =>
+    rollbackHost(
+      {
+        host: own,
+        findHost: () => Promise.resolve(undefined),
+        discard: false,
+        acceptChanges: false,
+        unseen: true,
+      },
+      { ...parts, confirm: () => Promise.resolve(true) },
+      signal,
+    )
+  await expect(undo({ ...host, services: { ...services, secrets: {} } })).rejects.toMatchObject({
+    code: 'secret-unknown',
+    details: { next: expect.stringContaining('hosts.unlocked.services.secrets') as unknown },
+  })
+  expect(await readFile(join(host.deployment, 'data', 'a'), 'utf8')).toBe('content a')
+  expect(await undo(host)).toMatchObject({ did: 'undo', outcome: 'rolled-back' })
+  expect(await readFile(join(host.deployment, 'data', 'a'), 'utf8')).toBe('own')
+  // Without a status, the undoing stops them twice.
+  expect(await readFile(said, 'utf8')).toMatch(/^(?:(?:stop planted\n)+start planted\n){2}$/)
 })
 
 test('a restore that finds the vault or the deployment locked ends as locked, which is exit code 5', async () => {

@@ -4,13 +4,15 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { LockedError } from '../../src/errors.ts'
+import { Secret } from '../../src/model/secret.ts'
 import { RestoreDriver } from '../../src/restore/server/driver.ts'
 import type { RestorePlacement } from '../../src/restore/server/driver.ts'
 import { discardRestores, listJournals, sweepStaging } from '../../src/restore/server/journals.ts'
 import { finishRestore, rollbackRestore } from '../../src/restore/server/settle.ts'
 import { compareTrees } from '../lab/hostile-tree.ts'
 import type { LocalHost } from '../lab/local-host.ts'
-import { crash, MACHINES, quiet, RestoreLab, treeOf } from './restore-scripts-lab.ts'
+import { seenSecret } from '../lab/seen-secret.ts'
+import { crash, MACHINES, processesOf, quiet, RestoreLab, treeOf } from './restore-scripts-lab.ts'
 
 const run = promisify(execFile)
 const CARRY = { member: 'data', patterns: ['*.tmp', 'data/cache'] }
@@ -508,6 +510,55 @@ describe.concurrent.each(MACHINES)('a restore on a server with %s', (machine) =>
     expect(await readFile(join(lab.data, 'new'), 'utf8')).toBe('new')
     const { journals } = await listJournals(again, { ...placement, signal: quiet() })
     expect(journals).toMatchObject([{ state: 'closed', how: 'done' }])
+  })
+
+  it('gives lines of sh their secrets as variables, and nothing else shows them', async () => {
+    await using lab = await RestoreLab.make(machine)
+    const host = lab.host()
+    await using service = lab.service()
+    await service.begin()
+    const old = await treeOf(lab.data)
+    const value = "planted 's3cret'\\ \n$(touch pwned)"
+    const secrets = [{ name: 'APP_TOKEN', secret: new Secret(value) }]
+    const knows = join(lab.root, 'knows')
+    const stop = `printf %s "$APP_TOKEN" >'${knows}'; ${service.stop}`
+    // The new data is refused, so that the undoing needs the secret once more.
+    const start = `if test -e '${lab.data}/new'; then echo "no: $APP_TOKEN" >&2; exit 7; fi; test -n "$APP_TOKEN" && { ${service.start}; }`
+    const status = `test -n "$APP_TOKEN" && ${service.status}`
+    const services = { manager: 'command', stop, start, status, secrets } as const
+    const placement = await lab.stage(host, { services })
+    const said: string[] = []
+    const scripts: string[] = []
+    const seen = await seenSecret("planted 's3cret'", async () => {
+      const driver = await upTo(host, placement, 'begin')
+      scripts.push(...processesOf(host).map(({ pid }) => `/proc/${pid}/`))
+      await driver.stop(quiet())
+      expect(await readFile(knows, 'utf8')).toBe(value)
+      await driver.swap(quiet())
+      const started = await driver.startData(quiet())
+      said.push(JSON.stringify(started))
+      expect(started).toMatchObject({ ok: false, reason: 'exit status 7: no: [APP_TOKEN]' })
+      await crash(host)
+    })
+    expect(seen.filter((path) => !path.endsWith('/environ'))).toEqual([])
+    expect(seen.filter((path) => scripts.some((script) => path.startsWith(script)))).toEqual([])
+    const again = lab.host()
+    const { journals } = await listJournals(again, { ...placement, signal: quiet() })
+    expect(journals).toMatchObject([{ serviceSecrets: ['APP_TOKEN'] }])
+    const journal = await readFile(`${lab.deployment}/.relay-backup/restore-${placement.id}/journal`, 'utf8')
+    expect(journal + said.join('\n')).not.toContain('planted')
+
+    const options = { ...placement, signal: quiet() }
+    await expect(rollbackRestore(again, options)).rejects.toThrow(
+      'the secret of services:APP_TOKEN was not sent',
+    )
+    const undone = await rollbackRestore(again, { ...options, serviceSecrets: secrets })
+    expect(undone).toMatchObject({ outcome: 'rolled-back' })
+    expect(compareTrees(old, await treeOf(lab.data))).toEqual([])
+    expect(await service.runs()).toBe(true)
+    await expect(run('grep', ['-r', 'planted', `${lab.deployment}/.relay-backup`])).rejects.toMatchObject({
+      code: 1,
+    })
   })
 
   it('does not undo a restore whose data a later one has replaced', async () => {

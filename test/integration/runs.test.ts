@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { cleanHost } from '../../src/clean/clean-host.ts'
 import { ConnectionError, InterruptedError } from '../../src/errors.ts'
 import { migrateHosts } from '../../src/migrate/migrate-hosts.ts'
 import type { HostConfig } from '../../src/model/config.ts'
@@ -92,6 +93,15 @@ const begin: Record<Begun, (parts: RestoreDependencies, stop: AbortSignal) => Pr
     ),
   prune: ({ pull }, stop) => pruneHosts([target], { dryRun: false, accept: false, lost: [] }, pull, stop),
   verify: ({ pull }, signal) => verifyVault(pull.vault, [{ host: 'target' }], { ...pull, signal }),
+  clean: (parts, stop) =>
+    cleanHost(
+      {
+        host: { ...target, clean: [{ source: 'data', match: ['*.log'], olderThan: 1 }] },
+        dryRun: false,
+      },
+      { ...parts.pull, ...parts, confirm: undefined },
+      stop,
+    ),
   rekey: ({ pull }, signal) => rekeyHost('target', { ...pull, rewrapper: doneAlready, signal }),
 }
 

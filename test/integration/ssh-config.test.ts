@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ConnectionError } from '../../src/errors.ts'
 import type { SshConfig } from '../../src/model/config.ts'
 import { aliases, isAlias } from '../../src/remote/openssh/alias.ts'
+import type { Endpoint } from '../../src/remote/openssh/endpoint.ts'
 import { readSshConfig } from '../../src/remote/openssh/read-config.ts'
 import { resolveRoute } from '../../src/remote/openssh/resolve.ts'
 import { connectSsh } from '../../src/remote/ssh.ts'
@@ -253,35 +254,166 @@ describe('what is decided is what ssh -G says', () => {
     ['comments', 'prod', '# x\n  Host prod # not here\n User u # later\n'],
   ]
 
-  it.each(TABLE)('%s', async (_name, host, text) => {
-    await writeFile(join(temp.path, '.ssh', 'included'), 'Host prod\n User included\n')
-    await writeConfig(text.replace('Include included', `Include ${join(temp.path, '.ssh', 'included')}`))
+  /**
+   * What the last server of the way is, beside what is compared with `ssh -G` itself; `~` stands for the home. Where OpenSSH
+   * replaces a `~` itself, it takes the home of the user database, which is not that of the test.
+   */
+  const LOGINS: readonly (readonly [name: string, text: string, expected: Partial<Endpoint>])[] = [
+    [
+      'several identity files, quoted and collected',
+      'Host prod\n IdentityFile ~/.ssh/a\n IdentityFile "~/.ssh/b c"\n IdentityFile ~/.ssh/a\nHost *\n IdentityFile /k\n',
+      { identities: identities({ files: ['~/.ssh/a', '~/.ssh/b c', '/k'], named: true }) },
+    ],
+    ['no identity file', 'IdentityFile none\n', { identities: identities({ files: [], named: true }) }],
+    [
+      'tokens in an identity file',
+      'Host prod\n HostName 10.0.0.9\n User u\n Port 2200\n IdentityFile ~/.ssh/%r@%h-%p-%n%%\n',
+      { identities: identities({ files: ['~/.ssh/u@10.0.0.9-2200-prod%'], named: true }) },
+    ],
+    [
+      'the home and variables in an identity file',
+      'IdentityFile %d/k\nIdentityFile ${HOME}/l\n',
+      { identities: identities({ files: ['~/k', '~/l'], named: true }) },
+    ],
+    [
+      'certificates and IdentitiesOnly',
+      'Host prod\n IdentitiesOnly yes\n CertificateFile ~/a-cert.pub\n CertificateFile /b-cert.pub\n IdentityFile /k\n',
+      {
+        identities: identities({
+          files: ['/k'],
+          named: true,
+          only: true,
+          certificates: ['~/a-cert.pub', '/b-cert.pub'],
+        }),
+      },
+    ],
+    [
+      'several files of known hosts',
+      'UserKnownHostsFile /k1 /k2\nGlobalKnownHostsFile /g1 /g2\nHashKnownHosts yes\nRevokedHostKeys ~/revoked\n',
+      {
+        knownHosts: {
+          user: ['/k1', '/k2'],
+          system: ['/g1', '/g2'],
+          revoked: '~/revoked',
+          hashed: true,
+        },
+      },
+    ],
+    [
+      'tokens in a file of known hosts',
+      'UserKnownHostsFile /known-%h\n',
+      { knownHosts: knownHosts({ user: ['/known-prod'] }) },
+    ],
+    ['no file of known hosts', 'UserKnownHostsFile none\n', { knownHosts: knownHosts({ user: [] }) }],
+    [
+      'a name for known hosts',
+      'Host prod\n HostName 10.0.0.9\n Port 2200\n HostKeyAlias relay\n',
+      { known: { host: 'relay', port: 22 } },
+    ],
+    [
+      'several hops, each with keys of its own',
+      'Host prod\n ProxyJump one,deploy@two:2202\nHost one\n HostName 10.0.0.1\n User first\n IdentityFile /k1\nHost two\n HostName 10.0.0.2\n Port 9\n IdentityFile /k2\n',
+      {},
+    ],
+    [
+      'hops of hops',
+      'Host prod\n ProxyJump two\nHost two\n ProxyJump ssh://root@one:2201\nHost one\n ProxyCommand nc %h %p\n',
+      {},
+    ],
+    ['no jump, whatever comes later', 'Host prod\n ProxyJump none\nHost *\n ProxyJump one\n', {}],
+    ['a command before a jump', 'Host prod\n ProxyCommand nc -x p %h %p # %r\nHost *\n ProxyJump one\n', {}],
+    [
+      'a jump before a command',
+      'Host prod\n ProxyJump one\nHost prod\n ProxyCommand nc %h %p\nHost one\n Port 7\n',
+      {},
+    ],
+    ['no command', 'Host prod\n ProxyCommand none\n', {}],
+    [
+      'times in words',
+      'ConnectTimeout 1m30s\nServerAliveInterval 5\nServerAliveCountMax 3\n',
+      { connectTimeout: 90_000, keepAlive: 5000, deadAfter: 15_000 },
+    ],
+    ['times that are off', 'ConnectTimeout 0\nServerAliveInterval 0\n', {}],
+    [
+      'methods',
+      'PreferredAuthentications password,publickey,hostbased\nPasswordAuthentication yes\n',
+      { methods: ['password', 'publickey'] },
+    ],
+    [
+      'methods that are off',
+      'PubkeyAuthentication no\nKbdInteractiveAuthentication no\nBatchMode yes\nServerAliveInterval 4\n',
+      { methods: ['password'], batch: true },
+    ],
+    [
+      'the address',
+      'HostName ::1\nAddressFamily inet6\nBindAddress ::2\n',
+      { host: '::1', family: 6, bindAddress: '::2' },
+    ],
+    ['an agent by its socket', 'IdentityAgent /agent-%u\n', {}],
+    [
+      'includes below a directory, in their order',
+      'Include conf.d/*.conf no-such-file\nHost *\n Port 5\n',
+      { user: 'first', port: 5 },
+    ],
+    [
+      'an include that counts for one host only',
+      'Host other\n Include conf.d/a.conf\nHost prod\n Port 6\n',
+      { port: 6 },
+    ],
+    ['a Match in an include', 'Include conf.d/match\nMatch all\n User late\n', { user: 'matched' }],
+    [
+      'several criteria',
+      'Match originalhost prod,!db user root\n Port 8\nMatch originalhost !prod,*\n Port 9\n',
+      {},
+    ],
+    ['a name that is ruled out', 'Host * !prod\n Port 8\nHost !db *\n Port 9\n', { port: 9 }],
+    ['tabs, CRLF, = and case', '\tHOST=prod\r\n\tuser =  u\r\n  pOrt\t=\t77\r\n', { user: 'u', port: 77 }],
+  ]
+
+  function identities(own: Partial<Endpoint['identities']>): Endpoint['identities'] {
+    return { files: [], named: false, certificates: [], only: false, passphrase: undefined, ...own }
+  }
+  function knownHosts(own: Partial<Endpoint['knownHosts']>): Endpoint['knownHosts'] {
+    const system = ['/etc/ssh/ssh_known_hosts', '/etc/ssh/ssh_known_hosts2']
+    return { user: [], system, revoked: undefined, hashed: false, ...own }
+  }
+
+  const ALL = [...TABLE, ...LOGINS.map(([name, text, expected]) => [name, 'prod', text, expected] as const)]
+
+  it.each(ALL)('%s', async (name, host, text, expected = {}) => {
+    const ssh = join(temp.path, '.ssh')
+    await mkdir(join(ssh, 'conf.d'), { recursive: true })
+    await writeFile(join(ssh, 'included'), 'Host prod\n User included\n')
+    await writeFile(join(ssh, 'conf.d', 'a.conf'), 'User first\n')
+    await writeFile(join(ssh, 'conf.d', 'b.conf'), 'User second\n')
+    await writeFile(join(ssh, 'conf.d', 'match'), 'Match host prod\n User matched\n')
+    // Of a file that it is told to read, OpenSSH takes what is relative from the user database's home.
+    const absolute = text.replaceAll(/^(\s*Include )(\S+)/gm, `$1${ssh}/$2`)
+    await writeConfig(absolute)
     await chmod(config(), 0o600)
     const { stdout } = await run('ssh', ['-F', config(), '-G', host])
     const told = (keyword: string) => new RegExp(`^${keyword} (.*)$`, 'm').exec(stdout)?.[1]
-    const { hops } = await resolveRoute({ host }, { signal: signal() })
-    expect(hops).toHaveLength(1)
-    expect(hops[0]).toMatchObject({
+    const asked = () => resolveRoute({ host }, { signal: signal(), env: {} })
+    const route = await asked()
+    const jumps = told('proxyjump') === undefined ? 0 : told('proxyjump')!.split(',').length
+    expect(route.hops.length > jumps, 'hops').toBe(true)
+    const home = (value: unknown): unknown =>
+      JSON.parse(JSON.stringify(value).replaceAll('"~', `"${temp.path}`))
+    expect(route.hops.at(-1)).toMatchObject({
       host: told('hostname'),
       user: told('user'),
       port: Number(told('port')),
+      ...(home(expected) as object),
     })
+    if (name === 'Match exec') return
+    vi.stubEnv('PATH', '/no/openssh')
+    try {
+      if (text.includes('Include')) await writeConfig(text)
+      expect(await asked(), 'without OpenSSH').toEqual(route)
+    } finally {
+      vi.unstubAllEnvs()
+    }
   })
-
-  it.each(TABLE.filter(([name]) => name !== 'Match exec'))(
-    'the same without OpenSSH: %s',
-    async (_name, host, text) => {
-      const included = join(temp.path, '.ssh', 'included')
-      await writeFile(included, 'Host prod\n User included\n')
-      await writeConfig(text.replace('Include included', `Include ${join(temp.path, '.ssh', 'incl*')}`))
-      const { stdout } = await run('ssh', ['-F', config(), '-G', host])
-      const told = (keyword: string) => new RegExp(`^${keyword} (.*)$`, 'm').exec(stdout)?.[1]
-      const settings = await read(host)
-      expect(settings.get('hostname')?.[0]).toBe(told('hostname'))
-      expect(settings.get('user')?.[0] ?? userInfo().username).toBe(told('user'))
-      expect(settings.get('port')?.[0] ?? '22').toBe(told('port'))
-    },
-  )
 
   it.each([
     ['Match exec "true"\n User u\n', /config line 1: Match exec needs OpenSSH/],

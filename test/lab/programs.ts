@@ -46,6 +46,9 @@ export const PROGRAMS: Readonly<Record<string, string>> = {
   git: 'git',
   // What a server has for SQLite databases.
   sqlite3: 'sqlite3',
+  // What keeps schedules, and reads what is written for it.
+  crontab: 'cron',
+  'systemd-analyze': 'systemd',
   // Readers of what the program prints for shells and for man.
   zsh: 'zsh',
   fish: 'fish',

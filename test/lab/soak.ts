@@ -11,16 +11,19 @@ const SEED = Number(process.env['SOAK_SEED'] ?? 1)
 /** How many rounds `npm run soak -- --rounds N` asked for. */
 const ROUNDS = process.env['SOAK_ROUNDS'] === undefined ? undefined : Number(process.env['SOAK_ROUNDS'])
 /** The number of the commit: which share it is. */
-const TURN = Number(process.env[TEST_TURN] ?? 0)
+const TURN = Number(process.env[TEST_TURN] ?? 0) || 0
+/** Of {@link everySecond} both, without the long forms. */
+const both = process.env[TEST_TURN] === 'all'
 
 /**
- * All of these in a soak; otherwise `size` of them. Which ones changes with each commit, so that all are run over
- * time.
+ * All of these in a soak; otherwise `size` of them. Which ones changes with every second commit, so that all are run
+ * over time.
  */
 export function share<T>(all: readonly T[], size: number): readonly T[] {
   if (soaking || all.length <= size) return all
   const parts = Math.ceil(all.length / size)
-  return all.filter((_, at) => at % parts === TURN % parts)
+  // The turn's lowest bit chooses tests (below): by itself alone, two of a test that is run every second time would be one.
+  return all.filter((_, at) => at % parts === Math.floor(TURN / 2) % parts)
 }
 
 /**
@@ -33,7 +36,7 @@ export function everySecond(first = 0): void {
     const tests = asked.get(task.file) ?? testsOf(task.file.tasks).filter(({ mode }) => mode === 'run')
     asked.set(task.file, tests)
     const at = tests.indexOf(task)
-    skip(!soaking && tests.length > 1 && at >= first && at % 2 !== TURN % 2, 'with the next commit')
+    skip(!soaking && !both && tests.length > 1 && at >= first && at % 2 !== TURN % 2, 'with the next commit')
   })
 }
 

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { TEST_TURN } from '../lab/runner.ts'
 
 export interface ChildResult {
   /** null when a signal ended it. */
@@ -19,8 +20,8 @@ export async function runNode(
   signal: AbortSignal,
 ): Promise<ChildResult> {
   signal.throwIfAborted()
-  const env: NodeJS.ProcessEnv = { ...process.env, CI: '' }
-  // A soak's long forms are for sound code: a fault must be noticed by what runs at each commit.
+  // A fault must be noticed within two commits. A soak's long forms are for sound code.
+  const env: NodeJS.ProcessEnv = { ...process.env, CI: '', [TEST_TURN]: 'all' }
   delete env['SOAK']
   const child = spawn(process.execPath, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   const pieces: string[] = []

@@ -51,15 +51,23 @@ export async function openSshDefaults(signal: AbortSignal): Promise<Settings | u
   return (defaults ??= await askOpenSsh(['-F', 'none', '--', 'localhost'], signal))
 }
 
+const SYSTEM_CONFIG = '/etc/ssh/ssh_config'
+
 /**
- * The arguments that choose the config files: none for those that OpenSSH reads on its own. It knows the home from the
- * user database alone; where `$HOME` says otherwise, the files of that home count, as everywhere in this program.
+ * The config files that count, the user's own first. OpenSSH knows the home from the user database alone; where `$HOME` says
+ * otherwise, the file of that home counts, as everywhere in this program, and the system's does not.
  */
-export async function configFileArguments(env: NodeJS.ProcessEnv): Promise<string[]> {
+export function configFiles(env: NodeJS.ProcessEnv): readonly [string, ...string[]] {
   const home = homeDirectory(env)
-  if (home === userInfo().homedir) return []
   const file = userConfigFile(home)
-  return ['-F', (await exists(file)) ? file : 'none']
+  return home === userInfo().homedir ? [file, SYSTEM_CONFIG] : [file]
+}
+
+/** The arguments that choose these files: none for those that OpenSSH reads on its own. */
+export async function configFileArguments(env: NodeJS.ProcessEnv): Promise<string[]> {
+  const [own, system] = configFiles(env)
+  if (system !== undefined) return []
+  return ['-F', (await exists(own)) ? own : 'none']
 }
 
 /** A user's own config file of OpenSSH. */

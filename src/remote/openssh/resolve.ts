@@ -3,7 +3,7 @@ import { ConnectionError } from '../../errors.ts'
 import type { SshConfig } from '../../model/config.ts'
 import { homeDirectory } from '../../model/home.ts'
 import { parseTarget } from '../../model/target.ts'
-import { askOpenSsh, configFileArguments, openSshDefaults, userConfigFile } from './ask-openssh.ts'
+import { askOpenSsh, configFileArguments, configFiles, openSshDefaults } from './ask-openssh.ts'
 import { endpointOf } from './endpoint.ts'
 import type { Endpoint } from './endpoint.ts'
 import { notHonoured } from './not-honoured.ts'
@@ -29,7 +29,6 @@ export interface ResolveOptions {
 
 /** OpenSSH has such a limit as well (SSH_MAX_JUMPS). */
 const MAX_HOPS = 8
-const SYSTEM_CONFIG = '/etc/ssh/ssh_config'
 const NO_SETTINGS: Settings = new Map()
 
 /**
@@ -104,7 +103,7 @@ async function withoutOpenSsh(
 ): Promise<Settings> {
   const query = { host, user, port, jump: jump.length === 0 ? undefined : jump.join(',') }
   try {
-    return await readSshConfig(query, [userConfigFile(local.home), SYSTEM_CONFIG], local)
+    return await readSshConfig(query, configFiles(process.env), local)
   } catch (error) {
     throw wrongConfig((error as Error).message, ssh)
   }

@@ -10,7 +10,7 @@
 #                                            these other .relay-backup directories; and private directories of dead
 #                                            processes (remote/scripts/lib/private.sh)
 # stdout, status: `lock PID` (- when nobody holds it); a restore's `journal ID SECONDS STATE HOW` (HOW - while it is
-#   open), then its lines `unit`, `services`, `service`, `note`, `running`, `migration`, `discarded` and `stuck` as they are in the
+#   open), then its lines `unit`, `services`, `service`, `service-secret`, `note`, `running`, `migration`, `discarded` and `stuck` as they are in the
 #   journal, with the ID as the first field behind the verb; `kept ID WHAT KIB PATH`, WHAT being rollback or failed, PATH encoded.
 # stdout, late: `late ID COUNT PATH NAMES`: so many files, where they lie (encoded), and the first of them by name.
 # stdout, the others: `removed PATH` (encoded), `left REASON`.
@@ -73,7 +73,7 @@ journals_status() {
   for journals_one in "$own_home"/restore-*/journal; do
     journal_load "$journals_one" || continue
     say journal "$id" "${epoch:-0}" "$state" "${how:--}"
-    ID=$id awk -F "$tab" '$NF == "." && ($1 == "unit" || $1 == "load" || $1 == "note" || $1 == "running" || $1 == "migration" || $1 == "discarded" || $1 == "stuck" || $1 == "services" || $1 == "service") {
+    ID=$id awk -F "$tab" '$NF == "." && ($1 == "unit" || $1 == "load" || $1 == "note" || $1 == "running" || $1 == "migration" || $1 == "discarded" || $1 == "stuck" || $1 == "services" || $1 == "service" || $1 == "service-secret") {
       line = $1 FS ENVIRON["ID"]
       for (n = 2; n < NF; n++) line = line FS $n
       print line

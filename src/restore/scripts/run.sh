@@ -1,8 +1,8 @@
 # Puts a restore in place, under a lease: until `commit`, its end puts back what was there. The two sides of a
 # migration are such restores: FROM's has no units and only stops services (docs/decisions/0007-migration-protocol.md).
 # Arguments: DEPLOYMENT ID
-# stdin: first, each in one line or in pieces (`part PIECE`, then `part-end`), the lines `unit`, `load`, `swaps`, `carry`, `carry-name`, `services`, `service` and `migration` of
-# restore/scripts/lib/journal.sh and `secret` of restore/scripts/lib/load.sh, without an answer; then commands. Each is answered by `ok COMMAND ...` or `failed COMMAND REASON`, with lines
+# stdin: first, each in one line or in pieces (`part PIECE`, then `part-end`), the lines `unit`, `load`, `swaps`, `carry`, `carry-name`, `services`, `service`, `service-secret` and `migration` of
+# restore/scripts/lib/journal.sh and `secret` of restore/scripts/lib/secrets.sh, without an answer; then commands. Each is answered by `ok COMMAND ...` or `failed COMMAND REASON`, with lines
 # `note TEXT` and `user N PID NAME` before it:
 #   ready           finds out what the start of the services will need, which takes seconds; changes nothing of theirs
 #   begin           opens the journal
@@ -79,7 +79,7 @@ run_begin() {
     return 1
   }
   journal_load "$journal.new" && [ -z "$refused" ] && svc_known &&
-    { [ "$units$loads" != 00 ] || [ "$migration" = from ]; } && check_units && check_loads || {
+    { [ "$units$loads" != 00 ] || [ "$migration" = from ]; } && svc_unlocked && check_units && check_loads || {
     [ -z "$refused" ] || why="what was asked for is not understood: $refused"
     svc_known || why="no service manager is called $manager"
     why=${why:-nothing to put in place}

@@ -3,7 +3,7 @@
 #   rollback  undoes the restore, or goes on with undoing it, also when the lease is lost. A restore that was done is
 #             undone, too
 #   finish    the new data is in place: starts what ran before, and keeps it
-# stdin: COUNT lines `secret` (restore/scripts/lib/load.sh).
+# stdin: COUNT lines `secret` (restore/scripts/lib/secrets.sh).
 # stdout: lines `note TEXT`, then `ok rollback HOW`, `ok finish`, or `failed COMMAND REASON`.
 # Exit status: 0; 1 when nothing was changed; 3 when undoing is stuck; 5 when the lock is another's.
 # include remote/lib/prelude.sh
@@ -151,6 +151,15 @@ work() {
   # The restore may have gone on until the lock was ours.
   journal_load "$journal_of"
   svc_prepare
+  case $state:$how in
+    closed:rolled-back | closed:abandoned) ;;
+    *)
+      svc_unlocked || {
+        settle_fail "$why"
+        return 1
+      }
+      ;;
+  esac
   case $command in
     finish)
       if settle_finish; then

@@ -1,11 +1,12 @@
-import { ConnectionError, LockedError, RemoteError } from '../../errors.ts'
+import { ConnectionError, LockedError, RelayError, RemoteError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
 import { shellRules } from '../../model/path-filter.ts'
 import { encodeField, fieldLine } from '../../model/talk.ts'
 import type { Secret } from '../../model/secret.ts'
-import { serviceLines, type ServerServices } from '../../model/server-services.ts'
+import { serviceLines, type ServerServices, type ServiceSecret } from '../../model/server-services.ts'
 import type { Lease, Privilege, RemoteHost } from '../../remote/contract.ts'
 import { logSuffixes } from '../../sources/registry.ts'
+import { secretsOf } from '../command-services.ts'
 import type { RestoreUnit } from './layout.ts'
 import type { PathUser } from './look.ts'
 import { nextReply } from './replies.ts'
@@ -60,12 +61,23 @@ export interface LoaderSecret {
   readonly secret: Secret
 }
 
-/** As restore/scripts/lib/load.sh takes them. */
+/** As restore/scripts/lib/secrets.sh takes them. */
 export function secretLines(secrets: readonly LoaderSecret[]): readonly string[] {
   const lines = secrets.map(({ source, secret }) =>
     fieldLine('secret', encodeField(source), encodeField(secret.reveal())),
   )
   return [...new Set(lines)]
+}
+
+/** As the lines of the manager `command` find them. Throws RelayError `secret-too-long`. */
+export function serviceSecretLines(secrets: readonly ServiceSecret[]): readonly string[] {
+  return secrets.map(({ name, secret }) => {
+    const line = fieldLine('secret', encodeField(`services:${name}`), encodeField(secret.reveal()))
+    if (Buffer.byteLength(line) <= LONGEST) return line
+    throw new RelayError('secret-too-long', `The secret ${name} of the services is too long for a variable`, {
+      next: 'Let the line read it from a file on the server.',
+    })
+  })
 }
 
 export interface RestorePlacement {
@@ -288,6 +300,9 @@ function carryLines(number: string, carry: UnitCarry): readonly string[] {
   ]
 }
 
+/** Bytes; see {@link PIECE}. */
+const LONGEST = 3900
+
 /** In letters, of at most four bytes each: a line to a leased script has at most 4000 bytes. */
 const PIECE = 900
 
@@ -330,6 +345,7 @@ export function placementLines(
     ...units.flatMap(inPieces),
     ...secretLines((placement.loads ?? []).flatMap(({ secret }) => secret ?? [])),
     ...loads.flatMap(inPieces),
+    ...serviceSecretLines(secretsOf(placement.services)),
     ...serviceLines(placement.services),
   ]
 }

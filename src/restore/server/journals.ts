@@ -41,6 +41,8 @@ export interface RestoreJournal {
   readonly units?: readonly { readonly target: string; readonly aside: string }[] | undefined
   /** The sources whose secrets it takes to undo it, and to remove what it has set aside in a server that runs. */
   readonly secretsOf: readonly string[]
+  /** The variables that its services read secrets from. */
+  readonly serviceSecrets: readonly string[]
   /** What its script stops and starts. */
   readonly manages?: ServerServices | undefined
   /** The services that ran before. */
@@ -120,6 +122,7 @@ export function parseJournals(stdout: Buffer): JournalList {
             ),
           ),
         ],
+        serviceSecrets: of('service-secret'),
         manages: parseServiceLines(
           lines.flatMap((line) =>
             (line[0] === 'services' || line[0] === 'service') && line[1] === id

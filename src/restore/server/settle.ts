@@ -1,14 +1,17 @@
 import { ConnectionError, LockedError, RemoteError } from '../../errors.ts'
 import { printable } from '../../model/path-bytes.ts'
+import type { ServiceSecret } from '../../model/server-services.ts'
 import type { RemoteHost } from '../../remote/contract.ts'
 import type { WorkPlace } from '../../runs/visit.ts'
-import { secretLines, type LoaderSecret, type UndoResult } from './driver.ts'
+import { secretLines, serviceSecretLines, type LoaderSecret, type UndoResult } from './driver.ts'
 import { nextReply } from './replies.ts'
 
 export interface SettleOptions extends WorkPlace {
   readonly id: string
   /** Of the sources that {@link RestoreJournal.secretsOf} names. */
   readonly secrets?: readonly LoaderSecret[] | undefined
+  /** Of {@link RestoreJournal.serviceSecrets}. */
+  readonly serviceSecrets?: readonly ServiceSecret[] | undefined
 }
 
 /**
@@ -37,7 +40,10 @@ async function settle(
   command: 'rollback' | 'finish',
   options: SettleOptions,
 ): Promise<{ outcome: 'ok' | 'failed'; text: string; notes: readonly string[]; status: number }> {
-  const firstLines = secretLines(options.secrets ?? [])
+  const firstLines = [
+    ...secretLines(options.secrets ?? []),
+    ...serviceSecretLines(options.serviceSecrets ?? []),
+  ]
   await using lease = await host.lease(
     {
       script: 'restore/settle',

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto'
 /** What is not in place: what is loaded, what was there before, and what was taken back. */
 export type Aside = 'new' | 'old' | 'failed'
 
-/** What a restore calls the databases that are not in place. */
-const ASIDE = /_(?:new|old|failed)_\d{8}T\d{6}Z$/
+/** What a restore calls the databases that are not in place. Some servers write all names in lower case. */
+const ASIDE = /_(?:new|old|failed)_\d{8}T\d{6}Z$/i
 
 /**
  * What a database is called while it is not in place: a name of its own for each database and restore.

@@ -1,4 +1,5 @@
 import { parseAddress, type Fields, type Problem } from '../../config/contract.ts'
+import { checksProblems } from '../checks.ts'
 import type { EnginePlace } from '../kind.ts'
 
 /** The config names a service or a container. */
@@ -24,7 +25,7 @@ export function placeOf(
   return parsed ?? { address: '127.0.0.1', port }
 }
 
-/** What does not go together in the config of a source with `credentials`, `user`, `password` and `databases`. */
+/** What does not go together in the config of a source with `credentials`, `user`, `password`, `databases` and `checks`. */
 export function serverProblems(source: Fields): Problem[] {
   const { credentials, user, password, databases } = source
   const problems: Problem[] = []
@@ -44,5 +45,6 @@ export function serverProblems(source: Fields): Problem[] {
     const twice = databases.findIndex((each, at) => databases.indexOf(each) !== at)
     if (twice !== -1) problems.push({ path: ['databases', twice], message: 'is named twice' })
   }
-  return problems
+  const isOne = Array.isArray(databases) && databases.length === 1
+  return [...problems, ...checksProblems(source, isOne, 'databases: [app]')]
 }

@@ -8,9 +8,10 @@ import { chooseCompression } from '../compression-choice.ts'
 import type { CaptureArchive, CapturableSource, CaptureContext, CaptureOutcome } from '../contract.ts'
 import { isAside } from '../database/aside.ts'
 import { streamDump, type StreamedDump } from '../database/stream-dump.ts'
-import { readAccounts, writeAccounts, type Account, type Accounts } from './accounts.ts'
+import { grantsOf, readAccounts, writeAccounts, type Account, type Accounts } from './accounts.ts'
 import {
   factsOf,
+  hasOddName,
   isUnsteady,
   lookAtDatabase,
   lookAtServer,
@@ -21,6 +22,7 @@ import {
 import { dumperOf, dumpOptions, type Client } from './clients.ts'
 import type { MysqlSourceConfig } from './config.ts'
 import { DumpReader } from './dump-reader.ts'
+import { DumpChecks } from './dump-checks.ts'
 import type { DatabaseFacts, MysqlFacts } from './facts.ts'
 import { mayHoldStill, missingPrivileges, readGrants, seesRoutines, type Grants } from './grants.ts'
 import { failure, findServer, identifier, type Server } from './server.ts'
@@ -63,16 +65,18 @@ export const mysqlSource: CapturableSource<MysqlSourceConfig> = {
       archives: async function* () {
         for (const database of databases) {
           context.step(`dumping ${printable(database.name)}`)
-          const session = await Session.open(prepared.server, context.signal)
-          open.add(session)
-          yield await dumpDatabase(context, prepared, database, session, {
+          const stack = new AsyncDisposableStack()
+          open.add(stack)
+          yield await dumpDatabase(context, prepared, database, stack, {
+            config,
             warn,
-            onCounted: (counted) => {
+            onCounted: (counted, warned) => {
               facts[database.name] = counted
+              warnings.push(...warned)
             },
           })
-          open.delete(session)
-          await session[Symbol.asyncDispose]()
+          open.delete(stack)
+          await stack.disposeAsync()
         }
         if (accounts === undefined) return
         yield usersArchive(context, accounts.accounts)
@@ -92,7 +96,9 @@ export const mysqlSource: CapturableSource<MysqlSourceConfig> = {
             version: look.version,
             lowerCase: look.lowerCase,
             databases: facts,
-            ...(accounts === undefined ? {} : { users: accounts.accounts.length }),
+            ...(accounts === undefined
+              ? {}
+              : { users: accounts.accounts.length, accounts: grantsOf(accounts.accounts) }),
           } satisfies MysqlFacts,
           warnings,
           amendments: new Map(),
@@ -100,7 +106,7 @@ export const mysqlSource: CapturableSource<MysqlSourceConfig> = {
           roots: [],
         } satisfies CaptureOutcome),
       [Symbol.asyncDispose]: async () => {
-        for (const session of open) await session[Symbol.asyncDispose]()
+        for (const stack of open) await stack[Symbol.asyncDispose]()
       },
     }
   },
@@ -173,29 +179,39 @@ function named(name: string, { title }: Server, { databases, lowerCase }: Server
 
 /** What its watchers need to know of a database that is dumped. */
 interface Dumping {
+  readonly config: MysqlSourceConfig
   readonly warn: (code: string, message: string) => void
-  readonly onCounted: (facts: DatabaseFacts) => void
+  readonly onCounted: (facts: DatabaseFacts, warned: readonly SnapshotWarning[]) => void
 }
 
 async function dumpDatabase(
   context: CaptureContext,
   prepared: Prepared,
   database: Database,
-  session: Session,
-  { warn, onCounted }: Dumping,
+  stack: AsyncDisposableStack,
+  { config: { capture, checks }, warn, onCounted }: Dumping,
 ): Promise<CaptureArchive> {
   const { server, look, dumper, grants } = prepared
   const { name } = database
+  const session = stack.use(await Session.open(server, context.signal))
   const before = await lookAtDatabase(session, name)
   // It asks for events by a name that it has escaped for a text (fetch_db_collation in mysqldump.cc), and finds none.
-  if (/['"\\]/.test(name) && before.objects.some(({ type }) => type === 'event')) {
+  if (/['"\\]/.test(name) && before.objects.some(({ type }) => type.endsWith('event'))) {
     throw new SourceError(
       'mysql-database-name',
       `${dumper.program} can not dump the events of ${printable(name)}, because its name has a quote or a backslash`,
       { next: 'Rename the database, or move its events into another one.' },
     )
   }
-  await holdStill(prepared, name, before, session, warn)
+  const odd = before.objects.find(hasOddName)
+  if (odd !== undefined) {
+    throw new SourceError(
+      'mysql-name',
+      `${printable(name)} of ${server.title} has a ${odd.type} ${printable(odd.name)}`,
+      { next: 'Names with line breaks and the like can not be backed up: rename it, or drop it.' },
+    )
+  }
+  if (capture !== 'schema') await holdStill(prepared, name, before, session, warn)
   if (!seesRoutines(grants, name)) {
     warn(
       'mysql-routines-unseen',
@@ -203,7 +219,7 @@ async function dumpDatabase(
     )
   }
   const historic = before.tables.filter(({ type }) => type === 'SYSTEM VERSIONED')
-  if (historic.length > 0) {
+  if (historic.length > 0 && capture !== 'schema') {
     warn(
       'mysql-history',
       `the history of ${namesOf(historic)} of ${printable(name)} is not in the dump: it has the rows of this moment`,
@@ -215,19 +231,31 @@ async function dumpDatabase(
       `${server.title} is ${look.family}, and ${dumper.program} there is ${dumper.family}'s: it may leave out what it does not know`,
     )
   }
+  // Rows that are not there are not asked for.
+  const queries = capture === 'schema' ? [] : checks
+  const asked = stack.use(await DumpChecks.begin(context, server, name, queries))
   const reader = new DumpReader()
   let objects: readonly StreamObject[] = []
-  const archive = await dump(context, prepared, name, reader)
+  const archive = await dump(context, prepared, dumpOptions(dumper, name, capture), {
+    database: name,
+    reader,
+    // Its moment is that of its transaction, which is before its first table.
+    onTable: () => asked.taken(),
+  })
   return {
     ...archive,
     part: name,
     extension: 'sql',
+    content: capture === 'full' ? 'all' : capture,
     objects: () => objects,
-    expectedPlainBytes: before.tables.reduce((sum, { bytes }) => sum + bytes, 0),
+    ...(capture === 'schema'
+      ? {}
+      : { expectedPlainBytes: before.tables.reduce((sum, { bytes }) => sum + bytes, 0) }),
     finish: async () => {
       const isWhole = await archive.finish()
       if (!isWhole) return
-      const settled = settle({ before, after: await lookAtDatabase(session, name), dumped: reader.tables })
+      const after = await lookAtDatabase(session, name)
+      const settled = settle({ before, after, dumped: reader.tables, capture })
       if ('changed' in settled) {
         throw new SourceError(
           'mysql-changed',
@@ -243,7 +271,10 @@ async function dumpDatabase(
         )
       }
       objects = settled.objects
-      onCounted(factsOf({ ...before, objects: settled.definitions }, settled.rows, database))
+      const counted = factsOf({ ...before, objects: settled.definitions }, settled.rows, database)
+      const checked = await asked.record()
+      const said = queries.length === 0 ? {} : { checks: checked.facts }
+      onCounted({ ...counted, ...said }, checked.warnings)
     },
   }
 }
@@ -281,16 +312,28 @@ function namesOf(tables: readonly { readonly name: string }[]): string {
 async function dump(
   context: CaptureContext,
   { server, dumper }: Prepared,
-  database: string,
-  reader: DumpReader,
+  args: readonly string[],
+  {
+    database,
+    reader,
+    onTable,
+  }: { readonly database: string; readonly reader: DumpReader; readonly onTable: () => void },
 ): Promise<Omit<StreamedDump, 'finish'> & { finish(): Promise<boolean> }> {
   const { program } = dumper
   const streamed = await streamDump(context, {
     script: 'sources/mysql/dump',
     server,
     program,
-    args: dumpOptions(dumper, database),
-    observer: { content: { write: (chunk) => reader.write(chunk), end: () => reader.end() } },
+    args,
+    observer: {
+      content: {
+        write: (chunk) => {
+          reader.write(chunk)
+          if (reader.tables.size > 0) onTable()
+        },
+        end: () => reader.end(),
+      },
+    },
     failure: (exit) => failure(server, `dump ${printable(database)}`, exit),
   })
   return {

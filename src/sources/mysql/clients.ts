@@ -1,4 +1,5 @@
 import { SourceError } from '../../errors.ts'
+import type { CaptureType } from '../../model/config.ts'
 import { atLeast } from '../../model/version-order.ts'
 import { isTooOld, parseClientVersion, type Version } from './version.ts'
 
@@ -65,15 +66,26 @@ export function dumperOf(clients: readonly Client[], server: Version, title: str
   return best
 }
 
+const ONLY = {
+  full: ['--routines', '--triggers', '--events'],
+  schema: ['--no-data', '--routines', '--triggers', '--events'],
+  data: ['--no-create-info', '--skip-triggers'],
+} as const
+
 /**
  * How a database is dumped. Each option is said as far as the client knows it: MySQL's has been since 5.7, MariaDB's since
  * 10.5.
  */
-export function dumpOptions({ family, version }: Version, database: string): string[] {
+export function dumpOptions(
+  { family, version }: Version,
+  database: string,
+  capture: CaptureType = 'full',
+): string[] {
   return [
     // One moment of all tables that know transactions, and rows as they are read.
     ...['--single-transaction', '--quick', '--skip-lock-tables'],
-    ...['--routines', '--triggers', '--events', '--hex-blob', '--no-tablespaces'],
+    ...ONLY[capture],
+    ...['--hex-blob', '--no-tablespaces'],
     // Text of any charset comes through; the server turns it back when it is loaded.
     '--default-character-set=utf8mb4',
     // The greatest that there is: a row that does not fit would end the dump.

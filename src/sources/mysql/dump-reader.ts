@@ -18,8 +18,8 @@ const V = 86
 const INSERT = Buffer.from('INSERT INTO `')
 /** The longest beginning of a line that says something: a name of 64 characters, each of four bytes, is doubled at worst. */
 const LONGEST_HEAD = 1024
-/** The name of what a statement makes or fills. */
-const NAMED = /^CREATE (?:OR REPLACE )?TABLE (?:IF NOT EXISTS )?`((?:[^`]|``)*)`/
+/** The name of what a statement makes, or is about to fill: a dump of rows alone makes nothing. */
+const NAMED = /^(?:CREATE (?:OR REPLACE )?TABLE (?:IF NOT EXISTS )?|LOCK TABLES )`((?:[^`]|``)*)`/
 const BEGINS = /^-- (?:MySQL|MariaDB) dump /
 const ENDS = /^-- Dump completed\b/
 const UNSEEN = /^-- insufficient privileges to /

@@ -1,6 +1,7 @@
 import type { Facts } from '../../model/facts.ts'
 import { printable } from '../../model/path-bytes.ts'
 import { formatCount } from '../../model/units.ts'
+import type { CheckFact } from '../checks.ts'
 import type { KindFacts } from '../kind.ts'
 
 /** Whose server it is. They grew apart: each has things that the other's programs do not know. */
@@ -19,12 +20,15 @@ export interface DatabaseFacts {
   readonly views: number
   readonly triggers: number
   readonly routines: number
+  /** But those that remove themselves when their time has come. */
   readonly events: number
   /** Of views, triggers, routines and events: `app@localhost`, sorted. They run with the rights of these accounts. */
   readonly definers: readonly string[]
   /** The database's own defaults. */
   readonly charset: string
   readonly collation: string
+  /** Of the user's own checks; absent: there were none. */
+  readonly checks?: readonly CheckFact[] | undefined
 }
 
 export interface MysqlFacts extends Facts {
@@ -37,6 +41,8 @@ export interface MysqlFacts extends Facts {
   readonly databases: Readonly<Record<string, DatabaseFacts>>
   /** Accounts in the archive of users; absent where there is none. */
   readonly users?: number | undefined
+  /** Their names, each with the hex SHA-256 of what it may do; without passwords. */
+  readonly accounts?: Readonly<Record<string, string>> | undefined
 }
 
 /** What others are told of the facts. */

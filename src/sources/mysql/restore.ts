@@ -4,10 +4,15 @@ import type { Finding } from '../../model/finding.ts'
 import { printable } from '../../model/path-bytes.ts'
 import { isOlder } from '../../model/version-order.ts'
 import { loadScript } from '../../remote/scripts.ts'
+import { compareChecks } from '../checks.ts'
+import type { Aside } from '../database/aside.ts'
+import { goals, singleBeside } from '../database/beside.ts'
 import { asCaptured, countDifference, notAsCaptured } from '../database/compare.ts'
 import { loadDump } from '../database/load-dump.ts'
 import type { LoadableSource, RestoreContext, RestorePreflight } from '../contract.ts'
-import { countRows, factsOf, lookAtDatabase, lookAtServer, type ServerLook } from './catalogue.ts'
+import { grantsOf, readAccounts } from './accounts.ts'
+import { askQuery, openMoment } from './ask-query.ts'
+import { countRows, factsOf, lookAtDatabase, lookAtServer, oddNames, type ServerLook } from './catalogue.ts'
 import { dumperOf, dumpOptions } from './clients.ts'
 import type { MysqlSourceConfig } from './config.ts'
 import type { DatabaseFacts, MysqlFacts } from './facts.ts'
@@ -31,22 +36,24 @@ export const loadableMysql: LoadableSource<MysqlSourceConfig, MysqlFacts> = {
   preflight: async (context, config, facts) => {
     const server = await findServer(context, config)
     await using session = await Session.open(server, context.signal)
-    return await judge(session, server, await lookAtServer(session), facts)
+    return await judge(context, server, session, { look: await lookAtServer(session), facts, config })
   },
   targets: async (context, config, facts, { id, archives }) => {
     const server = await findServer(context, config)
     await using session = await Session.open(server, context.signal)
-    const there = new Set((await lookAtServer(session)).databases.map(({ name }) => name))
+    const look = await lookAtServer(session)
     return archives
       .filter(({ file, part }) => DUMP.test(file) && facts.databases[part] !== undefined)
-      .map(({ file, part }) => ({
-        archive: file,
-        target: part,
-        staged: asideName(part, 'new', id),
-        aside: asideName(part, 'old', id),
-        failed: asideName(part, 'failed', id),
-        exists: there.has(part),
-      }))
+      .map(({ file, part }) => {
+        const target = spelled(look, config.beside ?? part)
+        const named = (what: Aside): string => spelled(look, asideName(target, what, id))
+        return {
+          archive: file,
+          target,
+          ...{ staged: named('new'), aside: named('old'), failed: named('failed') },
+          exists: isThere(look, target),
+        }
+      })
   },
   loader: async (context, config) => {
     const server = await findServer(context, config)
@@ -57,7 +64,7 @@ export const loadableMysql: LoadableSource<MysqlSourceConfig, MysqlFacts> = {
       script: await loadScript('sources/mysql/loader'),
       args: [
         ...server.place,
-        ...[server.client.program, dumper.program],
+        ...[config.beside ?? '-', server.client.program, dumper.program],
         ...options.filter((option) => !OF_THE_WHOLE.includes(option)),
       ],
     }
@@ -66,7 +73,9 @@ export const loadableMysql: LoadableSource<MysqlSourceConfig, MysqlFacts> = {
   load: async (context, config, facts, target, dump) => {
     const server = await findServer(context, config)
     await using session = await Session.open(server, context.signal)
-    const expected = facts.databases[target.target]
+    const expected = goalsOf(await lookAtServer(session), config, facts).find(
+      (goal) => goal.target === target.target,
+    )?.facts
     if (expected === undefined) throw new Error(`${target.target} is not in the facts`)
     await session.run(
       `create database ${identifier(target.staged)} character set ${expected.charset} collate ${expected.collation};`,
@@ -77,13 +86,18 @@ export const loadableMysql: LoadableSource<MysqlSourceConfig, MysqlFacts> = {
     const finding = compare(config, target.target, expected, found, isSame(look, facts))
     if (finding.outcome === 'failed')
       throw new SourceError(CHECK, finding.message, { next: finding.next ?? '' })
+    const differs = (await compareQueries(context, config, server, target.staged, expected)).find(
+      ({ outcome }) => outcome === 'failed',
+    )
+    if (differs !== undefined)
+      throw new SourceError('check-differs', differs.message, { next: differs.next ?? '' })
   },
   check: async (context, config, facts) => {
     const server = await findServer(context, config)
     await using session = await Session.open(server, context.signal)
     const look = await lookAtServer(session)
     const findings: Finding[] = []
-    for (const [name, expected] of Object.entries(facts.databases)) {
+    for (const { target: name, facts: expected } of goalsOf(look, config, facts)) {
       if (!look.databases.some((each) => each.name === name)) {
         findings.push(different(config, name, 'it is not there'))
         continue
@@ -91,9 +105,40 @@ export const loadableMysql: LoadableSource<MysqlSourceConfig, MysqlFacts> = {
       context.step(`counting ${printable(name)}`)
       const found = await factsThere(session, look, name)
       findings.push(compare(config, name, expected, found, isSame(look, facts)))
+      findings.push(...(await compareQueries(context, config, server, name, expected)))
     }
     return findings
   },
+}
+
+async function compareQueries(
+  { signal }: RestoreContext,
+  { name, checks }: MysqlSourceConfig,
+  server: Server,
+  database: string,
+  { checks: recorded }: DatabaseFacts,
+): Promise<readonly Finding[]> {
+  return await compareChecks(name, checks, recorded, async (query) => {
+    // A query that fails ends its session.
+    await using session = await openMoment(server, database, signal)
+    return await askQuery(session, query)
+  })
+}
+
+/** As the server writes it: some write all names in lower case. */
+function spelled({ lowerCase }: Pick<ServerLook, 'lowerCase'>, name: string): string {
+  return lowerCase === 1 ? name.toLowerCase() : name
+}
+
+/** What each database is called there. */
+function goalsOf(look: ServerLook, { beside }: MysqlSourceConfig, { databases }: MysqlFacts) {
+  return goals(databases, beside).map((goal) => ({ ...goal, target: spelled(look, goal.target) }))
+}
+
+function isThere({ databases, lowerCase }: ServerLook, name: string): boolean {
+  return databases.some(
+    (each) => each.name === name || (lowerCase !== 0 && each.name.toLowerCase() === name.toLowerCase()),
+  )
 }
 
 async function factsThere(session: Session, look: ServerLook, name: string): Promise<DatabaseFacts> {
@@ -125,12 +170,18 @@ async function loadInto(
 }
 
 async function judge(
+  context: RestoreContext,
+  server: Server,
   session: Session,
-  { title }: Server,
-  look: ServerLook,
-  facts: MysqlFacts,
+  {
+    look,
+    facts,
+    config,
+  }: { readonly look: ServerLook; readonly facts: MysqlFacts; readonly config: MysqlSourceConfig },
 ): Promise<RestorePreflight> {
-  const findings: Finding[] = []
+  const { title } = server
+  const { beside } = config
+  const findings: Finding[] = singleBeside(Object.keys(facts.databases), beside)
   const fail = (check: string, message: string, next: string): void => {
     findings.push({ check, outcome: 'failed', message, next })
   }
@@ -161,32 +212,91 @@ async function judge(
   if (self?.readonly !== '0')
     fail('mysql-readonly', `${title} takes no writes (read_only)`, 'Restore to its primary.')
   await judgeNames(session, title, facts, fail)
+  const accounts = await judgeAccounts(context, server, { look, facts, name: config.name })
+  findings.push(...accounts.findings)
   for (const name of Object.keys(facts.databases)) {
+    const odd = beside === undefined ? await oddNames(session, name) : []
+    if (odd.length > 0) {
+      fail(
+        'mysql-name',
+        `${printable(name)} of ${title} has ${odd.map(printable).join(', ')}, and names with line breaks and the like can not be set aside`,
+        'Rename what is called so, or drop it, then restore again.',
+      )
+    }
     const bound = await session.rows<{ of: string }>(
       `select distinct concat(constraint_schema, '.', table_name) as \`of\`
        from information_schema.referential_constraints
        where constraint_schema <> unique_constraint_schema and ${literal(name)} in (constraint_schema, unique_constraint_schema)`,
     )
-    if (bound.length === 0) continue
+    // What goes beside moves no table that is there.
+    if (bound.length === 0 || beside !== undefined) continue
     fail(
       'mysql-foreign-key',
       `foreign keys of ${bound.map(({ of }) => printable(of)).join(', ')} go from or to ${printable(name)} across databases, and would follow its old tables`,
       'Drop these foreign keys, restore, and add them again.',
     )
   }
-  const there = new Set(look.databases.map(({ name }) => name))
   const notes = Object.keys(facts.databases).map((name) =>
-    there.has(name)
-      ? `${printable(name)} is loaded beside the one that is there and then switched with it by renames of their tables`
-      : `${printable(name)} is made new`,
+    beside !== undefined
+      ? `${printable(name)} is loaded as ${printable(beside)}; the one that is live stays as it is, and events of the new one do not run`
+      : isThere(look, name)
+        ? `${printable(name)} is loaded beside the one that is there and then switched with it by renames of their tables`
+        : `${printable(name)} is made new`,
   )
+  return { findings, notes: [...notes, accounts.note] }
+}
+
+/** No restore changes accounts: what is not as in the snapshot is told, with how it is done by hand. */
+async function judgeAccounts(
+  { signal }: RestoreContext,
+  server: Server,
+  { look, facts, name }: { readonly look: ServerLook; readonly facts: MysqlFacts; readonly name: string },
+): Promise<{ readonly findings: readonly Finding[]; readonly note: string }> {
+  const { accounts: captured, users } = facts
+  if (users === undefined) return { findings: [], note: 'accounts are not changed' }
+  const file = `relay-backup cat SNAPSHOT ${name}:${name}.users.sql`
+  const note = `accounts are not changed; what makes those of the snapshot is shown by: ${file}`
+  if (captured === undefined) return { findings: [], note }
+  let there: Readonly<Record<string, string>>
+  try {
+    there = grantsOf((await readAccounts(() => Session.open(server, signal), look)).accounts)
+  } catch (error) {
+    // Who may not read them can restore all the same.
+    if (!(error instanceof SourceError) || signal.aborted) throw error
+    return { findings: [], note }
+  }
+  const names = Object.keys(captured)
+  const missing = names.filter((account) => there[account] === undefined)
+  const others = isSame(look, facts)
+    ? names.filter((account) => there[account] !== undefined && there[account] !== captured[account])
+    : []
+  const finding = (check: string, message: string, next: string): Finding => ({
+    check,
+    outcome: 'warning',
+    message,
+    next,
+  })
   return {
-    findings,
-    notes: [
-      ...notes,
-      facts.users === undefined
-        ? 'accounts are not changed'
-        : 'accounts are not changed; those of the snapshot are in its users archive',
+    note,
+    findings: [
+      ...(missing.length === 0
+        ? []
+        : [
+            finding(
+              'mysql-account-missing',
+              `${server.title} has no account ${missing.map(printable).join(', ')}, as the snapshot has, and the restore makes none`,
+              `Make those that the app needs, by their statements (create user, grant) in: ${file}`,
+            ),
+          ]),
+      ...(others.length === 0
+        ? []
+        : [
+            finding(
+              'mysql-account-differs',
+              `${others.map(printable).join(', ')} may do other things on ${server.title} than in the snapshot, and stays as it is`,
+              `Compare what show grants says there with: ${file}`,
+            ),
+          ]),
     ],
   }
 }

@@ -47,12 +47,18 @@ export class Session implements AsyncDisposable {
 
   /** The rows of a query, each an object by the names of its columns. NULL is the text NULL: a query turns it into another. */
   async rows<T extends Readonly<Record<string, string>>>(query: string): Promise<T[]> {
-    const [names = '', ...rows] = await this.#ask(`${query};`)
-    const columns = names.split('\t')
-    return rows.map((row) => {
-      const values = row.split('\t').map(unescaped)
-      return Object.fromEntries(columns.map((name, at) => [name, values[at] ?? ''])) as T
-    })
+    const [columns = [], ...rows] = await this.#table(`${query};`)
+    return rows.map((values) => Object.fromEntries(columns.map((name, at) => [name, values[at] ?? ''])) as T)
+  }
+
+  /** The values of the rows of a single statement. NULL is the text NULL. */
+  async values(sql: string): Promise<readonly (readonly string[])[]> {
+    return (await this.#table(sql)).slice(1)
+  }
+
+  /** The names of the columns, and the rows; nothing where there are no rows. */
+  async #table(sql: string): Promise<readonly (readonly string[])[]> {
+    return (await this.#ask(sql)).map((row) => row.split('\t').map(unescaped))
   }
 
   async #ask(sql: string): Promise<readonly string[]> {

@@ -1,14 +1,6 @@
 import { z } from 'zod'
-import {
-  addressProblem,
-  checked,
-  normaliseSecret,
-  secret,
-  text,
-  type Fields,
-  type Problem,
-} from '../../config/contract.ts'
-import { checks, checksProblems } from '../checks.ts'
+import { addressProblem, checked, normaliseSecret, secret, text } from '../../config/contract.ts'
+import { checks } from '../checks.ts'
 import { CAPTURE_TYPES } from '../../model/config.ts'
 import { isInContainer, placeOf, serverProblems } from '../database/config-rules.ts'
 import type { KindConfig } from '../kind.ts'
@@ -57,7 +49,7 @@ type PostgresInput = z.output<z.ZodObject<typeof shape>>
 export const postgresConfig: KindConfig<PostgresSourceConfig> = {
   description: 'Databases of a PostgreSQL server.',
   shape,
-  rules,
+  rules: serverProblems,
   places: () => [],
   normalise: (input: PostgresInput, common, resolvePath) => ({
     ...common,
@@ -70,10 +62,4 @@ export const postgresConfig: KindConfig<PostgresSourceConfig> = {
     capture: input.capture ?? 'full',
     checks: input.checks ?? [],
   }),
-}
-
-function rules(source: Fields): Problem[] {
-  const { databases } = source
-  const isOne = Array.isArray(databases) && databases.length === 1
-  return [...serverProblems(source), ...checksProblems(source, isOne, 'databases: [app]')]
 }

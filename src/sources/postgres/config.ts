@@ -1,6 +1,6 @@
 import type { CaptureType, SourceConfig } from '../../model/config.ts'
 import type { SecretReference } from '../../model/secret.ts'
-import type { EnginePlace } from '../kind.ts'
+import type { EnginePlace, MatchKey } from '../kind.ts'
 
 /** A PostgreSQL server, and which of its databases are meant. */
 export interface PostgresSourceConfig extends SourceConfig {
@@ -21,6 +21,8 @@ export interface PostgresSourceConfig extends SourceConfig {
   readonly beside?: string | undefined
   /** Of a restore of tables: only these. */
   readonly tables?: readonly WantedTable[] | undefined
+  /** Of a restore that only adds rows: unique keys, other than primary ones, by which rows are known. */
+  readonly merge?: readonly MatchKey[] | undefined
 }
 
 /** A table of a snapshot. */

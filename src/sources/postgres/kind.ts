@@ -26,6 +26,7 @@ export const postgresKind: Kind<PostgresSourceConfig, PostgresFacts> = {
     throw new UsageError(`--target: the name of a database ${problem}`)
   },
   partsOf: selectTables,
+  mergedInto: (config, match) => ({ ...config, merge: match }),
   isWhole: true,
   facts: postgresFacts,
   discovery: postgresDiscovery,

@@ -1,8 +1,8 @@
 import type { Finding } from '../../model/finding.ts'
 import { printable } from '../../model/path-bytes.ts'
-import { formatCount } from '../../model/units.ts'
 import { isOlder } from '../../model/version-order.ts'
 import { loadScript } from '../../remote/scripts.ts'
+import { singleBeside } from '../database/beside.ts'
 import type { LoadableSource, RestorePreflight } from '../contract.ts'
 import { lookAtDatabase, lookAtServer, type ServerLook } from './catalogue.ts'
 import type { PostgresSourceConfig } from './config.ts'
@@ -18,6 +18,7 @@ import {
 import { databaseNamed, findServer, type Server } from './server.ts'
 import { asideName } from './names.ts'
 import { maintenanceOf, Session } from './session.ts'
+import { judgeMerge, loadMerge, mergedTables, mergeLoader, targetsOfMerge } from './merge/restore.ts'
 import { checkTables, loadTables, tablesLoader, targetsOfTables } from './tables/restore.ts'
 import { judgeTables } from './tables/preflight.ts'
 
@@ -33,6 +34,11 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
     const server = await findServer(context, config)
     await using session = await Session.open(server, maintenanceOf(config), context.signal)
     const look = await lookAtServer(session)
+    if (config.merge !== undefined) {
+      const whole = await judge(session, server, look, facts, config)
+      const merge = await judgeMerge(context, config, server, look, facts)
+      return { findings: [...whole.findings, ...merge.findings], notes: merge.notes }
+    }
     if (config.tables === undefined) return await judge(session, server, look, facts, config)
     const names = new Set(config.tables.map(({ database }) => database))
     const databases = Object.fromEntries(Object.entries(facts.databases).filter(([name]) => names.has(name)))
@@ -42,6 +48,13 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
   },
   targets: async (context, config, facts, { id, archives }) => {
     const server = await findServer(context, config)
+    if (config.merge !== undefined)
+      return targetsOfMerge(
+        config,
+        facts,
+        id,
+        archives.filter(({ file }) => DUMP.test(file)),
+      )
     await using session = await Session.open(server, maintenanceOf(config), context.signal)
     if (config.tables !== undefined)
       return await targetsOfTables(context, server, config.tables, id, archives)
@@ -62,6 +75,7 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
   },
   loader: async (context, config, target) => {
     const server = await findServer(context, config)
+    if (config.merge !== undefined) return await mergeLoader(config, server, target)
     if (config.tables !== undefined) return await tablesLoader(config, server, config.tables, target)
     return {
       script: await loadScript('sources/postgres/loader'),
@@ -71,13 +85,18 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
   secret: ({ password }) => password,
   load: async (context, config, facts, target, dump) => {
     const server = await findServer(context, config)
+    if (config.merge !== undefined) return await loadMerge(context, config, server, { facts, target, dump })
     if (config.tables !== undefined) return await loadTables(context, config, server, { facts, target, dump })
     const [live] = Object.keys(facts.databases).filter((name) => (config.beside ?? name) === target.target)
     if (live === undefined) throw new Error(`${target.target} is not in the facts`)
     const named = { live, staged: target.staged, target: target.target }
     await loadDatabase(context, config, server, { facts, dump, ...named })
   },
+  merged: async (context, config, target) =>
+    await mergedTables(context, await findServer(context, config), target),
   check: async (context, config, facts) => {
+    // Others write to it meanwhile, and its rows are not those of the snapshot.
+    if (config.merge !== undefined) return []
     const server = await findServer(context, config)
     await using session = await Session.open(server, maintenanceOf(config), context.signal)
     if (config.tables !== undefined) return await checkTables(context, config, server, config.tables)
@@ -105,7 +124,7 @@ async function judge(
   { title }: Server,
   look: ServerLook,
   facts: PostgresFacts,
-  { beside, tables }: Pick<PostgresSourceConfig, 'beside' | 'tables'>,
+  { beside, tables, merge }: Pick<PostgresSourceConfig, 'beside' | 'tables' | 'merge'>,
 ): Promise<RestorePreflight> {
   const findings: Finding[] = []
   const fail = (check: string, message: string, next: string): void => {
@@ -161,7 +180,7 @@ async function judge(
   const there = new Map(look.databases.map((database) => [database.name, database]))
   for (const [name, { owner }] of Object.entries(facts.databases)) {
     const old = there.get(name)
-    if (old?.ours === false && beside === undefined && tables === undefined) {
+    if (old?.ours === false && beside === undefined && tables === undefined && merge === undefined) {
       fail(
         'postgres-privilege',
         `${printable(name)} of ${title} is ${printable(old.owner)}'s, and only its owner may rename it`,
@@ -177,13 +196,7 @@ async function judge(
     }
   }
   const names = Object.keys(facts.databases)
-  if (beside !== undefined && names.length > 1) {
-    fail(
-      'target-single',
-      `the source has ${formatCount(names.length, 'database')}, and only one can be ${printable(beside)}`,
-      'Pull it as a source of its own: databases: [NAME].',
-    )
-  }
+  findings.push(...singleBeside(names, beside))
   const notes = names.map((name) =>
     beside !== undefined
       ? `${printable(name)} is loaded as ${printable(beside)}; the one that is live stays as it is`

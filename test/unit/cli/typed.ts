@@ -45,4 +45,4 @@ export function problemOf(typed: string, { whole }: { whole: boolean }): string 
 
 /** Programs whose flags are named in messages and documents, too. */
 export const OTHER_PROGRAMS =
-  /\b(?:gpg|sha256sum|shasum|[Dd]ocker|docker-compose|redis-cli|redis-server|tar|apt-get|apk|ulimit|chown|node|npm|npx|git|rclone|rsync|ssh)\b/
+  /\b(?:gpg|sha256sum|shasum|[Dd]ocker|docker-compose|redis-cli|redis-server|tar|apt-get|apk|ulimit|chown|node|npm|npx|git|rclone|rsync|ssh|systemctl|loginctl)\b/

@@ -9,7 +9,7 @@ const kind = (...words: string[]) => wantedAt(program, words).kind
 const FILLED =
   /^(host|from|to|tag|snapshot|host\|snapshot|what|source|source:path|file|key|dir|strategy|type|shell|command|channel|schedule)$/
 const TYPED =
-  /^(name|text|address|line|fingerprint|SHA256:…|duration|n|rate|path|id|target|how|url|rules|when)$/
+  /^(name|text|address|line|fingerprint|SHA256:…|duration|n|rate|path|id|target|how|url|rules|when|time|fields|zone|table:columns)$/
 
 describe('what may stand at the cursor', () => {
   test('commands, and those of a group', () => {

@@ -215,6 +215,15 @@ describe('services', () => {
     ['{ manager: systemd, stop: [a.service] }', { manager: 'systemd', data: [], stop: ['a.service'] }],
     ['{ manager: command, stop: a, start: b }', { manager: 'command', stop: 'a', start: 'b' }],
     [
+      '{ manager: command, stop: a, start: b, secrets: { APP_TOKEN: { file: token }, B: { env: B } } }',
+      {
+        manager: 'command',
+        stop: 'a',
+        start: 'b',
+        secrets: { APP_TOKEN: { file: '/etc/rb/token' }, B: { env: 'B' } },
+      },
+    ],
+    [
       '{ manager: none, health: { url: "http://x/" } }',
       { manager: 'none', health: { url: 'http://x/', timeout: 60_000 } },
     ],

@@ -74,7 +74,7 @@ describe('hosts', () => {
 
 describe('keys of a host', () => {
   const LIST =
-    'Known keys here: ssh, deployment, sudo, tags, retention, compression, fullEvery, runTimeout, services, sources'
+    'Known keys here: ssh, deployment, sudo, tags, retention, compression, fullEvery, runTimeout, services, sources, clean'
   test.each([
     ['deploymnt: /x', ['7:5 hosts.prod.deploymnt: unknown key (Did you mean "deployment"?)']],
     ['wobble: 1', [`7:5 hosts.prod.wobble: unknown key (${LIST})`]],
@@ -97,6 +97,20 @@ describe('keys of a host', () => {
     [
       'retention: { within: 0s }',
       ['7:26 hosts.prod.retention.within: must be longer than 0 and at most 100 years'],
+    ],
+    [
+      'clean: { logz: { match: "*.log", olderThan: 30d }, logs: { match: "*.{a,b}", olderThan: 0s } }',
+      [
+        '7:14 hosts.prod.clean.logz: is no source of this host (Name a source that is a tree of files, and remove this entry)',
+        '7:71 hosts.prod.clean.logs.match: {…,…} is not known to .gitignore: write a pattern for each',
+        '7:93 hosts.prod.clean.logs.olderThan: must be longer than 0 and at most 100 years',
+      ],
+    ],
+    [
+      'sources: { store: { kind: sqlite, path: a.db } }\nclean: { store: { match: "*", olderThan: 1d } }',
+      [
+        '8:14 hosts.prod.clean.store: can not be cleaned: only files can be compared with a snapshot one by one (Name a source that is a tree of files, and remove this entry)',
+      ],
     ],
     [
       'compression: zstd:20',

@@ -79,6 +79,7 @@ function input(more: Partial<MigrationInput> = {}): MigrationInput {
     missingVolumes: [],
     volumesMade: false,
     acceptMissing: false,
+    history: { from: [], to: [] },
     ...more,
   }
 }

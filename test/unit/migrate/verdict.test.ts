@@ -12,6 +12,7 @@ function journal(state: JournalState, how?: RestoreJournal['how']): RestoreJourn
     stuck: undefined,
     targets: [],
     secretsOf: [],
+    serviceSecrets: [],
     services: [],
     notes: [],
     discarded: false,

@@ -12,6 +12,7 @@ function journal(id: string, rest: Partial<RestoreJournal>): RestoreJournal {
     migration: undefined,
     targets: [],
     secretsOf: [],
+    serviceSecrets: [],
     services: [],
     notes: [],
     discarded: false,

@@ -18,20 +18,27 @@ test('a check that fails at the capture costs no backup, and is compared with no
   const told: string[] = []
   const signal = new AbortController().signal
   const notice = ({ code }: { readonly code: string }) => void told.push(code)
-  const recorded = await recordChecks({ notice, signal }, ['a', 'b'], (query) =>
-    query === 'a' ? Promise.resolve(['1']) : broken(),
+  const recorded = await recordChecks({ notice, signal }, ['a', 'b', 'c'], (query) =>
+    query === 'b' ? broken() : Promise.resolve(query === 'a' ? ['1'] : undefined),
   )
   expect(recorded).toEqual({
     facts: [
       { query: 'a', says: '1' },
       { query: 'b', failed: true },
+      { query: 'c', unsteady: true },
     ],
-    warnings: [{ code: 'check-failed', count: 1 }],
+    warnings: [
+      { code: 'check-failed', count: 1 },
+      { code: 'check-unsteady', count: 1 },
+    ],
   })
-  expect(told).toEqual(['check-failed'])
-  const findings = await compareChecks('app', ['a', 'b', 'c'], recorded.facts, () => Promise.resolve(['1']))
+  expect(told).toEqual(['check-failed', 'check-unsteady'])
+  const findings = await compareChecks('app', ['a', 'b', 'c', 'd'], recorded.facts, () =>
+    Promise.resolve(['1']),
+  )
   expect(findings.map(({ check, outcome }) => [check, outcome])).toEqual([
     ['check', 'ok'],
+    ['check-unknown', 'warning'],
     ['check-unknown', 'warning'],
     ['check-unknown', 'warning'],
   ])

@@ -13,6 +13,7 @@
 #                                secret the script reads, or -
 #   swaps N                      that script changes both names at once
 #   services MANAGER VALUE...    service data|rest NAME
+#   service-secret NAME          a variable that the lines of the manager command read; its value is no part of the journal
 #   migration ROLE HOST          from: only services are stopped, there are no units; to, rehearsal: services start
 #                                whether they ran before or not. HOST is the other side
 #   container NAME ID POLICY     of the service NAME, that ran; its restart policy, which is `no` from here on
@@ -41,7 +42,7 @@
 # In memory: $id, $epoch, $state, $how, $units (their number), unit_N_kind, _target, _staged, _aside, _home, _made,
 # _inode, _owner, _mode, _phase, _emptied (the old was all moved out), _placed; _written;
 # carry_N_member, _patterns, _names;
-# $manager, manager_1 ..., $service_data, $service_rest, $service_before (names parted by spaces),
+# $manager, manager_1 ..., $service_secrets (names), $service_data, $service_rest, $service_before (names parted by spaces),
 # $service_containers (NAME=ID=POLICY each), $service_settled (ids), $service_reopened, $service_paused (NAME=ID each),
 # $service_making (names), $service_making_networks (yes or no);
 # $loads (their number), load_N_target, _new, _old, _failed, _script, _args, _phase, _had, _placed, _swaps;
@@ -52,7 +53,7 @@
 journal_reset() {
   id='' epoch='' state=none how='' units=0 loads=0
   manager=none manager_1=- manager_2=- manager_3=-
-  service_data='' service_rest='' service_before=''
+  service_data='' service_rest='' service_before='' service_secrets=''
   service_containers='' service_settled='' service_reopened=no service_paused=''
   service_making='' service_making_networks=no
   quiesce_kind='' quiesce_mark=''
@@ -204,6 +205,12 @@ journal_take() {
         data) service_data="$service_data $decoded" ;;
         rest) service_rest="$service_rest $decoded" ;;
         *) refused="a service of no kind" ;;
+      esac
+      ;;
+    service-secret)
+      case ${2-} in
+        '' | [0-9]* | *[!A-Za-z0-9_]*) refused="the name of a variable" ;;
+        *) service_secrets="$service_secrets $2" ;;
       esac
       ;;
     migration)

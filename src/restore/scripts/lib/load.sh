@@ -7,17 +7,12 @@
 #   drop NAME -       removes it for good
 #   switch NAME OLD   NAME becomes OLD, and the new becomes NAME, all of it at once or none of it
 #   back NAME FAILED  NAME becomes FAILED, and the old becomes NAME, likewise
+#                     Both may say on stdout what they did.
 # Only a loader that was declared by a line `swaps` is asked for the last two; any other renames twice.
 # Any other status is a failure, with its reason on stdout or stderr. The secret of its source, where it takes one, is a
 # line on its stdin. The journal only names that source: whoever undoes the restore sends the secret again.
 # include restore/lib/journal.sh
-
-load_secrets=$newline
-
-# take_secret LINE: a record `secret SOURCE VALUE` of the client, kept in memory only.
-take_secret() {
-  load_secrets=$load_secrets${1#*"$tab"}$newline
-}
+# include restore/lib/secrets.sh
 
 # load_unlock N: the secret of its loader is in $load_secret, empty where it takes none; fails with $why when nobody has
 # sent it.
@@ -25,17 +20,7 @@ load_unlock() {
   eval "load_source=\$load_${1}_source"
   load_secret=
   [ "$load_source" != - ] || return 0
-  case $load_secrets in
-    *"$newline$load_source$tab"*) ;;
-    *)
-      decode "$load_source"
-      why="the secret of $decoded was not sent"
-      return 1
-      ;;
-  esac
-  load_secret=${load_secrets#*"$newline$load_source$tab"}
-  decode "${load_secret%%"$newline"*}"
-  load_secret=$decoded
+  secret_of "$load_source" && load_secret=$secret
 }
 
 # load_load N: $load_target, $load_new, $load_old, $load_failed, $load_phase, $load_had (yes: something was at the target)
@@ -130,7 +115,7 @@ switch_load() {
   journal_add load-out "$1" "$load_there" || return 1
   if [ "$load_there$load_swaps" = yesyes ]; then
     journal_add load-in "$1" && load_call "$1" switch "$load_target" "$load_old" || return 1
-    note "switched: $load_target"
+    note "${why:-switched: $load_target}"
     return 0
   fi
   [ "$load_there" = no ] || load_call "$1" rename "$load_target" "$load_old" || return 1
@@ -163,6 +148,11 @@ undo_load() {
     if [ "$load_was_aside$load_swaps" = yesyes ]; then
       load_call "$1" back "$load_target" "$load_failed" || return 1
       load_was_aside=no
+      [ -z "$why" ] || {
+        note "$load_target: $why"
+        journal_add load-undone "$1"
+        return
+      }
     else
       load_call "$1" rename "$load_target" "$load_failed" || return 1
       load_at_target=no

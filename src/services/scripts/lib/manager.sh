@@ -20,6 +20,11 @@ svc_known() {
   esac
 }
 
+# svc_unlocked: every secret that the services need was sent; fails with $why when one was not.
+svc_unlocked() {
+  for svc_one in $service_secrets; do secret_of "services:$svc_one" || return 1; done
+}
+
 svc_running() { [ $# -eq 0 ] || "svc_${manager}_running" "$@"; }
 svc_stop() { [ $# -eq 0 ] || "svc_${manager}_stop" "$@"; }
 svc_start() { [ $# -eq 0 ] || "svc_${manager}_start" "$@"; }
@@ -114,6 +119,7 @@ svc_job() {
   trap - HUP INT TERM PIPE
   svc_seconds=$1
   shift
+  [ -z "$service_secrets" ] || command_environment
   # shellcheck disable=SC2086
   exec $svc_session ${svc_timeout:+$svc_timeout $svc_seconds} $svc_signals "$@" </dev/null 3>&- 4>&-
 }
@@ -142,7 +148,9 @@ svc_do() {
   svc_pid=
   [ ! -e "$svc_log.status" ] || svc_status=$(cat "$svc_log.status")
   [ "$svc_status" != 0 ] || return 0
-  plain "$(tail -c 400 -- "$svc_log" 2>/dev/null)"
+  # Hidden before it is cut: a piece of a secret is one, too.
+  command_hide "$(tail -c 8000 -- "$svc_log" 2>/dev/null)"
+  plain "$(printf '%s' "$command_text" | tail -c 400)"
   why="exit status $svc_status${plain:+: $plain}"
   return 1
 }

@@ -1,6 +1,7 @@
 # Looks for, renames and removes databases, as restore/scripts/lib/load.sh asks it. No server renames a database: its tables
 # go to another one in a single RENAME TABLE, and views, triggers, routines and events are made anew there.
-# Arguments: VERB NAME TO CONTAINER HOST PORT USER CREDENTIALS CLIENT DUMPER OPTION...
+# Arguments: VERB NAME TO CONTAINER HOST PORT USER CREDENTIALS COPY CLIENT DUMPER OPTION...
+#   COPY: a database whose events do not run, because it lies beside the one that is live; `-` for none.
 #   OPTION: what DUMPER takes with every dump.
 # stdin: the password, a line; none where the source has none.
 #
@@ -11,8 +12,10 @@
 
 loader_verb=$1 loader_name=$2 loader_to=$3
 shift 3
-loader_container=$1 loader_host=$2 loader_port=$3 loader_user=$4 loader_credentials=$5 loader_client=$6 loader_dumper=$7
-shift 7
+loader_container=$1 loader_host=$2 loader_port=$3 loader_user=$4 loader_credentials=$5
+shift 5
+loader_copy=$1 loader_client=$2 loader_dumper=$3
+shift 3
 IFS= read -r loader_password
 loader_mark=relay_backup_move
 loader_newline='
@@ -169,7 +172,9 @@ loader_rename() {
     where table_schema = $(loader_quote "$loader_name");" 2>&1) || loader_fail
   loader_views=$loader_answer
   case $loader_to in
-    *_new_*T*Z | *_old_*T*Z | *_failed_*T*Z) loader_events=$events_off ;;
+    # Loaded so already.
+    "$loader_copy") loader_events= ;;
+    *_new_*[Tt]*[Zz] | *_old_*[Tt]*[Zz] | *_failed_*[Tt]*[Zz]) loader_events=$events_off ;;
     *) loader_events=$events_on ;;
   esac
   loader_dump "$@" --no-data --no-create-info --skip-routines --skip-events --triggers --add-drop-trigger -- "$loader_name"

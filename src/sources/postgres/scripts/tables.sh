@@ -5,7 +5,7 @@
 #   is live. RESTORE: the id that stands in all other names. STAGING: the database that the dump was loaded into first.
 #   TABLES: JSON, each a table and the schemas `live`, `new`, `old` and `failed`.
 # stdin: the password, a line; none where the source has none.
-# include sources/postgres/lib/postgres.sh
+# include sources/postgres/lib/loader.sh
 
 loader_verb=$1 loader_name=$2 loader_to=$3
 shift 3
@@ -13,21 +13,6 @@ IFS= read -r loader_password
 loader_target=$8 loader_restore=$9
 loader_maintenance=$6 loader_live=$7
 loader_database=${10} loader_staging=${11} loader_tables=${12}
-
-# loader_quote TEXT: as a string of SQL.
-loader_quote() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/''/g")"; }
-# loader_identifier TEXT: as a name in SQL.
-loader_identifier() { printf '"%s"' "$(printf '%s' "$1" | sed 's/"/""/g')"; }
-
-# loader_sql DATABASE SQL PLACE...: what it says is in $loader_answer.
-loader_sql() {
-  loader_said="set standard_conforming_strings = on; set search_path = ''; set lock_timeout = '60s'; set client_min_messages = warning;
-$2"
-  loader_at=$1
-  shift 2
-  loader_answer=$(printf '%s\n%s\n' "$loader_password" "$loader_said" |
-    pg_run "$1" "$2" "$3" "$4" "$5" psql -X -w -q -A -t -v ON_ERROR_STOP=1 -v VERBOSITY=verbose -P pager=off -d "$loader_at" 2>&1)
-}
 
 # loader_schema NAME: which of the schemas that is, in $loader_key.
 loader_schema() {
@@ -40,33 +25,15 @@ loader_schema() {
   esac
 }
 
-# loader_fail: ends with what was said.
-loader_fail() {
-  printf '%s\n' "$loader_answer"
-  exit 2
-}
-
-# loader_count: ends with what exists has to say, by the count in the answer; returns for a count of none.
-loader_count() {
-  # A warning at the login may stand before it.
-  case $loader_answer in
-    *'there: 0') return 0 ;;
-    *'there: '*) exit 0 ;;
-  esac
-  loader_fail
-}
-
 loader_rows="jsonb_to_recordset($(loader_quote "$loader_tables")) as t(\"table\" text, live text, new text, old text, failed text)"
 
 loader_exists() {
   loader_schema "$loader_name"
   [ "$loader_key" != new ] || {
-    loader_sql "$loader_maintenance" "select 'there: ' || count(*) from pg_database where datname = $(loader_quote "$loader_staging");" "$@" ||
-      loader_fail
+    loader_is "$loader_maintenance" "$loader_staging" "$@"
     loader_count
   }
-  loader_sql "$loader_maintenance" "select 'there: ' || count(*) from pg_database where datname = $(loader_quote "$loader_database");" "$@" ||
-    loader_fail
+  loader_is "$loader_maintenance" "$loader_database" "$@"
   case $loader_answer in *'there: 0') exit 1 ;; esac
   if [ "$loader_key" = live ]; then
     loader_sql "$loader_live" "select 'there: ' || count(*) from $loader_rows
@@ -166,9 +133,7 @@ commit;"
   esac
   loader_sql "$loader_live" "$loader_drops" "$@" || loader_fail
   [ "$loader_key" = new ] || exit 0
-  loader_sql "$loader_maintenance" "select count(pg_terminate_backend(pid)) from pg_stat_activity
-    where datname = $(loader_quote "$loader_staging") and pid <> pg_backend_pid() and usename = current_user \\g /dev/null
-drop database if exists $(loader_identifier "$loader_staging");" "$@" || loader_fail
+  loader_drop_staging "$loader_maintenance" "$loader_staging" "$@"
 }
 
 case $loader_verb in

@@ -10,8 +10,9 @@ import { restoreOf } from '../../database/aside.ts'
 import type { PostgresSourceConfig, WantedTable } from '../config.ts'
 import type { PostgresFacts } from '../facts.ts'
 import { CHECK, different, loadDatabase } from '../load-database.ts'
-import { databaseNamed, failure, identifier, literal, type Server } from '../server.ts'
+import { databaseNamed, identifier, literal, type Server } from '../server.ts'
 import { maintenanceOf, Session } from '../session.ts'
+import { copySchemas, dropDatabase } from './copy.ts'
 import { placeTables, stagingDatabase, tablesTarget, type PlacedTable } from './names.ts'
 
 /** What each archive becomes of which tables are wanted: those of one database are changed at once. */
@@ -102,7 +103,8 @@ export async function loadTables(
   await loadDatabase(context, config, server, { facts, dump, live: database, staged, target: database })
   context.step(`copying ${target.target} beside what is there`)
   const expected = await moveAside(context, server, staged, placed)
-  await copyTables(context, server, { from: staged, to: database, placed })
+  const schemas = [...new Set(placed.map((one) => one.new))]
+  await copySchemas(context, server, { from: staged, to: database, schemas })
   await using session = await Session.open(server, database, context.signal)
   for (const table of placed) {
     const name = `${table.live}.${table.table}`
@@ -120,7 +122,7 @@ export async function loadTables(
     await session.run(`analyze ${identifier(table.new)}.${identifier(table.table)};`)
   }
   await insistOnKeys(session, database, placed)
-  await dropStaging(context, config, server, staged)
+  await dropDatabase(context, config, server, staged)
 }
 
 /** Puts the tables into the schemas that they have in the live database until they are switched. Returns what is in them. */
@@ -162,35 +164,10 @@ interface Rows {
 async function lookAtRows(session: Session, schema: string, table: string): Promise<Rows> {
   const [found] = await session.rows<Rows>(
     `select count(*) as rows,
-       coalesce(sum(('x' || substr(md5(t::text), 1, 16))::bit(64)::bigint::numeric), 0)::text as hash
-     from only ${identifier(schema)}.${identifier(table)} t`,
+       coalesce(sum(('x' || substr(md5(whole_row_::text), 1, 16))::bit(64)::bigint::numeric), 0)::text as hash
+     from only ${identifier(schema)}.${identifier(table)} whole_row_`,
   )
   return found!
-}
-
-async function copyTables(
-  context: RestoreContext,
-  server: Server,
-  {
-    from,
-    to,
-    placed,
-  }: { readonly from: string; readonly to: string; readonly placed: readonly PlacedTable[] },
-): Promise<void> {
-  const schemas = [...new Set(placed.map((one) => one.new))].map(identifier)
-  const result = await context.host.run(
-    {
-      script: 'sources/postgres/copy-tables',
-      patience: 'work',
-      args: [...server.place, databaseNamed(from), databaseNamed(to), ...schemas],
-      privilege: server.privilege,
-      title: 'copying tables on the server',
-    },
-    { stdin: server.line, signal: context.signal },
-  )
-  if (result.status !== 0) {
-    throw failure(server, `take the tables into ${printable(to)}`, { ...result, command: 'pg_restore' })
-  }
 }
 
 interface ForeignKey {
@@ -242,16 +219,6 @@ async function insistOnKeys(
       },
     )
   }
-}
-
-async function dropStaging(
-  context: RestoreContext,
-  config: PostgresSourceConfig,
-  server: Server,
-  staged: string,
-): Promise<void> {
-  await using session = await Session.open(server, maintenanceOf(config), context.signal)
-  await session.run(`drop database ${identifier(staged)};`)
 }
 
 /** Compares what is in place with what was counted at the capture. */

@@ -50,5 +50,10 @@ test('a table that came meanwhile may be in the dump or not; one that was there 
     ]),
   })
   expect(settle({ before, after: before, dumped: dumped('b') })).toEqual({ missing: 'a' })
+  // Of rows alone there are none of a table that only joins others.
+  expect(settle({ before, after: before, dumped: dumped('b'), capture: 'data' })).toEqual({ missing: 'a' })
+  expect(settle({ before, after: before, dumped: dumped('a'), capture: 'data' })).toMatchObject({
+    rows: new Map([['a', 2]]),
+  })
   expect(settle({ before, after: before, dumped: dumped('a', 'b', 'd') })).toEqual({ changed: 'd' })
 })
