@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { SourceError } from '../../../src/errors.ts'
+import type { LoadedLook } from '../../../src/migrate/look-loads.ts'
 import type { MachineLook, SideLook } from '../../../src/migrate/look.ts'
 import { planMigration, type MigrationInput } from '../../../src/migrate/plan.ts'
 import { isOlder } from '../../../src/model/version-order.ts'
@@ -51,7 +53,7 @@ function side(name: string, more: Partial<SideLook> = {}): SideLook {
       lockedBy: undefined,
       openRestores: [],
       deployment: { path: '/srv/app', type: 'directory', freeBytes: 1e12 },
-      targets: [{ type: 'absent', path: '/srv/app/data', bytes: 0 }],
+      targets: [{ type: 'absent', parentWritable: true, path: '/srv/app/data', bytes: 0 }],
     } as unknown as SideLook['server'],
     machine: { ...machine, boot: name },
     journals: [],
@@ -74,6 +76,7 @@ function input(more: Partial<MigrationInput> = {}): MigrationInput {
     sources: [],
     images: new Map(),
     engines: [],
+    loads: [],
     needs: undefined,
     changed: [],
     missingVolumes: [],
@@ -123,7 +126,7 @@ describe('the plan of a migration', () => {
   it('refuses a target that is not empty, one that is not settled, and an old server that was moved away', () => {
     const server = {
       ...side('new').server,
-      targets: [{ type: 'directory', path: '/srv/app/data' }],
+      targets: [{ type: 'directory', parentWritable: true, writable: true, path: '/srv/app/data' }],
     } as unknown as SideLook['server']
     expect(failed(input({ to: side('new', { server }) }))).toEqual(['not-empty'])
     expect(failed(input({ to: side('new', { server }), replace: true }))).toEqual([])
@@ -154,7 +157,7 @@ describe('the plan of a migration', () => {
     const asked = '/var/lib/docker/volumes/app/_data'
     const server = {
       ...side('new').server,
-      targets: [{ type: 'directory', asked, path: asked }],
+      targets: [{ type: 'directory', parentWritable: true, writable: true, asked, path: asked }],
     } as unknown as SideLook['server']
     const empty = { ...machine, boot: 'new', empty: new Set([asked]) }
     expect(failed(input({ to: side('new', { server, machine: empty }) }))).toEqual([])
@@ -230,7 +233,9 @@ describe('the plan of a migration', () => {
     const server = (bytes: number, freeBytes: number): SideLook['server'] => ({
       ...side('x').server,
       deployment: { path: '/srv/app', type: 'directory', freeBytes },
-      targets: [{ type: 'absent', path: '/srv/app/data', bytes }] as unknown as SideLook['server']['targets'],
+      targets: [
+        { type: 'absent', parentWritable: true, path: '/srv/app/data', bytes },
+      ] as unknown as SideLook['server']['targets'],
     })
     const from = side('old', { server: server(1e9, 1e12) })
     const to = side('new', {
@@ -238,6 +243,14 @@ describe('the plan of a migration', () => {
       machine: { ...machine, boot: 'b', listening: new Set([3000]) },
     })
     expect(failed(input({ from, to }))).toEqual(['space', 'port'])
+  })
+
+  it('refuses a deployment there that is of another owner: a dry run was fine, and FROM was pulled for nothing', () => {
+    const targets = [{ type: 'absent', parentWritable: false, path: '/srv/app/data', bytes: 0 }]
+    const { server } = side('new')
+    const to = side('new', { server: { ...server, targets } as unknown as SideLook['server'] })
+    expect(failed(input({ to }))).toEqual(['target-not-writable'])
+    expect(failed(input({ to: { ...to, chosen: { privilege: 'sudo' } } }))).toEqual([])
   })
 
   it('compares versions by their first two numbers', () => {
@@ -318,21 +331,103 @@ describe('the plan of a migration of containers', () => {
 it('names what is replaced on the new server, and not what is not there', () => {
   const { server } = side('new')
   const targets = [
-    { type: 'directory', path: '/srv/app/data', bytes: 5 },
-    { type: 'absent', path: '/srv/app/logs', bytes: 0 },
+    { type: 'directory', parentWritable: true, writable: true, path: '/srv/app/data', bytes: 5 },
+    { type: 'absent', parentWritable: true, path: '/srv/app/logs', bytes: 0 },
   ]
   const to = side('new', { server: { ...server, targets } as unknown as SideLook['server'] })
   expect(planMigration(input({ to })).replaced).toEqual(['/srv/app/data'])
 })
 
-it('a source that is loaded into a server that runs is not cut over', () => {
-  // Other files run in this process, too.
-  using _toy = registerKind(toyKind)
-  const source = { kind: 'toy', name: 'app_db', home: 'toy', table: 'app' }
-  const sources = [{ source, paths: [], targets: [] }]
-  expect(planMigration(input({ sources })).findings).toContainEqual(
-    expect.objectContaining({ check: 'loaded-source', outcome: 'failed' }),
-  )
-  const rehearsal = planMigration(input({ sources, cutover: false }))
-  expect(rehearsal.findings.map(({ check }) => check)).not.toContain('loaded-source')
+describe('a source that is loaded into a server that runs', () => {
+  const target = { kind: 'toy', name: 'app_db', home: 'toy', table: 'app' }
+  const there = (version: string, names: readonly string[] = []) => ({
+    version: { name: version, version },
+    names,
+  })
+  const looked = (more: Partial<LoadedLook> = {}): LoadedLook => ({
+    ...{ source: 'app_db', kind: 'toy', from: there('1', ['app']), to: there('1'), target },
+    ...more,
+  })
+  const findingsOf = (look: Partial<LoadedLook>, more: Partial<MigrationInput> = {}) => {
+    // Other files run in this process, too.
+    using _toy = registerKind(toyKind)
+    const { findings, replaced } = planMigration(input({ loads: [looked(look)], ...more }))
+    return {
+      replaced,
+      failed: findings
+        .filter(({ outcome }) => outcome === 'failed')
+        .map(({ check, message }) => `${check}: ${message}`),
+    }
+  }
+
+  it('is moved where both servers of it run, and where the one on TO is started by the move', () => {
+    expect(findingsOf({}).failed).toEqual([])
+    expect(findingsOf({ to: 'down' }).failed).toEqual([])
+  })
+
+  it.each<[string, Partial<LoadedLook>, Partial<MigrationInput>, RegExp]>([
+    [
+      'TO does not say where',
+      { to: 'not-configured', target: undefined },
+      {},
+      /^loaded-source: new has no source app_db/,
+    ],
+    ['it is down on FROM', { from: 'down' }, {}, /^loaded-source: the toy of app_db does not run on old/],
+    [
+      'nothing starts it on TO',
+      { to: 'down' },
+      { services: { from: input().services.from, to: { manager: 'systemd', data: [], rest: ['app'] } } },
+      /none of its services with data starts it/,
+    ],
+    [
+      'the services are one command',
+      {},
+      { services: { from: { manager: 'command', stop: 'a', start: 'b' }, to: input().services.to } },
+      /the services of old are one command/,
+    ],
+    [
+      'it can not be asked',
+      { to: { problem: new SourceError('toy-password', 'wrong password', { next: 'Correct it.' }) } },
+      {},
+      /^loaded-source: new: wrong password/,
+    ],
+    ['TO has one of its name', { to: there('1', ['app', 'other']) }, {}, /^not-empty: .* app of app_db$/],
+  ])('is refused by name where %s', (_what, look, more, message) => {
+    expect(findingsOf(look, more).failed).toEqual([expect.stringMatching(message)])
+  })
+
+  it('replaces one of its name only when that is asked for', () => {
+    const found = findingsOf({ to: there('1', ['app', 'other']) }, { replace: true })
+    expect(found).toEqual({ failed: [], replaced: ['app of app_db'] })
+  })
+
+  it.each([
+    ['postgres', '15.4', '16.1', 'warning'],
+    ['postgres', '15.4', '15.9', 'ok'],
+    ['postgres', '16.1', '15.4', 'failed'],
+    ['mysql', 'MySQL 8.0.36', 'MariaDB 11.4.2', 'warning'],
+    ['mysql', 'MariaDB 10.11.6', 'MariaDB 10.11.9', 'ok'],
+    ['mysql', 'MariaDB 10.11.6', 'MariaDB 11.4.2', 'warning'],
+    ['mysql', 'MariaDB 11.4.2', 'MariaDB 10.11.6', 'failed'],
+  ])('of %s %s on FROM and %s on TO: %s', (kind, from, to, outcome) => {
+    const [old, fresh] = [from, to].map((name) => ({
+      version: { name, version: name.replace(/^\S+ /, '') },
+      names: ['app'],
+    }))
+    const at = { address: '127.0.0.1', port: 1 }
+    const look = looked({
+      kind,
+      from: old!,
+      to: { ...fresh!, names: [] },
+      target: { ...target, kind, at } as never,
+    })
+    const found = planMigration(input({ loads: [look] })).findings.find(
+      ({ check }) => check === `${kind}-version`,
+    )
+    expect(found).toMatchObject({
+      outcome,
+      message: expect.stringContaining(`${from} on old, ${to} on new`) as string,
+    })
+    if (outcome === 'warning') expect(found?.next).toContain('rehearse it first')
+  })
 })
