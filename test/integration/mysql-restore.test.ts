@@ -28,6 +28,10 @@ create view grown as select id, name from people where id > 3;
 create view grown_names as select upper(name) as name from grown;
 create function twice(n int) returns int deterministic return n * 2;
 create event tidy on schedule every 1 hour comment 'x' do delete from letters where id < 0;
+create event theirs on schedule every 1 hour disable on slave comment 'it''s ENABLE ' do delete from letters where id < 0;
+create event theirs_too on schedule every 1 hour on completion preserve disable on slave do delete from letters where id < 0;
+create event resting on schedule every 1 hour on completion preserve disable comment 'x' do select 1;
+create event once on schedule at '2038-01-01' do select 1;
 delimiter //
 create procedure fill(n int) begin declare i int default 0; while i < n do
   insert into people (name, payload) values (concat('name ', i), unhex('00ff5c27')); set i = i + 1; end while; end//
@@ -101,9 +105,11 @@ test('a database comes back as its own mariadb-dump tells it, and goes back by a
   const there = await databases()
   expect(there).toEqual([NAME, expect.stringContaining('_old_')])
   // The old one's events would run against it.
-  expect(await mariadb.sql('select event_schema, status from information_schema.events order by 1')).toBe(
-    `${NAME}\tENABLED\n${there[1]}\tSLAVESIDE_DISABLED`,
-  )
+  expect(
+    await mariadb.sql(
+      'select event_schema, group_concat(distinct status order by 1) from information_schema.events group by 1 order by 1',
+    ),
+  ).toBe(`${NAME}\tDISABLED,ENABLED,SLAVESIDE_DISABLED\n${there[1]}\tDISABLED,SLAVESIDE_DISABLED`)
 
   await databaseLab.rollBack(host)
   expect(await mariadb.dumped(NAME)).toBe(damaged)
@@ -124,6 +130,48 @@ test('what the server lacks is named before anything is loaded', async () => {
   await expect(databaseLab.restore(snapshot, host)).rejects.toThrow('gone@localhost')
   expect(await databases()).toEqual(there)
   await mariadb.sql('drop view theirs', NAME)
+})
+
+test('what has passed since, what is missing, and what can not be set aside', async () => {
+  await mariadb.sql("create database corners; create user left_out@localhost identified by 'x'")
+  const end = await mariadb.sql('select now() + interval 2 second')
+  await mariadb.sql(
+    `create table t (n int); create event once on schedule at '${end}' do select 1`,
+    'corners',
+  )
+  const host = await server('corners', { databases: ['corners'], users: true })
+  const snapshot = await databaseLab.pulled(host)
+  expect(JSON.stringify(snapshot.manifest)).toContain('left_out@localhost')
+  await mariadb.sql('drop user left_out@localhost')
+  while ((await mariadb.sql(`select now() > '${end}'`)) !== '1');
+  const report = await databaseLab.restore(snapshot, host)
+  expect(report, JSON.stringify(report)).toMatchObject({
+    outcome: 'done',
+    plan: {
+      findings: [
+        {
+          check: 'mysql-account-missing',
+          message: expect.stringContaining('left_out@localhost') as string,
+          next: expect.stringContaining('relay-backup cat SNAPSHOT shop:shop.users.sql') as string,
+        },
+      ],
+    },
+  })
+  await databaseLab.rollBack(host, { discard: true })
+
+  for (const [kind, name] of [
+    ['view', 'a\nb'],
+    ['event', 'c\td'],
+  ]) {
+    await mariadb.sql(
+      `create ${kind} \`${name}\` ${kind === 'view' ? 'as' : 'on schedule every 1 day do'} select 1 as n`,
+      'corners',
+    )
+    expect((await databaseLab.pull(host)).sources).toMatchObject([{ error: { code: 'mysql-name' } }])
+    await expect(databaseLab.restore(snapshot, host)).rejects.toMatchObject({ code: 'preflight-mysql-name' })
+    await mariadb.sql(`drop ${kind} \`${name}\``, 'corners')
+  }
+  await mariadb.sql('drop database corners')
 })
 
 test('one goes beside the live one, is asked what it was asked before, and its events do not run', async () => {

@@ -1,12 +1,15 @@
 import { execFileSync } from 'node:child_process'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { HostConfig, SourceConfig } from '../../src/model/config.ts'
 import type { HostPullReport } from '../../src/model/pull-report.ts'
+import { loadScript } from '../../src/remote/scripts.ts'
 import type { MysqlFacts } from '../../src/sources/mysql/facts.ts'
 import type { Snapshot } from '../../src/vault/contract.ts'
-import { program, PASSWORD, startMariadb, type LabMariadb } from '../lab/mariadb.ts'
+import { LAB_IMAGE, startDocker } from '../lab/docker.ts'
+import { makeMariadbData, program, PASSWORD, startMariadb, type LabMariadb } from '../lab/mariadb.ts'
 import { seenSecret } from '../lab/seen-secret.ts'
 import { DatabaseLab } from './database-lab.ts'
 import { RestoreHostsLab } from './restore-hosts-lab.ts'
@@ -308,6 +311,105 @@ test('a server without its dump program, or with an older one, is told so', asyn
   } finally {
     lab.server = {}
   }
+})
+
+test('one in a container is asked there, as its own environment says; one without its client is told so', async () => {
+  await using engine = await startDocker()
+  await using made = await makeMariadbData()
+  const bin = join(lab.lab.path, 'bin-boxed')
+  await mkdir(bin)
+  for (const name of ['mariadbd', 'mariadb', 'mariadb-dump']) await copyFile(program(name), join(bin, name))
+  await writeFile(join(made.home, 'secret'), PASSWORD)
+  await writeFile(
+    join(made.home, 'init.sql'),
+    `alter user root@localhost identified by '${PASSWORD.replace(/[\\']/g, '\\$&')}'; create database app; create table app.t (n int); insert into app.t values (1), (2);`.replaceAll(
+      '; ',
+      ';\n',
+    ),
+  )
+  // The image has none: its programs are this machine's.
+  const mounts = ['/usr/lib:/usr/lib', '/usr/share:/usr/share', '/usr/lib:/lib', '/usr/lib64:/lib64']
+  await engine.docker(
+    ...['run', '--detach', '--name', 'db', '--user', `${made.uid}:${made.gid}`],
+    ...[...mounts, `${bin}:/opt/bin`].flatMap((mount) => ['--volume', `${mount}:ro`]),
+    ...['--volume', `${made.home}:/lab`, '--tmpfs', '/run/mysqld:mode=1777'],
+    ...['--env', 'PATH=/bin:/opt/bin', '--env', 'MARIADB_ROOT_PASSWORD_FILE=/lab/secret'],
+    ...[
+      LAB_IMAGE,
+      'mariadbd',
+      '--no-defaults',
+      '--datadir=/lab/data',
+      '--tmpdir=/lab',
+      '--skip-name-resolve',
+    ],
+    ...['--socket=/run/mysqld/mysqld.sock', '--init-file=/lab/init.sql', '--innodb-buffer-pool-size=8M'],
+  )
+  const sql = (text: string) =>
+    engine.docker(
+      ...['exec', '--env', `MYSQL_PWD=${PASSWORD}`, 'db', 'mariadb', '--no-defaults', '-N', '-B'],
+      ...['-uroot', '-e', text, 'app'],
+    )
+  while ((await sql('select count(*) from t').catch(() => '')) !== '2') await sleep(50)
+  process.env['DOCKER_HOST'] = engine.env.DOCKER_HOST
+  try {
+    const rest = { at: { container: 'db' }, databases: 'all', byContainer: true }
+    const host = await server('boxed', { ...rest, user: undefined, password: undefined })
+    const snapshot = await databaseLab.pulled(host)
+    expect(snapshot.manifest.sources[0]!.facts).toMatchObject({ databases: { app: { rows: 2, tables: 1 } } })
+    await sql('delete from t')
+    const report = await databaseLab.restore(snapshot, host)
+    expect(report, JSON.stringify(report)).toMatchObject({ outcome: 'done' })
+    expect(await sql('select sum(n) from t')).toBe('3')
+    const told = async (): Promise<unknown> => (await databaseLab.pull(host)).sources[0]
+    await rm(join(bin, 'mariadb-dump'))
+    expect(await told()).toMatchObject({
+      error: { code: 'mysql-client-missing', message: expect.stringContaining('container db') as string },
+    })
+    await engine.docker('kill', 'db')
+    expect(await told()).toMatchObject({ error: { code: 'mysql-down' } })
+  } finally {
+    delete process.env['DOCKER_HOST']
+  }
+})
+
+const ROOT = { user: 'root', password: PASSWORD }
+test.each([
+  [{ MARIADB_ROOT_PASSWORD: PASSWORD, MYSQL_ROOT_PASSWORD: 'x', MYSQL_USER: 'app' }, ROOT],
+  [{ MYSQL_ROOT_PASSWORD: PASSWORD, MARIADB_USER: 'app' }, ROOT],
+  [{ MYSQL_ROOT_PASSWORD_FILE: 'secret', MYSQL_PASSWORD: 'x' }, ROOT],
+  [
+    { MARIADB_USER: 'a"b', MARIADB_PASSWORD_FILE: 'secret' },
+    { user: 'a"b', password: PASSWORD },
+  ],
+  [
+    { MYSQL_USER: 'app', MYSQL_PASSWORD: PASSWORD, MARIADB_ALLOW_EMPTY_ROOT_PASSWORD: '' },
+    { user: 'app', password: PASSWORD },
+  ],
+  [{ MYSQL_ALLOW_EMPTY_PASSWORD: 'yes' }, { user: 'root' }],
+  [
+    { MARIADB_ROOT_PASSWORD_HASH: '*1', MARIADB_USER: 'app', MARIADB_PASSWORD: PASSWORD },
+    { user: 'app', password: PASSWORD },
+  ],
+])('who asks one in a container is whom its environment says: %j', async (said, who) => {
+  const client = join(lab.lab.path, 'shows')
+  await writeFile(client, '#!/bin/sh\nexec cat /dev/fd/9\n', { mode: 0o755 })
+  await writeFile(join(lab.lab.path, 'secret'), PASSWORD)
+  const env = { PATH: process.env['PATH'], ...said }
+  const args = [
+    '-c',
+    await loadScript('sources/mysql/session'),
+    'sh',
+    '-',
+    '-',
+    '-',
+    '-',
+    'container',
+    client,
+  ]
+  const shown = execFileSync('sh', args, { env, cwd: lab.lab.path, input: '\n', encoding: 'utf8' })
+  const escaped = (text: string): string => text.replace(/[\\"]/g, '\\$&')
+  const lines = Object.entries(who).map(([key, value]) => `${key}="${escaped(value)}"\n`)
+  expect(shown).toBe(`[client]\n${lines.join('')}`)
 })
 
 test('who ends in the middle leaves no lock and no session on the server', async () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { SourceError } from '../../errors.ts'
 import { atLeast } from '../../model/version-order.ts'
 import { literal } from './server.ts'
@@ -93,6 +94,16 @@ export function writeAccounts(accounts: readonly Account[]): string {
     ...accounts.flatMap(({ grants }) => grants),
   ]
   return ['-- Accounts and their grants', ...statements.map((each) => `${each};`), ''].join('\n')
+}
+
+/** What each may do, as a hash. Passwords are no part of it: the hash of one could be tried out. */
+export function grantsOf(accounts: readonly Account[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    accounts.map(({ name, grants }) => {
+      const plain = grants.map((grant) => grant.replace(/ IDENTIFIED .*?(?= REQUIRE | WITH |$)/s, '')).sort()
+      return [name, createHash('sha256').update(plain.join('\n')).digest('hex')]
+    }),
+  )
 }
 
 async function first(session: Session, query: string): Promise<string[]> {

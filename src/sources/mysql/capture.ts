@@ -8,9 +8,10 @@ import { chooseCompression } from '../compression-choice.ts'
 import type { CaptureArchive, CapturableSource, CaptureContext, CaptureOutcome } from '../contract.ts'
 import { isAside } from '../database/aside.ts'
 import { streamDump, type StreamedDump } from '../database/stream-dump.ts'
-import { readAccounts, writeAccounts, type Account, type Accounts } from './accounts.ts'
+import { grantsOf, readAccounts, writeAccounts, type Account, type Accounts } from './accounts.ts'
 import {
   factsOf,
+  hasOddName,
   isUnsteady,
   lookAtDatabase,
   lookAtServer,
@@ -95,7 +96,9 @@ export const mysqlSource: CapturableSource<MysqlSourceConfig> = {
             version: look.version,
             lowerCase: look.lowerCase,
             databases: facts,
-            ...(accounts === undefined ? {} : { users: accounts.accounts.length }),
+            ...(accounts === undefined
+              ? {}
+              : { users: accounts.accounts.length, accounts: grantsOf(accounts.accounts) }),
           } satisfies MysqlFacts,
           warnings,
           amendments: new Map(),
@@ -193,11 +196,19 @@ async function dumpDatabase(
   const session = stack.use(await Session.open(server, context.signal))
   const before = await lookAtDatabase(session, name)
   // It asks for events by a name that it has escaped for a text (fetch_db_collation in mysqldump.cc), and finds none.
-  if (/['"\\]/.test(name) && before.objects.some(({ type }) => type === 'event')) {
+  if (/['"\\]/.test(name) && before.objects.some(({ type }) => type.endsWith('event'))) {
     throw new SourceError(
       'mysql-database-name',
       `${dumper.program} can not dump the events of ${printable(name)}, because its name has a quote or a backslash`,
       { next: 'Rename the database, or move its events into another one.' },
+    )
+  }
+  const odd = before.objects.find(hasOddName)
+  if (odd !== undefined) {
+    throw new SourceError(
+      'mysql-name',
+      `${printable(name)} of ${server.title} has a ${odd.type} ${printable(odd.name)}`,
+      { next: 'Names with line breaks and the like can not be backed up: rename it, or drop it.' },
     )
   }
   if (capture !== 'schema') await holdStill(prepared, name, before, session, warn)

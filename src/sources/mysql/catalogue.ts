@@ -62,8 +62,32 @@ export interface DatabaseLook {
 
 /** Their rows are in other tables, or on other servers: a dump has none of them (ignore_table_data in mysqldump.cc). */
 const WITHOUT_ROWS = /^(?:MRG_MYISAM|MRG_ISAM|FEDERATED|OQGRAPH|SPIDER|CONNECT|BLACKHOLE|S3)$/i
+/** An event that removes itself when its time has come: it may be gone at any moment, and can't be made after it. */
+const PASSING = 'passing event'
 /** What keeps to a moment that others go on from. */
 const TRANSACTIONAL = /^(?:InnoDB|ndbcluster|MyRocks|ROCKSDB|TokuDB)$/i
+
+/** Its name breaks the lines that are made of it: what makes tables, views and events in a dump is told by its line. */
+export function hasOddName({ type, name }: StreamObject): boolean {
+  return /^(?:table|view|sequence|.*event)$/.test(type) && /[\u0000-\u001f]/.test(name)
+}
+
+/** The names of what is there that {@link hasOddName}. */
+export async function oddNames(session: Session, database: string): Promise<readonly string[]> {
+  const here = literal(database)
+  const found = await session.rows<{ name: string }>(
+    `select table_name as name from information_schema.tables
+     where table_schema = ${here} and table_name regexp '[[:cntrl:]]'
+     union select event_name from information_schema.events
+     where event_schema = ${here} and event_name regexp '[[:cntrl:]]'`,
+  )
+  return found.map(({ name }) => name)
+}
+
+/** It stays as long as nobody changes it. */
+export function lasts({ type }: StreamObject): boolean {
+  return type !== PASSING
+}
 
 /** It has rows of its own, which a dump has. */
 export function hasRows({ type, engine }: Table): boolean {
@@ -139,8 +163,8 @@ export async function lookAtDatabase(session: Session, database: string): Promis
        ifnull(parameter_name, ''), dtd_identifier) as \`is\`
      from information_schema.parameters where specific_schema = ${here} order by 1, ordinal_position`,
   )
-  const events = await session.rows<{ name: string; definition: string; definer: string }>(
-    `select event_name as name, concat_ws('|', event_type, ifnull(interval_value, ''), ifnull(interval_field, ''), sql_mode,
+  const events = await session.rows<{ name: string; ends: string; definition: string; definer: string }>(
+    `select event_name as name, on_completion = 'NOT PRESERVE' and coalesce(execute_at, ends) is not null as ends, concat_ws('|', event_type, ifnull(interval_value, ''), ifnull(interval_field, ''), sql_mode,
        on_completion, sha2(event_definition, 256)) as definition, definer
      from information_schema.events where event_schema = ${here}`,
   )
@@ -159,7 +183,11 @@ export async function lookAtDatabase(session: Session, database: string): Promis
       type,
       definition: sha256([definition, ...(moreOfRoutines.get(`${type} ${name}`) ?? [])].join('\n')),
     })),
-    ...events.map(({ name, definition }) => ({ name, type: 'event', definition: sha256(definition) })),
+    ...events.map(({ name, ends, definition }) => ({
+      name,
+      type: ends === '1' ? PASSING : 'event',
+      definition: sha256(definition),
+    })),
   ]
   const definers = [...views, ...triggers, ...routines, ...events].map(({ definer }) => definer)
   return {
@@ -199,7 +227,7 @@ export function factsOf(
     rows: [...rows.values()].reduce((sum, each) => sum + each, 0),
     counts: hashed([...rows].map(([name, count]) => JSON.stringify([name, count]))),
     definitions: hashed(
-      objects.map(({ type, name, definition }) => JSON.stringify([type, name, definition])),
+      objects.filter(lasts).map(({ type, name, definition }) => JSON.stringify([type, name, definition])),
     ),
     views: many('view'),
     triggers: many('trigger'),

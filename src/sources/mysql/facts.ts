@@ -20,6 +20,7 @@ export interface DatabaseFacts {
   readonly views: number
   readonly triggers: number
   readonly routines: number
+  /** But those that remove themselves when their time has come. */
   readonly events: number
   /** Of views, triggers, routines and events: `app@localhost`, sorted. They run with the rights of these accounts. */
   readonly definers: readonly string[]
@@ -40,6 +41,8 @@ export interface MysqlFacts extends Facts {
   readonly databases: Readonly<Record<string, DatabaseFacts>>
   /** Accounts in the archive of users; absent where there is none. */
   readonly users?: number | undefined
+  /** Their names, each with the hex SHA-256 of what it may do; without passwords. */
+  readonly accounts?: Readonly<Record<string, string>> | undefined
 }
 
 /** What others are told of the facts. */

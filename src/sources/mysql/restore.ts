@@ -10,8 +10,9 @@ import { goals, singleBeside } from '../database/beside.ts'
 import { asCaptured, countDifference, notAsCaptured } from '../database/compare.ts'
 import { loadDump } from '../database/load-dump.ts'
 import type { LoadableSource, RestoreContext, RestorePreflight } from '../contract.ts'
+import { grantsOf, readAccounts } from './accounts.ts'
 import { askQuery, openMoment } from './ask-query.ts'
-import { countRows, factsOf, lookAtDatabase, lookAtServer, type ServerLook } from './catalogue.ts'
+import { countRows, factsOf, lookAtDatabase, lookAtServer, oddNames, type ServerLook } from './catalogue.ts'
 import { dumperOf, dumpOptions } from './clients.ts'
 import type { MysqlSourceConfig } from './config.ts'
 import type { DatabaseFacts, MysqlFacts } from './facts.ts'
@@ -35,7 +36,7 @@ export const loadableMysql: LoadableSource<MysqlSourceConfig, MysqlFacts> = {
   preflight: async (context, config, facts) => {
     const server = await findServer(context, config)
     await using session = await Session.open(server, context.signal)
-    return await judge(session, server, { look: await lookAtServer(session), facts, beside: config.beside })
+    return await judge(context, server, session, { look: await lookAtServer(session), facts, config })
   },
   targets: async (context, config, facts, { id, archives }) => {
     const server = await findServer(context, config)
@@ -169,14 +170,17 @@ async function loadInto(
 }
 
 async function judge(
+  context: RestoreContext,
+  server: Server,
   session: Session,
-  { title }: Server,
   {
     look,
     facts,
-    beside,
-  }: { readonly look: ServerLook; readonly facts: MysqlFacts; readonly beside: string | undefined },
+    config,
+  }: { readonly look: ServerLook; readonly facts: MysqlFacts; readonly config: MysqlSourceConfig },
 ): Promise<RestorePreflight> {
+  const { title } = server
+  const { beside } = config
   const findings: Finding[] = singleBeside(Object.keys(facts.databases), beside)
   const fail = (check: string, message: string, next: string): void => {
     findings.push({ check, outcome: 'failed', message, next })
@@ -208,7 +212,17 @@ async function judge(
   if (self?.readonly !== '0')
     fail('mysql-readonly', `${title} takes no writes (read_only)`, 'Restore to its primary.')
   await judgeNames(session, title, facts, fail)
+  const accounts = await judgeAccounts(context, server, { look, facts, name: config.name })
+  findings.push(...accounts.findings)
   for (const name of Object.keys(facts.databases)) {
+    const odd = beside === undefined ? await oddNames(session, name) : []
+    if (odd.length > 0) {
+      fail(
+        'mysql-name',
+        `${printable(name)} of ${title} has ${odd.map(printable).join(', ')}, and names with line breaks and the like can not be set aside`,
+        'Rename what is called so, or drop it, then restore again.',
+      )
+    }
     const bound = await session.rows<{ of: string }>(
       `select distinct concat(constraint_schema, '.', table_name) as \`of\`
        from information_schema.referential_constraints
@@ -229,13 +243,60 @@ async function judge(
         ? `${printable(name)} is loaded beside the one that is there and then switched with it by renames of their tables`
         : `${printable(name)} is made new`,
   )
+  return { findings, notes: [...notes, accounts.note] }
+}
+
+/** No restore changes accounts: what is not as in the snapshot is told, with how it is done by hand. */
+async function judgeAccounts(
+  { signal }: RestoreContext,
+  server: Server,
+  { look, facts, name }: { readonly look: ServerLook; readonly facts: MysqlFacts; readonly name: string },
+): Promise<{ readonly findings: readonly Finding[]; readonly note: string }> {
+  const { accounts: captured, users } = facts
+  if (users === undefined) return { findings: [], note: 'accounts are not changed' }
+  const file = `relay-backup cat SNAPSHOT ${name}:${name}.users.sql`
+  const note = `accounts are not changed; what makes those of the snapshot is shown by: ${file}`
+  if (captured === undefined) return { findings: [], note }
+  let there: Readonly<Record<string, string>>
+  try {
+    there = grantsOf((await readAccounts(() => Session.open(server, signal), look)).accounts)
+  } catch (error) {
+    // Who may not read them can restore all the same.
+    if (!(error instanceof SourceError) || signal.aborted) throw error
+    return { findings: [], note }
+  }
+  const names = Object.keys(captured)
+  const missing = names.filter((account) => there[account] === undefined)
+  const others = isSame(look, facts)
+    ? names.filter((account) => there[account] !== undefined && there[account] !== captured[account])
+    : []
+  const finding = (check: string, message: string, next: string): Finding => ({
+    check,
+    outcome: 'warning',
+    message,
+    next,
+  })
   return {
-    findings,
-    notes: [
-      ...notes,
-      facts.users === undefined
-        ? 'accounts are not changed'
-        : 'accounts are not changed; those of the snapshot are in its users archive',
+    note,
+    findings: [
+      ...(missing.length === 0
+        ? []
+        : [
+            finding(
+              'mysql-account-missing',
+              `${server.title} has no account ${missing.map(printable).join(', ')}, as the snapshot has, and the restore makes none`,
+              `Make those that the app needs, by their statements (create user, grant) in: ${file}`,
+            ),
+          ]),
+      ...(others.length === 0
+        ? []
+        : [
+            finding(
+              'mysql-account-differs',
+              `${others.map(printable).join(', ')} may do other things on ${server.title} than in the snapshot, and stays as it is`,
+              `Compare what show grants says there with: ${file}`,
+            ),
+          ]),
     ],
   }
 }

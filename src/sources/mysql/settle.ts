@@ -1,6 +1,6 @@
 import type { StreamObject } from '../../archive/contract.ts'
 import type { CaptureType } from '../../model/config.ts'
-import { hasRows, type DatabaseLook, type Table } from './catalogue.ts'
+import { hasRows, lasts, type DatabaseLook, type Table } from './catalogue.ts'
 import type { DumpedTable } from './dump-reader.ts'
 
 /** What a database was while it was dumped. */
@@ -30,12 +30,14 @@ export function settle({
 }): Settled | { readonly changed: string } | { readonly missing: string } {
   const keyOf = ({ type, name }: StreamObject): string => JSON.stringify([type, name])
   const now = new Map(after.objects.map((object) => [keyOf(object), object]))
-  const gone = before.objects.find(
-    (object) => now.get(keyOf(object))?.definition !== object.definition || isRemade(object, before, after),
-  )
+  const gone = before.objects
+    .filter(lasts)
+    .find(
+      (object) => now.get(keyOf(object))?.definition !== object.definition || isRemade(object, before, after),
+    )
   if (gone !== undefined) return { changed: gone.name }
   const known = new Set(before.objects.map(keyOf))
-  const came = after.objects.filter((object) => !known.has(keyOf(object)))
+  const came = after.objects.filter((object) => !known.has(keyOf(object)) && lasts(object))
   const odd = came.find(({ type }) => type !== 'table')
   if (odd !== undefined) return { changed: odd.name }
   const definitions = [...before.objects, ...came.filter(({ name }) => dumped.has(name))]

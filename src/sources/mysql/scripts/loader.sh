@@ -172,7 +172,9 @@ loader_rename() {
     where table_schema = $(loader_quote "$loader_name");" 2>&1) || loader_fail
   loader_views=$loader_answer
   case $loader_to in
-    *_new_*[Tt]*[Zz] | *_old_*[Tt]*[Zz] | *_failed_*[Tt]*[Zz] | "$loader_copy") loader_events=$events_off ;;
+    # Loaded so already.
+    "$loader_copy") loader_events= ;;
+    *_new_*[Tt]*[Zz] | *_old_*[Tt]*[Zz] | *_failed_*[Tt]*[Zz]) loader_events=$events_off ;;
     *) loader_events=$events_on ;;
   esac
   loader_dump "$@" --no-data --no-create-info --skip-routines --skip-events --triggers --add-drop-trigger -- "$loader_name"
