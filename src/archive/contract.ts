@@ -223,12 +223,14 @@ export type TarDialect = 'pax' | 'gnu'
 
 /**
  * Opens a stored archive: decrypts, decompresses with every frame and checksum checked, and gives the plain
- * bytes. They are proven only when the stream ended without error.
+ * bytes. They are proven only when the stream ended without error. More of them than `most` are a bomb: the stream fails
+ * with DamageError `hostile-size`.
  */
 export type OpenArchive = (archive: {
   readonly path: string
   readonly compression: Compression
   readonly decryptor: Decryptor
+  readonly most?: number | undefined
 }) => Promise<Readable>
 
 /** An archive of some snapshot of the host. */

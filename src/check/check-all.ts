@@ -33,6 +33,9 @@ export async function checkAll(
     checkSecrets(config, hosts, dependencies, bound),
     bounded({ check: 'keys' }, bound, async (each) => checkKeys(await dependencies.checkKeys(each))),
     bounded({ check: 'vault' }, bound, () => checkVault(config, opened, dependencies)),
+    bounded({ check: 'schedules' }, bound, async (each) =>
+      (await dependencies.timerFindings(each)).map((one) => ({ check: 'schedules' as const, ...one })),
+    ),
     bounded({ check: 'space' }, bound, () => checkSpace(hosts, opened, dependencies)),
     ...hosts.map((host) => turns(() => checkHost(host, config.alerts, opened, dependencies, bound))),
   ])

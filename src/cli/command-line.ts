@@ -1,19 +1,14 @@
 import { CommanderError, type Command } from 'commander'
-import type { CommandLine } from '../commands/schedule-line.ts'
-import type { CommandContext, CommandOutcome, GlobalOptions } from '../commands/context.ts'
-
-type Run = (
-  globals: GlobalOptions,
-  command: (context: CommandContext) => Promise<CommandOutcome>,
-) => Promise<void>
+import type { CommandLine, ParsedLine } from '../commands/schedule-line.ts'
+import type { Run } from './program.ts'
 
 /** The program's own declarations, as what reads and runs a command line of the config. */
 export function commandLine(createProgram: (run: Run) => Command): CommandLine {
   return {
     async parse(words) {
-      let command: ((context: CommandContext) => Promise<CommandOutcome>) | undefined
-      const program = createProgram((_globals, one) => {
-        command = one
+      let found: ParsedLine | undefined
+      const program = createProgram((_globals, command, typed) => {
+        found = { command, ...typed }
         return Promise.resolve()
       })
       // Nothing of it is for the terminal: its help would end the program.
@@ -25,7 +20,7 @@ export function commandLine(createProgram: (run: Run) => Command): CommandLine {
         const [message = '', hint] = error.message.replace(/^error: /, '').split('\n')
         return { problem: message, hint: hint?.replace(/^\((.*)\)$/, '$1') }
       }
-      return command === undefined ? { problem: 'it runs nothing' } : { command }
+      return found ?? { problem: 'it runs nothing' }
     },
   }
 }

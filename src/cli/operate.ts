@@ -1,8 +1,10 @@
 import type { Command } from 'commander'
+import type { StatusFlags } from '../commands/status.ts'
+import type { CommandLine } from '../commands/schedule-line.ts'
 import { keepMemorySmall } from '../memory.ts'
 import type { Declare } from './program.ts'
 
-export function declareOperateCommands(program: Command, declare: Declare): void {
+export function declareOperateCommands(program: Command, declare: Declare, line: CommandLine): void {
   declare(
     program
       .command('status')
@@ -10,7 +12,10 @@ export function declareOperateCommands(program: Command, declare: Declare): void
       .argument('[host...]', 'only these hosts of the config (default: all)')
       .option('--prometheus <file>', "write the numbers to this file for node_exporter's textfile collector")
       .option('--alert', 'tell the channels of `notify:` what is due'),
-    async () => (await import('../commands/status.ts')).status,
+    async () => {
+      const { status } = await import('../commands/status.ts')
+      return (context, args, flags: StatusFlags) => status(context, args, flags, line)
+    },
   )
   declare(
     program

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { CommandContext, CommandOutcome, GlobalOptions } from '../commands/context.ts'
+import type { TypedCommand } from '../commands/schedule-line.ts'
 import { EXIT_CODES } from '../exit-codes.ts'
 import { declareCheckCommand } from './check.ts'
 import { commandLine } from './command-line.ts'
@@ -21,6 +22,7 @@ import { declareVaultCommands } from './vault.ts'
 export type Run = (
   globals: GlobalOptions,
   command: (context: CommandContext) => Promise<CommandOutcome>,
+  typed: TypedCommand,
 ) => Promise<void>
 
 /** The whole command line (docs/design/commands.md). Declarations only: a command's module loads when it runs. */
@@ -49,24 +51,28 @@ export function createProgram(version: string, run: Run): Command {
   const declare: Declare = (command, load) => {
     command.action(async (...parameters: unknown[]) => {
       const self = parameters.at(-1) as Command
-      await run(self.optsWithGlobals<GlobalOptions>(), async (context) => {
-        const module = await load()
-        return module(context, self.args, self.opts() as never)
-      })
+      await run(
+        self.optsWithGlobals<GlobalOptions>(),
+        async (context) => {
+          const module = await load()
+          return module(context, self.args, self.opts() as never)
+        },
+        { args: self.args, flags: self.opts() },
+      )
     })
   }
+  const line = commandLine((each) => createProgram(version, each))
   declareInitCommand(program, declare)
   declarePullCommands(program, declare)
   declareRestoreCommands(program, declare)
   declareMigrateCommands(program, declare)
   declareVaultCommands(program, declare)
-  declareOperateCommands(program, declare)
+  declareOperateCommands(program, declare, line)
   declareCheckCommand(program, declare)
   declareLookCommands(program, declare)
   declareHostsCommands(program, declare)
   declareKeyCommands(program, declare)
   declareSecretCommands(program, declare)
-  const line = commandLine((each) => createProgram(version, each))
   declareScheduleCommands(program, declare, line)
   declareConfigCommands(program, declare, line)
   declareCompletionCommands(program, declare)

@@ -8,8 +8,15 @@ import type { Declare } from './program.ts'
 export function declareScheduleCommands(program: Command, declare: Declare, line: CommandLine): void {
   const schedule = program.command('schedule').description('run backups by themselves, as the config says')
   declare(
-    schedule.command('show').description('when each schedule is due, when it ran last, and what was missed'),
-    async () => (await import('../commands/schedule-show.ts')).scheduleShow,
+    schedule
+      .command('show')
+      .description(
+        'when each schedule is due, what was missed, what keeps it, and what would keep it from running',
+      ),
+    async () => {
+      const { scheduleShow } = await import('../commands/schedule-show.ts')
+      return (context) => scheduleShow(context, line)
+    },
   )
   declare(
     schedule

@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs'
 import { checkAll } from '../check/check-all.ts'
 import type { CheckDependencies } from '../check/dependencies.ts'
+import type { Judged } from '../check/judge.ts'
 import { loadConfig } from '../config/load.ts'
 import { checkKeys } from '../crypto/check-keys.ts'
 import { wasExported } from '../crypto/export-record.ts'
@@ -11,12 +13,15 @@ import type { Finding } from '../model/finding.ts'
 import { renderCheckReport, renderTroubles } from '../report/check-report.ts'
 import { problemPlace, problemText } from '../report/config-problem.ts'
 import { resolveSecret } from '../secrets/resolve.ts'
+import { judgeTimers } from '../schedule/judge-timers.ts'
 import { openLedgerMarks } from '../state/ledger-marks.ts'
 import { accessFindings } from '../vault/access.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
 import { placeFindings, vaultSpace } from '../vault/suitable.ts'
 import { chooseHosts } from './choose-hosts.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
+import { runsOfAll } from './schedule-history.ts'
+import { lookAtTimers, thisSystem } from './schedule-system.ts'
 import { wirePlanning } from './wire-pull.ts'
 
 /** ms that one check may take; a person may have to answer a question in it. */
@@ -42,6 +47,7 @@ function wireCheck(context: CommandContext, config: Config): CheckDependencies {
   return {
     ...wirePlanning(context, undefined),
     checkKeys: (signal) => keyFindings(context, config, signal),
+    timerFindings: (signal) => timerFindings(context, config, signal),
     openVault: () => openExistingVault(config.vault, { marks: openLedgerMarks(context.env) }),
     vaultFindings: async () => [
       ...(await accessFindings(config.vault, process.getuid?.())),
@@ -49,6 +55,24 @@ function wireCheck(context: CommandContext, config: Config): CheckDependencies {
     ],
     vaultSpace: () => vaultSpace(config.vault),
   }
+}
+
+/** What is wrong with the timers of the system; nothing where there are neither schedules nor timers. */
+async function timerFindings(
+  context: CommandContext,
+  config: Config,
+  signal: AbortSignal,
+): Promise<readonly Judged[]> {
+  const { kept } = await lookAtTimers(config.file, await thisSystem(context), signal)
+  if (config.schedules.length === 0 && kept.every(({ timers }) => timers.length === 0)) return []
+  const { dueRuns } = await import('../schedule/due-runs.ts')
+  // A vault that can't be opened is found by another check.
+  const vault = await openExistingVault(config.vault, { marks: openLedgerMarks(context.env) }).catch(
+    () => undefined,
+  )
+  const history = await runsOfAll(vault, config.hosts)
+  const due = dueRuns(config.schedules, history, context.now())
+  return judgeTimers({ schedules: config.schedules, due, kept, isThere: existsSync })
 }
 
 /**

@@ -1,18 +1,27 @@
 import type { ConfigProblem } from '../errors.ts'
-import { ConfigError } from '../errors.ts'
-import type { Config } from '../model/config.ts'
+import { selectHosts } from '../config/select-hosts.ts'
+import { ConfigError, UsageError } from '../errors.ts'
+import type { Config, HostConfig } from '../model/config.ts'
 import { didYouMean } from '../model/nearest.ts'
 import type { ScheduleConfig } from '../model/schedule.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
+
+/** What stands behind a command. */
+export interface TypedCommand {
+  readonly args: readonly string[]
+  readonly flags: Readonly<Record<string, unknown>>
+}
+
+/** A command line that the program takes. */
+export interface ParsedLine extends TypedCommand {
+  readonly command: (context: CommandContext) => Promise<CommandOutcome>
+}
 
 /** Reads a command line of the config as the program reads its own. */
 export interface CommandLine {
   readonly parse: (
     words: readonly string[],
-  ) => Promise<
-    | { readonly command: (context: CommandContext) => Promise<CommandOutcome> }
-    | { readonly problem: string; readonly hint?: string | undefined }
-  >
+  ) => Promise<ParsedLine | { readonly problem: string; readonly hint?: string | undefined }>
 }
 
 /** What a schedule may run. */
@@ -38,6 +47,24 @@ export async function commandOf(
     message: problem,
     suggestion: `${hint === undefined ? '' : `${hint} `}See: relay-backup ${verb} --help`,
   })
+}
+
+/** The hosts that a schedule pulls; none where it pulls nothing, or where the program would refuse it. */
+export async function pulledHosts(
+  config: Config,
+  schedule: ScheduleConfig,
+  line: CommandLine,
+): Promise<readonly HostConfig[]> {
+  if (schedule.run[0] !== 'pull') return []
+  const parsed = await line.parse(schedule.run)
+  if (!('command' in parsed)) return []
+  const { all, tag } = parsed.flags as { readonly all?: boolean; readonly tag?: string }
+  try {
+    return selectHosts(config, { names: parsed.args, all: all === true, tag })
+  } catch (error) {
+    if (error instanceof UsageError) return []
+    throw error
+  }
 }
 
 /** Every problem with what the schedules run. */

@@ -4,11 +4,13 @@ import { selectHosts } from '../config/select-hosts.ts'
 import { RelayError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { diskFullMessage, isDiskFull } from '../model/disk-full.ts'
+import type { Config } from '../model/config.ts'
 import type { StatusReport } from '../model/status-report.ts'
 import { renderPrometheus } from '../report/prometheus.ts'
 import { renderStatus, statusTroubles } from '../report/status-screen.ts'
 import { ifPresent, replaceFile } from '../vault/durable.ts'
 import { configOf, type CommandContext, type CommandOutcome } from './context.ts'
+import { pulledHosts, type CommandLine } from './schedule-line.ts'
 import { statusOf } from './wire-status.ts'
 import { tellNow } from './with-alerts.ts'
 
@@ -20,19 +22,21 @@ export interface StatusFlags {
   readonly alert?: boolean
 }
 
-/** `status [host…]`: how the backups stand. Exit 4 when something needs a person. */
+/** `status [host…]`: how the backups stand. Exit 4 when something needs a person. `line` tells whom schedules pull. */
 export async function status(
   context: CommandContext,
   names: readonly string[],
   flags: StatusFlags,
+  line?: CommandLine,
 ): Promise<CommandOutcome> {
   const config = await configOf(context)
   const hosts = selectHosts(config, { names, all: names.length === 0 })
-  const report = await statusOf(
+  const read = await statusOf(
     context,
     config,
     hosts.map(({ name }) => name),
   )
+  const report = line === undefined ? read : await withNextRuns(read, config, line)
   if (flags.prometheus !== undefined) await writeMetrics(resolve(context.cwd, flags.prometheus), report)
   if (flags.alert === true) await tellNow(context, config, report)
   const isWell = [report, ...report.hosts].every(({ troubles }) => troubles.length === 0)
@@ -42,6 +46,19 @@ export async function status(
     quiet: statusTroubles(report).join('\n'),
     json: { ok: isWell, ...report },
   }
+}
+
+/** When each host is pulled next, by the schedules of the config. What does the arithmetic is loaded only where there are some. */
+async function withNextRuns(report: StatusReport, config: Config, line: CommandLine): Promise<StatusReport> {
+  if (config.schedules.length === 0) return report
+  const { nextDue } = await import('../schedule/times.ts')
+  const next = new Map<string, string>()
+  for (const schedule of config.schedules) {
+    const at = nextDue(schedule, new Date(report.at)).toISOString()
+    for (const { name } of await pulledHosts(config, schedule, line))
+      if (at < (next.get(name) ?? '9')) next.set(name, at)
+  }
+  return { ...report, hosts: report.hosts.map((one) => ({ ...one, nextRun: next.get(one.host) })) }
 }
 
 /** A reader sees the old numbers or the new ones. Everybody may read them: the collector runs as another user. */

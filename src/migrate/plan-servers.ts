@@ -2,6 +2,7 @@ import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import { formatSize } from '../model/units.ts'
 import { lastCutover } from '../restore/choose-journal.ts'
+import { targetProblem } from '../restore/plan.ts'
 import { kindOf } from '../sources/registry.ts'
 import type { SideLook } from './look.ts'
 import { movedContainers } from './moved-containers.ts'
@@ -15,6 +16,7 @@ export function serverFindings(input: MigrationInput): Finding[] {
     ...unsettledFindings(input.to),
     ...movedFindings(input),
     ...emptinessFindings(input),
+    ...targetFindings(input),
     ...machineFindings(input),
     ...ownerFindings(input),
     ...portFindings(input),
@@ -94,6 +96,12 @@ function emptinessFindings({ to, replace }: MigrationInput): Finding[] {
       next: 'If that may be replaced (it is kept there, and in a safety snapshot), add --replace.',
     },
   ]
+}
+
+/** What TO's restore would refuse, as it is on TO without more rights; as root by Docker it looks again itself. */
+function targetFindings({ to }: MigrationInput): Finding[] {
+  if (to.chosen.privilege !== undefined) return []
+  return to.server.targets.flatMap((target) => targetProblem(target, to) ?? [])
 }
 
 function machineFindings({ from, to }: MigrationInput): Finding[] {

@@ -6,6 +6,7 @@ export const CHECK_NAMES = [
   'secrets',
   'keys',
   'vault',
+  'schedules',
   'connection',
   'tools',
   'space',

@@ -28,6 +28,8 @@ export interface HostStatus {
   /** Bytes in the vault. */
   readonly storedBytes: number
   readonly snapshots: number
+  /** When a schedule of the config pulls it next; absent where none does. ISO 8601, UTC. */
+  readonly nextRun?: string | undefined
   /** When the last verification ended that found all as recorded. ISO 8601, UTC. */
   readonly lastVerified?: string | undefined
   /** How many runs of each operation ended how, since the history began. */

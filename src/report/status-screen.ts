@@ -55,7 +55,7 @@ export function statusTroubles({ hosts, troubles }: StatusReport): string[] {
   ]
 }
 
-const HEAD = ['host', 'state', 'last good', 'of 30', 'verified', 'snapshots', 'size']
+const HEAD = ['host', 'state', 'last good', 'next run', 'of 30', 'verified', 'snapshots', 'size']
 /** Holds a column of the trend while the table is laid out: bars would make the layout slow. */
 const HOLDER = '.'
 
@@ -65,20 +65,25 @@ function table(
   { color, trend }: { readonly color: boolean; readonly trend: number },
 ): string {
   const now = Date.parse(at)
+  const isScheduled = hosts.some(({ nextRun }) => nextRun !== undefined)
+  const without = <T>(cells: readonly T[]): T[] => (isScheduled ? [...cells] : cells.toSpliced(3, 1))
   const lines = renderTable(
-    hosts.map(({ host, lastGood, pulls, size, sizes, lastVerified, snapshots, troubles }) => [
-      printable(host),
-      troubles[0] === undefined ? paint.green('ok') : paint.red(codeWords(troubles[0].code)),
-      lastGood === undefined ? '-' : formatAge(lastGood.ageMs),
-      pulls.of === 0 ? '-' : `${pulls.good}/${pulls.of}`,
-      lastVerified === undefined ? '-' : formatAge(now - Date.parse(lastVerified)),
-      String(snapshots),
-      size === undefined ? '-' : formatSize(size),
-      ...(trend === 0 ? [] : [HOLDER.repeat(sizes.slice(-trend).length)]),
-    ]),
+    hosts.map(({ host, lastGood, nextRun, pulls, size, sizes, lastVerified, snapshots, troubles }) =>
+      without([
+        printable(host),
+        troubles[0] === undefined ? paint.green('ok') : paint.red(codeWords(troubles[0].code)),
+        lastGood === undefined ? '-' : formatAge(lastGood.ageMs),
+        nextRun === undefined ? '-' : formatAge(now - Date.parse(nextRun)),
+        pulls.of === 0 ? '-' : `${pulls.good}/${pulls.of}`,
+        lastVerified === undefined ? '-' : formatAge(now - Date.parse(lastVerified)),
+        String(snapshots),
+        size === undefined ? '-' : formatSize(size),
+        ...(trend === 0 ? [] : [HOLDER.repeat(sizes.slice(-trend).length)]),
+      ]),
+    ),
     {
-      head: trend === 0 ? HEAD : [...HEAD, 'trend'],
-      align: ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'left'],
+      head: without(trend === 0 ? HEAD : [...HEAD, 'trend']),
+      align: without(['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right', 'left']),
       color,
     },
   ).split('\n')

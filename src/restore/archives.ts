@@ -11,6 +11,11 @@ export interface NeededArchive {
   readonly archive: ManifestArchive
 }
 
+/** How many plain bytes an archive has at most. Undefined: whoever walks over a tar counts itself. */
+export function mostOf({ format, plainBytes }: ManifestArchive): number | undefined {
+  return format === 'stream' ? plainBytes : undefined
+}
+
 /**
  * Finds the archives that an index names. Throws DamageError for one that is missing, and UsageError for one that
  * retention removed.

@@ -27,8 +27,8 @@ export interface SourceContents {
   readonly bytes: number
   /** How many of the entries have an ACL. */
   readonly acls: number
-  /** Entries of the snapshot that are not restored: old snapshots have device nodes. */
-  readonly leftOut: number
+  /** Device nodes, which old snapshots have and no restore makes: how many, and the names of the first. */
+  readonly leftOut: { readonly count: number; readonly names: readonly string[] }
   /** The uids that own these entries. */
   readonly owners: ReadonlySet<number>
   /** Types of the entries asked for by name: the source's paths, or those of `--path`; latin1. */
@@ -38,6 +38,9 @@ export interface SourceContents {
   /** Where the content of what is to be restored is, oldest first; for a `stream` its own archives. */
   readonly archives: readonly ArchiveName[]
 }
+
+/** Of device nodes that are left out. */
+const NAMED = 5
 
 /** What it takes to open an index. */
 export type IndexParts = Pick<RestoreDependencies, 'decryptor' | 'openArchive'> & {
@@ -59,12 +62,18 @@ export async function* sourceIndex(
   yield* readIndex(plain, onHeader === undefined ? {} : { onHeader })
 }
 
+/** An index shrinks to a tenth by its hashes, and to a hundredth without any. What shrinks to less than this is none. */
+const MOST_RATIO = 1000
+/** Bytes of an index that may shrink to nothing. */
+const ALWAYS_PLAIN = 64 * 1024 * 1024
+
 function openIndex(
   snapshot: Snapshot,
-  { file }: ManifestFile,
+  { file, bytes }: ManifestFile,
   { openArchive, decryptor, filePath }: Pick<IndexParts, 'openArchive' | 'decryptor' | 'filePath'>,
 ): Promise<Readable> {
-  return openArchive({ path: filePath(snapshot, file), compression: 'zstd', decryptor })
+  const most = ALWAYS_PLAIN + bytes * MOST_RATIO
+  return openArchive({ path: filePath(snapshot, file), compression: 'zstd', decryptor, most })
 }
 
 /** The objects in the index of a source that is a dump, proven when the generator ended. */
@@ -101,6 +110,7 @@ export async function readContents(
   let entries = 0
   let bytes = 0
   let leftOut = 0
+  const leftNames: string[] = []
   let acls = 0
   const owners = new Set<number>()
   const types = new Map<string, EntryType>()
@@ -119,6 +129,7 @@ export async function readContents(
     if (name === root) types.set(root, entry.type)
     if (!isKept(entry.type)) {
       leftOut += 1
+      if (leftNames.length < NAMED) leftNames.push(printable(pathFromJson(entry.path)))
       continue
     }
     entries += 1
@@ -156,12 +167,19 @@ export async function readContents(
     })
   }
   if (source.index !== undefined && (of ?? header?.snapshot) !== snapshot.id) throw indexOfAnother(source)
+  const isRestored = (path: string): boolean =>
+    isKept(types.get(Buffer.from(memberOf(path)).toString('latin1')) ?? 'file')
+  const device = paths?.find((path) => !isRestored(path))
+  const restored = header?.paths.filter(isRestored) ?? []
+  if (device !== undefined) throw noDevice(source, device)
+  const [first] = header?.paths ?? []
+  if (first !== undefined && restored.length === 0) throw noDevice(source, first)
   return {
-    header: header ?? { format: 1, source: source.name, snapshot: snapshot.id, paths: [] },
+    header: { format: 1, source: source.name, snapshot: snapshot.id, ...header, paths: restored },
     entries: isStream(source) ? count : entries,
     bytes: isStream(source) ? source.archives.reduce((sum, { plainBytes }) => sum + plainBytes, 0) : bytes,
     acls,
-    leftOut,
+    leftOut: { count: leftOut, names: leftNames },
     owners,
     types,
     ...(isStream(source) && paths !== undefined ? { objects } : {}),
@@ -169,6 +187,13 @@ export async function readContents(
       ? source.archives.map(({ file }) => ({ snapshot: snapshot.id, archive: file }))
       : [...archives].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, name]) => name),
   }
+}
+
+function noDevice(source: ManifestSource, path: string): UsageError {
+  return new UsageError(`${printable(path)} of ${source.name} is a device node, and no restore makes one`, {
+    source: source.name,
+    next: 'Leave it out: name the sources or the paths that are to be restored (--source, --path).',
+  })
 }
 
 /** How a configured path is named in an archive: absolute ones lose their leading slash. */

@@ -5,7 +5,7 @@ import { snapshotTime } from '../model/names.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { RestorePlan, RestoreStrategy, RestoreUnit } from '../model/restore-report.ts'
 import { contentOf, unreadCount, type ManifestSource } from '../model/snapshot.ts'
-import { formatDuration, formatNumber, formatSize } from '../model/units.ts'
+import { formatCount, formatDuration, formatNumber, formatSize } from '../model/units.ts'
 import { describePrivilege } from '../pull/privilege.ts'
 import type { ChosenPrivilege } from '../runs/privilege.ts'
 import type { ServerServices } from '../model/server-services.ts'
@@ -151,9 +151,7 @@ export function planRestore(input: PlanInput): RestorePlan {
       bytes: contents.bytes,
       notes: [
         ...notes,
-        ...(contents.leftOut === 0
-          ? []
-          : [`device nodes are left out, because no restore makes them: ${contents.leftOut}`]),
+        ...leftOutNotes(contents),
         ...(unreadCount(source) === 0
           ? []
           : [`not in it, since the pull could not read them: ${unreadCount(source)}`]),
@@ -164,6 +162,15 @@ export function planRestore(input: PlanInput): RestorePlan {
     downtime: replaces ? SWAP_MS + Math.round(bytes / START_RATE) : 0,
     findings,
   }
+}
+
+/** Snapshots of old have device nodes. */
+function leftOutNotes({ leftOut: { count, names } }: SourceContents): string[] {
+  if (count === 0) return []
+  const more = count > names.length ? ` and ${formatNumber(count - names.length)} more` : ''
+  return [
+    `${formatCount(count, 'device node is', 'device nodes are')} left out, because no restore makes them: ${names.join(', ')}${more}`,
+  ]
 }
 
 /**
@@ -259,7 +266,11 @@ function noStartFinding(loads: readonly { readonly source: string }[]): Finding 
   }
 }
 
-function targetProblem(target: TargetLook, { host, probe, chosen }: PlanInput): Finding | undefined {
+/** Why a target can't be replaced by whom it is to be replaced by. */
+export function targetProblem(
+  target: TargetLook,
+  { host, probe, chosen }: Pick<PlanInput, 'host' | 'probe' | 'chosen'>,
+): Finding | undefined {
   const isRoot = probe.uid === 0 || chosen.privilege !== undefined
   const failed = (check: string, message: string, next: string): Finding => ({
     check,

@@ -11,7 +11,7 @@ import { Disposables } from '../model/disposables.ts'
 import { pathFromJson } from '../model/path-bytes.ts'
 import type { ManifestSource } from '../model/snapshot.ts'
 import type { Snapshot, Vault } from '../vault/contract.ts'
-import { locateArchives, type NeededArchive } from './archives.ts'
+import { locateArchives, mostOf, type NeededArchive } from './archives.ts'
 import { sourceIndex } from './contents.ts'
 import { rememberDamage } from './remember-damage.ts'
 
@@ -127,7 +127,7 @@ export async function openNeeded(
     })
   }
   const path = vault.filePath(snapshot, archive.file)
-  return await openArchive({ path, compression: archive.compression, decryptor })
+  return await openArchive({ path, compression: archive.compression, decryptor, most: mostOf(archive) })
 }
 
 /** For scratch data, which is encrypted with a key of this process only. */

@@ -13,7 +13,7 @@ import { isStream, type ManifestSource } from '../model/snapshot.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import type { Visit } from '../runs/visit.ts'
 import type { HostLock, Snapshot } from '../vault/contract.ts'
-import type { NeededArchive } from './archives.ts'
+import { mostOf, type NeededArchive } from './archives.ts'
 import { isInside, sourceIndex } from './contents.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { ProofAlongside, proveFiles, type ExpectedFile } from './proof.ts'
@@ -266,7 +266,7 @@ export function openPlain(
   { pull, decryptor, openArchive }: RestoreDependencies,
 ): Promise<Readable> {
   const path = pull.vault.filePath(snapshot, archive.file)
-  return openArchive({ path, compression: archive.compression, decryptor })
+  return openArchive({ path, compression: archive.compression, decryptor, most: mostOf(archive) })
 }
 
 async function openNeeded(group: StagedGroup, name: ArchiveName, dependencies: RestoreDependencies) {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
@@ -170,6 +171,32 @@ describe.concurrent.each(MACHINES)("a migration's TO on a server with %s", (mach
     expect(compareTrees(old, await treeOf(to.lab.data))).toEqual([])
     const kept = `${to.deployment}/.relay-backup/failed-${placement.id}/1/accepted`
     expect(await readFile(kept, 'utf8')).toBe('a write')
+  })
+
+  it('said no reason when its disk was full as its services were to start, and is undone', async () => {
+    await using lab = await RestoreLab.make(machine)
+    await lab.mount(lab.deployment)
+    await lab.makeOld(lab.data)
+    const ballast = join(lab.deployment, 'ballast')
+    const services = {
+      manager: 'command',
+      stop: `rm -f '${ballast}'`,
+      start: `cat /dev/zero >'${ballast}'; false`,
+      status: `test -e '${ballast}'`,
+    } as const
+    const host = lab.host()
+    const driver = await RestoreDriver.start(
+      host,
+      { ...(await lab.stage(host, { services })), migration: { role: 'to', host: 'old' } },
+      quiet(),
+    )
+    await steps(driver, 'begin', 'stop', 'swap')
+    expect(await driver.startData(quiet())).toMatchObject({
+      ok: false,
+      reason: expect.stringMatching(/^exit status 1: .*No space left on device$/) as string,
+    })
+    expect(await driver.rollback()).toMatchObject({ outcome: 'rolled-back' })
+    expect(existsSync(ballast)).toBe(false)
   })
 
   it('goes on serving once it is kept, whatever becomes of its client, until it is finished', async () => {

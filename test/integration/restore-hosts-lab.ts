@@ -1,5 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { Readable } from 'node:stream'
+import { readTar } from '../../src/archive/read-back.ts'
 import type { HostConfig } from '../../src/model/config.ts'
 import { pathFromJson } from '../../src/model/path-bytes.ts'
 import type { RestoreReport } from '../../src/model/restore-report.ts'
@@ -84,6 +86,53 @@ export class RestoreHostsLab implements AsyncDisposable {
         sourceOf,
       },
     }
+  }
+
+  /**
+   * A snapshot of `data` that is made by hand, as an older version or somebody with access to the vault made it: its archive
+   * is this tar, and its index says what is in it.
+   */
+  async forged(tar: Buffer): Promise<Snapshot> {
+    const like = await this.lab.pulled({ full: true })
+    this.lab.passDays(1)
+    const { vault, encryptor, createIndexBuilder, writeArchive } = this.lab.dependencies()
+    await using lock = await vault.lock('prod')
+    await using pending = await vault.begin(lock, this.lab.now, signal)
+    await using index = await createIndexBuilder(pending.scratchPath('index'))
+    // As a stream: what a pull refuses is not looked for.
+    const write = async (name: string, stream: Readable) => {
+      const file = await pending.createFile(name)
+      const written = await writeArchive(
+        { stream, wire: 'none', store: 'zstd', format: 'stream' },
+        { encryptor, sink: { stream: file.stream }, signal },
+      )
+      await file.finish()
+      return written
+    }
+    const [source] = like.manifest.sources
+    const [archive] = source?.archives ?? []
+    if (source?.index === undefined || archive === undefined) throw new Error('the pull made no archive')
+    const { bytes, plainBytes, sha256, body } = await write(archive.file, Readable.from([tar]))
+    const place = { part: archive.part, archive: archive.file }
+    await readTar(Readable.from([tar]), { entry: (entry) => index.add(entry, place) })
+    const header = { format: 1, source: 'data', snapshot: pending.id, paths: ['data'] } as const
+    const listed = await write(
+      source.index.file,
+      index.finish(header, () => undefined),
+    )
+    return await pending.commit({
+      ...like.manifest,
+      id: pending.id,
+      createdAt: pending.createdAt.toISOString(),
+      previous: pending.previous,
+      sources: [
+        {
+          ...source,
+          archives: [{ ...archive, bytes, plainBytes, sha256, body }],
+          index: { ...source.index, bytes: listed.bytes, sha256: listed.sha256, body: listed.body },
+        },
+      ],
+    })
   }
 
   /** The files that a snapshot holds, by its indexes; `SOURCE:MEMBER`, sorted. */

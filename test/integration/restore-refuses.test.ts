@@ -8,6 +8,7 @@ import type { RemoteCommand, RemoteProcess } from '../../src/remote/contract.ts'
 import { rollbackHost } from '../../src/rollback/rollback-host.ts'
 import type { Snapshot } from '../../src/vault/contract.ts'
 import { restorableFiles } from '../../src/sources/files/restore.ts'
+import { member, tarOf } from '../unit/archive/support.ts'
 import { LocalHost } from '../lab/local-host.ts'
 import { signal } from './incremental-lab.ts'
 import { makeFiles, RestoreHostsLab } from './restore-hosts-lab.ts'
@@ -133,4 +134,32 @@ test('a restore that finds the vault or the deployment locked ends as locked, wh
   const { pull } = lab.dependencies()
   await using _server = await pull.lockDeployment(remote, host.deployment, { sudo: false, signal })
   await expect(lab.restore(snapshot, host)).rejects.toMatchObject({ name: 'LockedError' })
+})
+
+describe('a snapshot made by hand', () => {
+  const device = { mode: 0o666, deviceMajor: 1, deviceMinor: 3 } as const
+  const directory = member('data', '', { type: 'directory', mode: 0o755 })
+
+  test('of old, with device nodes, is restored without them, and they are named and counted', async () => {
+    const old = await lab.forged(
+      tarOf(
+        directory,
+        member('data/null', '', { type: 'character-device', ...device }),
+        member('data/a', 'content a'),
+        member('data/disk', '', { type: 'block-device', ...device }),
+        member('data/pipe', '', { type: 'fifo' }),
+      ),
+    )
+    const host = lab.host('with-devices')
+    const report = await lab.restore(old, host)
+    expect(report).toMatchObject({ outcome: 'done', restored: [{ source: 'data', entries: 3 }] })
+    expect(report.plan.sources[0]?.notes).toEqual([
+      '2 device nodes are left out, because no restore makes them: data/null, data/disk',
+    ])
+    expect(readdirSync(join(host.deployment, 'data')).sort()).toEqual(['a', 'pipe'])
+    const paths = [{ source: 'data', path: 'data/null' }]
+    await expect(lab.restore(old, lab.host('one-device'), { paths })).rejects.toMatchObject({
+      message: 'data/null of data is a device node, and no restore makes one',
+    })
+  })
 })

@@ -51,7 +51,7 @@ function side(name: string, more: Partial<SideLook> = {}): SideLook {
       lockedBy: undefined,
       openRestores: [],
       deployment: { path: '/srv/app', type: 'directory', freeBytes: 1e12 },
-      targets: [{ type: 'absent', path: '/srv/app/data', bytes: 0 }],
+      targets: [{ type: 'absent', parentWritable: true, path: '/srv/app/data', bytes: 0 }],
     } as unknown as SideLook['server'],
     machine: { ...machine, boot: name },
     journals: [],
@@ -123,7 +123,7 @@ describe('the plan of a migration', () => {
   it('refuses a target that is not empty, one that is not settled, and an old server that was moved away', () => {
     const server = {
       ...side('new').server,
-      targets: [{ type: 'directory', path: '/srv/app/data' }],
+      targets: [{ type: 'directory', parentWritable: true, writable: true, path: '/srv/app/data' }],
     } as unknown as SideLook['server']
     expect(failed(input({ to: side('new', { server }) }))).toEqual(['not-empty'])
     expect(failed(input({ to: side('new', { server }), replace: true }))).toEqual([])
@@ -154,7 +154,7 @@ describe('the plan of a migration', () => {
     const asked = '/var/lib/docker/volumes/app/_data'
     const server = {
       ...side('new').server,
-      targets: [{ type: 'directory', asked, path: asked }],
+      targets: [{ type: 'directory', parentWritable: true, writable: true, asked, path: asked }],
     } as unknown as SideLook['server']
     const empty = { ...machine, boot: 'new', empty: new Set([asked]) }
     expect(failed(input({ to: side('new', { server, machine: empty }) }))).toEqual([])
@@ -230,7 +230,9 @@ describe('the plan of a migration', () => {
     const server = (bytes: number, freeBytes: number): SideLook['server'] => ({
       ...side('x').server,
       deployment: { path: '/srv/app', type: 'directory', freeBytes },
-      targets: [{ type: 'absent', path: '/srv/app/data', bytes }] as unknown as SideLook['server']['targets'],
+      targets: [
+        { type: 'absent', parentWritable: true, path: '/srv/app/data', bytes },
+      ] as unknown as SideLook['server']['targets'],
     })
     const from = side('old', { server: server(1e9, 1e12) })
     const to = side('new', {
@@ -238,6 +240,14 @@ describe('the plan of a migration', () => {
       machine: { ...machine, boot: 'b', listening: new Set([3000]) },
     })
     expect(failed(input({ from, to }))).toEqual(['space', 'port'])
+  })
+
+  it('refuses a deployment there that is of another owner: a dry run was fine, and FROM was pulled for nothing', () => {
+    const targets = [{ type: 'absent', parentWritable: false, path: '/srv/app/data', bytes: 0 }]
+    const { server } = side('new')
+    const to = side('new', { server: { ...server, targets } as unknown as SideLook['server'] })
+    expect(failed(input({ to }))).toEqual(['target-not-writable'])
+    expect(failed(input({ to: { ...to, chosen: { privilege: 'sudo' } } }))).toEqual([])
   })
 
   it('compares versions by their first two numbers', () => {
@@ -318,8 +328,8 @@ describe('the plan of a migration of containers', () => {
 it('names what is replaced on the new server, and not what is not there', () => {
   const { server } = side('new')
   const targets = [
-    { type: 'directory', path: '/srv/app/data', bytes: 5 },
-    { type: 'absent', path: '/srv/app/logs', bytes: 0 },
+    { type: 'directory', parentWritable: true, writable: true, path: '/srv/app/data', bytes: 5 },
+    { type: 'absent', parentWritable: true, path: '/srv/app/logs', bytes: 0 },
   ]
   const to = side('new', { server: { ...server, targets } as unknown as SideLook['server'] })
   expect(planMigration(input({ to })).replaced).toEqual(['/srv/app/data'])

@@ -129,9 +129,10 @@ svc_do() {
   svc_log=${journal%/*}/services.log
   rm -f -- "$svc_log.status"
   printf '' >"$svc_log"
-  # The status goes through a file: a child that has ended and was not waited for looks alive.
+  # A file says that it has ended: a child that has ended and was not waited for looks alive. A full disk may keep the
+  # status out of that file.
   # shellcheck disable=SC2016
-  svc_job "$svc_limit" sh -c 'status=$0; "$@"; echo $? >"$status.new"; mv -- "$status.new" "$status"' \
+  svc_job "$svc_limit" sh -c 'status=$0; "$@"; got=$?; echo "$got" >"$status.new"; mv -- "$status.new" "$status"; exit "$got"' \
     "$svc_log.status" "$@" >>"$svc_log" 2>&1 &
   svc_pid=$!
   svc_polls=0
@@ -146,12 +147,13 @@ svc_do() {
   wait "$svc_pid"
   svc_status=$?
   svc_pid=
-  [ ! -e "$svc_log.status" ] || svc_status=$(cat "$svc_log.status")
+  [ ! -s "$svc_log.status" ] || svc_status=$(cat "$svc_log.status")
   [ "$svc_status" != 0 ] || return 0
   # Hidden before it is cut: a piece of a secret is one, too.
   command_hide "$(tail -c 8000 -- "$svc_log" 2>/dev/null)"
   plain "$(printf '%s' "$command_text" | tail -c 400)"
   why="exit status $svc_status${plain:+: $plain}"
+  add_full "$svc_log"
   return 1
 }
 
