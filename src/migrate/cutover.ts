@@ -6,11 +6,14 @@ import { insist } from '../restore/place.ts'
 import { RestoreDriver } from '../restore/server/driver.ts'
 import { asRelayError } from '../restore/undo.ts'
 import type { RemoteHost } from '../remote/contract.ts'
+import type { ManifestSource } from '../model/snapshot.ts'
+import { kindOf } from '../sources/registry.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import { compareMakes } from './compare-makes.ts'
 import type { MigrateDependencies } from './dependencies.ts'
 import { handOverTo, startFrom } from './give-up.ts'
 import { compareSources, openTarget, type MigrationResult, type MigrationRun } from './migration-run.ts'
+import { insistOnUnchanged } from './insist-on-unchanged.ts'
 import { insistOnSaved, savesAtStop, withLateWrites, withSettings, type LastPull } from './saved.ts'
 import { settleTarget } from './settle-target.ts'
 import { takeWhole } from './take.ts'
@@ -139,8 +142,9 @@ async function pullRunning(
 }
 
 /**
- * All stops, and the last pull is what lies on the disk then. Only where a server of data does not write down by itself what it has
- * acknowledged, its writers stop first, and it is pulled while it runs still; one line of sh can't stop the writers alone.
+ * All stops, and the last pull is what lies on the disk then. Only what its server alone can tell is captured before that, when
+ * its writers have stopped: what is dumped, and a server of data that does not write down by itself what it has acknowledged.
+ * One line of sh can't stop the writers alone.
  */
 async function stopAndPull(
   run: MigrationRun,
@@ -152,29 +156,51 @@ async function stopAndPull(
 ): Promise<LastPull> {
   const { plan, log, services } = run
   const step = (text: string): void => log.step(plan.from, text)
-  if (services.from.manager === 'command' || savesAtStop(first)) {
+  const stopAll = async (): Promise<void> => {
     step('stopping all services')
     insist('stopping services', await fromDriver.stop(signal), step)
-    lap('stopping')
+  }
+  const stopWriters = async (): Promise<void> => {
+    step('stopping the writers')
+    insist('stopping the writers', await fromDriver.stopWriters(signal), step)
+  }
+  const dumped = plan.sources
+    .filter(({ kind }) => kindOf(kind).restore.by === 'load')
+    .map(({ source }) => source)
+  // In the middle of the last pull, which is one snapshot: nothing can be dumped of a server that has stopped.
+  const turn =
+    dumped.length === 0
+      ? undefined
+      : {
+          behind: dumped,
+          take: async (captured: readonly ManifestSource[]) => {
+            await insistOnUnchanged(run, captured, dependencies, signal)
+            await stopAll()
+            lap('stopping, and a dump from what still runs')
+          },
+        }
+  const lastPull = (): Promise<Snapshot> =>
+    takeWhole(run, { purpose: 'cutover', stopped: true, turn }, dependencies, signal)
+  if (services.from.manager === 'command' || savesAtStop(first)) {
+    if (turn === undefined) {
+      await stopAll()
+      lap('stopping')
+    } else await stopWriters()
     step('taking the last pull')
-    const last = await takeWhole(run, { purpose: 'cutover', stopped: true }, dependencies, signal)
+    const last = await lastPull()
     lap('the last pull')
     await insistOnSaved(run, first, last, signal)
     return { snapshot: withSettings(last, first), findings: [] }
   }
-  step('stopping the writers')
-  insist('stopping the writers', await fromDriver.stopWriters(signal), step)
+  await stopWriters()
   step('taking the last pull')
   const last = await takeWhole(run, { purpose: 'cutover', stopped: false }, dependencies, signal)
-  step('stopping all services')
-  insist('stopping services', await fromDriver.stop(signal), step)
-  lap('stopping, and a pull from what still runs')
+  if (turn === undefined) {
+    await stopAll()
+    lap('stopping, and a pull from what still runs')
+  }
   step('pulling what was written until then')
-  const late = withLateWrites(
-    run,
-    last,
-    await takeWhole(run, { purpose: 'cutover', stopped: true }, dependencies, signal),
-  )
+  const late = withLateWrites(run, last, await lastPull())
   lap('the last pull')
   return late
 }

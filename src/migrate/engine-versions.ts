@@ -35,8 +35,9 @@ export async function lookAtEngines(
 ): Promise<readonly EngineVersions[]> {
   const found: EngineVersions[] = []
   for (const source of sources) {
-    const { name: kind, title, engine } = kindOf(source.kind)
-    if (engine === undefined) continue
+    const { name: kind, title, engine, restore } = kindOf(source.kind)
+    // A server that is loaded tells its version itself.
+    if (engine === undefined || restore.by === 'load') continue
     const container = containerOf(engine.place(source), containers)
     if (container === undefined) {
       const [from, to] = [installed(sides.from, engine), installed(sides.to, engine)]

@@ -8,6 +8,7 @@ import type { MigrateDependencies } from './dependencies.ts'
 import { privilegeToReplace } from '../runs/privilege.ts'
 import { lookAtSide, sourcePaths, type Side, type SideLook } from './look.ts'
 import { movedContainers } from './moved-containers.ts'
+import { lookAtLoads, type LoadedLook } from './look-loads.ts'
 import { lookAtNeeds, type Needs } from './needs.ts'
 import type { MissingVolume, MovedSource } from './plan.ts'
 import { volumesToMake, type VolumesToMake } from './volumes.ts'
@@ -30,6 +31,7 @@ export interface BothLooks {
   readonly sources: readonly MovedSource[]
   readonly images: ReadonlyMap<string, string | undefined>
   readonly engines: readonly EngineVersions[]
+  readonly loads: readonly LoadedLook[]
   readonly needs: Needs | undefined
   /** FROM's services that Compose there would not make as they run. */
   readonly changed: readonly string[]
@@ -124,6 +126,7 @@ export async function lookAtBoth(
     },
     sources: sources.map((source, at) => ({ source, paths: origins[at] ?? [], targets: targets[at] ?? [] })),
     images,
+    loads: await lookAtLoads(sources, { from: fromSide, to: toSide }, pull),
     engines: await lookAtEngines(
       sources,
       { from: { ...fromSide, ...fromLook }, to: { ...toSide, ...toLook } },

@@ -7,6 +7,7 @@ import { kindOf } from '../sources/registry.ts'
 import type { SideLook } from './look.ts'
 import { movedContainers } from './moved-containers.ts'
 import type { MigrationInput } from './plan.ts'
+import { replacedNames } from './plan-loads.ts'
 
 /** What concerns the two servers, whatever manages their services. */
 export function serverFindings(input: MigrationInput): Finding[] {
@@ -80,19 +81,20 @@ function movedFindings({ from, to }: MigrationInput): Finding[] {
   ]
 }
 
-function emptinessFindings({ to, replace }: MigrationInput): Finding[] {
+function emptinessFindings({ to, replace, loads }: MigrationInput): Finding[] {
   const there = to.server.targets
     .filter(({ asked, type }) => type !== 'absent' && !to.machine.empty.has(asked))
     .map(({ path }) => printable(path))
   const running = (to.containers?.containers ?? [])
     .filter(({ status }) => status === 'running' || status === 'restarting' || status === 'paused')
     .map(({ name }) => `container ${printable(name)}`)
-  if (replace || there.length + running.length === 0) return []
+  const databases = loads.flatMap(replacedNames)
+  if (replace || there.length + running.length + databases.length === 0) return []
   return [
     {
       check: 'not-empty',
       outcome: 'failed',
-      message: `${to.host.name} is not empty: ${[...there, ...running].join(', ')}`,
+      message: `${to.host.name} is not empty: ${[...there, ...databases, ...running].join(', ')}`,
       next: 'If that may be replaced (it is kept there, and in a safety snapshot), add --replace.',
     },
   ]

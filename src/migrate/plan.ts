@@ -8,10 +8,11 @@ import type { Starts } from '../restore/launch.ts'
 import type { SideLook } from './look.ts'
 import type { Needs } from './needs.ts'
 import { changeFindings, needFindings } from './plan-needs.ts'
-import { kindOf } from '../sources/registry.ts'
 import { estimateDowntime, type Estimate, type EstimateInput } from './estimate.ts'
 import { engineFindings, type EngineVersions } from './engine-versions.ts'
 import { containerFindings } from './plan-containers.ts'
+import type { LoadedLook } from './look-loads.ts'
+import { loadFindings, replacedNames } from './plan-loads.ts'
 import { serverFindings } from './plan-servers.ts'
 
 /** A source, and where it lies on both servers: absolute paths. */
@@ -43,6 +44,8 @@ export interface MigrationInput {
   /** FROM's images on TO: their ids, undefined for those that are not there. */
   readonly images: ReadonlyMap<string, string | undefined>
   readonly engines: readonly EngineVersions[]
+  /** The sources that are loaded into servers which run. */
+  readonly loads: readonly LoadedLook[]
   /** Undefined where no containers run the services. */
   readonly needs: Needs | undefined
   /** FROM's services that Compose there would not make as they run. */
@@ -78,7 +81,10 @@ export function planMigration(input: MigrationInput): MigrationPlan {
     downtime: estimate.downtime,
     downtimeBy: estimate.by,
     rollback: rollbackOf(to),
-    replaced: to.server.targets.filter(({ type }) => type !== 'absent').map(({ path }) => path),
+    replaced: [
+      ...to.server.targets.filter(({ type }) => type !== 'absent').map(({ path }) => path),
+      ...input.loads.flatMap(replacedNames),
+    ],
     findings: [
       ...serverFindings(input),
       ...privilegeFindings(input),
@@ -102,19 +108,6 @@ function rollbackOf({ host, server }: SideLook): string {
 function projects({ from, to }: MigrationInput): MigrationPlan['compose'] {
   const [source, target] = [from.containers?.named, to.containers?.named]
   return source === undefined || target === undefined ? undefined : { from: source, to: target }
-}
-
-/** A cutover moves files: what is loaded into a server that runs would come from a FROM that is stopped. */
-function loadFindings({ cutover, from, to, sources }: MigrationInput): Finding[] {
-  if (!cutover) return []
-  return sources
-    .filter(({ source }) => kindOf(source.kind).restore.by === 'load')
-    .map(({ source }) => ({
-      check: 'loaded-source',
-      outcome: 'failed',
-      message: `${source.name} (${kindOf(source.kind).title}) is loaded into a server that runs, which a cutover can't do: it moves files while both sides are stopped`,
-      next: `Bring it by itself once nothing writes to it any more: relay-backup pull ${from.host.name} --source ${source.name}, then relay-backup restore --host ${to.host.name} --from ${from.host.name} --source ${source.name}. Leave it out of the config for the cutover.`,
-    }))
 }
 
 function volumeFindings({ to, missingVolumes, volumesMade }: MigrationInput): Finding[] {

@@ -1,4 +1,5 @@
 import { secretsOf } from '../restore/command-services.ts'
+import { loaderSecrets } from '../restore/loader-secrets.ts'
 import { rollbackRestore } from '../restore/server/settle.ts'
 import { askPatiently } from './ask-patiently.ts'
 import type { MigrateDependencies } from './dependencies.ts'
@@ -20,9 +21,11 @@ export async function settleTarget(
       if (lockedBy !== undefined) return undefined
       const journal = journals.find(({ id }) => id === plan.id)
       if (journal === undefined || journal.state === 'closed') return { stuck: undefined }
+      const secrets = await loaderSecrets(to, [journal], pull.resolveSecret, place.signal)
       const undone = await rollbackRestore(place.remote, {
         ...place,
         id: plan.id,
+        secrets,
         serviceSecrets: secretsOf(services.to),
       })
       return { stuck: undone.outcome === 'stuck' ? `undoing it is stuck: ${undone.reason}` : undefined }

@@ -4,6 +4,7 @@ import type { HostConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
 import { secretsOfJournal } from '../restore/command-services.ts'
 import { checkUndo } from '../restore/before-undo.ts'
+import { loaderSecrets } from '../restore/loader-secrets.ts'
 import type { UndoResult } from '../restore/server/driver.ts'
 import { listJournals, type RestoreJournal } from '../restore/server/journals.ts'
 import { supersededBy } from '../restore/choose-journal.ts'
@@ -171,6 +172,10 @@ async function readSide(
     journal === undefined
       ? []
       : await secretsOfJournal(host, journal, dependencies.resolveSecret, place.signal)
+  const secrets =
+    journal === undefined || (journal.state === 'closed' && journal.how !== 'done')
+      ? []
+      : await loaderSecrets(host, [journal], dependencies.resolveSecret, place.signal)
   let stuck: string | undefined
   return {
     journal: journal ?? 'absent',
@@ -198,7 +203,7 @@ async function readSide(
         // Users of the data can stop the undoing only on a server that serves. A restore that died halfway is undone
         // all the same, and they are reported.
         if (isDone) await checkUndo(place, journal, { ...dependencies, acceptChanges: false })
-        const result = await rollbackRestore(remote, { ...place, id, serviceSecrets })
+        const result = await rollbackRestore(remote, { ...place, id, secrets, serviceSecrets })
         if (result.outcome === 'stuck') stuck = result.reason
         return result
       } catch (error) {

@@ -1,6 +1,7 @@
 import { RelayError } from '../errors.ts'
 import type { Reporter } from '../report/contract.ts'
 import { unreadCount, type Purpose } from '../model/snapshot.ts'
+import type { CaptureTurn } from '../pull/capture-sources.ts'
 import { takeSnapshot } from '../pull/pull-host.ts'
 import { asType } from '../pull/capture-type.ts'
 import { namesToProbe, selectSources } from '../pull/select-sources.ts'
@@ -16,7 +17,11 @@ import type { MigrationRun } from './migration-run.ts'
  */
 export async function takeWhole(
   { from, runs }: MigrationRun,
-  { purpose, stopped }: { readonly purpose: Purpose; readonly stopped: boolean },
+  {
+    purpose,
+    stopped,
+    turn,
+  }: { readonly purpose: Purpose; readonly stopped: boolean; readonly turn?: CaptureTurn | undefined },
   { restore }: MigrateDependencies,
   signal: AbortSignal,
 ): Promise<Snapshot> {
@@ -26,7 +31,7 @@ export async function takeWhole(
   const { lock } = runs.from
   if (lock === undefined) throw new Error('a migration needs the lock of FROM')
   const selection = asType(host, selectSources(host, undefined, place.probe.existing), 'full')
-  const taken = await takeSnapshot(place, { lock, selection, purpose }, pull)
+  const taken = await takeSnapshot(place, { lock, selection, purpose, turn }, pull)
   const failed = taken.sources.find(({ outcome }) => outcome === 'failed')
   const unread = taken.sources.find((source) => unreadCount(source) > 0)
   if (failed === undefined && unread !== undefined)

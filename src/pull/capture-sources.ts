@@ -26,6 +26,14 @@ export interface Links {
   readonly keep: (listing: NextListing) => void
 }
 
+/** What happens in the middle of a snapshot: some sources are captured before it, the others behind it. */
+export interface CaptureTurn {
+  /** The names of those that are captured before. Where one of them fails, the rest is not captured. */
+  readonly behind: readonly string[]
+  /** Is given what was captured before. Throws what ends the snapshot. */
+  readonly take: (captured: readonly ManifestSource[]) => Promise<void>
+}
+
 /** What all sources of one pull have in common. */
 type CommonContext = Omit<PullSourceContext, 'files' | 'refused' | 'inTurn'>
 
@@ -41,8 +49,32 @@ export async function captureSources(
   sources: readonly SourceConfig[],
   links: Links,
   dependencies: PullDependencies,
+  turn?: CaptureTurn,
 ): Promise<CapturedSources> {
   const captured: CapturedSources = { manifests: [], reports: [], findings: [] }
+  const isFirst = ({ name }: SourceConfig): boolean => turn?.behind.includes(name) ?? false
+  const first = sources.filter(isFirst)
+  await captureGroups(context, first, captured, links, dependencies)
+  if (turn !== undefined) {
+    if (captured.reports.some(({ outcome }) => outcome === 'failed')) return captured
+    await turn.take(captured.manifests)
+  }
+  const rest = sources.filter((source) => !isFirst(source))
+  await captureGroups(context, rest, captured, links, dependencies)
+  const order = new Map(sources.map(({ name }, at) => [name, at]))
+  const byName = (one: string, other: string) => (order.get(one) ?? 0) - (order.get(other) ?? 0)
+  captured.manifests.sort((one, other) => byName(one.name, other.name))
+  captured.reports.sort((one, other) => byName(one.source, other.source))
+  return captured
+}
+
+async function captureGroups(
+  context: CommonContext,
+  sources: readonly SourceConfig[],
+  captured: CapturedSources,
+  links: Links,
+  dependencies: PullDependencies,
+): Promise<void> {
   const { host, signal } = context
   const { reporter } = dependencies
   for (const { quiesce, sources: group } of groupByQuiesce(sources)) {
@@ -68,11 +100,6 @@ export async function captureSources(
       if (lost) break
     }
   }
-  const order = new Map(sources.map(({ name }, at) => [name, at]))
-  const byName = (one: string, other: string) => (order.get(one) ?? 0) - (order.get(other) ?? 0)
-  captured.manifests.sort((one, other) => byName(one.name, other.name))
-  captured.reports.sort((one, other) => byName(one.source, other.source))
-  return captured
 }
 
 /**

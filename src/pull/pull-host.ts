@@ -16,7 +16,7 @@ import { SFTP_ONLY } from '../runs/access.ts'
 import { outcomeOf, withRun, type Ended as RunEnded, type Run } from '../runs/run.ts'
 import { visit, type Visit } from '../runs/visit.ts'
 import { asType } from './capture-type.ts'
-import { captureSources } from './capture-sources.ts'
+import { captureSources, type CaptureTurn } from './capture-sources.ts'
 import type { NextListing } from './incremental/next-listing.ts'
 import { resumeLeftServices } from './quiesce.ts'
 import { acceptPause, pausedFinding, rotateHost } from '../prune/rotate.ts'
@@ -198,6 +198,7 @@ export interface SnapshotRequest {
   readonly purpose: Purpose
   /** All of every source, not just what changed. */
   readonly full?: boolean | undefined
+  readonly turn?: CaptureTurn | undefined
 }
 
 /**
@@ -243,6 +244,7 @@ export async function takeSnapshot(
       },
     },
     dependencies,
+    request.turn,
   )
   const { versions, compose, findings: unknown } = await asked
   signal.throwIfAborted()

@@ -17,9 +17,10 @@ export function renderMigrationPlan(plan: MigrationPlan, style: Style): string {
   const { from, to, deployment } = plan
   const lines = [
     `${plan.cutover ? 'Move' : 'Try out'} ${printable(from)} (${printable(deployment.from)}) ${plan.cutover ? 'to' : 'on'} ${printable(to)} (${printable(deployment.to)}):`,
-    ...plan.sources.map(
-      ({ source, kind, bytes, targets }) =>
-        `  ${source} (${kind}): ${formatSize(bytes)} to ${targets.map(printable).join(', ')}`,
+    ...plan.sources.map(({ source, kind, bytes, targets }) =>
+      isLoaded(kind)
+        ? `  ${source} (${kind}): dumped by its server, and loaded into the one of ${printable(to)}`
+        : `  ${source} (${kind}): ${formatSize(bytes)} to ${targets.map(printable).join(', ')}`,
     ),
     ...(plan.compose === undefined
       ? []
@@ -33,16 +34,23 @@ export function renderMigrationPlan(plan: MigrationPlan, style: Style): string {
   return lines.join('\n')
 }
 
+function isLoaded(kind: string): boolean {
+  return findKind(kind)?.restore.by === 'load'
+}
+
 function cutoverLines(plan: MigrationPlan): string[] {
+  const loaded = plan.sources.filter(({ kind }) => isLoaded(kind)).map(({ source }) => source)
   const { from, to, services } = plan
   const names = (list: readonly string[]): string => list.map(printable).join(', ')
   const all = [...services.writers, ...services.data]
   return [
     services.manager === 'command'
       ? `  ${from}: a pull while it runs; then "${names(services.writers)}", and the last pull`
-      : `  ${from}: a pull while it runs; then ${names(services.writers) || 'no writers'}, then ${names(services.data) || 'nothing else'} stop, and the last pull`,
+      : loaded.length === 0
+        ? `  ${from}: a pull while it runs; then ${names(services.writers) || 'no writers'}, then ${names(services.data) || 'nothing else'} stop, and the last pull`
+        : `  ${from}: a pull while it runs; then ${names(services.writers) || 'no writers'} stop, ${names(loaded)} is dumped, ${names(services.data) || 'nothing else'} stop, and the last pull`,
     `  ${to}: ${services.manager === 'command' ? 'all' : names(all.toReversed()) || 'nothing'} starts; ${from} then stays stopped, and nothing of it is removed`,
-    `  nobody serves for about ${formatDuration(plan.downtime)}${basis(plan)}`,
+    `  nobody serves for about ${formatDuration(plan.downtime)}${basis(plan)}${loaded.length === 0 ? '' : `, and the dump, the load and the counts of ${names(loaded)}`}`,
     `  whatever fails before that starts ${from} again`,
   ]
 }

@@ -1,9 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { SourceError } from '../errors.ts'
 import type { SourceConfig } from '../model/config.ts'
 import type { LoadableSource, LoadTarget, RestoreContext } from '../sources/contract.ts'
 import { kindOf } from '../sources/registry.ts'
 import type { RestoreDependencies } from './dependencies.ts'
 import { loaderSecret } from './loader-secrets.ts'
 import type { SourceToRestore } from './plan.ts'
+import { loadsOf } from './preflight.ts'
 import type { RestoreLoad } from './server/driver.ts'
 import { openPlain } from './stage.ts'
 
@@ -33,6 +36,51 @@ export async function sourcesToLoad(
     found.push({ source, config, loadable, loads })
   }
   return found
+}
+
+/** ms within which a server must answer that was just started. It may have to make its data first. */
+const ANSWERS_WITHIN = 180_000
+const ASKED_EVERY = 300
+
+/**
+ * As {@link sourcesToLoad}, when the services with data were just started: what their servers have is known by then. Waits
+ * until they answer. Throws SourceError where one does not, or where it lacks what a dump needs.
+ */
+export async function sourcesToLoadLate(
+  sources: readonly SourceToRestore[],
+  id: string,
+  context: RestoreContext,
+): Promise<readonly SourceToLoad[]> {
+  const found: SourceToRestore[] = []
+  for (const source of sources) {
+    const { name, kind, facts } = source.source
+    const { restore } = kindOf(kind)
+    if (restore.by !== 'load') continue
+    const loadable = await restore.open()
+    await untilItAnswers(loadable, context, source.config)
+    const { findings } = await loadable.preflight(context, source.config, facts)
+    const lack = findings.find(({ outcome }) => outcome === 'failed')
+    if (lack !== undefined)
+      throw new SourceError(lack.check, lack.message, { source: name, next: lack.next ?? 'Correct that.' })
+    found.push({ ...source, loads: await loadsOf(source, { strategy: 'replace' }, id, context) })
+  }
+  return await sourcesToLoad(found, context)
+}
+
+async function untilItAnswers(
+  loadable: LoadableSource,
+  context: RestoreContext,
+  config: SourceConfig,
+): Promise<void> {
+  for (let tries = ANSWERS_WITHIN / ASKED_EVERY; ; tries -= 1) {
+    try {
+      await loadable.look(context, config)
+      return
+    } catch (error) {
+      if (!(error instanceof SourceError) || error.code !== loadable.downCode || tries <= 0) throw error
+      await sleep(ASKED_EVERY, undefined, { signal: context.signal })
+    }
+  }
 }
 
 /**

@@ -16,6 +16,7 @@ import { archiveFiles, checkArchives, preflight, refuseFailed, type RestoreReque
 import { rememberDamage } from './remember-damage.ts'
 import { checkStaged, lockTarget, replace, stageGroups, swapIn } from './replace.ts'
 import { safetyCopy } from './safety.ts'
+import { kindOf } from '../sources/registry.ts'
 import type { RestoreDriver } from './server/driver.ts'
 import { isSameTree, type StagedGroup } from './stage.ts'
 import { sweepUnpacked } from './sweep.ts'
@@ -140,7 +141,9 @@ async function bringChanges(
     else changed.push(group)
   }
   const names = new Set(changed.map(({ source }) => source.name))
-  const sources = last.sources.filter(({ source }) => names.has(source.name))
+  const sources = last.sources.filter(
+    ({ source }) => names.has(source.name) || kindOf(source.kind).restore.by === 'load',
+  )
   await checkArchives(sources, { pull: dependencies.pull, hashes: true, signal })
   const restored = [...stays, ...(await stageGroups(last, changed, dependencies, { again: true }))].toSorted(
     (one, other) => placeOf(last, one.source) - placeOf(last, other.source),

@@ -28,6 +28,8 @@ export interface PlaceContext {
   readonly checks: readonly SourceToCheck[]
   /** Those that were loaded into servers that run, and are to be switched; the journal is open then. */
   readonly loaded?: readonly SourceToCheck[]
+  /** Loads when the data services run, and says what of it is to be switched. The journal is not open before. */
+  readonly load?: (() => Promise<readonly SourceToCheck[]>) | undefined
   /** There are trees to be swapped; else the data services are never stopped. */
   readonly places?: boolean
   readonly health: HealthConfig | undefined
@@ -56,7 +58,8 @@ export async function putInPlace(context: PlaceContext): Promise<Finding[]> {
     step('stopping what writes')
     insist('stopping services', await driver.stopWriters(signal), step)
   }
-  if (context.start !== 'none' || loaded.length > 0) findings.push(...(await startAndCheck(context)))
+  if (context.start !== 'none' || loaded.length > 0 || context.load !== undefined)
+    findings.push(...(await startAndCheck(context)))
   if (context.handOver !== undefined) return [...findings, ...(await takeOver(context, context.handOver))]
   insist('committing', await driver.commit(signal), step)
   return findings
@@ -106,7 +109,7 @@ async function takeOver({ driver, step, remote }: PlaceContext, handOver: HandOv
 async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
   const { driver, step, signal } = context
   const findings: Finding[] = []
-  const { loaded = [], places = true } = context
+  const { places = true } = context
   let isStarted = false
   if (places) {
     // All at once: what makes them may take a second to begin, whatever it makes.
@@ -117,6 +120,7 @@ async function startAndCheck(context: PlaceContext): Promise<Finding[]> {
     insist('starting data services', data, step)
     isStarted = data.notes.some(saysStarted)
   }
+  const loaded = (await context.load?.()) ?? context.loaded ?? []
   if (loaded.length > 0) {
     step('switching')
     insist('switching', await driver.switchLoads(signal), step)

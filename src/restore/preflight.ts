@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { LockedError, RelayError, SourceError, UsageError } from '../errors.ts'
+import type { RelayError } from '../errors.ts'
+import { SourceError, UsageError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { snapshotId } from '../model/names.ts'
@@ -7,6 +8,7 @@ import type { RestorePlan, RestoreStrategy } from '../model/restore-report.ts'
 import type { ManifestSource } from '../model/snapshot.ts'
 import { locateSource } from '../pull/locate.ts'
 import { setBackFinding } from '../pull/set-back.ts'
+import type { ServerServices } from '../model/server-services.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import { configuredPrivilege, type Visit } from '../runs/visit.ts'
 import type { LoadTarget, RestorableSource, RestoreContext, RestorePreflight } from '../sources/contract.ts'
@@ -21,9 +23,10 @@ import type { RestoreDependencies } from './dependencies.ts'
 import { besidesOf, planRestore, type SourceToRestore } from './plan.ts'
 import type { VaultFile } from './remember-damage.ts'
 import { privilegeToReplace, type ChosenPrivilege } from '../runs/privilege.ts'
+import { refusalOf, refuse } from '../runs/refusal.ts'
 import { lookAtTargets } from './server/look.ts'
 import type { Launch } from './launch.ts'
-import { findServices, type FoundServices } from './services.ts'
+import { findServices, startsWith, type FoundServices } from './services.ts'
 import { recordedImages, versionFindings } from './versions.ts'
 import {
   hasOwnPaths,
@@ -68,6 +71,8 @@ export interface Preflight {
   readonly sources: readonly SourceToRestore[]
   readonly found: FoundServices
   readonly changed: readonly string[]
+  /** Compose has judged the files of the snapshot before they were staged. */
+  readonly judged?: boolean
   /** The target, with the privilege by which it is replaced. */
   readonly place: Visit
   /** What its server has answered. */
@@ -89,6 +94,8 @@ interface Answers {
   readonly found: FoundServices
   readonly changed: readonly string[]
   readonly ways: ReadonlyMap<string, RestorePreflight>
+  /** Sources that are loaded into a server which does not run. */
+  readonly down: ReadonlySet<string>
   readonly versions: readonly Finding[]
 }
 
@@ -115,7 +122,7 @@ export async function preflight(
   const answers = isDeepStrictEqual(before?.answers.question, question)
     ? before!.answers
     : { question, ...(await askServer(request, visited, read, dependencies, step)) }
-  const { configs, look, found, changed, ways, chosen, versions } = answers
+  const { configs, look, found, changed, ways, down, chosen, versions } = answers
   const now = dependencies.pull.now()
   const id = launch?.id ?? snapshotId(now)
   const place: Visit = { ...visited, privilege: chosen.privilege }
@@ -125,7 +132,7 @@ export async function preflight(
     const { name } = one.source
     const config = configs.get(name)!
     const wanted = wantedPaths(one.source, config, paths, selectedOf(request, name), deployment)
-    const loads = await loadsOf({ ...one, config }, request, id, context)
+    const loads = down.has(name) ? [] : await loadsOf({ ...one, config }, request, id, context)
     sources.push({ ...one, config, wanted, ...ways.get(name)!, loads })
   }
   // The restored files may be older than what was there once.
@@ -267,22 +274,65 @@ async function askServer(
     renews: renewsServices(found.services, paths),
   }
   const ways = new Map<string, RestorePreflight>()
+  const down = new Set<string>()
   for (const { source } of read) {
     const way = await wayOf(source, request, dependencies)
-    ways.set(source.name, await way.preflight(restore, configs.get(source.name)!, source.facts))
+    const config = configs.get(source.name)!
+    const asked = await unlessDown(source, way.preflight(restore, config, source.facts), request)
+    if (asked === undefined) down.add(source.name)
+    ways.set(source.name, asked ?? notYet(source, config, request, found.services))
   }
   // A migration looks at both servers itself.
   const versions =
     stops && launch === undefined
       ? await targetVersions(request, visited, look.deployment.path, dependencies)
       : []
-  return { configs, chosen: { privilege, refused }, look, found, changed, ways, versions }
+  return { configs, chosen: { privilege, refused }, look, found, changed, ways, down, versions }
+}
+
+/** Of a migration: undefined where the server that a source is loaded into does not run yet. */
+async function unlessDown(
+  { kind }: ManifestSource,
+  asking: Promise<RestorePreflight>,
+  { launch }: RestoreRequest,
+): Promise<RestorePreflight | undefined> {
+  const { restore } = kindOf(kind)
+  if (launch === undefined || restore.by === 'place') return await asking
+  const { downCode } = await restore.open()
+  return await asking.catch((error: unknown) => {
+    if (error instanceof SourceError && error.code === downCode) return undefined
+    throw error
+  })
+}
+
+/** What is said of a source whose server the migration starts. */
+function notYet(
+  { name, kind }: ManifestSource,
+  config: SourceConfig,
+  { host }: RestoreRequest,
+  services: ServerServices,
+): RestorePreflight {
+  const { title, engine } = kindOf(kind)
+  const message = `the ${title} of ${name} does not run on ${host.name}`
+  const finding: Finding = startsWith(services, engine?.place(config))
+    ? {
+        check: 'loaded-later',
+        outcome: 'ok',
+        message: `${message} yet: it is loaded when its service has started, and what it lacks for that is seen only then`,
+      }
+    : {
+        check: 'loaded-source',
+        outcome: 'failed',
+        message: `${message}, and none of its services with data starts it`,
+        next: `Start it, or name what starts it as a service with data in hosts.${host.name}.services.`,
+      }
+  return { findings: [finding], notes: [] }
 }
 
 /** How a source is put back. Throws SourceError for a kind that can't be put back so. */
 async function wayOf(
   { name, kind }: ManifestSource,
-  { strategy, launch }: RestoreRequest,
+  { strategy }: RestoreRequest,
   { restorableOf }: RestoreDependencies,
 ): Promise<Pick<RestorableSource, 'preflight'>> {
   const { title, restore, merge, mergedInto } = kindOf(kind)
@@ -294,19 +344,13 @@ async function wayOf(
       next: 'Restore it with --strategy replace.',
     })
   }
-  if (launch?.migration.role === 'to') {
-    throw new SourceError('no-cutover', `a ${title} source can't be moved by a cutover`, {
-      source: name,
-      next: 'Migrate without --cutover, or move it by a pull and a restore.',
-    })
-  }
   return await restore.open()
 }
 
 /** What of a source is loaded, and into what; nothing of a kind that is put in a place. */
-async function loadsOf(
+export async function loadsOf(
   { source, config, archives }: Pick<SourceToRestore, 'source' | 'config' | 'archives'>,
-  { strategy }: RestoreRequest,
+  { strategy }: Pick<RestoreRequest, 'strategy'>,
   id: string,
   context: RestoreContext,
 ): Promise<readonly LoadTarget[]> {
@@ -341,24 +385,16 @@ async function targetVersions(
   return versionFindings(server, { name: host.name, arch: probe.arch, versions, images })
 }
 
-/** What the failed findings of a plan refuse it with; undefined when there is none. */
-export function refusalOf(plan: RestorePlan): RelayError | undefined {
-  const failed = plan.findings.filter((finding) => finding.outcome === 'failed')
-  const [first] = failed
-  if (first === undefined) return undefined
-  if (first.check === 'restore-runs') {
-    return new LockedError(first.message, { host: plan.host, next: first.next })
-  }
-  return new RelayError(`preflight-${first.check}`, failed.map((finding) => finding.message).join('; '), {
-    host: plan.host,
-    next: first.next ?? 'Correct that, then restore again.',
-  })
+const CORRECT = 'Correct that, then restore again.'
+
+/** What a plan's failed findings refuse it with; undefined when there is none. */
+export function refusalOfPlan({ findings, host }: RestorePlan): RelayError | undefined {
+  return refusalOf(findings, { host, next: CORRECT })
 }
 
-/** Throws {@link refusalOf} a plan. */
-export function refuseFailed(plan: RestorePlan): void {
-  const refusal = refusalOf(plan)
-  if (refusal !== undefined) throw refusal
+/** Throws {@link refusalOfPlan}. */
+export function refuseFailed({ findings, host }: RestorePlan): void {
+  refuse(findings, { host, next: CORRECT })
 }
 
 /** Everything that is read of the vault for these sources; see {@link checkFiles}. */

@@ -6,9 +6,9 @@ import type { RestoreDependencies } from './dependencies.ts'
 import { groupUnits, placedUnits } from './groups.ts'
 import { insistOnResumed } from './left-services.ts'
 import { UndecidedError } from './launch.ts'
-import { loadBeside, sourcesToLoad, type SourceToLoad } from './load.ts'
+import { loadBeside, sourcesToLoad, sourcesToLoadLate, type SourceToLoad } from './load.ts'
 import { NOTHING_STARTED, startOfStopped } from './nothing-started.ts'
-import { insist, putInPlace, saysStarted } from './place.ts'
+import { insist, putInPlace, saysStarted, type SourceToCheck } from './place.ts'
 import { restoreContext } from './preflight.ts'
 import { safetyCopy } from './safety.ts'
 import { explainFullDisk } from './server/disk-full.ts'
@@ -22,7 +22,9 @@ import { recordedCompose } from './versions.ts'
 
 /** Everything behind the confirmation, for the strategy `replace`. */
 export async function replace(run: RestoreRun, dependencies: RestoreDependencies): Promise<RestoreResult> {
-  const toLoad = await sourcesToLoad(run.sources, contextOf(run, dependencies))
+  // A migration loads when the data services run, which it may bring itself.
+  const toLoad =
+    run.request.launch === undefined ? await sourcesToLoad(run.sources, contextOf(run, dependencies)) : []
   await using driver = await lockTarget(run, toLoad)
   const left = await insistOnResumed(run)
   const safetySnapshot = await safetyCopy(run, dependencies)
@@ -30,10 +32,7 @@ export async function replace(run: RestoreRun, dependencies: RestoreDependencies
   // What is loaded is in a server before it is switched: only the journal knows of it then.
   if (toLoad.length > 0) insist('checking the places', await driver.begin(run.place.signal), run.log.step)
   const restored = await stageGroups(run, groups, dependencies)
-  for (const one of toLoad) {
-    const loaded = await loadBeside(one, contextOf(run, dependencies), dependencies, run.log.step)
-    restored.push({ source: one.source.source.name, ...loaded })
-  }
+  for (const one of toLoad) restored.push(await loadOne(run, one, dependencies))
   const accepted = await checkStaged(run)
   if (run.request.launch !== undefined) await driver.ready(run.place.signal)
   const ready = { driver, safetySnapshot, restored, toLoad, findings: [...left, ...accepted] }
@@ -110,7 +109,9 @@ export async function checkStaged({
   place,
   found,
   changed,
+  judged,
 }: RestoreRun): Promise<readonly Finding[]> {
+  if (judged === true) return []
   const accepted = await checkCompose(
     place.remote,
     found.services,
@@ -127,6 +128,37 @@ export async function checkStaged({
   return accepted.filter(({ message }) => !plan.findings.some((known) => known.message === message))
 }
 
+/** Tells the driver what is going to be loaded, when the servers that it is loaded into run. */
+async function declareLoads(
+  run: RestoreRun,
+  driver: RestoreDriver,
+  dependencies: RestoreDependencies,
+): Promise<readonly SourceToLoad[]> {
+  const { signal } = run.place
+  const late = await sourcesToLoadLate(run.sources, run.plan.id, contextOf(run, dependencies))
+  if (late.length === 0) return late
+  const loads = late.flatMap((one) => one.loads)
+  insist('checking the names', await driver.declareLoads(loads, signal), run.log.step)
+  return late
+}
+
+async function loadOne(
+  run: RestoreRun,
+  one: SourceToLoad,
+  dependencies: RestoreDependencies,
+): Promise<Restored> {
+  const loaded = await loadBeside(one, contextOf(run, dependencies), dependencies, run.log.step)
+  return { source: one.source.source.name, ...loaded }
+}
+
+function checksOf(toLoad: readonly SourceToLoad[]): readonly SourceToCheck[] {
+  return toLoad.map(({ loadable, config, source }) => ({
+    restorable: loadable,
+    config,
+    facts: source.source.facts,
+  }))
+}
+
 /** What is to be put in place. */
 export interface Ready {
   readonly driver: RestoreDriver
@@ -139,15 +171,23 @@ export interface Ready {
 /** From the stop of the target's services on; a failure is undone, and is in what it resolves with. */
 export async function swapIn(
   run: RestoreRun,
-  { driver, safetySnapshot, restored, findings, toLoad = [] }: Ready,
+  { driver, safetySnapshot, restored: staged, findings, toLoad = [] }: Ready,
   dependencies: RestoreDependencies,
 ): Promise<RestoreResult> {
   const { request, plan, sources, place, log } = run
+  const restored = [...staged]
+  const isLate =
+    request.launch !== undefined && sources.some(({ source }) => kindOf(source.kind).restore.by === 'load')
+  const loadLate = async (): Promise<readonly SourceToCheck[]> => {
+    const late = await declareLoads(run, driver, dependencies)
+    for (const one of late) restored.push(await loadOne(run, one, dependencies))
+    return checksOf(late)
+  }
   const { signal } = place
   const { host } = request
   const checks = await Promise.all(
     sources
-      .filter(({ loads }) => loads.length === 0)
+      .filter(({ source }) => kindOf(source.kind).restore.by === 'place')
       .filter(({ source }) => host.services.manager !== 'none' || kindOf(source.kind).engine === undefined)
       .map(async ({ source, config }) => ({
         restorable: await dependencies.restorableOf(source.kind),
@@ -161,12 +201,9 @@ export async function swapIn(
       remote: place.remote,
       restore: contextOf(run, dependencies),
       checks,
-      loaded: toLoad.map(({ loadable, config, source }) => ({
-        restorable: loadable,
-        config,
-        facts: source.source.facts,
-      })),
-      places: plan.units.length > 0,
+      loaded: checksOf(toLoad),
+      load: isLate ? loadLate : undefined,
+      places: plan.units.length > 0 || request.launch !== undefined,
       health: plan.beside === undefined ? host.services.health : undefined,
       start: request.launch?.start ?? (request.start ? 'all' : 'none'),
       handOver: request.launch?.handOver,
@@ -178,7 +215,7 @@ export async function swapIn(
     const kept = await discardSuperseded(place, plan)
     return {
       outcome: 'done',
-      restored: [...restored],
+      restored,
       safetySnapshot,
       ...tellNothingStarted(run),
       findings: [...plan.findings, ...findings, ...placed, ...kept],
@@ -189,7 +226,7 @@ export async function swapIn(
     if (error instanceof UndecidedError)
       return {
         outcome: 'undecided',
-        restored: [...restored],
+        restored,
         safetySnapshot,
         findings: plan.findings,
         error,

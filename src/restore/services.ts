@@ -7,6 +7,7 @@ import { configuredPrivilege } from '../runs/visit.ts'
 import type { ResolveSecret } from '../secrets/contract.ts'
 import { commandServices } from './command-services.ts'
 import type { ComposeTool, ContainerLook } from '../services/contract.ts'
+import type { EnginePlace } from '../sources/kind.ts'
 
 /** The services that stop and start around the swap. */
 export interface FoundServices {
@@ -21,6 +22,25 @@ export interface FoundServices {
   readonly made?: MadeServices | undefined
   /** Findings that speak against making them anew. */
   readonly findings?: readonly Finding[] | undefined
+}
+
+/** A server of data at this place may be what the start of the services with data brings up. */
+export function startsWith(services: ServerServices, place: EnginePlace | undefined): boolean {
+  switch (services.manager) {
+    case 'none':
+    case 'command':
+      return false
+    case 'systemd':
+      return services.data.length > 0
+    case 'docker':
+      return place !== undefined && 'container' in place
+        ? services.data.includes(place.container)
+        : services.data.length > 0
+    case 'compose':
+      return place !== undefined && 'service' in place
+        ? services.data.includes(place.service)
+        : services.data.length > 0
+  }
 }
 
 /**

@@ -247,12 +247,24 @@ export interface LoadTarget {
   readonly exists: boolean
 }
 
+/** A server that runs, and that dumps are loaded into. */
+export interface LoadableServer {
+  /** `version` is what it is compatible with, `name` what it calls itself. */
+  readonly version: { readonly name: string; readonly version: string }
+  /** The names in it that a source like this one may put something at. */
+  readonly names: readonly string[]
+}
+
 /**
  * How a kind is put back that is loaded into a server that runs, beside what is there, and switched by that server's own
  * renames. Order of calls: `preflight`, `targets` and `loader` before anything is touched; `load` of every target;
  * `check` when all are switched.
  */
 export interface LoadableSource<C extends SourceConfig = SourceConfig, F extends Facts = Facts> {
+  /** The code of the SourceError that says that its server does not run. */
+  readonly downCode: string
+  /** What its server is and has, whatever was captured. Throws SourceError, with {@link downCode} where it does not run. */
+  look(context: RestoreContext, config: C): Promise<LoadableServer>
   preflight(context: RestoreContext, config: C, facts: F): Promise<RestorePreflight>
   /** What each archive becomes. `id` is the restore's: names with it are used by no other. */
   targets(

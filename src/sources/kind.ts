@@ -153,6 +153,11 @@ export interface KindEngine<C extends SourceConfig = SourceConfig, F extends Fac
   /** What stands right before a password in a command line of its clients; pieces of regular expressions. */
   readonly passwordOptions?: readonly string[]
   parseVersion(said: string): EngineVersion | undefined
+  /**
+   * Of a kind that is loaded: what a move from one version to another takes. `refused`: it can't be loaded; `rehearse`: it
+   * has to be tried first, because more than the version's last digits differ. Undefined: it is as good as the same.
+   */
+  judgeMove?(from: EngineVersion, to: EngineVersion): 'refused' | 'rehearse' | undefined
   /** The code of what is found of versions: `db-version`. */
   readonly versionCheck: string
   /** The code of the warning that it did not run when it was captured. */

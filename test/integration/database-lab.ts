@@ -51,18 +51,31 @@ export class DatabaseLab {
 
   async rollBack(
     host: HostConfig,
-    rest: { readonly discard?: boolean; readonly restore?: string } = {},
+    {
+      password = this.#password,
+      others = [],
+      parts = this.saying(password),
+      ...rest
+    }: {
+      readonly discard?: boolean
+      readonly unseen?: boolean
+      readonly restore?: string
+      readonly password?: string
+      /** Where the other side of a migration is looked for. */
+      readonly others?: readonly HostConfig[]
+      readonly parts?: Pick<RestoreDependencies, 'pull'>
+    } = {},
   ): Promise<RollbackReport> {
     return await rollbackHost(
       {
         host,
-        findHost: () => Promise.resolve(undefined),
+        findHost: (name) => Promise.resolve(others.find((one) => one.name === name)),
         discard: false,
         acceptChanges: false,
         unseen: true,
         ...rest,
       },
-      { ...this.saying(this.#password).pull, confirm: () => Promise.resolve(true) },
+      { ...parts.pull, confirm: () => Promise.resolve(true) },
       signal,
     )
   }

@@ -11,13 +11,13 @@ import { renderRestorePlan } from '../../src/report/restore-summary.ts'
 import { RestoreDriver, type LoaderSecret } from '../../src/restore/server/driver.ts'
 import { discardRestores, listJournals } from '../../src/restore/server/journals.ts'
 import { rollbackRestore } from '../../src/restore/server/settle.ts'
-import { rollbackHost } from '../../src/rollback/rollback-host.ts'
 import { showSnapshot } from '../../src/show/show-snapshot.ts'
 import { registerKind } from '../../src/sources/registry.ts'
 import type { Snapshot } from '../../src/vault/contract.ts'
 import { LocalHost } from '../lab/local-host.ts'
 import { toyKind } from '../lab/toy/kind.ts'
 import { loadableToy } from '../lab/toy/restore.ts'
+import { DatabaseLab } from './database-lab.ts'
 import { signal } from './incremental-lab.ts'
 import { RestoreHostsLab } from './restore-hosts-lab.ts'
 
@@ -25,9 +25,11 @@ registerKind(toyKind)
 
 const source: SourceConfig = { kind: 'toy', name: 'app_db', home: 'toy', table: 'app' }
 let lab: RestoreHostsLab
+let databases: DatabaseLab
 let snapshot: Snapshot
 beforeAll(async () => {
   lab = await RestoreHostsLab.start()
+  databases = new DatabaseLab(lab, '')
   const host = await server('prod', { app: '1\n2\n3\n' })
   snapshot = await pulled(host)
 })
@@ -235,31 +237,10 @@ async function locked(name: string): Promise<{ host: HostConfig; home: string }>
   return { host: lab.host(name, { sources }), home }
 }
 
-function saying(password: string) {
-  const { pull, ...rest } = lab.dependencies()
-  return { ...rest, pull: { ...pull, resolveSecret: () => Promise.resolve(new Secret(password)) } }
-}
-
-function rollBack(host: HostConfig, password: string, rest: { discard?: boolean; restore?: string } = {}) {
-  const { pull } = saying(password)
-  return rollbackHost(
-    {
-      host,
-      findHost: () => Promise.resolve(undefined),
-      discard: false,
-      acceptChanges: false,
-      unseen: true,
-      ...rest,
-    },
-    { ...pull, confirm: () => Promise.resolve(true) },
-    signal,
-  )
-}
-
 test('a loader gets the secret of its source when it is switched, undone and discarded; a wrong one changes nothing', async () => {
   const { host, home } = await locked('locked')
   const right = 's3cret \\ word'
-  const report = await lab.restore(snapshot, host, {}, saying(right))
+  const report = await lab.restore(snapshot, host, {}, databases.saying(right))
   expect(report).toMatchObject({ outcome: 'done' })
   const { id } = report.plan
   const restored = { app: '1\n2\n3\n', app_old: 'old\n' }
@@ -268,11 +249,11 @@ test('a loader gets the secret of its source when it is switched, undone and dis
   expect(journal).toContain('\tapp_db\t')
   expect(journal).not.toContain('s3cret')
 
-  await expect(rollBack(host, 'wrong')).rejects.toMatchObject({
+  await expect(databases.rollBack(host, { password: 'wrong' })).rejects.toMatchObject({
     code: 'restore-settle',
     message: expect.stringContaining('the toy does not know this password') as string,
   })
-  await expect(rollBack({ ...host, sources: [] }, right)).rejects.toMatchObject({
+  await expect(databases.rollBack({ ...host, sources: [] }, { password: right })).rejects.toMatchObject({
     code: 'secret-unknown',
     message: expect.stringContaining('app_db') as string,
   })
@@ -284,27 +265,32 @@ test('a loader gets the secret of its source when it is switched, undone and dis
 
   // It may be another one by then.
   await writeFile(join(home, '.password'), 'changed')
-  expect(await rollBack(host, 'changed')).toMatchObject({ did: 'undo', outcome: 'rolled-back' })
+  expect(await databases.rollBack(host, { password: 'changed' })).toMatchObject({
+    did: 'undo',
+    outcome: 'rolled-back',
+  })
   const undone = { app: 'old\n', app_failed: '1\n2\n3\n' }
   expect(await tables(host)).toEqual(undone)
-  expect(await rollBack(host, right, { discard: true, restore: id })).toMatchObject({
+  expect(await databases.rollBack(host, { password: right, discard: true, restore: id })).toMatchObject({
     did: 'discard',
     removed: [],
     left: [expect.stringContaining('the toy does not know this password') as string],
   })
   expect(await tables(host)).toEqual(undone)
-  expect(await rollBack(host, 'changed', { discard: true, restore: id })).toMatchObject({ left: [] })
+  expect(await databases.rollBack(host, { password: 'changed', discard: true, restore: id })).toMatchObject({
+    left: [],
+  })
   expect(await tables(host)).toEqual({ app: 'old\n' })
 })
 
 test('a secret that nobody knows any more keeps what needs it, and nothing else', async () => {
   const { host, home } = await locked('locked-one')
-  const first = await lab.restore(snapshot, host, {}, saying('s3cret \\ word'))
+  const first = await lab.restore(snapshot, host, {}, databases.saying('s3cret \\ word'))
   await rm(join(home, '.password'))
   const open = { ...host, sources: [source] }
   const second = await lab.restore(snapshot, open)
   expect([first.outcome, second.outcome]).toEqual(['done', 'done'])
-  expect(await rollBack({ ...host, sources: [] }, '', { discard: true })).toMatchObject({
+  expect(await databases.rollBack({ ...host, sources: [] }, { password: '', discard: true })).toMatchObject({
     restores: [second.plan.id],
     left: [
       expect.stringMatching(
@@ -313,7 +299,9 @@ test('a secret that nobody knows any more keeps what needs it, and nothing else'
     ],
   })
   expect(
-    await rollBack({ ...host, sources: [] }, '', { discard: true }).catch((error: unknown) => error),
+    await databases
+      .rollBack({ ...host, sources: [] }, { password: '', discard: true })
+      .catch((error: unknown) => error),
   ).toMatchObject({
     code: 'secret-unknown',
   })
@@ -326,7 +314,9 @@ test('a restore that dies undoes itself with the secret it was given, and where 
   const lost = await switched(host, remote, 'lost2', secret)
   await lost[Symbol.asyncDispose]()
   expect(await tables(host)).toEqual({ app: 'old\n', app_failed: 'new\n' })
-  expect(await rollBack(host, 's3cret \\ word', { discard: true, restore: 'lost2' })).toMatchObject({
+  expect(
+    await databases.rollBack(host, { password: 's3cret \\ word', discard: true, restore: 'lost2' }),
+  ).toMatchObject({
     left: [],
   })
 
@@ -334,12 +324,12 @@ test('a restore that dies undoes itself with the secret it was given, and where 
   await writeFile(join(home, '.password'), 'changed')
   await driver[Symbol.asyncDispose]()
   expect(await tables(host)).toEqual({ app: 'new\n', app_old: 'old\n' })
-  await expect(rollBack(host, 'wrong')).rejects.toMatchObject({
+  await expect(databases.rollBack(host, { password: 'wrong' })).rejects.toMatchObject({
     code: 'rollback-stuck',
     message: expect.stringContaining('the toy does not know this password') as string,
   })
   expect(await tables(host)).toEqual({ app: 'new\n', app_old: 'old\n' })
-  expect(await rollBack(host, 'changed')).toMatchObject({ outcome: 'rolled-back' })
+  expect(await databases.rollBack(host, { password: 'changed' })).toMatchObject({ outcome: 'rolled-back' })
   expect(await tables(host)).toEqual({ app: 'old\n', app_failed: 'new\n' })
 })
 

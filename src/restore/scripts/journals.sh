@@ -31,7 +31,7 @@ journals_home() {
 
 # journals_loads: what the loads of the journal that is loaded have set aside, by the journal: no server is asked.
 journals_loads() {
-  [ "$discarded" = no ] || return 0
+  [ "$loads_discarded" = no ] || return 0
   journals_n=0
   while [ "$journals_n" -lt "$loads" ]; do
     journals_n=$((journals_n + 1))
@@ -158,7 +158,7 @@ journals_has_aside() {
   [ -z "$(homes | while IFS= read -r journals_elsewhere; do
     ! exists "$journals_elsewhere/rollback-$id" || echo yes
   done)" ] || return 0
-  exists "$own_home/rollback-$id"
+  exists "$own_home/rollback-$id" || [ -n "$(journals_loads)" ]
 }
 
 # journals_discard [ID...]
@@ -170,7 +170,7 @@ journals_discard() {
     if journal_is_cutover && [ "${epoch:-0}" -ge "$journals_last" ]; then
       # Its journal stays. Nothing else says which of the two servers serves, and which services ran on the other one.
       [ "$migration" = to ] && journals_has_aside || continue
-      journal_add discarded && journals_remove_aside
+      journal_add discarded && journals_remove_aside && { [ "$loads" = 0 ] || journal_add loads-discarded; }
       continue
     fi
     # The journal last: without it nobody knows the other places.

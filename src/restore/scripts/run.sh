@@ -9,6 +9,8 @@
 #   stop-writers    stops those that run and are not data services
 #   stop            stops the services that run; `user` lines name processes that still use unit N
 #   swap            the old aside, the new in its place
+#   load            takes the lines `load` that were sent behind `begin`, of a migration: its data services run, and names in
+#                   them are free for what will be loaded
 #   switch          what was loaded into a server that runs: renames the old aside, and the new into its place. Its data
 #                   services run: they were started again, or never stopped
 #   make            in a migration: makes the missing containers of all services that will start, and starts none
@@ -86,7 +88,7 @@ run_begin() {
     id=$run_id journal=$run_journal
     return 1
   }
-  journal=$run_journal
+  journal=$run_journal declared=
   # Given back when the disk is full and something is to be undone.
   dd if=/dev/zero of="${journal%/*}/reserve" bs=4096 count=16 2>/dev/null
   hand_over "${journal%/*}" "$journal.new"
@@ -168,6 +170,30 @@ run_check_all_stopped() {
   }
   # shellcheck disable=SC2086
   run_check_stopped $service_before
+}
+
+# run_load_late: nobody could say before whether a server runs that the deployment brings with it.
+run_load_late() {
+  [ -n "$migration" ] && [ "$state:$loads" = started-data:0 ] || {
+    why='the data services do not run, or it is known already what is loaded'
+    return 1
+  }
+  while IFS= read -r late_line; do
+    [ -z "$late_line" ] || journal_take "$late_line"
+  done <<LATE_LOADS
+$declared
+LATE_LOADS
+  if [ -n "$refused" ]; then
+    why="what was asked for is not understood: $refused"
+  elif [ "$loads" != 0 ] && check_loads; then
+    if printf '%s' "$declared" 2>/dev/null >>"$journal" && sync_path "$journal"; then return 0; fi
+    journal_cut=yes
+    why="the journal $journal can't be written"
+    add_full "$journal"
+  fi
+  # What is called so is not ours, so undoing must not remove it.
+  loads=0
+  return 1
 }
 
 # run_switch: what has nothing to swap has never stopped its data services.
@@ -334,6 +360,7 @@ work() {
       stop-writers) run_reply stop-writers run_stop_writers ;;
       stop) run_reply stop run_stop ;;
       swap) run_reply swap run_swap ;;
+      load) run_reply load run_load_late ;;
       switch) run_reply switch run_switch ;;
       make) run_reply make run_make ;;
       start-data) run_reply start-data run_start data ;;

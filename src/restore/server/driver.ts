@@ -194,6 +194,15 @@ export class RestoreDriver implements AsyncDisposable {
     return this.#step('swap', signal)
   }
 
+  /**
+   * Of a migration, after `startData`: what will be loaded into servers that run by then. Call it before anything is loaded:
+   * from here on undoing removes it.
+   */
+  async declareLoads(loads: readonly RestoreLoad[], signal: AbortSignal): Promise<StepResult> {
+    for (const line of loadLines(loads)) this.#lease.send(line)
+    return this.#step('load', signal)
+  }
+
   /** In servers that run: the old aside, the new in its place. After `startData`, or, without units, `stopWriters`. */
   async switchLoads(signal: AbortSignal): Promise<StepResult> {
     return this.#step('switch', signal)
@@ -316,6 +325,21 @@ function inPieces(line: string): readonly string[] {
   return [...pieces, 'part-end']
 }
 
+/** What is loaded into servers that run, and the secrets that it takes. */
+function loadLines(loads: readonly RestoreLoad[]): readonly string[] {
+  const lines = loads.flatMap(({ target, staged, aside, failed, loader, secret }, at) => {
+    const names = [target, staged, aside, failed].map(encodeField)
+    const source = secret === undefined ? '-' : encodeField(secret.source)
+    const script = [loader.script, ...loader.args].map(encodeField)
+    const number = String(at + 1)
+    return [
+      fieldLine('load', number, ...names, source, ...script),
+      ...(loader.swaps === true ? [fieldLine('swaps', number)] : []),
+    ]
+  })
+  return [...secretLines(loads.flatMap(({ secret }) => secret ?? [])), ...lines.flatMap(inPieces)]
+}
+
 /** The lines that tell the script what to do, before its first command. */
 export function placementLines(
   placement: Pick<RestorePlacement, 'units' | 'loads' | 'services' | 'migration'>,
@@ -328,23 +352,12 @@ export function placementLines(
       ...(carry === undefined ? [] : carryLines(number, carry)),
     ]
   })
-  const loads = (placement.loads ?? []).flatMap(({ target, staged, aside, failed, loader, secret }, at) => {
-    const names = [target, staged, aside, failed].map(encodeField)
-    const source = secret === undefined ? '-' : encodeField(secret.source)
-    const script = [loader.script, ...loader.args].map(encodeField)
-    const number = String(at + 1)
-    return [
-      fieldLine('load', number, ...names, source, ...script),
-      ...(loader.swaps === true ? [fieldLine('swaps', number)] : []),
-    ]
-  })
   const { migration } = placement
   return [
     ...(migration === undefined ? [] : [fieldLine('migration', migration.role, encodeField(migration.host))]),
     ...(migration?.role === 'to' ? logSuffixes().map((suffix) => fieldLine('log', suffix)) : []),
     ...units.flatMap(inPieces),
-    ...secretLines((placement.loads ?? []).flatMap(({ secret }) => secret ?? [])),
-    ...loads.flatMap(inPieces),
+    ...loadLines(placement.loads ?? []),
     ...serviceSecretLines(secretsOf(placement.services)),
     ...serviceLines(placement.services),
   ]

@@ -1,4 +1,5 @@
-import type { KindEngine } from '../kind.ts'
+import { isOlder } from '../../model/version-order.ts'
+import type { EngineVersion, KindEngine } from '../kind.ts'
 import type { MysqlSourceConfig } from './config.ts'
 import type { MysqlFacts } from './facts.ts'
 import { parseClientVersion } from './version.ts'
@@ -13,6 +14,13 @@ export const mysqlEngine: KindEngine<MysqlSourceConfig, MysqlFacts> = {
     return found === undefined
       ? undefined
       : { name: `${found.family} ${found.version}`, version: found.version }
+  },
+  judgeMove: (from, to) => {
+    const family = ({ name }: EngineVersion): string => name.split(' ')[0] ?? ''
+    if (family(from) !== family(to)) return 'rehearse'
+    if (isOlder(to.version, from.version)) return 'refused'
+    const release = ({ version }: EngineVersion): string => version.split('.').slice(0, 2).join('.')
+    return release(from) === release(to) ? undefined : 'rehearse'
   },
   versionCheck: 'mysql-version',
   stoppedCode: 'mysql-stopped',

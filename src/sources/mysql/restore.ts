@@ -5,7 +5,7 @@ import { printable } from '../../model/path-bytes.ts'
 import { isOlder } from '../../model/version-order.ts'
 import { loadScript } from '../../remote/scripts.ts'
 import { compareChecks } from '../checks.ts'
-import type { Aside } from '../database/aside.ts'
+import { isAside, type Aside } from '../database/aside.ts'
 import { goals, singleBeside } from '../database/beside.ts'
 import { asCaptured, countDifference, notAsCaptured } from '../database/compare.ts'
 import { loadDump } from '../database/load-dump.ts'
@@ -33,6 +33,17 @@ const OF_THE_WHOLE = ['--routines', '--triggers', '--events', '--quick', '--hex-
  * The old one stays until the restore is discarded.
  */
 export const loadableMysql: LoadableSource<MysqlSourceConfig, MysqlFacts> = {
+  downCode: 'mysql-down',
+  look: async (context, config) => {
+    const server = await findServer(context, config)
+    await using session = await Session.open(server, context.signal)
+    const { family, version, databases } = await lookAtServer(session)
+    await insistOnMade(session, config)
+    const names = databases.map(({ name }) => name)
+    const isOurs = (name: string): boolean =>
+      config.databases === 'all' ? !isAside(name) : config.databases.includes(name)
+    return { version: { name: `${family} ${version}`, version }, names: names.filter(isOurs) }
+  },
   preflight: async (context, config, facts) => {
     const server = await findServer(context, config)
     await using session = await Session.open(server, context.signal)
@@ -109,6 +120,19 @@ export const loadableMysql: LoadableSource<MysqlSourceConfig, MysqlFacts> = {
     }
     return findings
   },
+}
+
+/**
+ * A new container makes its data with a server that has no network, and stops that again (docker-entrypoint.sh of the images
+ * mysql and mariadb). Throws SourceError while that one answers.
+ */
+async function insistOnMade(session: Session, config: MysqlSourceConfig): Promise<void> {
+  if (!('service' in config.at) && !('container' in config.at)) return
+  const [self] = await session.rows<{ skips: string }>('select @@global.skip_networking as skips')
+  if (self?.skips !== '1') return
+  throw new SourceError('mysql-down', `${titleOf(config)} has no network`, {
+    next: 'If it has just been made, wait until it is ready. Else start it without skip_networking.',
+  })
 }
 
 async function compareQueries(

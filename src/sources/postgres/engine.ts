@@ -12,6 +12,10 @@ export const postgresEngine: KindEngine<PostgresSourceConfig, PostgresFacts> = {
       ? undefined
       : { name: `${found[1]}${found[2] ?? ''}`.trim(), version: found[1] }
   },
+  judgeMove: (from, to) => {
+    const [old, fresh] = [from, to].map(({ version }) => Number.parseInt(version, 10)) as [number, number]
+    return fresh < old ? 'refused' : fresh > old ? 'rehearse' : undefined
+  },
   versionCheck: 'postgres-version',
   stoppedCode: 'postgres-stopped',
   // What was committed is in its log before the commit is acknowledged.

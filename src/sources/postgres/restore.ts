@@ -1,7 +1,9 @@
+import { SourceError } from '../../errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import { printable } from '../../model/path-bytes.ts'
 import { isOlder } from '../../model/version-order.ts'
 import { loadScript } from '../../remote/scripts.ts'
+import { isAside } from '../database/aside.ts'
 import { singleBeside } from '../database/beside.ts'
 import type { LoadableSource, RestorePreflight } from '../contract.ts'
 import { lookAtDatabase, lookAtServer, type ServerLook } from './catalogue.ts'
@@ -15,9 +17,9 @@ import {
   majorOf,
   missingTablespaces,
 } from './load-database.ts'
-import { databaseNamed, findServer, type Server } from './server.ts'
+import { databaseNamed, findServer, titleOf, type Server } from './server.ts'
 import { asideName } from './names.ts'
-import { maintenanceOf, Session } from './session.ts'
+import { maintenanceOf, OWN_DATABASE, Session } from './session.ts'
 import { judgeMerge, loadMerge, mergedTables, mergeLoader, targetsOfMerge } from './merge/restore.ts'
 import { checkTables, loadTables, tablesLoader, targetsOfTables } from './tables/restore.ts'
 import { judgeTables } from './tables/preflight.ts'
@@ -30,6 +32,17 @@ const DUMP = /\.dump(?:\.zst|\.gz)?\.gpg$/
  * is discarded.
  */
 export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFacts> = {
+  downCode: 'postgres-down',
+  look: async (context, config) => {
+    const server = await findServer(context, config)
+    await using session = await Session.open(server, maintenanceOf(config), context.signal)
+    const { version, databases } = await lookAtServer(session)
+    await insistOnMade(session, config)
+    const names = databases.map(({ name }) => name)
+    const isOurs = (name: string): boolean =>
+      config.databases === 'all' ? name !== OWN_DATABASE && !isAside(name) : config.databases.includes(name)
+    return { version: { name: version, version }, names: names.filter(isOurs) }
+  },
   preflight: async (context, config, facts) => {
     const server = await findServer(context, config)
     await using session = await Session.open(server, maintenanceOf(config), context.signal)
@@ -117,6 +130,21 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
     }
     return findings
   },
+}
+
+/**
+ * A new container makes its data with a server that only listens on a socket, and stops that again (docker-entrypoint.sh of
+ * the image postgres). Throws SourceError while that one answers.
+ */
+async function insistOnMade(session: Session, config: PostgresSourceConfig): Promise<void> {
+  if (!('service' in config.at) && !('container' in config.at)) return
+  const [self] = await session.rows<{ listens: string }>(
+    `select current_setting('listen_addresses') as listens`,
+  )
+  if (self?.listens !== '') return
+  throw new SourceError('postgres-down', `${titleOf(config)} listens on its socket alone`, {
+    next: 'If it has just been made, wait until it is ready. Else let it listen to its network.',
+  })
 }
 
 async function judge(

@@ -2,6 +2,7 @@ import { createWriteStream } from 'node:fs'
 import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { SourceError } from '../../../src/errors.ts'
 import type { LoadableSource } from '../../../src/sources/contract.ts'
 import { tablePath, unlock } from './capture.ts'
 import type { ToyConfig, ToyFacts } from './kind.ts'
@@ -24,13 +25,28 @@ case $verb in
   drop) rm -- "$home/$name" ;;
 esac`
 
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  )
+
 export const loadableToy: LoadableSource<ToyConfig, ToyFacts> = {
-  preflight: () => Promise.resolve({ findings: [], notes: [] }),
+  downCode: 'toy-down',
+  look: async (context, config) => {
+    await access(tablePath(context, config, '.up')).catch(() => {
+      throw new SourceError('toy-down', 'the toy does not run', { next: 'Start it.' })
+    })
+    await unlock(context, config)
+    const isThere = await exists(tablePath(context, config, config.table))
+    return { version: { name: '1', version: '1' }, names: isThere ? [config.table] : [] }
+  },
+  preflight: async (context, config) => {
+    await loadableToy.look(context, config)
+    return { findings: [], notes: [] }
+  },
   targets: async (context, config, _facts, { id, archives }) => {
-    const exists = await access(tablePath(context, config, config.table)).then(
-      () => true,
-      () => false,
-    )
+    const isThere = await exists(tablePath(context, config, config.table))
     const named = (what: string) => `${config.table}_${what}_${id}`
     return archives.map(({ file }) => ({
       archive: file,
@@ -38,7 +54,7 @@ export const loadableToy: LoadableSource<ToyConfig, ToyFacts> = {
       staged: named('new'),
       aside: named('old'),
       failed: named('failed'),
-      exists,
+      exists: isThere,
     }))
   },
   loader: ({ probe }, { home }) =>

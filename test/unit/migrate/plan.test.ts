@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { SourceError } from '../../../src/errors.ts'
+import type { LoadedLook } from '../../../src/migrate/look-loads.ts'
 import type { MachineLook, SideLook } from '../../../src/migrate/look.ts'
 import { planMigration, type MigrationInput } from '../../../src/migrate/plan.ts'
 import { isOlder } from '../../../src/model/version-order.ts'
@@ -74,6 +76,7 @@ function input(more: Partial<MigrationInput> = {}): MigrationInput {
     sources: [],
     images: new Map(),
     engines: [],
+    loads: [],
     needs: undefined,
     changed: [],
     missingVolumes: [],
@@ -335,14 +338,96 @@ it('names what is replaced on the new server, and not what is not there', () => 
   expect(planMigration(input({ to })).replaced).toEqual(['/srv/app/data'])
 })
 
-it('a source that is loaded into a server that runs is not cut over', () => {
-  // Other files run in this process, too.
-  using _toy = registerKind(toyKind)
-  const source = { kind: 'toy', name: 'app_db', home: 'toy', table: 'app' }
-  const sources = [{ source, paths: [], targets: [] }]
-  expect(planMigration(input({ sources })).findings).toContainEqual(
-    expect.objectContaining({ check: 'loaded-source', outcome: 'failed' }),
-  )
-  const rehearsal = planMigration(input({ sources, cutover: false }))
-  expect(rehearsal.findings.map(({ check }) => check)).not.toContain('loaded-source')
+describe('a source that is loaded into a server that runs', () => {
+  const target = { kind: 'toy', name: 'app_db', home: 'toy', table: 'app' }
+  const there = (version: string, names: readonly string[] = []) => ({
+    version: { name: version, version },
+    names,
+  })
+  const looked = (more: Partial<LoadedLook> = {}): LoadedLook => ({
+    ...{ source: 'app_db', kind: 'toy', from: there('1', ['app']), to: there('1'), target },
+    ...more,
+  })
+  const findingsOf = (look: Partial<LoadedLook>, more: Partial<MigrationInput> = {}) => {
+    // Other files run in this process, too.
+    using _toy = registerKind(toyKind)
+    const { findings, replaced } = planMigration(input({ loads: [looked(look)], ...more }))
+    return {
+      replaced,
+      failed: findings
+        .filter(({ outcome }) => outcome === 'failed')
+        .map(({ check, message }) => `${check}: ${message}`),
+    }
+  }
+
+  it('is moved where both servers of it run, and where the one on TO is started by the move', () => {
+    expect(findingsOf({}).failed).toEqual([])
+    expect(findingsOf({ to: 'down' }).failed).toEqual([])
+  })
+
+  it.each<[string, Partial<LoadedLook>, Partial<MigrationInput>, RegExp]>([
+    [
+      'TO does not say where',
+      { to: 'not-configured', target: undefined },
+      {},
+      /^loaded-source: new has no source app_db/,
+    ],
+    ['it is down on FROM', { from: 'down' }, {}, /^loaded-source: the toy of app_db does not run on old/],
+    [
+      'nothing starts it on TO',
+      { to: 'down' },
+      { services: { from: input().services.from, to: { manager: 'systemd', data: [], rest: ['app'] } } },
+      /none of its services with data starts it/,
+    ],
+    [
+      'the services are one command',
+      {},
+      { services: { from: { manager: 'command', stop: 'a', start: 'b' }, to: input().services.to } },
+      /the services of old are one command/,
+    ],
+    [
+      'it can not be asked',
+      { to: { problem: new SourceError('toy-password', 'wrong password', { next: 'Correct it.' }) } },
+      {},
+      /^loaded-source: new: wrong password/,
+    ],
+    ['TO has one of its name', { to: there('1', ['app', 'other']) }, {}, /^not-empty: .* app of app_db$/],
+  ])('is refused by name where %s', (_what, look, more, message) => {
+    expect(findingsOf(look, more).failed).toEqual([expect.stringMatching(message)])
+  })
+
+  it('replaces one of its name only when that is asked for', () => {
+    const found = findingsOf({ to: there('1', ['app', 'other']) }, { replace: true })
+    expect(found).toEqual({ failed: [], replaced: ['app of app_db'] })
+  })
+
+  it.each([
+    ['postgres', '15.4', '16.1', 'warning'],
+    ['postgres', '15.4', '15.9', 'ok'],
+    ['postgres', '16.1', '15.4', 'failed'],
+    ['mysql', 'MySQL 8.0.36', 'MariaDB 11.4.2', 'warning'],
+    ['mysql', 'MariaDB 10.11.6', 'MariaDB 10.11.9', 'ok'],
+    ['mysql', 'MariaDB 10.11.6', 'MariaDB 11.4.2', 'warning'],
+    ['mysql', 'MariaDB 11.4.2', 'MariaDB 10.11.6', 'failed'],
+  ])('of %s %s on FROM and %s on TO: %s', (kind, from, to, outcome) => {
+    const [old, fresh] = [from, to].map((name) => ({
+      version: { name, version: name.replace(/^\S+ /, '') },
+      names: ['app'],
+    }))
+    const at = { address: '127.0.0.1', port: 1 }
+    const look = looked({
+      kind,
+      from: old!,
+      to: { ...fresh!, names: [] },
+      target: { ...target, kind, at } as never,
+    })
+    const found = planMigration(input({ loads: [look] })).findings.find(
+      ({ check }) => check === `${kind}-version`,
+    )
+    expect(found).toMatchObject({
+      outcome,
+      message: expect.stringContaining(`${from} on old, ${to} on new`) as string,
+    })
+    if (outcome === 'warning') expect(found?.next).toContain('rehearse it first')
+  })
 })

@@ -10,7 +10,7 @@
 #                                restore/scripts/lib/carry.sh
 #   load N TARGET NEW OLD FAILED SOURCE SCRIPT ARGUMENT...
 #                                data in a server that runs (restore/scripts/lib/load.sh): names in it. SOURCE is whose
-#                                secret the script reads, or -
+#                                secret the script reads, or -. Of a migration these lines follow `started data`
 #   swaps N                      that script changes both names at once
 #   services MANAGER VALUE...    service data|rest NAME
 #   service-secret NAME          a variable that the lines of the manager command read; its value is no part of the journal
@@ -30,6 +30,8 @@
 #   swapped                      starting data|rest, started data|rest
 #   switching                    load-out N HAD: the old is renamed (HAD no: there is none), load-in N: the new is
 #   switched                     load-undone N
+#   unloaded                     undoing has removed what was loaded and is not in its place; loads-discarded: what loads have
+#                                set aside is removed for good
 #   kept                         of a migration: the new goes on serving until somebody settles it
 #   closed HOW                   done, rolled-back or abandoned: nothing is left to do
 #   reopened                     a done restore is undone after all; the services that run now follow
@@ -45,13 +47,14 @@
 # $manager, manager_1 ..., $service_secrets (names), $service_data, $service_rest, $service_before (names parted by spaces),
 # $service_containers (NAME=ID=POLICY each), $service_settled (ids), $service_reopened, $service_paused (NAME=ID each),
 # $service_making (names), $service_making_networks (yes or no);
-# $loads (their number), load_N_target, _new, _old, _failed, _script, _args, _phase, _had, _placed, _swaps;
+# $loads (their number), load_N_target, _new, _old, _failed, _script, _args, _phase, _had, _placed, _swaps; $unloaded and
+# $loads_discarded (yes or no);
 # $quiesce_kind, $quiesce_mark; $discarded (yes or no); $migration, $migration_host, $service_launched (the services that a
 # migration starts, whether they ran before or not).
 # include restore/lib/base.sh
 
 journal_reset() {
-  id='' epoch='' state=none how='' units=0 loads=0
+  id='' epoch='' state=none how='' units=0 loads=0 unloaded=no loads_discarded=no
   manager=none manager_1=- manager_2=- manager_3=-
   service_data='' service_rest='' service_before='' service_secrets=''
   service_containers='' service_settled='' service_reopened=no service_paused=''
@@ -234,6 +237,8 @@ journal_take() {
     begun | stopping | writers-stopped | stopped | swapping | swapped | switching | switched | kept) state=$verb ;;
     load-out) known_load "${2-}" && eval "load_${2}_phase=out load_${2}_had=\${3-no}" ;;
     load-in) known_load "${2-}" && eval "load_${2}_phase=in load_${2}_placed=yes" ;;
+    unloaded) unloaded=yes ;;
+    loads-discarded) loads_discarded=yes ;;
     load-undone) known_load "${2-}" && eval "load_${2}_phase=undone" ;;
     starting | started)
       state=$verb-${2-}

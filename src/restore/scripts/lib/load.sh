@@ -198,6 +198,7 @@ undo_loads() {
 
 # drop_loaded: what was loaded beside its target and is not in place.
 drop_loaded() {
+  [ "$unloaded" = no ] || return 0
   drop_n=0
   while [ "$drop_n" -lt "$loads" ]; do
     drop_n=$((drop_n + 1))

@@ -199,7 +199,9 @@ undo_serve() {
   ours
   # shellcheck disable=SC2086
   svc_look $service_data $service_rest || return 1
-  undo_up=$svc_up
+  # One a line: here they are parted by spaces.
+  # shellcheck disable=SC2086
+  undo_up=$(echo $svc_up)
   undo_names=
   for undo_one in $service_rest; do
     case " $undo_up " in *" $undo_one "*) undo_names="$undo_names $undo_one" ;; esac
@@ -283,7 +285,15 @@ undo_restore() {
       return 1
     }
   fi
-  if any_moved; then
+  # The server that it was loaded into may be of what goes, and not run behind that.
+  if [ -n "$migration" ] && [ "$loads" != 0 ] && [ "$unloaded" = no ]; then
+    undo_serve && drop_loaded && journal_add unloaded || {
+      undo_stuck
+      return 1
+    }
+  fi
+  # A migration starts services on a server where nothing of theirs may have been moved.
+  if any_moved || [ -n "$service_launched" ]; then
     undo_stop
     # Nobody could be asked here what to do about those who use it, and the old data must come back.
     undo_users
