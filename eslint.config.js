@@ -23,6 +23,7 @@ const pure = [
   'report/format',
   'vault/resolve-snapshot',
   'report/rollback-summary',
+  'services/compose-project',
   'sources/tree/roots',
   ...[
     'assemble-tree',

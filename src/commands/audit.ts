@@ -38,7 +38,7 @@ export async function audit(
   return {
     exitCode: ExitCode.done,
     text: [
-      records.length === 0 ? 'Nothing is recorded.' : table(records, context.color),
+      records.length === 0 ? 'Nothing is recorded.' : table(records, context),
       ...problemLines(reading),
     ].join('\n'),
     json: { entries: records, problems: reading.problems },
@@ -89,7 +89,10 @@ const WORDS: Partial<Record<AuditAction, string>> = {
   recipients: 'recipients',
 }
 
-function table(records: readonly AuditRecord[], color: boolean): string {
+function table(
+  records: readonly AuditRecord[],
+  { color, columns }: Pick<CommandContext, 'color' | 'columns'>,
+): string {
   return renderTable(
     records.map((one) => [
       `${one.at.slice(0, 16).replace('T', ' ')} UTC`,
@@ -99,7 +102,7 @@ function table(records: readonly AuditRecord[], color: boolean): string {
       printable(about(one)),
       one.code === undefined ? one.outcome : `${one.outcome}: ${codeWords(one.code)}`,
     ]),
-    { head: ['when', 'who', 'what', 'host', 'about', 'result'], color },
+    { head: ['when', 'who', 'what', 'host', 'about', 'result'], color, columns },
   )
 }
 

@@ -33,7 +33,11 @@ export async function hostsList(context: CommandContext): Promise<CommandOutcome
   return {
     exitCode: ExitCode.done,
     text: [
-      renderTable(rows, { head: ['host', 'address', 'deployment', 'key', 'tags'], color: context.color }),
+      renderTable(rows, {
+        head: ['host', 'address', 'deployment', 'key', 'tags'],
+        color: context.color,
+        columns: context.columns,
+      }),
       ...hosts
         .filter(({ notHonoured }) => notHonoured.length > 0)
         .map(({ host, notHonoured }) => `${host}: ${notHonouredText(notHonoured)}`),

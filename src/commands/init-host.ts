@@ -1,3 +1,4 @@
+import { didYouMean } from '../model/nearest.ts'
 import { deploymentProblem } from '../config/remote-path.ts'
 import { UsageError } from '../errors.ts'
 import { candidates, containersOf } from '../init/candidates.ts'
@@ -137,10 +138,11 @@ async function chooseSources(
     return talk === undefined
       ? sources.filter(({ isDoubtful }) => isDoubtful !== true)
       : await talk.sources(sources)
-  const unknown = names.filter((name) => !sources.some((one) => one.name === name))
+  const known = sources.map(({ name }) => name)
+  const unknown = names.filter((name) => !known.includes(name))
   if (unknown.length > 0)
     throw new UsageError(`No source ${unknown.join(', ')} is proposed`, {
-      next: `These are: ${sources.map(({ name }) => name).join(', ')}`,
+      next: `${didYouMean(unknown[0] ?? '', known)}These are: ${known.join(', ')}`,
     })
   return sources.filter(({ name }) => names.includes(name))
 }

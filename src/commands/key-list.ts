@@ -23,7 +23,7 @@ export async function keyList(context: CommandContext): Promise<CommandOutcome> 
     text:
       files.length === 0
         ? 'The config encrypts with a passphrase; it names no keys.'
-        : renderTable(files.flatMap(rows), { head: HEAD, color: context.color }),
+        : renderTable(files.flatMap(rows), { head: HEAD, color: context.color, columns: context.columns }),
     json: {
       keys: files.flatMap(({ role, keys }) => keys.map((key) => ({ role, ...keyToJson(key) }))),
       problems: files.flatMap(({ role, file, problem }) =>

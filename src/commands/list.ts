@@ -167,7 +167,7 @@ function onlyOf(manifest: Snapshot['manifest']): Pick<ListedSnapshot, 'only'> {
 
 function outcome(listing: Listing, context: CommandContext): CommandOutcome {
   const { vault, hosts, warning } = listing
-  const table = renderList(hosts, { vault, color: context.color })
+  const table = renderList(hosts, { vault, color: context.color, columns: context.columns })
   const said =
     warning === undefined
       ? []
@@ -181,7 +181,11 @@ function outcome(listing: Listing, context: CommandContext): CommandOutcome {
 /** The table that `list` prints. */
 export function renderList(
   hosts: readonly ListedHost[],
-  { vault, color }: { readonly vault: string; readonly color: boolean },
+  {
+    vault,
+    color,
+    columns,
+  }: { readonly vault: string; readonly color: boolean; readonly columns?: number | undefined },
 ): string {
   const snapshots = hosts.flatMap((host) => host.snapshots)
   const setBack = hosts.flatMap(({ host, setBack: message }) =>
@@ -211,6 +215,7 @@ export function renderList(
       head: ['snapshot', 'age', 'purpose', 'state', 'holds', 'in vault', 'sources', ''],
       align: ['left', 'right', 'left', 'left', 'right', 'right', 'left', 'left'],
       color,
+      columns,
     },
   )
   const bytes = hosts.reduce((sum, host) => sum + host.bytes, 0)

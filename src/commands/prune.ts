@@ -57,7 +57,7 @@ export async function prune(
       ...warnings.map(
         ({ message, next }) => `warning: ${message}${next === undefined ? '' : `\nNext: ${next}`}\n`,
       ),
-      renderPruned(hosts, dryRun, context.color),
+      renderPruned(hosts, dryRun, context),
     ].join('\n'),
     quiet: [...findingTroubles(warnings), ...hosts.flatMap(prunedTroubles)].join('\n'),
     json: {
@@ -111,14 +111,18 @@ function pruneExitCode(hosts: readonly PrunedHost[]): ExitCode {
   return good === 0 ? ExitCode.failed : ExitCode.partial
 }
 
-function renderPruned(hosts: readonly PrunedHost[], dryRun: boolean, color: boolean): string {
+function renderPruned(
+  hosts: readonly PrunedHost[],
+  dryRun: boolean,
+  { color, columns }: Pick<CommandContext, 'color' | 'columns'>,
+): string {
   if (hosts.length === 0) return 'The vault is empty: nothing to prune.'
   return hosts
     .map((one) =>
       'error' in one
         ? renderFailure(one.host, one.error)
         : [
-            renderRotation(one.host, one.rotation, dryRun, color),
+            renderRotation(one.host, one.rotation, dryRun, { color, columns }),
             ...(one.notice === undefined ? [] : [`warning: ${printable(one.notice)}`]),
           ].join('\n'),
     )
@@ -149,14 +153,19 @@ function renderFailure(host: string, error: RelayError): string {
   return `${host}: ${printable(error.message)}${next}`
 }
 
-function renderRotation(host: string, rotation: RotationOutcome, dryRun: boolean, color: boolean): string {
+function renderRotation(
+  host: string,
+  rotation: RotationOutcome,
+  dryRun: boolean,
+  style: Pick<CommandContext, 'color' | 'columns'>,
+): string {
   const { decisions, archives, paused, next, kept, keptBy, removed, retired, reinstated, needed } = rotation
   if (decisions.length === 0) return `${host}: no snapshots`
   const rows = [
     ...decisions.map(({ id, action, reasons }) => [`${host}/${id}`, action, reasons.join('; ')]),
     ...archives.map(({ id, source, reasons }) => [`${host}/${id}`, `remove ${source}`, reasons.join('; ')]),
   ].map((row) => row.map(printable))
-  const table = renderTable(rows, { head: ['snapshot', 'action', 'why'], color })
+  const table = renderTable(rows, { head: ['snapshot', 'action', 'why'], ...style })
   if (paused !== undefined) {
     return `${table}\n\n${host}: nothing was removed: ${printable(paused)}\nNext: ${next}`
   }

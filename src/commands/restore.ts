@@ -128,7 +128,11 @@ async function chooseSnapshot(
     select(
       {
         message: `Which snapshot of ${from}?`,
-        choices: snapshots.map((snapshot) => ({ value: snapshot, name: describe(snapshot, context.now()) })),
+        choices: snapshots.map((snapshot) => ({
+          value: snapshot,
+          name: describe(snapshot, context.now()),
+          short: snapshot.id,
+        })),
         pageSize: 15,
       },
       { signal: context.signal, output: process.stderr },

@@ -13,7 +13,7 @@ import {
 } from '../model/snapshot.ts'
 import { formatDuration, formatSize } from '../model/units.ts'
 import { codeWords, formatAge } from '../report/format.ts'
-import { renderTable } from '../report/table.ts'
+import { renderTable, type TableOptions } from '../report/table.ts'
 import { findKind } from '../sources/registry.ts'
 import type { Snapshot } from '../vault/contract.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
@@ -47,7 +47,7 @@ export async function show(context: CommandContext, args: readonly string[]): Pr
 /** The page that `show` prints. */
 export function renderSnapshot(
   { snapshot, bytes, missing, damage }: ShownSnapshot,
-  { now, color }: Pick<CommandContext, 'now' | 'color'>,
+  { now, color, columns }: Pick<CommandContext, 'now' | 'color'> & Pick<TableOptions, 'columns'>,
 ): string {
   const { host, id, manifest, manifestHash, retired, unrecorded } = snapshot
   const took = Date.parse(manifest.finishedAt) - Date.parse(manifest.createdAt)
@@ -76,10 +76,17 @@ export function renderSnapshot(
   const table = renderTable(
     lines.filter(([, value]) => value !== '').map(([name, value]) => [name, printable(value)]),
   )
-  return [table, ...manifest.sources.map((source) => renderSource(source, snapshot, color))].join('\n\n')
+  return [
+    table,
+    ...manifest.sources.map((source) => renderSource(source, snapshot, { color, columns })),
+  ].join('\n\n')
 }
 
-function renderSource(source: ManifestSource, { removedFiles }: Snapshot, color: boolean): string {
+function renderSource(
+  source: ManifestSource,
+  { removedFiles }: Snapshot,
+  style: Pick<TableOptions, 'color' | 'columns'>,
+): string {
   const row = ({ file, bytes, sha256 }: ManifestFile, plainBytes?: number) => [
     printable(file),
     removedFiles.has(file) ? 'removed' : formatSize(bytes),
@@ -98,7 +105,7 @@ function renderSource(source: ManifestSource, { removedFiles }: Snapshot, color:
     ...(isTorn(source)
       ? ['torn: a database in it was written to each time it was read, and may not open as it is here']
       : []),
-    renderTable(rows, { head, align: ['left', 'right', 'right', 'left'], color }),
+    renderTable(rows, { head, align: ['left', 'right', 'right', 'left'], ...style }),
     ...(source.parents.length === 0 ? [] : [`needs ${source.parents.join(' ')}`]),
     keys.size === 0 ? 'encrypted with a passphrase' : `encrypted to ${[...keys].join(' ')}`,
     ...source.warnings.map(({ code, count }) => `warning: ${printable(codeWords(code))} (${count})`),

@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import { stat } from 'node:fs/promises'
 import { decryptKey } from 'openpgp'
 import type { PrivateKey } from 'openpgp'
@@ -74,7 +75,7 @@ export async function unlockIdentity(
   }
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     const again = attempt === 1 ? '' : 'That one does not unlock it. '
-    const opened = await unlockAll(await askPassphrase(`${again}Passphrase of ${file}`))
+    const opened = await unlockAll(await askPassphrase(`${again}Passphrase of ${basename(file)}`))
     if (opened.every((key) => key !== undefined)) return opened
   }
   throw wrongPassphrase(keys, file, 'Run the command again with the passphrase that the key was made with')

@@ -1,4 +1,4 @@
-import { InterruptedError, LockedError, RelayError, UsageError } from '../errors.ts'
+import { InterruptedError, UsageError } from '../errors.ts'
 import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { snapshotId } from '../model/names.ts'
@@ -6,6 +6,7 @@ import type { MigrationPlan, MigrationReport } from '../model/migration-report.t
 import type { RunDowntime } from '../model/run-record.ts'
 import { lookAtSources } from '../pull/look-at-sources.ts'
 import { namesToProbe } from '../pull/select-sources.ts'
+import { refusalOf } from '../runs/refusal.ts'
 import { outcomeOf, withRun, type Ended } from '../runs/run.ts'
 import { tellHosts, type HostEnd } from '../runs/tell-hosts.ts'
 import { visit, type Visit } from '../runs/visit.ts'
@@ -148,7 +149,10 @@ async function migrateInRuns(
   // The pull itself says it, else.
   const unfit = dryRun ? await captureFindings(fromVisit, sources, dependencies) : []
   const plan = { ...looked, findings: [...looked.findings, ...unfit] }
-  const refusal = refusalOf(plan)
+  const refusal = refusalOf(plan.findings, {
+    host: plan.to,
+    next: 'Correct that, then migrate again.',
+  })
   const report = (result: MigrationResult): MigrationReport => ({
     plan,
     steps: log.steps.toSorted((left, right) => left.at.localeCompare(right.at)),
@@ -201,17 +205,6 @@ function withoutFiles(services: ServerServices, missing: readonly string[]): Ser
   const isGone = (at: number): boolean =>
     ['--file', '--env-file'].includes(args[at] ?? '') && missing.includes(args[at + 1] ?? '')
   return { ...services, args: args.filter((_arg, at) => !isGone(at) && !isGone(at - 1)) }
-}
-
-/** What the failed findings of a plan refuse it with; undefined when there is none. */
-function refusalOf({ to, findings }: MigrationPlan): RelayError | undefined {
-  const failed = findings.filter(({ outcome }) => outcome === 'failed')
-  const [first] = failed
-  if (first === undefined) return undefined
-  const details = { host: to, next: first.next ?? 'Correct that, then migrate again.' }
-  if (first.check === 'restore-runs') return new LockedError(first.message, details)
-  if (first.check === 'to-is-from') return new UsageError(first.message, details)
-  return new RelayError(`preflight-${first.check}`, failed.map(({ message }) => message).join('; '), details)
 }
 
 /** What keeps FROM's sources from being captured, as its pull would say it. */

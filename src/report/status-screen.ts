@@ -21,9 +21,9 @@ export interface ScreenOptions {
 /** `status` for a person: a line a host, then what needs one. */
 export function renderStatus(report: StatusReport, { color, columns }: ScreenOptions): string {
   const paint = createPaint(color)
-  const without = table(report, paint, { color, trend: 0 })
+  const without = table(report, paint, { color, columns, trend: 0 })
   const room = Math.min(TREND.most, (columns ?? Infinity) - widthOf(without) - 2)
-  const shown = room < TREND.least ? without : table(report, paint, { color, trend: room })
+  const shown = room < TREND.least ? without : table(report, paint, { color, columns, trend: room })
   const { disk } = report
   const space =
     disk === undefined
@@ -62,7 +62,7 @@ const HOLDER = '.'
 function table(
   { hosts, at }: StatusReport,
   paint: Paint,
-  { color, trend }: { readonly color: boolean; readonly trend: number },
+  { color, columns, trend }: ScreenOptions & { readonly trend: number },
 ): string {
   const now = Date.parse(at)
   const isScheduled = hosts.some(({ nextRun }) => nextRun !== undefined)
@@ -85,6 +85,7 @@ function table(
       head: without(trend === 0 ? HEAD : [...HEAD, 'trend']),
       align: without(['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right', 'left']),
       color,
+      columns,
     },
   ).split('\n')
   if (trend === 0) return lines.join('\n')

@@ -1,7 +1,7 @@
-import { RelayError } from '../errors.ts'
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { ServerServices } from '../model/server-services.ts'
+import { refuse } from '../runs/refusal.ts'
 import { configuredPrivilege, type Visit } from '../runs/visit.ts'
 import { findPlacedServices } from '../services/container-services.ts'
 import type { ContainerServices } from '../services/contract.ts'
@@ -10,8 +10,8 @@ import type { RestoreJournal } from './server/journals.ts'
 
 /**
  * Looks at who uses the targets of a restore before a person undoes it, as the restore itself did: undoing moves the
- * same data. Changes nothing. Throws RelayError `containers-left` for containers that run, use it and would not be
- * stopped, and `compose-changes` as a restore does. Resolves with what was accepted. The server's script looks for
+ * same data. Changes nothing. Throws RelayError `preflight-containers-left` for containers that run, use it and would not be
+ * stopped, and `preflight-compose-changes` as a restore does. Resolves with what was accepted. The server's script looks for
  * processes when the services are stopped.
  */
 export async function checkUndo(
@@ -30,9 +30,14 @@ export async function checkUndo(
   const { usersLeft, made } = await findPlacedServices(remote, services, { paths, privilege: speak, signal })
   if (usersLeft.length > 0) {
     const names = usersLeft.map((container) => printable(container.name)).join(', ')
-    throw new RelayError(
-      'containers-left',
-      `${names} runs on ${host.name}, uses what would be moved aside, and would not be stopped: what it writes would not be in the old data`,
+    refuse(
+      [
+        {
+          check: 'containers-left',
+          outcome: 'failed',
+          message: `${names} runs on ${host.name}, uses what would be moved aside, and would not be stopped: what it writes would not be in the old data`,
+        },
+      ],
       {
         host: host.name,
         next: `Stop it there (docker stop ${names.replaceAll(',', '')}), then run this again.`,

@@ -1,3 +1,4 @@
+import { didYouMean } from '../model/nearest.ts'
 import { UsageError } from '../errors.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { RestoreJournal } from './server/journals.ts'
@@ -31,7 +32,10 @@ export function chooseJournal(
       next:
         journals.length === 0
           ? 'No restore has left a journal there.'
-          : `There are: ${journals.map((one) => one.id).join(', ')}`,
+          : `${didYouMean(
+              id,
+              journals.map((one) => one.id),
+            )}There are: ${journals.map((one) => one.id).join(', ')}`,
     })
   }
   const open = journals.findLast((one) => one.state !== 'closed')

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { posix } from 'node:path'
-import { RelayError, RemoteError } from '../errors.ts'
-import { decodeText, encodeBytes, fieldLine, fieldLines, fieldsOf } from '../model/talk.ts'
+import { RemoteError } from '../errors.ts'
+import { decodeText, encodeBytes, encodeField, fieldLine, fieldLines, fieldsOf } from '../model/talk.ts'
 import type { Finding } from '../model/finding.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { ComposeServices, MadeServices, ServerServices } from '../model/server-services.ts'
 import type { Privilege, RemoteHost } from '../remote/contract.ts'
+import { refuse } from '../runs/refusal.ts'
 import type { RestorePlacement } from './server/driver.ts'
 
 /** The paths that are going to be put in place, and where they lie until then. */
@@ -22,7 +23,10 @@ const PIECE = 900
 interface SentFiles {
   /** Absolute. */
   readonly deployment: string
-  readonly contents: readonly Buffer[]
+  /** By their names below {@link SENT}, parted by slashes. */
+  readonly contents: ReadonlyMap<string, Buffer>
+  /** An absolute directory. What of it Compose reads unasked lies beside what is sent. */
+  readonly over?: string | undefined
 }
 
 /** What Compose would make of a project's files. */
@@ -52,7 +56,7 @@ interface CheckOptions {
 
 /**
  * Has the target's Compose read a project's files as they will be, while they are still staged. Does nothing where
- * none is started anew. Throws what {@link judgeCompose} finds against that. Resolves with what was accepted of it.
+ * none is started anew. Throws {@link refuse} of what {@link judgeCompose} finds against that. Resolves with what was accepted of it.
  */
 export async function checkCompose(
   remote: RemoteHost,
@@ -61,8 +65,7 @@ export async function checkCompose(
   options: CheckOptions,
 ): Promise<readonly Finding[]> {
   const findings = await judgeCompose(remote, services, units, options)
-  for (const { check, outcome, message, next } of findings)
-    if (outcome === 'failed') throw new RelayError(check, message, { host: remote.name, next })
+  refuse(findings, { host: remote.name, next: 'Nothing was stopped.' })
   return findings
 }
 
@@ -87,12 +90,8 @@ export async function judgeCompose(
   const args = staged?.args ?? services.args
   const names = compared.map(({ name }) => name)
   const reading = await readCompose(remote, { project: services.project, args, names, unseen }, options)
-  if (reading.hashes === undefined && staged !== undefined) {
-    const text = staged.replaced.reduce((all, { from, to }) => all.replaceAll(from, to), reading.said).trim()
-    // Files that these name may be restored with them. Compose sees those only when they are in place.
-    if (!/not found|couldn't find|no such file/i.test(text))
-      return [refused(remote, reading.tool, staged, text, recorded)]
-  }
+  const refused = staged && refusedFinding(remote, reading, staged.replaced, recorded)
+  if (refused !== undefined) return [refused]
   // The services may have been made from what is put in place.
   const unexplained = reading.other ? [] : compared.filter((one) => !isMadeSo(one, reading.hashes))
   if (unexplained.length === 0) return []
@@ -157,6 +156,16 @@ async function readCompose(
     : askAhead(remote, title, args, { sent, ...options }))
   const valueOf = (word: string) => records.find(([verb]) => verb === word)?.[1]
   const tool = valueOf('tool')
+  if (status === 4) {
+    throw new RemoteError(
+      'compose-missing',
+      `Neither docker compose nor docker-compose is on ${remote.name}`,
+      {
+        host: remote.name,
+        next: 'Nothing was replaced. Install the Compose plugin there.',
+      },
+    )
+  }
   if ((status !== 0 && status !== 3) || tool === undefined) {
     const why = valueOf('failed')
     throw new RemoteError(
@@ -213,13 +222,13 @@ async function askAhead(
   { sent, privilege, signal }: Pick<CheckOptions, 'privilege' | 'signal'> & { readonly sent: SentFiles },
 ): Promise<Answer> {
   const id = randomBytes(6).toString('hex')
-  const all = [sent.deployment, id, ...args]
+  const all = [sent.deployment, id, sent.over ?? '', ...args]
   await using lease = await remote.lease(
     { script: 'restore/compose-ahead', patience: 'work', args: all, privilege, title },
     { signal },
   )
-  for (const content of sent.contents) {
-    lease.send('file')
+  for (const [name, content] of sent.contents) {
+    lease.send(fieldLine('file', encodeField(name)))
     for (let at = 0; at < content.length; at += PIECE)
       lease.send(fieldLine('bytes', encodeBytes(content.subarray(at, at + PIECE))))
   }
@@ -230,20 +239,58 @@ async function askAhead(
   return { ...(await lease.release()), records }
 }
 
-function refused(
+/** What refuses files that Compose can't read; undefined where it can, or can't be sure before they are in place. */
+function refusedFinding(
   remote: RemoteHost,
-  tool: string,
-  staged: NonNullable<ReturnType<typeof stagedArguments>>,
-  text: string,
+  { tool, hashes, said }: Reading,
+  replaced: readonly { readonly from: string; readonly to: string }[],
   recorded: string | undefined,
-): Finding {
+): Finding | undefined {
+  if (hashes !== undefined) return undefined
+  const text = replaced.reduce((all, { from, to }) => all.replaceAll(from, to), said).trim()
+  // Files that these name may be restored with them. Compose sees those only when they are in place.
+  if (/not found|couldn't find|no such file|does not exist/i.test(text)) return undefined
   const had = recorded === undefined ? '' : ` (the snapshot's server had ${printable(recorded)})`
   return {
     check: 'compose-refused',
     outcome: 'failed',
-    message: `${tool} on ${remote.name} can't read the restored ${staged.replaced.map(({ to }) => printable(to)).join(', ')}: ${printable(text.slice(0, LONGEST))}`,
+    message: `${tool} on ${remote.name} can't read the restored ${replaced.map(({ to }) => printable(to)).join(', ')}: ${printable(text.slice(0, LONGEST))}`,
     next: `Nothing was replaced. Install a Compose there that can${had}, or restore without these files: name the others with --source.`,
   }
+}
+
+/**
+ * What the target's Compose says of files that are sent, where nothing of the project is there: it finds them by itself,
+ * in a directory that looks as `directory` will. Changes nothing. Throws RemoteError.
+ */
+export async function judgeFresh(
+  remote: RemoteHost,
+  project: string,
+  { directory, file, contents }: FreshProject,
+  options: Pick<CheckOptions, 'recorded' | 'privilege' | 'signal'> & { readonly deployment: string },
+): Promise<Finding | undefined> {
+  const { deployment, recorded } = options
+  const args = [
+    ...(project === '' ? [] : ['--project-name', project]),
+    ...['--project-directory', SENT],
+    ...(file === undefined ? [] : ['--file', `${SENT}/${file}`]),
+  ]
+  const sent = { deployment, contents, over: directory }
+  const reading = await readCompose(remote, { project, args, names: [], unseen: [] }, { ...options, sent })
+  const replaced = [...contents.keys()].map((name) => ({
+    from: `${SENT}/${name}`,
+    to: posix.join(directory, name),
+  }))
+  return refusedFinding(remote, reading, replaced, recorded)
+}
+
+/** The files of a project that is not there yet. */
+interface FreshProject {
+  /** Where they will lie, absolute. */
+  readonly directory: string
+  /** The configured file. */
+  readonly file: string | undefined
+  readonly contents: ReadonlyMap<string, Buffer>
 }
 
 /** Whether one of these paths is, or holds, what a project's services are made from. */

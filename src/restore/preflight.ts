@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { LockedError, RelayError, SourceError, UsageError } from '../errors.ts'
+import type { RelayError } from '../errors.ts'
+import { SourceError, UsageError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
 import { snapshotId } from '../model/names.ts'
@@ -22,6 +23,7 @@ import type { RestoreDependencies } from './dependencies.ts'
 import { besidesOf, planRestore, type SourceToRestore } from './plan.ts'
 import type { VaultFile } from './remember-damage.ts'
 import { privilegeToReplace, type ChosenPrivilege } from '../runs/privilege.ts'
+import { refusalOf, refuse } from '../runs/refusal.ts'
 import { lookAtTargets } from './server/look.ts'
 import type { Launch } from './launch.ts'
 import { findServices, startsWith, type FoundServices } from './services.ts'
@@ -69,6 +71,8 @@ export interface Preflight {
   readonly sources: readonly SourceToRestore[]
   readonly found: FoundServices
   readonly changed: readonly string[]
+  /** Compose has judged the files of the snapshot before they were staged. */
+  readonly judged?: boolean
   /** The target, with the privilege by which it is replaced. */
   readonly place: Visit
   /** What its server has answered. */
@@ -381,24 +385,16 @@ async function targetVersions(
   return versionFindings(server, { name: host.name, arch: probe.arch, versions, images })
 }
 
-/** What the failed findings of a plan refuse it with; undefined when there is none. */
-export function refusalOf(plan: RestorePlan): RelayError | undefined {
-  const failed = plan.findings.filter((finding) => finding.outcome === 'failed')
-  const [first] = failed
-  if (first === undefined) return undefined
-  if (first.check === 'restore-runs') {
-    return new LockedError(first.message, { host: plan.host, next: first.next })
-  }
-  return new RelayError(`preflight-${first.check}`, failed.map((finding) => finding.message).join('; '), {
-    host: plan.host,
-    next: first.next ?? 'Correct that, then restore again.',
-  })
+const CORRECT = 'Correct that, then restore again.'
+
+/** What a plan's failed findings refuse it with; undefined when there is none. */
+export function refusalOfPlan({ findings, host }: RestorePlan): RelayError | undefined {
+  return refusalOf(findings, { host, next: CORRECT })
 }
 
-/** Throws {@link refusalOf} a plan. */
-export function refuseFailed(plan: RestorePlan): void {
-  const refusal = refusalOf(plan)
-  if (refusal !== undefined) throw refusal
+/** Throws {@link refusalOfPlan}. */
+export function refuseFailed({ findings, host }: RestorePlan): void {
+  refuse(findings, { host, next: CORRECT })
 }
 
 /** Everything that is read of the vault for these sources; see {@link checkFiles}. */

@@ -4,15 +4,14 @@ import { outcomeOf, withRun, type Ended, type Run } from '../runs/run.ts'
 import { tellHosts, type HostEnd } from '../runs/tell-hosts.ts'
 import { visit } from '../runs/visit.ts'
 import { openLog, type RestoreResult } from './restore-run.ts'
-import { judgeAhead } from './compose-ahead.ts'
+import { isForCompose, judgeAhead } from './compose-ahead.ts'
 import type { RestoreDependencies } from './dependencies.ts'
-import { renewsServices } from './compose-check.ts'
 import { mergeIn } from './merge.ts'
 import {
   archiveFiles,
   checkArchives,
   preflight,
-  refusalOf,
+  refusalOfPlan,
   refuseFailed,
   type RestoreRequest,
 } from './preflight.ts'
@@ -59,6 +58,7 @@ export async function restoreInRun(
   const looked = await preflight(request, visited, dependencies, log.step)
   const { sources, place } = looked
   let { plan } = looked
+  let judged = false
   const report = (rest: RestoreResult): RestoreReport => ({
     plan,
     steps: log.steps,
@@ -70,21 +70,23 @@ export async function restoreInRun(
     await checkArchives(sources, { pull, hashes: true, signal })
   }
   const judge = async (): Promise<void> => {
+    if (!isForCompose(looked, request)) return
     log.step('having Compose read the files of the snapshot')
-    plan = { ...plan, findings: await judgeAhead(looked, request, dependencies) }
+    const { findings, whole } = await judgeAhead(looked, request, dependencies)
+    plan = { ...plan, findings }
+    judged = whole
   }
   if (request.dryRun) {
     // A migration has just looked at its server.
-    if (refusalOf(plan) === undefined && request.launch === undefined) {
+    if (refusalOfPlan(plan) === undefined && request.launch === undefined) {
       await checkHashes()
-      if (renewsServices(looked.found.services, targetsOf(plan))) await judge()
+      await judge()
     }
-    return report({ outcome: 'planned', restored: [], findings: plan.findings, error: refusalOf(plan) })
+    return report({ outcome: 'planned', restored: [], findings: plan.findings, error: refusalOfPlan(plan) })
   }
   refuseFailed(plan)
   await checkHashes()
-  // Where all runs as its files say, what is staged is judged once, behind the safety snapshot.
-  if (looked.changed.length > 0) await judge()
+  await judge()
   refuseFailed(plan)
   if (!(await dependencies.confirm(plan)))
     throw new InterruptedError('Not confirmed; nothing was changed', { host: host.name })
@@ -92,7 +94,7 @@ export async function restoreInRun(
   const apply = request.strategy === 'merge' ? mergeIn : replace
   await sweepUnpacked(place, plan)
   try {
-    return report(await apply({ request, ...looked, plan, lock, log }, dependencies))
+    return report(await apply({ request, ...looked, plan, judged, lock, log }, dependencies))
   } catch (error) {
     // A second look finds files that were damaged since they were checked.
     const told = await rememberDamage(archiveFiles(sources), error, pull, signal)
@@ -100,10 +102,6 @@ export async function restoreInRun(
     await sweepUnpacked({ ...place, signal: new AbortController().signal }, plan).catch(() => undefined)
     throw told
   }
-}
-
-function targetsOf({ units }: RestoreReport['plan']): readonly string[] {
-  return units.map(({ target }) => target)
 }
 
 /** As the history has it: a restore that was undone did nothing that was asked for. */

@@ -34,6 +34,8 @@ export interface RestoreRun {
   readonly found: FoundServices
   /** Services that run, and that the files on the server would make otherwise already. */
   readonly changed: readonly string[]
+  /** Compose has judged the files of the snapshot before they were staged. */
+  readonly judged?: boolean
   readonly lock: HostLock | undefined
   readonly log: RestoreLog
 }

@@ -157,7 +157,10 @@ export function wantedPaths(
     if (root === undefined) {
       throw new UsageError(`${member} is not inside ${source.name}`, {
         source: source.name,
-        next: `Its paths are: ${roots.map((one) => one.member).join(', ')}`,
+        next: `${didYouMean(
+          member,
+          roots.map((one) => one.member),
+        )}Its paths are: ${roots.map((one) => one.member).join(', ')}`,
       })
     }
     return { source, config, member, target: `${root.target}${member.slice(root.member.length)}` }

@@ -7,8 +7,8 @@ import type { ComposeProject, ComposeTool, ContainerLook, DockerLook } from './c
 import { isUp } from './docker-paths.ts'
 
 /** The files that Compose looks for when none is named, and the overrides that it adds to them. */
-const DEFAULT_FILES = ['compose.yaml', 'compose.yml', 'docker-compose.yaml', 'docker-compose.yml']
-const OVERRIDE = /^(docker-)?compose\.override\.ya?ml$/
+export const DEFAULT_FILES = ['compose.yaml', 'compose.yml', 'docker-compose.yaml', 'docker-compose.yml']
+export const OVERRIDES = DEFAULT_FILES.map((name) => name.replace('compose.', 'compose.override.'))
 
 /** What a person on that server types for Compose; undefined where neither version is there. */
 export function composeTool({ compose }: Pick<DockerLook, 'compose'>): ComposeTool | undefined {
@@ -131,7 +131,7 @@ function isSame(configured: string, files: readonly string[]): boolean {
   return (
     DEFAULT_FILES.includes(posix.basename(configured)) &&
     posix.dirname(second) === posix.dirname(configured) &&
-    OVERRIDE.test(posix.basename(second))
+    OVERRIDES.includes(posix.basename(second))
   )
 }
 

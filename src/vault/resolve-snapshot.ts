@@ -24,7 +24,7 @@ export async function resolveSnapshot(vault: Vault, text: string): Promise<Snaps
   const bare = slash < 0 && isSnapshotReference(text)
   const host = bare
     ? await hostOfBare(vault, text)
-    : await resolveHost(vault, slash < 0 ? text : text.slice(0, slash))
+    : await (slash < 0 ? resolveHost(vault, text, ['latest']) : resolveHost(vault, text.slice(0, slash)))
   const wanted = slash < 0 && !bare ? 'latest' : text.slice(slash + 1)
   const snapshots = await vault.snapshots(host, { retired: true })
   const back = LATEST.exec(wanted)
@@ -43,7 +43,7 @@ export async function resolveSnapshot(vault: Vault, text: string): Promise<Snaps
   }
   throw new UsageError(`${host} has no snapshot ${printable(wanted)}`, {
     host,
-    next: `${didYouMean(wanted, ids)}See those there are with: relay-backup list ${host}`,
+    next: `${didYouMean(wanted, [...(completePulls(snapshots).length > 0 ? ['latest'] : []), ...ids])}See those there are with: relay-backup list ${host}`,
   })
 }
 
@@ -62,15 +62,19 @@ async function hostOfBare(vault: Vault, wanted: string): Promise<string> {
   return onlyHost(vault)
 }
 
-/** A host of the vault by its name. @throws UsageError with a suggestion. */
-export async function resolveHost(vault: Vault, name: string): Promise<string> {
+/** A host of the vault by its name. `others` may have been meant, too. @throws UsageError with a suggestion. */
+export async function resolveHost(
+  vault: Vault,
+  name: string,
+  others: readonly string[] = [],
+): Promise<string> {
   const hosts = await vault.hosts()
   if (hosts.includes(name)) return name
   throw new UsageError(`The vault has no host ${printable(name)}`, {
     next:
       hosts.length === 0
         ? 'The vault is empty; make a first snapshot with: relay-backup pull'
-        : `${didYouMean(name, hosts)}Hosts in the vault: ${hosts.join(', ')}`,
+        : `${didYouMean(name, [...hosts, ...others])}Hosts in the vault: ${hosts.join(', ')}`,
   })
 }
 

@@ -102,13 +102,17 @@ test('what fails at the end leaves nothing behind', async () => {
   expect(await readFile(join(home, 'taken.html'), 'utf8')).toBe('mine')
 })
 
-/** `init` at a pseudo-terminal: types an answer when its question is there. */
+/**
+ * Lines of sh at a pseudo-terminal, `relay` being the program: types an answer when its question is there. `shown` is what
+ * the terminal was sent.
+ */
 function talk(
   home: string,
   env: Record<string, string>,
   answers: readonly (readonly [RegExp, string])[],
-): Promise<{ readonly code: number | null; readonly screen: string }> {
-  const command = `stty cols 80; exec ${process.execPath} ${BIN} init`
+  lines = 'relay init',
+): Promise<{ readonly code: number | null; readonly screen: string; readonly shown: string }> {
+  const command = `stty cols 80; relay() { ${process.execPath} ${BIN} "$@"; }; ${lines}`
   const { CI: _, ...inherited } = process.env
   const child = spawn('script', ['-qec', command, '/dev/null'], {
     cwd: home,
@@ -130,11 +134,15 @@ function talk(
     }
   })
   // A question that never comes would be waited for without end.
-  const patience = setTimeout(() => child.kill(), 40_000)
+  const patience = setTimeout(() => child.kill(), 80_000)
   return new Promise((resolve) => {
     child.once('close', (code) => {
       clearTimeout(patience)
-      resolve({ code: left.length === 0 ? code : null, screen: stripVTControlCharacters(screen) })
+      resolve({
+        code: left.length === 0 ? code : null,
+        screen: stripVTControlCharacters(screen),
+        shown: screen,
+      })
     })
   })
 }
@@ -168,6 +176,40 @@ test('from an empty home to the first good pull, at a terminal', async () => {
   expect(screen).not.toContain('horse')
   expect((await readdir(join(home, 'vault/shop'))).filter((name) => name.startsWith('2'))).toHaveLength(1)
   expect((await stat(join(home, 'relay-backup-identity.html'))).mode & 0o777).toBe(0o600)
+
+  // And what a new user does next, with wrong turns.
+  const next = await talk(
+    home,
+    env,
+    [
+      [/Passphrase of/, `wrong${ENTER}`],
+      [/does not unlock it/, `horse${ENTER}`],
+      [/Which snapshot of shop/, ENTER],
+      [/Passphrase of/, `horse${ENTER}`],
+    ],
+    `relay statsu; relay status; relay ls shop/latset; relay ls shop/latest logs:
+     relay restore --host shpo --dry-run; relay restore --host shop --source logs --dry-run`,
+  )
+  expect(next.code, next.screen).toBe(0)
+  expect(next.screen).not.toContain('horse')
+  for (const said of [
+    'Did you mean status?',
+    'All is well.',
+    'Did you mean "latest"?',
+    'logs:logs/app.log',
+    'Did you mean "shop"?',
+    'logs (files): 2 entries, 18 B',
+  ])
+    expect(next.screen).toContain(said)
+  // Questions are drawn anew over themselves.
+  const lines = next.screen.split(/\r?\n/).filter((line) => !line.includes('? '))
+  expect(lines.filter((line) => line.length > 80)).toEqual([])
+
+  const plain = await talk(home, env, [], 'TERM=dumb relay status; NO_COLOR=1 relay list')
+  expect(plain.code, plain.shown).toBe(0)
+  expect(plain.shown).not.toContain('\x1b')
+  // Two lines a snapshot, since eight columns have no room in 80.
+  expect(plain.screen).toMatch(/^snapshot .* in vault\r\n {2}sources\r\nshop\/\d/m)
 })
 
 test('Ctrl-C in the middle leaves nothing', async () => {

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { decodeText, fieldLines } from '../../src/model/talk.ts'
 import { lockDeployment } from '../../src/remote/deployment-lock.ts'
 import { judgeCompose, SENT } from '../../src/restore/compose-check.ts'
@@ -11,6 +11,7 @@ import { sweepStaging } from '../../src/restore/server/journals.ts'
 import { busyboxTools } from '../lab/busybox.ts'
 import { LocalHost } from '../lab/local-host.ts'
 import { tempDir } from '../lab/temp.ts'
+import { makeFiles, RestoreHostsLab, type Files } from './restore-hosts-lab.ts'
 
 const { signal } = new AbortController()
 
@@ -66,7 +67,7 @@ async function place(shell: string) {
         recorded: undefined,
         privilege: undefined,
         signal,
-        sent: { deployment, contents },
+        sent: { deployment, contents: new Map(contents.map((content, at) => [String(at), content])) },
       },
     )
   const hang = async () => {
@@ -179,3 +180,102 @@ async function tellLeft(host: LocalHost, deployment: string): Promise<readonly s
   const { stdout } = await host.run({ script: 'check/look', args: [deployment] }, { signal })
   return fieldLines(stdout).flatMap(([word, path]) => (word === 'left' ? [decodeText(path)] : []))
 }
+
+describe('a Compose file of the snapshot that Compose can not read is refused before anything is made on the target', () => {
+  /** An engine that has no container. */
+  const DOCKER = `#!/bin/sh
+case $1 in
+  version) echo '24.0.7|1.43|linux|amd64' ;;
+  info) echo '/var/lib/docker|[]' ;;
+  compose) exit 1 ;;
+esac
+`
+  const config = (...paths: string[]) => ({ kind: 'files' as const, name: 'config', paths, exclude: [] })
+  const GOOD = 'services:\n  app:\n    image: x\n'
+  const BAD = 'services:\n  app:\n    imagee: x\n'
+
+  interface Case {
+    readonly name: string
+    readonly captured: Files
+    /** What is on the target; undefined: not even the directory. */
+    readonly there?: Files
+    readonly file?: string
+    readonly dryRun?: boolean
+    /** What is wrong; undefined: nothing is. */
+    readonly says?: RegExp
+  }
+
+  const OPEN = 'services:\n  app:\n    image: ${TAG:?unset}\n    env_file: [data/app.env]\n    build: ./app\n'
+
+  test.each<Case>([
+    { name: 'on a bare target', captured: { 'docker-compose.yml': BAD }, says: /imagee/ },
+    {
+      name: 'by its configured name, in a dry run',
+      captured: { 'up.yml': BAD },
+      there: { 'up.yml': GOOD },
+      file: 'up.yml',
+      dryRun: true,
+      says: /imagee/,
+    },
+    {
+      name: 'by an override, of a deployment that is down',
+      captured: { 'docker-compose.yml': OPEN, 'docker-compose.override.yml': BAD },
+      there: { 'docker-compose.yml': GOOD, '.env': 'TAG=x\n' },
+      says: /imagee/,
+    },
+    {
+      name: 'but not when only what the server has, or what comes later, makes it whole',
+      captured: { 'docker-compose.yml': OPEN },
+      there: { '.env': 'TAG=x\n' },
+    },
+  ])('$name', async ({ captured, there, file, says, dryRun = false }) => {
+    const names = Object.keys(captured)
+    lab.lab.sources = [config(...names)]
+    await makeFiles(lab.lab.app, captured)
+    const snapshot = await lab.lab.pulled({ full: true })
+    number += 1
+    const services = {
+      manager: 'compose' as const,
+      data: [],
+      stop: undefined,
+      file,
+      project: undefined,
+      health: undefined,
+    }
+    const host = lab.host(`target${number}`, { services, deployment: join(lab.lab.path, `target${number}`) })
+    if (there !== undefined) await makeFiles(host.deployment, { own: '', ...there })
+    const before = there === undefined ? undefined : await readdir(host.deployment)
+    const restoring = lab.restore(snapshot, host, { dryRun })
+    if (says === undefined) {
+      expect(await restoring).toMatchObject({ outcome: 'done' })
+      return
+    }
+    const error = dryRun ? (await restoring).error : await restoring.catch((reason: unknown) => reason)
+    expect(error).toMatchObject({
+      code: 'preflight-compose-refused',
+      message: expect.stringMatching(says) as string,
+    })
+    if (before === undefined) await expect(readdir(host.deployment)).rejects.toThrow('ENOENT')
+    else expect(await readdir(host.deployment)).toEqual(before)
+  })
+
+  let lab: RestoreHostsLab
+  let number = 0
+  beforeAll(async () => {
+    lab = await RestoreHostsLab.start()
+    const tools = join(lab.lab.path, 'tools')
+    await mkdir(tools)
+    const compose = execFileSync('sh', ['-c', 'command -v docker-compose'], { encoding: 'utf8' }).trim()
+    // Each start of the real one takes half a second.
+    const quick = `#!/bin/sh\ncase "$*" in version*) echo 1.29.2 ;; *) exec ${compose} "$@" ;; esac\n`
+    for (const [name, text] of [
+      ['docker', DOCKER],
+      ['docker-compose', quick],
+    ] as const) {
+      await writeFile(join(tools, name), text)
+      await chmod(join(tools, name), 0o755)
+    }
+    lab.server = { path: `${tools}:${process.env['PATH']}` }
+  })
+  afterAll(() => lab[Symbol.asyncDispose]())
+})

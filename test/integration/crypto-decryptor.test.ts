@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -284,8 +284,8 @@ describe('the identity file', () => {
     const slip = typing('sw0rdfish', 'swordfish')
     expect((await buffer(await (await slip.ready).decrypt(pieces(message)))).toString()).toBe('secret')
     expect(slip.prompts).toEqual([
-      `Passphrase of ${file}`,
-      `That one does not unlock it. Passphrase of ${file}`,
+      `Passphrase of ${basename(file)}`,
+      `That one does not unlock it. Passphrase of ${basename(file)}`,
     ])
     const unknown = typing('a', 'b', 'c', 'swordfish')
     expect(await failure(unknown.ready)).toBeInstanceOf(KeyError)

@@ -1,9 +1,11 @@
 # What Compose here says of files that are not here yet. They come on stdin, and lie in a private directory until it has
 # answered. A leased script (remote/scripts/lib/lease.sh): nothing of them is left when the client goes.
-# Arguments (behind the lease's): DEPLOYMENT ID PROJECT, then those of check_compose (restore/scripts/lib/compose-read.sh)
-#   ID is made by the client. `sent:/0` stands for the first of the files, in all that follows
+# Arguments (behind the lease's): DEPLOYMENT ID OVER PROJECT, then those of check_compose
+#   (restore/scripts/lib/compose-read.sh)
+#   ID    is made by the client. `sent:` stands for the private directory, in all that follows
+#   OVER  a directory: what of it Compose reads unasked, and does not come, is copied beside what comes; empty: none
 # stdin: records
-#   file          one begins
+#   file NAME     one begins; encoded, below the private directory
 #   bytes TEXT    encoded; they belong to it
 #   judge         there are no more
 # stdout: `place PATH` (encoded): what stands for `sent:` in Compose's own words; then as check_compose says. Instead of
@@ -32,22 +34,38 @@ unable() {
   exit 5
 }
 
+# keep COMMAND...: writes into the private directory.
+keep() {
+  "$@" 2>/dev/null || {
+    why="$private can't be written to"
+    add_full "$private/services.log"
+    unable
+  }
+}
+
+take_bytes() { printf '%b' "$1" >>"$take_path"; }
+
 # take_files: what comes on stdin, up to `judge`.
 take_files() {
-  take_number=-1
   while lease_next && [ "$line" != judge ]; do
+    take_text=${line#*"$tab"}
     case $line in
-      file)
-        take_number=$((take_number + 1))
-        take_text=
+      file*)
+        decode "$take_text"
+        take_path=$private/$decoded
+        keep mkdir -p -- "${take_path%/*}"
+        keep take_bytes ''
         ;;
-      *) take_text=${line#*"$tab"} ;;
+      *) keep take_bytes "$take_text" ;;
     esac
-    printf '%b' "$take_text" 2>/dev/null >>"$private/$take_number" || {
-      why="$private can't be written to"
-      add_full "$private/$take_number"
-      unable
-    }
+  done
+}
+
+# take_over DIRECTORY
+take_over() {
+  for take_name in .env compose.yaml compose.yml docker-compose.yaml docker-compose.yml \
+    compose.override.yaml compose.override.yml docker-compose.override.yaml docker-compose.override.yml; do
+    exists "$private/$take_name" || ! [ -f "$1/$take_name" ] || keep cp -- "$1/$take_name" "$private/$take_name"
   done
 }
 
@@ -55,11 +73,12 @@ work() {
   cd /
   private_make compose "$1" "$2" || unable
   take_files
-  manager=compose manager_1=$3
-  shift 3
+  [ -z "$3" ] || take_over "$3"
+  manager=compose manager_1=$4
+  shift 4
   for check_one; do
     shift
-    case $check_one in sent:/*) check_one=$private/${check_one#sent:/} ;; esac
+    case $check_one in sent: | sent:/*) check_one=$private${check_one#sent:} ;; esac
     set -- "$@" "$check_one"
   done
   tell place "$private"

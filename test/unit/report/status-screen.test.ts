@@ -63,6 +63,20 @@ test.each([60, 70, 74, 80, 120])('at %i columns no line of the table is cut wher
   expect(lines[0]?.includes('trend')).toBe(columns >= 70)
 })
 
+test('long names of hosts leave the table whole: what has no room beside them goes on below', () => {
+  const long = 'app-server-17.production.eu-central-1.compute.example.com'
+  const named = { ...report, hosts: [{ ...good, host: long }, bad] }
+  const screen = renderStatus(named, { color: true, columns: 80 }).replaceAll(/\x1b\[\d+m/g, '')
+  expect(screen.split('\n').slice(0, 6)).toEqual([
+    'host                                                       state  last good',
+    '  of 30  verified  snapshots     size',
+    `${long}  ok       10h ago`,
+    '  29/30    2d ago         12  1.0 GiB',
+    'staging                                                    never          -',
+    '    0/2         -          0        -',
+  ])
+})
+
 test('all is well', () => {
   const one = { ...report, hosts: [good] }
   expect(renderStatus(one, { color: false, columns: 80 })).toMatch(/\nAll is well\.$/)

@@ -48,6 +48,14 @@ describe('which restore a rollback is about', () => {
 
   it('says which there are when the one asked for is not there', () => {
     expect(() => chooseJournal('prod', [done, undone], 'none')).toThrow('prod has no restore none')
+    const typo = `${done.id.slice(0, -2)}9Z`
+    expect(() => chooseJournal('prod', [done], typo)).toThrow(
+      expect.objectContaining({
+        details: expect.objectContaining({
+          next: `Did you mean "${done.id}"? There are: ${done.id}`,
+        }) as unknown,
+      }) as Error,
+    )
   })
 })
 
