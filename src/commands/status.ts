@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { selectHosts } from '../config/select-hosts.ts'
 import { RelayError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
-import { diskFullMessage, isDiskFull } from '../model/disk-full.ts'
+import { diskFullMessage, freeSpace, isDiskFull } from '../model/disk-full.ts'
 import type { Config } from '../model/config.ts'
 import type { StatusReport } from '../model/status-report.ts'
 import { renderPrometheus } from '../report/prometheus.ts'
@@ -74,7 +74,7 @@ async function writeMetrics(file: string, report: StatusReport): Promise<void> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === undefined || error instanceof RelayError) throw error
-    const full = diskFullMessage({ path: file })
+    const full = diskFullMessage({ path: file, free: freeSpace(file) })
     throw new RelayError(
       'metrics-file',
       isDiskFull(error) ? full : `The metrics can't be written to ${file}: ${code}`,
