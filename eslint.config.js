@@ -17,7 +17,7 @@ const adapters = [
 ]
 const contracts = adapters.map((name) => `${name}/contract`).concat('report/contract')
 // What a kind of source says of itself; nobody else imports from a kind's folder.
-const kinds = ['sources/kind', 'sources/registry', 'sources/held-bytes']
+const kinds = ['sources/kind', 'sources/registry', 'sources/held-bytes', 'sources/health']
 // Functions of data alone, which an operation imports from the adapter that has them.
 const pure = [
   'report/format',
@@ -88,6 +88,7 @@ const allowed = {
   look: ['look', 'restore', ...operationUses],
   show: ['show', 'verify', ...operationUses],
   status: ['status', ...operationUses],
+  usage: ['usage', 'pull', 'runs', 'status', ...operationUses],
   notify: ['notify', 'runs', ...operationUses],
   init: ['init', ...operationUses],
   schedule: ['schedule', ...operationUses],

@@ -22,6 +22,7 @@ const SOAKS: Readonly<Record<string, readonly string[]>> = {
   rekey: ['test/integration/key-rotate.test.ts'],
   large: ['test/e2e/large.test.ts'],
   package: ['test/e2e/package.test.ts'],
+  databases: ['test/e2e/mysql.test.ts'],
 }
 
 /** The other soaks: programs of their own. */

@@ -11,7 +11,7 @@ import { kindOf } from '../sources/registry.ts'
 import { bounded, failed } from './bounded.ts'
 import { checkHost } from './check-host.ts'
 import type { CheckDependencies, CheckRequest } from './dependencies.ts'
-import { judgeSpace } from './judge.ts'
+import { judgeDisk, judgeSpace } from './judge.ts'
 import { largest, openVault, type OpenedVault } from './opened-vault.ts'
 
 /** Hosts at a time. */
@@ -36,7 +36,7 @@ export async function checkAll(
     bounded({ check: 'schedules' }, bound, async (each) =>
       (await dependencies.timerFindings(each)).map((one) => ({ check: 'schedules' as const, ...one })),
     ),
-    bounded({ check: 'space' }, bound, () => checkSpace(hosts, opened, dependencies)),
+    bounded({ check: 'space' }, bound, () => checkSpace(config, hosts, opened, dependencies)),
     ...hosts.map((host) => turns(() => checkHost(host, config.alerts, opened, dependencies, bound))),
   ])
   return { checks: [configured(config, hosts), ...parts.flat()], hosts: hosts.map(({ name }) => name) }
@@ -137,17 +137,21 @@ async function checkVault(
 }
 
 async function checkSpace(
+  { alerts }: Config,
   hosts: readonly HostConfig[],
   opened: OpenedVault,
-  { vaultSpace }: CheckDependencies,
+  { vaultDisk }: CheckDependencies,
 ): Promise<readonly Checked[]> {
   const vault = await opened
-  const free = await vaultSpace()
+  const disk = await vaultDisk()
   let bytes = 0
   if (vault !== undefined && !(vault instanceof RelayError))
     for (const { name } of hosts) bytes += await largest(vault, name)
   const need = bytes === 0 ? undefined : { bytes, what: 'a full pull of all' }
-  return judgeSpace('for the vault', free, need).map((one) => ({ check: 'space', ...one }))
+  const space = judgeSpace('for the vault', disk.free, need)
+  const full = judgeDisk('of the vault', disk, alerts.disk)
+  const told = full.length === 0 ? space : [...space.filter(({ outcome }) => outcome !== 'ok'), ...full]
+  return told.map((one) => ({ check: 'space', ...one }))
 }
 
 function as(check: Checked['check']) {

@@ -1,7 +1,8 @@
 import { LockedError, RelayError, RemoteError } from '../errors.ts'
 import type { Checked, CheckName } from '../model/check-report.ts'
-import type { AlertsConfig, HostConfig, SourceConfig } from '../model/config.ts'
+import type { AlertsConfig, HealthLimits, HostConfig, SourceConfig } from '../model/config.ts'
 import { Disposables } from '../model/disposables.ts'
+import type { VaultDisk } from '../model/status-report.ts'
 import { printable } from '../model/path-bytes.ts'
 import { describeProject } from '../model/server-services.ts'
 import { decodeText, wholeRecords } from '../model/talk.ts'
@@ -16,7 +17,15 @@ import { bounded, failed } from './bounded.ts'
 import { lookAtDeploymentLock } from '../remote/deployment-lock.ts'
 import { lookAtVersions } from '../services/versions.ts'
 import type { CheckDependencies } from './dependencies.ts'
-import { judgeBackup, judgeClock, judgeLeftovers, judgeSpace, judgeTools, type Judged } from './judge.ts'
+import {
+  judgeBackup,
+  judgeClock,
+  judgeDisk,
+  judgeLeftovers,
+  judgeSpace,
+  judgeTools,
+  type Judged,
+} from './judge.ts'
 import { largest, type OpenedVault } from './opened-vault.ts'
 import { waitHealthy } from '../services/health.ts'
 import { checkQuiesce } from '../services/quiesce.ts'
@@ -38,7 +47,7 @@ export async function checkHost(
   bound: Bound,
 ): Promise<readonly Checked[]> {
   const [there, backup] = await Promise.all([
-    checkServer(host, opened, dependencies, bound),
+    checkServer(host, alerts, opened, dependencies, bound),
     look(host, 'backup', bound, async () => {
       const vault = await opened
       if (vault instanceof RelayError) return []
@@ -50,6 +59,7 @@ export async function checkHost(
 
 async function checkServer(
   host: HostConfig,
+  alerts: AlertsConfig,
   opened: OpenedVault,
   dependencies: CheckDependencies,
   bound: Bound,
@@ -110,11 +120,11 @@ async function checkServer(
       known === 0 ? undefined : { bytes: known, what: 'a restore, which unpacks beside what is there,' }
     return judgeSpace('on the server', probe.freeBytes, need)
   })
-  const sources = await checkSources(visited, dependencies, bound)
+  const sources = await checkSources(visited, alerts.health, dependencies, bound)
   const services = isShell
     ? await look(host, 'services', bound, (signal) => checkServices({ ...visited, signal }))
     : []
-  const left = isShell ? await checkLeft(visited, dependencies, bound) : []
+  const left = isShell ? await checkLeft(visited, alerts, dependencies, bound) : []
   return [...connection, ...tools, ...space, ...sources, ...services, ...left]
 }
 
@@ -135,6 +145,7 @@ async function look(
 /** Each source as a pull would find it: its path, the rights, its server, and the credentials for that. */
 async function checkSources(
   place: Visit,
+  limits: HealthLimits,
   dependencies: CheckDependencies,
   bound: Bound,
 ): Promise<readonly Checked[]> {
@@ -152,7 +163,7 @@ async function checkSources(
         host,
         'source',
         bound,
-        async (signal) => await checkSource({ ...place, signal }, source, dependencies),
+        async (signal) => await checkSource({ ...place, signal }, source, limits, dependencies),
         source.name,
       ),
     )
@@ -162,24 +173,31 @@ async function checkSources(
 async function checkSource(
   place: Visit,
   source: SourceConfig,
+  limits: HealthLimits,
   dependencies: CheckDependencies,
 ): Promise<readonly Judged[]> {
-  const [found] = await lookAtSources(place, [source], dependencies, { excludes: false })
+  const options = { excludes: false, health: limits }
+  const [found] = await lookAtSources(place, [source], dependencies, options)
   if (found === undefined) throw new Error('a source was not looked at')
   const { chosen, notices, error } = found
   if (error !== undefined) return [failed(error)]
+  const health = (found.health ?? []).map((note): Judged => ({ ...note, check: 'health' }))
   if (notices.length > 0)
-    return notices.map((notice): Judged => ({
-      outcome: 'warning',
-      message: notice.replace(`${source.name}: `, ''),
-      next: `See what a pull would take: relay-backup pull ${place.host.name} --source ${source.name} --dry-run`,
-    }))
+    return [
+      ...notices.map((notice): Judged => ({
+        outcome: 'warning',
+        message: notice.replace(`${source.name}: `, ''),
+        next: `See what a pull would take: relay-backup pull ${place.host.name} --source ${source.name} --dry-run`,
+      })),
+      ...health,
+    ]
   const how = [
     printable(kindOf(source.kind).describe(source)),
     describePrivilege(chosen?.privilege),
     ...(found.found ?? []),
   ]
-  return [{ outcome: 'ok', message: how.filter((part) => part !== undefined).join(', ') }]
+  const message = how.filter((part) => part !== undefined).join(', ')
+  return [{ outcome: 'ok', message }, ...health]
 }
 
 /** The services that a restore stops and starts, as far as they can be found without that, and their health. */
@@ -188,7 +206,8 @@ async function checkServices({ host, remote, deployment, signal }: Visit): Promi
   const found: Judged[] = []
   if (services.manager === 'compose' || services.manager === 'docker') {
     const { project, problem } = await lookAtVersions(remote, services, { deployment, sudo, signal })
-    if (problem !== undefined) found.push({ ...problem, outcome: 'warning' })
+    if (problem !== undefined)
+      found.push({ outcome: 'warning', message: problem.message, next: problem.next })
     if (project === 'unknown')
       found.push({
         outcome: 'warning',
@@ -239,19 +258,27 @@ async function checkServices({ host, remote, deployment, signal }: Visit): Promi
   return found
 }
 
-/** What is ours there, and the clock: one question. */
+/** What is ours there, the clock, and the disk: one question. */
 async function checkLeft(
   place: Visit,
+  alerts: AlertsConfig,
   { now }: CheckDependencies,
   bound: Bound,
 ): Promise<readonly Checked[]> {
   const { host, remote, probe, deployment } = place
-  const told: { clock?: Judged } = {}
-  const leftovers = await look(host, 'leftovers', bound, async (signal) => {
+  const told: Judged[] = []
+  return await look(host, 'leftovers', bound, async (signal) => {
     const before = now().getTime()
-    const { time, kept, left } = await lookThere({ host, remote, deployment, signal }, [])
+    const { time, disk, kept, left } = await lookThere({ host, remote, deployment, signal }, [])
     // The answer tells whole seconds.
-    if (time !== undefined) told.clock = judgeClock(time, before - 1000, now().getTime())
+    if (time !== undefined) {
+      const clock = judgeClock(time, before - 1000, now().getTime(), alerts.health.clock)
+      told.push({ ...clock, check: 'clock' })
+    }
+    if (disk !== undefined)
+      told.push(
+        ...judgeDisk('of the server', disk, alerts.disk).map((one) => ({ ...one, check: 'space' as const })),
+      )
     const { openJournals, quiesced } = probe
     const locked = await lookAtDeploymentLock(remote, deployment, { sudo: host.sudo, signal }).then(
       () => undefined,
@@ -261,15 +288,10 @@ async function checkLeft(
       },
     )
     const judged = judgeLeftovers(host.name, { openJournals, quiesced, kept, left })
-    return locked === undefined
-      ? judged
-      : [
-          ...judged.filter(({ outcome }) => outcome !== 'ok'),
-          { ...failed(locked), outcome: 'warning' as const },
-        ]
+    if (locked === undefined) return [...judged, ...told]
+    const others = judged.filter(({ outcome }) => outcome !== 'ok')
+    return [...others, { ...failed(locked), outcome: 'warning' as const }, ...told]
   })
-  if (told.clock === undefined) return leftovers
-  return [...leftovers, { check: 'clock', host: host.name, ...told.clock }]
 }
 
 /** Asks check/look. Throws RemoteError when the answer is not whole. */
@@ -297,8 +319,16 @@ async function lookThere(
   const [[time = ''] = []] = of('time')
   return {
     time: /^\d{1,12}$/.test(time) ? Number(time) * 1000 : undefined,
+    disk: parseDf(of('disk')[0]?.[0]),
     kept: of('kept').map(([name = '', kib]) => ({ name, bytes: Number(kib ?? 0) * 1024 })),
     left: of('left').map(([path = '']) => path),
     units: new Map(of('unit').map(([unit = '', state = '']) => [unit, state])),
   }
+}
+
+/** The last line of `df -Pk`: blocks of 1 KiB in all, used, and free for us. */
+function parseDf(line = ''): Pick<VaultDisk, 'used' | 'free'> | undefined {
+  const [, used, free] = /\s\d+\s+(\d+)\s+(\d+)\s+\d+%/.exec(line)?.map(Number) ?? []
+  if (used === undefined || free === undefined || used + free === 0) return undefined
+  return { used: used / (used + free), free: free * 1024 }
 }

@@ -1,5 +1,6 @@
 import type { Config, HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
+import type { VaultDisk } from '../model/status-report.ts'
 import type { LookDependencies } from '../pull/look-at-sources.ts'
 import type { VisitDependencies } from '../runs/visit.ts'
 import type { Judged } from './judge.ts'
@@ -15,8 +16,8 @@ export interface CheckDependencies extends VisitDependencies, LookDependencies {
   readonly openVault: () => Promise<Vault | undefined>
   /** Who may write to the vault, and whether its place is a good one. */
   readonly vaultFindings: () => Promise<readonly Finding[]>
-  /** Bytes free for the vault. */
-  readonly vaultSpace: () => Promise<number>
+  /** How full the file system is where the vault lies, or will. */
+  readonly vaultDisk: () => Promise<VaultDisk>
   readonly now: () => Date
 }
 

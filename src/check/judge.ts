@@ -1,19 +1,22 @@
 import type { HostConfig } from '../model/config.ts'
 import type { Finding } from '../model/finding.ts'
+import type { CheckName } from '../model/check-report.ts'
 import { printable } from '../model/path-bytes.ts'
-import type { HostStatus } from '../model/status-report.ts'
+import type { HostStatus, VaultDisk } from '../model/status-report.ts'
 import { formatCount, formatDuration, formatSize } from '../model/units.ts'
 import type { HostProbe } from '../remote/contract.ts'
 import { formatAge } from '../report/format.ts'
+import { percent } from '../sources/health.ts'
 import { SFTP_ONLY } from '../runs/access.ts'
 
 // What has been looked up is judged here, by data alone.
 
 /** As of {@link Finding}, before it is known which check it belongs to. */
-export type Judged = Pick<Finding, 'outcome' | 'message' | 'next'>
+export interface Judged extends Pick<Finding, 'outcome' | 'message' | 'next'> {
+  /** Where it belongs to another check than the one that found it. */
+  readonly check?: CheckName
+}
 
-/** ms; beyond it a snapshot's time, and what depends on it, is not what people think it is. */
-const CLOCK_TOLERANCE = 60_000
 /** Bytes; with less not even a lock or a manifest is sure to be written. */
 const NO_SPACE = 16 * 1024 ** 2
 
@@ -67,16 +70,33 @@ export function judgeSpace(
   return [{ outcome: 'ok', message: has }]
 }
 
+/** How full a file system is that some `where` has. */
+export function judgeDisk(
+  where: string,
+  { used, free }: Pick<VaultDisk, 'used' | 'free'>,
+  limit: number,
+): Judged[] {
+  if (used < limit) return []
+  return [
+    {
+      outcome: 'warning',
+      message: `the disk ${where} is ${percent(used)} full: ${formatSize(free)} free`,
+      next: `Free space ${where}.`,
+    },
+  ]
+}
+
 /**
  * The server's clock.
  *
  * @param server ms since the epoch, of some moment between `before` and `after` here
+ * @param most ms; beyond it a snapshot's time, and what depends on it, is not what people think it is
  */
-export function judgeClock(server: number, before: number, after: number): Judged {
+export function judgeClock(server: number, before: number, after: number, most: number): Judged {
   const ahead = server - after
   const behind = before - server
   const off = Math.max(ahead, behind)
-  if (off <= CLOCK_TOLERANCE) return { outcome: 'ok', message: "the server's clock agrees with this one" }
+  if (off <= most) return { outcome: 'ok', message: "the server's clock agrees with this one" }
   return {
     outcome: 'warning',
     message: `the server's clock is ${formatDuration(off)} ${ahead > behind ? 'ahead of' : 'behind'} this machine's`,

@@ -19,6 +19,13 @@ export function declareOperateCommands(program: Command, declare: Declare, line:
   )
   declare(
     program
+      .command('usage')
+      .description('what lies on the servers and in the vault, and how long the disks last')
+      .argument('[host...]', 'only these hosts of the config (default: all)'),
+    async () => (await import('../commands/usage.ts')).usage,
+  )
+  declare(
+    program
       .command('clean')
       .description('remove old files on a server that a snapshot holds, as `clean:` of the host says')
       .argument('<host>', 'a host of the config')

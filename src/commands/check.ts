@@ -17,7 +17,7 @@ import { judgeTimers } from '../schedule/judge-timers.ts'
 import { openLedgerMarks } from '../state/ledger-marks.ts'
 import { accessFindings } from '../vault/access.ts'
 import { openExistingVault } from '../vault/open-vault.ts'
-import { placeFindings, vaultSpace } from '../vault/suitable.ts'
+import { placeFindings, vaultDisk } from '../vault/suitable.ts'
 import { chooseHosts } from './choose-hosts.ts'
 import type { CommandContext, CommandOutcome } from './context.ts'
 import { runsOfAll } from './schedule-history.ts'
@@ -53,7 +53,7 @@ function wireCheck(context: CommandContext, config: Config): CheckDependencies {
       ...(await accessFindings(config.vault, process.getuid?.())),
       ...(await placeFindings(config.vault)),
     ],
-    vaultSpace: () => vaultSpace(config.vault),
+    vaultDisk: () => vaultDisk(config.vault),
   }
 }
 

@@ -44,6 +44,14 @@ const DEFAULT_ALERTS: AlertsConfig = {
   disk: 0.85,
   remindEvery: DAY,
   anomaly: { size: 3, duration: 5 },
+  health: {
+    connections: 0.9,
+    memory: 0.9,
+    hitRate: 0.7,
+    query: 5 * 60_000,
+    lag: 5 * 60_000,
+    clock: 60_000,
+  },
 }
 
 /** A valid config file as the program uses it: defaults filled in, paths absolute, units in ms. */
@@ -88,17 +96,31 @@ function normaliseSchedule(
 }
 
 function normaliseAlerts(input: NonNullable<ConfigInput['alerts']> = {}): AlertsConfig {
-  const { overdueAfter, afterFailures, disk, remindEvery, anomaly } = input
+  const { overdueAfter, afterFailures, disk, remindEvery, anomaly, health } = input
+  const standard = DEFAULT_ALERTS.health
   return {
     overdueAfter: milliseconds(overdueAfter) ?? DEFAULT_ALERTS.overdueAfter,
     afterFailures: afterFailures ?? DEFAULT_ALERTS.afterFailures,
-    disk: disk === undefined ? DEFAULT_ALERTS.disk : Number.parseFloat(disk) / 100,
+    disk: part(disk) ?? DEFAULT_ALERTS.disk,
     remindEvery: milliseconds(remindEvery) ?? DEFAULT_ALERTS.remindEvery,
     anomaly: {
       size: anomaly?.size ?? DEFAULT_ALERTS.anomaly.size,
       duration: anomaly?.duration ?? DEFAULT_ALERTS.anomaly.duration,
     },
+    health: {
+      connections: part(health?.connections) ?? standard.connections,
+      memory: part(health?.memory) ?? standard.memory,
+      hitRate: part(health?.hitRate) ?? standard.hitRate,
+      query: milliseconds(health?.query) ?? standard.query,
+      lag: milliseconds(health?.lag) ?? standard.lag,
+      clock: milliseconds(health?.clock) ?? standard.clock,
+    },
   }
+}
+
+/** `85%` as 0.85. */
+function part(percent: string | undefined): number | undefined {
+  return percent === undefined ? undefined : Number.parseFloat(percent) / 100
 }
 
 function normaliseHost(

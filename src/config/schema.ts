@@ -62,7 +62,7 @@ const runTimeout = () =>
 
 const times = () => z.number('must be a number').min(1.5, 'must be at least 1.5').max(1000)
 
-const PERCENT = /^([1-9]\d?|100)%$/
+const percent = () => z.string().regex(/^([1-9]\d?|100)%$/, 'write it like 85%')
 
 const alerts = z
   .strictObject({
@@ -80,11 +80,24 @@ const alerts = z
       })
       .optional()
       .describe('So many times as much, or as little, as usual needs a person.'),
-    disk: z
-      .string()
-      .regex(PERCENT, 'write it like 85%')
+    disk: percent()
       .optional()
-      .describe("The vault's file system needs a person when it is so full. Default 85%."),
+      .describe("The vault's file system, or a server's, needs a person when it is so full. Default 85%."),
+    health: z
+      .strictObject({
+        connections: percent()
+          .optional()
+          .describe('Connections, or clients, of the most that it takes. Default 90%.'),
+        memory: percent().optional().describe('Memory of the most that it may use. Default 90%.'),
+        hitRate: percent()
+          .optional()
+          .describe('A cache that finds less of the keys that it is asked for. Default 70%.'),
+        query: duration().optional().describe('A query that runs longer than this. Default 5m.'),
+        lag: duration().optional().describe('A replica that is further behind. Default 5m.'),
+        clock: duration().optional().describe("Between the server's clock and this machine's. Default 1m."),
+      })
+      .optional()
+      .describe('From when on `check` warns of a server of data.'),
   })
   .optional()
   .describe('From when on something needs a person.')

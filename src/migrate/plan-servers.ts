@@ -170,7 +170,9 @@ function portFindings(input: MigrationInput): Finding[] {
   const { health } = to.host.services
   const url = health === undefined ? undefined : new URL(health.url)
   const wanted: [number, string][] = to.host.sources.flatMap((source): [number, string][] => {
-    const { engine, title } = kindOf(source.kind)
+    const { engine, title, restore } = kindOf(source.kind)
+    // What is loaded goes into the server that listens there.
+    if (restore.by === 'load') return []
     const place = engine?.place(source)
     return place !== undefined && 'port' in place ? [[place.port, `the ${title} of ${source.name}`]] : []
   })

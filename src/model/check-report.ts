@@ -11,6 +11,7 @@ export const CHECK_NAMES = [
   'tools',
   'space',
   'source',
+  'health',
   'services',
   'leftovers',
   'clock',

@@ -30,12 +30,29 @@ export interface AlertsConfig {
   readonly overdueAfter: number
   /** Pulls in a row that were not complete. */
   readonly afterFailures: number
-  /** Part of the vault's file system that is used, from 0 to 1. */
+  /** Part of a file system that is used, the vault's or a server's, from 0 to 1. */
   readonly disk: number
   /** ms after which a trouble that still holds is told again. */
   readonly remindEvery: number
   /** So many times as much, or as little, as usual is an anomaly. */
   readonly anomaly: { readonly size: number; readonly duration: number }
+  readonly health: HealthLimits
+}
+
+/** From when on something about a server needs a person. Parts are from 0 to 1, times in ms. */
+export interface HealthLimits {
+  /** Of the connections, or clients, that a server of data takes at most. */
+  readonly connections: number
+  /** Of the memory that it may use. */
+  readonly memory: number
+  /** A cache that finds less of what it is asked for. */
+  readonly hitRate: number
+  /** The query that runs longest. */
+  readonly query: number
+  /** How far a replica is behind. */
+  readonly lag: number
+  /** Between the clock of the server and this machine's. */
+  readonly clock: number
 }
 
 export type EncryptionConfig = {

@@ -1,8 +1,8 @@
 import { ConnectionError, RelayError, SourceError } from '../errors.ts'
-import type { SourceConfig } from '../model/config.ts'
+import type { HealthLimits, SourceConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
 import { isWhole } from '../model/snapshot.ts'
-import type { CaptureContext, ExcludedNames } from '../sources/contract.ts'
+import type { CaptureContext, ExcludedNames, HealthNote } from '../sources/contract.ts'
 import { kindOf } from '../sources/registry.ts'
 import type { PullDependencies } from './dependencies.ts'
 import { locateSource } from './locate.ts'
@@ -27,21 +27,30 @@ export interface SourceLook {
   readonly found?: readonly string[]
   /** What each pattern of its `exclude` leaves out there; undefined where that can't be told. */
   readonly excludes?: readonly ExcludedNames[] | undefined
+  /** How its server does; absent where that was not asked, or there is none. */
+  readonly health?: readonly HealthNote[]
   /** Some of it can't be captured. */
   readonly lacks?: boolean
   /** Why it can't be captured. */
   readonly error?: RelayError | undefined
 }
 
+/** What else is looked for. */
+export interface LookOptions {
+  /** Everything that sources leave out is listed. */
+  readonly excludes: boolean
+  /** Their servers are asked how they do, by these limits. */
+  readonly health?: HealthLimits
+}
+
 /**
- * The outcome that a pull of these sources would have, as far as that can be seen without changing anything. With
- * `excludes`, everything that they leave out is listed. Throws errors that concern all of them alike: a lost connection, an interruption.
+ * The outcome that a pull of these sources would have, as far as that can be seen without changing anything. Throws errors that concern all of them alike: a lost connection, an interruption.
  */
 export async function lookAtSources(
   place: Visit,
   sources: readonly SourceConfig[],
   dependencies: LookDependencies,
-  { excludes }: { readonly excludes: boolean },
+  options: LookOptions,
 ): Promise<readonly SourceLook[]> {
   const looks: SourceLook[] = []
   for (const { quiesce, sources: group } of groupByQuiesce(sources)) {
@@ -53,7 +62,7 @@ export async function lookAtSources(
     for (const source of group) {
       looks.push(
         held === undefined
-          ? await lookAtSource(place, source, dependencies, excludes)
+          ? await lookAtSource(place, source, dependencies, options)
           : { source, chosen: undefined, notices: [], error: held },
       )
     }
@@ -65,7 +74,7 @@ async function lookAtSource(
   place: Visit,
   config: SourceConfig,
   dependencies: LookDependencies,
-  listsExcluded: boolean,
+  options: LookOptions,
 ): Promise<SourceLook> {
   const { host, remote, probe, signal } = place
   const { resolveSecret, sourceOf } = dependencies
@@ -75,6 +84,7 @@ async function lookAtSource(
   let chosen: ChosenPrivilege | undefined
   let lacks = false
   let excludes: readonly ExcludedNames[] | undefined
+  let health: readonly HealthNote[] = []
   const error = await refusalOf(place, async () => {
     source = await locateSource(place, config)
     chosen = await privilegeToRead(place, source, dependencies)
@@ -96,7 +106,9 @@ async function lookAtSource(
       signal,
     }
     await kind.look(context, source)
-    if (listsExcluded && (kindOf(source.kind).exclude?.(source) ?? []).length > 0)
+    const { health: limits } = options
+    if (limits !== undefined) health = await healthOf(place, context, source, limits)
+    if (options.excludes && (kindOf(source.kind).exclude?.(source) ?? []).length > 0)
       excludes = await kind.findExcluded?.(context, source)
   })
   const told = withRefusal(error, chosen)
@@ -106,9 +118,28 @@ async function lookAtSource(
     notices,
     found,
     excludes,
+    health,
     lacks,
     ...(told instanceof RelayError ? { error: told } : {}),
   }
+}
+
+/** A server that can't be asked how it does can be captured all the same. */
+async function healthOf(
+  place: Visit,
+  context: CaptureContext,
+  source: SourceConfig,
+  limits: HealthLimits,
+): Promise<readonly HealthNote[]> {
+  let notes: readonly HealthNote[] = []
+  const error = await refusalOf(place, async () => {
+    const health = await kindOf(source.kind).health?.()
+    // What was told of it before is told once.
+    notes = (await health?.ask({ ...context, notice: () => {}, note: () => {} }, source, limits)) ?? []
+  })
+  if (error === undefined) return notes
+  const { message, details } = error
+  return [{ outcome: 'warning', message: `how its server does is not known: ${message}`, next: details.next }]
 }
 
 /** The error for a source that has to run something on a server without a shell. */

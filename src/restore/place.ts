@@ -200,7 +200,7 @@ export function insist(what: string, result: StepResult, step: (text: string) =>
   for (const note of result.notes) step(printable(note))
   if (!result.ok) {
     throw new RemoteError('restore-step', `${what} failed: ${printable(result.reason)}`, {
-      next: 'Correct that on the server, then restore again.',
+      next: 'Correct that on the server, then run this again.',
     })
   }
 }

@@ -10,6 +10,12 @@ import { insistOnEngine } from './docker-answer.ts'
 interface Configuration {
   readonly name?: unknown
   readonly volumes?: Readonly<Record<string, Volume | null>> | null
+  readonly services?: Readonly<Record<string, Service | null>> | null
+}
+
+interface Service {
+  /** Names, or conditions by name. */
+  readonly depends_on?: readonly unknown[] | Readonly<Record<string, unknown>> | null
 }
 
 interface Volume {
@@ -76,14 +82,22 @@ export function parseComposeSays(
   const text = of('config')
   if (of('unreadable').length > 0) return 'unreadable'
   if (text.length === 0 || of('end').length === 0) return undefined
-  const { name, volumes } = (parse(text.join('\n'), { logLevel: 'silent' }) ?? {}) as Configuration
+  const { name, volumes, services } = (parse(text.join('\n'), { logLevel: 'silent' }) ?? {}) as Configuration
   const told = given ?? (typeof name === 'string' ? name : of('name')[0])
   // Version 1 takes the variable, or else the directory's name.
   const project = projectName(told ?? '') || projectName(posix.basename(directory))
   const names = Object.entries(volumes ?? {}).map(
     ([key, volume]) => [key, realName(project, key, volume)] as const,
   )
-  return { project, volumes: new Map(names) }
+  const depends = Object.entries(services ?? {}).map(
+    ([key, service]) => [key, dependencies(service)] as const,
+  )
+  return { project, volumes: new Map(names), dependsOn: new Map(depends) }
+}
+
+function dependencies(service: Service | null): string[] {
+  const on = service?.depends_on ?? []
+  return (Array.isArray(on) ? on : Object.keys(on)).map(String)
 }
 
 function realName(project: string, key: string, volume: Volume | null): string {

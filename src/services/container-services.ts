@@ -6,6 +6,7 @@ import type { Privilege, RemoteHost } from '../remote/contract.ts'
 import { composeTool, leadTo, nameProject, projectOf, takenElsewhere } from './compose-project.ts'
 import type { ComposeProject, ComposeTool, ContainerLook, ContainerServices, DockerLook } from './contract.ts'
 import { lookAtDocker } from './docker-look.ts'
+import { withDependence } from './compose-dependence.ts'
 import { findComposeProject } from './find-project.ts'
 import { containersUsing, isUp, isWithin } from './docker-paths.ts'
 import { composeServices, dockerServices, usersLeft } from './docker-services.ts'
@@ -51,8 +52,8 @@ export async function findContainerServices(
       findings: [],
     }
   }
-  const project = await findComposeProject(host, look, { deployment, config, privilege, signal })
-  if (project === undefined) {
+  const found = await findComposeProject(host, look, { deployment, config, privilege, signal })
+  if (found === undefined) {
     const nothing = { data: [], rest: [] }
     const left = usersLeft(look, undefined, nothing, paths)
     return {
@@ -64,6 +65,7 @@ export async function findContainerServices(
       findings: [],
     }
   }
+  const project = await withDependence(host, found, { privilege, signal })
   const order = composeServices(host.name, look, project, config, paths)
   const running = project.containers.filter(isUp).flatMap(({ compose }) => compose?.service ?? [])
   const renew = readsFrom(look, project, paths)

@@ -123,6 +123,8 @@ export interface ComposeSays {
   readonly project: string
   /** The real name of each volume of its files. */
   readonly volumes: ReadonlyMap<string, string>
+  /** The services that each service of its files depends on. */
+  readonly dependsOn: ReadonlyMap<string, readonly string[]>
 }
 
 /**

@@ -18,6 +18,7 @@ import type {
 } from './contract.ts'
 import { lookAtDocker } from './docker-look.ts'
 import { isUp, isWithin } from './docker-paths.ts'
+import { withDependence } from './compose-dependence.ts'
 import { findComposeProject, type FindProjectOptions } from './find-project.ts'
 import type { RemoteHost } from '../remote/contract.ts'
 import { dockerServices, usersLeft, type ServiceOrder } from './docker-services.ts'
@@ -35,8 +36,9 @@ export async function findSourceServices(
   const look = await lookAtDocker(host, options)
   if (config.manager === 'docker')
     return ofContainers(look, dockerServices(host.name, look, config), options.paths)
-  const project = await findComposeProject(host, look, { ...options, config })
-  if (project === undefined) throw unknownProject(host.name, options.deployment)
+  const found = await findComposeProject(host, look, { ...options, config })
+  if (found === undefined) throw unknownProject(host.name, options.deployment)
+  const project = await withDependence(host, found, options)
   const order = runningServices(project, [...config.data, ...options.data], config.stop ?? [])
   return ofProject(look, project, order, false, options.paths)
 }

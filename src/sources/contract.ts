@@ -7,7 +7,7 @@ import type {
   RecordSorter,
   StreamObject,
 } from '../archive/contract.ts'
-import type { SourceConfig } from '../model/config.ts'
+import type { HealthLimits, SourceConfig } from '../model/config.ts'
 import type { Facts, TreeCounts } from '../model/facts.ts'
 import type { Finding } from '../model/finding.ts'
 import type { MergedTable } from '../model/restore-report.ts'
@@ -39,6 +39,18 @@ export interface CaptureContext {
   /** What a person may want to know, and need not act on. */
   readonly note?: (notice: Omit<Notice, 'host' | 'source'>) => void
   readonly signal: AbortSignal
+}
+
+/** How a source's server does, in one respect. */
+export type HealthNote = Pick<Finding, 'outcome' | 'message' | 'next'>
+
+/** Of a kind whose data a server of its own holds. */
+export interface SourceHealth<C extends SourceConfig = SourceConfig> {
+  /**
+   * Asks the server how it does, and changes nothing: one note for each thing that needs a person, or else one that
+   * says how it is. Throws SourceError where it can't be asked.
+   */
+  ask(context: CaptureContext, config: C, limits: HealthLimits): Promise<readonly HealthNote[]>
 }
 
 /** What a pull lends a capture for what has to be done on this machine. */

@@ -4,7 +4,13 @@ import type { CaptureType, SourceConfig } from '../model/config.ts'
 import type { Discovery, FilePattern, ProposedSource } from '../model/discovery.ts'
 import type { Facts } from '../model/facts.ts'
 import type { SecretReference } from '../model/secret.ts'
-import type { CapturableSource, LoadableSource, MergingSource, RestorableSource } from './contract.ts'
+import type {
+  CapturableSource,
+  LoadableSource,
+  MergingSource,
+  RestorableSource,
+  SourceHealth,
+} from './contract.ts'
 
 /**
  * One kind of source: all that others must know of it (`sources/<kind>/kind.ts`). What it takes to work with a server is
@@ -60,6 +66,8 @@ export interface Kind<C extends SourceConfig = SourceConfig, F extends Facts = F
   readonly besides?: readonly string[]
   /** Of a kind whose data a server of its own holds. */
   readonly engine?: KindEngine<C, F>
+  /** How its server does; absent for kinds without one. */
+  health?(): Promise<SourceHealth<C>>
   capture(): Promise<CapturableSource<C>>
   readonly restore: RestoreWay<C, F>
   /** Adds what is missing to what runs; absent where nothing but files can be added. */

@@ -115,11 +115,6 @@ export async function vaultDisk(vault: string): Promise<VaultDisk> {
   }
 }
 
-/** Bytes free for us where the vault is, or will be. */
-export async function vaultSpace(vault: string): Promise<number> {
-  return (await vaultDisk(vault)).free
-}
-
 /** The vault itself, or the nearest directory above it that is there; symlinks resolved. */
 async function nearest(path: string): Promise<string> {
   const found = await ifPresent(realpath(path))

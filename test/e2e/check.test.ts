@@ -1,6 +1,7 @@
 import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { UsageReport } from '../../src/model/usage-report.ts'
 import { treeListing } from '../lab/command-services.ts'
 import { startWorld, type World, type WorldConfig } from '../lab/world.ts'
 
@@ -8,6 +9,7 @@ let world: World
 let config: WorldConfig
 beforeAll(async () => {
   world = await startWorld()
+  await world.redis.cli('config', 'set', 'save', '3600 1')
   config = structuredClone(world.config)
   await world.writeConfig()
 })
@@ -69,13 +71,29 @@ test('after a pull every check is ok, in a line each, and --quiet says nothing',
   expect(told.stdout).toMatch(/^ {2}ok {7}source redis_data +redis_data, as rdb, from Redis at/m)
   expect(told.stdout).toMatch(/^ {2}ok {7}backup +prod\/\d{8}T\d{6}Z, /m)
   expect(told.stdout).toMatch(/^ {2}ok {7}clock /m)
+  expect(told.stdout).toMatch(/^ {2}ok {7}health redis_data +.*of memory/m)
   expect(told.stdout).toMatch(/^ {2}warning {2}keys +the config names no identity: this machine can back up/m)
-  expect(told.stdout).toContain('\n\n14 checks: 1 warning\n')
+  expect(told.stdout).toContain('\n\n15 checks: 1 warning\n')
   expect(treeListing(world.vault)).toEqual(vault)
   const quiet = await world.cli('check', '--quiet')
   expect(quiet.stdout).toMatch(
     /^warning: keys: the config names no identity.*Next: Where it is to restore.*\n$/,
   )
+})
+
+test('usage: what lies there, what the vault holds of it; a server that is not reached has only that', async () => {
+  const told = await world.cli('usage', 'prod')
+  expect(told.code, told.stderr).toBe(0)
+  expect(told.stdout).toMatch(/^logs +\d\S* \w+ +\d\S* \w+ +\d\S* \w+ +-$/m)
+  expect(told.stdout).toMatch(/^server: .* free$/m)
+  expect(told.stdout).toMatch(/^vault: .* free$/m)
+  world.config.hosts['prod']!.ssh.port = 1
+  await world.writeConfig()
+  const { code, stdout } = await world.cli('usage', '--json')
+  expect(code).toBe(1)
+  const [prod] = (JSON.parse(stdout) as UsageReport).hosts
+  expect(prod).toMatchObject({ error: { message: expect.stringMatching(/Nothing listens/) as string } })
+  expect(prod?.sources.find(({ source }) => source === 'logs')?.stored).toBeGreaterThan(0)
 })
 
 describe('trouble is told with the next step, and costs nothing else its check:', () => {

@@ -1,10 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, rm } from 'node:fs/promises'
+import { mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { CliResult } from '../lab/cli.ts'
+import { watchCli } from '../lab/cli.ts'
 import { share, soaking } from '../lab/soak.ts'
 import { startWorld, type World } from '../lab/world.ts'
 
@@ -24,17 +23,7 @@ beforeAll(async () => {
 })
 afterAll(() => world[Symbol.asyncDispose]())
 
-/** Runs the program and watches the highest resident memory that the kernel has seen of it, in bytes. */
-async function watched(...args: string[]): Promise<CliResult & { readonly peak: number }> {
-  const { child, result } = world.start(...args)
-  let peak = 0
-  while (child.exitCode === null && child.signalCode === null) {
-    const status = await readFile(`/proc/${child.pid}/status`, 'utf8').catch(() => '')
-    peak = Math.max(peak, Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024)
-    await sleep(20)
-  }
-  return { ...(await result), peak }
-}
+const watched = (...args: readonly string[]) => watchCli(world.start(...args))
 
 async function pulled(): Promise<{ peak: number; source: Source }> {
   const { code, stderr, peak } = await watched('pull', 'prod')

@@ -3,7 +3,9 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
+import { watchCli } from '../lab/cli.ts'
 import { PASSWORD, program, startMariadb, type LabMariadb } from '../lab/mariadb.ts'
+import { soaking, tally } from '../lab/soak.ts'
 import { startWorld, type World } from '../lab/world.ts'
 
 const run = promisify(execFile)
@@ -111,4 +113,39 @@ test('a database of MariaDB by the command line: pulled, shown, opened by hand, 
     await mariadb.sql("select schema_name from information_schema.schemata where schema_name like 'app%'"),
   ).toBe('app')
   for (const text of said) expect(text).not.toContain(PASSWORD)
+})
+
+test.skipIf(!soaking)('5,000 tables, and one of 5 million rows, stay below the bound of memory', async () => {
+  await using world = await startWorld()
+  await using mariadb = await startMariadb()
+  await mariadb.sql('create database many; create database large')
+  const tables = Array.from(
+    { length: 5000 },
+    (_, at) => `create table t${at} (id int primary key, name text, key (name(9)));`,
+  )
+  await mariadb.load(`${tables.join('\n')}\ninsert into t7 values (1, 'x');`, 'many')
+  await mariadb.load(
+    'create table big (id int primary key, name text); insert into big select seq, md5(seq) from seq_1_to_5000000;',
+    'large',
+  )
+  await writeFile(join(world.home, 'secret'), PASSWORD, { mode: 0o600 })
+  world.config.hosts['prod']!.sources = {
+    app_db: {
+      ...{ kind: 'mysql', address: `127.0.0.1:${mariadb.port}`, user: 'root', password: { file: 'secret' } },
+    },
+  }
+  await world.writeConfig()
+  for (const args of [
+    ['pull'],
+    ['restore', '--host', 'prod', '--yes', '--no-safety'],
+    ['rollback', '--host', 'prod', '--yes'],
+  ]) {
+    const started = Date.now()
+    const { code, stdout, stderr, peak } = await watchCli(world.start(...args))
+    expect(code, stdout + stderr).toBe(0)
+    expect(peak).toBeLessThan(200 * 1024 ** 2)
+    tally(`MB at the peak of ${args[0]}`, Math.round(peak / 1024 ** 2))
+    tally(`seconds of ${args[0]}`, Math.round((Date.now() - started) / 1000))
+  }
+  expect((await world.cli('show', 'latest')).stdout).toContain('2 databases, 5,000,001 rows')
 })

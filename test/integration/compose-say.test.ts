@@ -3,8 +3,9 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { changedServices } from '../../src/restore/compose-check.ts'
+import { findContainerServices } from '../../src/services/container-services.ts'
 import { askCompose } from '../../src/services/compose-say.ts'
-import { startDocker, type LabDocker } from '../lab/docker.ts'
+import { LAB_IMAGE, startDocker, type LabDocker } from '../lab/docker.ts'
 import { LocalHost } from '../lab/local-host.ts'
 import { tempDir } from '../lab/temp.ts'
 
@@ -34,7 +35,11 @@ it('Compose names the project of a directory, and takes none of the directory ab
   expect(await ask(app)).toBeUndefined()
   expect(await ask(app, '--file', file)).toBeUndefined()
   await writeFile(file, 'services:\n  app:\n    image: x\nvolumes:\n  up:\n')
-  expect(await ask(app)).toEqual({ project: 'myapp', volumes: new Map([['up', 'myapp_up']]) })
+  expect(await ask(app)).toEqual({
+    project: 'myapp',
+    volumes: new Map([['up', 'myapp_up']]),
+    dependsOn: new Map([['app', []]]),
+  })
   expect(await ask(below)).toBeUndefined()
   await writeFile(join(below, '.env'), 'COMPOSE_FILE=more.yml\nCOMPOSE_PROJECT_NAME=Named\n')
   await writeFile(join(below, 'more.yml'), 'services:\n  app:\n    image: x\n')
@@ -71,4 +76,25 @@ it('a Compose file that names PWD is read as by a person in its directory; any o
   expect(await changed(hashOf({}))).toEqual([])
   expect(await changed(hashOf({ PWD: '/elsewhere' }))).toEqual(['app'])
   expect(await changed(hashOf({ HOME: '/root/of/sudo' }))).toEqual(['app'])
+})
+
+it('containers that version 1 has made were started by name, and not behind what they depend on', async () => {
+  await using temp = await tempDir('relay-chain-')
+  await using host = new LocalHost()
+  const deployment = join(temp.path, 'chain')
+  await mkdir(deployment)
+  const service = `image: ${LAB_IMAGE}, network_mode: none`
+  await writeFile(
+    join(deployment, 'docker-compose.yml'),
+    `version: "3.8"\nservices:\n  app: { ${service}, depends_on: [queue] }\n  queue: { ${service} }\n`,
+  )
+  await engine.compose(deployment, 'up', '--no-start')
+  const options = {
+    deployment,
+    paths: [deployment],
+    privilege: undefined,
+    signal: new AbortController().signal,
+  }
+  const { services } = await findContainerServices(host, { manager: 'compose', data: [] }, options)
+  expect(services?.rest).toEqual(['queue', 'app'])
 })

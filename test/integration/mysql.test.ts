@@ -97,6 +97,17 @@ function plain(snapshot: Snapshot, part: string): Buffer {
   return execFileSync('zstd', ['-dcq', lab.lab.vault.filePath(snapshot, file)], { maxBuffer: 2 ** 28 })
 }
 
+test('the server says how it does: connections, the slowest query', async () => {
+  const host = await server('health')
+  expect(await databaseLab.health(host)).toEqual([
+    { outcome: 'ok', message: expect.stringMatching(/^\d+ connections? of \d+, no slow query$/) as string },
+  ])
+  expect(await databaseLab.health(host, { connections: 0, query: 0 })).toMatchObject([
+    { outcome: 'warning', message: expect.stringMatching(/ has \d+ connections? of \d+$/) as string },
+    { outcome: 'warning', message: expect.stringMatching(/^a query of MySQL or MariaDB/) as string },
+  ])
+})
+
 test('a database comes back as its own dump tells it; its facts are what it has', async () => {
   const host = await server('round', { users: true })
   const snapshot = await databaseLab.pulled(host)

@@ -106,6 +106,17 @@ const databases = async (): Promise<string[]> =>
     await postgres.sql('postgres', 'select datname from pg_database where not datistemplate order by 1')
   ).split('\n')
 
+test('the server says how it does: connections, the slowest query', async () => {
+  const host = await server('health')
+  expect(await databaseLab.health(host)).toEqual([
+    { outcome: 'ok', message: expect.stringMatching(/^\d+ connections? of \d+, no slow query$/) as string },
+  ])
+  expect(await databaseLab.health(host, { connections: 0, query: 0 })).toMatchObject([
+    { outcome: 'warning', message: expect.stringMatching(/of \d+$/) as string },
+    { outcome: 'warning', message: expect.stringContaining('a query of PostgreSQL') as string },
+  ])
+})
+
 test('a database comes back as its own pg_dump tells it, and goes back by a rollback', async () => {
   const host = await server('round')
   const before = await postgres.dumped(NAME, '--create')

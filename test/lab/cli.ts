@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 const BIN = join(import.meta.dirname, '../../bin/relay-backup.js')
 
@@ -44,6 +46,20 @@ export function startCli(
     )
   })
   return { child, result, stderr: () => stderr }
+}
+
+/** Waits for it, and watches the highest resident memory that the kernel has seen of it, in bytes. */
+export async function watchCli({
+  child,
+  result,
+}: RunningCli): Promise<CliResult & { readonly peak: number }> {
+  let peak = 0
+  while (child.exitCode === null && child.signalCode === null) {
+    const status = await readFile(`/proc/${child.pid}/status`, 'utf8').catch(() => '')
+    peak = Math.max(peak, Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024)
+    await sleep(20)
+  }
+  return { ...(await result), peak }
 }
 
 /** Runs the built program to its end. */

@@ -40,6 +40,18 @@ export async function lookAtServer(session: Session): Promise<ServerLook> {
   }
 }
 
+/** As the server writes it: some write all names in lower case. */
+export function spelled({ lowerCase }: Pick<ServerLook, 'lowerCase'>, name: string): string {
+  return lowerCase === 1 ? name.toLowerCase() : name
+}
+
+/** There is a database of this name, as the server tells names apart. */
+export function isThere({ databases, lowerCase }: ServerLook, name: string): boolean {
+  return databases.some(
+    (each) => each.name === name || (lowerCase !== 0 && each.name.toLowerCase() === name.toLowerCase()),
+  )
+}
+
 /** A table, view or sequence. */
 export interface Table {
   readonly name: string

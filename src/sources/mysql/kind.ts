@@ -28,6 +28,7 @@ export const mysqlKind: Kind<MysqlSourceConfig, MysqlFacts> = {
   facts: mysqlFacts,
   discovery: mysqlDiscovery,
   engine: mysqlEngine,
+  health: async () => (await import('./health.ts')).mysqlHealth,
   capture: async () => (await import('./capture.ts')).mysqlSource,
   restore: { by: 'load', open: async () => (await import('./restore.ts')).loadableMysql },
 }

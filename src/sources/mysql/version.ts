@@ -34,3 +34,9 @@ export function isTooOld(client: Version, server: Version): boolean {
   const named = server.version.split('.').slice(0, 2).join('.')
   return client.family === server.family && !atLeast(client.version, named)
 }
+
+/** How a definition is told changes between families and versions. */
+export function isSame(one: Version, other: Version): boolean {
+  const named = ({ version }: Version): string => version.split('.').slice(0, 2).join('.')
+  return one.family === other.family && named(one) === named(other)
+}

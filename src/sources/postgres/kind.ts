@@ -31,6 +31,7 @@ export const postgresKind: Kind<PostgresSourceConfig, PostgresFacts> = {
   facts: postgresFacts,
   discovery: postgresDiscovery,
   engine: postgresEngine,
+  health: async () => (await import('./health.ts')).postgresHealth,
   capture: async () => (await import('./capture.ts')).postgresSource,
   restore: { by: 'load', open: async () => (await import('./restore.ts')).loadablePostgres },
 }

@@ -18,6 +18,7 @@ export const redisKind: Kind<RedisSourceConfig, RedisFacts> = {
   facts: redisFacts,
   discovery: redisDiscovery,
   engine: redisEngine,
+  health: async () => (await import('./health.ts')).redisHealth,
   capture: async () => (await import('./index.ts')).redisSource,
   restore: { by: 'place', open: async () => (await import('./restore/restore.ts')).restorableRedis },
   merge: async () => (await import('./merge/merging.ts')).mergingRedis,

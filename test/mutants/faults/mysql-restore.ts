@@ -22,7 +22,7 @@ export const mysqlRestore: readonly Fault[] = [
   {
     name: 'mysql-definer-passes',
     what: 'a definer that the server lacks is not told before a restore',
-    file: 'src/sources/mysql/restore.ts',
+    file: 'src/sources/mysql/preflight.ts',
     find: 'if (missing.length > 0)',
     replace: 'if (missing.length > 99)',
     tests: TESTS,

@@ -209,4 +209,44 @@ export const operate: readonly Fault[] = [
     replace: `if ((await confirm(what)) || what !== '') return`,
     tests: ['test/integration/clean.test.ts'],
   },
+  {
+    name: 'timer-edited-replaced',
+    what: 'a timer that somebody has changed is replaced unasked',
+    file: 'src/commands/schedule-install.ts',
+    find: `  if (plan.edited.length === 0) return
+`,
+    replace: `  if (plan.edited.length < 99) return
+`,
+    tests: ['test/unit/timers/install.test.ts'],
+  },
+  {
+    name: 'timer-not-read-back',
+    what: 'a crontab that holds something else counts as written',
+    file: 'src/timers/crontab.ts',
+    find: `      if ((await read(signal)) === text) return
+`,
+    replace: `      if ((await read(signal)) !== undefined) return
+`,
+    tests: ['test/unit/timers/install.test.ts'],
+  },
+  {
+    name: 'timer-zone-forgotten',
+    what: 'a time of another zone is written as one of this machine',
+    file: 'src/timers/times.ts',
+    find: `  if (timeZone === undefined || timeZone === machineZone) return { fields, isExact: true }
+`,
+    replace: `  if (timeZone !== '') return { fields, isExact: true }
+`,
+    tests: ['test/unit/timers/texts.test.ts'],
+  },
+  {
+    name: 'timer-program-gone',
+    what: 'a timer that calls a Node that is gone is fine',
+    file: 'src/schedule/judge-timers.ts',
+    find: `    if (gone.length > 0)
+`,
+    replace: `    if (gone.length > 9)
+`,
+    tests: ['test/unit/timers/judge.test.ts'],
+  },
 ]

@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest'
-import { judgeBackup, judgeClock, judgeLeftovers, judgeSpace, judgeTools } from '../../../src/check/judge.ts'
+import {
+  judgeBackup,
+  judgeClock,
+  judgeDisk,
+  judgeLeftovers,
+  judgeSpace,
+  judgeTools,
+} from '../../../src/check/judge.ts'
 import type { HostStatus } from '../../../src/model/status-report.ts'
 import type { HostProbe } from '../../../src/remote/contract.ts'
 
@@ -41,12 +48,21 @@ test('space: enough, less than the next operation takes, nothing left, not known
 })
 
 test('the clock: right within a minute on either side of the question', () => {
-  expect(judgeClock(1_000_000, 995_000, 1_005_000).outcome).toBe('ok')
-  expect(judgeClock(1_000_000 + MINUTE, 1_000_000, 1_000_000).outcome).toBe('ok')
-  expect(judgeClock(HOUR + 5000, 1000, 5000).message).toBe("the server's clock is 1h ahead of this machine's")
-  expect(judgeClock(1000, HOUR + 1000, HOUR + 9000).message).toBe(
+  expect(judgeClock(1_000_000, 995_000, 1_005_000, MINUTE).outcome).toBe('ok')
+  expect(judgeClock(1_000_000 + MINUTE, 1_000_000, 1_000_000, MINUTE).outcome).toBe('ok')
+  expect(judgeClock(HOUR + 5000, 1000, 5000, MINUTE).message).toBe(
+    "the server's clock is 1h ahead of this machine's",
+  )
+  expect(judgeClock(1000, HOUR + 1000, HOUR + 9000, MINUTE).message).toBe(
     "the server's clock is 1h behind this machine's",
   )
+})
+
+test('a disk: warned of from the limit on', () => {
+  expect(judgeDisk('of the server', { used: 0.849, free: 1 }, 0.85)).toEqual([])
+  expect(judgeDisk('of the server', { used: 0.851, free: 2 ** 30 }, 0.85)).toMatchObject([
+    { outcome: 'warning', message: 'the disk of the server is 85 % full: 1.0 GiB free' },
+  ])
 })
 
 test('leftovers: an open journal fails, services that stand still warn, what is kept is told', () => {

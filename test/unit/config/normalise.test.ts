@@ -27,6 +27,14 @@ describe('a minimal config', () => {
         disk: 0.85,
         remindEvery: DAY,
         anomaly: { size: 3, duration: 5 },
+        health: {
+          connections: 0.9,
+          memory: 0.9,
+          hitRate: 0.7,
+          query: 300_000,
+          lag: 300_000,
+          clock: 60_000,
+        },
       },
       notify: [],
       hosts: [

@@ -421,9 +421,15 @@ describe('a source that is loaded into a server that runs', () => {
       to: { ...fresh!, names: [] },
       target: { ...target, kind, at } as never,
     })
-    const found = planMigration(input({ loads: [look] })).findings.find(
-      ({ check }) => check === `${kind}-version`,
-    )
+    const sources = [look.target!]
+    // The server that it goes into listens on TO already.
+    const server = side('new', {
+      host: host('new', { sources }),
+      machine: { ...machine, listening: new Set([1]) },
+    })
+    const { findings } = planMigration(input({ loads: [look], to: server }))
+    expect(findings.map(({ check }) => check)).not.toContain('port')
+    const found = findings.find(({ check }) => check === `${kind}-version`)
     expect(found).toMatchObject({
       outcome,
       message: expect.stringContaining(`${from} on old, ${to} on new`) as string,

@@ -244,6 +244,21 @@ describe('what Compose says of a directory', () => {
     })
   })
 
+  it('tells what services depend on, in either way of writing it', () => {
+    const config = [
+      'services:',
+      '  app: { depends_on: { queue: { condition: service_healthy }, redis: { condition: service_started } } }',
+      '  queue: { depends_on: [redis] }',
+      '  redis: { image: x }',
+    ]
+    const said = says('/srv/app', ...config.map((line) => `config\t${line}`))
+    expect(typeof said === 'object' ? Object.fromEntries(said.dependsOn) : said).toEqual({
+      app: ['queue', 'redis'],
+      queue: ['redis'],
+      redis: [],
+    })
+  })
+
   it.each([
     ['there is no Compose', 'tool\tmissing'],
     ['there is no Compose file', 'files\tmissing'],

@@ -42,7 +42,10 @@ function choose(
   const { says, asked = 'uploads', containers = [], isCompose = true } = options
   const seen = look(...containers)
   const project = options.project === false ? undefined : projectB(seen)
-  const said = typeof says === 'object' ? { project: 'appb', volumes: new Map(Object.entries(says)) } : says
+  const said =
+    typeof says === 'object'
+      ? { project: 'appb', volumes: new Map(Object.entries(says)), dependsOn: new Map() }
+      : says
   return chooseVolume({ host: 'prod', volume: asked, volumes, look: seen, project, isCompose }, said).Name
 }
 

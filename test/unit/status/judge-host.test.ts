@@ -13,6 +13,7 @@ const alerts: AlertsConfig = {
   disk: 0.85,
   remindEvery: 24 * HOUR,
   anomaly: { size: 3, duration: 5 },
+  health: { connections: 0.9, memory: 0.9, hitRate: 0.7, query: 300_000, lag: 300_000, clock: 60_000 },
 }
 
 function snapshot(id: string, more: object = {}, manifest: object = {}): Snapshot {

@@ -119,7 +119,8 @@ svc_job() {
   trap - HUP INT TERM PIPE
   svc_seconds=$1
   shift
-  [ -z "$service_secrets" ] || command_environment
+  # A script without a journal has none.
+  [ -z "${service_secrets-}" ] || command_environment
   # shellcheck disable=SC2086
   exec $svc_session ${svc_timeout:+$svc_timeout $svc_seconds} $svc_signals "$@" </dev/null 3>&- 4>&-
 }
