@@ -66,24 +66,33 @@ export async function mergeIn(run: RestoreRun, dependencies: RestoreDependencies
       `adding what is missing: ${formatCount(units.length, 'file or directory', 'files and directories')}`,
     )
     insist('adding', await driver.swap(signal), log.step)
+    const merged: NonNullable<RestoreReport['merged']>[number][] = []
     for (const [group, own] of merging) {
-      const config = sources.find((one) => one.source.name === group.source.name)?.wanted[0]?.config
-      const unit = group.units[0]
-      if (config === undefined || unit === undefined) continue
-      const paths = {
-        staged: `${group.directory}/${unit.name}`,
-        journal: mergeJournal(deployment, plan.id, group.source.name),
+      const { name, facts } = group.source
+      const config = sources.find((one) => one.source.name === name)?.wanted[0]?.config
+      if (config === undefined) continue
+      const all = { added: 0, existed: 0 }
+      for (const [at, unit] of group.units.entries()) {
+        const journal = mergeJournal(deployment, plan.id, name)
+        const { added, existed, tables } = await own.merge(restore, config, facts, {
+          staged: `${group.directory}/${unit.name}`,
+          target: plan.units[Number(unit.name) - 1]?.target ?? '',
+          journal: at === 0 ? journal : `${journal}.${at + 1}`,
+        })
+        all.added += added
+        all.existed += existed
+        merged.push(...(tables ?? []).map((table) => ({ source: name, ...table })))
       }
-      const result = await own.merge(restore, config, group.source.facts, paths)
-      log.step(`${group.source.name}: ${result.added} added, ${result.existed} were there`)
-      added.push({ source: group.source.name, entries: result.added, bytes: 0 })
+      log.step(`${name}: ${all.added} added, ${all.existed} were there`)
+      added.push({ source: name, entries: all.added, bytes: 0 })
     }
-    const merged = toLoad.length === 0 ? {} : { merged: await addRows(driver, toLoad, run, restore) }
+    if (toLoad.length > 0) merged.push(...(await addRows(driver, toLoad, run, restore)))
     for (const { source } of toLoad)
       added.push({ source: source.source.name, entries: insertedOf(merged, source.source.name), bytes: 0 })
     insist('committing', await driver.commit(signal), log.step)
     log.step('done')
-    return { outcome: 'done', restored: added, ...merged, findings: [...plan.findings, ...left] }
+    const told = merged.length === 0 ? {} : { merged }
+    return { outcome: 'done', restored: added, ...told, findings: [...plan.findings, ...left] }
   } catch (thrown) {
     const error = asRelayError(thrown, signal)
     log.step(`failed: ${error.message}`)
@@ -122,7 +131,7 @@ async function addRows(
   return merged
 }
 
-function insertedOf({ merged = [] }: Pick<RestoreReport, 'merged'>, name: string): number {
+function insertedOf(merged: NonNullable<RestoreReport['merged']>, name: string): number {
   return merged.reduce((sum, { source, inserted }) => (source === name ? sum + inserted : sum), 0)
 }
 

@@ -317,14 +317,20 @@ export interface MergingSource<C extends SourceConfig = SourceConfig, F extends 
   preflight(context: RestoreContext, config: C, facts: F): Promise<RestorePreflight>
   /**
    * Adds what the target does not have. Each addition is in the journal (an absolute path on the server, in a
-   * directory that is there) before it is made. `staged` is used up.
+   * directory that is there) before it is made. `staged` is used up. `target`: where it would be put in place. Of a source of
+   * several paths it is called for each; their journals are called alike, with a dot and a number behind.
    */
   merge(
     context: RestoreContext,
     config: C,
     facts: F,
-    place: { readonly staged: string; readonly journal: string },
-  ): Promise<{ readonly added: number; readonly existed: number }>
+    place: { readonly staged: string; readonly journal: string; readonly target: string },
+  ): Promise<{
+    readonly added: number
+    readonly existed: number
+    /** Of databases with tables: what became of the rows of each. */
+    readonly tables?: readonly MergedTable[]
+  }>
   /** Removes what a merge added and nobody has changed since, by its journal; nothing when there is none. */
   unmerge(
     context: RestoreContext,

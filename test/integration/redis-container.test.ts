@@ -369,7 +369,9 @@ describe('restore', () => {
     expect(findings.filter(({ outcome }) => outcome !== 'ok')).toEqual([])
     const staged = await stage(captured, app.path)
     const journal = join(app.path, 'journal')
-    const merged = await mergingRedis.merge(context, byService(), captured.facts, { staged, journal })
+    const merged = await mergingRedis.merge(context, byService(), captured.facts, {
+      ...{ staged, journal, target: app.path },
+    })
     expect(merged).toMatchObject({ added: 3, existed: 1 })
     expect(await app.redis('mget', 'a', 'kept')).toBe('1\nnew value')
     expect(await digest()).toBe(before)

@@ -1,8 +1,9 @@
 import { chmod, chown, mkdir, open, readdir, stat, truncate, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { FilesSourceConfig } from '../../src/sources/files/config.ts'
 import type { Snapshot } from '../../src/vault/contract.ts'
+import { DatabaseLab } from './database-lab.ts'
 import { left, makeDatabase, opened, sql, SqliteLab, state, WHOLE, writer } from './sqlite-lab.ts'
 
 let lab: SqliteLab
@@ -135,6 +136,62 @@ test('what the user asks of a database is recorded from its copy, and undoes a r
   expect(report.findings).toContainEqual(expect.objectContaining({ check: 'check', outcome: 'ok' }))
   expect(state(database)).toBe(WHOLE)
 })
+
+test.each(['sqlite3', 'python3'] as const)(
+  'rows whose keys are free are added by %s while the app has it open, and a rollback takes back exactly these',
+  async (tool) => {
+    await lab.use(tool)
+    const host = await lab.host(`merged-${tool}`)
+    const database = join(host.deployment, 'prisma/dev.db')
+    await mkdir(dirname(database), { recursive: true })
+    sql(
+      database,
+      `PRAGMA journal_mode=wal; CREATE TABLE "the orgs" (id INTEGER PRIMARY KEY, name);
+      CREATE TABLE users (id INTEGER PRIMARY KEY AUTOINCREMENT, email TEXT COLLATE NOCASE UNIQUE, org REFERENCES "the orgs", boss REFERENCES users(id), l);
+      CREATE TABLE orders (a, b, who REFERENCES users, PRIMARY KEY (a, b)) WITHOUT ROWID; CREATE TABLE log (line);
+      CREATE TABLE by_name (name UNIQUE, n); CREATE TABLE gone (id INTEGER PRIMARY KEY);
+      INSERT INTO "the orgs" VALUES (1, 'one'), (2, 'two'), (3, 'it''s'); INSERT INTO log VALUES (1);
+      INSERT INTO users VALUES (1, 'a', 1, 2, NULL), (2, 'b', 2, 1, NULL), (3, 'c', 3, 1, NULL), (4, 'd', 1, NULL, NULL), (5, 'e', 1, 4, NULL), (6, 'f', 1, 3, x'00');
+      INSERT INTO orders VALUES (1, 1, 1), (1, 2, 2), (1, 3, 3), (1, 4, 4), (1, 5, NULL); INSERT INTO by_name VALUES ('x', 1), ('y', 2);`,
+    )
+    const { snapshot } = await lab.pulled(host)
+    sql(
+      database,
+      `DELETE FROM orders; DELETE FROM users WHERE id > 2; DELETE FROM "the orgs" WHERE id = 3; DROP TABLE gone;
+      DELETE FROM by_name WHERE name = 'y'; UPDATE users SET l = 'kept'; INSERT INTO users VALUES (40, 'D', NULL, NULL, NULL);`,
+    )
+    const before = sql(database, '.dump')
+    await using app = await opened(database)
+    const report = await lab.hosts.restore(snapshot, host, {
+      strategy: 'merge',
+      match: [{ table: 'by_name', columns: ['name'] }],
+    })
+    expect(report, JSON.stringify(report)).toMatchObject({ outcome: 'done' })
+    const of = (name: string) => report.merged!.find(({ table }) => table === `${database}: ${name}`)
+    expect(of('the orgs')).toMatchObject({ inserted: 1, skipped: [{ why: 'there', key: 'id', rows: 2 }] })
+    expect(of('users')).toMatchObject({
+      inserted: 2,
+      skipped: [
+        { why: 'there', key: 'id', rows: 2 },
+        { why: 'taken', key: 'email', rows: 1 },
+        { why: 'lost', key: 'boss', rows: 1 },
+      ],
+    })
+    expect(of('orders')).toMatchObject({ inserted: 4, skipped: [{ why: 'lost', key: 'who', rows: 1 }] })
+    expect(of('by_name')).toMatchObject({ inserted: 1, skipped: [{ why: 'there', key: 'name', rows: 1 }] })
+    expect(of('log')?.leftOut).toContain('no primary key')
+    expect(of('gone')?.leftOut).toContain('no such table')
+    expect(
+      sql(database, 'PRAGMA integrity_check; PRAGMA foreign_key_check; SELECT l FROM users WHERE id = 1'),
+    ).toBe('ok\nkept')
+
+    await app.write("UPDATE users SET email = 'C' WHERE id = 3; DELETE FROM orders WHERE b = 5;")
+    const undone = await new DatabaseLab(lab.hosts, '-').rollBack(host, { restore: report.plan.id })
+    expect(undone).toMatchObject({ unmerged: [{ removed: 5, changed: 2 }] })
+    await app.write('DELETE FROM users WHERE id = 3; DELETE FROM "the orgs" WHERE id = 3;')
+    expect(sql(database, '.dump')).toBe(before)
+  },
+)
 
 test('a database goes beside the live one under a path of its own, and replaces nothing', async () => {
   await lab.use('sqlite3')

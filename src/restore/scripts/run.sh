@@ -80,11 +80,9 @@ run_begin() {
     add_full "$journal.new"
     return 1
   }
-  journal_load "$journal.new" && [ -z "$refused" ] && svc_known &&
-    { [ "$units$loads" != 00 ] || [ -n "$migration" ]; } && svc_unlocked && check_units && check_loads || {
+  journal_load "$journal.new" && [ -z "$refused" ] && svc_known && svc_unlocked && check_units && check_loads || {
     [ -z "$refused" ] || why="what was asked for is not understood: $refused"
     svc_known || why="no service manager is called $manager"
-    why=${why:-nothing to put in place}
     rm -f -- "$run_journal.new"
     journal_reset
     id=$run_id journal=$run_journal

@@ -1,4 +1,5 @@
 import type { SourceConfig } from '../../model/config.ts'
+import type { MatchKey } from '../kind.ts'
 
 /** SQLite databases, as the config has them. */
 export interface SqliteSourceConfig extends SourceConfig {
@@ -9,4 +10,6 @@ export interface SqliteSourceConfig extends SourceConfig {
   readonly patterns: readonly string[]
   /** Queries that are recorded at the capture, and compared when a restore has put the database in place. */
   readonly checks: readonly string[]
+  /** Of a restore that only adds rows: unique keys, other than primary ones, by which rows are known. */
+  readonly merge?: readonly MatchKey[] | undefined
 }

@@ -23,12 +23,14 @@ export const sqliteKind: Kind<SqliteSourceConfig, SqliteFacts> = {
     if (problem === undefined) return { ...config, paths: [normaliseRemotePath(path)], patterns: [] }
     throw new UsageError(`--target: the path of a database ${problem}`)
   },
+  mergedInto: (config, match) => ({ ...config, merge: match }),
   isWhole: true,
   besides: ['-wal', '-shm', '-journal'],
   facts: sqliteFacts,
   discovery: sqliteDiscovery,
   capture: async () => (await import('./index.ts')).sqliteSource,
   restore: { by: 'place', open: async () => (await import('./restore.ts')).restorableSqlite },
+  merge: async () => (await import('./merge/merging.ts')).mergingSqlite,
 }
 
 function config(): KindConfig<SqliteSourceConfig> {

@@ -51,4 +51,12 @@ export const migrate: readonly Fault[] = [
     replace: `filter(({ type }) => type === 'absent')`,
     tests: ['test/unit/migrate/plan.test.ts'],
   },
+  {
+    name: 'alias-keeps-health',
+    what: 'the health of an alias that is migrated to may be answered by the other server',
+    file: 'src/config/ad-hoc-host.ts',
+    find: `health !== undefined && isLoopback(new URL(health.url))`,
+    replace: `health !== undefined`,
+    tests: ['test/unit/config/select-hosts.test.ts'],
+  },
 ]

@@ -178,4 +178,12 @@ export const pull: readonly Fault[] = [
     replace: `was.wasRunning && !was.wasRunning`,
     tests: ['test/unit/pull/shrinkage.test.ts'],
   },
+  {
+    name: 'dry-run-full-vault',
+    what: 'a dry run does not look whether the vault has room',
+    file: 'src/vault/suitable.ts',
+    find: `blocks > 0 && bavail < files`,
+    replace: `blocks < 0 && bavail < files`,
+    tests: ['test/e2e/dry-run.test.ts'],
+  },
 ]

@@ -27,6 +27,14 @@ export const restore: readonly Fault[] = [
     tests: ['test/integration/sqlite.test.ts'],
   },
   {
+    name: 'sqlite-merge-changed',
+    what: 'a row of SQLite that was changed since a merge added it is removed by its rollback',
+    file: 'src/sources/sqlite/merge/statements.ts',
+    find: `WHERE \${alike}\${others`,
+    replace: `WHERE 1\${others`,
+    tests: ['test/integration/sqlite.test.ts'],
+  },
+  {
     name: 'beside-stops',
     what: 'a restore beside what is live stops services',
     file: 'src/restore/preflight.ts',

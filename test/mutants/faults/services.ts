@@ -35,4 +35,20 @@ export const services: readonly Fault[] = [
     replace: `if (lines.length < 0) throw`,
     tests: ['test/unit/services/volume.test.ts'],
   },
+  {
+    name: 'line-secret-shown',
+    what: 'what a line of sh prints is shown with the secret in it',
+    file: 'src/services/scripts/lib/manager.sh',
+    find: `command_hide "$(tail`,
+    replace: `command_text="$(tail`,
+    tests: ['test/integration/restore-scripts.test.ts'],
+  },
+  {
+    name: 'line-secret-missing',
+    what: 'a restore is undone without the secrets of its lines of sh',
+    file: 'src/restore/scripts/settle.sh',
+    find: `svc_unlocked || {`,
+    replace: `true || {`,
+    tests: ['test/integration/restore-scripts.test.ts'],
+  },
 ]
