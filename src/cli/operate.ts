@@ -1,7 +1,8 @@
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import type { StatusFlags } from '../commands/status.ts'
 import type { CommandLine } from '../commands/schedule-line.ts'
 import { keepMemorySmall } from '../memory.ts'
+import { REPORT_PERIODS } from '../model/backup-report.ts'
 import type { Declare } from './program.ts'
 
 export function declareOperateCommands(program: Command, declare: Declare, line: CommandLine): void {
@@ -35,6 +36,19 @@ export function declareOperateCommands(program: Command, declare: Declare, line:
       keepMemorySmall()
       return (await import('../commands/clean.ts')).clean
     },
+  )
+  declare(
+    program
+      .command('report')
+      .description('what became of the backups, and what needs attention first')
+      .addOption(
+        new Option('--period <period>', 'over how long it looks back (default: week)').choices(
+          REPORT_PERIODS,
+        ),
+      )
+      .option('--html <file>', 'write it to this file, too, as one page for people and mail')
+      .option('--send', 'send it to the channels of `notify:` that take reports'),
+    async () => (await import('../commands/report.ts')).report,
   )
   declare(
     program

@@ -25,7 +25,7 @@ export interface CommandLine {
 }
 
 /** What a schedule may run. */
-const RUNNABLE = ['pull', 'verify', 'status']
+const RUNNABLE = ['pull', 'verify', 'status', 'report']
 
 /** The command of a schedule; ConfigError when the program would refuse it. */
 export async function commandOf(

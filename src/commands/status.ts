@@ -1,15 +1,16 @@
-import { realpath, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { selectHosts } from '../config/select-hosts.ts'
-import { RelayError } from '../errors.ts'
 import { ExitCode } from '../exit-codes.ts'
+<<<<<<< HEAD
 import { diskFullMessage, freeSpace, isDiskFull } from '../model/disk-full.ts'
+=======
+>>>>>>> main
 import type { Config } from '../model/config.ts'
 import type { StatusReport } from '../model/status-report.ts'
 import { renderPrometheus } from '../report/prometheus.ts'
 import { renderStatus, statusTroubles } from '../report/status-screen.ts'
-import { ifPresent, replaceFile } from '../vault/durable.ts'
 import { configOf, type CommandContext, type CommandOutcome } from './context.ts'
+import { putFile } from './put-file.ts'
 import { pulledHosts, type CommandLine } from './schedule-line.ts'
 import { statusOf } from './wire-status.ts'
 import { tellNow } from './with-alerts.ts'
@@ -37,7 +38,14 @@ export async function status(
     hosts.map(({ name }) => name),
   )
   const report = line === undefined ? read : await withNextRuns(read, config, line)
-  if (flags.prometheus !== undefined) await writeMetrics(resolve(context.cwd, flags.prometheus), report)
+  if (flags.prometheus !== undefined)
+    // Everybody may read them: the collector runs as another user.
+    await putFile(resolve(context.cwd, flags.prometheus), renderPrometheus(report), {
+      code: 'metrics-file',
+      what: 'The metrics',
+      flag: '--prometheus FILE',
+      mode: 0o644,
+    })
   if (flags.alert === true) await tellNow(context, config, report)
   const isWell = [report, ...report.hosts].every(({ troubles }) => troubles.length === 0)
   return {
@@ -60,6 +68,7 @@ async function withNextRuns(report: StatusReport, config: Config, line: CommandL
   }
   return { ...report, hosts: report.hosts.map((one) => ({ ...one, nextRun: next.get(one.host) })) }
 }
+<<<<<<< HEAD
 
 /** A reader sees the old numbers or the new ones. Everybody may read them: the collector runs as another user. */
 async function writeMetrics(file: string, report: StatusReport): Promise<void> {
@@ -85,3 +94,5 @@ async function writeMetrics(file: string, report: StatusReport): Promise<void> {
     )
   }
 }
+=======
+>>>>>>> main

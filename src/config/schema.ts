@@ -347,7 +347,7 @@ const schedules = () =>
           .optional()
           .describe("The time zone of these times. Default: this machine's."),
         run: text('the command').describe(
-          'What it runs: pull, verify or status, with their flags: "pull --all".',
+          'What it runs: pull, verify, status or report, with their flags: "pull --all".',
         ),
         keep: retention(
           'How many of the snapshots that it makes stay, beside those that the retention of the host keeps.',

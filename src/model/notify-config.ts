@@ -11,6 +11,7 @@ export const ALERT_EVENTS = [
   'disk',
   'verify-failed',
   'success',
+  'report',
 ] as const
 export type AlertEvent = (typeof ALERT_EVENTS)[number]
 

@@ -6,6 +6,8 @@ export interface Message {
   readonly subject: string
   /** Plain lines; ends without a line break. */
   readonly text: string
+  /** The same as a document, for mail. */
+  readonly html?: string | undefined
   readonly alerts: readonly Alert[]
   /** ISO 8601, UTC. */
   readonly at: string

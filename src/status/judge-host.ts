@@ -176,7 +176,8 @@ function otherTroubles({ host, runs, rotationPaused, setBack }: HostFacts): Trou
 
 const CHANGES_SERVERS: ReadonlySet<string> = new Set(['restore', 'rollback', 'migrate'])
 
-function countRuns(runs: readonly RunRecord[]): RunCount[] {
+/** How many runs of each operation ended how. */
+export function countRuns(runs: readonly RunRecord[]): RunCount[] {
   const counts = new Map<
     string,
     { operation: RunCount['operation']; outcome: RunCount['outcome']; count: number }

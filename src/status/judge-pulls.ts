@@ -111,7 +111,8 @@ export function aboutRun({ outcome, error, sources = [], findings = [] }: Partia
     .join(' ')
 }
 
-function cameTo({ outcome, error, sources = [] }: RunRecord): string {
+/** What a run came to that came to less than was asked, as the end of a sentence. */
+export function cameTo({ outcome, error, sources = [] }: RunRecord): string {
   if (outcome === 'lost') return 'was cut off'
   if (error !== undefined) return `failed: ${error.message}`
   const names = sources.filter((source) => source.outcome !== 'done').map(({ name }) => name)

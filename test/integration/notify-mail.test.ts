@@ -6,7 +6,7 @@ import { SMTPServer } from 'smtp-server'
 import { beforeAll, afterAll, expect, test } from 'vitest'
 import type { SmtpConfig } from '../../src/model/notify-config.ts'
 import { sendMail } from '../../src/notify/channels/mail.ts'
-import { composeMessage } from '../../src/notify/message.ts'
+import { composeMessage, type Message } from '../../src/notify/message.ts'
 import { makeCa, type Certificate } from '../lab/certificates.ts'
 import { tempDir } from '../lab/temp.ts'
 
@@ -99,9 +99,10 @@ const send = (
   smtp: Partial<SmtpConfig> = {},
   password: string | undefined = PASSWORD,
   timeout = 10_000,
+  what: Message = message,
 ) =>
   sendMail(
-    message,
+    what,
     {
       to: ['ops@example.com', 'Me <me@example.com>'],
       from: 'Backups <backup@example.com>',
@@ -216,4 +217,12 @@ test('a server that says a little for ever is left, and one who stops it is not 
     for (const timer of timers) clearInterval(timer)
     drips.close()
   }
+})
+
+test('a report comes as text and as a page', async () => {
+  await using server = await mailServer({})
+  await send(server.port, {}, PASSWORD, 10_000, { ...message, html: '<!doctype html><p>page</p>' })
+  const { raw } = server.mails[0]!
+  expect(raw).toMatch(/Content-Type: multipart\/alternative/)
+  expect(raw).toMatch(/Content-Type: text\/html[^]*<!doctype html><p>page<\/p>/)
 })

@@ -65,6 +65,7 @@ export async function sendMail(message: Message, options: MailOptions, signal: A
       to: [...options.to],
       subject: message.subject,
       text: `${message.text}\n`,
+      ...(message.html === undefined ? {} : { html: message.html }),
       // RFC 3834: nobody's holiday answers it.
       headers: { 'Auto-Submitted': 'auto-generated' },
     })

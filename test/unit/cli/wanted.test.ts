@@ -7,7 +7,7 @@ const kind = (...words: string[]) => wantedAt(program, words).kind
 
 /** What the shells and `complete` know to fill in, and what only a person can. */
 const FILLED =
-  /^(host|from|to|tag|snapshot|host\|snapshot|what|source|source:path|file|key|dir|strategy|type|shell|command|channel|schedule)$/
+  /^(host|from|to|tag|snapshot|host\|snapshot|what|source|source:path|file|key|dir|strategy|type|period|shell|command|channel|schedule)$/
 const TYPED =
   /^(name|text|address|line|fingerprint|SHA256:…|duration|n|rate|path|id|target|how|url|rules|when|time|fields|zone|table:columns)$/
 
