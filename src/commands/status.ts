@@ -1,10 +1,6 @@
 import { resolve } from 'node:path'
 import { selectHosts } from '../config/select-hosts.ts'
 import { ExitCode } from '../exit-codes.ts'
-<<<<<<< HEAD
-import { diskFullMessage, freeSpace, isDiskFull } from '../model/disk-full.ts'
-=======
->>>>>>> main
 import type { Config } from '../model/config.ts'
 import type { StatusReport } from '../model/status-report.ts'
 import { renderPrometheus } from '../report/prometheus.ts'
@@ -68,31 +64,3 @@ async function withNextRuns(report: StatusReport, config: Config, line: CommandL
   }
   return { ...report, hosts: report.hosts.map((one) => ({ ...one, nextRun: next.get(one.host) })) }
 }
-<<<<<<< HEAD
-
-/** A reader sees the old numbers or the new ones. Everybody may read them: the collector runs as another user. */
-async function writeMetrics(file: string, report: StatusReport): Promise<void> {
-  try {
-    const path = await realpath(file).catch(() => file)
-    // A rename would put a file in the place of a device.
-    if ((await ifPresent(stat(path)))?.isFile() === false)
-      throw new RelayError('metrics-file', `The metrics can't be written to ${file}: it is no plain file`, {
-        next: 'Name a file in a directory that you can write to: --prometheus FILE',
-      })
-    await replaceFile(path, renderPrometheus(report), 0o644)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === undefined || error instanceof RelayError) throw error
-    const full = diskFullMessage({ path: file, free: freeSpace(file) })
-    throw new RelayError(
-      'metrics-file',
-      isDiskFull(error) ? full : `The metrics can't be written to ${file}: ${code}`,
-      {
-        next: 'Name a file in a directory that you can write to: --prometheus FILE',
-        cause: error,
-      },
-    )
-  }
-}
-=======
->>>>>>> main
