@@ -6,9 +6,9 @@ const NOT_WRITABLE = new Set(['EACCES', 'EPERM', 'EROFS'])
 
 /**
  * Turns an error of writing into the vault into a VaultError with the next step; a defect stays as it is. `path` is the
- * scratch file that was written.
+ * scratch file that was written, `next` the bytes that it was to take.
  */
-export function explainDisk(error: unknown, path?: string): unknown {
+export function explainDisk(error: unknown, path?: string, next?: number): unknown {
   if (error instanceof RelayError || !(error instanceof Error)) return error
   const code = (error as NodeJS.ErrnoException).code ?? ''
   if (isDiskFull(error)) {
@@ -16,7 +16,7 @@ export function explainDisk(error: unknown, path?: string): unknown {
     const message =
       place === undefined
         ? 'disk full: that of the vault'
-        : diskFullMessage({ path: place, what: 'scratch data in the vault', free: freeSpace(place) })
+        : diskFullMessage({ path: place, what: 'scratch data in the vault', free: freeSpace(place), next })
     return new VaultError('disk-full', message, {
       stderr: error.message,
       next: 'Free some space there, remove old snapshots (relay-backup prune), or set `vault` to a directory on a larger disk, and run again.',

@@ -109,7 +109,7 @@ class ExternalSorter<T> implements RecordSorter<T> {
       }
       flush(this.#file)
     } catch (error) {
-      throw explainDisk(error, this.#path)
+      throw explainDisk(error, this.#path, this.#heldBytes)
     }
     this.#runs.push({ start, end: this.#written, iv })
     this.#held = []

@@ -38,7 +38,7 @@ export class ScratchBytes implements AsyncDisposable {
         at += writeSync(this.#file, bytes, at, bytes.length - at, this.#length + at)
       }
     } catch (error) {
-      throw explainDisk(error, this.#path)
+      throw explainDisk(error, this.#path, bytes.length)
     }
     this.#length += bytes.length
   }

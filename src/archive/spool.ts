@@ -91,7 +91,7 @@ export class EncryptedSpool<T> implements AsyncDisposable {
         at += writeSync(this.#file.fd, batch, at, batch.length - at, this.#bytes + at)
       }
     } catch (error) {
-      throw explainDisk(error, this.#path)
+      throw explainDisk(error, this.#path, batch.length)
     }
     this.#bytes += batch.length
   }

@@ -10,7 +10,7 @@ import { formatCount } from '../model/units.ts'
 import { lookAtSources } from '../pull/look-at-sources.ts'
 import { describePrivilege } from '../pull/privilege.ts'
 import { namesToProbe, selectSources } from '../pull/select-sources.ts'
-import { configuredPrivilege, visit, type Visit } from '../runs/visit.ts'
+import { claimSessions, configuredPrivilege, visit, type Visit } from '../runs/visit.ts'
 import { kindOf } from '../sources/registry.ts'
 import { hostStatus } from '../status/read-status.ts'
 import { bounded, failed } from './bounded.ts'
@@ -67,7 +67,12 @@ async function checkServer(
   await using stack = new Disposables()
   let place: Visit | undefined
   const connection = await look(host, 'connection', bound, async (signal) => {
-    const reached = visit(host, { names: namesToProbe(host), insists: true }, dependencies, signal)
+    const reached = visit(
+      host,
+      { names: namesToProbe(host), insists: true, looksOnly: true },
+      dependencies,
+      signal,
+    )
     stack.use({
       [Symbol.asyncDispose]: async () => {
         const closed = reached.then((one) => one[Symbol.asyncDispose]())
@@ -78,6 +83,13 @@ async function checkServer(
     })
     place = await reached
     const { probe, remote, deployment } = place
+    const few = await claimSessions({ ...place, signal }).then(
+      () => [],
+      (error: unknown) => {
+        if (error instanceof RemoteError) return [failed(error)]
+        throw error
+      },
+    )
     const who = probe.uid < 0 ? [] : [`as ${probe.user} (uid ${probe.uid})${host.sudo ? ', with sudo' : ''}`]
     const { notHonoured = [] } = remote
     return [
@@ -85,6 +97,7 @@ async function checkServer(
         outcome: 'ok',
         message: printable([probe.os, ...who, deployment].filter((part) => part !== '').join(', ')),
       },
+      ...few,
       ...(notHonoured.length === 0
         ? []
         : [

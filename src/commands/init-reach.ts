@@ -69,7 +69,7 @@ async function connect(context: CommandContext, target: string, flags: InitFlags
     probe: probeHost,
     findHelper,
   }
-  const go = () => visit(host, { shellFor: 'init' }, dependencies, context.signal)
+  const go = () => visit(host, { shellFor: 'init', looksOnly: true }, dependencies, context.signal)
   tell(context, `Connecting to ${printable(target)} …`)
   try {
     return await go()

@@ -1,6 +1,6 @@
 import { realpath, stat } from 'node:fs/promises'
 import { RelayError } from '../errors.ts'
-import { diskFullMessage, isDiskFull } from '../model/disk-full.ts'
+import { diskFullMessage, freeSpace, isDiskFull } from '../model/disk-full.ts'
 import { ifPresent, replaceFile } from '../vault/durable.ts'
 
 /**
@@ -25,7 +25,7 @@ export async function putFile(
     const system = (error as NodeJS.ErrnoException).code
     if (system === undefined || error instanceof RelayError) throw error
     const message = isDiskFull(error)
-      ? diskFullMessage({ path: file })
+      ? diskFullMessage({ path: file, free: freeSpace(file) })
       : `${what} can't be written to ${file}: ${system}`
     throw new RelayError(code, message, { next, cause: error })
   }

@@ -20,6 +20,7 @@ import {
 import type { FileHandle } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { RelayError } from '../errors.ts'
+import { diskFullMessage, freeSpace, isDiskFull } from '../model/disk-full.ts'
 import { printable } from '../model/path-bytes.ts'
 import type { NameRules } from './local-names.ts'
 
@@ -180,8 +181,15 @@ export class StagedFile implements AsyncDisposable {
   }
 
   async write(bytes: Buffer): Promise<void> {
-    for (let at = 0; at < bytes.length;) {
-      at += (await this.#handle.write(bytes, at, bytes.length - at)).bytesWritten
+    let at = 0
+    try {
+      while (at < bytes.length) {
+        at += (await this.#handle.write(bytes, at, bytes.length - at)).bytesWritten
+      }
+    } catch (error) {
+      if (!isDiskFull(error)) throw error
+      // It lies in a directory of ours in the destination until it is whole.
+      throw fullDestination(error, dirname(dirname(this.#path)), bytes.length - at)
     }
   }
 
@@ -244,10 +252,9 @@ function inTheWay(relative: Buffer): RelayError {
 
 export function asDestinationError(error: unknown, path: string): RelayError {
   if (error instanceof RelayError) return error
+  if (isDiskFull(error)) return fullDestination(error, path)
   const { code, message } = error as NodeJS.ErrnoException
   const said: Record<string, string> = {
-    ENOSPC: 'the disk is full',
-    EDQUOT: 'the quota is used up',
     EACCES: 'permission denied',
     EPERM: 'permission denied',
     EROFS: 'it is read-only',
@@ -261,6 +268,20 @@ export function asDestinationError(error: unknown, path: string): RelayError {
   const why = said[code ?? ''] ?? message
   return new RelayError('destination', `${printable(path)}: ${why}`, {
     next: 'Choose another directory with --to',
+    cause: error,
+  })
+}
+
+function fullDestination(error: unknown, path: string, next?: number): RelayError {
+  const message = diskFullMessage({
+    path: printable(path),
+    what: 'the destination',
+    free: freeSpace(path),
+    next,
+  })
+  return new RelayError('disk-full', message, {
+    stderr: error instanceof Error ? error.message : undefined,
+    next: 'Free some space there, or choose another directory with --to',
     cause: error,
   })
 }

@@ -19,8 +19,8 @@ export function saysDiskFull(text: string): boolean {
 }
 
 /**
- * `disk full: PATH (the vault) has 0 B free, and needs about 3.4 MiB more`. `missing` is an estimate in bytes; it is
- * left out where it is not known.
+ * `disk full: PATH (the vault) has 0 B free, and needs about 3.4 MiB more`. `missing` is an estimate in bytes; where it
+ * is not known `next` says what did not fit.
  */
 export function diskFullMessage(place: {
   readonly host?: string | undefined
@@ -30,11 +30,18 @@ export function diskFullMessage(place: {
   /** Bytes. */
   readonly free?: number | undefined
   readonly missing?: number | undefined
+  /** Bytes that were to be written next, where nothing is known of what follows. */
+  readonly next?: number | undefined
 }): string {
-  const { host, path, what, free, missing } = place
+  const { host, path, what, free, missing, next } = place
   const where = `${path}${what === undefined ? '' : ` (${what})`}`
   const has = free === undefined ? 'has no room left' : `has ${formatSize(free)} free`
-  const needs = missing === undefined ? 'needs more' : `needs about ${formatSize(missing)} more`
+  const needs =
+    missing !== undefined
+      ? `needs about ${formatSize(missing)} more`
+      : next !== undefined
+        ? `needs ${formatSize(next)} at once, and perhaps more`
+        : 'needs more'
   return `disk full${host === undefined ? '' : ` on ${host}`}: ${where} ${has}, and ${needs}`
 }
 

@@ -66,11 +66,12 @@ export async function captureArchives(
     const { store } = archive.input
     const file = await createFile(context, archiveFileName(config.name, archive, store))
     const place = { part: archive.part, archive: file.name }
+    const knownBytes = archive.expectedPlainBytes ?? listedBytes
     const mostPlainBytes = mostOf(listedBytes ?? archive.expectedPlainBytes)
     const result = await streamArchive(
       context,
       config,
-      { archive, file, mostPlainBytes },
+      { archive, file, mostPlainBytes, knownBytes },
       dependencies,
       (entry) => add(entry, place),
     )
@@ -110,10 +111,13 @@ async function streamArchive(
     archive,
     file,
     mostPlainBytes,
+    knownBytes,
   }: {
     readonly archive: CaptureArchive
     readonly file: PendingFile
     readonly mostPlainBytes: number | undefined
+    /** What it is expected to hold. */
+    readonly knownBytes: number | undefined
   },
   dependencies: PullDependencies,
   add: (entry: ReadEntry) => void,
@@ -145,7 +149,8 @@ async function streamArchive(
     )
   } catch (error) {
     archive.abort()
-    throw await withMissing(await explain(error, archive), { context, config, plainBytes }, dependencies)
+    const come = { context, config, plainBytes, knownBytes }
+    throw await withMissing(await explain(error, archive), come, dependencies)
   }
   await archive.finish()
   await finishFile(file, result.bytes)
@@ -189,12 +194,22 @@ async function explain(error: unknown, archive: CaptureArchive): Promise<unknown
 }
 
 /**
- * Adds to the error of a full vault how much room is missing, by the source's last full archives; returns any other
- * error as it is.
+ * Adds to the error of a full vault how much room is missing, by the source's last full archives; where there are none,
+ * what the source holds. Returns any other error as it is.
  */
 async function withMissing(
   error: unknown,
-  { context, config, plainBytes }: { context: PullSourceContext; config: SourceConfig; plainBytes: number },
+  {
+    context,
+    config,
+    plainBytes,
+    knownBytes,
+  }: {
+    readonly context: PullSourceContext
+    readonly config: SourceConfig
+    readonly plainBytes: number
+    readonly knownBytes: number | undefined
+  },
   { vault }: PullDependencies,
 ): Promise<unknown> {
   if (!(error instanceof VaultError) || error.code !== 'disk-full') return error
@@ -208,12 +223,15 @@ async function withMissing(
   const plain = sum((archive) => archive.plainBytes)
   // The rest is taken to compress as well as it did then.
   const missing = sum(({ bytes }) => bytes) * (1 - plainBytes / plain)
-  if (!(missing > 0)) return error
-  return new VaultError(
-    error.code,
-    `${error.message}: about ${formatSize(missing)} of ${config.name} are still to come`,
-    { ...error.details, cause: error },
-  )
+  const left = knownBytes === undefined ? 0 : knownBytes - plainBytes
+  const come =
+    missing > 0
+      ? `about ${formatSize(missing)} of ${config.name} are still to come`
+      : left > 0
+        ? `${config.name} holds ${formatSize(knownBytes ?? 0)}, of which ${formatSize(left)} are still to come, before compression`
+        : undefined
+  if (come === undefined) return error
+  return new VaultError(error.code, `${error.message}: ${come}`, { ...error.details, cause: error })
 }
 
 /** Encrypts text that we made ourselves, an index or a script, into a file of the pending snapshot. */

@@ -80,7 +80,12 @@ async function planHost(
   dependencies: PlanDependencies,
   signal: AbortSignal,
 ): Promise<PullPlanReport> {
-  await using place = await visit(host, { names: namesToProbe(host), insists: true }, dependencies, signal)
+  await using place = await visit(
+    host,
+    { names: namesToProbe(host), insists: true, looksOnly: true },
+    dependencies,
+    signal,
+  )
   const { probe, deployment } = place
   const selection = asType(host, selectSources(host, asked, probe.existing), type, asked)
   const open = openJournalsOf(host, probe)

@@ -111,6 +111,11 @@ export interface RemoteHost extends AsyncDisposable {
     command: RemoteCommand,
     options: { readonly firstLines?: readonly string[]; readonly signal: AbortSignal },
   ): Promise<Lease>
+  /**
+   * Makes sure that so many sessions can be open at once, by further connections where the server opens few on one
+   * (MaxSessions of OpenSSH). Throws RemoteError `too-few-sessions` when it lets no more in, and `session-refused`.
+   */
+  allow(sessions: number, signal: AbortSignal): Promise<void>
   /** How long, in ms, a step may be silent before the server counts as stuck; for who waits for answers himself. */
   silence(patience: Patience): number
   /**

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SshConfig } from '../model/config.ts'
 import { printable } from '../model/path-bytes.ts'
+import { formatCount } from '../model/units.ts'
 import type {
   CommandResult,
   Lease,
@@ -121,6 +122,26 @@ class SshHost implements RemoteHost {
       silent: (ms) => silentError(this.name, command, ms),
       tooLong: () => tooLongError(this.name, command),
     })
+  }
+
+  async allow(sessions: number, signal: AbortSignal): Promise<void> {
+    const command: RemoteCommand = { script: 'remote/session', title: 'opening sessions' }
+    const opening = Array.from({ length: sessions }, async () => {
+      const process = await this.#start(command, { leased: false, opening: signal, signal })
+      // Those that wait for a slot do not get it by the end of one of these.
+      this.#leases += 1
+      process.stdout.resume()
+      return process
+    })
+    const opened = await Promise.allSettled(opening)
+    const ends = opened.flatMap(async (one) => {
+      if (one.status === 'rejected') return
+      one.value.stdin.end()
+      await one.value.exit.catch(() => {})
+      this.#leases -= 1
+    })
+    await Promise.all(ends)
+    for (const one of opened) if (one.status === 'rejected') throw one.reason
   }
 
   silence(patience: Patience): number {
@@ -284,7 +305,7 @@ class SshHost implements RemoteHost {
         if (signal.aborted) throw error
         throw new RemoteError(
           'too-few-sessions',
-          `The server opens only ${this.#perLink} sessions on a connection, and a further connection failed: ${printable((error as Error).message)}`,
+          `The server opens only ${formatCount(this.#perLink, 'session')} on a connection, and a further connection failed: ${printable((error as Error).message)}`,
           {
             host: this.name,
             next: "Raise MaxSessions in the server's sshd_config, or let this user have several connections",

@@ -34,6 +34,12 @@ export interface VisitDependencies {
   readonly findHelper: FindHelper
 }
 
+/**
+ * How many sessions an operation has open at once, at most: its lock or its own script, the one that holds services
+ * still, the one that holds a source's data, and what is done meanwhile.
+ */
+const AT_ONCE = 4
+
 /** The purpose of a visit. */
 export interface VisitRequest {
   /** Names directly under the deployment that are looked for. */
@@ -46,13 +52,16 @@ export interface VisitRequest {
   readonly insists?: boolean
   /** The visit settles the remains of restores: {@link Visit.privilege} is that of {@link privilegeToSettle}. */
   readonly settles?: boolean
+  /** Nothing is held on the server meanwhile, so that one session behind another will do. */
+  readonly looksOnly?: boolean
   /** Called before each part. */
   readonly step?: (text: string) => void
 }
 
 /**
  * Connects to a host and looks at it; changes nothing there. Disposing the visit closes the connection. Throws
- * ConnectionError, RemoteError, and RelayError `needs-shell`, `no-deployment`, `root-needed` as asked.
+ * ConnectionError, RemoteError (`too-few-sessions` where the server opens fewer sessions than the operation holds at
+ * once), and RelayError `needs-shell`, `no-deployment`, `root-needed` as asked.
  */
 export async function visit(
   host: HostConfig,
@@ -65,11 +74,26 @@ export async function visit(
   try {
     request.step?.('looking around')
     const place = await lookAround({ host, remote, signal }, request, dependencies)
+    // Whoever settles what was left tries with what there is.
+    if (request.looksOnly !== true && request.settles !== true) await claimSessions(place)
     return { ...place, [Symbol.asyncDispose]: () => remote[Symbol.asyncDispose]() }
   } catch (error) {
     await remote[Symbol.asyncDispose]()
     throw error
   }
+}
+
+/**
+ * Makes sure that the server opens as many sessions at once as an operation holds, so that a server with too few is found
+ * before anything is locked or stopped. Throws as {@link RemoteHost.allow} does.
+ */
+export async function claimSessions({
+  remote,
+  probe,
+  signal,
+}: Pick<Visit, 'remote' | 'probe' | 'signal'>): Promise<void> {
+  // Without a shell nothing is held.
+  if (probe.access === 'shell') await remote.allow(AT_ONCE, signal)
 }
 
 /** {@link visit} over a connection that is open already; also looks again at what may have changed since. */

@@ -1,4 +1,4 @@
-import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { RelayError } from '../errors.ts'
 import { diskFullMessage, freeSpace, isDiskFull } from '../model/disk-full.ts'
@@ -102,13 +102,25 @@ async function onDisk<T>(path: string, step: () => Promise<T>): Promise<T> {
     return await step()
   } catch (error) {
     if (!(error instanceof Error) || !isDiskFull(error)) throw error
-    const what = 'the state directory'
-    throw new RelayError('disk-full', diskFullMessage({ path, what, free: freeSpace(path) }), {
+    const free = freeSpace(path)
+    // The next listing is about as long as the last.
+    const last = await lastBytes(path)
+    const missing = last !== undefined && free !== undefined && last > free ? last - free : undefined
+    const place = { path, what: 'the state directory', free, missing }
+    throw new RelayError('disk-full', diskFullMessage(place), {
       stderr: error.message,
       next: 'Free some space there, or set XDG_STATE_HOME to a directory on a larger disk.',
       cause: error,
     })
   }
+}
+
+/** Of the listing that is there. */
+async function lastBytes(path: string): Promise<number | undefined> {
+  const head = await readHead(path)
+  if (head === undefined) return undefined
+  const records = await stat(join(dirname(path), head.file)).catch(() => undefined)
+  return records?.size
 }
 
 /** Undefined for a file that is no listing: it costs one full pull and no more. */

@@ -3,6 +3,7 @@ import { mkdir, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { ScratchBytes } from '../../src/archive/scratch-bytes.ts'
+import { Destination } from '../../src/look/destination.ts'
 import { pullHost } from '../../src/pull/pull-host.ts'
 import { openListingStore } from '../../src/state/listing-store.ts'
 import type { Snapshot } from '../../src/vault/contract.ts'
@@ -95,6 +96,34 @@ test('a full vault says at a pull how much is still to come', async () => {
   await rm(join(disk.path, 'ballast'))
 })
 
+test('a full vault says at the first pull what the source holds, and how much of it is still to come', async () => {
+  const vault = await openVault(join(disk.path, 'first'))
+  const pull = { ...lab.dependencies().pull, vault }
+  await fill(1_000_000)
+  lab.lab.passDays(1)
+  const report = await pullHost(lab.lab.host, { rotate: false, full: true }, pull, signal)
+  expect(report.error).toMatchObject({
+    code: 'disk-full',
+    message: words(
+      /has .* free, and needs more: data holds 2\.9 MiB, of which [12]\.\d MiB are still to come, before compression$/,
+    ),
+  })
+})
+
+test('an extraction whose disk fills up says where, and what did not fit', async () => {
+  const destination = await Destination.open(join(disk.path, 'out'), { overwrite: false })
+  await using _out = destination
+  await using file = await destination.file()
+  await fill(0)
+  await expect(file.write(randomBytes(300_000))).rejects.toMatchObject({
+    code: 'disk-full',
+    message: words(
+      /^disk full: \S+\/out \(the destination\) has 0 B free, and needs \S+ KiB at once, and perhaps more$/,
+    ),
+    details: { next: words(/--to/), stderr: words(/ENOSPC/) },
+  })
+})
+
 test('a full state directory costs no pull, and says so', async () => {
   const listings = openListingStore(join(disk.path, 'state'))
   await fill(0)
@@ -114,6 +143,6 @@ test('scratch data that finds no room says where', async () => {
   await fill(0)
   await using scratch = new ScratchBytes(join(disk.path, 'scratch'))
   expect(() => scratch.append(randomBytes(100_000))).toThrow(
-    /^disk full: \S+\/scratch \(scratch data in the vault\) has 0 B free, and needs more$/,
+    /^disk full: \S+\/scratch \(scratch data in the vault\) has 0 B free, and needs 97\.7 KiB at once, and perhaps more$/,
   )
 })

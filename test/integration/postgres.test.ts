@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -477,6 +477,45 @@ test('rows whose keys are free are added, with what became of each, and a rollba
   await databaseLab.rollBack(host, { discard: true, restore: report.plan.id })
   const counted = (text: string) => text.replaceAll(/setval\(.*$/gm, 'setval')
   expect(counted(await postgres.dumped('joined'))).toBe(counted(before))
+})
+
+test('user and password are what the .env of the deployment says, also for a restore and its rollback', async () => {
+  await postgres.sql('postgres', 'create database enved')
+  await postgres.sql('enved', 'create table t (n int primary key); insert into t values (1), (2)')
+  const rest = { databases: ['enved'], byEnvironment: true, user: undefined, password: undefined }
+  const host = await server('enved', rest)
+  const secret = 'of: the .env/%'
+  await postgres.sql('postgres', `create role "by env" superuser login password '${secret}'`)
+  const url = `postgresql://by%20env:${encodeURIComponent(secret)}@db:5432/enved?sslmode=disable`
+  const write = (text: string) => writeFile(join(host.deployment, '.env'), text)
+  const refused = async () => (await databaseLab.pull(host, '-')).sources[0]?.error
+  await write(`A_URL=${url}\nB_URL="postgres://other:x@db/enved"\n`)
+  expect(await refused()).toMatchObject({
+    code: 'postgres-credentials',
+    message: expect.stringContaining('they differ: A_URL, B_URL') as string,
+  })
+  await write('POSTGRES_USER=${SOMEBODY}\n')
+  expect(await refused()).toMatchObject({ code: 'postgres-credentials' })
+  await write(`# the app's\nexport DATABASE_URL = '${url}'\nDIRECT_URL=${url}\nREDIS_URL=redis://a:b@c\n`)
+  let snapshot: Snapshot | undefined
+  const seen = [
+    ...(await seenSecret(secret, async () => {
+      snapshot = await databaseLab.pulled(host, '-')
+    })),
+  ]
+  await postgres.sql('enved', 'delete from t')
+  let id = ''
+  seen.push(
+    ...(await seenSecret(secret, async () => {
+      const report = await databaseLab.restore(snapshot!, host)
+      expect(report, JSON.stringify(report)).toMatchObject({ outcome: 'done' })
+      id = report.plan.id
+    })),
+  )
+  expect(await postgres.sql('enved', 'select sum(n) from t')).toBe('3')
+  await databaseLab.rollBack(host, { restore: id })
+  expect(await postgres.sql('enved', 'select count(*) from t')).toBe('0')
+  expect(seen).toEqual([])
 })
 
 test('what can not be captured is told with what to do, and the dry look says so too', async () => {

@@ -100,6 +100,10 @@ export class LocalHost implements RemoteHost {
     return lease
   }
 
+  allow(): Promise<void> {
+    return Promise.resolve()
+  }
+
   silence(patience: Patience): number {
     return this.#options.patience ?? LIMITS.silence[patience]
   }

@@ -29,7 +29,7 @@ export function placeOf(
 export function serverProblems(source: Fields): Problem[] {
   const { credentials, user, password, databases } = source
   const problems: Problem[] = []
-  if (credentials !== undefined && !isInContainer(source))
+  if (credentials === 'container' && !isInContainer(source))
     problems.push({ path: ['credentials'], at: 'key', message: 'works only with service or container' })
   if (credentials !== undefined && (user !== undefined || password !== undefined)) {
     problems.push({

@@ -1,5 +1,6 @@
 import { SourceError } from '../../errors.ts'
-import type { Privilege, RemoteHost } from '../../remote/contract.ts'
+import { printable } from '../../model/path-bytes.ts'
+import type { HostProbe, Privilege, RemoteHost } from '../../remote/contract.ts'
 import type { ResolveSecret } from '../../secrets/contract.ts'
 import type { SearchContainer } from '../contract.ts'
 import { engineName, toSpeak } from '../engine-place.ts'
@@ -8,6 +9,7 @@ import type { EnginePlace } from '../kind.ts'
 /** What it takes of a context to get to a server. */
 export interface ServerContext {
   readonly host: RemoteHost
+  readonly probe: Pick<HostProbe, 'deployment'>
   readonly privilege: Privilege | undefined
   readonly secret: ResolveSecret
   readonly findContainer: SearchContainer
@@ -59,4 +61,51 @@ export async function findPlace(
     privilege: toSpeak(context.privilege),
     place: [container.name, '-', '-', user, byContainer ? 'container' : '-'],
   }
+}
+
+/** Who asks a database. */
+interface Login {
+  readonly user: string
+  /** Empty for none. */
+  readonly password: string
+}
+
+/** Which variables of a deployment's environment say who asks a kind of database; see database/lib/env.sh. */
+export interface EnvironmentKeys {
+  /** A regular expression. */
+  readonly scheme: string
+  readonly prefixes: readonly string[]
+}
+
+/**
+ * The login that the environment of the deployment says. Throws SourceError `CODE-credentials` where it says none, or
+ * several.
+ */
+export async function readLogin(
+  { host, probe, privilege, signal }: ServerContext,
+  { scheme, prefixes }: EnvironmentKeys,
+  engine: { readonly code: string; readonly title: string },
+): Promise<Login> {
+  const { deployment } = probe
+  const next = 'Write `user` and `password` into the config instead, or correct the .env of the deployment.'
+  if (deployment === undefined)
+    throw new SourceError(`${engine.code}-credentials`, 'there is no deployment whose .env says a login', {
+      next,
+    })
+  const result = await host.run(
+    {
+      script: 'sources/database/env',
+      args: [scheme, deployment, ...prefixes],
+      privilege,
+      title: 'reading the environment of the deployment',
+    },
+    { signal },
+  )
+  if (result.status !== 0) {
+    const why = printable(result.stderr.trim().split('\n').at(-1) ?? '')
+    const message = `the .env of ${deployment} does not say who asks ${engine.title}: ${why}`
+    throw new SourceError(`${engine.code}-credentials`, message, { next })
+  }
+  const [user = '', password = ''] = result.stdout.toString('utf8').split('\n')
+  return { user, password }
 }

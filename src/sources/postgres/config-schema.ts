@@ -29,10 +29,10 @@ const shape = {
     .optional()
     .describe("The databases. Default all: each but PostgreSQL's own."),
   credentials: z
-    .enum(['container'], { error: 'must be container' })
+    .enum(['container', 'env'], { error: 'must be container or env' })
     .optional()
     .describe(
-      'container: user and password are what the environment of its container says (POSTGRES_USER, POSTGRES_PASSWORD, or their _FILE). That is the default for a service or container without `user`.',
+      'container: user and password are what the environment of its container says (POSTGRES_USER, POSTGRES_PASSWORD, or their _FILE). That is the default for a service or container without `user`. env: they are what the .env of the deployment says (DATABASE_URL=postgres://user:password@host/name, whatever it is called; else POSTGRES_USER and POSTGRES_PASSWORD, or PGUSER and PGPASSWORD).',
     ),
   user: name('the user').optional().describe('The role to log in as.'),
   password: secret.optional().describe("The role's password."),
@@ -56,7 +56,12 @@ export const postgresConfig: KindConfig<PostgresSourceConfig> = {
     kind: 'postgres',
     at: placeOf(input, PORT),
     databases: input.databases ?? 'all',
-    byContainer: isInContainer(input) && input.user === undefined && input.password === undefined,
+    byContainer:
+      isInContainer(input) &&
+      input.user === undefined &&
+      input.password === undefined &&
+      input.credentials !== 'env',
+    ...(input.credentials === 'env' ? { byEnvironment: true } : {}),
     user: input.user,
     password: input.password && normaliseSecret(input.password, resolvePath),
     capture: input.capture ?? 'full',

@@ -12,6 +12,8 @@ export interface PostgresSourceConfig extends SourceConfig {
   readonly capture: CaptureType
   /** User and password are what the container's environment says. */
   readonly byContainer: boolean
+  /** User and password are what the environment of the deployment says. */
+  readonly byEnvironment?: boolean | undefined
   /** Absent: the user of libpq's own choice. */
   readonly user?: string | undefined
   readonly password?: SecretReference | undefined

@@ -17,7 +17,7 @@ import {
   majorOf,
   missingTablespaces,
 } from './load-database.ts'
-import { databaseNamed, findServer, titleOf, type Server } from './server.ts'
+import { databaseNamed, findServer, loaderPlace, titleOf, type Server } from './server.ts'
 import { asideName } from './names.ts'
 import { maintenanceOf, OWN_DATABASE, Session } from './session.ts'
 import { judgeMerge, loadMerge, mergedTables, mergeLoader, targetsOfMerge } from './merge/restore.ts'
@@ -92,7 +92,7 @@ export const loadablePostgres: LoadableSource<PostgresSourceConfig, PostgresFact
     if (config.tables !== undefined) return await tablesLoader(config, server, config.tables, target)
     return {
       script: await loadScript('sources/postgres/loader'),
-      args: [...server.place, databaseNamed(maintenanceOf(config))],
+      args: [...loaderPlace(server, config), databaseNamed(maintenanceOf(config))],
     }
   },
   secret: ({ password }) => password,

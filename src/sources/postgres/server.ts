@@ -1,5 +1,11 @@
 import { SourceError } from '../../errors.ts'
-import { findPlace, type FoundPlace, type ServerContext } from '../database/place.ts'
+import {
+  findPlace,
+  readLogin,
+  type FoundPlace,
+  type ServerContext,
+  type ServerPlace,
+} from '../database/place.ts'
 import { engineName, passwordLine } from '../engine-place.ts'
 import type { PostgresSourceConfig } from './config.ts'
 
@@ -19,8 +25,33 @@ const ENGINE = { code: 'postgres', title: 'PostgreSQL' } as const
  * the search for a container does.
  */
 export async function findServer(context: ServerContext, config: PostgresSourceConfig): Promise<Server> {
+  const found = await findPlace(context, config, ENGINE)
+  const title = titleOf(config)
+  if (config.byEnvironment === true) {
+    const { user, password } = await readLogin(context, ENVIRONMENT, ENGINE)
+    const [container, host, port] = found.place
+    const line = Buffer.from(`${password}\n`)
+    return { context, title, line, privilege: found.privilege, place: [container, host, port, user, '-'] }
+  }
   const line = Buffer.from(`${await passwordLine(context, config.password, ENGINE)}\n`)
-  return { context, title: titleOf(config), line, ...(await findPlace(context, config, ENGINE)) }
+  return { context, title, line, ...found }
+}
+
+/** Which variables of a deployment say who asks PostgreSQL. */
+const ENVIRONMENT = { scheme: 'postgres(ql)?', prefixes: ['POSTGRES_', 'PG'] } as const
+
+/**
+ * How a loader gets to the server. It stays in the journal, without a secret: one that the deployment says is read from there
+ * each time.
+ */
+export function loaderPlace(
+  { context, place }: Server,
+  { byEnvironment }: PostgresSourceConfig,
+): ServerPlace {
+  const [container, host, port] = place
+  return byEnvironment === true
+    ? [container, host, port, '-', `env:${context.probe.deployment ?? ''}`]
+    : place
 }
 
 /** In a sentence: `PostgreSQL of service db`. */

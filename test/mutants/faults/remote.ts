@@ -2,6 +2,14 @@ import type { Fault } from '../fault.ts'
 
 export const remote: readonly Fault[] = [
   {
+    name: 'sessions-not-claimed',
+    what: 'a server that opens too few sessions is found when something was locked already',
+    file: 'src/runs/visit.ts',
+    find: `await remote.allow(AT_ONCE, signal)`,
+    replace: `await remote.allow(1, signal)`,
+    tests: ['test/integration/sessions-needed.test.ts'],
+  },
+  {
     name: 'hashed-name-beginning',
     what: 'a hashed host name is compared by its beginning',
     file: 'src/remote/known-hosts.ts',

@@ -13,7 +13,7 @@ import type { PostgresSourceConfig } from '../config.ts'
 import type { PostgresFacts } from '../facts.ts'
 import { loadDatabase } from '../load-database.ts'
 import { asideName } from '../names.ts'
-import { databaseNamed, identifier, literal, type Server } from '../server.ts'
+import { databaseNamed, identifier, literal, loaderPlace, type Server } from '../server.ts'
 import { maintenanceOf, Session } from '../session.ts'
 import { copySchemas, dropDatabase } from '../tables/copy.ts'
 import { lookAtForeignKeys, lookAtTables, stageRows, type TableOfMerge } from './look.ts'
@@ -157,7 +157,7 @@ export async function mergeLoader(
   return {
     script: await loadScript('sources/postgres/merge'),
     args: [
-      ...server.place,
+      ...loaderPlace(server, config),
       databaseNamed(maintenanceOf(config)),
       databaseNamed(target),
       target,

@@ -10,7 +10,7 @@ import { restoreOf } from '../../database/aside.ts'
 import type { PostgresSourceConfig, WantedTable } from '../config.ts'
 import type { PostgresFacts } from '../facts.ts'
 import { CHECK, different, loadDatabase } from '../load-database.ts'
-import { databaseNamed, identifier, literal, type Server } from '../server.ts'
+import { databaseNamed, identifier, literal, loaderPlace, type Server } from '../server.ts'
 import { maintenanceOf, Session } from '../session.ts'
 import { copySchemas, dropDatabase } from './copy.ts'
 import { placeTables, stagingDatabase, tablesTarget, type PlacedTable } from './names.ts'
@@ -58,7 +58,7 @@ export async function tablesLoader(
   return {
     script: await loadScript('sources/postgres/tables'),
     args: [
-      ...server.place,
+      ...loaderPlace(server, config),
       databaseNamed(maintenanceOf(config)),
       databaseNamed(database),
       target.target,

@@ -56,6 +56,7 @@ export function shellHost(options: ShellHostOptions): RemoteHost {
       }
     },
     lease: () => Promise.reject(new Error('no leases here')),
+    allow: () => Promise.resolve(),
     silence: () => 60_000,
     connectTcp: () => Promise.reject(new Error('no TCP here')),
     openFiles: () => Promise.reject(new Error('no SFTP here')),

@@ -2,9 +2,27 @@
 #
 # pg_run CONTAINER HOST PORT USER CREDENTIALS PROGRAM ARG...: runs PROGRAM. stdin: the password as a line, empty for none;
 # then what PROGRAM reads. Any of the first five is `-` for none. CREDENTIALS is `container`: user and password are what
-# the container's environment says, as its image reads it.
+# the container's environment says, as its image reads it; `env:DIRECTORY`: they are what the environment of that deployment
+# says, which is for programs whose stdin ends by itself.
 # Exit status: PROGRAM's; 127 when there is none.
+# include sources/database/lib/env.sh
 pg_run() {
+  case $5 in
+    env:*)
+      env_login 'postgres(ql)?' "${5#env:}" POSTGRES_ PG || return 125
+      pg_container=$1 pg_host=$2 pg_port=$3
+      shift 5
+      {
+        IFS= read -r pg_none
+        printf '%s\n' "$env_password"
+        cat
+      } | pg_exec "$pg_container" "$pg_host" "$pg_port" "$env_user" - "$@"
+      ;;
+    *) pg_exec "$@" ;;
+  esac
+}
+
+pg_exec() {
   pg_container=$1
   shift
   if [ "$pg_container" = - ]; then
