@@ -10,12 +10,14 @@ import type { RollbackReport } from '../../src/model/rollback-report.ts'
 import { listJournals } from '../../src/restore/server/journals.ts'
 import { registerKind } from '../../src/sources/registry.ts'
 import { LocalHost } from '../lab/local-host.ts'
-import { share } from '../lab/soak.ts'
+import { everySecond, share } from '../lab/soak.ts'
 import { toyKind } from '../lab/toy/kind.ts'
 import { loadableToy } from '../lab/toy/restore.ts'
 import { DatabaseLab } from './database-lab.ts'
 import { signal } from './incremental-lab.ts'
 import { RestoreHostsLab } from './restore-hosts-lab.ts'
+
+everySecond()
 
 registerKind(toyKind)
 

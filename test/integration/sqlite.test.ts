@@ -5,6 +5,9 @@ import type { FilesSourceConfig } from '../../src/sources/files/config.ts'
 import type { Snapshot } from '../../src/vault/contract.ts'
 import { DatabaseLab } from './database-lab.ts'
 import { left, makeDatabase, opened, sql, SqliteLab, state, WHOLE, writer } from './sqlite-lab.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 let lab: SqliteLab
 beforeAll(async () => {

@@ -79,7 +79,12 @@ export async function startMariadb(): Promise<LabMariadb> {
         `--pid-file=${join(home, 'pid')}`,
         '--skip-name-resolve',
       ],
-      ...['--innodb-flush-log-at-trx-commit=0', '--innodb-buffer-pool-size=16M', '--innodb-log-file-size=8M'],
+      ...[
+        '--innodb-flush-log-at-trx-commit=0',
+        '--innodb-flush-method=nosync',
+        '--innodb-buffer-pool-size=16M',
+        '--innodb-log-file-size=8M',
+      ],
       ...['--event-scheduler=OFF', '--lower-case-table-names=0'],
     ]),
     { uid, gid, cwd: home, stdio: ['ignore', 'ignore', 'pipe'] },

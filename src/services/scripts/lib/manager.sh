@@ -102,6 +102,8 @@ svc_limit=900
 containers_asks=no
 # Those whose own checks were seen to pass since they were started.
 svc_healthy=
+# A script without a journal knows none.
+service_secrets=
 
 # svc_prepare: finds out which of three tools the server has. svc_do and its kin run every command through them.
 # setsid: the command can be ended together with all that it has started. timeout: a command that hangs does not keep the
@@ -119,8 +121,7 @@ svc_job() {
   trap - HUP INT TERM PIPE
   svc_seconds=$1
   shift
-  # A script without a journal has none.
-  [ -z "${service_secrets-}" ] || command_environment
+  [ -z "$service_secrets" ] || command_environment
   # shellcheck disable=SC2086
   exec $svc_session ${svc_timeout:+$svc_timeout $svc_seconds} $svc_signals "$@" </dev/null 3>&- 4>&-
 }
