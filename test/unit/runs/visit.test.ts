@@ -12,6 +12,7 @@ function server(probe: Partial<HostProbe> | Error) {
   const seen = { closed: 0, questions: [] as unknown[] }
   const remote = {
     name: 'prod',
+    allow: () => Promise.resolve(),
     [Symbol.asyncDispose]: async () => void (seen.closed += 1),
   } as Partial<RemoteHost> as RemoteHost
   const dependencies: VisitDependencies = {

@@ -16,7 +16,7 @@ const schedule = (name: string, run: readonly string[] = ['pull', '--all']): Sch
   run,
 })
 const place: TimerPlace = {
-  program: ['/bin/node', '/bin/relay-backup'],
+  program: ['/bin/node', '/opt/relay-backup'],
   config: '/c.yaml',
   env: { PATH: '/bin' },
 }
@@ -63,7 +63,7 @@ describe('what check says of timers', () => {
       'the program is gone',
       [schedule('nightly')],
       [timer('nightly', { isEdited: true })],
-      { gone: '/bin/relay-backup' },
+      { gone: '/opt/relay-backup' },
       /not there: \/bin\/relay-backup/,
     ],
     [
