@@ -64,7 +64,7 @@ describe('what check says of timers', () => {
       [schedule('nightly')],
       [timer('nightly', { isEdited: true })],
       { gone: '/opt/relay-backup' },
-      /not there: \/bin\/relay-backup/,
+      /not there: \/opt\/relay-backup/,
     ],
     [
       'the config has another time',
