@@ -92,7 +92,7 @@ describe('a Compose deployment is restored to a server that is', () => {
     const result = await world.cli('restore', '--host', name, '--from', 'prod', '--yes')
     expect(result.code, result.stdout + result.stderr).toBe(0)
     expect(result.stdout).toContain('services: nothing ran before, so nothing was started')
-    if (name === 'bare') expect(result.stdout).toContain(`cd ${deployment} && docker compose`)
+    if (name === 'bare') expect(result.stdout).toContain(`cd ${deployment} && docker-compose`)
     // What did not run stays stopped; it starts with what was restored.
     await engine.compose(deployment, 'up', '-d', 'redis')
     expect(await redisCli(deployment, 'get', 'color')).toBe('blue')

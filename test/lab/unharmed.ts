@@ -34,13 +34,16 @@ async function completeSnapshots(world: World): Promise<string[]> {
   return ids.filter((_id, at) => manifests[at]?.['complete'] === true)
 }
 
-/** Every file of the vault with its hash; the history and what dead runs left aside. */
+/** Every file of the vault with its hash; the history, the audit log, and what dead runs left aside. */
 export function vaultTree(world: World): Map<string, string> {
   const files = new Map<string, string>()
   const names = readdirSync(world.vault, { recursive: true, encoding: 'utf8' })
   for (const name of names) {
     const path = join(world.vault, name)
-    if (/(^|\/)(runs\.jsonl$|\.lock$|\.reserve$|\.partial-|\.run-)/.test(name) || !statSync(path).isFile())
+    if (
+      /(^|\/)((runs|audit)\.jsonl$|\.lock$|\.reserve$|\.partial-|\.run-)/.test(name) ||
+      !statSync(path).isFile()
+    )
       continue
     files.set(name, createHash('sha256').update(readFileSync(path)).digest('hex'))
   }
