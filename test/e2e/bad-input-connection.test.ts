@@ -8,6 +8,9 @@ import { freePort } from '../lab/ports.ts'
 import { generateKey } from '../lab/sshd.ts'
 import { expectClearFailure, expectGoodPull, vaultState, vaultTree } from '../lab/unharmed.ts'
 import { startWorld, type World } from '../lab/world.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 const SECRET = 'wrong-hunter2-horse'
 

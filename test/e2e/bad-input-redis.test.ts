@@ -13,6 +13,9 @@ import {
   vaultTree,
 } from '../lab/unharmed.ts'
 import { startWorld, type World } from '../lab/world.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 const RIGHT = 'correct-horse-battery'
 const WRONG = 'hunter2-wrong-staple'

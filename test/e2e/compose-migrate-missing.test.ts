@@ -8,6 +8,9 @@ import { startGpg } from '../lab/gpg.ts'
 import { freePort } from '../lab/ports.ts'
 import { startSshd } from '../lab/sshd.ts'
 import { letEveryoneIn, tempDir } from '../lab/temp.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 const stack = new AsyncDisposableStack()
 let home: string

@@ -4,8 +4,10 @@ import { mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { watchCli } from '../lab/cli.ts'
-import { share, soaking } from '../lab/soak.ts'
+import { everySecond, share, soaking } from '../lab/soak.ts'
 import { startWorld, type World } from '../lab/world.ts'
+
+everySecond()
 
 const MIB = 1024 ** 2
 const GIB = 1024 ** 3

@@ -8,6 +8,9 @@ import { type LabSystemctl, labSystemctl } from '../lab/systemctl.ts'
 import { tempDir } from '../lab/temp.ts'
 import { toolsWithout } from '../lab/tools.ts'
 import { startWorld, type World } from '../lab/world.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 const stack = new AsyncDisposableStack()
 let world: World

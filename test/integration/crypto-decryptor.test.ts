@@ -11,6 +11,9 @@ import { DamageError, KeyError } from '../../src/errors.ts'
 import type { EncryptionConfig } from '../../src/model/config.ts'
 import { Secret } from '../../src/model/secret.ts'
 import { Gpg } from './crypto-gpg.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 let gpg: Gpg
 let dir: string

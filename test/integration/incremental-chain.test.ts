@@ -39,6 +39,9 @@ import { openListingStore } from '../../src/state/listing-store.ts'
 import { LocalHost, localProbe } from '../lab/local-host.ts'
 import { tempDir } from '../lab/temp.ts'
 import { treeOf } from '../lab/tree-of.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 const run = promisify(execFile)
 const signal = new AbortController().signal

@@ -19,6 +19,9 @@ import { freePort } from '../lab/ports.ts'
 import { copyKey, createUser, generateKey, startSshd } from '../lab/sshd.ts'
 import type { HostKeyType, Sshd, TestUser } from '../lab/sshd.ts'
 import { tempDir } from '../lab/temp.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 const PASSWORD = 'a pässword with "quotes" and $(signs)'
 const secrets: string[] = []

@@ -20,6 +20,9 @@ import { createUser, startSshd } from '../lab/sshd.ts'
 import type { Sshd } from '../lab/sshd.ts'
 import { tempDir } from '../lab/temp.ts'
 import type { TempDir } from '../lab/temp.ts'
+import { everySecond } from '../lab/soak.ts'
+
+everySecond()
 
 const LAB = '../test/lab/'
 const resolveSecret = () => Promise.reject(new Error('no secrets here'))
