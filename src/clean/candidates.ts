@@ -1,6 +1,6 @@
 import type { IndexEntry } from '../archive/contract.ts'
 import type { CleanRule } from '../model/config.ts'
-import { PathFilter, type FilterRoot } from '../model/path-filter.ts'
+import { isOurs, PathFilter, type FilterRoot } from '../model/path-filter.ts'
 import { pathFromJson } from '../model/path-bytes.ts'
 
 /** A file of a snapshot that a rule matches and that is old enough. */
@@ -32,13 +32,12 @@ export function candidateOf(
 ): (entry: IndexEntry) => Candidate | undefined {
   const oldest = BigInt(now.getTime() - olderThan) * 1_000_000n
   const filter = new PathFilter(match, roots, deployment)
-  const ours = new PathFilter([], roots, deployment)
   return (entry) => {
     if (entry.type !== 'file' || BigInt(entry.mtimeNs) > oldest) return undefined
     const member = pathFromJson(entry.path)
     const name = member.toString('latin1')
     const root = roots.find((one) => name.startsWith(`${Buffer.from(one.name).toString('latin1')}/`))
-    if (root === undefined || ours.excludes(name, false) || !filter.excludes(name, false)) return undefined
+    if (root === undefined || isOurs(name) || !filter.excludes(name, false)) return undefined
     return {
       root: root.base === 'root' ? `/${root.name}` : `${deployment}/${root.name}`,
       name: member.subarray(Buffer.byteLength(root.name) + 1),

@@ -69,8 +69,7 @@ export async function cleanHost(
         await confirmAll(host.name, proofs, await look(true), dependencies)
       files = await look(false)
     }
-    const snapshots = [...new Set(proofs.map(({ snapshot }) => `${host.name}/${snapshot.id}`))]
-    const result = { host: host.name, dryRun, snapshots, files }
+    const result = { host: host.name, dryRun, snapshots: heldIn(proofs), files }
     return { result, end: endOf(result) }
   })
 }
@@ -169,10 +168,14 @@ async function confirmAll(
   const going = files.filter(({ outcome }) => outcome === 'would')
   if (going.length === 0 || confirm === undefined) return
   const bytes = going.reduce((sum, file) => sum + file.bytes, 0)
-  const held = [...new Set(proofs.map(({ snapshot }) => `${host}/${snapshot.id}`))].join(' and ')
-  const what = `Remove ${formatCount(going.length, 'old file')} (${formatSize(bytes)}) on ${host}; then only the vault has them, in ${held}`
+  const what = `Remove ${formatCount(going.length, 'old file')} (${formatSize(bytes)}) on ${host}; then only the vault has them, in ${heldIn(proofs).join(' and ')}`
   if (await confirm(what)) return
   throw new InterruptedError('Not confirmed; nothing was changed', { host })
+}
+
+/** The snapshots, `HOST/ID`, each once. */
+function heldIn(proofs: readonly Proof[]): string[] {
+  return [...new Set(proofs.map(({ snapshot }) => `${snapshot.host}/${snapshot.id}`))]
 }
 
 function endOf({ files }: CleanReport): Ended {

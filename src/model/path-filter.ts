@@ -168,7 +168,8 @@ function spellings({ name, base }: FilterRoot, deployment: string | undefined): 
   return [name, `/${name}`, ...(deployment === undefined ? [] : [`${deployment}/${name}`])]
 }
 
-function isOurs(name: string): boolean {
+/** Whether a member lies in a directory of ours. */
+export function isOurs(name: string): boolean {
   return (
     name === ALWAYS_EXCLUDED ||
     name.includes(`/${ALWAYS_EXCLUDED}/`) ||

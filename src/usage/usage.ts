@@ -2,7 +2,6 @@ import pLimit from 'p-limit'
 import { ConnectionError, expected, InterruptedError, RelayError } from '../errors.ts'
 import type { HostConfig, SourceConfig } from '../model/config.ts'
 import { storedBytes } from '../model/snapshot.ts'
-import type { VaultDisk } from '../model/status-report.ts'
 import type { HostUsage, SourceUsage, UsageReport } from '../model/usage-report.ts'
 import { locateSource } from '../pull/locate.ts'
 import { namesToProbe, selectSources } from '../pull/select-sources.ts'
@@ -10,6 +9,7 @@ import { requireShell } from '../runs/access.ts'
 import { visit, type VisitDependencies } from '../runs/visit.ts'
 import { kindOf } from '../sources/registry.ts'
 import { daysUntilFull, growthPerDay, heldPoints, storedOf, vaultGrowth } from '../status/growth.ts'
+import type { StatusDependencies } from '../status/read-status.ts'
 import type { Snapshot, Vault } from '../vault/contract.ts'
 import { readSizes, type PathSize, type ServerSizes } from './read-sizes.ts'
 
@@ -17,13 +17,7 @@ import { readSizes, type PathSize, type ServerSizes } from './read-sizes.ts'
 const JOBS = 8
 
 /** The parts that `usage` is wired from. None of them changes anything. */
-export interface UsageDependencies extends VisitDependencies {
-  /** Undefined where there is none yet. */
-  readonly vault: Vault | undefined
-  readonly vaultPath: string
-  readonly disk: () => Promise<VaultDisk>
-  readonly now: () => Date
-}
+export interface UsageDependencies extends VisitDependencies, StatusDependencies {}
 
 /**
  * How much lies on these servers and in the vault, by how much it grows, and how long the disks last at that pace. A
@@ -36,12 +30,14 @@ export async function readUsage(
 ): Promise<UsageReport> {
   const { vault, vaultPath, now } = dependencies
   const at = now()
+  const growths = new Map<string, number | undefined>()
+  for (const host of (await vault?.hosts()) ?? []) growths.set(host, await growthOf(vault, host, at))
   const turns = pLimit(JOBS)
-  const usages = await Promise.all(hosts.map((host) => turns(() => usageOf(host, dependencies, at, signal))))
+  const usages = await Promise.all(
+    hosts.map((host) => turns(() => usageOf(host, growths.get(host.name), dependencies, at, signal))),
+  )
   const disk = vault === undefined ? undefined : await dependencies.disk()
-  const names = vault === undefined ? [] : await vault.hosts()
-  const growths = await Promise.all(names.map((host) => growthOf(vault, host, at)))
-  const known = growths.filter((growth) => growth !== undefined)
+  const known = [...growths.values()].filter((growth) => growth !== undefined)
   const growth = known.length === 0 ? undefined : known.reduce((sum, one) => sum + one, 0)
   return {
     at: at.toISOString(),
@@ -65,6 +61,7 @@ async function growthOf(vault: Vault | undefined, host: string, now: Date): Prom
 
 async function usageOf(
   host: HostConfig,
+  growthInVault: number | undefined,
   dependencies: UsageDependencies,
   now: Date,
   signal: AbortSignal,
@@ -91,7 +88,7 @@ async function usageOf(
     vault: {
       bytes: snapshots.reduce((sum, one) => sum + storedBytes(one), 0),
       snapshots: snapshots.filter(({ retired }) => !retired).length,
-      growth: await growthOf(vault, host.name, now),
+      growth: growthInVault,
     },
     sources,
   }
