@@ -15,6 +15,7 @@ import { loadDatabase } from '../load-database.ts'
 import { asideName } from '../names.ts'
 import { databaseNamed, identifier, literal, loaderPlace, type Server } from '../server.ts'
 import { maintenanceOf, Session } from '../session.ts'
+import { schemaFindings } from '../schema-findings.ts'
 import { copySchemas, dropDatabase } from '../tables/copy.ts'
 import { lookAtForeignKeys, lookAtTables, stageRows, type TableOfMerge } from './look.ts'
 import {
@@ -59,16 +60,7 @@ export async function judgeMerge(
       continue
     }
     await using session = await Session.open(server, database, context.signal)
-    const [rights] = await session.rows<{ create: boolean }>(
-      `select has_database_privilege(current_database(), 'create') as create`,
-    )
-    if (rights?.create !== true) {
-      fail(
-        'postgres-privilege',
-        `${server.title} lets us make no schema in ${printable(database)}`,
-        'Let the user of this source do so: grant create on database, or make it a superuser.',
-      )
-    }
+    findings.push(...(await schemaFindings(session, server, database)))
     const tables = await lookAtTables(session)
     for (const match of config.merge ?? []) {
       const known = tables.filter((table) => isNamed(match, database, table))

@@ -1,3 +1,4 @@
+import { parentsFirst } from '../../database/key-order.ts'
 import { identifier, literal } from '../server.ts'
 
 /** A table of the live database that rows are added to. */
@@ -45,19 +46,9 @@ const isSame = (one: Place, other: Place): boolean => one.schema === other.schem
 export function inOrderOfKeys<T extends Pick<MergeTable, 'schema' | 'table' | 'foreign'>>(
   tables: readonly T[],
 ): readonly T[] {
-  const ordered: T[] = []
-  const seen = new Set<T>()
-  const visit = (table: T): void => {
-    if (seen.has(table)) return
-    seen.add(table)
-    for (const { to } of table.foreign) {
-      const parent = tables.find((one) => isSame(one, to))
-      if (parent !== undefined) visit(parent)
-    }
-    ordered.push(table)
-  }
-  for (const table of tables) visit(table)
-  return ordered
+  return parentsFirst(tables, ({ foreign }) =>
+    foreign.flatMap(({ to }) => tables.find((one) => isSame(one, to)) ?? []),
+  )
 }
 
 /** The name of a table's rows in the schemas of the restore; `at`: its place in the order. */

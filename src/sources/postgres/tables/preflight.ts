@@ -5,6 +5,7 @@ import type { ServerLook } from '../catalogue.ts'
 import type { WantedTable } from '../config.ts'
 import { literal, type Server } from '../server.ts'
 import { Session } from '../session.ts'
+import { schemaFindings } from '../schema-findings.ts'
 
 /** What a table of a live database is, and what holds on to it. */
 interface TableLook {
@@ -41,16 +42,7 @@ export async function judgeTables(
       continue
     }
     await using session = await Session.open(server, database, context.signal)
-    const [rights] = await session.rows<{ create: boolean }>(
-      `select has_database_privilege(current_database(), 'create') as create`,
-    )
-    if (rights?.create !== true) {
-      fail(
-        'postgres-privilege',
-        `${server.title} lets us make no schema in ${printable(database)}`,
-        `Let the user of this source do so: grant create on database, or make it a superuser.`,
-      )
-    }
+    findings.push(...(await schemaFindings(session, server, database)))
     const own = tables.filter((table) => table.database === database)
     for (const table of own) {
       const name = printable(`${database}.${table.schema}.${table.table}`)

@@ -1,3 +1,4 @@
+import { parentsFirst } from '../../database/key-order.ts'
 import type { ForeignKey, MergeTable } from './look.ts'
 
 /** A table of the live database that rows of the snapshot are added to. */
@@ -32,19 +33,9 @@ function matching(
 
 /** Parents before children, as far as that goes. */
 export function inOrderOfKeys<T extends MergeTable>(tables: readonly T[]): readonly T[] {
-  const ordered: T[] = []
-  const seen = new Set<T>()
-  const visit = (table: T): void => {
-    if (seen.has(table)) return
-    seen.add(table)
-    for (const { to } of table.foreign) {
-      const parent = tables.find((one) => isSelf(one, to))
-      if (parent !== undefined) visit(parent)
-    }
-    ordered.push(table)
-  }
-  for (const table of tables) visit(table)
-  return ordered
+  return parentsFirst(tables, ({ foreign }) =>
+    foreign.flatMap(({ to }) => tables.find((one) => isSelf(one, to)) ?? []),
+  )
 }
 
 /**
